@@ -1,0 +1,1 @@
+//! KMS, STS and DynamoDB on loopback, evaluating the real IAM and key policies.
