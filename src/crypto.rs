@@ -1,0 +1,23 @@
+//! Keys and the algorithms they are used with: HKDF-SHA256 and AES-256-GCM. The only room that names an algorithm.
+//!
+//! docs/FORMAT.md, "Keys and derivations", is the specification. Every type here that holds a key is redacted in `Debug`, is not
+//! `Clone` and is zeroized on drop.
+
+mod cipher;
+mod data_key;
+mod derivation;
+mod random;
+
+pub(crate) use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
+pub use data_key::{DataKey, WrappedKey, WrongLength};
+pub use derivation::KeyId;
+pub(crate) use derivation::{Check, PseudorandomKey};
+pub(crate) use random::{OsRandom, RandomError, RandomSource};
+
+/// `label(s) = "tenantseal v1 " ‖ s ‖ 0x00`: begins every HKDF info and every AAD, so that no two purposes share an input.
+macro_rules! label {
+    ($purpose:literal) => {
+        concat!("tenantseal v1 ", $purpose, "\0").as_bytes()
+    };
+}
+pub(crate) use label;

@@ -1,0 +1,58 @@
+//! AES-256-GCM with the key of one item.
+
+use std::fmt;
+
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::aead::inout::InOutBuf;
+use aes_gcm::{Aes256Gcm, KeyInit, Nonce, Tag};
+
+/// Length of a nonce in bytes (NIST SP 800-38D, the 96-bit case).
+pub(crate) const NONCE_LEN: usize = 12;
+/// Length of an authentication tag in bytes.
+pub(crate) const TAG_LEN: usize = 16;
+
+/// The key that encrypts the attributes of one item, with its expanded key schedule.
+///
+/// It encrypts at most a few hundred attributes, so random 96-bit nonces never come near their bound of 2^32 messages.
+pub(crate) struct ItemKey(Aes256Gcm);
+
+impl ItemKey {
+    /// Length of an item key in bytes.
+    pub(crate) const LEN: usize = 32;
+
+    pub(super) fn new(key: &[u8; Self::LEN]) -> Self {
+        Self(Aes256Gcm::new(key.into()))
+    }
+
+    /// Encrypts what lies in `buffer` from `start` on, in place, and appends the tag.
+    pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>, start: usize) {
+        let tag = self
+            .0
+            .encrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(&mut buffer[start..]))
+            .expect("an attribute is far shorter than the 64 GiB that GCM allows");
+        buffer.extend_from_slice(&tag);
+    }
+
+    /// Decrypts `buffer` in place. On failure `buffer` holds no plaintext.
+    pub(crate) fn decrypt(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        buffer: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result<(), NotAuthentic> {
+        self.0
+            .decrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(buffer), &Tag::from(*tag))
+            .map_err(|_| NotAuthentic)
+    }
+}
+
+impl fmt::Debug for ItemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ItemKey(..)")
+    }
+}
+
+/// The ciphertext was not made with this key, nonce and AAD. Deliberately says no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAuthentic;

@@ -1,0 +1,112 @@
+//! HKDF-SHA256: one Extract per data key, one Expand per purpose.
+
+use std::fmt;
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use super::{DataKey, ItemKey, label};
+use crate::format::Identity;
+
+/// The salt of the one Extract per data key.
+const SALT: &[u8] = b"tenantseal v1";
+
+/// What HKDF-Extract makes of a data key, kept as a keyed HMAC state: everything else is expanded from it.
+///
+/// The data key itself is not needed any more once this exists. The state is zeroized on drop by `sha2`.
+pub(crate) struct PseudorandomKey(Hkdf<Sha256>);
+
+impl PseudorandomKey {
+    /// `PRK = HKDF-Extract("tenantseal v1", data key)`.
+    pub(crate) fn extract(data_key: &DataKey) -> Self {
+        // Exposed to derive from it: the only use of a data key.
+        let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(SALT), data_key.expose());
+        prk.zeroize();
+        Self(hkdf)
+    }
+
+    /// `Expand(PRK, label("key id"), 16)`: names the data key and commits to it.
+    pub(crate) fn key_id(&self) -> KeyId {
+        let mut id = [0; KeyId::LEN];
+        self.expand(&[label!("key id")], &mut id);
+        KeyId(id)
+    }
+
+    /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of itself.
+    pub(crate) fn check(&self, version: u8, created: u32, context: &[u8]) -> Check {
+        let mut check = [0; Check::LEN];
+        self.expand(
+            &[label!("record"), &[version], &created.to_be_bytes(), context],
+            &mut check,
+        );
+        Check(check)
+    }
+
+    /// `Expand(PRK, label("item") ‖ identity, 32)`: the key of one item.
+    pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
+        let mut key = [0; ItemKey::LEN];
+        self.expand(&[label!("item"), identity.as_bytes()], &mut key);
+        let item_key = ItemKey::new(&key);
+        key.zeroize();
+        item_key
+    }
+
+    fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
+        self.0
+            .expand_multi_info(info, output)
+            .expect("the outputs above have at most 32 of the 8,160 bytes that HKDF-SHA256 allows");
+    }
+}
+
+impl fmt::Debug for PseudorandomKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PseudorandomKey(..)")
+    }
+}
+
+/// The name of a data key: 16 bytes derived from it, so that they also commit to it. Not secret.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(pub(crate) [u8; Self::LEN]);
+
+impl KeyId {
+    /// Length of a key id in bytes.
+    pub const LEN: usize = 16;
+
+    /// The bytes of the id.
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+/// Authenticates the version, the time and the context of a key record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Check(pub(crate) [u8; Self::LEN]);
+
+impl Check {
+    /// Length of a check in bytes.
+    pub(crate) const LEN: usize = 16;
+
+    /// Compares in constant time.
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}

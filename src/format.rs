@@ -1,0 +1,28 @@
+//! Stored bytes, as docs/FORMAT.md lays them down: hostile bytes in, a value or a named fault out. No keys, no I/O.
+
+mod ciphertext;
+mod context;
+mod fault;
+mod identity;
+mod kek;
+mod number;
+mod reader;
+mod record;
+mod value;
+
+pub(crate) use ciphertext::{Form, Sealed, attribute_aad};
+pub use fault::FormatError;
+pub(crate) use identity::Identity;
+pub use identity::InvalidKey;
+pub use kek::{InvalidKeyArn, KeyArn};
+pub use number::InvalidNumber;
+pub(crate) use number::Number;
+pub(crate) use record::KeyRecord;
+pub use value::InvalidValue;
+pub(crate) use value::{decode_value, encode_value, encoded_len};
+
+/// Names that begin with this belong to the library.
+pub(crate) const RESERVED_PREFIX: &str = "_seal";
+
+/// The attribute that holds the key record under which PutItem sealed the item.
+pub(crate) const HEADER: &str = "_seal";

@@ -1,0 +1,110 @@
+//! An encrypted attribute as it is stored.
+
+use super::FormatError;
+use super::reader::{Reader, put_lp};
+use crate::crypto::{NONCE_LEN, TAG_LEN, label};
+
+/// How a sealed attribute says which key opens it: its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The key of the item's header: `0x11 ‖ nonce ‖ ciphertext ‖ tag`. Written by PutItem.
+    OfHeader = 0x11,
+    /// Its own key record: `0x12 ‖ u16be len ‖ key record ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem.
+    OfItself = 0x12,
+}
+
+/// The parts of a sealed attribute, found but **not authenticated**.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sealed<'a> {
+    pub(crate) form: Form,
+    /// The attribute's own key record; none when the header's serves.
+    pub(crate) record: Option<&'a [u8]>,
+    pub(crate) nonce: [u8; NONCE_LEN],
+    /// Where the ciphertext begins in the stored bytes; it ends before the tag.
+    pub(crate) start: usize,
+    pub(crate) tag: [u8; TAG_LEN],
+}
+
+impl<'a> Sealed<'a> {
+    /// Finds the parts.
+    pub(crate) fn parse(stored: &'a [u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(stored);
+        let (form, record) = match reader.u8()? {
+            0x11 => (Form::OfHeader, None),
+            0x12 => {
+                let length = reader.u16()?;
+                (Form::OfItself, Some(reader.take(length.into())?))
+            }
+            unknown => return Err(FormatError::UnknownForm(unknown)),
+        };
+        let nonce = reader.array()?;
+        let start = stored.len() - reader.0.len();
+        let (_, tag) = reader.0.split_last_chunk().ok_or(FormatError::Truncated)?;
+        Ok(Self {
+            form,
+            record,
+            nonce,
+            start,
+            tag: *tag,
+        })
+    }
+}
+
+impl Form {
+    /// Everything before the ciphertext.
+    pub(crate) fn put_prefix(self, record: &[u8], nonce: &[u8; NONCE_LEN], out: &mut Vec<u8>) {
+        out.push(self as u8);
+        if self == Self::OfItself {
+            let length = u16::try_from(record.len()).expect("a key record is far shorter than 64 KiB");
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(record);
+        }
+        out.extend_from_slice(nonce);
+    }
+}
+
+/// `label("attribute") ‖ first byte ‖ path`, with the path `0x00 ‖ lp(name)` of a top-level attribute; replaces what is in `out`.
+pub(crate) fn attribute_aad(form: Form, name: &str, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(label!("attribute"));
+    out.push(form as u8);
+    out.push(0x00);
+    put_lp(out, name.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_are_found_where_the_specification_puts_them() {
+        let mut stored = Vec::new();
+        Form::OfItself.put_prefix(b"record", &[1; 12], &mut stored);
+        stored.extend_from_slice(b"ciphertext");
+        stored.extend_from_slice(&[2; 16]);
+        let sealed = Sealed::parse(&stored).unwrap();
+        assert_eq!(
+            (sealed.record, sealed.nonce, sealed.tag),
+            (Some(&b"record"[..]), [1; 12], [2; 16])
+        );
+        assert_eq!(&stored[sealed.start..stored.len() - TAG_LEN], b"ciphertext");
+    }
+
+    #[test]
+    fn nothing_too_short_is_parsed() {
+        let mut stored = Vec::new();
+        Form::OfHeader.put_prefix(b"", &[1; 12], &mut stored);
+        stored.extend_from_slice(&[2; 16]);
+        assert!(Sealed::parse(&stored).is_ok());
+        for end in 0..stored.len() {
+            assert_eq!(Sealed::parse(&stored[..end]), Err(FormatError::Truncated), "{end}");
+        }
+    }
+
+    #[test]
+    fn reserved_and_unknown_forms_are_named() {
+        for form in (0..=u8::MAX).filter(|form| ![0x11, 0x12].contains(form)) {
+            assert_eq!(Sealed::parse(&[form; 64]), Err(FormatError::UnknownForm(form)));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The key record: which data key sealed, and what is needed to get it back.
+
+use std::fmt;
+
+use super::context::{encode_context, take_context};
+use super::reader::Reader;
+use super::{FormatError, KeyArn};
+use crate::context::EncryptionContext;
+use crate::crypto::{Check, KeyId, PseudorandomKey, WrappedKey};
+
+/// A key record as it was read: **not authenticated**. Nothing in it may be believed before [`Self::is_of`] says so.
+///
+/// `0x01 ‖ kid (16) ‖ created u32be ‖ context ‖ check (16) ‖ KEK ‖ u16be len ‖ wrapped key`
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct KeyRecord {
+    pub(crate) key_id: KeyId,
+    /// Seconds since 1970.
+    pub(crate) created: u32,
+    /// As stored: it has one encoding, so equal bytes are equal contexts.
+    context: Box<[u8]>,
+    check: Check,
+    pub(crate) kek: KeyArn,
+    pub(crate) wrapped: WrappedKey,
+}
+
+impl KeyRecord {
+    const VERSION: u8 = 0x01;
+
+    /// The record of a new data key.
+    pub(crate) fn new(
+        key: &PseudorandomKey,
+        created: u32,
+        context: &EncryptionContext,
+        kek: KeyArn,
+        wrapped: WrappedKey,
+    ) -> Self {
+        let context = Self::context_bytes(context);
+        let check = key.check(Self::VERSION, created, &context);
+        Self {
+            key_id: key.key_id(),
+            created,
+            context,
+            check,
+            kek,
+            wrapped,
+        }
+    }
+
+    /// A context as records store it.
+    pub(crate) fn context_bytes(context: &EncryptionContext) -> Box<[u8]> {
+        let mut bytes = Vec::new();
+        encode_context(context, &mut bytes);
+        bytes.into()
+    }
+
+    /// The context as stored, to be compared with [`Self::context_bytes`] of a configured one.
+    pub(crate) fn context(&self) -> &[u8] {
+        &self.context
+    }
+
+    /// Whether this record names `key` and was made with it: key id and check, each compared in constant time.
+    pub(crate) fn is_of(&self, key: &PseudorandomKey) -> bool {
+        let named = self.key_id.matches(&key.key_id());
+        let checked = self
+            .check
+            .matches(&key.check(Self::VERSION, self.created, &self.context));
+        named & checked
+    }
+
+    /// The bytes that are stored.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let Self {
+            key_id,
+            created,
+            context,
+            check,
+            kek,
+            wrapped,
+        } = self;
+        let wrapped = wrapped.as_bytes();
+        let mut out = Vec::with_capacity(128 + context.len() + wrapped.len());
+        out.push(Self::VERSION);
+        out.extend_from_slice(key_id.as_bytes());
+        out.extend_from_slice(&created.to_be_bytes());
+        out.extend_from_slice(context);
+        out.extend_from_slice(&check.0);
+        kek.encode(&mut out);
+        out.extend_from_slice(&u16::try_from(wrapped.len()).expect("at most 1,024").to_be_bytes());
+        out.extend_from_slice(wrapped);
+        out
+    }
+
+    /// Reads a record, refusing anything but exactly one.
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader(stored);
+        match reader.u8()? {
+            Self::VERSION => {}
+            version => return Err(FormatError::UnknownVersion(version)),
+        }
+        let key_id = KeyId(reader.array()?);
+        let created = reader.u32()?;
+        let context = take_context(&mut reader)?.into();
+        let check = Check(reader.array()?);
+        let kek = KeyArn::decode(&mut reader)?;
+        let length = usize::from(reader.u16()?);
+        if !(1..=WrappedKey::MAX_LEN).contains(&length) {
+            return Err(FormatError::WrappedKey(length));
+        }
+        let wrapped = WrappedKey::new(reader.take(length)?).map_err(|_| FormatError::WrappedKey(length))?;
+        reader.finish()?;
+        Ok(Self {
+            key_id,
+            created,
+            context,
+            check,
+            kek,
+            wrapped,
+        })
+    }
+}
+
+impl fmt::Debug for KeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            key_id, created, kek, ..
+        } = self;
+        f.debug_struct("KeyRecord")
+            .field("key_id", key_id)
+            .field("created", created)
+            .field("kek", kek)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::StaticPairs;
+    use crate::crypto::DataKey;
+    use crate::tenant::TenantId;
+
+    fn key(byte: u8) -> PseudorandomKey {
+        PseudorandomKey::extract(&DataKey::take(vec![byte; 32]).unwrap())
+    }
+
+    fn record() -> KeyRecord {
+        let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &StaticPairs::default());
+        let kek = KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+        KeyRecord::new(
+            &key(7),
+            1_700_000_000,
+            &context,
+            kek,
+            WrappedKey::new(vec![9; 184]).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_record_comes_back_and_knows_its_key() {
+        let record = record();
+        assert_eq!(KeyRecord::decode(&record.encode()), Ok(record.clone()));
+        assert!(record.is_of(&key(7)));
+        assert!(!record.is_of(&key(8)));
+    }
+
+    #[test]
+    fn no_prefix_and_no_extension_of_a_record_is_a_record() {
+        let stored = record().encode();
+        for end in 0..stored.len() {
+            assert_eq!(KeyRecord::decode(&stored[..end]), Err(FormatError::Truncated), "{end}");
+        }
+        assert_eq!(
+            KeyRecord::decode(&[&stored[..], &[0]].concat()),
+            Err(FormatError::Trailing)
+        );
+    }
+
+    #[test]
+    fn what_a_record_says_of_itself_is_authenticated() {
+        let stored = record().encode();
+        let kek_starts = 1 + 16 + 4 + record().context.len() + 16;
+        for at in 0..kek_starts {
+            for bit in 0..8 {
+                let mut forged = stored.clone();
+                forged[at] ^= 1 << bit;
+                assert!(
+                    !KeyRecord::decode(&forged).is_ok_and(|forged| forged.is_of(&key(7))),
+                    "byte {at}, bit {bit}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_versions_and_oversized_parts_are_named() {
+        let stored = record().encode();
+        let with = |at: usize, byte: u8| {
+            let mut forged = stored.clone();
+            forged[at] = byte;
+            KeyRecord::decode(&forged)
+        };
+        assert_eq!(with(0, 2), Err(FormatError::UnknownVersion(2)));
+        assert_eq!(with(21, 0), Err(FormatError::Context));
+        assert_eq!(with(21, 9), Err(FormatError::Context));
+        let length_at = stored.len() - 186;
+        assert_eq!(with(length_at, 0xff), Err(FormatError::WrappedKey(0xffb8)));
+    }
+}
