@@ -3,6 +3,7 @@
 mod context;
 mod crypto;
 mod format;
+mod item;
 pub mod schema;
 mod tenant;
 

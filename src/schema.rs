@@ -2,6 +2,10 @@
 //!
 //! `#[derive(Record)]` writes a [`RecordSchema`] at compile time: data, not code. The client never knows a user's types.
 
+mod table;
+
+pub use table::{InvalidSchema, InvalidTenantTemplate, Protection, TableSchema, TableSchemaBuilder, TenantTemplate};
+
 /// A type whose sensitive attributes are marked: implemented by `#[derive(Record)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Record`",

@@ -1,0 +1,87 @@
+//! Sealing and opening one item: the pure heart. Takes items, keys and randomness; waits for nothing.
+//!
+//! Opening has two phases, because the keys must be fetched in between: [`needed_records`] says which key records an item relies
+//! on, and [`open`] opens it with what the edge made of them.
+
+mod key;
+mod open;
+mod seal;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::format::{Identity, InvalidKey};
+use crate::schema::TableSchema;
+use crate::tenant::TenantId;
+
+pub(crate) use key::{KeyRing, UnwrappedKey};
+pub use open::{OpenError, OpenFault};
+pub(crate) use open::{needed_records, open};
+pub use seal::SealError;
+pub(crate) use seal::{check_names, seal};
+
+/// A DynamoDB item: attribute names and values.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The identity of an item of `tenant`, from its key attributes: those of the request, or of the item itself where a request
+/// names none.
+pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, PrimaryKeyError> {
+    let attribute = |name: &str| {
+        item.get_key_value(name)
+            .map(|(name, value)| (name.as_str(), value))
+            .ok_or_else(|| PrimaryKeyError::Missing {
+                attribute: name.to_owned(),
+            })
+    };
+    let partition = attribute(schema.partition_key())?;
+    let sort = schema.sort_key().map(attribute).transpose()?;
+    if !partition
+        .1
+        .as_s()
+        .is_ok_and(|value| schema.tenant().owns(tenant, value))
+    {
+        return Err(PrimaryKeyError::ForeignTenant {
+            attribute: partition.0.to_owned(),
+        });
+    }
+    Identity::new(tenant, schema.name(), partition, sort).map_err(|source| PrimaryKeyError::Invalid {
+        // Only the sort key can be of an invalid kind: the partition key has just been found to be a tenant's.
+        attribute: sort.map_or(partition.0, |(name, _)| name).to_owned(),
+        source,
+    })
+}
+
+/// What is wrong with the key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrimaryKeyError {
+    /// A key attribute is not there.
+    #[error("key attribute `{attribute}` is missing")]
+    Missing {
+        /// The attribute.
+        attribute: String,
+    },
+    /// The partition key is not this tenant's.
+    #[error("key attribute `{attribute}` does not belong to this client's tenant")]
+    ForeignTenant {
+        /// The attribute.
+        attribute: String,
+    },
+    /// DynamoDB allows no such key value.
+    #[error("key attribute `{attribute}`: {source}")]
+    Invalid {
+        /// The attribute.
+        attribute: String,
+        /// The rule that it breaks.
+        source: InvalidKey,
+    },
+    /// A key has other attributes than the table's key attributes.
+    #[error("`{attribute}` is not a key attribute of this table: a key has exactly its declared names")]
+    Superfluous {
+        /// The attribute.
+        attribute: String,
+    },
+}

@@ -1,0 +1,79 @@
+//! A data key in use, and the keys that a set of items needs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::context::EncryptionContext;
+use crate::crypto::{DataKey, ItemKey, PseudorandomKey, WrappedKey};
+use crate::format::{Identity, KeyArn, KeyRecord};
+
+/// A data key whose record is known to be its own: the only thing that seals or opens.
+#[derive(Debug)]
+pub(crate) struct UnwrappedKey {
+    key: PseudorandomKey,
+    record: KeyRecord,
+    stored: Box<[u8]>,
+}
+
+impl UnwrappedKey {
+    /// A data key that KMS has just made.
+    pub(crate) fn generated(
+        data_key: &DataKey,
+        created: u32,
+        context: &EncryptionContext,
+        kek: KeyArn,
+        wrapped: WrappedKey,
+    ) -> Self {
+        let key = PseudorandomKey::extract(data_key);
+        let record = KeyRecord::new(&key, created, context, kek, wrapped);
+        let stored = record.encode().into();
+        Self { key, record, stored }
+    }
+
+    /// A data key that KMS unwrapped, when `record` is its own.
+    pub(crate) fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
+        let key = PseudorandomKey::extract(data_key);
+        record.is_of(&key).then(|| {
+            let stored = record.encode().into();
+            Self { key, record, stored }
+        })
+    }
+
+    /// Whether `record`, stored as `stored`, is this key's too: the bytes already verified, or others with a good check, as a
+    /// re-wrap leaves them.
+    pub(crate) fn opens(&self, record: &KeyRecord, stored: &[u8]) -> bool {
+        *self.stored == *stored || record.is_of(&self.key)
+    }
+
+    /// The record as it is stored.
+    pub(crate) fn stored_record(&self) -> &[u8] {
+        &self.stored
+    }
+
+    /// The record.
+    pub(crate) fn record(&self) -> &KeyRecord {
+        &self.record
+    }
+
+    /// The key of one item.
+    pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
+        self.key.item_key(identity)
+    }
+}
+
+/// The data keys that some items need, by the stored bytes of their records.
+#[derive(Debug, Default)]
+pub(crate) struct KeyRing(HashMap<Box<[u8]>, Arc<UnwrappedKey>>);
+
+impl KeyRing {
+    /// The key whose record is stored as `record`.
+    pub(crate) fn get(&self, record: &[u8]) -> Option<&Arc<UnwrappedKey>> {
+        self.0.get(record)
+    }
+}
+
+impl FromIterator<(Box<[u8]>, Arc<UnwrappedKey>)> for KeyRing {
+    fn from_iter<I: IntoIterator<Item = (Box<[u8]>, Arc<UnwrappedKey>)>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}

@@ -1,0 +1,177 @@
+//! Opening one item: hostile bytes in, authenticated values or an error that names the attribute.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{Item, KeyRing, PrimaryKeyError, UnwrappedKey};
+use crate::crypto::{ItemKey, TAG_LEN};
+use crate::format::{FormatError, HEADER, Identity, RESERVED_PREFIX, Sealed, attribute_aad, decode_value};
+use crate::schema::{Protection, TableSchema};
+
+/// Why a stored item does not open. It names the attribute and nothing of its content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The key of the stored item is not the one that was asked for, or not this tenant's.
+    #[error("the stored item is not the one that was asked for: {0}")]
+    Key(#[from] PrimaryKeyError),
+    /// The stored item has other key values than the request.
+    #[error("the stored item is not the one that was asked for: its key differs from the request's")]
+    OtherItem,
+    /// An attribute does not open.
+    #[error("attribute `{attribute}` does not open: {fault}")]
+    Attribute {
+        /// The attribute.
+        attribute: String,
+        /// What is wrong with it.
+        fault: OpenFault,
+    },
+}
+
+/// What is wrong with a stored attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenFault {
+    /// The schema says encrypted, and what is stored is not: plaintext, or a type other than B.
+    #[error("the schema says it is encrypted, but what is stored is not sealed")]
+    NotSealed,
+    /// The stored bytes are malformed.
+    #[error("{0}")]
+    Format(#[from] FormatError),
+    /// The attribute relies on the item's header, and the item has none.
+    #[error("it relies on the header `_seal`, which is missing (an index must project it)")]
+    NoHeader,
+    /// The key record names an encryption context that is not configured: another tenant's, or another application's.
+    #[error("its key record was made for another encryption context (tenant or static pairs)")]
+    ForeignContext,
+    /// The key record is not that of the key which KMS unwrapped, or names another KMS key than the one that unwrapped it.
+    #[error("its key record is forged: it does not match the key that KMS unwrapped")]
+    ForgedRecord,
+    /// The ciphertext was not made for this attribute of this item under this key.
+    #[error("it is not authentic: altered, or moved from another attribute, item, table or tenant")]
+    NotAuthentic,
+}
+
+impl OpenError {
+    pub(crate) fn attribute(attribute: &str, fault: impl Into<OpenFault>) -> Self {
+        Self::Attribute {
+            attribute: attribute.to_owned(),
+            fault: fault.into(),
+        }
+    }
+}
+
+/// The key records that the encrypted attributes of `item` rely on, as stored, each with the attribute that it is found in.
+///
+/// An item without encrypted attributes relies on none, whatever its header says.
+pub(crate) fn needed_records<'i>(
+    schema: &TableSchema,
+    item: &'i Item,
+    mut need: impl FnMut(&'i str, &'i [u8]),
+) -> Result<(), OpenError> {
+    let mut header_needed = false;
+    for (name, value) in item {
+        if schema.protection(name) != Some(Protection::Encrypted) {
+            continue;
+        }
+        let stored = value
+            .as_b()
+            .map_err(|_| OpenError::attribute(name, OpenFault::NotSealed))?;
+        match Sealed::parse(stored.as_ref())
+            .map_err(|fault| OpenError::attribute(name, fault))?
+            .record
+        {
+            Some(record) => need(name, record),
+            None if header_needed => {}
+            None => {
+                header_needed = true;
+                need(
+                    HEADER,
+                    header(item).ok_or_else(|| OpenError::attribute(name, OpenFault::NoHeader))?,
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn header(item: &Item) -> Option<&[u8]> {
+    item.get(HEADER)?.as_b().ok().map(AsRef::as_ref)
+}
+
+/// Opens what the schema calls encrypted, and takes the library's own attributes out.
+///
+/// On any failure nothing of the item is returned.
+pub(crate) fn open(
+    schema: &TableSchema,
+    identity: &Identity,
+    keys: &KeyRing,
+    mut item: Item,
+) -> Result<Item, OpenError> {
+    let header = item.remove(HEADER);
+    item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
+    let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
+    let mut item_keys = ItemKeys {
+        identity,
+        made: Vec::new(),
+    };
+    let mut aad = Vec::with_capacity(64);
+    for (name, value) in &mut item {
+        if schema.protection(name) != Some(Protection::Encrypted) {
+            continue;
+        }
+        let stored = match std::mem::replace(value, AttributeValue::Null(true)) {
+            AttributeValue::B(stored) => stored.into_inner(),
+            _ => return Err(OpenError::attribute(name, OpenFault::NotSealed)),
+        };
+        *value = open_value(name, stored, header, keys, &mut item_keys, &mut aad)
+            .map_err(|fault| OpenError::attribute(name, fault))?;
+    }
+    Ok(item)
+}
+
+/// One opened value, in the buffer in which it was stored. `aad` is scratch space.
+fn open_value<'k>(
+    name: &str,
+    mut stored: Vec<u8>,
+    header: Option<&[u8]>,
+    keys: &'k KeyRing,
+    item_keys: &mut ItemKeys<'k, '_>,
+    aad: &mut Vec<u8>,
+) -> Result<AttributeValue, OpenFault> {
+    let Sealed {
+        form,
+        record,
+        nonce,
+        start,
+        tag,
+    } = Sealed::parse(&stored)?;
+    let record = record.or(header).ok_or(OpenFault::NoHeader)?;
+    let key = keys.get(record).ok_or(OpenFault::ForgedRecord)?;
+    attribute_aad(form, name, aad);
+    stored.truncate(stored.len() - TAG_LEN);
+    item_keys
+        .of(key)
+        .decrypt(&nonce, aad, &mut stored[start..], &tag)
+        .map_err(|_| OpenFault::NotAuthentic)?;
+    Ok(decode_value(stored, start)?)
+}
+
+/// The item's key under each data key: usually one, a few after updates.
+struct ItemKeys<'k, 'i> {
+    identity: &'i Identity,
+    made: Vec<(&'k UnwrappedKey, ItemKey)>,
+}
+
+impl<'k> ItemKeys<'k, '_> {
+    fn of(&mut self, key: &'k UnwrappedKey) -> &ItemKey {
+        let at = self
+            .made
+            .iter()
+            .position(|(made, _)| std::ptr::eq(*made, key))
+            .unwrap_or_else(|| {
+                self.made.push((key, key.item_key(self.identity)));
+                self.made.len() - 1
+            });
+        &self.made[at].1
+    }
+}

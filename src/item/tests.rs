@@ -1,0 +1,323 @@
+//! Items sealed, attacked and opened, without any I/O.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use proptest::prelude::*;
+
+use super::*;
+use crate::context::{EncryptionContext, StaticPairs};
+use crate::crypto::{DataKey, OsRandom, WrappedKey};
+use crate::format::{FormatError, HEADER, KeyArn};
+
+fn tenant(id: &str) -> TenantId {
+    TenantId::parse(id).unwrap()
+}
+
+fn schema(table: &str) -> TableSchema {
+    TableSchema::builder(table)
+        .partition_key("tenant_id", "{tenant}")
+        .sort_key("contact_id")
+        .plain("company")
+        .encrypt("email")
+        .encrypt("notes")
+        .encrypt("api_keys")
+        .build()
+        .unwrap()
+}
+
+fn key(tenant_id: &str, byte: u8) -> Arc<UnwrappedKey> {
+    let context = EncryptionContext::new(&tenant(tenant_id), &StaticPairs::default());
+    let kek = KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+    let data_key = DataKey::take(vec![byte; 32]).unwrap();
+    Arc::new(UnwrappedKey::generated(
+        &data_key,
+        1_700_000_000,
+        &context,
+        kek,
+        WrappedKey::new(vec![byte; 184]).unwrap(),
+    ))
+}
+
+fn ring(keys: &[&Arc<UnwrappedKey>]) -> KeyRing {
+    keys.iter()
+        .map(|key| (key.stored_record().into(), Arc::clone(key)))
+        .collect()
+}
+
+fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn contact(id: &str) -> Item {
+    [
+        ("tenant_id", s("acme")),
+        ("contact_id", s(id)),
+        ("company", s("Example Ltd")),
+        ("email", s("ada@example.org")),
+        ("notes", s("met at the fair")),
+        ("api_keys", AttributeValue::M([("mail".to_owned(), s("k-123"))].into())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn sealed(id: &str) -> Item {
+    seal(&schema("crm"), &tenant("acme"), &key("acme", 1), &OsRandom, contact(id)).unwrap()
+}
+
+/// Opens as the owner would.
+fn opened(item: Item) -> Result<Item, OpenError> {
+    let schema = schema("crm");
+    let identity = identity(&schema, &tenant("acme"), &item)?;
+    open(&schema, &identity, &ring(&[&key("acme", 1)]), item)
+}
+
+fn edit(item: &mut Item, name: &str, edit: impl FnOnce(&mut Vec<u8>)) {
+    let mut stored = item[name].as_b().unwrap().clone().into_inner();
+    edit(&mut stored);
+    item.insert(name.to_owned(), AttributeValue::B(Blob::new(stored)));
+}
+
+fn fault(result: Result<Item, OpenError>) -> (String, OpenFault) {
+    match result {
+        Err(OpenError::Attribute { attribute, fault }) => (attribute, fault),
+        other => panic!("expected a faulty attribute, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_item_comes_back_and_its_sensitive_values_were_not_stored() {
+    let item = sealed("c-1");
+    for name in ["email", "notes", "api_keys"] {
+        assert_eq!(item[name].as_b().unwrap().as_ref()[0], 0x11);
+    }
+    assert_eq!(item["company"], s("Example Ltd"));
+    let bytes = format!("{item:?}");
+    assert!(!bytes.contains("ada@example.org"));
+    assert_eq!(opened(item).unwrap(), contact("c-1"));
+}
+
+#[test]
+fn the_overhead_is_what_the_specification_says() {
+    let item = sealed("c-1");
+    let header = HEADER.len() + item[HEADER].as_b().unwrap().as_ref().len();
+    let email = item["email"].as_b().unwrap().as_ref().len() - "ada@example.org".len();
+    assert_eq!(email, 29 + 1, "29 bytes and the value's type");
+    // docs/FORMAT.md states this figure for three encrypted strings.
+    assert_eq!(header + 3 * email, 364);
+}
+
+#[test]
+fn an_item_without_sensitive_attributes_needs_no_key_to_open() {
+    let mut item = sealed("c-1");
+    item.retain(|name, _| !["email", "notes", "api_keys"].contains(&name.as_str()));
+    let mut needed = 0;
+    needed_records(&schema("crm"), &item, |_, _| needed += 1).unwrap();
+    assert_eq!(needed, 0);
+    assert_eq!(opened(item).unwrap().len(), 3);
+}
+
+#[test]
+fn no_two_seals_of_one_item_are_alike() {
+    assert_ne!(sealed("c-1")["email"], sealed("c-1")["email"]);
+}
+
+#[test]
+fn undeclared_reserved_and_foreign_items_are_not_sealed() {
+    let seal = |name: &str, value: AttributeValue| {
+        let mut item = contact("c-1");
+        item.insert(name.to_owned(), value);
+        seal(&schema("crm"), &tenant("acme"), &key("acme", 1), &OsRandom, item).unwrap_err()
+    };
+    assert_eq!(seal("emial", s("x")), SealError::Undeclared("emial".into()));
+    assert_eq!(seal("_seal", s("x")), SealError::Reserved("_seal".into()));
+    assert_eq!(seal("_seal_mac", s("x")), SealError::Reserved("_seal_mac".into()));
+    assert_eq!(
+        seal("tenant_id", s("globex")),
+        SealError::Key(PrimaryKeyError::ForeignTenant {
+            attribute: "tenant_id".into()
+        })
+    );
+    assert!(matches!(
+        seal("contact_id", s("")),
+        SealError::Key(PrimaryKeyError::Invalid { .. })
+    ));
+    assert!(matches!(
+        seal("contact_id", AttributeValue::Bool(true)),
+        SealError::Key(PrimaryKeyError::Invalid { .. })
+    ));
+    assert!(matches!(
+        seal("email", AttributeValue::Ss(vec![])),
+        SealError::Value { .. }
+    ));
+}
+
+#[test]
+fn plaintext_where_ciphertext_belongs_is_refused() {
+    for planted in [
+        s("mallory@example.org"),
+        AttributeValue::Null(true),
+        AttributeValue::Bool(false),
+    ] {
+        let mut item = sealed("c-1");
+        item.insert("email".to_owned(), planted);
+        assert!(matches!(
+            needed_records(&schema("crm"), &item, |_, _| {}),
+            Err(OpenError::Attribute { .. })
+        ));
+        assert_eq!(fault(opened(item)), ("email".into(), OpenFault::NotSealed));
+    }
+    let mut item = sealed("c-1");
+    item.insert("email".to_owned(), AttributeValue::B(Blob::new("mallory@example.org")));
+    assert_eq!(
+        fault(opened(item)),
+        ("email".into(), OpenFault::Format(FormatError::UnknownForm(b'm')))
+    );
+}
+
+#[test]
+fn ciphertext_opens_nowhere_else() {
+    let swapped_attributes = {
+        let mut item = sealed("c-1");
+        let email = item["email"].clone();
+        item.insert("notes".to_owned(), email);
+        item
+    };
+    assert_eq!(
+        fault(opened(swapped_attributes)),
+        ("notes".into(), OpenFault::NotAuthentic)
+    );
+
+    let swapped_items = {
+        let mut item = sealed("c-1");
+        item.insert("email".to_owned(), sealed("c-2")["email"].clone());
+        item
+    };
+    assert_eq!(fault(opened(swapped_items)), ("email".into(), OpenFault::NotAuthentic));
+
+    let moved_whole = {
+        let mut item = sealed("c-2");
+        item.insert("contact_id".to_owned(), s("c-1"));
+        item
+    };
+    assert_eq!(fault(opened(moved_whole)).1, OpenFault::NotAuthentic);
+
+    let other_table = seal(
+        &schema("leads"),
+        &tenant("acme"),
+        &key("acme", 1),
+        &OsRandom,
+        contact("c-1"),
+    )
+    .unwrap();
+    assert_eq!(fault(opened(other_table)).1, OpenFault::NotAuthentic);
+}
+
+#[test]
+fn ciphertext_of_one_tenant_opens_for_no_other_even_under_one_data_key() {
+    let schema = schema("crm");
+    let mut moved = sealed("c-1");
+    moved.insert("tenant_id".to_owned(), s("globex"));
+    let identity = identity(&schema, &tenant("globex"), &moved).unwrap();
+    let result = open(&schema, &identity, &ring(&[&key("acme", 1)]), moved);
+    assert_eq!(fault(result).1, OpenFault::NotAuthentic);
+}
+
+#[test]
+fn an_item_of_another_tenant_has_no_identity_here() {
+    let result = identity(&schema("crm"), &tenant("globex"), &sealed("c-1"));
+    assert_eq!(
+        result,
+        Err(PrimaryKeyError::ForeignTenant {
+            attribute: "tenant_id".into()
+        })
+    );
+}
+
+#[test]
+fn a_missing_header_is_named() {
+    let mut item = sealed("c-1");
+    item.remove(HEADER);
+    assert_eq!(fault(opened(item.clone())).1, OpenFault::NoHeader);
+    assert!(matches!(
+        needed_records(&schema("crm"), &item, |_, _| {}),
+        Err(OpenError::Attribute {
+            fault: OpenFault::NoHeader,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_record_that_nobody_fetched_opens_nothing() {
+    let mut item = sealed("c-1");
+    item.insert(
+        HEADER.to_owned(),
+        AttributeValue::B(Blob::new(key("acme", 2).stored_record())),
+    );
+    assert_eq!(fault(opened(item)).1, OpenFault::ForgedRecord);
+}
+
+#[test]
+fn a_key_of_another_generation_does_not_open() {
+    let schema = schema("crm");
+    let mut item = sealed("c-1");
+    let other = key("acme", 2);
+    item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(other.stored_record())));
+    let identity = identity(&schema, &tenant("acme"), &item).unwrap();
+    assert_eq!(
+        fault(open(&schema, &identity, &ring(&[&other]), item)).1,
+        OpenFault::NotAuthentic
+    );
+}
+
+#[test]
+fn the_form_is_authenticated() {
+    let mut item = sealed("c-1");
+    let record = key("acme", 1).stored_record().to_vec();
+    edit(&mut item, "email", |stored| {
+        let length = u16::try_from(record.len()).unwrap().to_be_bytes();
+        *stored = [&[0x12][..], &length, &record, &stored[1..]].concat();
+    });
+    assert_eq!(fault(opened(item)), ("email".into(), OpenFault::NotAuthentic));
+}
+
+proptest! {
+    #[test]
+    fn no_altered_byte_goes_unnoticed(at: prop::sample::Index, flip in 1u8..) {
+        let mut item = sealed("c-1");
+        edit(&mut item, "email", |stored| {
+            let at = at.index(stored.len());
+            stored[at] ^= flip;
+        });
+        prop_assert_eq!(fault(opened(item)).0, "email");
+    }
+
+    #[test]
+    fn nothing_truncated_or_extended_opens(cut in 0usize..46, tail in prop::collection::vec(any::<u8>(), 1..20)) {
+        let mut item = sealed("c-1");
+        edit(&mut item, "email", |stored| stored.truncate(cut.min(stored.len() - 1)));
+        prop_assert_eq!(fault(opened(item)).0, "email");
+        let mut item = sealed("c-1");
+        edit(&mut item, "email", |stored| stored.extend(&tail));
+        prop_assert_eq!(fault(opened(item)), ("email".to_owned(), OpenFault::NotAuthentic));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_open_and_never_panic(
+        email in prop::collection::vec(any::<u8>(), 0..400),
+        form in prop::option::of(0x10u8..0x14),
+        header in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let mut item = sealed("c-1");
+        let mut email = email;
+        if let (Some(form), Some(first)) = (form, email.first_mut()) { *first = form }
+        item.insert("email".to_owned(), AttributeValue::B(Blob::new(email)));
+        item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
+        let mut records = Vec::new();
+        let _ = needed_records(&schema("crm"), &item, |_, record| records.push(record));
+        prop_assert!(records.iter().all(|record| crate::format::KeyRecord::decode(record).is_err()));
+        prop_assert!(opened(item).is_err());
+    }
+}

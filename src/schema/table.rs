@@ -1,0 +1,411 @@
+//! A table's schema at run time: what the client goes by.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Record, RecordField, RecordSchema};
+use crate::format::RESERVED_PREFIX;
+use crate::tenant::{TenantId, is_tenant_byte};
+
+/// What each attribute of a table's items is. Made from records, or by hand for code that has no structs.
+///
+/// The schema alone, never a stored value, decides what is encrypted and what is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSchema {
+    name: String,
+    partition_key: String,
+    sort_key: Option<String>,
+    tenant: TenantTemplate,
+    attributes: BTreeMap<String, Protection>,
+}
+
+/// What happens to an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protection {
+    /// A key attribute: stored as it is, and part of the item's identity.
+    Key,
+    /// Stored as it is.
+    Plain,
+    /// Encrypted before it leaves the process.
+    Encrypted,
+}
+
+impl TableSchema {
+    /// The schema of one record type.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSchema`] when the record has no table or no partition key of its own, or its names collide.
+    pub fn of<T: Record>() -> Result<Self, InvalidSchema> {
+        Self::from_record(&T::SCHEMA)
+    }
+
+    pub(crate) fn from_record(record: &RecordSchema) -> Result<Self, InvalidSchema> {
+        fn add(mut builder: TableSchemaBuilder, fields: &[RecordField]) -> TableSchemaBuilder {
+            for field in fields {
+                builder = match *field {
+                    RecordField::PartitionKey { name, tenant } => builder.partition_key(name, tenant),
+                    RecordField::SortKey { name } => builder.sort_key(name),
+                    RecordField::Plain { name } => builder.plain(name),
+                    RecordField::Encrypted { name } => builder.encrypt(name),
+                    RecordField::Flatten(inner) => add(builder, inner.fields()),
+                };
+            }
+            builder
+        }
+        let table = record.table().ok_or(InvalidSchema::NoTable)?;
+        add(Self::builder(table), record.fields()).build()
+    }
+
+    /// Starts a schema by hand; `name` is the table's logical name.
+    pub fn builder(name: impl Into<String>) -> TableSchemaBuilder {
+        TableSchemaBuilder {
+            name: name.into(),
+            partition_keys: Vec::new(),
+            sort_keys: Vec::new(),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// The logical name of the table, which is part of every item's identity.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of the partition key.
+    pub fn partition_key(&self) -> &str {
+        &self.partition_key
+    }
+
+    /// The name of the sort key, when the table has one.
+    pub fn sort_key(&self) -> Option<&str> {
+        self.sort_key.as_deref()
+    }
+
+    /// The key attributes: the partition key, then the sort key.
+    pub fn key_names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.partition_key()).chain(self.sort_key())
+    }
+
+    /// How a tenant shows in the partition key.
+    pub fn tenant(&self) -> &TenantTemplate {
+        &self.tenant
+    }
+
+    /// What the attribute of this name is, when the schema names it.
+    pub fn protection(&self, attribute: &str) -> Option<Protection> {
+        self.attributes.get(attribute).copied()
+    }
+
+    /// Each attribute and what it is, by name.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, Protection)> {
+        self.attributes
+            .iter()
+            .map(|(name, protection)| (name.as_str(), *protection))
+    }
+
+    /// Adds what another record type in the same table declares.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
+        let Self {
+            name,
+            partition_key,
+            sort_key,
+            tenant,
+            attributes,
+        } = other;
+        if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
+            return Err(InvalidSchema::KeysDisagree { table: name });
+        }
+        for (attribute, protection) in attributes {
+            if *self.attributes.entry(attribute.clone()).or_insert(protection) != protection {
+                return Err(InvalidSchema::AttributeDisagrees { table: name, attribute });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Collects a [`TableSchema`]; nothing is checked before [`Self::build`].
+#[derive(Debug, Clone)]
+pub struct TableSchemaBuilder {
+    name: String,
+    partition_keys: Vec<(String, String)>,
+    sort_keys: Vec<String>,
+    attributes: Vec<(String, Protection)>,
+}
+
+impl TableSchemaBuilder {
+    /// The partition key, and how a tenant shows in its value: `{tenant}`, or a prefix such as `TENANT#{tenant}#`.
+    pub fn partition_key(mut self, name: impl Into<String>, tenant: impl Into<String>) -> Self {
+        self.partition_keys.push((name.into(), tenant.into()));
+        self
+    }
+
+    /// The sort key.
+    pub fn sort_key(mut self, name: impl Into<String>) -> Self {
+        self.sort_keys.push(name.into());
+        self
+    }
+
+    /// An attribute that is stored as it is.
+    pub fn plain(mut self, name: impl Into<String>) -> Self {
+        self.attributes.push((name.into(), Protection::Plain));
+        self
+    }
+
+    /// An attribute that is encrypted.
+    pub fn encrypt(mut self, name: impl Into<String>) -> Self {
+        self.attributes.push((name.into(), Protection::Encrypted));
+        self
+    }
+
+    /// The schema, when it holds together.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSchema`] names the rule that it breaks.
+    pub fn build(self) -> Result<TableSchema, InvalidSchema> {
+        let Self {
+            name,
+            mut partition_keys,
+            mut sort_keys,
+            attributes,
+        } = self;
+        if name.is_empty() {
+            return Err(InvalidSchema::NoTable);
+        }
+        if partition_keys.len() != 1 || sort_keys.len() > 1 {
+            return Err(InvalidSchema::Keys { table: name });
+        }
+        let (partition_key, template) = partition_keys.remove(0);
+        let sort_key = sort_keys.pop();
+        let tenant = TenantTemplate::parse(&template).map_err(|source| InvalidSchema::Tenant {
+            table: name.clone(),
+            source,
+        })?;
+        let keys = std::iter::once(&partition_key)
+            .chain(&sort_key)
+            .map(|key| (key.clone(), Protection::Key));
+        let mut all = BTreeMap::new();
+        for (attribute, protection) in keys.chain(attributes) {
+            if attribute.is_empty() || attribute.starts_with(RESERVED_PREFIX) {
+                return Err(InvalidSchema::Reserved { table: name, attribute });
+            }
+            if all.insert(attribute.clone(), protection).is_some() {
+                return Err(InvalidSchema::Repeated { table: name, attribute });
+            }
+        }
+        Ok(TableSchema {
+            name,
+            partition_key,
+            sort_key,
+            tenant,
+            attributes: all,
+        })
+    }
+}
+
+/// How a tenant shows in a partition key: the whole value (`{tenant}`) or its beginning (`TENANT#{tenant}#`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantTemplate {
+    prefix: String,
+    suffix: String,
+}
+
+impl TenantTemplate {
+    /// Parses a template.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTenantTemplate`] names the rule that `template` breaks.
+    pub fn parse(template: &str) -> Result<Self, InvalidTenantTemplate> {
+        let (prefix, suffix) = template
+            .split_once("{tenant}")
+            .ok_or(InvalidTenantTemplate::Placeholder)?;
+        if suffix.contains("{tenant}") {
+            return Err(InvalidTenantTemplate::Placeholder);
+        }
+        if suffix.bytes().next().is_some_and(is_tenant_byte) {
+            return Err(InvalidTenantTemplate::Ambiguous);
+        }
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+        })
+    }
+
+    /// The tenant's key value, or what all of its key values begin with when [`Self::is_prefix`].
+    pub fn render(&self, tenant: &TenantId) -> String {
+        format!("{}{tenant}{}", self.prefix, self.suffix)
+    }
+
+    /// Whether more may follow the rendered text. Without text after `{tenant}` nothing may: tenant `12` would own what is `123`'s.
+    pub fn is_prefix(&self) -> bool {
+        !self.suffix.is_empty()
+    }
+
+    /// Whether a key value is the tenant's.
+    pub fn owns(&self, tenant: &TenantId, value: &str) -> bool {
+        let rest = value
+            .strip_prefix(self.prefix.as_str())
+            .and_then(|rest| rest.strip_prefix(tenant.as_str()))
+            .and_then(|rest| rest.strip_prefix(self.suffix.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || self.is_prefix())
+    }
+}
+
+impl fmt::Display for TenantTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{{tenant}}{}", self.prefix, self.suffix)
+    }
+}
+
+/// Why a text does not say how a tenant shows in a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTenantTemplate {
+    /// `{tenant}` does not appear exactly once.
+    #[error("it must have `{{tenant}}` exactly once, for example `{{tenant}}` or `TENANT#{{tenant}}#`")]
+    Placeholder,
+    /// The text after `{tenant}` could be part of a longer tenant id.
+    #[error(
+        "the character after `{{tenant}}` must not be one of [A-Za-z0-9_-], or tenant `12` would own the items of `123`"
+    )]
+    Ambiguous,
+}
+
+/// Why a schema does not hold together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSchema {
+    /// There is no table to store the record in.
+    #[error("the record has no table: add `#[seal(table = \"…\")]`")]
+    NoTable,
+    /// There is not exactly one partition key, or more than one sort key.
+    #[error("table `{table}`: a schema has exactly one partition key and at most one sort key")]
+    Keys {
+        /// The logical table.
+        table: String,
+    },
+    /// The tenant template is malformed.
+    #[error("table `{table}`: the tenant template is malformed: {source}")]
+    Tenant {
+        /// The logical table.
+        table: String,
+        /// The rule that it breaks.
+        source: InvalidTenantTemplate,
+    },
+    /// A name is empty or begins with `_seal`.
+    #[error("table `{table}`: attribute name `{attribute}` is empty or reserved (`_seal…`): choose another")]
+    Reserved {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// A name is declared twice in one record.
+    #[error("table `{table}`: attribute `{attribute}` is declared twice")]
+    Repeated {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// Two records in one table disagree on its keys.
+    #[error("table `{table}`: two records disagree on its key attributes or on how the tenant shows in them")]
+    KeysDisagree {
+        /// The logical table.
+        table: String,
+    },
+    /// Two records in one table disagree on an attribute.
+    #[error("table `{table}`: one record encrypts attribute `{attribute}` and another does not")]
+    AttributeDisagrees {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::parse(id).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_value_belongs_to_two_tenants(
+            a in "[A-Za-z0-9_-]{1,3}",
+            b in "[A-Za-z0-9_-]{1,3}",
+            template in "[T#]{0,2}\\{tenant\\}[T#]{0,2}",
+            rest in "[A-Za-z0-9_#-]{0,3}",
+        ) {
+            prop_assume!(a != b);
+            let Ok(template) = TenantTemplate::parse(&template) else { return Ok(()) };
+            let value = template.render(&tenant(&a)) + if template.is_prefix() { &rest } else { "" };
+            prop_assert!(template.owns(&tenant(&a), &value));
+            prop_assert!(!template.owns(&tenant(&b), &value));
+        }
+    }
+
+    #[test]
+    fn an_exact_template_owns_nothing_longer() {
+        let template = TenantTemplate::parse("{tenant}").unwrap();
+        assert!(template.owns(&tenant("12"), "12"));
+        assert!(!template.owns(&tenant("12"), "123"));
+        assert!(!template.owns(&tenant("12"), "12#x"));
+    }
+
+    #[test]
+    fn a_schema_that_does_not_hold_together_is_refused() {
+        let keyed = || TableSchema::builder("crm").partition_key("pk", "{tenant}");
+        assert!(matches!(
+            TableSchema::builder("crm").build(),
+            Err(InvalidSchema::Keys { .. })
+        ));
+        assert!(matches!(
+            keyed().partition_key("b", "{tenant}").build(),
+            Err(InvalidSchema::Keys { .. })
+        ));
+        assert!(matches!(
+            keyed().plain("x").encrypt("x").build(),
+            Err(InvalidSchema::Repeated { .. })
+        ));
+        assert!(matches!(
+            keyed().encrypt("pk").build(),
+            Err(InvalidSchema::Repeated { .. })
+        ));
+        assert!(matches!(
+            keyed().encrypt("_seal_x").build(),
+            Err(InvalidSchema::Reserved { .. })
+        ));
+        let ambiguous = TableSchema::builder("crm").partition_key("pk", "{tenant}x").build();
+        assert!(matches!(ambiguous, Err(InvalidSchema::Tenant { .. })));
+    }
+
+    #[test]
+    fn records_of_one_table_merge_unless_they_disagree() {
+        let schema = |email: fn(TableSchemaBuilder, &'static str) -> TableSchemaBuilder| {
+            email(TableSchema::builder("crm").partition_key("pk", "{tenant}"), "email")
+                .build()
+                .unwrap()
+        };
+        let mut merged = schema(|b, name| b.encrypt(name));
+        let other = TableSchema::builder("crm")
+            .partition_key("pk", "{tenant}")
+            .plain("company")
+            .build()
+            .unwrap();
+        assert_eq!(merged.merge(other), Ok(()));
+        assert_eq!(merged.protection("company"), Some(Protection::Plain));
+        assert!(matches!(
+            merged.merge(schema(|b, name| b.plain(name))),
+            Err(InvalidSchema::AttributeDisagrees { .. })
+        ));
+    }
+}
