@@ -60,11 +60,7 @@ impl StaticPairs {
             if !(1..=usize::from(u8::MAX)).contains(&name.len()) || !(1..=1024).contains(&value.len()) {
                 return Err(InvalidContext::Length(name));
             }
-            if Self::RESERVED
-                .iter()
-                .any(|reserved| name.eq_ignore_ascii_case(reserved))
-                || starts_with_aws(&name)
-            {
+            if Self::RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) || starts_with_aws(&name) {
                 return Err(InvalidContext::Reserved(name));
             }
             // KMS condition keys ignore the case of the name (aws-facts: kms:EncryptionContext:<key>).
@@ -82,9 +78,7 @@ impl StaticPairs {
 }
 
 fn starts_with_aws(name: &str) -> bool {
-    name.as_bytes()
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"aws:"))
+    name.as_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"aws:"))
 }
 
 /// Why the application's pairs cannot be part of an encryption context.
@@ -115,34 +109,16 @@ mod tests {
     fn the_tenant_pair_is_always_there_and_pairs_are_sorted() {
         let pairs = StaticPairs::new([("zone", "b"), ("env", "prod")]).unwrap();
         let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &pairs);
-        assert_eq!(
-            context.pairs().collect::<Vec<_>>(),
-            [("env", "prod"), ("tenant", "acme"), ("zone", "b")]
-        );
+        assert_eq!(context.pairs().collect::<Vec<_>>(), [("env", "prod"), ("tenant", "acme"), ("zone", "b")]);
     }
 
     #[test]
     fn reserved_repeated_and_oversized_pairs_are_refused() {
-        assert!(matches!(
-            StaticPairs::new([("Tenant", "x")]),
-            Err(InvalidContext::Reserved(_))
-        ));
-        assert!(matches!(
-            StaticPairs::new([("purpose", "lookup")]),
-            Err(InvalidContext::Reserved(_))
-        ));
-        assert!(matches!(
-            StaticPairs::new([("AWS:x", "y")]),
-            Err(InvalidContext::Reserved(_))
-        ));
-        assert!(matches!(
-            StaticPairs::new([("env", "a"), ("ENV", "b")]),
-            Err(InvalidContext::Repeated(_))
-        ));
-        assert!(matches!(
-            StaticPairs::new([("env", "")]),
-            Err(InvalidContext::Length(_))
-        ));
+        assert!(matches!(StaticPairs::new([("Tenant", "x")]), Err(InvalidContext::Reserved(_))));
+        assert!(matches!(StaticPairs::new([("purpose", "lookup")]), Err(InvalidContext::Reserved(_))));
+        assert!(matches!(StaticPairs::new([("AWS:x", "y")]), Err(InvalidContext::Reserved(_))));
+        assert!(matches!(StaticPairs::new([("env", "a"), ("ENV", "b")]), Err(InvalidContext::Repeated(_))));
+        assert!(matches!(StaticPairs::new([("env", "")]), Err(InvalidContext::Length(_))));
         let many = (0..8).map(|i| (format!("p{i}"), "x"));
         assert!(matches!(StaticPairs::new(many), Err(InvalidContext::TooMany(8))));
     }

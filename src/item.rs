@@ -32,20 +32,12 @@ pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> 
     let attribute = |name: &str| {
         item.get_key_value(name)
             .map(|(name, value)| (name.as_str(), value))
-            .ok_or_else(|| PrimaryKeyError::Missing {
-                attribute: name.to_owned(),
-            })
+            .ok_or_else(|| PrimaryKeyError::Missing { attribute: name.to_owned() })
     };
     let partition = attribute(schema.partition_key())?;
     let sort = schema.sort_key().map(attribute).transpose()?;
-    if !partition
-        .1
-        .as_s()
-        .is_ok_and(|value| schema.tenant().owns(tenant, value))
-    {
-        return Err(PrimaryKeyError::ForeignTenant {
-            attribute: partition.0.to_owned(),
-        });
+    if !partition.1.as_s().is_ok_and(|value| schema.tenant().owns(tenant, value)) {
+        return Err(PrimaryKeyError::ForeignTenant { attribute: partition.0.to_owned() });
     }
     Identity::new(tenant, schema.name(), partition, sort).map_err(|source| PrimaryKeyError::Invalid {
         // Only the sort key can be of an invalid kind: the partition key has just been found to be a tenant's.

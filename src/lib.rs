@@ -4,6 +4,7 @@ mod context;
 mod crypto;
 mod format;
 mod item;
+mod keys;
 pub mod schema;
 mod tenant;
 

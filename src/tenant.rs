@@ -116,40 +116,37 @@ impl AliasTemplate {
         if name.starts_with("aws/") || name.starts_with("{tenant}") {
             return Err(InvalidAliasTemplate::Reserved);
         }
-        let (prefix, suffix) = template
-            .split_once("{tenant}")
-            .ok_or(InvalidAliasTemplate::Placeholder)?;
+        let (prefix, suffix) = template.split_once("{tenant}").ok_or(InvalidAliasTemplate::Placeholder)?;
         if suffix.contains("{tenant}") {
             return Err(InvalidAliasTemplate::Placeholder);
         }
         if prefix.len() + TenantId::MAX_LEN + suffix.len() + Self::KEY_SUFFIX > Self::MAX_ALIAS {
             return Err(InvalidAliasTemplate::TooLong);
         }
-        if !prefix
-            .bytes()
-            .chain(suffix.bytes())
-            .all(|b| is_tenant_byte(b) || b == b'/')
-        {
+        if !prefix.bytes().chain(suffix.bytes()).all(|b| is_tenant_byte(b) || b == b'/') {
             return Err(InvalidAliasTemplate::Character);
         }
-        Ok(Self {
-            prefix: prefix.into(),
-            suffix: suffix.into(),
-        })
+        Ok(Self { prefix: prefix.into(), suffix: suffix.into() })
     }
 
     /// The alias of a tenant's current key.
     pub fn alias(&self, tenant: &TenantId) -> Alias {
-        Alias(format!("{}{tenant}{}", self.prefix, self.suffix))
+        Alias(self.with(tenant.as_str()))
+    }
+
+    /// The patterns of [`Alias::patterns`] with a policy variable in the tenant's place.
+    pub(crate) fn patterns_for(&self, variable: &str) -> [String; 2] {
+        Alias(self.with(variable)).patterns()
+    }
+
+    fn with(&self, tenant: &str) -> String {
+        format!("{}{tenant}{}", self.prefix, self.suffix)
     }
 }
 
 impl Default for AliasTemplate {
     fn default() -> Self {
-        Self {
-            prefix: "alias/customer-".into(),
-            suffix: "".into(),
-        }
+        Self { prefix: "alias/customer-".into(), suffix: "".into() }
     }
 }
 
@@ -243,10 +240,7 @@ mod tests {
     fn a_refused_tenant_id_is_told_the_rule() {
         for id in ["", "acme*", "a/b", "${x}", &"x".repeat(49), "é"] {
             assert!(
-                TenantId::parse(id)
-                    .unwrap_err()
-                    .to_string()
-                    .contains("1 to 48 characters of [A-Za-z0-9_-]"),
+                TenantId::parse(id).unwrap_err().to_string().contains("1 to 48 characters of [A-Za-z0-9_-]"),
                 "{id}"
             );
         }
@@ -261,16 +255,10 @@ mod tests {
             ("alias/customer", InvalidAliasTemplate::Placeholder),
             ("alias/x-{tenant}-{tenant}", InvalidAliasTemplate::Placeholder),
             ("alias/customer-*-{tenant}", InvalidAliasTemplate::Character),
-            (
-                &format!("alias/{}{{tenant}}", "x".repeat(200)),
-                InvalidAliasTemplate::TooLong,
-            ),
+            (&format!("alias/{}{{tenant}}", "x".repeat(200)), InvalidAliasTemplate::TooLong),
         ] {
             assert_eq!(AliasTemplate::parse(template), Err(fault), "{template}");
         }
-        assert_eq!(
-            AliasTemplate::parse("alias/customer-{tenant}"),
-            Ok(AliasTemplate::default())
-        );
+        assert_eq!(AliasTemplate::parse("alias/customer-{tenant}"), Ok(AliasTemplate::default()));
     }
 }

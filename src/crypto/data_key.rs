@@ -76,11 +76,7 @@ impl WrappedKey {
     /// [`WrongLength`] otherwise.
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Result<Self, WrongLength> {
         let bytes = bytes.into();
-        if (1..=Self::MAX_LEN).contains(&bytes.len()) {
-            Ok(Self(bytes))
-        } else {
-            Err(WrongLength(bytes.len()))
-        }
+        if (1..=Self::MAX_LEN).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(WrongLength(bytes.len())) }
     }
 
     /// The wrapped bytes.

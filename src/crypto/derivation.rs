@@ -37,10 +37,7 @@ impl PseudorandomKey {
     /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of itself.
     pub(crate) fn check(&self, version: u8, created: u32, context: &[u8]) -> Check {
         let mut check = [0; Check::LEN];
-        self.expand(
-            &[label!("record"), &[version], &created.to_be_bytes(), context],
-            &mut check,
-        );
+        self.expand(&[label!("record"), &[version], &created.to_be_bytes(), context], &mut check);
         Check(check)
     }
 

@@ -40,13 +40,7 @@ impl<'a> Sealed<'a> {
         let nonce = reader.array()?;
         let start = stored.len() - reader.0.len();
         let (_, tag) = reader.0.split_last_chunk().ok_or(FormatError::Truncated)?;
-        Ok(Self {
-            form,
-            record,
-            nonce,
-            start,
-            tag: *tag,
-        })
+        Ok(Self { form, record, nonce, start, tag: *tag })
     }
 }
 
@@ -83,10 +77,7 @@ mod tests {
         stored.extend_from_slice(b"ciphertext");
         stored.extend_from_slice(&[2; 16]);
         let sealed = Sealed::parse(&stored).unwrap();
-        assert_eq!(
-            (sealed.record, sealed.nonce, sealed.tag),
-            (Some(&b"record"[..]), [1; 12], [2; 16])
-        );
+        assert_eq!((sealed.record, sealed.nonce, sealed.tag), (Some(&b"record"[..]), [1; 12], [2; 16]));
         assert_eq!(&stored[sealed.start..stored.len() - TAG_LEN], b"ciphertext");
     }
 

@@ -11,11 +11,7 @@ pub(super) fn encode_context(context: &EncryptionContext, out: &mut Vec<u8>) {
     for (name, value) in pairs {
         out.push(u8::try_from(name.len()).expect("a name has at most 255 bytes"));
         out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(
-            &u16::try_from(value.len())
-                .expect("a value has at most 1,024 bytes")
-                .to_be_bytes(),
-        );
+        out.extend_from_slice(&u16::try_from(value.len()).expect("a value has at most 1,024 bytes").to_be_bytes());
         out.extend_from_slice(value.as_bytes());
     }
 }

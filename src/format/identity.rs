@@ -80,33 +80,18 @@ mod tests {
 
     fn identity(sort: AttributeValue) -> Identity {
         let partition = AttributeValue::S("acme".into());
-        Identity::new(
-            &TenantId::parse("acme").unwrap(),
-            "crm",
-            ("pk", &partition),
-            Some(("sk", &sort)),
-        )
-        .unwrap()
+        Identity::new(&TenantId::parse("acme").unwrap(), "crm", ("pk", &partition), Some(("sk", &sort))).unwrap()
     }
 
     #[test]
     fn numbers_are_identified_by_value() {
-        assert_eq!(
-            identity(AttributeValue::N("1".into())),
-            identity(AttributeValue::N("1.0".into()))
-        );
-        assert_ne!(
-            identity(AttributeValue::N("1".into())),
-            identity(AttributeValue::N("-1".into()))
-        );
+        assert_eq!(identity(AttributeValue::N("1".into())), identity(AttributeValue::N("1.0".into())));
+        assert_ne!(identity(AttributeValue::N("1".into())), identity(AttributeValue::N("-1".into())));
     }
 
     #[test]
     fn a_type_is_part_of_the_identity() {
-        assert_ne!(
-            identity(AttributeValue::S("1".into())),
-            identity(AttributeValue::B(Blob::new("1")))
-        );
+        assert_ne!(identity(AttributeValue::S("1".into())), identity(AttributeValue::B(Blob::new("1"))));
     }
 
     #[test]

@@ -37,12 +37,7 @@ impl KeyArn {
         if arn.len() > Self::MAX_LEN || !word(partition) || !word(region) || !account_id || !word(key_id) {
             return Err(InvalidKeyArn);
         }
-        Ok(Self {
-            partition: partition.into(),
-            region: region.into(),
-            account: account.into(),
-            key_id: key_id.into(),
-        })
+        Ok(Self { partition: partition.into(), region: region.into(), account: account.into(), key_id: key_id.into() })
     }
 
     /// The Region in which the key answered.
@@ -62,12 +57,7 @@ impl KeyArn {
 
     /// Whether both name the same key material: equal, or replicas of one multi-Region key, whose ARNs differ in the Region alone.
     pub fn is_same_key(&self, other: &Self) -> bool {
-        let Self {
-            partition,
-            region,
-            account,
-            key_id,
-        } = self;
+        let Self { partition, region, account, key_id } = self;
         *partition == other.partition
             && *account == other.account
             && *key_id == other.key_id
@@ -77,11 +67,7 @@ impl KeyArn {
     /// Appends the compact form when the ARN has the standard shape, else the whole ARN.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self.compact() {
-            Some(Compact {
-                multi_region,
-                account,
-                id,
-            }) => {
+            Some(Compact { multi_region, account, id }) => {
                 out.push(if multi_region { 0x02 } else { 0x01 });
                 out.push(u8::try_from(self.region.len()).expect("compact() allows 32"));
                 out.extend_from_slice(self.region.as_bytes());
@@ -118,14 +104,7 @@ impl KeyArn {
                 let id = hex(&reader.array::<16>()?);
                 let key_id = match kind {
                     0x02 => format!("{}{id}", Self::MULTI_REGION),
-                    _ => format!(
-                        "{}-{}-{}-{}-{}",
-                        &id[..8],
-                        &id[8..12],
-                        &id[12..16],
-                        &id[16..20],
-                        &id[20..]
-                    ),
+                    _ => format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]),
                 };
                 let arn =
                     Self::parse(&format!("arn:aws:kms:{region}:{account:012}:key/{key_id}")).map_err(malformed)?;
@@ -153,11 +132,7 @@ impl KeyArn {
                 dashed.then(|| (false, self.key_id.replace('-', "")))?
             }
         };
-        Some(Compact {
-            multi_region,
-            account: self.account.parse().ok()?,
-            id: unhex(&digits)?,
-        })
+        Some(Compact { multi_region, account: self.account.parse().ok()?, id: unhex(&digits)? })
     }
 }
 
@@ -196,12 +171,7 @@ impl FromStr for KeyArn {
 
 impl fmt::Display for KeyArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            partition,
-            region,
-            account,
-            key_id,
-        } = self;
+        let Self { partition, region, account, key_id } = self;
         write!(f, "arn:{partition}:kms:{region}:{account}:key/{key_id}")
     }
 }

@@ -61,11 +61,7 @@ impl Number {
         let Some(leading) = digits().position(|b| b != b'0') else {
             // DynamoDB ranges zero as if its last written digit were a 1 (observed; no page of the guide says so).
             let exponent = written_exponent.saturating_sub(fraction_len);
-            return if Self::EXPONENTS.contains(&exponent) {
-                Ok(Self::zero())
-            } else {
-                Err(InvalidNumber::Magnitude)
-            };
+            return if Self::EXPONENTS.contains(&exponent) { Ok(Self::zero()) } else { Err(InvalidNumber::Magnitude) };
         };
         let mut significant: Vec<u8> = digits().skip(leading).collect();
         significant.truncate(significant.iter().rposition(|&b| b != b'0').map_or(0, |last| last + 1));
@@ -85,11 +81,7 @@ impl Number {
     }
 
     fn zero() -> Self {
-        Self {
-            sign: Sign::Zero,
-            exponent: 0,
-            digits: Vec::new(),
-        }
+        Self { sign: Sign::Zero, exponent: 0, digits: Vec::new() }
     }
 
     /// Appends `00` for zero, else `01` or `02`, the exponent as i16be and the ASCII digits.
@@ -122,15 +114,7 @@ impl Number {
             && digits.len() <= Self::MAX_DIGITS
             && digits.iter().all(u8::is_ascii_digit)
             && Self::EXPONENTS.contains(&i64::from(exponent));
-        if canonical {
-            Ok(Self {
-                sign,
-                exponent,
-                digits: digits.to_vec(),
-            })
-        } else {
-            Err(FormatError::NotCanonical)
-        }
+        if canonical { Ok(Self { sign, exponent, digits: digits.to_vec() }) } else { Err(FormatError::NotCanonical) }
     }
 
     /// The number as DynamoDB returns it: plain decimal notation without superfluous zeros.
@@ -218,14 +202,7 @@ mod tests {
         ] {
             assert_eq!(rendered(text), Err(InvalidNumber::Syntax), "{text}");
         }
-        for text in [
-            "1e126",
-            "0e126",
-            "1e-131",
-            "0.0e-130",
-            "10e9223372036854775807",
-            "0.01e-9223372036854775808",
-        ] {
+        for text in ["1e126", "0e126", "1e-131", "0.0e-130", "10e9223372036854775807", "0.01e-9223372036854775808"] {
             assert_eq!(rendered(text), Err(InvalidNumber::Magnitude), "{text}");
         }
         assert_eq!(rendered(&"9".repeat(39)), Err(InvalidNumber::Precision));

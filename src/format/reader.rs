@@ -45,11 +45,7 @@ impl<'a> Reader<'a> {
 
     /// Refuses anything but the end.
     pub(super) fn finish(&self) -> Result<(), FormatError> {
-        if self.is_empty() {
-            Ok(())
-        } else {
-            Err(FormatError::Trailing)
-        }
+        if self.is_empty() { Ok(()) } else { Err(FormatError::Trailing) }
     }
 }
 

@@ -36,14 +36,7 @@ impl KeyRecord {
     ) -> Self {
         let context = Self::context_bytes(context);
         let check = key.check(Self::VERSION, created, &context);
-        Self {
-            key_id: key.key_id(),
-            created,
-            context,
-            check,
-            kek,
-            wrapped,
-        }
+        Self { key_id: key.key_id(), created, context, check, kek, wrapped }
     }
 
     /// A context as records store it.
@@ -61,22 +54,13 @@ impl KeyRecord {
     /// Whether this record names `key` and was made with it: key id and check, each compared in constant time.
     pub(crate) fn is_of(&self, key: &PseudorandomKey) -> bool {
         let named = self.key_id.matches(&key.key_id());
-        let checked = self
-            .check
-            .matches(&key.check(Self::VERSION, self.created, &self.context));
+        let checked = self.check.matches(&key.check(Self::VERSION, self.created, &self.context));
         named & checked
     }
 
     /// The bytes that are stored.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let Self {
-            key_id,
-            created,
-            context,
-            check,
-            kek,
-            wrapped,
-        } = self;
+        let Self { key_id, created, context, check, kek, wrapped } = self;
         let wrapped = wrapped.as_bytes();
         let mut out = Vec::with_capacity(128 + context.len() + wrapped.len());
         out.push(Self::VERSION);
@@ -108,22 +92,13 @@ impl KeyRecord {
         }
         let wrapped = WrappedKey::new(reader.take(length)?).map_err(|_| FormatError::WrappedKey(length))?;
         reader.finish()?;
-        Ok(Self {
-            key_id,
-            created,
-            context,
-            check,
-            kek,
-            wrapped,
-        })
+        Ok(Self { key_id, created, context, check, kek, wrapped })
     }
 }
 
 impl fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            key_id, created, kek, ..
-        } = self;
+        let Self { key_id, created, kek, .. } = self;
         f.debug_struct("KeyRecord")
             .field("key_id", key_id)
             .field("created", created)
@@ -146,13 +121,7 @@ mod tests {
     fn record() -> KeyRecord {
         let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &StaticPairs::default());
         let kek = KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
-        KeyRecord::new(
-            &key(7),
-            1_700_000_000,
-            &context,
-            kek,
-            WrappedKey::new(vec![9; 184]).unwrap(),
-        )
+        KeyRecord::new(&key(7), 1_700_000_000, &context, kek, WrappedKey::new(vec![9; 184]).unwrap())
     }
 
     #[test]
@@ -169,10 +138,7 @@ mod tests {
         for end in 0..stored.len() {
             assert_eq!(KeyRecord::decode(&stored[..end]), Err(FormatError::Truncated), "{end}");
         }
-        assert_eq!(
-            KeyRecord::decode(&[&stored[..], &[0]].concat()),
-            Err(FormatError::Trailing)
-        );
+        assert_eq!(KeyRecord::decode(&[&stored[..], &[0]].concat()), Err(FormatError::Trailing));
     }
 
     #[test]
@@ -183,10 +149,7 @@ mod tests {
             for bit in 0..8 {
                 let mut forged = stored.clone();
                 forged[at] ^= 1 << bit;
-                assert!(
-                    !KeyRecord::decode(&forged).is_ok_and(|forged| forged.is_of(&key(7))),
-                    "byte {at}, bit {bit}"
-                );
+                assert!(!KeyRecord::decode(&forged).is_ok_and(|forged| forged.is_of(&key(7))), "byte {at}, bit {bit}");
             }
         }
     }

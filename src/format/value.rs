@@ -146,10 +146,7 @@ pub(crate) fn encoded_len(value: &AttributeValue) -> usize {
         AttributeValue::S(text) => text.len(),
         AttributeValue::N(text) => text.len() + 3,
         AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::M(map) => map
-            .iter()
-            .map(|(name, value)| 8 + name.len() + encoded_len(value))
-            .sum(),
+        AttributeValue::M(map) => map.iter().map(|(name, value)| 8 + name.len() + encoded_len(value)).sum(),
         AttributeValue::L(list) => list.iter().map(|value| 4 + encoded_len(value)).sum(),
         AttributeValue::Ss(set) => set.iter().map(|text| 4 + text.len()).sum(),
         AttributeValue::Ns(set) => set.iter().map(|text| 7 + text.len()).sum(),
@@ -165,9 +162,7 @@ pub(crate) fn decode_value(mut stored: Vec<u8>, start: usize) -> Result<Attribut
     match stored.get(start) {
         Some(&S) => {
             stored.drain(..=start);
-            String::from_utf8(stored)
-                .map(AttributeValue::S)
-                .map_err(|_| FormatError::NotCanonical)
+            String::from_utf8(stored).map(AttributeValue::S).map_err(|_| FormatError::NotCanonical)
         }
         Some(&B) => {
             stored.drain(..=start);
@@ -225,9 +220,7 @@ fn decode(stored: &[u8], depth: usize) -> Result<AttributeValue, FormatError> {
 }
 
 fn text(bytes: &[u8]) -> Result<String, FormatError> {
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|_| FormatError::NotCanonical)
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| FormatError::NotCanonical)
 }
 
 fn decode_set<T>(body: &[u8], member: impl Fn(&[u8]) -> Result<T, FormatError>) -> Result<Vec<T>, FormatError> {
@@ -242,11 +235,7 @@ fn decode_set<T>(body: &[u8], member: impl Fn(&[u8]) -> Result<T, FormatError>) 
         previous = Some(stored);
         members.push(member(stored)?);
     }
-    if members.is_empty() {
-        Err(FormatError::NotCanonical)
-    } else {
-        Ok(members)
-    }
+    if members.is_empty() { Err(FormatError::NotCanonical) } else { Ok(members) }
 }
 
 #[cfg(test)]
@@ -334,11 +323,7 @@ mod tests {
 
     fn nested(containers: usize, map: bool) -> AttributeValue {
         (0..containers).fold(AttributeValue::Bool(true), |inner, _| {
-            if map {
-                AttributeValue::M([("x".to_owned(), inner)].into())
-            } else {
-                AttributeValue::L(vec![inner])
-            }
+            if map { AttributeValue::M([("x".to_owned(), inner)].into()) } else { AttributeValue::L(vec![inner]) }
         })
     }
 
@@ -358,20 +343,11 @@ mod tests {
         let repeated = AttributeValue::Ns(vec!["1".into(), "1.0".into()]);
         for (value, fault) in [
             (AttributeValue::Ss(vec![]), InvalidValue::EmptySet),
-            (
-                AttributeValue::Bs(vec![Blob::new("a"), Blob::new("a")]),
-                InvalidValue::RepeatedMember,
-            ),
+            (AttributeValue::Bs(vec![Blob::new("a"), Blob::new("a")]), InvalidValue::RepeatedMember),
             (repeated, InvalidValue::RepeatedMember),
-            (
-                AttributeValue::N("one".into()),
-                InvalidValue::Number(InvalidNumber::Syntax),
-            ),
+            (AttributeValue::N("one".into()), InvalidValue::Number(InvalidNumber::Syntax)),
             (AttributeValue::Null(false), InvalidValue::NullFalse),
-            (
-                AttributeValue::M([(String::new(), AttributeValue::Bool(true))].into()),
-                InvalidValue::EmptyName,
-            ),
+            (AttributeValue::M([(String::new(), AttributeValue::Bool(true))].into()), InvalidValue::EmptyName),
         ] {
             assert_eq!(stored(&value), Err(fault));
         }

@@ -72,8 +72,8 @@ impl KeyRing {
     }
 }
 
-impl FromIterator<(Box<[u8]>, Arc<UnwrappedKey>)> for KeyRing {
-    fn from_iter<I: IntoIterator<Item = (Box<[u8]>, Arc<UnwrappedKey>)>>(keys: I) -> Self {
-        Self(keys.into_iter().collect())
+impl Extend<(Box<[u8]>, Arc<UnwrappedKey>)> for KeyRing {
+    fn extend<I: IntoIterator<Item = (Box<[u8]>, Arc<UnwrappedKey>)>>(&mut self, keys: I) {
+        self.0.extend(keys);
     }
 }

@@ -53,10 +53,7 @@ pub enum OpenFault {
 
 impl OpenError {
     pub(crate) fn attribute(attribute: &str, fault: impl Into<OpenFault>) -> Self {
-        Self::Attribute {
-            attribute: attribute.to_owned(),
-            fault: fault.into(),
-        }
+        Self::Attribute { attribute: attribute.to_owned(), fault: fault.into() }
     }
 }
 
@@ -73,21 +70,13 @@ pub(crate) fn needed_records<'i>(
         if schema.protection(name) != Some(Protection::Encrypted) {
             continue;
         }
-        let stored = value
-            .as_b()
-            .map_err(|_| OpenError::attribute(name, OpenFault::NotSealed))?;
-        match Sealed::parse(stored.as_ref())
-            .map_err(|fault| OpenError::attribute(name, fault))?
-            .record
-        {
+        let stored = value.as_b().map_err(|_| OpenError::attribute(name, OpenFault::NotSealed))?;
+        match Sealed::parse(stored.as_ref()).map_err(|fault| OpenError::attribute(name, fault))?.record {
             Some(record) => need(name, record),
             None if header_needed => {}
             None => {
                 header_needed = true;
-                need(
-                    HEADER,
-                    header(item).ok_or_else(|| OpenError::attribute(name, OpenFault::NoHeader))?,
-                );
+                need(HEADER, header(item).ok_or_else(|| OpenError::attribute(name, OpenFault::NoHeader))?);
             }
         }
     }
@@ -110,10 +99,7 @@ pub(crate) fn open(
     let header = item.remove(HEADER);
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
-    let mut item_keys = ItemKeys {
-        identity,
-        made: Vec::new(),
-    };
+    let mut item_keys = ItemKeys { identity, made: Vec::new() };
     let mut aad = Vec::with_capacity(64);
     for (name, value) in &mut item {
         if schema.protection(name) != Some(Protection::Encrypted) {
@@ -138,21 +124,12 @@ fn open_value<'k>(
     item_keys: &mut ItemKeys<'k, '_>,
     aad: &mut Vec<u8>,
 ) -> Result<AttributeValue, OpenFault> {
-    let Sealed {
-        form,
-        record,
-        nonce,
-        start,
-        tag,
-    } = Sealed::parse(&stored)?;
+    let Sealed { form, record, nonce, start, tag } = Sealed::parse(&stored)?;
     let record = record.or(header).ok_or(OpenFault::NoHeader)?;
     let key = keys.get(record).ok_or(OpenFault::ForgedRecord)?;
     attribute_aad(form, name, aad);
     stored.truncate(stored.len() - TAG_LEN);
-    item_keys
-        .of(key)
-        .decrypt(&nonce, aad, &mut stored[start..], &tag)
-        .map_err(|_| OpenFault::NotAuthentic)?;
+    item_keys.of(key).decrypt(&nonce, aad, &mut stored[start..], &tag).map_err(|_| OpenFault::NotAuthentic)?;
     Ok(decode_value(stored, start)?)
 }
 
@@ -164,14 +141,10 @@ struct ItemKeys<'k, 'i> {
 
 impl<'k> ItemKeys<'k, '_> {
     fn of(&mut self, key: &'k UnwrappedKey) -> &ItemKey {
-        let at = self
-            .made
-            .iter()
-            .position(|(made, _)| std::ptr::eq(*made, key))
-            .unwrap_or_else(|| {
-                self.made.push((key, key.item_key(self.identity)));
-                self.made.len() - 1
-            });
+        let at = self.made.iter().position(|(made, _)| std::ptr::eq(*made, key)).unwrap_or_else(|| {
+            self.made.push((key, key.item_key(self.identity)));
+            self.made.len() - 1
+        });
         &self.made[at].1
     }
 }

@@ -75,19 +75,8 @@ pub(crate) fn seal(
     let mut aad = Vec::with_capacity(64);
     let sensitive = item.iter_mut().filter(|(name, _)| encrypted(name));
     for ((name, value), nonce) in sensitive.zip(nonces) {
-        *value = seal_value(
-            &item_key,
-            Form::OfHeader,
-            key.stored_record(),
-            name,
-            nonce,
-            value,
-            &mut aad,
-        )
-        .map_err(|source| SealError::Value {
-            attribute: name.clone(),
-            source,
-        })?;
+        *value = seal_value(&item_key, Form::OfHeader, key.stored_record(), name, nonce, value, &mut aad)
+            .map_err(|source| SealError::Value { attribute: name.clone(), source })?;
     }
     item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(key.stored_record())));
     Ok(item)

@@ -40,9 +40,7 @@ fn key(tenant_id: &str, byte: u8) -> Arc<UnwrappedKey> {
 }
 
 fn ring(keys: &[&Arc<UnwrappedKey>]) -> KeyRing {
-    keys.iter()
-        .map(|key| (key.stored_record().into(), Arc::clone(key)))
-        .collect()
+    keys.iter().map(|key| (key.stored_record().into(), Arc::clone(key))).collect()
 }
 
 fn s(text: &str) -> AttributeValue {
@@ -135,45 +133,24 @@ fn undeclared_reserved_and_foreign_items_are_not_sealed() {
     assert_eq!(seal("_seal_mac", s("x")), SealError::Reserved("_seal_mac".into()));
     assert_eq!(
         seal("tenant_id", s("globex")),
-        SealError::Key(PrimaryKeyError::ForeignTenant {
-            attribute: "tenant_id".into()
-        })
+        SealError::Key(PrimaryKeyError::ForeignTenant { attribute: "tenant_id".into() })
     );
-    assert!(matches!(
-        seal("contact_id", s("")),
-        SealError::Key(PrimaryKeyError::Invalid { .. })
-    ));
-    assert!(matches!(
-        seal("contact_id", AttributeValue::Bool(true)),
-        SealError::Key(PrimaryKeyError::Invalid { .. })
-    ));
-    assert!(matches!(
-        seal("email", AttributeValue::Ss(vec![])),
-        SealError::Value { .. }
-    ));
+    assert!(matches!(seal("contact_id", s("")), SealError::Key(PrimaryKeyError::Invalid { .. })));
+    assert!(matches!(seal("contact_id", AttributeValue::Bool(true)), SealError::Key(PrimaryKeyError::Invalid { .. })));
+    assert!(matches!(seal("email", AttributeValue::Ss(vec![])), SealError::Value { .. }));
 }
 
 #[test]
 fn plaintext_where_ciphertext_belongs_is_refused() {
-    for planted in [
-        s("mallory@example.org"),
-        AttributeValue::Null(true),
-        AttributeValue::Bool(false),
-    ] {
+    for planted in [s("mallory@example.org"), AttributeValue::Null(true), AttributeValue::Bool(false)] {
         let mut item = sealed("c-1");
         item.insert("email".to_owned(), planted);
-        assert!(matches!(
-            needed_records(&schema("crm"), &item, |_, _| {}),
-            Err(OpenError::Attribute { .. })
-        ));
+        assert!(matches!(needed_records(&schema("crm"), &item, |_, _| {}), Err(OpenError::Attribute { .. })));
         assert_eq!(fault(opened(item)), ("email".into(), OpenFault::NotSealed));
     }
     let mut item = sealed("c-1");
     item.insert("email".to_owned(), AttributeValue::B(Blob::new("mallory@example.org")));
-    assert_eq!(
-        fault(opened(item)),
-        ("email".into(), OpenFault::Format(FormatError::UnknownForm(b'm')))
-    );
+    assert_eq!(fault(opened(item)), ("email".into(), OpenFault::Format(FormatError::UnknownForm(b'm'))));
 }
 
 #[test]
@@ -184,10 +161,7 @@ fn ciphertext_opens_nowhere_else() {
         item.insert("notes".to_owned(), email);
         item
     };
-    assert_eq!(
-        fault(opened(swapped_attributes)),
-        ("notes".into(), OpenFault::NotAuthentic)
-    );
+    assert_eq!(fault(opened(swapped_attributes)), ("notes".into(), OpenFault::NotAuthentic));
 
     let swapped_items = {
         let mut item = sealed("c-1");
@@ -203,14 +177,7 @@ fn ciphertext_opens_nowhere_else() {
     };
     assert_eq!(fault(opened(moved_whole)).1, OpenFault::NotAuthentic);
 
-    let other_table = seal(
-        &schema("leads"),
-        &tenant("acme"),
-        &key("acme", 1),
-        &OsRandom,
-        contact("c-1"),
-    )
-    .unwrap();
+    let other_table = seal(&schema("leads"), &tenant("acme"), &key("acme", 1), &OsRandom, contact("c-1")).unwrap();
     assert_eq!(fault(opened(other_table)).1, OpenFault::NotAuthentic);
 }
 
@@ -227,12 +194,7 @@ fn ciphertext_of_one_tenant_opens_for_no_other_even_under_one_data_key() {
 #[test]
 fn an_item_of_another_tenant_has_no_identity_here() {
     let result = identity(&schema("crm"), &tenant("globex"), &sealed("c-1"));
-    assert_eq!(
-        result,
-        Err(PrimaryKeyError::ForeignTenant {
-            attribute: "tenant_id".into()
-        })
-    );
+    assert_eq!(result, Err(PrimaryKeyError::ForeignTenant { attribute: "tenant_id".into() }));
 }
 
 #[test]
@@ -242,20 +204,14 @@ fn a_missing_header_is_named() {
     assert_eq!(fault(opened(item.clone())).1, OpenFault::NoHeader);
     assert!(matches!(
         needed_records(&schema("crm"), &item, |_, _| {}),
-        Err(OpenError::Attribute {
-            fault: OpenFault::NoHeader,
-            ..
-        })
+        Err(OpenError::Attribute { fault: OpenFault::NoHeader, .. })
     ));
 }
 
 #[test]
 fn a_record_that_nobody_fetched_opens_nothing() {
     let mut item = sealed("c-1");
-    item.insert(
-        HEADER.to_owned(),
-        AttributeValue::B(Blob::new(key("acme", 2).stored_record())),
-    );
+    item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(key("acme", 2).stored_record())));
     assert_eq!(fault(opened(item)).1, OpenFault::ForgedRecord);
 }
 
@@ -266,10 +222,7 @@ fn a_key_of_another_generation_does_not_open() {
     let other = key("acme", 2);
     item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(other.stored_record())));
     let identity = identity(&schema, &tenant("acme"), &item).unwrap();
-    assert_eq!(
-        fault(open(&schema, &identity, &ring(&[&other]), item)).1,
-        OpenFault::NotAuthentic
-    );
+    assert_eq!(fault(open(&schema, &identity, &ring(&[&other]), item)).1, OpenFault::NotAuthentic);
 }
 
 #[test]

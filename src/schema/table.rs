@@ -100,20 +100,12 @@ impl TableSchema {
 
     /// Each attribute and what it is, by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, Protection)> {
-        self.attributes
-            .iter()
-            .map(|(name, protection)| (name.as_str(), *protection))
+        self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))
     }
 
     /// Adds what another record type in the same table declares.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
-        let Self {
-            name,
-            partition_key,
-            sort_key,
-            tenant,
-            attributes,
-        } = other;
+        let Self { name, partition_key, sort_key, tenant, attributes } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
             return Err(InvalidSchema::KeysDisagree { table: name });
         }
@@ -166,12 +158,7 @@ impl TableSchemaBuilder {
     ///
     /// [`InvalidSchema`] names the rule that it breaks.
     pub fn build(self) -> Result<TableSchema, InvalidSchema> {
-        let Self {
-            name,
-            mut partition_keys,
-            mut sort_keys,
-            attributes,
-        } = self;
+        let Self { name, mut partition_keys, mut sort_keys, attributes } = self;
         if name.is_empty() {
             return Err(InvalidSchema::NoTable);
         }
@@ -180,13 +167,9 @@ impl TableSchemaBuilder {
         }
         let (partition_key, template) = partition_keys.remove(0);
         let sort_key = sort_keys.pop();
-        let tenant = TenantTemplate::parse(&template).map_err(|source| InvalidSchema::Tenant {
-            table: name.clone(),
-            source,
-        })?;
-        let keys = std::iter::once(&partition_key)
-            .chain(&sort_key)
-            .map(|key| (key.clone(), Protection::Key));
+        let tenant =
+            TenantTemplate::parse(&template).map_err(|source| InvalidSchema::Tenant { table: name.clone(), source })?;
+        let keys = std::iter::once(&partition_key).chain(&sort_key).map(|key| (key.clone(), Protection::Key));
         let mut all = BTreeMap::new();
         for (attribute, protection) in keys.chain(attributes) {
             if attribute.is_empty() || attribute.starts_with(RESERVED_PREFIX) {
@@ -196,13 +179,7 @@ impl TableSchemaBuilder {
                 return Err(InvalidSchema::Repeated { table: name, attribute });
             }
         }
-        Ok(TableSchema {
-            name,
-            partition_key,
-            sort_key,
-            tenant,
-            attributes: all,
-        })
+        Ok(TableSchema { name, partition_key, sort_key, tenant, attributes: all })
     }
 }
 
@@ -220,19 +197,14 @@ impl TenantTemplate {
     ///
     /// [`InvalidTenantTemplate`] names the rule that `template` breaks.
     pub fn parse(template: &str) -> Result<Self, InvalidTenantTemplate> {
-        let (prefix, suffix) = template
-            .split_once("{tenant}")
-            .ok_or(InvalidTenantTemplate::Placeholder)?;
+        let (prefix, suffix) = template.split_once("{tenant}").ok_or(InvalidTenantTemplate::Placeholder)?;
         if suffix.contains("{tenant}") {
             return Err(InvalidTenantTemplate::Placeholder);
         }
         if suffix.bytes().next().is_some_and(is_tenant_byte) {
             return Err(InvalidTenantTemplate::Ambiguous);
         }
-        Ok(Self {
-            prefix: prefix.to_owned(),
-            suffix: suffix.to_owned(),
-        })
+        Ok(Self { prefix: prefix.to_owned(), suffix: suffix.to_owned() })
     }
 
     /// The tenant's key value, or what all of its key values begin with when [`Self::is_prefix`].
@@ -364,26 +336,11 @@ mod tests {
     #[test]
     fn a_schema_that_does_not_hold_together_is_refused() {
         let keyed = || TableSchema::builder("crm").partition_key("pk", "{tenant}");
-        assert!(matches!(
-            TableSchema::builder("crm").build(),
-            Err(InvalidSchema::Keys { .. })
-        ));
-        assert!(matches!(
-            keyed().partition_key("b", "{tenant}").build(),
-            Err(InvalidSchema::Keys { .. })
-        ));
-        assert!(matches!(
-            keyed().plain("x").encrypt("x").build(),
-            Err(InvalidSchema::Repeated { .. })
-        ));
-        assert!(matches!(
-            keyed().encrypt("pk").build(),
-            Err(InvalidSchema::Repeated { .. })
-        ));
-        assert!(matches!(
-            keyed().encrypt("_seal_x").build(),
-            Err(InvalidSchema::Reserved { .. })
-        ));
+        assert!(matches!(TableSchema::builder("crm").build(), Err(InvalidSchema::Keys { .. })));
+        assert!(matches!(keyed().partition_key("b", "{tenant}").build(), Err(InvalidSchema::Keys { .. })));
+        assert!(matches!(keyed().plain("x").encrypt("x").build(), Err(InvalidSchema::Repeated { .. })));
+        assert!(matches!(keyed().encrypt("pk").build(), Err(InvalidSchema::Repeated { .. })));
+        assert!(matches!(keyed().encrypt("_seal_x").build(), Err(InvalidSchema::Reserved { .. })));
         let ambiguous = TableSchema::builder("crm").partition_key("pk", "{tenant}x").build();
         assert!(matches!(ambiguous, Err(InvalidSchema::Tenant { .. })));
     }
@@ -391,21 +348,12 @@ mod tests {
     #[test]
     fn records_of_one_table_merge_unless_they_disagree() {
         let schema = |email: fn(TableSchemaBuilder, &'static str) -> TableSchemaBuilder| {
-            email(TableSchema::builder("crm").partition_key("pk", "{tenant}"), "email")
-                .build()
-                .unwrap()
+            email(TableSchema::builder("crm").partition_key("pk", "{tenant}"), "email").build().unwrap()
         };
         let mut merged = schema(|b, name| b.encrypt(name));
-        let other = TableSchema::builder("crm")
-            .partition_key("pk", "{tenant}")
-            .plain("company")
-            .build()
-            .unwrap();
+        let other = TableSchema::builder("crm").partition_key("pk", "{tenant}").plain("company").build().unwrap();
         assert_eq!(merged.merge(other), Ok(()));
         assert_eq!(merged.protection("company"), Some(Protection::Plain));
-        assert!(matches!(
-            merged.merge(schema(|b, name| b.plain(name))),
-            Err(InvalidSchema::AttributeDisagrees { .. })
-        ));
+        assert!(matches!(merged.merge(schema(|b, name| b.plain(name))), Err(InvalidSchema::AttributeDisagrees { .. })));
     }
 }

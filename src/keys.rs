@@ -1,0 +1,16 @@
+//! Data keys: where they come from, who may have them, and how long they stay.
+//!
+//! [`KeyService`] is the seam; everything above it (caching, single flight, verification) is the same for every implementation.
+
+mod cache;
+mod credentials;
+mod kms;
+mod memory;
+mod policy;
+mod service;
+
+pub(crate) use cache::{DataKeys, DataKeysConfig};
+pub use kms::KmsKeyService;
+pub use memory::InMemoryKeyService;
+pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Tenancy};
+pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};

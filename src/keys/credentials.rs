@@ -1,0 +1,112 @@
+//! Credentials that can do no more than one tenant needs: STS AssumeRole with a session policy and a session tag.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_sdk_kms::config::Credentials;
+use aws_sdk_sts::types::Tag;
+use aws_types::SdkConfig;
+use moka::Expiry;
+use moka::future::Cache;
+
+use super::policy::TENANT_TAG;
+use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, kms};
+use crate::crypto::{OsRandom, RandomSource};
+use crate::tenant::TenantId;
+
+/// One hour: the most that STS grants when the caller has assumed a role itself (role chaining).
+const DURATION_SECONDS: i32 = 3_600;
+/// Credentials are replaced this long before they expire, and up to as much earlier again, so that a fleet does not ask at once.
+const MARGIN: Duration = Duration::from_secs(300);
+/// The most sessions kept; the least used go first.
+const CAPACITY: u64 = 10_000;
+
+/// Sessions of the key account's role, one per tenant, cached until shortly before they expire.
+#[derive(Debug)]
+pub(super) struct TenantSessions {
+    sts: aws_sdk_sts::Client,
+    tenancy: Tenancy,
+    region: String,
+    sessions: Cache<TenantId, Session>,
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    credentials: Credentials,
+    usable_for: Duration,
+}
+
+impl TenantSessions {
+    pub(super) fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
+        let sessions = Cache::builder().max_capacity(CAPACITY).expire_after(UntilShortlyBeforeExpiry).build();
+        Self { sts: aws_sdk_sts::Client::new(config), tenancy, region, sessions }
+    }
+
+    /// The tenant's credentials; concurrent callers share one AssumeRole.
+    pub(super) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
+        let session = self.sessions.try_get_with_by_ref(tenant, self.assume_role(tenant)).await;
+        session.map(|session| session.credentials).map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
+    }
+
+    /// Forgets the tenant's credentials, when AWS refused them.
+    pub(super) async fn forget(&self, tenant: &TenantId) {
+        self.sessions.invalidate(tenant).await;
+    }
+
+    async fn assume_role(&self, tenant: &TenantId) -> Result<Session, KeyServiceError> {
+        const OPERATION: &str = "AssumeRole";
+        let error = |kind| KeyServiceError::new(tenant, OPERATION, kind);
+        let policy = self
+            .tenancy
+            .session_policy(tenant, &self.region)
+            .map_err(|source| error(KeyServiceErrorKind::LimitExceeded).with_source(source))?;
+        let tag = Tag::builder()
+            .key(TENANT_TAG)
+            .value(tenant.as_str())
+            .build()
+            .map_err(|source| error(KeyServiceErrorKind::Unexpected).with_source(source))?;
+        let answer = self
+            .sts
+            .assume_role()
+            .role_arn(self.tenancy.role().as_str())
+            .role_session_name(tenant.session_name())
+            .policy(policy.to_string())
+            .tags(tag)
+            .duration_seconds(DURATION_SECONDS)
+            .send()
+            .await
+            .map_err(|source| kms::classified(tenant, OPERATION, source))?;
+        let granted = answer.credentials.ok_or_else(|| error(KeyServiceErrorKind::Unexpected))?;
+        let expiry = std::time::SystemTime::try_from(granted.expiration)
+            .map_err(|source| error(KeyServiceErrorKind::Unexpected).with_source(source))?;
+        let credentials = Credentials::new(
+            granted.access_key_id,
+            granted.secret_access_key,
+            Some(granted.session_token),
+            Some(expiry),
+            "tenantseal",
+        );
+        // How long they are usable is counted from the answer on, so a wrong wall clock here does no harm.
+        let lifetime = Duration::from_secs(DURATION_SECONDS.unsigned_abs().into());
+        tracing::debug!(tenant = tenant.as_str(), operation = OPERATION, "assumed the tenant's role");
+        Ok(Session { credentials, usable_for: lifetime - MARGIN - jitter() })
+    }
+}
+
+/// Between nothing and [`MARGIN`].
+fn jitter() -> Duration {
+    let mut random = [0; 2];
+    // Without randomness the earliest moment is as good as any.
+    if OsRandom.fill(&mut random).is_err() {
+        return MARGIN;
+    }
+    MARGIN * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX)
+}
+
+struct UntilShortlyBeforeExpiry;
+
+impl Expiry<TenantId, Session> for UntilShortlyBeforeExpiry {
+    fn expire_after_create(&self, _: &TenantId, session: &Session, _: Instant) -> Option<Duration> {
+        Some(session.usable_for)
+    }
+}
