@@ -1,7 +1,10 @@
 //! Per-tenant client-side encryption for pooled DynamoDB tables.
 
+mod client;
 mod context;
 mod crypto;
+mod error;
+mod expression;
 mod format;
 mod item;
 mod keys;
