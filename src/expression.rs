@@ -28,12 +28,12 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use self::error::ExpressionError;
 pub(crate) use self::{
     condition::Condition,
-    error::ExpressionError,
     key_condition::{KeyCondition, KeyTest},
     path::{Path, Segment},
-    projection::{Projection, ProjectionRequest},
+    projection::{Projection, ProjectionRequest, Selection},
     prune::prune,
     update::{SealedValue, Update, UpdatePlan},
 };
@@ -125,18 +125,18 @@ pub(crate) struct Placeholders {
 /// Makes placeholders that the request does not have.
 ///
 /// They depend on nothing but the request, so that the same request becomes the same bytes again.
-struct Fresh<'a> {
+pub(crate) struct Fresh<'a> {
     sign: char,
     taken: &'a dyn Fn(&str) -> bool,
     made: usize,
 }
 
 impl<'a> Fresh<'a> {
-    fn new(sign: char, taken: &'a dyn Fn(&str) -> bool) -> Self {
+    pub(crate) fn new(sign: char, taken: &'a dyn Fn(&str) -> bool) -> Self {
         Self { sign, taken, made: 0 }
     }
 
-    fn placeholder(&mut self) -> String {
+    pub(crate) fn placeholder(&mut self) -> String {
         loop {
             let placeholder = format!("{}seal{}", self.sign, self.made);
             self.made += 1;

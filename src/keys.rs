@@ -9,7 +9,7 @@ mod memory;
 mod policy;
 mod service;
 
-pub(crate) use cache::{DataKeys, DataKeysConfig};
+pub(crate) use cache::{DataKeys, DataKeysConfig, OpeningKeyError};
 pub use kms::KmsKeyService;
 pub use memory::InMemoryKeyService;
 pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Tenancy};

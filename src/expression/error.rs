@@ -6,7 +6,7 @@
 /// value that was meant to be a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum ExpressionError {
+pub enum ExpressionError {
     /// Not the language of the developer guide.
     #[error("the expression is not understood at byte {at}: expected {expected}")]
     Syntax { at: usize, expected: &'static str },

@@ -1,0 +1,116 @@
+//! A genuine SDK client that seals what it sends and opens what comes back, for one tenant.
+//!
+//! The SDK's hooks are synchronous and keys come from a network, so the waiting is done in the two of its seams that are
+//! asynchronous:
+//!
+//! ```text
+//! request   read_before_serialization   the typed input is checked, or refused
+//!           auth scheme resolver        awaits the data key
+//!           modify_before_signing       seals, serializes with the SDK's serializer, swaps the body; retries resend it
+//! response  HTTP connector              parses with the SDK's deserializer, awaits the distinct data keys
+//!           modify_before_completion    opens the items
+//! ```
+//!
+//! The SDK signs, sends, retries and logs sealed bytes only. When a piece is missing, nothing goes out or comes back.
+
+mod connector;
+mod delete_item;
+mod expressions;
+mod get_item;
+mod interceptor;
+mod operation;
+mod put_item;
+mod query;
+mod reading;
+mod scan;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+
+use crate::error::{Error, Refusal};
+use crate::format::Identity;
+use crate::item::{Item, KeyRing, PrimaryKeyError, UnwrappedKey, identity, seal};
+use crate::crypto::OsRandom;
+use crate::keys::DataKeys;
+use crate::schema::TableSchema;
+use crate::tenant::TenantId;
+
+/// Adds the pieces of a sealing client to a configuration; `http` sends what they make of it.
+pub(crate) fn sealing(
+    config: aws_sdk_dynamodb::config::Builder,
+    http: SharedHttpClient,
+    binding: &Arc<Binding>,
+) -> aws_sdk_dynamodb::Client {
+    let seal = interceptor::Seal(Arc::clone(binding));
+    let config = config
+        .interceptor(seal.clone())
+        .auth_scheme_resolver(seal)
+        .http_client(connector::SealingHttpClient::new(http, Arc::clone(binding)));
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// The tables that are configured, by the name under which requests reach them.
+pub(crate) type Tables = HashMap<String, Arc<TableSchema>>;
+
+/// One tenant, and what its operations need.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub(crate) tenant: TenantId,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) keys: Arc<DataKeys>,
+}
+
+impl Binding {
+    /// The schema of the table that a request names, by name or ARN.
+    pub(crate) fn table(&self, name: Option<&str>) -> Result<&Arc<TableSchema>, Refusal> {
+        let name = name.filter(|name| !name.is_empty()).ok_or(Refusal::NoTable)?;
+        self.tables.get(table_name(name)).ok_or_else(|| Refusal::UnknownTable(name.to_owned()))
+    }
+
+    /// The identity of the item that a request's key names, which has exactly the declared names and is the tenant's.
+    fn identity_of_key(&self, table: &TableSchema, key: Option<&Item>) -> Result<Identity, Refusal> {
+        let key = key.ok_or(Refusal::Missing("Key"))?;
+        let identity = identity(table, &self.tenant, key)?;
+        match key.keys().find(|name| !table.key_names().any(|key| key == name.as_str())) {
+            Some(other) => Err(PrimaryKeyError::Superfluous { attribute: other.clone() }.into()),
+            None => Ok(identity),
+        }
+    }
+
+    /// Seals an item with the tenant's current data key.
+    pub(crate) fn seal(&self, table: &TableSchema, key: &UnwrappedKey, item: Item) -> Result<Item, Error> {
+        Ok(seal(table, &self.tenant, key, &OsRandom, item)?)
+    }
+
+    /// The keys that open items relying on these records.
+    pub(crate) async fn opening_keys(&self, records: Vec<(String, Box<[u8]>)>) -> Result<KeyRing, Error> {
+        Ok(self.keys.opening_keys(&self.tenant, records).await?)
+    }
+}
+
+/// The table's name when it is given as `arn:<partition>:dynamodb:<region>:<account>:table/<name>`.
+fn table_name(name_or_arn: &str) -> &str {
+    let mut parts = name_or_arn.splitn(6, ':');
+    match (parts.next(), parts.nth(1), parts.nth(2)) {
+        (Some("arn"), Some("dynamodb"), Some(resource)) => {
+            resource.strip_prefix("table/").filter(|name| !name.contains('/')).unwrap_or(name_or_arn)
+        }
+        _ => name_or_arn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_arn_resolves_to_its_name() {
+        assert_eq!(table_name("arn:aws:dynamodb:us-east-1:111111111111:table/crm"), "crm");
+        assert_eq!(table_name("crm"), "crm");
+        for other in ["arn:aws:dynamodb:us-east-1:111111111111:table/crm/index/x", "arn:aws:s3:us-east-1:111111111111:table/crm", "arn:aws:dynamodb"] {
+            assert_eq!(table_name(other), other);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The HTTP client's decorator: awaits the data keys of an answer before the SDK goes on with it.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::{ConfigBag, RuntimeComponents, SharedHttpClient};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+
+use super::Binding;
+use super::interceptor::{Arrived, Pending, State};
+use super::operation;
+use crate::error::Error;
+
+/// Decorates the HTTP client that really sends.
+#[derive(Debug, Clone)]
+pub(super) struct SealingHttpClient {
+    inner: SharedHttpClient,
+    binding: Arc<Binding>,
+}
+
+impl SealingHttpClient {
+    pub(super) fn new(inner: SharedHttpClient, binding: Arc<Binding>) -> Self {
+        Self { inner, binding }
+    }
+}
+
+impl HttpClient for SealingHttpClient {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(SealingConnector { inner, binding: Arc::clone(&self.binding) })
+    }
+
+    fn validate_base_client_config(&self, components: &RuntimeComponentsBuilder, config: &ConfigBag) -> Result<(), BoxError> {
+        self.inner.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(&self, components: &RuntimeComponents, config: &ConfigBag) -> Result<(), BoxError> {
+        self.inner.validate_final_config(components, config)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.inner.connector_metadata()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct SealingConnector {
+    inner: SharedHttpConnector,
+    binding: Arc<Binding>,
+}
+
+impl HttpConnector for SealingConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let this = self.clone();
+        HttpConnectorFuture::new(async move {
+            let pending = may_be_sent(&request).map_err(|error| ConnectorError::user(error.into()))?;
+            let response = this.inner.call(request).await?;
+            match pending {
+                None => Ok(response),
+                Some(pending) => this.arrive(&pending, response).await,
+            }
+        })
+    }
+}
+
+/// Whether the request is what the hooks made of it. The second line of defence: without it, a client whose interceptor was
+/// replaced would send plaintext.
+///
+/// Gives the operation that awaits the answer, or none for those that touch no items.
+fn may_be_sent(request: &HttpRequest) -> Result<Option<Pending>, Error> {
+    let pending = request.extension::<Pending>().ok_or(Error::Replaced("interceptor"))?;
+    match &*pending.state() {
+        State::Passes => return Ok(None),
+        State::Items(state) => {
+            if state.body.is_none() || state.body.as_deref() != request.body().bytes() {
+                return Err(Error::Replaced("request body"));
+            }
+        }
+    }
+    Ok(Some(pending.clone()))
+}
+
+impl SealingConnector {
+    /// Parses the answer with the SDK's own deserializer and awaits the keys that its items need.
+    async fn arrive(&self, pending: &Pending, mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+        let body = ByteStream::new(response.take_body()).collect().await;
+        let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
+        *response.body_mut() = SdkBody::from(body);
+
+        let (answer, records) = {
+            let state = pending.state();
+            let State::Items(state) = &*state else { return Ok(response) };
+            let sdk = state.operation.sdk();
+            let deserializer = sdk
+                .load::<SharedResponseDeserializer>()
+                .ok_or_else(|| ConnectorError::user("the SDK has no deserializer".into()))?;
+            let answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
+            operation::needed_records(&*state.operation, &self.binding.tenant, answer)
+        };
+        // A failure is kept for the end: here the SDK would take it for one of the network.
+        let keys = match records {
+            Ok(records) => self.binding.opening_keys(records).await,
+            Err(error) => Err(error),
+        };
+        if let State::Items(state) = &mut *pending.state() {
+            state.arrived = Some(Arrived { answer: Some(answer), keys });
+        }
+        Ok(response)
+    }
+}

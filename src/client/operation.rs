@@ -1,0 +1,221 @@
+//! What the client does with each operation of DynamoDB, and what is common to those that touch items.
+
+use std::collections::HashMap;
+
+use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use aws_smithy_types::config_bag::FrozenLayer;
+
+use super::delete_item::Delete;
+use super::get_item::Get;
+use super::put_item::Put;
+use super::query::Query;
+use super::scan::Scan;
+use super::Binding;
+use crate::error::{Error, Refusal};
+use crate::expression::Selection;
+use crate::format::Identity;
+use crate::item::{self, Item, KeyRing, OpenError, UnwrappedKey, identity};
+use crate::schema::TableSchema;
+use crate::tenant::TenantId;
+
+/// What comes back from DynamoDB: typed, but behind the SDK's erasure.
+pub(super) type Answer = Result<Output, OrchestratorError<OperationError>>;
+
+/// One checked operation that touches items, on its way out and back. Waits for nothing.
+pub(super) trait Operation: Send + Sync {
+    /// Whether the request needs a data key.
+    fn seals(&self) -> bool {
+        false
+    }
+
+    /// The input to send in place of the caller's; none when that goes as it is. Called once.
+    fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error>;
+
+    /// The SDK's own serializer and deserializer of this operation.
+    fn sdk(&self) -> FrozenLayer;
+
+    /// The items in an answer.
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>>;
+}
+
+/// What carries items back: an output, or an error that shows the item which failed a condition.
+pub(super) enum Carrier<'a> {
+    Output(&'a mut Output),
+    Error(&'a mut OperationError),
+}
+
+/// An item in an answer.
+pub(super) struct Returned<'a> {
+    pub(super) item: &'a mut Item,
+    pub(super) table: &'a TableSchema,
+    /// The identity that the request names, when it names one.
+    pub(super) expected: Option<&'a Identity>,
+    /// What the caller asked for, when not everything.
+    pub(super) selection: Option<&'a Selection>,
+}
+
+/// Operations that touch no items and pass as they are. Everything that is neither here nor handled is refused.
+///
+/// ImportTable is missing on purpose: it fills a table from files that nobody has sealed.
+const CONTROL_PLANE: &[&str] = &[
+    "CreateBackup",
+    "CreateGlobalTable",
+    "CreateTable",
+    "DeleteBackup",
+    "DeleteResourcePolicy",
+    "DeleteTable",
+    "DescribeBackup",
+    "DescribeContinuousBackups",
+    "DescribeContributorInsights",
+    "DescribeEndpoints",
+    "DescribeExport",
+    "DescribeGlobalTable",
+    "DescribeGlobalTableSettings",
+    "DescribeImport",
+    "DescribeKinesisStreamingDestination",
+    "DescribeLimits",
+    "DescribeTable",
+    "DescribeTableReplicaAutoScaling",
+    "DescribeTimeToLive",
+    "DisableKinesisStreamingDestination",
+    "EnableKinesisStreamingDestination",
+    "ExportTableToPointInTime",
+    "GetResourcePolicy",
+    "ListBackups",
+    "ListContributorInsights",
+    "ListExports",
+    "ListGlobalTables",
+    "ListImports",
+    "ListTables",
+    "ListTagsOfResource",
+    "PutResourcePolicy",
+    "RestoreTableFromBackup",
+    "RestoreTableToPointInTime",
+    "TagResource",
+    "UntagResource",
+    "UpdateContinuousBackups",
+    "UpdateContributorInsights",
+    "UpdateGlobalTable",
+    "UpdateGlobalTableSettings",
+    "UpdateKinesisStreamingDestination",
+    "UpdateTable",
+    "UpdateTableReplicaAutoScaling",
+    "UpdateTimeToLive",
+];
+
+/// Item operations that are refused, and what to use.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("BatchGetItem", "use GetItem for each key"),
+    ("BatchWriteItem", "use PutItem and DeleteItem for each item"),
+    ("TransactGetItems", "use GetItem for each key"),
+    ("TransactWriteItems", "use PutItem with a condition"),
+    ("UpdateItem", "read the item, change it and put it back"),
+    ("ExecuteStatement", "PartiQL is not understood: use the item operations"),
+    ("BatchExecuteStatement", "PartiQL is not understood: use the item operations"),
+    ("ExecuteTransaction", "PartiQL is not understood: use the item operations"),
+    ("SearchVectors", "use Query"),
+    ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
+];
+
+/// Checks an operation and its input: none when it passes as it is, an error when it is refused.
+pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<Box<dyn Operation>>, Error> {
+    if CONTROL_PLANE.contains(&name) {
+        return Ok(None);
+    }
+    if let Some((operation, instead)) = UNSUPPORTED.iter().find(|(operation, _)| *operation == name) {
+        return Err(Refusal::Unsupported { operation, instead }.into());
+    }
+    let operation: Box<dyn Operation> = if let Some(input) = input.downcast_ref() {
+        Box::new(Put::check(input, binding)?)
+    } else if let Some(input) = input.downcast_ref() {
+        Box::new(Get::check(input, binding)?)
+    } else if let Some(input) = input.downcast_ref() {
+        Box::new(Delete::check(input, binding)?)
+    } else if let Some(input) = input.downcast_ref() {
+        Box::new(Query::check(input, binding)?)
+    } else if let Some(input) = input.downcast_ref() {
+        Box::new(Scan::check(input, binding)?)
+    } else {
+        return Err(Refusal::UnknownOperation(name.to_owned()).into());
+    };
+    Ok(Some(operation))
+}
+
+/// The distinct key records that the items of an answer rely on, each with the attribute in which it was found.
+///
+/// An item that is not the one asked for, or not the tenant's, fails here, before anything is asked of KMS.
+pub(super) fn needed_records(
+    operation: &dyn Operation,
+    tenant: &TenantId,
+    answer: Answer,
+) -> (Answer, Result<Vec<(String, Box<[u8]>)>, Error>) {
+    each_returned(operation, answer, |returned| {
+        let mut distinct: HashMap<Box<[u8]>, String> = HashMap::new();
+        for Returned { item, table, expected, .. } in returned {
+            whose(table, tenant, item, expected)?;
+            item::needed_records(table, item, |attribute, record| {
+                if !distinct.contains_key(record) {
+                    distinct.insert(record.into(), attribute.to_owned());
+                }
+            })?;
+        }
+        Ok(distinct.into_iter().map(|(record, attribute)| (attribute, record)).collect())
+    })
+}
+
+/// Opens the items of an answer and leaves of each what the caller asked for.
+pub(super) fn open(
+    operation: &dyn Operation,
+    binding: &Binding,
+    keys: &KeyRing,
+    answer: Answer,
+) -> (Answer, Result<(), Error>) {
+    each_returned(operation, answer, |returned| {
+        for Returned { item, table, expected, selection } in returned {
+            let identity = whose(table, &binding.tenant, item, expected)?;
+            *item = item::open(table, &identity, keys, std::mem::take(item))?;
+            if let Some(selection) = selection {
+                selection.prune(item);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The identity of a returned item, which must be the expected one.
+fn whose(
+    table: &TableSchema,
+    tenant: &TenantId,
+    item: &Item,
+    expected: Option<&Identity>,
+) -> Result<Identity, OpenError> {
+    let identity = identity(table, tenant, item)?;
+    if expected.is_some_and(|expected| *expected != identity) {
+        return Err(OpenError::OtherItem);
+    }
+    Ok(identity)
+}
+
+/// Runs `visit` on the items of an answer, whether it is an output or an error.
+fn each_returned<T: Default>(
+    operation: &dyn Operation,
+    answer: Answer,
+    visit: impl FnOnce(Vec<Returned<'_>>) -> Result<T, Error>,
+) -> (Answer, Result<T, Error>) {
+    match answer {
+        Ok(mut output) => {
+            let visited = visit(operation.returned(Carrier::Output(&mut output)));
+            (Ok(output), visited)
+        }
+        Err(error) if error.is_operation_error() => {
+            let mut visited = Ok(T::default());
+            let error = error.map_operation_error(|mut error| {
+                visited = visit(operation.returned(Carrier::Error(&mut error)));
+                error
+            });
+            (Err(error), visited)
+        }
+        other => (other, Ok(T::default())),
+    }
+}

@@ -1,0 +1,134 @@
+//! Query: bound to the tenant by its key condition, or filtered to the tenant on an index.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::operation::query::{Query as QueryOperation, QueryInput, QueryOutput};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
+use aws_smithy_types::config_bag::FrozenLayer;
+
+use super::Binding;
+use super::expressions::{Expressions, Values, no_legacy};
+use super::operation::{Carrier, Operation, Returned};
+use super::reading::{Filtering, Reading};
+use crate::error::{Error, Refusal};
+use crate::expression::{KeyTest, Selection};
+use crate::item::{Item, UnwrappedKey, check_names};
+use crate::schema::{Protection, TableSchema};
+use crate::tenant::TenantId;
+
+pub(super) struct Query {
+    /// What is sent in place of the caller's input, when that lacks something.
+    rewritten: Option<QueryInput>,
+    table: Arc<TableSchema>,
+    selection: Option<Selection>,
+}
+
+impl Query {
+    pub(super) fn check(input: &QueryInput, binding: &Binding) -> Result<Self, Error> {
+        let table = binding.table(input.table_name())?;
+        no_legacy(input.attributes_to_get.as_ref(), "AttributesToGet", "ProjectionExpression")?;
+        no_legacy(input.key_conditions(), "KeyConditions", "KeyConditionExpression")?;
+        no_legacy(input.query_filter(), "QueryFilter", "FilterExpression")?;
+        no_legacy(input.conditional_operator(), "ConditionalOperator", "FilterExpression")?;
+        let values = input.expression_attribute_values();
+        let mut expressions = Expressions::new(table, input.expression_attribute_names(), values);
+        let keys = expressions.key_condition(input.key_condition_expression())?;
+        let tests = expressions
+            .scoped(|scope| keys.tests(scope))
+            .map_err(|source| Refusal::Expression { parameter: "KeyConditionExpression", source })?;
+        let partition = tests.iter().find(|(attribute, _)| attribute == table.partition_key()).map(|(_, test)| *test);
+        let reach = reach(table, &binding.tenant, partition, values, input.index_name().is_some())?;
+        match (reach, input.exclusive_start_key()) {
+            (Reach::Partition, Some(start)) if input.index_name().is_none() => {
+                binding.identity_of_key(table, Some(start))?;
+            }
+            (_, start) => check_start_key(table, start)?,
+        }
+        expressions.condition("FilterExpression", input.filter_expression())?;
+        let selection = expressions.projection(input.projection_expression())?;
+        let used = expressions.finish()?;
+
+        let mut changed = input.clone();
+        let QueryInput {
+            projection_expression: projection,
+            filter_expression: filter,
+            expression_attribute_names: names,
+            expression_attribute_values: values,
+            ..
+        } = &mut changed;
+        let widened = selection
+            .as_ref()
+            .is_some_and(|selection| Reading { projection, names: &mut *names }.widen(table, selection, &used));
+        if reach == Reach::Beyond {
+            Filtering { filter, names, values }.keep_only(table, &binding.tenant);
+        }
+        let rewritten = (widened || reach == Reach::Beyond).then_some(changed);
+        Ok(Self { rewritten, table: Arc::clone(table), selection })
+    }
+}
+
+/// Whose items a read can find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Only the tenant's.
+    Partition,
+    /// Other tenants' too: an index is not divided by tenant.
+    Beyond,
+}
+
+/// Whose items a query can find, from what it tests the table's partition key for.
+fn reach(
+    table: &TableSchema,
+    tenant: &TenantId,
+    partition: Option<&KeyTest>,
+    values: Option<&Values>,
+    index: bool,
+) -> Result<Reach, Refusal> {
+    let value = |placeholder: &String| {
+        let value = values.and_then(|values| values.get(placeholder));
+        value.ok_or_else(|| Refusal::UndefinedValue(placeholder.clone()))
+    };
+    let owned = |value: &AttributeValue| value.as_s().is_ok_and(|value| table.tenant().owns(tenant, value));
+    let bound = match partition {
+        Some(KeyTest::Equals(placeholder)) => owned(value(placeholder)?),
+        // As the sort key of an index, and only where a beginning belongs to one tenant.
+        Some(KeyTest::BeginsWith(placeholder)) if index && table.tenant().is_prefix() => owned(value(placeholder)?),
+        Some(_) => false,
+        None if index => return Ok(Reach::Beyond),
+        None => false,
+    };
+    if bound { Ok(Reach::Partition) } else { Err(Refusal::NotOneTenant { attribute: table.partition_key().to_owned() }) }
+}
+
+/// A key at which a scan or an index query goes on. It may be another tenant's, as the last key that was looked at; it must not
+/// carry a sensitive value.
+pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Result<(), Error> {
+    let Some(start) = start else { return Ok(()) };
+    check_names(table, start.keys())?;
+    match start.keys().find(|name| table.protection(name) == Some(Protection::Encrypted)) {
+        Some(attribute) => {
+            Err(Refusal::Key(crate::item::PrimaryKeyError::Superfluous { attribute: attribute.clone() }).into())
+        }
+        None => Ok(()),
+    }
+}
+
+impl Operation for Query {
+    fn sealed(&mut self, _: &Binding, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+        Ok(self.rewritten.take().map(Input::erase))
+    }
+
+    fn sdk(&self) -> FrozenLayer {
+        QueryOperation::new().config().expect("the SDK's operations have a configuration")
+    }
+
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
+        let Carrier::Output(output) = answer else { return Vec::new() };
+        let items = output.downcast_mut::<QueryOutput>().and_then(|output| output.items.as_mut());
+        let selection = self.selection.as_ref();
+        let returned = |item| Returned { item, table: &*self.table, expected: None, selection };
+        items.into_iter().flatten().map(returned).collect()
+    }
+}

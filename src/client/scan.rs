@@ -1,0 +1,71 @@
+//! Scan: filtered to the tenant's items.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::operation::scan::{Scan as ScanOperation, ScanInput, ScanOutput};
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
+use aws_smithy_types::config_bag::FrozenLayer;
+
+use super::Binding;
+use super::expressions::{Expressions, no_legacy};
+use super::operation::{Carrier, Operation, Returned};
+use super::query::check_start_key;
+use super::reading::{Filtering, Reading};
+use crate::error::Error;
+use crate::expression::Selection;
+use crate::item::UnwrappedKey;
+use crate::schema::TableSchema;
+
+pub(super) struct Scan {
+    rewritten: Option<ScanInput>,
+    table: Arc<TableSchema>,
+    selection: Option<Selection>,
+}
+
+impl Scan {
+    pub(super) fn check(input: &ScanInput, binding: &Binding) -> Result<Self, Error> {
+        let table = binding.table(input.table_name())?;
+        no_legacy(input.attributes_to_get.as_ref(), "AttributesToGet", "ProjectionExpression")?;
+        no_legacy(input.scan_filter(), "ScanFilter", "FilterExpression")?;
+        no_legacy(input.conditional_operator(), "ConditionalOperator", "FilterExpression")?;
+        check_start_key(table, input.exclusive_start_key())?;
+        let mut expressions =
+            Expressions::new(table, input.expression_attribute_names(), input.expression_attribute_values());
+        expressions.condition("FilterExpression", input.filter_expression())?;
+        let selection = expressions.projection(input.projection_expression())?;
+        let used = expressions.finish()?;
+
+        let mut rewritten = input.clone();
+        let ScanInput {
+            projection_expression: projection,
+            filter_expression: filter,
+            expression_attribute_names: names,
+            expression_attribute_values: values,
+            ..
+        } = &mut rewritten;
+        if let Some(selection) = &selection {
+            Reading { projection, names: &mut *names }.widen(table, selection, &used);
+        }
+        Filtering { filter, names, values }.keep_only(table, &binding.tenant);
+        Ok(Self { rewritten: Some(rewritten), table: Arc::clone(table), selection })
+    }
+}
+
+impl Operation for Scan {
+    fn sealed(&mut self, _: &Binding, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+        Ok(self.rewritten.take().map(Input::erase))
+    }
+
+    fn sdk(&self) -> FrozenLayer {
+        ScanOperation::new().config().expect("the SDK's operations have a configuration")
+    }
+
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
+        let Carrier::Output(output) = answer else { return Vec::new() };
+        let items = output.downcast_mut::<ScanOutput>().and_then(|output| output.items.as_mut());
+        let selection = self.selection.as_ref();
+        let returned = |item| Returned { item, table: &*self.table, expected: None, selection };
+        items.into_iter().flatten().map(returned).collect()
+    }
+}

@@ -1,0 +1,148 @@
+//! What can go wrong between a caller and DynamoDB, and how to find it in the SDK's errors.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use crate::expression::ExpressionError;
+use crate::item::{OpenError, PrimaryKeyError, SealError};
+use crate::keys::{KeyServiceError, KeyServiceErrorKind, OpeningKeyError};
+
+/// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
+///
+/// On the drop-in client it travels inside the SDK's own error; [`Error::of`] finds it there. No error contains item data.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request was refused; nothing was sent.
+    #[error("refused before anything was sent: {0}")]
+    Refused(#[from] Refusal),
+    /// The item could not be sealed; nothing was sent.
+    #[error("the item cannot be sealed: {0}")]
+    Seal(#[from] SealError),
+    /// What is stored does not open. A write that asked for stored values has happened all the same.
+    #[error("the stored item does not open: {0}")]
+    Open(#[from] OpenError),
+    /// The tenant's data key could not be had. A write that asked for stored values may have happened.
+    #[error("no data key: {0}")]
+    Key(#[from] KeyServiceError),
+    /// A part of the sealing client was replaced, so nothing goes out or comes back.
+    #[error("the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone")]
+    Replaced(&'static str),
+    /// A record does not serialize to an item, or an item is not such a record.
+    #[error("{record}: {what}")]
+    Record {
+        /// The record type.
+        record: &'static str,
+        /// What is wrong, without any value.
+        what: String,
+    },
+    /// DynamoDB, or the way to it, failed.
+    #[error("DynamoDB: {0}")]
+    Dynamodb(#[source] Arc<aws_sdk_dynamodb::Error>),
+}
+
+impl Error {
+    /// Finds this library's error in `error` or among its causes.
+    ///
+    /// ```
+    /// # fn log(_: &str) {}
+    /// # fn example(error: &aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::put_item::PutItemError>) {
+    /// if let Some(error) = tenantseal::Error::of(error) {
+    ///     log(&format!("not sealed: {error}"));
+    /// }
+    /// # }
+    /// ```
+    pub fn of<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// Whether the same call may succeed later without anyone doing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Key(error) if error.is_retryable())
+    }
+
+    /// Whether the tenant's key is disabled or pending deletion.
+    pub fn is_revoked(&self) -> bool {
+        matches!(self, Self::Key(error) if error.is_revoked())
+    }
+
+    /// Whether stored bytes are not what was sealed there: altered, moved, replayed from another place, or not sealed at all.
+    pub fn is_integrity(&self) -> bool {
+        use KeyServiceErrorKind::{IncorrectKey, InvalidCiphertext};
+        matches!(self, Self::Open(_))
+            || matches!(self, Self::Key(error) if matches!(error.kind(), IncorrectKey | InvalidCiphertext))
+    }
+}
+
+impl From<OpeningKeyError> for Error {
+    fn from(error: OpeningKeyError) -> Self {
+        match error {
+            OpeningKeyError::Open(error) => Self::Open(error),
+            OpeningKeyError::Key(error) => Self::Key(error),
+        }
+    }
+}
+
+/// Why a request was refused. Nothing of it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No record or schema was registered for the table, so nobody said what is sensitive in it.
+    #[error("table `{0}` is not configured: register its records with the builder")]
+    UnknownTable(String),
+    /// The request names no table.
+    #[error("the request names no table")]
+    NoTable,
+    /// An operation that this release does not know.
+    #[error("operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade tenantseal")]
+    UnknownOperation(String),
+    /// An operation that cannot work on sealed items, or does not yet.
+    #[error("operation `{operation}` is not supported on sealed tables: {instead}")]
+    Unsupported {
+        /// The operation.
+        operation: &'static str,
+        /// What to use.
+        instead: &'static str,
+    },
+    /// A parameter of the API before expressions.
+    #[error("the legacy parameter `{parameter}` is not supported: use `{instead}`")]
+    Legacy {
+        /// The parameter.
+        parameter: &'static str,
+        /// What to use.
+        instead: &'static str,
+    },
+    /// The request lacks something that it must have.
+    #[error("the request has no `{0}`")]
+    Missing(&'static str),
+    /// An expression that cannot be understood, or cannot work on ciphertext.
+    #[error("{parameter}: {source}")]
+    Expression {
+        /// The request's parameter.
+        parameter: &'static str,
+        /// The rule that it breaks.
+        source: ExpressionError,
+    },
+    /// A value that no expression uses: it would be sent for nothing, in plaintext.
+    #[error("expression attribute value `{0}` is used by no expression: remove it")]
+    UnusedValue(String),
+    /// A value that an expression uses and the request does not define.
+    #[error("`{0}` is not defined: add it to the expression attribute values")]
+    UndefinedValue(String),
+    /// The key is not one of this tenant's.
+    #[error(transparent)]
+    Key(#[from] PrimaryKeyError),
+    /// A query that may reach beyond the tenant's items.
+    #[error("the key condition must test the partition key `{attribute}` for equality with a value of this client's tenant")]
+    NotOneTenant {
+        /// The table's partition key.
+        attribute: String,
+    },
+}
