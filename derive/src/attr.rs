@@ -1,4 +1,5 @@
-//! The attributes of a struct and its fields, as written: what they mean together is for [`check`](crate::check) to say.
+//! The attributes of a struct and its fields, as written: what they mean together is for [`check`](crate::check) to
+//! say.
 
 mod foreign;
 mod seal;
@@ -11,6 +12,8 @@ pub(crate) use self::{
     serde::{ContainerSerde, FieldSerde},
 };
 
+use std::fmt::Display;
+
 use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, LitStr, Token, meta::ParseNestedMeta, spanned::Spanned, token};
@@ -19,58 +22,97 @@ use crate::errors::Errors;
 
 /// Calls `each` for every entry of every `#[name(...)]`, so that a faulty entry hides no other.
 ///
-/// `each` must leave the input at the end of the entry it was given; when it fails, the rest of the entry is skipped.
+/// `whose` begins the messages; it names the field. `each` must leave the input at the end of the entry it was given;
+/// when it fails, the rest of the entry is skipped. Returns whether everything was understood.
 fn for_each_entry(
     attrs: &[Attribute],
     name: &str,
+    whose: &str,
     errors: &mut Errors,
-    mut each: impl FnMut(&ParseNestedMeta<'_>, &mut Errors) -> syn::Result<()>,
-) {
+    mut each: impl FnMut(&Entry<'_>) -> syn::Result<()>,
+) -> bool {
+    let mut understood = true;
     for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
         let parsed = attr.parse_nested_meta(|meta| {
-            if let Err(error) = each(&meta, errors) {
+            let entry = Entry { meta, whose };
+            if let Err(error) = each(&entry) {
+                understood = false;
                 errors.push(error);
-                skip_to_comma(&meta)?;
+                entry.skip_value()?;
             }
             Ok(())
         });
         if let Err(error) = parsed {
+            understood = false;
             errors.push(error);
         }
     }
+    understood
 }
 
-/// Leaves out what is left of an entry.
-fn skip_to_comma(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-    while !meta.input.is_empty() && !meta.input.peek(Token![,]) {
-        meta.input.parse::<TokenTree>()?;
+/// One of the words in `#[name(...)]`, with its value.
+struct Entry<'a> {
+    meta: ParseNestedMeta<'a>,
+    whose: &'a str,
+}
+
+impl Entry<'_> {
+    /// The word, as the user wrote it.
+    fn name(&self) -> String {
+        self.meta.path.to_token_stream().to_string().replace(' ', "")
     }
-    Ok(())
-}
 
-/// The name of an entry, as the user wrote it.
-fn name_of(meta: &ParseNestedMeta<'_>) -> String {
-    meta.path.to_token_stream().to_string().replace(' ', "")
-}
-
-/// Remembers where an entry was written, and that it is written once and takes no value.
-fn flag(slot: &mut Option<Span>, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-    if meta.input.peek(Token![=]) || meta.input.peek(token::Paren) {
-        return Err(meta.error(format_args!("`{}` takes no value", name_of(meta))));
+    fn span(&self) -> Span {
+        self.meta.path.span()
     }
-    once(slot, meta.path.span(), meta)
-}
 
-/// Remembers the value of an entry, and that it is written once.
-fn once<T>(slot: &mut Option<T>, value: T, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
-    if slot.is_some() {
-        return Err(meta.error(format_args!("`{}` is written twice", name_of(meta))));
+    fn has_value(&self) -> bool {
+        self.meta.input.peek(Token![=])
     }
-    *slot = Some(value);
-    Ok(())
+
+    fn has_parentheses(&self) -> bool {
+        self.meta.input.peek(token::Paren)
+    }
+
+    /// Remembers where the word was written, and that it is written once and takes no value.
+    fn flag(&self, slot: &mut Option<Span>) -> syn::Result<()> {
+        if self.has_value() || self.has_parentheses() {
+            return Err(self.error(format_args!("`{}` takes no value", self.name())));
+        }
+        self.once(slot, self.span())
+    }
+
+    /// Remembers a value, and that it is written once.
+    fn once<T>(&self, slot: &mut Option<T>, value: T) -> syn::Result<()> {
+        if slot.is_some() {
+            return Err(self.error(format_args!("`{}` is written twice", self.name())));
+        }
+        *slot = Some(value);
+        Ok(())
+    }
+
+    /// The text in `name = "text"`.
+    fn text(&self) -> syn::Result<LitStr> {
+        if !self.has_value() {
+            return Err(self.error(format_args!("`{0}` needs a value: `{0} = \"...\"`", self.name())));
+        }
+        self.meta.value()?.parse()
+    }
+
+    /// Leaves out the value, whatever it is.
+    fn skip_value(&self) -> syn::Result<()> {
+        while !self.meta.input.is_empty() && !self.meta.input.peek(Token![,]) {
+            self.meta.input.parse::<TokenTree>()?;
+        }
+        Ok(())
+    }
+
+    fn error(&self, message: impl Display) -> syn::Error {
+        self.meta.error(format_args!("{}{message}", self.whose))
+    }
 }
 
-/// The text in `name = "text"`.
-fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
-    meta.value()?.parse()
+/// How messages begin that are about the field called `field`.
+fn of_field(field: &str) -> String {
+    format!("field `{field}`: ")
 }

@@ -35,8 +35,8 @@ impl RenameRule {
 
     /// The stored name of a field.
     ///
-    /// serde takes it for granted that a field is written in snake case. So `lowercase` and `snake_case` change nothing, not
-    /// even in `already_Camel`, and only underscores begin a word.
+    /// serde takes it for granted that a field is written in snake case. So `lowercase` and `snake_case` change
+    /// nothing, not even in `already_Camel`, and only underscores begin a word.
     pub(crate) fn apply(self, field: &str) -> String {
         match self {
             Self::Lower | Self::Snake => field.to_owned(),

@@ -67,8 +67,8 @@ pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'
 
 /// What one field puts into the schema.
 fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -> Vec<Entry<'a>> {
-    if let Some(span) = field.serde.flatten {
-        check_flatten(field, span, errors);
+    if field.serde.flatten.is_some() {
+        check_flatten(field, errors);
         return if field.serde.is_never_stored() {
             Vec::new()
         } else {
@@ -93,8 +93,8 @@ fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -
         (None, Some(rule)) => (rule.apply(&field.name), field.span()),
         (None, None) => (field.name.clone(), field.span()),
     };
-    // An alias is a name under which the value may already be stored. Reading must not refuse it as unknown, so the schema
-    // knows it too; twice the same name is one name, as it is for serde.
+    // An alias is a name under which the value may already be stored. Reading must not refuse it as unknown, so the
+    // schema knows it too; twice the same name is one name, as it is for serde.
     let mut names = vec![name.clone()];
     let mut entries = vec![entry(name, role, span)];
     for alias in &field.serde.aliases {
@@ -152,10 +152,13 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
     }
 }
 
-/// The tenant stands in the partition key and nowhere else, so that each operation's key can be checked before anything is sent.
+/// The tenant stands in the partition key and nowhere else, so that each operation's key can be checked before anything
+/// is sent.
 fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
     let name = &field.name;
     match (field.seal.partition_key, &field.seal.tenant) {
+        // The other of the two may be what was not understood.
+        (Some(_), None) | (None, Some(_)) if field.seal.is_faulty => String::new(),
         (Some(_), Some(TenantTemplate { text, span })) => {
             if let Err(why) = tenant::check(text) {
                 errors.at(*span, format_args!("field `{name}`: {why}"));
@@ -166,8 +169,9 @@ fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
             errors.at(
                 partition_key,
                 format_args!(
-                    "field `{name}`: the partition key must show its tenant, so that each operation's key is checked before \
-                     anything is sent: add `tenant`, or `tenant = \"TENANT#{{tenant}}#\"` when it is a part of the value"
+                    "field `{name}`: the partition key must show its tenant, so that each operation's key is checked \
+                     before anything is sent: add `tenant`, or `tenant = \"TENANT#{{tenant}}#\"` when it is a part of \
+                     the value"
                 ),
             );
             String::new()
@@ -176,8 +180,8 @@ fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
             errors.at(
                 tenant.span,
                 format_args!(
-                    "field `{name}`: `tenant` goes with `partition_key`: it says how the tenant shows in the key that each \
-                     operation is checked by"
+                    "field `{name}`: `tenant` goes with `partition_key`: it says how the tenant shows in the key that \
+                     each operation is checked by"
                 ),
             );
             String::new()
@@ -230,7 +234,7 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
 }
 
 /// A flattened field stands for the fields of another record, which says itself what they are.
-fn check_flatten(field: &Field<'_>, flatten: Span, errors: &mut Errors) {
+fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     let name = &field.name;
     let seal = &field.seal;
     let words = [
@@ -250,14 +254,20 @@ fn check_flatten(field: &Field<'_>, flatten: Span, errors: &mut Errors) {
         errors.at(
             with,
             format_args!(
-                "field `{name}` is flattened: a `with` could write other names than its record has (as `with_prefix!` does)"
+                "field `{name}` is flattened: a `with` could write other names than its record has, as `with_prefix!` \
+                 does"
             ),
         );
     }
-    if field.serde.skips().is_some() && field.serde.is_never_stored() {
+    if let Some(skip) = field.serde.skips()
+        && !field.serde.is_never_stored()
+    {
         errors.at(
-            flatten,
-            format_args!("field `{name}` is skipped, so there is nothing to flatten"),
+            skip,
+            format_args!(
+                "field `{name}` is flattened and cannot be skipped in one direction: its record may have keys or \
+                 encrypted fields"
+            ),
         );
     }
 }
@@ -279,9 +289,10 @@ fn check_keys(record: &Record<'_>, errors: &mut Errors) {
     refuse_second("partition key", partition_keys(), errors);
     refuse_second("sort key", sort_keys(), errors);
 
-    // A flattened record may bring the partition key; `RecordSchema::new` sees it.
-    let flattens = record.fields.iter().any(|field| field.serde.flatten.is_some());
-    if partition_keys().next().is_some() || flattens {
+    // A flattened record may bring the partition key, and `RecordSchema::new` sees it. A misspelt one is reported
+    // already.
+    let may_have_one = |field: &Field<'_>| field.serde.flatten.is_some() || field.seal.is_faulty;
+    if partition_keys().next().is_some() || record.fields.iter().any(may_have_one) {
         return;
     }
     if let Some((field, span)) = sort_keys().next() {

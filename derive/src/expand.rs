@@ -20,7 +20,7 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
         fields,
         ..
     } = record;
-    let krate = krate(seal.krate.as_ref());
+    let krate = krate(seal.krate.as_ref(), Span::call_site());
     let table = match &seal.table {
         Some(table) => quote!(::core::option::Option::Some(#table)),
         None => quote!(::core::option::Option::None),
@@ -32,7 +32,7 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
             Entry::Attribute(_) => None,
         })
         .collect();
-    let options = flattened.iter().map(Flattened::option_check);
+    let optional = optional(&flattened);
     let schema_fields = entries.iter().map(|entry| match entry {
         Entry::Attribute(attribute) => field(attribute, &krate),
         Entry::Flatten(ty) => Flattened::of(ty).field(&krate),
@@ -43,28 +43,32 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
     let (_, ty_generics, _) = generics.split_for_impl();
     let (impl_generics, _, where_clause) = bounds.split_for_impl();
     // A fault that only the whole schema shows is reported at the struct's name.
-    let new = quote_spanned! {ident.span().resolved_at(Span::call_site())=> #krate::schema::RecordSchema::new };
-    let evaluated = evaluated(record, &krate);
+    let span = ident.span().resolved_at(Span::call_site());
+    let here = self::krate(seal.krate.as_ref(), span);
+    let schema = quote_spanned! {span=>
+        #here::schema::RecordSchema::new(#table, &[#(#schema_fields),*])
+    };
+    let evaluated = evaluated(record, &here);
     quote! {
         #[automatically_derived]
         #[allow(deprecated)]
         impl #impl_generics #krate::schema::Record for #ident #ty_generics #where_clause {
             const SCHEMA: #krate::schema::RecordSchema = {
+                #optional
                 // An attribute macro below the derive may have rewritten the struct: these must still be its fields.
-                let _ = |record: &Self| {
-                    let Self { #(#names: _),* } = record;
+                let _ = |__record: &Self| {
+                    let Self { #(#names: _),* } = __record;
                 };
-                #(#options)*
-                #new(#table, &[#(#schema_fields),*])
+                #schema
             };
         }
         #evaluated
     }
 }
 
-/// Where `tenantseal` is found.
-pub(crate) fn krate(path: Option<&Path>) -> TokenStream {
-    path.map_or_else(|| quote!(::tenantseal), ToTokens::to_token_stream)
+/// Where `tenantseal` is found, for code that stands at `span`.
+pub(crate) fn krate(path: Option<&Path>, span: Span) -> TokenStream {
+    path.map_or_else(|| quote_spanned!(span=> ::tenantseal), ToTokens::to_token_stream)
 }
 
 /// One attribute, as the schema names it.
@@ -100,18 +104,33 @@ impl<'a> Flattened<'a> {
 
     /// The schema of the record, spanned so that a type without one is underlined where it stands.
     fn field(&self, krate: &TokenStream) -> TokenStream {
-        let record = self.record();
-        let schema = quote_spanned! {span_of(self.ty)=> <#record as #krate::schema::Record>::SCHEMA };
+        let ty = self.ty;
+        let record = match self.optional {
+            Some(_) => quote_spanned!(span_of(ty)=> <#ty as __Optional>::Record),
+            None => ty.to_token_stream(),
+        };
+        let schema = quote_spanned!(span_of(ty)=> <#record as #krate::schema::Record>::SCHEMA);
         quote!(#krate::schema::RecordField::Flatten(&#schema))
     }
+}
 
-    /// Only the name says that it is an `Option`: if it is a type of the user's own, this does not compile.
-    fn option_check(&self) -> Option<TokenStream> {
-        let (ty, record) = (self.ty, self.optional?);
-        Some(quote_spanned! {span_of(ty)=>
-            let _: ::core::marker::PhantomData<::core::option::Option<#record>> = ::core::marker::PhantomData::<#ty>;
-        })
-    }
+/// What looks through an `Option`. Only its name says that it is one: for a type of the user's own, which serde may
+/// write in another way, this does not compile.
+fn optional(flattened: &[Flattened<'_>]) -> Option<TokenStream> {
+    flattened.iter().any(|flattened| flattened.optional.is_some()).then(|| {
+        quote! {
+            #[diagnostic::on_unimplemented(
+                message = "`{Self}` is not a `Record` and not the standard `Option` of one",
+                label = "its sensitive attributes are not declared"
+            )]
+            trait __Optional {
+                type Record;
+            }
+            impl<T> __Optional for ::core::option::Option<T> {
+                type Record = T;
+            }
+        }
+    })
 }
 
 /// `T`, when the type is written `Option<T>` under any path.
@@ -155,8 +174,8 @@ fn mentions(tokens: TokenStream, params: &[String]) -> bool {
     })
 }
 
-/// Has the compiler evaluate the schema at once: a constant of an impl is otherwise only evaluated, and its faults reported,
-/// where it is used. With type parameters there is nothing to evaluate yet.
+/// Has the compiler evaluate the schema at once: a constant of an impl is otherwise only evaluated, and its faults
+/// reported, where it is used. With type parameters there is nothing to evaluate yet.
 fn evaluated(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
     let ident = record.ident;
     let mut lifetimes = Vec::new();
@@ -166,7 +185,7 @@ fn evaluated(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
             GenericParam::Type(_) | GenericParam::Const(_) => return None,
         }
     }
-    Some(quote! {
+    Some(quote_spanned! {ident.span().resolved_at(Span::call_site())=>
         #[allow(deprecated)]
         const _: #krate::schema::RecordSchema = <#ident<#(#lifetimes),*> as #krate::schema::Record>::SCHEMA;
     })

@@ -1,17 +1,19 @@
 //! Attributes of others: harmless helpers of other derives, and macros that would rewrite the struct behind our back.
 //!
-//! A derive sees the struct as it stands below it. An attribute macro that stands further down runs later, so what it changes
-//! is stored by serde without this derive having seen it. From the tokens alone, `#[validate(...)]` (a helper of another
-//! derive, inert) and `#[rewrite(...)]` (a macro) look the same: neither the list of derives nor the names in scope are
-//! visible. What is done about it:
+//! A derive sees the struct as it stands below it. An attribute macro that stands further down runs later, so what it
+//! changes is stored by serde without this derive having seen it. From the tokens alone, `#[validate(...)]` (a helper
+//! of another derive, inert) and `#[rewrite(...)]` (a macro) look the same: neither the names in scope nor the derives
+//! above are visible. What is done about it:
 //!
-//! - A path of several segments is never a helper, so it is a macro and refused, unless it is a tool's (`rustfmt::skip`).
+//! - A path of several segments is never a helper, so it is a macro and refused, unless it is a tool's
+//!   (`rustfmt::skip`).
 //! - Macros that are known to rewrite serde's view are refused by name.
-//! - Any other single name is refused when serde is derived below it: that derive, not the one above, would see the rewritten
-//!   struct. Helpers do not mind being moved.
-//! - What remains must be a helper, or a macro whose changes come after serde's derive as well as after ours. To refuse it
-//!   would lock out every derive that has helpers. The expansion still pins the fields (see [`expand`](crate::expand)), and
-//!   a client refuses attributes that no schema names.
+//! - Any other single name is refused when serde is derived below it: that derive would see the rewritten struct, and
+//!   this one has not. Helpers do not mind being moved.
+//! - What remains must be a helper, or a macro that runs after serde's derive as well as after this one, so that the
+//!   two agree. To refuse it would lock out every derive that has helpers. Should the macro derive serde itself, the
+//!   expansion still pins the fields (see [`expand`](crate::expand)), and a client refuses attributes that no schema
+//!   names.
 //!
 //! On fields there are no attribute macros, so everything there is a helper.
 
@@ -71,19 +73,21 @@ fn fault(attr: &Attribute, below: &[Attribute]) -> Option<&'static str> {
         Some("must stand above the derive: down here it changes the fields after the derive has looked at them")
     } else if path.segments.len() > 1 && !TOOLS.contains(&first.as_str()) {
         Some(
-            "is an attribute macro and must stand above the derive: down here it may change the fields after the derive has looked at them",
+            "is an attribute macro and must stand above the derive: down here it may change the fields after the \
+             derive has looked at them",
         )
     } else if path.segments.len() == 1 && !BUILTIN.contains(&last.as_str()) && below.iter().any(derives_serde) {
         Some(
-            "may be an attribute macro, and serde is derived below it: put `Record` and serde's derives into one list, and this above or below it",
+            "may be an attribute macro, and serde is derived below it: put `Record` and serde's derives into one list, \
+             and this above or below it",
         )
     } else {
         None
     }
 }
 
-/// `serde_as` leaves its attributes on the fields as helpers and adds `with` beside them, so one without the other means that it
-/// has not run yet, whatever name it was imported under.
+/// `serde_as` leaves its attributes on the fields as helpers and adds `with` beside them, so one without the other
+/// means that it has not run yet, whatever name it was imported under.
 fn refuse_unconsumed_serde_as(fields: &[Field<'_>], errors: &mut Errors) {
     for field in fields.iter().filter(|field| field.serde.with.is_none()) {
         for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("serde_as")) {

@@ -1,9 +1,9 @@
 //! `#[seal(...)]`: our own attributes.
 
 use proc_macro2::Span;
-use syn::{Attribute, LitStr, Path, Token, spanned::Spanned};
+use syn::{Attribute, LitStr, Path};
 
-use super::{flag, for_each_entry, name_of, once, spelling, text};
+use super::{for_each_entry, of_field, spelling};
 use crate::errors::Errors;
 
 const ON_STRUCTS: [&str; 2] = ["table", "crate"];
@@ -19,16 +19,16 @@ pub(crate) struct ContainerSeal {
 }
 
 impl ContainerSeal {
-    pub(super) const NAME: &'static str = "seal";
+    const NAME: &'static str = "seal";
 
     /// Reads the struct's `#[seal(...)]`.
     pub(crate) fn parse(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut seal = Self::default();
-        for_each_entry(attrs, Self::NAME, errors, |meta, _| match name_of(meta).as_str() {
-            "table" => once(&mut seal.table, text(meta)?, meta),
-            "crate" => once(&mut seal.krate, text(meta)?.parse_with(Path::parse_mod_style)?, meta),
-            name if ON_FIELDS.contains(&name) => Err(meta.error(format_args!("`{name}` belongs on a field"))),
-            name => Err(meta.error(format_args!(
+        for_each_entry(attrs, Self::NAME, "", errors, |entry| match entry.name().as_str() {
+            "table" => entry.once(&mut seal.table, entry.text()?),
+            "crate" => entry.once(&mut seal.krate, entry.text()?.parse_with(Path::parse_mod_style)?),
+            name if ON_FIELDS.contains(&name) => Err(entry.error(format_args!("`{name}` belongs on a field"))),
+            name => Err(entry.error(format_args!(
                 "unknown seal attribute `{name}`: {}",
                 spelling::hint(name, &ON_STRUCTS)
             ))),
@@ -45,6 +45,8 @@ pub(crate) struct FieldSeal {
     pub(crate) encrypt: Option<Span>,
     pub(crate) plain: Option<Span>,
     pub(crate) tenant: Option<TenantTemplate>,
+    /// Something in it was not understood and is reported, so what is missing may be just that.
+    pub(crate) is_faulty: bool,
 }
 
 /// How the tenant's id shows in the partition key.
@@ -58,15 +60,19 @@ impl FieldSeal {
     /// Reads the `#[seal(...)]` of the field called `field`.
     pub(crate) fn parse(attrs: &[Attribute], field: &str, errors: &mut Errors) -> Self {
         let mut seal = Self::default();
-        for_each_entry(attrs, ContainerSeal::NAME, errors, |meta, _| {
-            match name_of(meta).as_str() {
-                "partition_key" => flag(&mut seal.partition_key, meta),
-                "sort_key" => flag(&mut seal.sort_key, meta),
-                "encrypt" => flag(&mut seal.encrypt, meta),
-                "plain" => flag(&mut seal.plain, meta),
+        let understood = for_each_entry(
+            attrs,
+            ContainerSeal::NAME,
+            &of_field(field),
+            errors,
+            |entry| match entry.name().as_str() {
+                "partition_key" => entry.flag(&mut seal.partition_key),
+                "sort_key" => entry.flag(&mut seal.sort_key),
+                "encrypt" => entry.flag(&mut seal.encrypt),
+                "plain" => entry.flag(&mut seal.plain),
                 "tenant" => {
-                    let template = if meta.input.peek(Token![=]) {
-                        let written = text(meta)?;
+                    let template = if entry.has_value() {
+                        let written = entry.text()?;
                         TenantTemplate {
                             text: written.value(),
                             span: written.span(),
@@ -74,20 +80,19 @@ impl FieldSeal {
                     } else {
                         TenantTemplate {
                             text: "{tenant}".to_owned(),
-                            span: meta.path.span(),
+                            span: entry.span(),
                         }
                     };
-                    once(&mut seal.tenant, template, meta)
+                    entry.once(&mut seal.tenant, template)
                 }
-                name if ON_STRUCTS.contains(&name) => {
-                    Err(meta.error(format_args!("field `{field}`: `{name}` belongs on the struct")))
-                }
-                name => Err(meta.error(format_args!(
-                    "field `{field}`: unknown seal attribute `{name}`: {}",
+                name if ON_STRUCTS.contains(&name) => Err(entry.error(format_args!("`{name}` belongs on the struct"))),
+                name => Err(entry.error(format_args!(
+                    "unknown seal attribute `{name}`: {}",
                     spelling::hint(name, &ON_FIELDS)
                 ))),
-            }
-        });
+            },
+        );
+        seal.is_faulty = !understood;
         seal
     }
 }

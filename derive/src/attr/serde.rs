@@ -3,9 +3,9 @@
 //! Every word that serde knows is listed, and a word that is not listed is refused: it might change names.
 
 use proc_macro2::Span;
-use syn::{Attribute, LitStr, meta::ParseNestedMeta, spanned::Spanned, token};
+use syn::{Attribute, LitStr};
 
-use super::{flag, for_each_entry, name_of, once, skip_to_comma, text};
+use super::{Entry, for_each_entry, of_field};
 use crate::{case::RenameRule, errors::Errors};
 
 const NAME: &str = "serde";
@@ -22,38 +22,35 @@ impl ContainerSerde {
     /// Reads the struct's `#[serde(...)]`.
     pub(crate) fn parse(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut serde = Self::default();
-        let mut rename_all = None;
-        for_each_entry(attrs, NAME, errors, |meta, _| {
-            match name_of(meta).as_str() {
+        for_each_entry(attrs, NAME, "", errors, |entry| match entry.name().as_str() {
             "rename_all" => {
-                let rule = match Rename::parse(meta)? {
-                    Rename::Whole(rule) => rule,
-                    Rename::Split => {
-                        return Err(meta.error(
-                            "split `rename_all`: attributes would be read under other names than they are written, and an \
-                             attribute has one stored name",
-                        ));
-                    }
+                let Rename::Whole(rule) = Rename::parse(entry)? else {
+                    return Err(entry.error(
+                        "split `rename_all`: attributes would be read under other names than they are written, and an \
+                         attribute has one stored name",
+                    ));
                 };
                 let Some(known) = RenameRule::parse(&rule.value()) else {
                     let names = RenameRule::ALL.map(|(name, _)| name).join("`, `");
-                    return Err(syn::Error::new(rule.span(), format_args!("unknown rule, expected one of `{names}`")));
+                    return Err(syn::Error::new(
+                        rule.span(),
+                        format_args!("unknown rename rule: expected one of `{names}`"),
+                    ));
                 };
-                once(&mut rename_all, known, meta)
+                entry.once(&mut serde.rename_all, known)
             }
-            "tag" => once(&mut serde.tag, text(meta)?, meta),
+            "tag" => entry.once(&mut serde.tag, entry.text()?),
             // The value of a tag and the words of an error message, but no attribute's name.
-            "rename" | "expecting" => skip_to_comma(meta),
-            "default" | "bound" | "crate" | "deny_unknown_fields" => skip_to_comma(meta),
-            name @ ("transparent" | "into" | "from" | "try_from" | "remote") => Err(meta.error(format_args!(
-                "serde's `{name}` is not supported: what is stored would be another type's fields, which this derive cannot see"
+            "rename" | "expecting" => entry.skip_value(),
+            "default" | "bound" | "crate" | "deny_unknown_fields" => entry.skip_value(),
+            name @ ("transparent" | "into" | "from" | "try_from" | "remote") => Err(entry.error(format_args!(
+                "serde's `{name}` is not supported: what is stored would be another type's fields, which this derive \
+                 cannot see"
             ))),
-            name => Err(meta.error(format_args!(
+            name => Err(entry.error(format_args!(
                 "unknown serde attribute `{name}`: it might change what is stored, so it is refused"
             ))),
-        }
         });
-        serde.rename_all = rename_all;
         serde
     }
 }
@@ -75,42 +72,44 @@ impl FieldSerde {
     /// Reads the `#[serde(...)]` of the field called `field`.
     pub(crate) fn parse(attrs: &[Attribute], field: &str, errors: &mut Errors) -> Self {
         let mut serde = Self::default();
-        for_each_entry(attrs, NAME, errors, |meta, _| match name_of(meta).as_str() {
-            "rename" => match Rename::parse(meta)? {
-                Rename::Whole(name) => once(&mut serde.rename, name, meta),
-                Rename::Split => Err(meta.error(format_args!(
-                    "field `{field}`: split `rename`: it would be read under another name than it is written, and an \
+        for_each_entry(attrs, NAME, &of_field(field), errors, |entry| {
+            match entry.name().as_str() {
+                "rename" => match Rename::parse(entry)? {
+                    Rename::Whole(name) => entry.once(&mut serde.rename, name),
+                    Rename::Split => Err(entry.error(format_args!(
+                        "split `rename`: it would be read under another name than it is written, and an \
                      attribute has one stored name"
+                    ))),
+                },
+                "alias" => {
+                    serde.aliases.push(entry.text()?);
+                    Ok(())
+                }
+                "flatten" => entry.flag(&mut serde.flatten),
+                "skip" => {
+                    entry.flag(&mut serde.skip_serializing)?;
+                    entry.flag(&mut serde.skip_deserializing)
+                }
+                "skip_serializing" => entry.flag(&mut serde.skip_serializing),
+                "skip_deserializing" => entry.flag(&mut serde.skip_deserializing),
+                "skip_serializing_if" => {
+                    entry.skip_value()?;
+                    entry.once(&mut serde.skip_serializing_if, entry.span())
+                }
+                "with" | "serialize_with" | "deserialize_with" => {
+                    entry.skip_value()?;
+                    // Writing and reading may be told apart here: neither changes the name.
+                    serde.with = Some(entry.span());
+                    Ok(())
+                }
+                "default" | "bound" | "borrow" => entry.skip_value(),
+                "getter" => Err(entry.error(format_args!(
+                    "serde's `getter` goes with `remote`, which is not supported"
                 ))),
-            },
-            "alias" => {
-                serde.aliases.push(text(meta)?);
-                Ok(())
+                name => Err(entry.error(format_args!(
+                    "unknown serde attribute `{name}`: it might change what is stored, so it is refused"
+                ))),
             }
-            "flatten" => flag(&mut serde.flatten, meta),
-            "skip" => {
-                flag(&mut serde.skip_serializing, meta)?;
-                flag(&mut serde.skip_deserializing, meta)
-            }
-            "skip_serializing" => flag(&mut serde.skip_serializing, meta),
-            "skip_deserializing" => flag(&mut serde.skip_deserializing, meta),
-            "skip_serializing_if" => {
-                skip_to_comma(meta)?;
-                once(&mut serde.skip_serializing_if, meta.path.span(), meta)
-            }
-            "with" | "serialize_with" | "deserialize_with" => {
-                skip_to_comma(meta)?;
-                // Writing and reading may be told apart here: neither changes the name.
-                serde.with = Some(meta.path.span());
-                Ok(())
-            }
-            "default" | "bound" | "borrow" => skip_to_comma(meta),
-            "getter" => Err(meta.error(format_args!(
-                "field `{field}`: serde's `getter` goes with `remote`, which is not supported"
-            ))),
-            name => Err(meta.error(format_args!(
-                "field `{field}`: unknown serde attribute `{name}`: it might change what is stored, so it is refused"
-            ))),
         });
         serde
     }
@@ -135,21 +134,22 @@ enum Rename {
 }
 
 impl Rename {
-    fn parse(meta: &ParseNestedMeta<'_>) -> syn::Result<Self> {
-        if !meta.input.peek(token::Paren) {
-            return text(meta).map(Self::Whole);
+    fn parse(entry: &Entry<'_>) -> syn::Result<Self> {
+        if !entry.has_parentheses() {
+            return entry.text().map(Self::Whole);
         }
         let (mut written, mut read) = (Vec::new(), Vec::new());
-        meta.parse_nested_meta(|meta| match name_of(&meta).as_str() {
-            "serialize" => {
-                written.push(text(&meta)?);
-                Ok(())
+        entry.meta.parse_nested_meta(|meta| {
+            let half = Entry {
+                meta,
+                whose: entry.whose,
+            };
+            match half.name().as_str() {
+                "serialize" => written.push(half.text()?),
+                "deserialize" => read.push(half.text()?),
+                _ => return Err(half.error("expected `serialize` or `deserialize`")),
             }
-            "deserialize" => {
-                read.push(text(&meta)?);
-                Ok(())
-            }
-            _ => Err(meta.error("expected `serialize` or `deserialize`")),
+            Ok(())
         })?;
         // serde takes several names to read; each must be the one that is written.
         Ok(match written.as_slice() {

@@ -4,8 +4,8 @@ const PLACEHOLDER: &str = "{tenant}";
 
 /// Checks that a template tells tenants apart.
 ///
-/// With text behind the placeholder a key must begin with the rendered template. If that text could go on like an id, tenant `12`
-/// would own the items of tenant `123`. With none, the key must equal it.
+/// With text behind the placeholder a key must begin with the rendered template. If that text could go on like an id,
+/// tenant `12` would own the items of tenant `123`. With none, the key must equal it.
 pub(super) fn check(template: &str) -> Result<(), String> {
     let Some((before, after)) = template.split_once(PLACEHOLDER) else {
         return Err(format!("the tenant template must contain `{PLACEHOLDER}`"));
@@ -20,8 +20,8 @@ pub(super) fn check(template: &str) -> Result<(), String> {
     }
     match after.chars().next() {
         Some(next) if next.is_ascii_alphanumeric() || next == '_' || next == '-' => Err(format!(
-            "`{next}` can be a part of a tenant's id, so it cannot end one: with this template one tenant would own the items \
-             of others. Put another character, such as `#`, behind `{PLACEHOLDER}`"
+            "`{next}` can be a part of a tenant's id, so it cannot end one: with this template one tenant would own \
+             the items of others. Put another character, such as `#`, behind `{PLACEHOLDER}`"
         )),
         _ => Ok(()),
     }
