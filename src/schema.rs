@@ -1,6 +1,7 @@
 //! What each attribute of a record is, and how its tenant shows in the key.
 //!
-//! `#[derive(Record)]` writes a [`RecordSchema`] at compile time: data, not code. The client never knows a user's types.
+//! `#[derive(Record)]` writes a [`RecordSchema`] at compile time: data, not code. The client never knows a user's
+//! types.
 
 /// A type whose sensitive attributes are marked: implemented by `#[derive(Record)]`.
 #[diagnostic::on_unimplemented(
@@ -52,8 +53,8 @@ impl RecordSchema {
     }
 }
 
-/// The rules of [`RecordSchema::new`]. It runs at compile time, hence the loops; and every function here has the caller's
-/// location, so that a fault is reported at the record and not in this file.
+/// The rules of [`RecordSchema::new`]. It runs at compile time, hence the loops; and every function here has the
+/// caller's location, so that a fault is reported at the record and not in this file.
 impl RecordSchema {
     /// Checks each field by itself and its name against those of all of `whole`.
     #[track_caller]
@@ -107,9 +108,7 @@ impl RecordSchema {
                 RecordField::PartitionKey { name, .. }
                 | RecordField::SortKey { name }
                 | RecordField::Plain { name }
-                | RecordField::Encrypted { name } => {
-                    (name.len() == wanted.len() && starts_with(name.as_bytes(), wanted.as_bytes())) as usize
-                }
+                | RecordField::Encrypted { name } => is_same(name.as_bytes(), wanted.as_bytes()) as usize,
             };
             i += 1;
         }
@@ -118,39 +117,53 @@ impl RecordSchema {
 
     #[track_caller]
     const fn check_keys(&self) {
-        let (partition_keys, sort_keys) = self.count_keys();
-        if partition_keys > 1 {
-            panic!("a record has one partition key, and here are two");
+        let mut keys = Keys {
+            partition: (0, ""),
+            sort: (0, ""),
+        };
+        self.count_keys(&mut keys);
+        if keys.partition.0 > 1 {
+            refuse(
+                "a record has one partition key, and `",
+                keys.partition.1,
+                "` is another",
+            );
         }
-        if sort_keys > 1 {
-            panic!("a record has at most one sort key, and here are two");
+        if keys.sort.0 > 1 {
+            refuse("a record has at most one sort key, and `", keys.sort.1, "` is another");
         }
-        if partition_keys == 0 && sort_keys == 1 {
-            panic!("a record with a sort key needs a partition key");
+        if keys.partition.0 == 0 && keys.sort.0 == 1 {
+            refuse("the sort key `", keys.sort.1, "` needs a partition key beside it");
         }
-        if partition_keys == 0 && self.table.is_some() {
-            panic!("a record with a table needs a partition key");
+        if keys.partition.0 == 0
+            && let Some(table) = self.table
+        {
+            refuse(
+                "a record with a table needs a partition key, and that of `",
+                table,
+                "` has none",
+            );
         }
     }
 
-    /// How many partition and sort keys there are.
-    const fn count_keys(&self) -> (usize, usize) {
-        let (mut i, mut partition_keys, mut sort_keys) = (0, 0, 0);
+    const fn count_keys(&self, keys: &mut Keys) {
+        let mut i = 0;
         while i < self.fields.len() {
             match self.fields[i] {
-                RecordField::PartitionKey { .. } => partition_keys += 1,
-                RecordField::SortKey { .. } => sort_keys += 1,
+                RecordField::PartitionKey { name, .. } => keys.partition = (keys.partition.0 + 1, name),
+                RecordField::SortKey { name } => keys.sort = (keys.sort.0 + 1, name),
                 RecordField::Plain { .. } | RecordField::Encrypted { .. } => {}
-                RecordField::Flatten(record) => {
-                    let (partition, sort) = record.count_keys();
-                    partition_keys += partition;
-                    sort_keys += sort;
-                }
+                RecordField::Flatten(record) => record.count_keys(keys),
             }
             i += 1;
         }
-        (partition_keys, sort_keys)
     }
+}
+
+/// How many keys of each kind a record has, and the stored name of the last.
+struct Keys {
+    partition: (usize, &'static str),
+    sort: (usize, &'static str),
 }
 
 /// One field of a record.
@@ -191,8 +204,8 @@ const fn check_key_name(name: &str) {
     }
 }
 
-/// A key belongs to a tenant when it equals the rendered template, or begins with it where text follows the placeholder. Text
-/// that could go on like an id would let tenant `12` own the items of tenant `123`.
+/// A key belongs to a tenant when it equals the rendered template, or begins with it where text follows the
+/// placeholder. Text that could go on like an id would let tenant `12` own the items of tenant `123`.
 #[track_caller]
 const fn check_template(name: &str, template: &str) {
     const PLACEHOLDER: &[u8] = b"{tenant}";
@@ -226,6 +239,23 @@ const fn check_template(name: &str, template: &str) {
             "` must contain `{tenant}` exactly once",
         );
     }
+}
+
+/// Whether two names are the same, compared from both ends: names that begin or end alike are common, and the compiler
+/// refuses constants that take it too long.
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (mut start, mut end) = (0, a.len());
+    while start < end {
+        end -= 1;
+        if a[start] != b[start] || a[end] != b[end] {
+            return false;
+        }
+        start += 1;
+    }
+    true
 }
 
 /// `slice::starts_with`, which is not `const`.
@@ -326,6 +356,55 @@ mod tests {
                 RecordField::Plain { name: "mails" },
             ],
         );
+    }
+
+    #[test]
+    fn names_are_told_apart_wherever_they_differ() {
+        for (a, b) in [
+            ("", "a"),
+            ("a", "b"),
+            ("ab", "aa"),
+            ("ab", "bb"),
+            ("abc", "aac"),
+            ("abcd", "aacd"),
+            ("abcd", "abbd"),
+        ] {
+            assert!(!is_same(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
+        for name in ["", "a", "ab", "abc", "abcd"] {
+            assert!(is_same(name.as_bytes(), name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_large_schema_is_checked_before_the_compiler_loses_patience() {
+        const COUNT: usize = 400;
+        const DIGITS: &[u8; 10] = b"0123456789";
+        const NAMES: [[u8; 32]; COUNT] = {
+            let mut names = [*b"some_rather_long_common_name_000"; COUNT];
+            let mut i = 0;
+            while i < COUNT {
+                names[i][29] = DIGITS[i / 100];
+                names[i][30] = DIGITS[i / 10 % 10];
+                names[i][31] = DIGITS[i % 10];
+                i += 1;
+            }
+            names
+        };
+        const FIELDS: [RecordField; COUNT] = {
+            let mut fields = [RecordField::Plain { name: "" }; COUNT];
+            let mut i = 0;
+            while i < COUNT {
+                fields[i] = match core::str::from_utf8(&NAMES[i]) {
+                    Ok(name) => RecordField::Plain { name },
+                    Err(_) => panic!("the names are ASCII"),
+                };
+                i += 1;
+            }
+            fields
+        };
+        const SCHEMA: RecordSchema = RecordSchema::new(None, &FIELDS);
+        assert_eq!(SCHEMA.fields().len(), COUNT);
     }
 
     #[test]
