@@ -16,7 +16,7 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, LitStr, Token, meta::ParseNestedMeta, spanned::Spanned, token};
+use syn::{Attribute, LitStr, Token, ext::IdentExt, meta::ParseNestedMeta, spanned::Spanned, token};
 
 use crate::errors::Errors;
 
@@ -32,7 +32,18 @@ fn for_each_entry(
     mut each: impl FnMut(&Entry<'_>) -> syn::Result<()>,
 ) -> bool {
     let mut understood = true;
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
+    for attr in attrs {
+        match attr.path().get_ident() {
+            Some(ident) if ident == name => {}
+            // For the compiler it is the same attribute. serde passes over its own so spelt, and to pass over ours would
+            // store plaintext.
+            Some(ident) if ident.unraw() == name => {
+                understood = false;
+                errors.on(ident, format_args!("{whose}write `#[{name}]`, not `#[{ident}]`"));
+                continue;
+            }
+            _ => continue,
+        }
         let parsed = attr.parse_nested_meta(|meta| {
             let entry = Entry { meta, whose };
             if let Err(error) = each(&entry) {

@@ -18,7 +18,7 @@
 //! On fields there are no attribute macros, so everything there is a helper.
 
 use proc_macro2::TokenTree;
-use syn::{Attribute, Meta, Path};
+use syn::{Attribute, Meta, Path, ext::IdentExt};
 
 use crate::{ast::Field, errors::Errors};
 
@@ -67,8 +67,8 @@ pub(crate) fn refuse_rewriting_macros(attrs: &[Attribute], fields: &[Field<'_>],
 /// What is wrong with an attribute of the struct, when `below` follows it.
 fn fault(attr: &Attribute, below: &[Attribute]) -> Option<&'static str> {
     let path = attr.path();
-    let first = path.segments.first()?.ident.to_string();
-    let last = path.segments.last()?.ident.to_string();
+    let first = path.segments.first()?.ident.unraw().to_string();
+    let last = path.segments.last()?.ident.unraw().to_string();
     if REWRITERS.contains(&last.as_str()) {
         Some("must stand above the derive: down here it changes the fields after the derive has looked at them")
     } else if path.segments.len() > 1 && !TOOLS.contains(&first.as_str()) {
@@ -140,6 +140,7 @@ mod tests {
             quote!(#[serde_with::serde_as]),
             quote!(#[::serde_with::serde_as(crate = "a")]),
             quote!(#[skip_serializing_none]),
+            quote!(#[r#serde_as]),
             quote!(#[apply(option_default)]),
             quote!(#[some::other::macro_of_mine]),
         ] {
