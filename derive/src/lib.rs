@@ -1,9 +1,193 @@
-//! `#[derive(Record)]` for [tenantseal](https://docs.rs/tenantseal).
+//! `#[derive(Record)]` for [tenantseal](https://docs.rs/tenantseal): what each field is, known at compile time.
+//!
+//! Use it through `tenantseal`, which re-exports it; [`Record`](derive@Record) describes every attribute.
+//!
+//! The derive is a pipeline: `ast` reads the struct, with `attr` for its attributes; `check` applies the rules;
+//! `expand` writes the implementation. A struct with faults gets all of them reported at once, and from `fallback` an
+//! empty implementation, so that nothing else fails because of it.
 
-use proc_macro::TokenStream;
+mod ast;
+mod attr;
+mod case;
+mod check;
+mod errors;
+mod expand;
+mod fallback;
+
+use proc_macro2::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
 
 /// Declares which fields of a struct are keys, which are encrypted and which are stored as they are.
+///
+/// ```text
+/// #[derive(Serialize, Deserialize, tenantseal::Record)]
+/// #[seal(table = "crm")]
+/// struct Contact {
+///     #[seal(partition_key, tenant)]
+///     tenant_id: String,
+///     #[seal(sort_key)]
+///     contact_id: String,
+///     company: String,
+///     #[seal(encrypt)]
+///     email: String,
+///     #[seal(encrypt)]
+///     api_keys: HashMap<String, String>,
+/// }
+/// ```
+///
+/// It implements the trait `tenantseal::Record`: a constant that lists the attributes of the stored item under the
+/// names that serde gives them. Nothing of it runs when a record is stored.
+///
+/// # On the struct
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[seal(table = "crm")]` | The logical table. A record without one can only be flattened into others. |
+/// | `#[seal(crate = "path")]` | Where `tenantseal` is, for crates that re-export it. |
+///
+/// # On fields
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[seal(partition_key, tenant)]` | The partition key; its value is the tenant's id. |
+/// | `#[seal(partition_key, tenant = "TENANT#{tenant}#")]` | The partition key; the id is a part of its value. |
+/// | `#[seal(sort_key)]` | The sort key. |
+/// | `#[seal(encrypt)]` | Encrypted before it leaves the process. |
+/// | `#[seal(plain)]`, or nothing | Stored as it is. |
+///
+/// A record with a table has exactly one partition key and at most one sort key, which may come with a flattened
+/// record. The partition key must show its tenant: so the key of each operation is checked before anything is sent.
+///
+/// A tenant template has exactly one `{tenant}`. With nothing behind it, the key must equal the rendered template. With
+/// text behind it, the key must begin with the rendered template, and the text must not begin with a letter, a digit,
+/// `_` or `-`: it could be a part of an id, and tenant `12` would own the items of tenant `123`.
+///
+/// # What is honoured of serde
+///
+/// | serde's attribute | what becomes of it |
+/// |---|---|
+/// | `rename`, `rename_all` | All eight rules. The split forms too, when both halves say the same. |
+/// | `r#type` | Stored as `type`. |
+/// | `default`, `bound`, `borrow`, `crate`, `expecting`, `deny_unknown_fields` | They change no name. |
+/// | `with`, `serialize_with`, `deserialize_with` | They change no name, except on a flattened field: refused there. |
+/// | `skip_serializing_if` | The attribute may be absent. Not on keys: every item has its key. |
+/// | `skip` | The field is no attribute of the item. |
+/// | `skip_serializing`, `skip_deserializing` | The field is still read or written, so it is in the schema. |
+/// | `alias` | Another name that may be stored: a plain attribute as well. |
+/// | `tag` | serde writes one more attribute: a plain one. |
+/// | `flatten` | The attributes of another `Record`, or of an `Option` of one. |
+///
+/// # What is refused, and why
+///
+/// | refused | because |
+/// |---|---|
+/// | an encrypted key | DynamoDB finds items by it. |
+/// | two partition keys, two sort keys, a sort key alone | No table has such a key. |
+/// | `partition_key` without `tenant`, `tenant` elsewhere | An operation could not be checked against its tenant. |
+/// | two fields of one stored name, also through `flatten` | serde writes both, and one is silently lost. |
+/// | a stored name that is empty or begins with `_seal` | DynamoDB has no such name, or it is reserved. |
+/// | a key's name of more than 255 bytes | DynamoDB's limit. |
+/// | an unknown `seal` attribute | It is misspelt, and the field would be stored in plaintext. |
+/// | an unknown `serde` attribute | It might change names. |
+/// | a split `rename` or `rename_all` | An attribute has one stored name. |
+/// | `skip*` on keys and encrypted fields | An attribute that is only read or only written gets lost. |
+/// | `alias` on keys and encrypted fields | An attribute of the other name would be read though nothing sealed it. |
+/// | `flatten` over what is no `Record`, such as a map | Its attributes are not declared. |
+/// | `transparent`, `into`, `from`, `try_from`, `remote` | What is stored is another type, which a derive cannot see. |
+/// | enums, unions, tuple and unit structs | They have no attributes, or not always the same. |
+/// | attribute macros below the derive, such as `#[serde_as]` | They change fields that the derive has already seen. |
+///
+/// Clashes through `flatten` are found when the constant is evaluated: for a struct with type parameters, where it is
+/// used.
+///
+/// Whether an attribute of one name is an attribute macro or a helper of another derive cannot be told from the code.
+/// Such a one is refused when serde is derived below it; else it passes, and the struct must still have the fields that
+/// the derive saw. Write attribute macros above the derives, and serde's derives and `Record` into one list.
 #[proc_macro_derive(Record, attributes(seal))]
-pub fn derive_record(_input: TokenStream) -> TokenStream {
-    TokenStream::new()
+pub fn derive_record(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive(&parse_macro_input!(input as DeriveInput)).into()
+}
+
+/// The way of the data: ast (which reads the attributes) → check → expand, or the faults and a fallback.
+fn derive(input: &DeriveInput) -> TokenStream {
+    let mut errors = errors::Errors::default();
+    let record = ast::Record::parse(input, &mut errors);
+    let entries = record
+        .as_ref()
+        .map(|record| check::check(record, &mut errors))
+        .unwrap_or_default();
+    match (record, errors.into_compile_errors()) {
+        (Some(record), None) => expand::expand(&record, &entries),
+        (_, faults) => {
+            // Its faults, if any, are among those reported already.
+            let krate = attr::ContainerSeal::parse(&input.attrs, &mut errors::Errors::default()).krate;
+            let fallback = fallback::fallback(input, krate.as_ref());
+            quote::quote!(#faults #fallback)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn a_record_expands_to_a_constant() {
+        let expanded = derive(&parse_quote! {
+            #[seal(table = "crm")]
+            struct Contact<'a> {
+                #[seal(partition_key, tenant = "T#{tenant}")]
+                tenant_id: String,
+                #[serde(flatten)]
+                address: Address,
+                #[seal(encrypt)]
+                r#type: &'a str,
+            }
+        });
+        let expected = quote! {
+            #[automatically_derived]
+            #[allow(deprecated)]
+            impl<'a> ::tenantseal::schema::Record for Contact<'a> {
+                const SCHEMA: ::tenantseal::schema::RecordSchema = {
+                    let _ = |__record: &Self| {
+                        let Self { tenant_id: _, address: _, r#type: _ } = __record;
+                    };
+                    ::tenantseal::schema::RecordSchema::new(
+                        ::core::option::Option::Some("crm"),
+                        &[
+                            ::tenantseal::schema::RecordField::PartitionKey { name: "tenant_id", tenant: "T#{tenant}" },
+                            ::tenantseal::schema::RecordField::Flatten(
+                                &<Address as ::tenantseal::schema::Record>::SCHEMA
+                            ),
+                            ::tenantseal::schema::RecordField::Encrypted { name: "type" }
+                        ]
+                    )
+                };
+            }
+            #[allow(deprecated)]
+            const _: ::tenantseal::schema::RecordSchema =
+                <Contact<'static> as ::tenantseal::schema::Record>::SCHEMA;
+        };
+        assert_eq!(expanded.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn a_faulty_struct_is_still_a_record() {
+        let expanded = derive(&parse_quote! {
+            #[seal(crate = "own::vault")]
+            enum Contact<T: Clone> {}
+        })
+        .to_string();
+        let fallback = quote! {
+            impl<T: Clone> own::vault::schema::Record for Contact<T> {
+                const SCHEMA: own::vault::schema::RecordSchema =
+                    own::vault::schema::RecordSchema::new(::core::option::Option::None, &[]);
+            }
+        };
+        assert!(expanded.contains("compile_error"), "{expanded}");
+        assert!(expanded.ends_with(&fallback.to_string()), "{expanded}");
+    }
 }

@@ -1,0 +1,325 @@
+//! The rules: which attributes a struct may have together, and which attributes of an item follow from them.
+
+mod names;
+mod tenant;
+
+use proc_macro2::Span;
+use syn::Type;
+
+use crate::{
+    ast::{Field, Record},
+    attr::TenantTemplate,
+    errors::Errors,
+};
+
+/// One entry of the schema.
+pub(crate) enum Entry<'a> {
+    /// An attribute of the stored item.
+    Attribute(Attribute),
+    /// All attributes of another record.
+    Flatten(&'a Type),
+}
+
+/// An attribute of the stored item.
+pub(crate) struct Attribute {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// Where the name comes from: the field, its `rename` or `alias`, or the struct's `tag`.
+    span: Span,
+    /// How errors speak of it: the field's name, or none for a tag.
+    field: Option<String>,
+}
+
+/// What becomes of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    PartitionKey { tenant: String },
+    SortKey,
+    Plain,
+    Encrypted,
+}
+
+/// Checks every rule that one struct can break by itself; those that span records are `RecordSchema::new`'s.
+pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'a>> {
+    let mut entries = Vec::new();
+    if let Some(tag) = &record.serde.tag {
+        // serde writes the struct's name there. It reads nothing from it, but the attribute is in the item.
+        let name = tag.value();
+        entries.push(Entry::Attribute(Attribute {
+            name,
+            role: Role::Plain,
+            span: tag.span(),
+            field: None,
+        }));
+    }
+    for field in &record.fields {
+        entries.extend(entries_of(field, record, errors));
+    }
+    names::check(&entries, errors);
+    check_keys(record, errors);
+    if let Some(table) = &record.seal.table
+        && table.value().is_empty()
+    {
+        errors.at(table.span(), "the table's name is empty");
+    }
+    entries
+}
+
+/// What one field puts into the schema.
+fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -> Vec<Entry<'a>> {
+    if field.serde.flatten.is_some() {
+        check_flatten(field, errors);
+        return if field.serde.is_never_stored() {
+            Vec::new()
+        } else {
+            vec![Entry::Flatten(field.ty)]
+        };
+    }
+    let role = role_of(field, errors);
+    check_serde(field, &role, errors);
+    if field.serde.is_never_stored() {
+        return Vec::new();
+    }
+    let entry = |name, role, span| {
+        Entry::Attribute(Attribute {
+            name,
+            role,
+            span,
+            field: Some(field.name.clone()),
+        })
+    };
+    let (name, span) = match (&field.serde.rename, record.serde.rename_all) {
+        (Some(rename), _) => (rename.value(), rename.span()),
+        (None, Some(rule)) => (rule.apply(&field.name), field.span()),
+        (None, None) => (field.name.clone(), field.span()),
+    };
+    // An alias is a name under which the value may already be stored. Reading must not refuse it as unknown, so the
+    // schema knows it too; twice the same name is one name, as it is for serde.
+    let mut names = vec![name.clone()];
+    let mut entries = vec![entry(name, role, span)];
+    for alias in &field.serde.aliases {
+        if !names.contains(&alias.value()) {
+            names.push(alias.value());
+            entries.push(entry(alias.value(), Role::Plain, alias.span()));
+        }
+    }
+    entries
+}
+
+/// What the field's own words make of it; after an error, what was probably meant.
+fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
+    let name = &field.name;
+    let seal = &field.seal;
+    let key = match (seal.partition_key, seal.sort_key) {
+        (Some(_), Some(sort_key)) => {
+            errors.at(
+                sort_key,
+                format_args!("field `{name}` is the partition key already: one field cannot be both keys"),
+            );
+            Some("partition key")
+        }
+        (Some(_), None) => Some("partition key"),
+        (None, Some(_)) => Some("sort key"),
+        (None, None) => None,
+    };
+    match (key, seal.encrypt, seal.plain) {
+        (Some(key), Some(encrypt), _) => {
+            errors.at(
+                encrypt,
+                format_args!("field `{name}` is the {key}, which cannot be encrypted: DynamoDB finds items by it"),
+            );
+        }
+        (Some(key), None, Some(plain)) => {
+            errors.at(
+                plain,
+                format_args!("field `{name}` is the {key}, which is always stored as it is: leave out `plain`"),
+            );
+        }
+        (None, Some(_), Some(plain)) => {
+            errors.at(plain, format_args!("field `{name}` is either `encrypt` or `plain`"));
+        }
+        _ => {}
+    }
+    let tenant = check_tenant(field, errors);
+    if seal.partition_key.is_some() {
+        Role::PartitionKey { tenant }
+    } else if seal.sort_key.is_some() {
+        Role::SortKey
+    } else if seal.encrypt.is_some() {
+        Role::Encrypted
+    } else {
+        Role::Plain
+    }
+}
+
+/// The tenant stands in the partition key and nowhere else, so that each operation's key can be checked before anything
+/// is sent.
+fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
+    let name = &field.name;
+    match (field.seal.partition_key, &field.seal.tenant) {
+        // The other of the two may be what was not understood.
+        (Some(_), None) | (None, Some(_)) if field.seal.is_faulty => String::new(),
+        (Some(_), Some(TenantTemplate { text, span })) => {
+            if let Err(why) = tenant::check(text) {
+                errors.at(*span, format_args!("field `{name}`: {why}"));
+            }
+            text.clone()
+        }
+        (Some(partition_key), None) => {
+            errors.at(
+                partition_key,
+                format_args!(
+                    "field `{name}`: the partition key must show its tenant, so that each operation's key is checked \
+                     before anything is sent: add `tenant`, or `tenant = \"TENANT#{{tenant}}#\"` when it is a part of \
+                     the value"
+                ),
+            );
+            String::new()
+        }
+        (None, Some(tenant)) => {
+            errors.at(
+                tenant.span,
+                format_args!(
+                    "field `{name}`: `tenant` goes with `partition_key`: it says how the tenant shows in the key that \
+                     each operation is checked by"
+                ),
+            );
+            String::new()
+        }
+        (None, None) => String::new(),
+    }
+}
+
+/// serde's words that would let a key or an encrypted field go astray.
+fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
+    let name = &field.name;
+    let serde = &field.serde;
+    let (what, is_key) = match role {
+        Role::Plain => return,
+        Role::Encrypted => ("encrypted", false),
+        Role::PartitionKey { .. } => ("the partition key", true),
+        Role::SortKey => ("the sort key", true),
+    };
+    if let Some(skip) = serde.skips() {
+        let why = if is_key {
+            "every item has its key"
+        } else {
+            "what is written and what is read must be the same"
+        };
+        errors.at(
+            skip,
+            format_args!("field `{name}` is {what} and cannot be skipped: {why}"),
+        );
+    }
+    // An encrypted attribute may be absent: whether it is there is visible anyway.
+    if let Some(skip_if) = serde.skip_serializing_if
+        && is_key
+    {
+        errors.at(
+            skip_if,
+            format_args!("field `{name}` is {what} and cannot be skipped: every item has its key"),
+        );
+    }
+    for alias in &serde.aliases {
+        let why = if is_key {
+            "a key has one name, the table's"
+        } else {
+            "an attribute of that name would be read although nothing has sealed it"
+        };
+        errors.at(
+            alias.span(),
+            format_args!("field `{name}` is {what} and cannot have an alias: {why}"),
+        );
+    }
+}
+
+/// A flattened field stands for the fields of another record, which says itself what they are.
+fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
+    let name = &field.name;
+    let seal = &field.seal;
+    let words = [
+        seal.partition_key,
+        seal.sort_key,
+        seal.encrypt,
+        seal.plain,
+        seal.tenant.as_ref().map(|tenant| tenant.span),
+    ];
+    for word in words.into_iter().flatten() {
+        errors.at(
+            word,
+            format_args!("field `{name}` is flattened: mark the fields of the record that it flattens"),
+        );
+    }
+    if let Some(with) = field.serde.with {
+        errors.at(
+            with,
+            format_args!(
+                "field `{name}` is flattened: a `with` could write other names than its record has, as `with_prefix!` \
+                 does"
+            ),
+        );
+    }
+    if let Some(skip) = field.serde.skips()
+        && !field.serde.is_never_stored()
+    {
+        errors.at(
+            skip,
+            format_args!(
+                "field `{name}` is flattened and cannot be skipped in one direction: its record may have keys or \
+                 encrypted fields"
+            ),
+        );
+    }
+}
+
+/// One partition key, one sort key, and none of the second without the first.
+fn check_keys(record: &Record<'_>, errors: &mut Errors) {
+    let partition_keys = || {
+        record
+            .fields
+            .iter()
+            .filter_map(|field| Some((field, field.seal.partition_key?)))
+    };
+    let sort_keys = || {
+        record
+            .fields
+            .iter()
+            .filter_map(|field| Some((field, field.seal.sort_key?)))
+    };
+    refuse_second("partition key", partition_keys(), errors);
+    refuse_second("sort key", sort_keys(), errors);
+
+    // A flattened record may bring the partition key, and `RecordSchema::new` sees it. A misspelt one is reported
+    // already.
+    let may_have_one = |field: &Field<'_>| field.serde.flatten.is_some() || field.seal.is_faulty;
+    if partition_keys().next().is_some() || record.fields.iter().any(may_have_one) {
+        return;
+    }
+    if let Some((field, span)) = sort_keys().next() {
+        errors.at(
+            span,
+            format_args!(
+                "field `{}` is a sort key, but no field is the partition key",
+                field.name
+            ),
+        );
+    } else if let Some(table) = &record.seal.table {
+        errors.at(
+            table.span(),
+            "a record with a table needs a partition key: mark a field `#[seal(partition_key, tenant)]`",
+        );
+    }
+}
+
+fn refuse_second<'f, 'a: 'f>(what: &str, mut keys: impl Iterator<Item = (&'f Field<'a>, Span)>, errors: &mut Errors) {
+    let Some((first, _)) = keys.next() else { return };
+    for (field, span) in keys {
+        errors.at(
+            span,
+            format_args!(
+                "field `{}` is a second {what}: the first is `{}`",
+                field.name, first.name
+            ),
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! The implementation for a struct that is as it should be.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    GenericArgument, GenericParam, Generics, Lifetime, Path, PathArguments, Type, parse_quote, spanned::Spanned,
+};
+
+use crate::{
+    ast::Record,
+    check::{Attribute, Entry, Role},
+};
+
+/// Writes the implementation of `Record`.
+pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream {
+    let Record {
+        ident,
+        generics,
+        seal,
+        fields,
+        ..
+    } = record;
+    let krate = krate(seal.krate.as_ref(), Span::call_site());
+    let table = match &seal.table {
+        Some(table) => quote!(::core::option::Option::Some(#table)),
+        None => quote!(::core::option::Option::None),
+    };
+    let flattened: Vec<Flattened<'_>> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Flatten(ty) => Some(Flattened::of(ty)),
+            Entry::Attribute(_) => None,
+        })
+        .collect();
+    let optional = optional(&flattened);
+    let schema_fields = entries.iter().map(|entry| match entry {
+        Entry::Attribute(attribute) => field(attribute, &krate),
+        Entry::Flatten(ty) => Flattened::of(ty).field(&krate),
+    });
+    let names = fields.iter().map(|field| field.ident);
+
+    let bounds = bounds(generics, &flattened, &krate);
+    let (_, ty_generics, _) = generics.split_for_impl();
+    let (impl_generics, _, where_clause) = bounds.split_for_impl();
+    // A fault that only the whole schema shows is reported at the struct's name.
+    let span = ident.span().resolved_at(Span::call_site());
+    let here = self::krate(seal.krate.as_ref(), span);
+    let schema = quote_spanned! {span=>
+        #here::schema::RecordSchema::new(#table, &[#(#schema_fields),*])
+    };
+    let evaluated = evaluated(record, &here);
+    quote! {
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #impl_generics #krate::schema::Record for #ident #ty_generics #where_clause {
+            const SCHEMA: #krate::schema::RecordSchema = {
+                #optional
+                // An attribute macro below the derive may have rewritten the struct: these must still be its fields.
+                let _ = |__record: &Self| {
+                    let Self { #(#names: _),* } = __record;
+                };
+                #schema
+            };
+        }
+        #evaluated
+    }
+}
+
+/// Where `tenantseal` is found, for code that stands at `span`.
+pub(crate) fn krate(path: Option<&Path>, span: Span) -> TokenStream {
+    path.map_or_else(|| quote_spanned!(span=> ::tenantseal), ToTokens::to_token_stream)
+}
+
+/// One attribute, as the schema names it.
+fn field(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
+    let Attribute { name, role, .. } = attribute;
+    let field = quote!(#krate::schema::RecordField);
+    match role {
+        Role::PartitionKey { tenant } => quote!(#field::PartitionKey { name: #name, tenant: #tenant }),
+        Role::SortKey => quote!(#field::SortKey { name: #name }),
+        Role::Plain => quote!(#field::Plain { name: #name }),
+        Role::Encrypted => quote!(#field::Encrypted { name: #name }),
+    }
+}
+
+/// A flattened field's type: a record, or an `Option` of one, whose attributes are all there or all absent.
+struct Flattened<'a> {
+    ty: &'a Type,
+    /// What the `Option` holds.
+    optional: Option<&'a Type>,
+}
+
+impl<'a> Flattened<'a> {
+    fn of(ty: &'a Type) -> Self {
+        Self {
+            ty,
+            optional: option_of(ty),
+        }
+    }
+
+    fn record(&self) -> &'a Type {
+        self.optional.unwrap_or(self.ty)
+    }
+
+    /// The schema of the record, spanned so that a type without one is underlined where it stands.
+    fn field(&self, krate: &TokenStream) -> TokenStream {
+        let ty = self.ty;
+        let record = match self.optional {
+            Some(_) => quote_spanned!(span_of(ty)=> <#ty as __Optional>::Record),
+            None => ty.to_token_stream(),
+        };
+        let schema = quote_spanned!(span_of(ty)=> <#record as #krate::schema::Record>::SCHEMA);
+        quote!(#krate::schema::RecordField::Flatten(&#schema))
+    }
+}
+
+/// What looks through an `Option`. Only its name says that it is one: for a type of the user's own, which serde may
+/// write in another way, this does not compile.
+fn optional(flattened: &[Flattened<'_>]) -> Option<TokenStream> {
+    flattened.iter().any(|flattened| flattened.optional.is_some()).then(|| {
+        quote! {
+            #[diagnostic::on_unimplemented(
+                message = "`{Self}` is not a `Record` and not the standard `Option` of one",
+                label = "its sensitive attributes are not declared"
+            )]
+            trait __Optional {
+                type Record;
+            }
+            impl<T> __Optional for ::core::option::Option<T> {
+                type Record = T;
+            }
+        }
+    })
+}
+
+/// `T`, when the type is written `Option<T>` under any path.
+fn option_of(ty: &Type) -> Option<&Type> {
+    let ty = match ty {
+        Type::Group(group) => &*group.elem,
+        ty => ty,
+    };
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) if last.ident == "Option" && arguments.args.len() == 1 => Some(inner),
+        _ => None,
+    }
+}
+
+/// The generics of the impl: flattened type parameters must be records.
+fn bounds(generics: &Generics, flattened: &[Flattened<'_>], krate: &TokenStream) -> Generics {
+    let mut generics = generics.clone();
+    let params: Vec<String> = generics.type_params().map(|param| param.ident.to_string()).collect();
+    for record in flattened.iter().map(Flattened::record) {
+        if mentions(record.to_token_stream(), &params) {
+            generics
+                .make_where_clause()
+                .predicates
+                .push(parse_quote!(#record: #krate::schema::Record));
+        }
+    }
+    generics
+}
+
+/// Whether the tokens name one of the type parameters.
+fn mentions(tokens: TokenStream, params: &[String]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => params.contains(&ident.to_string()),
+        TokenTree::Group(group) => mentions(group.stream(), params),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+/// Has the compiler evaluate the schema at once: a constant of an impl is otherwise only evaluated, and its faults
+/// reported, where it is used. With type parameters there is nothing to evaluate yet.
+fn evaluated(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
+    let ident = record.ident;
+    let mut lifetimes = Vec::new();
+    for param in &record.generics.params {
+        match param {
+            GenericParam::Lifetime(_) => lifetimes.push(Lifetime::new("'static", Span::call_site())),
+            GenericParam::Type(_) | GenericParam::Const(_) => return None,
+        }
+    }
+    Some(quote_spanned! {ident.span().resolved_at(Span::call_site())=>
+        #[allow(deprecated)]
+        const _: #krate::schema::RecordSchema = <#ident<#(#lifetimes),*> as #krate::schema::Record>::SCHEMA;
+    })
+}
+
+/// Where a type stands; names in the generated code are looked up where the derive is.
+fn span_of(ty: &Type) -> Span {
+    ty.span().resolved_at(Span::call_site())
+}
