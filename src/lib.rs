@@ -1,5 +1,6 @@
 //! Per-tenant client-side encryption for pooled DynamoDB tables.
 
+mod expression;
 pub mod schema;
 
 pub use schema::Record;

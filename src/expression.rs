@@ -1,0 +1,149 @@
+//! Parses, classifies and rewrites DynamoDB expressions.
+//!
+//! An expression is understood as the Amazon DynamoDB Developer Guide defines it, or it is refused: nothing is passed
+//! on unread, and nothing changes its meaning. On an encrypted attribute, which DynamoDB sees as one binary value,
+//! these work: `attribute_exists` and `attribute_not_exists`, `SET a = :v`, `SET a = if_not_exists(a, :v)` and `REMOVE
+//! a`.
+//!
+//! Strings, names and a lookup come in; checked paths, plans or a refusal come out.
+
+#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the client uses it next"))]
+
+use std::collections::{BTreeSet, HashMap};
+
+mod condition;
+mod error;
+mod key_condition;
+mod lexer;
+mod parser;
+mod path;
+mod projection;
+mod prune;
+mod reserved;
+mod update;
+
+#[cfg(test)]
+mod generate;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{
+    condition::{Comparator, Condition},
+    error::ExpressionError,
+    key_condition::{KeyCondition, KeyTest},
+    path::{Path, Segment},
+    projection::{Projection, ProjectionRequest, Selection},
+    prune::prune,
+    update::{SealedValue, Update, UpdatePlan},
+};
+
+use self::path::{Name, Step, WrittenPath};
+
+/// Names that begin so are ours, in every item and expression.
+const RESERVED_PREFIX: &str = "_seal";
+
+/// How a top-level attribute is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protection {
+    /// As it is: keys, TTL and whatever the schema does not encrypt.
+    Plain,
+    /// As a ciphertext.
+    Encrypted,
+}
+
+/// What the names in a request's expressions mean.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    names: Option<&'a HashMap<String, String>>,
+    protection: &'a dyn Fn(&str) -> Option<Protection>,
+}
+
+impl<'a> Scope<'a> {
+    /// A scope of the request's `ExpressionAttributeNames` and the schema's answer for each top-level attribute, which
+    /// is `None` where no schema names it.
+    pub(crate) fn new(
+        names: Option<&'a HashMap<String, String>>,
+        protection: &'a dyn Fn(&str) -> Option<Protection>,
+    ) -> Self {
+        Self { names, protection }
+    }
+
+    /// Resolves a path. An undeclared attribute is refused: a misspelt name would carry a sensitive value in plaintext.
+    fn resolve(&self, written: &WrittenPath) -> Result<(Path, Protection), ExpressionError> {
+        let attribute = self.name(&written.attribute)?;
+        if attribute.starts_with(RESERVED_PREFIX) {
+            return Err(ExpressionError::ReservedAttribute { attribute });
+        }
+        let Some(protection) = (self.protection)(&attribute) else {
+            return Err(ExpressionError::Undeclared { attribute });
+        };
+        let segments = written.steps.iter().map(|step| match step {
+            Step::Field(name) => Ok(Segment::Field(self.name(name)?)),
+            Step::Element(index) => Ok(Segment::Element(*index)),
+        });
+        Ok((
+            Path {
+                attribute,
+                segments: segments.collect::<Result<_, _>>()?,
+            },
+            protection,
+        ))
+    }
+
+    /// Resolves a path that, where the attribute is encrypted, must be the attribute as a whole.
+    fn resolve_whole(&self, written: &WrittenPath) -> Result<(Path, Protection), ExpressionError> {
+        let (path, protection) = self.resolve(written)?;
+        if protection == Protection::Encrypted && !path.segments().is_empty() {
+            return Err(ExpressionError::InsideEncrypted { path: path.to_string() });
+        }
+        Ok((path, protection))
+    }
+
+    fn name(&self, name: &Name) -> Result<String, ExpressionError> {
+        match name {
+            Name::Literal(name) => Ok(name.clone()),
+            Name::Placeholder(placeholder) => match self.names.and_then(|names| names.get(placeholder)) {
+                Some(name) => Ok(name.clone()),
+                None => Err(ExpressionError::UndefinedName {
+                    placeholder: placeholder.clone(),
+                }),
+            },
+        }
+    }
+}
+
+/// The placeholders in an expression, with their signs. DynamoDB refuses a request that defines others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Placeholders {
+    /// The `#name`s.
+    pub(crate) names: BTreeSet<String>,
+    /// The `:value`s.
+    pub(crate) values: BTreeSet<String>,
+}
+
+/// Makes placeholders that the request does not have.
+///
+/// They depend on nothing but the request, so that the same request becomes the same bytes again.
+struct Fresh<'a> {
+    sign: char,
+    taken: &'a dyn Fn(&str) -> bool,
+    made: usize,
+}
+
+impl<'a> Fresh<'a> {
+    fn new(sign: char, taken: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { sign, taken, made: 0 }
+    }
+
+    fn placeholder(&mut self) -> String {
+        loop {
+            let placeholder = format!("{}seal{}", self.sign, self.made);
+            self.made += 1;
+            if !(self.taken)(&placeholder) {
+                return placeholder;
+            }
+        }
+    }
+}

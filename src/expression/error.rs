@@ -1,0 +1,82 @@
+//! Why an expression is refused.
+
+/// Why an expression is refused. Nothing of a refused request is sent.
+///
+/// Speaks of attribute names, placeholders and positions, never of values: not even of the expression's own text, which
+/// may hold a value that was meant to be a placeholder.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ExpressionError {
+    /// Not the language of the developer guide.
+    #[error("the expression is not understood at byte {at}: expected {expected}")]
+    Syntax { at: usize, expected: &'static str },
+    /// More than 4 KB.
+    #[error("the expression is longer than 4096 bytes: DynamoDB takes no longer one")]
+    TooLong,
+    /// More than 300 operators and functions.
+    #[error("the expression has more than 300 operators and functions: DynamoDB takes no more")]
+    TooManyOperators,
+    /// More than 100 operands of `IN`.
+    #[error("an `IN` has more than 100 operands: combine several with `OR`")]
+    TooManyOperands,
+    /// Parentheses, `NOT`s or functions inside each other, deeper than we follow.
+    #[error("the expression is nested more than {max} levels deep: chain `AND` and `OR` without parentheses")]
+    TooDeep { max: usize },
+    /// `((a = :a))`, which DynamoDB refuses too.
+    #[error("the expression has redundant parentheses: remove one pair")]
+    RedundantParentheses,
+    /// A name that DynamoDB keeps for itself.
+    #[error("`{name}` is a reserved word: name the attribute by a placeholder such as `#{name}`")]
+    ReservedWord { name: String },
+    /// A bare name that starts with an underscore or is a function's.
+    #[error("`{name}` cannot stand for itself: name the attribute by a placeholder such as `#n`")]
+    NeedsPlaceholder { name: String },
+    /// A function that does not exist, or not here.
+    #[error("there is no function `{name}` here")]
+    UnknownFunction { name: String },
+    /// A function in other letters than its own.
+    #[error("function names are case-sensitive: write `{function}`")]
+    FunctionCase { function: &'static str },
+    /// A clause that is written twice.
+    #[error("`{clause}` may occur only once in an update expression: separate its actions by commas")]
+    RepeatedClause { clause: &'static str },
+    /// A `#name` that `ExpressionAttributeNames` does not have.
+    #[error("`{placeholder}` is not defined: add it to the expression attribute names")]
+    UndefinedName { placeholder: String },
+    /// A name of our own.
+    #[error("`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal")]
+    ReservedAttribute { attribute: String },
+    /// No schema names the attribute, so nobody knows whether it may be stored in plaintext.
+    #[error("attribute `{attribute}` is not declared: add it to the record's schema or correct its name")]
+    Undeclared { attribute: String },
+    /// Two paths of which one is, or excludes, the other.
+    #[error("the paths `{one}` and `{other}` overlap: remove one of them")]
+    OverlappingPaths { one: String, other: String },
+    /// A path into an attribute that DynamoDB only sees as one ciphertext.
+    #[error("`{path}` is inside an encrypted attribute: write or test the attribute as a whole")]
+    InsideEncrypted { path: String },
+    /// A condition or filter that would look at a ciphertext.
+    #[error(
+        "`{operation}` cannot be evaluated on the encrypted attribute `{attribute}`: \
+         test only whether it exists, and compare after reading"
+    )]
+    EncryptedCondition { attribute: String, operation: &'static str },
+    /// An update that would compute with a ciphertext or copy it.
+    #[error(
+        "`{operation}` cannot be applied to the encrypted attribute `{attribute}`: \
+         read it, then write `SET {attribute} = :value`"
+    )]
+    EncryptedUpdate { attribute: String, operation: &'static str },
+    /// A key condition on an encrypted attribute.
+    #[error("the encrypted attribute `{attribute}` cannot be a key: query by a plain attribute")]
+    EncryptedKey { attribute: String },
+    /// Not `attribute operator :value`, joined by `AND`.
+    #[error(
+        "a key condition consists of `attribute = :value`, and for sort keys \
+         `<`, `<=`, `>`, `>=`, `BETWEEN` or `begins_with`, joined by `AND`"
+    )]
+    NotAKeyCondition,
+    /// Two conditions on one key attribute.
+    #[error("a key condition may test `{attribute}` only once: use `BETWEEN`")]
+    RepeatedKey { attribute: String },
+}

@@ -1,0 +1,163 @@
+//! Projection expressions.
+//!
+//! Source: "Using projection expressions in DynamoDB".
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{
+    ExpressionError, Fresh, Path, Placeholders, Protection, Scope,
+    parser::Parser,
+    path::{Name, Step, WrittenPath, refuse_overlaps},
+    prune,
+};
+
+/// A projection expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Projection {
+    pub(super) paths: Vec<WrittenPath>,
+    placeholders: Placeholders,
+}
+
+/// What a projection asks for, once its names are known.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    paths: Vec<Path>,
+    /// What to ask DynamoDB for instead, path by path: an encrypted attribute as a whole.
+    requested: Vec<WrittenPath>,
+    /// The attributes that are requested as a whole.
+    whole: BTreeSet<String>,
+    names: BTreeSet<String>,
+    encrypted: bool,
+    widened: bool,
+}
+
+/// The projection to send in place of the caller's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProjectionRequest {
+    /// The expression.
+    pub(crate) expression: String,
+    /// To add to the expression attribute names.
+    pub(crate) added_names: BTreeMap<String, String>,
+    /// Placeholders that the expression no longer uses: to remove from the names, unless another expression of the
+    /// request uses them.
+    pub(crate) dropped_names: BTreeSet<String>,
+}
+
+impl Projection {
+    /// Reads a projection expression.
+    pub(crate) fn parse(expression: &str) -> Result<Self, ExpressionError> {
+        let mut parser = Parser::new(expression)?;
+        let mut paths = vec![parser.path()?];
+        while parser.accept(",") {
+            paths.push(parser.path()?);
+        }
+        Ok(Self {
+            paths,
+            placeholders: parser.finish("a comma or the end")?,
+        })
+    }
+
+    /// The placeholders in it.
+    pub(crate) fn placeholders(&self) -> &Placeholders {
+        &self.placeholders
+    }
+
+    /// Finds out what it asks for.
+    pub(crate) fn resolve(&self, scope: &Scope<'_>) -> Result<Selection, ExpressionError> {
+        let mut paths = Vec::new();
+        let mut requested = Vec::new();
+        let mut whole = BTreeSet::new();
+        let (mut encrypted, mut widened) = (false, false);
+        for written in &self.paths {
+            let (path, protection) = scope.resolve(written)?;
+            let inside = !path.segments().is_empty();
+            if protection == Protection::Encrypted {
+                encrypted = true;
+                widened |= inside;
+                if whole.insert(path.attribute.clone()) {
+                    requested.push(WrittenPath {
+                        attribute: written.attribute.clone(),
+                        steps: Vec::new(),
+                    });
+                }
+            } else {
+                if !inside {
+                    whole.insert(path.attribute.clone());
+                }
+                requested.push(written.clone());
+            }
+            paths.push(path);
+        }
+        refuse_overlaps(&paths)?;
+        Ok(Selection {
+            paths,
+            requested,
+            whole,
+            names: self.placeholders.names.clone(),
+            encrypted,
+            widened,
+        })
+    }
+}
+
+impl Selection {
+    /// Whether anything of an encrypted attribute is asked for, so that the answer must be opened.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// The projection to send so that the answer also has the `needed` attributes and every encrypted attribute as a
+    /// whole; `None` when the caller's own does. `taken` tells the placeholders that the request's names define.
+    pub(crate) fn request(&self, needed: &[&str], taken: &dyn Fn(&str) -> bool) -> Option<ProjectionRequest> {
+        let missing: BTreeSet<_> = needed
+            .iter()
+            .copied()
+            .filter(|name| !self.whole.contains(*name))
+            .collect();
+        if missing.is_empty() && !self.widened {
+            return None;
+        }
+        let mut fresh = Fresh::new('#', taken);
+        let added_names: BTreeMap<_, _> = missing
+            .into_iter()
+            .map(|name| (fresh.placeholder(), name.to_owned()))
+            .collect();
+        let used: BTreeSet<_> = self.requested.iter().flat_map(placeholders).collect();
+        let paths: Vec<_> = self
+            .requested
+            .iter()
+            .map(WrittenPath::to_string)
+            .chain(added_names.keys().cloned())
+            .collect();
+        Some(ProjectionRequest {
+            expression: paths.join(", "),
+            added_names,
+            dropped_names: self
+                .names
+                .iter()
+                .filter(|name| !used.contains(name.as_str()))
+                .cloned()
+                .collect(),
+        })
+    }
+
+    /// Leaves of an opened item what the caller asked for.
+    pub(crate) fn prune(&self, item: &mut HashMap<String, AttributeValue>) {
+        prune(item, &self.paths);
+    }
+}
+
+fn placeholders(path: &WrittenPath) -> impl Iterator<Item = &str> {
+    let fields = path.steps.iter().filter_map(|step| match step {
+        Step::Field(name) => Some(name),
+        Step::Element(_) => None,
+    });
+    std::iter::once(&path.attribute)
+        .chain(fields)
+        .filter_map(|name| match name {
+            Name::Placeholder(placeholder) => Some(placeholder.as_str()),
+            Name::Literal(_) => None,
+        })
+}

@@ -1,0 +1,155 @@
+//! Which values of an update are to be sealed, for which attributes, and what is sent instead.
+
+use std::collections::BTreeSet;
+
+use super::{SetValue, Sign, Update};
+use crate::expression::{
+    ExpressionError, Fresh, Path, Protection, Scope,
+    path::{WrittenPath, refuse_overlaps},
+};
+
+/// How an update is carried out with encrypted attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UpdatePlan {
+    /// The expression to send; `None` when the caller's own is right.
+    pub(crate) expression: Option<String>,
+    /// The values to seal. Read all of them before replacing any: one value may be given for several attributes.
+    pub(crate) sealed: Vec<SealedValue>,
+    /// Every path that the update may change: what `UPDATED_OLD` and `UPDATED_NEW` answer.
+    pub(crate) touched: Vec<Path>,
+}
+
+/// One value that must be sealed before it is sent. Each attribute has a ciphertext of its own and therefore a
+/// placeholder of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SealedValue {
+    /// The encrypted attribute.
+    pub(crate) attribute: String,
+    /// The placeholder under which the caller gave the value.
+    pub(crate) given: String,
+    /// The placeholder under which the sealed value is sent: the same, unless something else uses that.
+    pub(crate) sent: String,
+}
+
+impl Update {
+    /// Plans the update, or refuses it.
+    ///
+    /// `elsewhere` are the value placeholders of the same request's condition: they keep their plain values. `taken`
+    /// tells the placeholders that the request's values define.
+    pub(crate) fn plan(
+        &self,
+        scope: &Scope<'_>,
+        elsewhere: &BTreeSet<String>,
+        taken: &dyn Fn(&str) -> bool,
+    ) -> Result<UpdatePlan, ExpressionError> {
+        let mut actions = self.actions.clone();
+        let mut touched = Vec::new();
+        let mut used = elsewhere.clone();
+        let mut to_seal = Vec::new();
+        for (path, value) in &mut actions.set {
+            let (target, protection) = scope.resolve_whole(path)?;
+            match protection {
+                Protection::Plain => check_plain(value, scope, &mut used)?,
+                Protection::Encrypted => to_seal.push((target.attribute.clone(), given(value, &target, scope)?)),
+            }
+            touched.push(target);
+        }
+        for path in &actions.remove {
+            touched.push(scope.resolve_whole(path)?.0);
+        }
+        for (operation, clause) in [("ADD", &actions.add), ("DELETE", &actions.delete)] {
+            for (path, value) in clause {
+                touched.push(plain_path(path, operation, scope)?);
+                used.insert(value.clone());
+            }
+        }
+        refuse_overlaps(&touched)?;
+
+        // A placeholder that is used but not defined must stay so, for DynamoDB to refuse it.
+        let taken = |value: &str| taken(value) || elsewhere.contains(value) || self.placeholders.values.contains(value);
+        let mut fresh = Fresh::new(':', &taken);
+        let mut sealed = Vec::new();
+        let mut is_rewritten = false;
+        for (attribute, placeholder) in to_seal {
+            let given = placeholder.clone();
+            if !used.insert(given.clone()) {
+                *placeholder = fresh.placeholder();
+                is_rewritten = true;
+            }
+            sealed.push(SealedValue {
+                attribute,
+                given,
+                sent: placeholder.clone(),
+            });
+        }
+        Ok(UpdatePlan {
+            expression: is_rewritten.then(|| actions.to_string()),
+            sealed,
+            touched,
+        })
+    }
+}
+
+/// The value placeholder of an assignment to the encrypted attribute `target`, if it is one of the two that work.
+fn given<'a>(value: &'a mut SetValue, target: &Path, scope: &Scope<'_>) -> Result<&'a mut String, ExpressionError> {
+    let refuse = |operation| ExpressionError::EncryptedUpdate {
+        attribute: target.attribute.clone(),
+        operation,
+    };
+    match value {
+        SetValue::Value(placeholder) => Ok(placeholder),
+        SetValue::IfNotExists(path, value) => {
+            // Of another attribute it would copy that attribute's value, in the clear or sealed for another name.
+            if scope.resolve(path)?.0 != *target {
+                return Err(refuse("a copy from another attribute"));
+            }
+            match &mut **value {
+                SetValue::Value(placeholder) => Ok(placeholder),
+                value => Err(refuse(operation(value))),
+            }
+        }
+        value => Err(refuse(operation(value))),
+    }
+}
+
+fn operation(value: &SetValue) -> &'static str {
+    match value {
+        SetValue::Path(_) => "a copy from another attribute",
+        SetValue::Value(_) => "SET",
+        SetValue::IfNotExists(..) => "if_not_exists inside a function",
+        SetValue::ListAppend(..) => "list_append",
+        SetValue::Arithmetic(_, Sign::Plus, _) => "+",
+        SetValue::Arithmetic(_, Sign::Minus, _) => "-",
+        SetValue::Group(_) => "a value in parentheses",
+    }
+}
+
+/// Refuses to read an encrypted attribute for a plain one, and collects the placeholders that keep their plain values.
+fn check_plain(value: &SetValue, scope: &Scope<'_>, used: &mut BTreeSet<String>) -> Result<(), ExpressionError> {
+    match value {
+        SetValue::Path(path) => plain_path(path, "a copy to another attribute", scope).map(drop),
+        SetValue::Value(placeholder) => {
+            used.insert(placeholder.clone());
+            Ok(())
+        }
+        SetValue::IfNotExists(path, value) => {
+            plain_path(path, "a copy to another attribute", scope)?;
+            check_plain(value, scope, used)
+        }
+        SetValue::ListAppend(one, other) | SetValue::Arithmetic(one, _, other) => {
+            check_plain(one, scope, used)?;
+            check_plain(other, scope, used)
+        }
+        SetValue::Group(value) => check_plain(value, scope, used),
+    }
+}
+
+fn plain_path(path: &WrittenPath, operation: &'static str, scope: &Scope<'_>) -> Result<Path, ExpressionError> {
+    match scope.resolve(path)? {
+        (path, Protection::Plain) => Ok(path),
+        (path, Protection::Encrypted) => Err(ExpressionError::EncryptedUpdate {
+            attribute: path.attribute,
+            operation,
+        }),
+    }
+}
