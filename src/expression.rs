@@ -23,6 +23,8 @@ mod reserved;
 mod update;
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod generate;
 #[cfg(test)]
 mod properties;
