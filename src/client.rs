@@ -29,10 +29,10 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 
+use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
 use crate::item::{Item, KeyRing, PrimaryKeyError, UnwrappedKey, identity, seal};
-use crate::crypto::OsRandom;
 use crate::keys::DataKeys;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -109,7 +109,11 @@ mod tests {
     fn a_table_arn_resolves_to_its_name() {
         assert_eq!(table_name("arn:aws:dynamodb:us-east-1:111111111111:table/crm"), "crm");
         assert_eq!(table_name("crm"), "crm");
-        for other in ["arn:aws:dynamodb:us-east-1:111111111111:table/crm/index/x", "arn:aws:s3:us-east-1:111111111111:table/crm", "arn:aws:dynamodb"] {
+        for other in [
+            "arn:aws:dynamodb:us-east-1:111111111111:table/crm/index/x",
+            "arn:aws:s3:us-east-1:111111111111:table/crm",
+            "arn:aws:dynamodb",
+        ] {
             assert_eq!(table_name(other), other);
         }
     }

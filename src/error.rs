@@ -26,7 +26,9 @@ pub enum Error {
     #[error("no data key: {0}")]
     Key(#[from] KeyServiceError),
     /// A part of the sealing client was replaced, so nothing goes out or comes back.
-    #[error("the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone")]
+    #[error(
+        "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
+    )]
     Replaced(&'static str),
     /// A record does not serialize to an item, or an item is not such a record.
     #[error("{record}: {what}")]
@@ -101,7 +103,9 @@ pub enum Refusal {
     #[error("the request names no table")]
     NoTable,
     /// An operation that this release does not know.
-    #[error("operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade tenantseal")]
+    #[error(
+        "operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade tenantseal"
+    )]
     UnknownOperation(String),
     /// An operation that cannot work on sealed items, or does not yet.
     #[error("operation `{operation}` is not supported on sealed tables: {instead}")]
@@ -140,7 +144,9 @@ pub enum Refusal {
     #[error(transparent)]
     Key(#[from] PrimaryKeyError),
     /// A query that may reach beyond the tenant's items.
-    #[error("the key condition must test the partition key `{attribute}` for equality with a value of this client's tenant")]
+    #[error(
+        "the key condition must test the partition key `{attribute}` for equality with a value of this client's tenant"
+    )]
     NotOneTenant {
         /// The table's partition key.
         attribute: String,

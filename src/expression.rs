@@ -1,8 +1,9 @@
 //! Parses, classifies and rewrites DynamoDB expressions.
 //!
-//! An expression is understood as the Amazon DynamoDB Developer Guide defines it, or it is refused: nothing is passed on unread, and
-//! nothing changes its meaning. On an encrypted attribute, which DynamoDB sees as one binary value, these work:
-//! `attribute_exists` and `attribute_not_exists`, `SET a = :v`, `SET a = if_not_exists(a, :v)` and `REMOVE a`.
+//! An expression is understood as the Amazon DynamoDB Developer Guide defines it, or it is refused: nothing is passed
+//! on unread, and nothing changes its meaning. On an encrypted attribute, which DynamoDB sees as one binary value,
+//! these work: `attribute_exists` and `attribute_not_exists`, `SET a = :v`, `SET a = if_not_exists(a, :v)` and `REMOVE
+//! a`.
 //!
 //! Strings, names and a lookup come in; checked paths, plans or a refusal come out.
 
@@ -30,7 +31,7 @@ mod tests;
 
 pub use self::error::ExpressionError;
 pub(crate) use self::{
-    condition::Condition,
+    condition::{Comparator, Condition},
     key_condition::{KeyCondition, KeyTest},
     path::{Path, Segment},
     projection::{Projection, ProjectionRequest, Selection},
@@ -39,18 +40,8 @@ pub(crate) use self::{
 };
 
 use self::path::{Name, Step, WrittenPath};
-
-/// Names that begin so are ours, in every item and expression.
-const RESERVED_PREFIX: &str = "_seal";
-
-/// How a top-level attribute is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protection {
-    /// As it is: keys, TTL and whatever the schema does not encrypt.
-    Plain,
-    /// As a ciphertext.
-    Encrypted,
-}
+use crate::format::RESERVED_PREFIX;
+use crate::schema::Protection;
 
 /// What the names in a request's expressions mean.
 #[derive(Clone, Copy)]
@@ -60,8 +51,8 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// A scope of the request's `ExpressionAttributeNames` and the schema's answer for each top-level attribute, which is `None` where
-    /// no schema names it.
+    /// A scope of the request's `ExpressionAttributeNames` and the schema's answer for each top-level attribute, which
+    /// is `None` where no schema names it.
     pub(crate) fn new(
         names: Option<&'a HashMap<String, String>>,
         protection: &'a dyn Fn(&str) -> Option<Protection>,
@@ -82,13 +73,7 @@ impl<'a> Scope<'a> {
             Step::Field(name) => Ok(Segment::Field(self.name(name)?)),
             Step::Element(index) => Ok(Segment::Element(*index)),
         });
-        Ok((
-            Path {
-                attribute,
-                segments: segments.collect::<Result<_, _>>()?,
-            },
-            protection,
-        ))
+        Ok((Path { attribute, segments: segments.collect::<Result<_, _>>()? }, protection))
     }
 
     /// Resolves a path that, where the attribute is encrypted, must be the attribute as a whole.
@@ -105,9 +90,7 @@ impl<'a> Scope<'a> {
             Name::Literal(name) => Ok(name.clone()),
             Name::Placeholder(placeholder) => match self.names.and_then(|names| names.get(placeholder)) {
                 Some(name) => Ok(name.clone()),
-                None => Err(ExpressionError::UndefinedName {
-                    placeholder: placeholder.clone(),
-                }),
+                None => Err(ExpressionError::UndefinedName { placeholder: placeholder.clone() }),
             },
         }
     }

@@ -86,18 +86,10 @@ impl RecordSchema {
                 panic!("a stored name is empty");
             }
             if starts_with(name.as_bytes(), b"_seal") {
-                refuse(
-                    "the stored name `",
-                    name,
-                    "` begins with `_seal`, which is reserved for tenantseal",
-                );
+                refuse("the stored name `", name, "` begins with `_seal`, which is reserved for tenantseal");
             }
             if whole.count_of(name) > 1 {
-                refuse(
-                    "two fields are stored as `",
-                    name,
-                    "`, and one of the two would be lost",
-                );
+                refuse("two fields are stored as `", name, "`, and one of the two would be lost");
             }
             i += 1;
         }
@@ -121,17 +113,10 @@ impl RecordSchema {
 
     #[track_caller]
     const fn check_keys(&self) {
-        let mut keys = Keys {
-            partition: (0, ""),
-            sort: (0, ""),
-        };
+        let mut keys = Keys { partition: (0, ""), sort: (0, "") };
         self.count_keys(&mut keys);
         if keys.partition.0 > 1 {
-            refuse(
-                "a record has one partition key, and `",
-                keys.partition.1,
-                "` is another",
-            );
+            refuse("a record has one partition key, and `", keys.partition.1, "` is another");
         }
         if keys.sort.0 > 1 {
             refuse("a record has at most one sort key, and `", keys.sort.1, "` is another");
@@ -142,11 +127,7 @@ impl RecordSchema {
         if keys.partition.0 == 0
             && let Some(table) = self.table
         {
-            refuse(
-                "a record with a table needs a partition key, and that of `",
-                table,
-                "` has none",
-            );
+            refuse("a record with a table needs a partition key, and that of `", table, "` has none");
         }
     }
 
@@ -227,21 +208,13 @@ const fn check_template(name: &str, template: &str) {
                 );
             }
         } else if matches!(first, b'{' | b'}') {
-            refuse(
-                "the tenant template of `",
-                name,
-                "` has another placeholder than `{tenant}`",
-            );
+            refuse("the tenant template of `", name, "` has another placeholder than `{tenant}`");
         } else {
             rest = after;
         }
     }
     if placeholders != 1 {
-        refuse(
-            "the tenant template of `",
-            name,
-            "` must contain `{tenant}` exactly once",
-        );
+        refuse("the tenant template of `", name, "` must contain `{tenant}` exactly once");
     }
 }
 
@@ -301,10 +274,7 @@ const fn refuse(before: &str, name: &str, after: &str) -> ! {
 mod tests {
     use super::*;
 
-    const KEY: RecordField = RecordField::PartitionKey {
-        name: "pk",
-        tenant: "{tenant}",
-    };
+    const KEY: RecordField = RecordField::PartitionKey { name: "pk", tenant: "{tenant}" };
 
     #[track_caller]
     fn refused(table: Option<&'static str>, fields: &'static [RecordField], with: &str) {
@@ -318,10 +288,7 @@ mod tests {
 
     #[track_caller]
     fn template(template: &'static str) -> bool {
-        let key = RecordField::PartitionKey {
-            name: "pk",
-            tenant: template,
-        };
+        let key = RecordField::PartitionKey { name: "pk", tenant: template };
         std::panic::catch_unwind(|| RecordSchema::new(None, Box::leak(Box::new([key])))).is_ok()
     }
 
@@ -334,11 +301,7 @@ mod tests {
     fn a_name_is_stored_once_through_all_flattened_records() {
         const INNER: RecordSchema = RecordSchema::new(None, &[RecordField::Encrypted { name: "email" }]);
         const MIDDLE: RecordSchema = RecordSchema::new(None, &[RecordField::Flatten(&INNER)]);
-        refused(
-            Some("t"),
-            &[KEY, RecordField::Plain { name: "pk" }],
-            "two fields are stored as `pk`",
-        );
+        refused(Some("t"), &[KEY, RecordField::Plain { name: "pk" }], "two fields are stored as `pk`");
         refused(
             Some("t"),
             &[KEY, RecordField::Plain { name: "email" }, RecordField::Flatten(&MIDDLE)],
@@ -353,26 +316,14 @@ mod tests {
 
     #[test]
     fn a_name_that_begins_like_another_is_another() {
-        RecordSchema::new(
-            None,
-            &[
-                RecordField::Plain { name: "mail" },
-                RecordField::Plain { name: "mails" },
-            ],
-        );
+        RecordSchema::new(None, &[RecordField::Plain { name: "mail" }, RecordField::Plain { name: "mails" }]);
     }
 
     #[test]
     fn names_are_told_apart_wherever_they_differ() {
-        for (a, b) in [
-            ("", "a"),
-            ("a", "b"),
-            ("ab", "aa"),
-            ("ab", "bb"),
-            ("abc", "aac"),
-            ("abcd", "aacd"),
-            ("abcd", "abbd"),
-        ] {
+        for (a, b) in
+            [("", "a"), ("a", "b"), ("ab", "aa"), ("ab", "bb"), ("abc", "aac"), ("abcd", "aacd"), ("abcd", "abbd")]
+        {
             assert!(!is_same(a.as_bytes(), b.as_bytes()), "{a} {b}");
         }
         for name in ["", "a", "ab", "abc", "abcd"] {
@@ -417,26 +368,12 @@ mod tests {
         RecordSchema::new(Some("t"), &[RecordField::Flatten(&KEYS)]);
         refused(
             None,
-            &[
-                RecordField::PartitionKey {
-                    name: "a",
-                    tenant: "{tenant}",
-                },
-                RecordField::Flatten(&KEYS),
-            ],
+            &[RecordField::PartitionKey { name: "a", tenant: "{tenant}" }, RecordField::Flatten(&KEYS)],
             "one partition key",
         );
-        refused(
-            None,
-            &[RecordField::SortKey { name: "a" }, RecordField::Flatten(&KEYS)],
-            "one sort key",
-        );
+        refused(None, &[RecordField::SortKey { name: "a" }, RecordField::Flatten(&KEYS)], "one sort key");
         refused(None, &[RecordField::SortKey { name: "a" }], "needs a partition key");
-        refused(
-            Some("t"),
-            &[RecordField::Plain { name: "a" }],
-            "a table needs a partition key",
-        );
+        refused(Some("t"), &[RecordField::Plain { name: "a" }], "a table needs a partition key");
     }
 
     #[test]
@@ -449,10 +386,7 @@ mod tests {
         refused(None, &[RecordField::Plain { name: "_seal" }], "reserved");
         refused(None, &[RecordField::Encrypted { name: "_sealed" }], "reserved");
         refused(None, &[KEY, RecordField::SortKey { name: LONG }], "255");
-        RecordSchema::new(
-            None,
-            &[RecordField::Plain { name: "_sea" }, RecordField::Plain { name: LONG }],
-        );
+        RecordSchema::new(None, &[RecordField::Plain { name: "_sea" }, RecordField::Plain { name: LONG }]);
     }
 
     #[test]
@@ -460,17 +394,9 @@ mod tests {
         for good in ["{tenant}", "{tenant}#", "TENANT#{tenant}#x", "t-{tenant}", "{tenant}é"] {
             assert!(template(good), "{good}");
         }
-        for bad in [
-            "",
-            "x",
-            "{tenant}{tenant}",
-            "{tenant}#{id}",
-            "{tenant}0",
-            "{tenant}_",
-            "{tenant}-",
-            "{tenant}A",
-            "{t}",
-        ] {
+        for bad in
+            ["", "x", "{tenant}{tenant}", "{tenant}#{id}", "{tenant}0", "{tenant}_", "{tenant}-", "{tenant}A", "{t}"]
+        {
             assert!(!template(bad), "{bad}");
         }
     }

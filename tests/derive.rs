@@ -108,10 +108,7 @@ mod names {
             a: u8,
         }
         writes_what_it_declares(&Tagged { a: 1 });
-        assert_eq!(
-            Tagged::SCHEMA.fields(),
-            [RecordField::Plain { name: "kind" }, RecordField::Plain { name: "a" }]
-        );
+        assert_eq!(Tagged::SCHEMA.fields(), [RecordField::Plain { name: "kind" }, RecordField::Plain { name: "a" }]);
     }
 
     #[test]
@@ -139,17 +136,8 @@ mod names {
             pay: u32,
         }
 
-        let address = Address {
-            street_name: "Elm".into(),
-            city: "Ulm".into(),
-        };
-        writes_what_it_declares(&Employee {
-            person: Person {
-                name: "Eve".into(),
-                address,
-            },
-            pay: 1,
-        });
+        let address = Address { street_name: "Elm".into(), city: "Ulm".into() };
+        writes_what_it_declares(&Employee { person: Person { name: "Eve".into(), address }, pay: 1 });
         assert_eq!(declared(&Employee::SCHEMA), ["NAME", "streetName", "city", "salary"]);
     }
 
@@ -166,10 +154,7 @@ mod names {
             #[serde(flatten)]
             inner: Option<Inner>,
         }
-        writes_what_it_declares(&Outer {
-            a: 1,
-            inner: Some(Inner { secret: "s".into() }),
-        });
+        writes_what_it_declares(&Outer { a: 1, inner: Some(Inner { secret: "s".into() }) });
     }
 
     #[test]
@@ -224,10 +209,7 @@ mod schemas {
             RecordSchema::new(
                 Some("crm"),
                 &[
-                    RecordField::PartitionKey {
-                        name: "tenant_id",
-                        tenant: "{tenant}"
-                    },
+                    RecordField::PartitionKey { name: "tenant_id", tenant: "{tenant}" },
                     RecordField::SortKey { name: "contact_id" },
                     RecordField::Plain { name: "company" },
                     RecordField::Plain { name: "said_aloud" },
@@ -247,13 +229,7 @@ mod schemas {
             #[seal(tenant = "TENANT#{tenant}#")]
             pk: String,
         }
-        assert_eq!(
-            Pooled::SCHEMA.fields(),
-            [RecordField::PartitionKey {
-                name: "pk",
-                tenant: "TENANT#{tenant}#"
-            }]
-        );
+        assert_eq!(Pooled::SCHEMA.fields(), [RecordField::PartitionKey { name: "pk", tenant: "TENANT#{tenant}#" }]);
     }
 
     #[test]
@@ -273,13 +249,7 @@ mod schemas {
             #[seal(encrypt)]
             card: String,
         }
-        writes_what_it_declares(&Order {
-            keys: Keys {
-                pk: "T#a".into(),
-                sk: "1".into(),
-            },
-            card: "4".into(),
-        });
+        writes_what_it_declares(&Order { keys: Keys { pk: "T#a".into(), sk: "1".into() }, card: "4".into() });
         assert_eq!(Order::SCHEMA.fields()[0], RecordField::Flatten(&Keys::SCHEMA));
     }
 
@@ -341,11 +311,7 @@ mod shapes {
             #[serde(skip)]
             array: Option<[u8; N]>,
         }
-        writes_what_it_declares(&Generic::<u8, 3> {
-            borrowed: "b".into(),
-            value: Some(1),
-            array: None,
-        });
+        writes_what_it_declares(&Generic::<u8, 3> { borrowed: "b".into(), value: Some(1), array: None });
     }
 
     #[test]
@@ -379,11 +345,7 @@ mod shapes {
             colour: u8,
         }
         let note = Note { text: "n".into() };
-        writes_what_it_declares(&Versioned {
-            version: 1,
-            record: note,
-            more: Some(Pin { colour: 2 }),
-        });
+        writes_what_it_declares(&Versioned { version: 1, record: note, more: Some(Pin { colour: 2 }) });
         assert_eq!(declared(&Versioned::<Note, Pin>::SCHEMA), ["version", "text", "colour"]);
     }
 
@@ -401,10 +363,7 @@ mod shapes {
         writes_what_it_declares(&strict);
         let item: HashMap<String, aws_sdk_dynamodb::types::AttributeValue> =
             serde_dynamo::to_item(&strict).expect("it is a map of attributes");
-        assert_eq!(
-            serde_dynamo::from_item::<_, Strict>(item).expect("all its fields are known"),
-            strict
-        );
+        assert_eq!(serde_dynamo::from_item::<_, Strict>(item).expect("all its fields are known"), strict);
     }
 
     #[test]
@@ -479,11 +438,7 @@ mod shapes {
             a: u8,
         }
         record!(Made, "made", pk: String, Option<Inner>);
-        writes_what_it_declares(&Made {
-            pk: "p".into(),
-            inner: Some(Inner { a: 1 }),
-            own: 2,
-        });
+        writes_what_it_declares(&Made { pk: "p".into(), inner: Some(Inner { a: 1 }), own: 2 });
     }
 }
 

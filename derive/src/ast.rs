@@ -46,10 +46,7 @@ impl<'a> Record<'a> {
         let named = match named {
             Ok(named) => named,
             Err(why) => {
-                errors.on(
-                    &input.ident,
-                    format_args!("`{}` cannot be a `Record`: {why}", input.ident.unraw()),
-                );
+                errors.on(&input.ident, format_args!("`{}` cannot be a `Record`: {why}", input.ident.unraw()));
                 return None;
             }
         };
@@ -57,13 +54,7 @@ impl<'a> Record<'a> {
         let serde = ContainerSerde::parse(&input.attrs, errors);
         let fields: Vec<Field<'a>> = named.iter().filter_map(|field| Field::parse(field, errors)).collect();
         attr::refuse_rewriting_macros(&input.attrs, &fields, errors);
-        Some(Self {
-            ident: &input.ident,
-            generics: &input.generics,
-            seal,
-            serde,
-            fields,
-        })
+        Some(Self { ident: &input.ident, generics: &input.generics, seal, serde, fields })
     }
 }
 
@@ -73,14 +64,7 @@ impl<'a> Field<'a> {
         let name = ident.unraw().to_string();
         let seal = FieldSeal::parse(&field.attrs, &name, errors);
         let serde = FieldSerde::parse(&field.attrs, &name, errors);
-        Some(Self {
-            ident,
-            name,
-            ty: &field.ty,
-            attrs: &field.attrs,
-            seal,
-            serde,
-        })
+        Some(Self { ident, name, ty: &field.ty, attrs: &field.attrs, seal, serde })
     }
 
     /// The span of the field's name.

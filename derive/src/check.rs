@@ -45,12 +45,7 @@ pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'
     if let Some(tag) = &record.serde.tag {
         // serde writes the struct's name there. It reads nothing from it, but the attribute is in the item.
         let name = tag.value();
-        entries.push(Entry::Attribute(Attribute {
-            name,
-            role: Role::Plain,
-            span: tag.span(),
-            field: None,
-        }));
+        entries.push(Entry::Attribute(Attribute { name, role: Role::Plain, span: tag.span(), field: None }));
     }
     for field in &record.fields {
         entries.extend(entries_of(field, record, errors));
@@ -69,25 +64,14 @@ pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'
 fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -> Vec<Entry<'a>> {
     if field.serde.flatten.is_some() {
         check_flatten(field, errors);
-        return if field.serde.is_never_stored() {
-            Vec::new()
-        } else {
-            vec![Entry::Flatten(field.ty)]
-        };
+        return if field.serde.is_never_stored() { Vec::new() } else { vec![Entry::Flatten(field.ty)] };
     }
     let role = role_of(field, errors);
     check_serde(field, &role, errors);
     if field.serde.is_never_stored() {
         return Vec::new();
     }
-    let entry = |name, role, span| {
-        Entry::Attribute(Attribute {
-            name,
-            role,
-            span,
-            field: Some(field.name.clone()),
-        })
-    };
+    let entry = |name, role, span| Entry::Attribute(Attribute { name, role, span, field: Some(field.name.clone()) });
     let (name, span) = match (&field.serde.rename, record.serde.rename_all) {
         (Some(rename), _) => (rename.value(), rename.span()),
         (None, Some(rule)) => (rule.apply(&field.name), field.span()),
@@ -201,24 +185,14 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
         Role::SortKey => ("the sort key", true),
     };
     if let Some(skip) = serde.skips() {
-        let why = if is_key {
-            "every item has its key"
-        } else {
-            "what is written and what is read must be the same"
-        };
-        errors.at(
-            skip,
-            format_args!("field `{name}` is {what} and cannot be skipped: {why}"),
-        );
+        let why = if is_key { "every item has its key" } else { "what is written and what is read must be the same" };
+        errors.at(skip, format_args!("field `{name}` is {what} and cannot be skipped: {why}"));
     }
     // An encrypted attribute may be absent: whether it is there is visible anyway.
     if let Some(skip_if) = serde.skip_serializing_if
         && is_key
     {
-        errors.at(
-            skip_if,
-            format_args!("field `{name}` is {what} and cannot be skipped: every item has its key"),
-        );
+        errors.at(skip_if, format_args!("field `{name}` is {what} and cannot be skipped: every item has its key"));
     }
     for alias in &serde.aliases {
         let why = if is_key {
@@ -226,10 +200,7 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
         } else {
             "an attribute of that name would be read although nothing has sealed it"
         };
-        errors.at(
-            alias.span(),
-            format_args!("field `{name}` is {what} and cannot have an alias: {why}"),
-        );
+        errors.at(alias.span(), format_args!("field `{name}` is {what} and cannot have an alias: {why}"));
     }
 }
 
@@ -237,18 +208,10 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
 fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     let name = &field.name;
     let seal = &field.seal;
-    let words = [
-        seal.partition_key,
-        seal.sort_key,
-        seal.encrypt,
-        seal.plain,
-        seal.tenant.as_ref().map(|tenant| tenant.span),
-    ];
+    let words =
+        [seal.partition_key, seal.sort_key, seal.encrypt, seal.plain, seal.tenant.as_ref().map(|tenant| tenant.span)];
     for word in words.into_iter().flatten() {
-        errors.at(
-            word,
-            format_args!("field `{name}` is flattened: mark the fields of the record that it flattens"),
-        );
+        errors.at(word, format_args!("field `{name}` is flattened: mark the fields of the record that it flattens"));
     }
     if let Some(with) = field.serde.with {
         errors.at(
@@ -274,18 +237,8 @@ fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
 
 /// One partition key, one sort key, and none of the second without the first.
 fn check_keys(record: &Record<'_>, errors: &mut Errors) {
-    let partition_keys = || {
-        record
-            .fields
-            .iter()
-            .filter_map(|field| Some((field, field.seal.partition_key?)))
-    };
-    let sort_keys = || {
-        record
-            .fields
-            .iter()
-            .filter_map(|field| Some((field, field.seal.sort_key?)))
-    };
+    let partition_keys = || record.fields.iter().filter_map(|field| Some((field, field.seal.partition_key?)));
+    let sort_keys = || record.fields.iter().filter_map(|field| Some((field, field.seal.sort_key?)));
     refuse_second("partition key", partition_keys(), errors);
     refuse_second("sort key", sort_keys(), errors);
 
@@ -296,13 +249,7 @@ fn check_keys(record: &Record<'_>, errors: &mut Errors) {
         return;
     }
     if let Some((field, span)) = sort_keys().next() {
-        errors.at(
-            span,
-            format_args!(
-                "field `{}` is a sort key, but no field is the partition key",
-                field.name
-            ),
-        );
+        errors.at(span, format_args!("field `{}` is a sort key, but no field is the partition key", field.name));
     } else if let Some(table) = &record.seal.table {
         errors.at(
             table.span(),
@@ -314,12 +261,6 @@ fn check_keys(record: &Record<'_>, errors: &mut Errors) {
 fn refuse_second<'f, 'a: 'f>(what: &str, mut keys: impl Iterator<Item = (&'f Field<'a>, Span)>, errors: &mut Errors) {
     let Some((first, _)) = keys.next() else { return };
     for (field, span) in keys {
-        errors.at(
-            span,
-            format_args!(
-                "field `{}` is a second {what}: the first is `{}`",
-                field.name, first.name
-            ),
-        );
+        errors.at(span, format_args!("field `{}` is a second {what}: the first is `{}`", field.name, first.name));
     }
 }

@@ -13,13 +13,7 @@ use crate::{
 
 /// Writes the implementation of `Record`.
 pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream {
-    let Record {
-        ident,
-        generics,
-        seal,
-        fields,
-        ..
-    } = record;
+    let Record { ident, generics, seal, fields, .. } = record;
     let krate = krate(seal.krate.as_ref(), Span::call_site());
     let table = match &seal.table {
         Some(table) => quote!(::core::option::Option::Some(#table)),
@@ -92,10 +86,7 @@ struct Flattened<'a> {
 
 impl<'a> Flattened<'a> {
     fn of(ty: &'a Type) -> Self {
-        Self {
-            ty,
-            optional: option_of(ty),
-        }
+        Self { ty, optional: option_of(ty) }
     }
 
     fn record(&self) -> &'a Type {
@@ -156,10 +147,7 @@ fn bounds(generics: &Generics, flattened: &[Flattened<'_>], krate: &TokenStream)
     let params: Vec<String> = generics.type_params().map(|param| param.ident.to_string()).collect();
     for record in flattened.iter().map(Flattened::record) {
         if mentions(record.to_token_stream(), &params) {
-            generics
-                .make_where_clause()
-                .predicates
-                .push(parse_quote!(#record: #krate::schema::Record));
+            generics.make_where_clause().predicates.push(parse_quote!(#record: #krate::schema::Record));
         }
     }
     generics

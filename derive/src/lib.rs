@@ -112,10 +112,7 @@ pub fn derive_record(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
 fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = errors::Errors::default();
     let record = ast::Record::parse(input, &mut errors);
-    let entries = record
-        .as_ref()
-        .map(|record| check::check(record, &mut errors))
-        .unwrap_or_default();
+    let entries = record.as_ref().map(|record| check::check(record, &mut errors)).unwrap_or_default();
     match (record, errors.into_compile_errors()) {
         (Some(record), None) => expand::expand(&record, &entries),
         (_, faults) => {

@@ -39,7 +39,11 @@ impl HttpClient for SealingHttpClient {
         SharedHttpConnector::new(SealingConnector { inner, binding: Arc::clone(&self.binding) })
     }
 
-    fn validate_base_client_config(&self, components: &RuntimeComponentsBuilder, config: &ConfigBag) -> Result<(), BoxError> {
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
         self.inner.validate_base_client_config(components, config)
     }
 

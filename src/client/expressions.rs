@@ -5,10 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::Refusal;
-use crate::expression::{
-    Condition, ExpressionError, KeyCondition, Placeholders, Projection, Protection as Stored, Scope, Selection,
-};
-use crate::schema::{Protection, TableSchema};
+use crate::expression::{Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection};
+use crate::schema::TableSchema;
 
 /// ExpressionAttributeNames.
 pub(super) type Names = HashMap<String, String>;
@@ -61,13 +59,8 @@ impl<'a> Expressions<'a> {
         &self,
         check: impl FnOnce(&Scope<'_>) -> Result<T, ExpressionError>,
     ) -> Result<T, ExpressionError> {
-        let stored = |attribute: &str| {
-            self.table.protection(attribute).map(|protection| match protection {
-                Protection::Encrypted => Stored::Encrypted,
-                Protection::Key | Protection::Plain => Stored::Plain,
-            })
-        };
-        check(&Scope::new(self.names, &stored))
+        let protection = |attribute: &str| self.table.protection(attribute);
+        check(&Scope::new(self.names, &protection))
     }
 
     fn uses(&mut self, Placeholders { names, values }: &Placeholders) {

@@ -90,9 +90,7 @@ impl Intercept for Seal {
         let name = config.load::<Metadata>().map_or("", Metadata::name).to_owned();
         let state = match operation::of(&name, context.input(), &self.0)? {
             None => State::Passes,
-            Some(operation) => {
-                State::Items(Box::new(ItemState { operation, key: None, body: None, arrived: None }))
-            }
+            Some(operation) => State::Items(Box::new(ItemState { operation, key: None, body: None, arrived: None })),
         };
         config.interceptor_state().store_put(Pending::new(state));
         Ok(())
@@ -165,7 +163,8 @@ impl ResolveAuthScheme for Seal {
     ) -> AuthSchemeOptionsFuture<'a> {
         AuthSchemeOptionsFuture::new(async move {
             if let Some(pending) = config.load::<Pending>() {
-                let seals = matches!(&*pending.state(), State::Items(state) if state.operation.seals() && state.key.is_none());
+                let seals =
+                    matches!(&*pending.state(), State::Items(state) if state.operation.seals() && state.key.is_none());
                 if seals {
                     let key = self.0.keys.sealing_key(&self.0.tenant).await.map_err(Error::from)?;
                     if let State::Items(state) = &mut *pending.state() {

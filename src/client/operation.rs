@@ -6,12 +6,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationEr
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::config_bag::FrozenLayer;
 
+use super::Binding;
 use super::delete_item::Delete;
 use super::get_item::Get;
 use super::put_item::Put;
 use super::query::Query;
 use super::scan::Scan;
-use super::Binding;
 use crate::error::{Error, Refusal};
 use crate::expression::Selection;
 use crate::format::Identity;

@@ -55,7 +55,9 @@ impl Operation for Put {
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
         let item = match answer {
-            Carrier::Output(output) => output.downcast_mut::<PutItemOutput>().and_then(|output| output.attributes.as_mut()),
+            Carrier::Output(output) => {
+                output.downcast_mut::<PutItemOutput>().and_then(|output| output.attributes.as_mut())
+            }
             Carrier::Error(error) => match error.downcast_mut() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item.as_mut(),
                 _ => None,

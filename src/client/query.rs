@@ -99,7 +99,11 @@ fn reach(
         None if index => return Ok(Reach::Beyond),
         None => false,
     };
-    if bound { Ok(Reach::Partition) } else { Err(Refusal::NotOneTenant { attribute: table.partition_key().to_owned() }) }
+    if bound {
+        Ok(Reach::Partition)
+    } else {
+        Err(Refusal::NotOneTenant { attribute: table.partition_key().to_owned() })
+    }
 }
 
 /// A key at which a scan or an index query goes on. It may be another tenant's, as the last key that was looked at; it must not

@@ -14,15 +14,6 @@ use super::{
 /// Operands of one `IN` ("Constraints", operators and operands).
 const MAX_IN_OPERANDS: usize = 100;
 
-const FUNCTIONS: [&str; 6] = [
-    "attribute_exists",
-    "attribute_not_exists",
-    "attribute_type",
-    "begins_with",
-    "contains",
-    "size",
-];
-
 /// A condition or filter expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
@@ -36,6 +27,13 @@ pub(super) enum Clause {
     Or(Vec<Clause>),
     And(Vec<Clause>),
     Not(Box<Clause>),
+    /// Boxed, because the size of a clause multiplies with the depth of the recursion.
+    Test(Box<Test>),
+}
+
+/// What is asked of one or several operands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Test {
     Compare(Operand, Comparator, Operand),
     Between(Operand, Operand, Operand),
     In(Operand, Vec<Operand>),
@@ -111,11 +109,7 @@ impl Clause {
             parser.count_operator()?;
             links.push(link(parser)?);
         }
-        Ok(if links.len() == 1 {
-            links.remove(0)
-        } else {
-            joined(links)
-        })
+        Ok(if links.len() == 1 { links.remove(0) } else { joined(links) })
     }
 
     fn not(parser: &mut Parser<'_>) -> Result<Self, ExpressionError> {
@@ -125,11 +119,26 @@ impl Clause {
         }
         match parser.group(Self::or)? {
             Some(clause) => Ok(clause),
-            None => Self::test(parser),
+            None => Ok(Self::Test(Box::new(Test::parse(parser)?))),
         }
     }
 
-    fn test(parser: &mut Parser<'_>) -> Result<Self, ExpressionError> {
+    fn check(&self, scope: &Scope<'_>) -> Result<(), ExpressionError> {
+        match self {
+            Self::Or(clauses) | Self::And(clauses) => clauses.iter().try_for_each(|clause| clause.check(scope)),
+            Self::Not(clause) => clause.check(scope),
+            Self::Test(test) => test.check(scope),
+        }
+    }
+
+    /// Whether the clause needs parentheses where a `NOT` or a link of `AND` stands.
+    fn binds_weaker_than_and(&self) -> bool {
+        matches!(self, Self::Or(_) | Self::And(_))
+    }
+}
+
+impl Test {
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, ExpressionError> {
         let Some(function) = parser.function(&CONDITION_FUNCTIONS)? else {
             let operand = Operand::parse(parser)?;
             return Self::comparison(operand, parser);
@@ -152,11 +161,7 @@ impl Clause {
                 let operand = Operand::parse(parser)?;
                 parser.expect(",")?;
                 let sought = Operand::parse(parser)?;
-                if function == "contains" {
-                    Self::Contains(operand, sought)
-                } else {
-                    Self::BeginsWith(operand, sought)
-                }
+                if function == "contains" { Self::Contains(operand, sought) } else { Self::BeginsWith(operand, sought) }
             }
         };
         parser.expect(")")?;
@@ -184,10 +189,7 @@ impl Clause {
             }
             return Ok(Self::In(operand, candidates));
         }
-        match Comparator::ALL
-            .into_iter()
-            .find(|comparator| parser.accept(comparator.symbol()))
-        {
+        match Comparator::ALL.into_iter().find(|comparator| parser.accept(comparator.symbol())) {
             Some(comparator) => Ok(Self::Compare(operand, comparator, Operand::parse(parser)?)),
             None => Err(parser.syntax("a comparison, `BETWEEN` or `IN`")),
         }
@@ -195,8 +197,6 @@ impl Clause {
 
     fn check(&self, scope: &Scope<'_>) -> Result<(), ExpressionError> {
         match self {
-            Self::Or(clauses) | Self::And(clauses) => clauses.iter().try_for_each(|clause| clause.check(scope)),
-            Self::Not(clause) => clause.check(scope),
             Self::Exists(path) | Self::NotExists(path) => scope.resolve_whole(path).map(drop),
             Self::HasType(path, _) => check_plain(path, "attribute_type", scope),
             Self::BeginsWith(operand, prefix) => check_operands([operand, prefix], "begins_with", scope),
@@ -205,11 +205,6 @@ impl Clause {
             Self::Between(operand, low, high) => check_operands([operand, low, high], "BETWEEN", scope),
             Self::In(operand, candidates) => check_operands(candidates.iter().chain([operand]), "IN", scope),
         }
-    }
-
-    /// Whether the clause needs parentheses where a `NOT` or a link of `AND` stands.
-    fn binds_weaker_than_and(&self) -> bool {
-        matches!(self, Self::Or(_) | Self::And(_))
     }
 }
 
@@ -227,11 +222,10 @@ fn check_operands<'a>(
 
 fn check_plain(path: &WrittenPath, operation: &'static str, scope: &Scope<'_>) -> Result<(), ExpressionError> {
     match scope.resolve(path)? {
-        (_, Protection::Plain) => Ok(()),
-        (path, Protection::Encrypted) => Err(ExpressionError::EncryptedCondition {
-            attribute: path.attribute,
-            operation,
-        }),
+        (_, Protection::Key | Protection::Plain) => Ok(()),
+        (path, Protection::Encrypted) => {
+            Err(ExpressionError::EncryptedCondition { attribute: path.attribute, operation })
+        }
     }
 }
 
@@ -250,14 +244,8 @@ impl Operand {
 }
 
 impl Comparator {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Equal,
-        Self::NotEqual,
-        Self::Less,
-        Self::LessOrEqual,
-        Self::Greater,
-        Self::GreaterOrEqual,
-    ];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Equal, Self::NotEqual, Self::Less, Self::LessOrEqual, Self::Greater, Self::GreaterOrEqual];
 
     fn symbol(self) -> &'static str {
         match self {
@@ -284,6 +272,14 @@ impl fmt::Display for Clause {
             Self::And(clauses) => joined(f, clauses, " AND ", Self::binds_weaker_than_and),
             Self::Not(clause) if clause.binds_weaker_than_and() => write!(f, "NOT ({clause})"),
             Self::Not(clause) => write!(f, "NOT {clause}"),
+            Self::Test(test) => test.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Compare(left, comparator, right) => write!(f, "{left} {} {right}", comparator.symbol()),
             Self::Between(operand, low, high) => write!(f, "{operand} BETWEEN {low} AND {high}"),
             Self::In(operand, candidates) => {
@@ -309,11 +305,7 @@ fn joined(
         if position > 0 {
             f.write_str(operator)?;
         }
-        if in_parentheses(clause) {
-            write!(f, "({clause})")
-        } else {
-            write!(f, "{clause}")
-        }?;
+        if in_parentheses(clause) { write!(f, "({clause})") } else { write!(f, "{clause}") }?;
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Compares the parser with a DynamoDB server, expression by expression.
 //!
-//! Three things hold for every generated expression, disturbed or not: what we accept the server understands, what both accept means
-//! the same after rendering, and what only we refuse is on the list of known disagreements, where the developer guide decides.
+//! Three things hold for every generated expression, disturbed or not: what we accept the server understands, what both
+//! accept means the same after rendering, and what only we refuse is on the list of known disagreements, where the
+//! developer guide decides.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -35,21 +38,13 @@ fn item() -> HashMap<String, AttributeValue> {
     let s = |text: &str| S(text.into());
     let inner = || M(HashMap::from([("x".into(), N("1".into())), ("s".into(), s("abc"))]));
     let list = L(vec![N("1".into()), s("abc"), inner(), L(vec![s("a"), s("b")])]);
-    let map = [
-        ("x", N("1".into())),
-        ("y", list.clone()),
-        ("s", s("abcdef")),
-        ("name", inner()),
-    ];
+    let map = [("x", N("1".into())), ("y", list.clone()), ("s", s("abcdef")), ("name", inner())];
     HashMap::from([
         ("pk".into(), s("abc")),
         ("sk".into(), s("abc")),
         ("s".into(), s("abcdef")),
         ("n".into(), N("2".into())),
-        (
-            "m".into(),
-            M(map.into_iter().map(|(name, value)| (name.into(), value)).collect()),
-        ),
+        ("m".into(), M(map.into_iter().map(|(name, value)| (name.into(), value)).collect())),
         ("l".into(), list),
         ("ss".into(), Ss(vec!["abc".into(), "xyz".into()])),
         ("b".into(), B(Blob::new([1, 2, 3]))),
@@ -99,20 +94,15 @@ impl Server {
     /// A request with the names and values that `expression` uses.
     fn request(field: &str, expression: &str) -> Value {
         let mut request = json!({"TableName": "items", field: expression});
-        let words: Vec<_> = expression
-            .split(|c: char| !c.is_ascii_alphanumeric() && !"#:_".contains(c))
-            .collect();
-        let uses = |placeholder: &str| words.iter().any(|word| word.ends_with(placeholder));
-        let names: Map<_, _> = NAMES
-            .into_iter()
-            .filter(|(name, _)| uses(name))
-            .map(|(name, to)| (name.into(), to.into()))
-            .collect();
-        let values: Map<_, _> = VALUES
-            .iter()
-            .filter(|(name, _)| uses(name))
-            .map(|(name, value)| ((*name).into(), value.clone()))
-            .collect();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let uses = |placeholder: &str| {
+            let mut found = expression.match_indices(placeholder);
+            found.any(|(at, _)| !expression[at + placeholder.len()..].starts_with(is_word))
+        };
+        let names: Map<_, _> =
+            NAMES.into_iter().filter(|(name, _)| uses(name)).map(|(name, to)| (name.into(), to.into())).collect();
+        let values: Map<_, _> =
+            VALUES.iter().filter(|(name, _)| uses(name)).map(|(name, value)| ((*name).into(), value.clone())).collect();
         if !names.is_empty() {
             request["ExpressionAttributeNames"] = names.into();
         }
@@ -130,10 +120,7 @@ impl Server {
 
     fn query(&self, key_condition: &str) -> Result<Value, String> {
         let request = serde_json::from_value(Self::request("KeyConditionExpression", key_condition));
-        let answer = self
-            .0
-            .query(request.map_err(|e| e.to_string())?)
-            .map_err(|e| e.to_string())?;
+        let answer = self.0.query(request.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
         Ok(serde_json::to_value(answer).unwrap()["Count"].take())
     }
 
@@ -171,11 +158,12 @@ fn is_refused_for_its_form(refusal: &str) -> bool {
     form.iter().any(|part| refusal.contains(part))
 }
 
-/// Where the server accepts and we refuse. In each the developer guide decides, or is silent and another server refuses.
+/// Where the server accepts and we refuse. In each the developer guide decides, or is silent and another server
+/// refuses.
 fn is_known_disagreement(refusal: &ExpressionError, expression: &str) -> bool {
     match refusal {
-        // "The first character is a-z or A-Z": DynamoDB answers `Syntax error; token: "_"`. And a function's name is a bare attribute
-        // name to the server in some places and not in others.
+        // "The first character is a-z or A-Z": DynamoDB answers `Syntax error; token: "_"`. And a function's name is a
+        // bare attribute name to the server in some places and not in others.
         ExpressionError::NeedsPlaceholder { .. } => true,
         // "These function names are case-sensitive."
         ExpressionError::FunctionCase { .. } => true,
@@ -184,18 +172,12 @@ fn is_known_disagreement(refusal: &ExpressionError, expression: &str) -> bool {
         // The guide has the attribute of a key condition on the left; the server also reads `:v = pk`.
         ExpressionError::NotAKeyCondition => {
             let tokens = lexer::tokens(expression).unwrap_or_default();
-            tokens.windows(2).any(|pair| {
-                matches!(
-                    pair,
-                    [(_, Token::Value(_)), (_, Token::Symbol("=" | "<" | "<=" | ">" | ">="))]
-                )
-            })
+            tokens
+                .windows(2)
+                .any(|pair| matches!(pair, [(_, Token::Value(_)), (_, Token::Symbol("=" | "<" | "<=" | ">" | ">="))]))
         }
         // "You must use an expression attribute value for the type parameter"; the server also takes a path.
-        ExpressionError::Syntax {
-            expected: "a value placeholder",
-            ..
-        } => expression.contains("attribute_type"),
+        ExpressionError::Syntax { expected: "a value placeholder", .. } => expression.contains("attribute_type"),
         _ => false,
     }
 }
@@ -209,19 +191,11 @@ fn agree(
     match (ours, theirs) {
         (Ok(rendered), Ok(result)) => prop_assert_eq!(server(&rendered), Ok(result), "rendered {}", rendered),
         (Ok(rendered), Err(refusal)) => {
-            prop_assert!(
-                !is_refused_for_its_form(&refusal),
-                "only the server refuses: {}",
-                refusal
-            );
+            prop_assert!(!is_refused_for_its_form(&refusal), "only the server refuses: {}", refusal);
             prop_assert!(server(&rendered).is_err(), "rendered {}", rendered);
         }
         (Err(refusal), Ok(_)) => {
-            prop_assert!(
-                is_known_disagreement(&refusal, expression),
-                "only we refuse: {}",
-                refusal
-            );
+            prop_assert!(is_known_disagreement(&refusal, expression), "only we refuse: {}", refusal);
         }
         (Err(_), Err(_)) => {}
     }

@@ -2,8 +2,8 @@
 
 /// Why an expression is refused. Nothing of a refused request is sent.
 ///
-/// Speaks of attribute names, placeholders and positions, never of values: not even of the expression's own text, which may hold a
-/// value that was meant to be a placeholder.
+/// Speaks of attribute names, placeholders and positions, never of values: not even of the expression's own text, which
+/// may hold a value that was meant to be a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpressionError {

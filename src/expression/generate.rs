@@ -7,7 +7,7 @@ use proptest::{
 };
 
 use super::{
-    condition::{Clause, Comparator, Operand},
+    condition::{Clause, Comparator, Operand, Test},
     path::{Name, Step, WrittenPath},
     update::{Actions, SetValue, Sign},
 };
@@ -48,16 +48,16 @@ pub(super) fn clause(attributes: &'static [&'static str]) -> impl Strategy<Value
     };
     let comparator = select(&Comparator::ALL[..]);
     let test = prop_oneof![
-        4 => (operand(), comparator, operand()).prop_map(|(left, comparator, right)| Clause::Compare(left, comparator, right)),
-        1 => (operand(), operand(), operand()).prop_map(|(operand, low, high)| Clause::Between(operand, low, high)),
-        1 => (operand(), vec(operand(), 1..4)).prop_map(|(operand, candidates)| Clause::In(operand, candidates)),
-        2 => path().prop_map(Clause::Exists),
-        2 => path().prop_map(Clause::NotExists),
-        1 => path().prop_map(|path| Clause::HasType(path, ":type".into())),
-        1 => (operand(), operand()).prop_map(|(operand, prefix)| Clause::BeginsWith(operand, prefix)),
-        1 => (operand(), operand()).prop_map(|(operand, sought)| Clause::Contains(operand, sought)),
+        4 => (operand(), comparator, operand()).prop_map(|(left, comparator, right)| Test::Compare(left, comparator, right)),
+        1 => (operand(), operand(), operand()).prop_map(|(operand, low, high)| Test::Between(operand, low, high)),
+        1 => (operand(), vec(operand(), 1..4)).prop_map(|(operand, candidates)| Test::In(operand, candidates)),
+        2 => path().prop_map(Test::Exists),
+        2 => path().prop_map(Test::NotExists),
+        1 => path().prop_map(|path| Test::HasType(path, ":type".into())),
+        1 => (operand(), operand()).prop_map(|(operand, prefix)| Test::BeginsWith(operand, prefix)),
+        1 => (operand(), operand()).prop_map(|(operand, sought)| Test::Contains(operand, sought)),
     ];
-    test.prop_recursive(4, 12, 3, |inner| {
+    test.prop_map(|test| Clause::Test(Box::new(test))).prop_recursive(4, 12, 3, |inner| {
         prop_oneof![
             vec(inner.clone(), 2..4).prop_map(Clause::Or),
             vec(inner.clone(), 2..4).prop_map(Clause::And),
@@ -84,61 +84,31 @@ fn set_value() -> impl Strategy<Value = SetValue> {
     };
     let (operand, sign) = (operand.boxed(), sign.boxed());
     let sum = arithmetic(operand.clone(), operand.clone(), sign.clone()).boxed();
-    let group = prop_oneof![operand.clone(), sum.clone()]
-        .prop_map(|value| SetValue::Group(Box::new(value)))
-        .boxed();
+    let group = prop_oneof![operand.clone(), sum.clone()].prop_map(|value| SetValue::Group(Box::new(value))).boxed();
     prop_oneof![4 => operand.clone(), 3 => sum, 1 => group.clone(), 1 => arithmetic(operand, group, sign)]
 }
 
 pub(super) fn actions() -> impl Strategy<Value = Actions> {
     let with_value = || vec((path(), value()), 0..2);
-    (
-        vec((path(), set_value()), 0..3),
-        vec(path(), 0..2),
-        with_value(),
-        with_value(),
-    )
-        .prop_map(|(set, remove, add, delete)| Actions {
-            set,
-            remove,
-            add,
-            delete,
-        })
+    (vec((path(), set_value()), 0..3), vec(path(), 0..2), with_value(), with_value())
+        .prop_map(|(set, remove, add, delete)| Actions { set, remove, add, delete })
         .prop_filter("an update does something", |actions| *actions != Actions::default())
 }
 
 /// An update of which the stored item's types do not refuse too much.
 pub(super) fn update() -> impl Strategy<Value = String> {
-    const TARGETS: [&str; 10] = [
-        "s", "n", "gone", "#name", "m.x", "m.gone", "#m.y[1]", "l[0]", "l[2].x", "l[9]",
-    ];
+    const TARGETS: [&str; 10] = ["s", "n", "gone", "#name", "m.x", "m.gone", "#m.y[1]", "l[0]", "l[2].x", "l[9]"];
     const REMOVED: [&str; 6] = ["ss", "gone2", "m.s", "#m.y[0]", "l[1]", "m.#name.gone"];
     let number = prop_oneof![
         select(&["n", ":n", "m.x", "l[0]", "if_not_exists(gone, :n)"][..]).prop_map(str::to_owned),
         select(&["(n - :n)", "(:n)", "(#m.x + l[0])", "if_not_exists(n, s)"][..]).prop_map(str::to_owned),
     ];
-    let list = select(
-        &[
-            "l",
-            ":l",
-            "m.y",
-            "if_not_exists(gone, :l)",
-            "list_append(:l, #m.y)",
-            "if_not_exists(l, :s)",
-        ][..],
-    );
+    let list =
+        select(&["l", ":l", "m.y", "if_not_exists(gone, :l)", "list_append(:l, #m.y)", "if_not_exists(l, :s)"][..]);
     let value = prop_oneof![
         select(&VALUES[..]).prop_map(str::to_owned),
-        select(
-            &[
-                "m",
-                "#name",
-                "l[2]",
-                "if_not_exists(gone, :m)",
-                "if_not_exists(m.gone, if_not_exists(s, :s))"
-            ][..]
-        )
-        .prop_map(str::to_owned),
+        select(&["m", "#name", "l[2]", "if_not_exists(gone, :m)", "if_not_exists(m.gone, if_not_exists(s, :s))"][..])
+            .prop_map(str::to_owned),
         (number.clone(), select(&["+", "-"][..]), number)
             .prop_map(|(left, sign, right)| format!("{left} {sign} {right}")),
         (list.clone(), list).prop_map(|(one, other)| format!("list_append({one}, {other})")),
@@ -146,10 +116,7 @@ pub(super) fn update() -> impl Strategy<Value = String> {
     let set = subsequence(&TARGETS[..], 0..4).prop_flat_map(move |targets| {
         let values = vec(value.clone(), targets.len());
         values.prop_map(move |values| {
-            let actions = targets
-                .iter()
-                .zip(values)
-                .map(|(target, value)| format!("{target} = {value}"));
+            let actions = targets.iter().zip(values).map(|(target, value)| format!("{target} = {value}"));
             actions.collect::<Vec<_>>().join(", ")
         })
     });
@@ -157,12 +124,8 @@ pub(super) fn update() -> impl Strategy<Value = String> {
     let add = select(&["", "m.#name.x :n", "added :ss", "added :n, m.#name.x :n"][..]);
     let delete = select(&["", "deleted :ss", "l[3] :ss"][..]);
     (set, remove, add, delete, 0..4_usize).prop_map(|(set, remove, add, delete, first)| {
-        let mut clauses = vec![
-            format!("SET {set}"),
-            format!("REMOVE {remove}"),
-            format!("ADD {add}"),
-            format!("DELETE {delete}"),
-        ];
+        let mut clauses =
+            vec![format!("SET {set}"), format!("REMOVE {remove}"), format!("ADD {add}"), format!("DELETE {delete}")];
         clauses.retain(|clause| !clause.ends_with(' '));
         if clauses.is_empty() {
             return "REMOVE gone".into();
@@ -179,11 +142,8 @@ pub(super) fn projection() -> impl Strategy<Value = String> {
 
 pub(super) fn key_condition() -> impl Strategy<Value = String> {
     let attribute = || select(&["pk", "sk", "#sk", "s"][..]);
-    let test = (
-        attribute(),
-        select(&["=", "=", "<", "<=", ">", ">=", "<>", "BETWEEN", "begins_with"][..]),
-        any::<bool>(),
-    );
+    let test =
+        (attribute(), select(&["=", "=", "<", "<=", ">", ">=", "<>", "BETWEEN", "begins_with"][..]), any::<bool>());
     let test = test.prop_map(|(attribute, operator, parenthesised)| {
         let test = match operator {
             "BETWEEN" => format!("{attribute} BETWEEN :s AND :type"),
@@ -252,19 +212,13 @@ pub(super) fn soup() -> impl Strategy<Value = String> {
     prop_oneof![4 => pieces, 1 => any::<String>()]
 }
 
-/// The same expression in other blanks and other case of its keywords, and sometimes with a piece lost, doubled or replaced.
+/// The same expression in other blanks and other case of its keywords, and sometimes with a piece lost, doubled or
+/// replaced.
 pub(super) fn disturbed(expression: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let blank = select(&["", " ", "  ", "\t", "\n"][..]);
     let damage = prop_oneof![4 => Just(None), 3 => any::<prop::sample::Index>().prop_map(Some)];
-    (
-        expression,
-        vec(blank, 1..8),
-        any::<bool>(),
-        damage,
-        select(&PIECES[..]),
-        0..4_u8,
-    )
-        .prop_map(|(expression, blanks, lower, damage, piece, kind)| {
+    (expression, vec(blank, 1..8), any::<bool>(), damage, select(&PIECES[..]), 0..4_u8).prop_map(
+        |(expression, blanks, lower, damage, piece, kind)| {
             let mut pieces = pieces(&expression);
             if let Some(place) = damage {
                 let place = place.index(pieces.len());
@@ -282,14 +236,11 @@ pub(super) fn disturbed(expression: impl Strategy<Value = String>) -> impl Strat
                 text.push_str(if words_meet && blank.is_empty() { " " } else { blank });
                 let keyword =
                     ["AND", "OR", "NOT", "BETWEEN", "IN", "SET", "REMOVE", "ADD", "DELETE"].contains(&piece.as_str());
-                text.push_str(&if lower && keyword {
-                    piece.to_lowercase()
-                } else {
-                    piece.clone()
-                });
+                text.push_str(&if lower && keyword { piece.to_lowercase() } else { piece.clone() });
             }
             text
-        })
+        },
+    )
 }
 
 /// Words with their signs, indexes and symbols, each as one piece.

@@ -1,11 +1,11 @@
 //! Key condition expressions.
 //!
-//! Source: "Key condition expressions for the Query operation in DynamoDB". The value stands on the right, as there: a server may read
-//! `:v = pk`, but the guide does not have it.
+//! Source: "Key condition expressions for the Query operation in DynamoDB". The value stands on the right, as there: a
+//! server may read `:v = pk`, but the guide does not have it.
 
 use super::{
     ExpressionError, Placeholders, Protection, Scope,
-    condition::{Clause, Comparator, Operand},
+    condition::{Clause, Comparator, Operand, Test},
     path::WrittenPath,
 };
 
@@ -32,7 +32,8 @@ pub(crate) enum KeyTest {
 impl KeyCondition {
     /// Reads a key condition expression.
     ///
-    /// It is a condition of a special form, which also is how DynamoDB reads it: the same tokens, parentheses and limits.
+    /// It is a condition of a special form, which also is how DynamoDB reads it: the same tokens, parentheses and
+    /// limits.
     pub(crate) fn parse(expression: &str) -> Result<Self, ExpressionError> {
         let (clause, placeholders) = Clause::parse(expression)?;
         let clauses = match clause {
@@ -52,8 +53,8 @@ impl KeyCondition {
         &self.placeholders
     }
 
-    /// The attributes that are tested, as they are written. Which of them is the partition key the table or index says; it must be
-    /// tested for equality. An index may have up to four of each kind.
+    /// The attributes that are tested, as they are written. Which of them is the partition key the table or index says;
+    /// it must be tested for equality. An index may have up to four of each kind.
     pub(crate) fn tests(&self, scope: &Scope<'_>) -> Result<Vec<(String, &KeyTest)>, ExpressionError> {
         let mut tests: Vec<(String, &KeyTest)> = Vec::new();
         for (path, test) in &self.tests {
@@ -73,19 +74,18 @@ impl KeyCondition {
 
 fn key_test(clause: Clause) -> Result<(WrittenPath, KeyTest), ExpressionError> {
     use Operand::{Path, Value};
-    let (path, test) = match clause {
-        Clause::Compare(Path(path), Comparator::Equal, Value(value)) => (path, KeyTest::Equals(value)),
-        Clause::Compare(Path(path), comparator, Value(value)) if comparator != Comparator::NotEqual => {
+    let Clause::Test(test) = clause else {
+        return Err(ExpressionError::NotAKeyCondition);
+    };
+    let (path, test) = match *test {
+        Test::Compare(Path(path), Comparator::Equal, Value(value)) => (path, KeyTest::Equals(value)),
+        Test::Compare(Path(path), comparator, Value(value)) if comparator != Comparator::NotEqual => {
             (path, KeyTest::Compares(comparator, value))
         }
-        Clause::Between(Path(path), Value(low), Value(high)) => (path, KeyTest::Between(low, high)),
-        Clause::BeginsWith(Path(path), Value(prefix)) => (path, KeyTest::BeginsWith(prefix)),
+        Test::Between(Path(path), Value(low), Value(high)) => (path, KeyTest::Between(low, high)),
+        Test::BeginsWith(Path(path), Value(prefix)) => (path, KeyTest::BeginsWith(prefix)),
         _ => return Err(ExpressionError::NotAKeyCondition),
     };
     // Keys are scalars: nothing lies below them.
-    if path.steps.is_empty() {
-        Ok((path, test))
-    } else {
-        Err(ExpressionError::NotAKeyCondition)
-    }
+    if path.steps.is_empty() { Ok((path, test)) } else { Err(ExpressionError::NotAKeyCondition) }
 }

@@ -1,7 +1,8 @@
 //! Splits an expression into tokens.
 //!
-//! Where the developer guide and servers disagree, the stricter reading holds: what a server might refuse or read otherwise, we
-//! refuse. Sources: "Expression attribute names (aliases)", "Using expression attribute values", "Referring to item attributes".
+//! Where the developer guide and servers disagree, the stricter reading holds: what a server might refuse or read
+//! otherwise, we refuse. Sources: "Expression attribute names (aliases)", "Using expression attribute values",
+//! "Referring to item attributes".
 
 use super::ExpressionError;
 
@@ -49,10 +50,8 @@ pub(super) fn tokens(expression: &str) -> Result<Vec<(usize, Token<'_>)>, Expres
             }
             _ => {
                 let symbol = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol));
-                let symbol = symbol.ok_or(ExpressionError::Syntax {
-                    at,
-                    expected: "a name, a placeholder or an operator",
-                })?;
+                let symbol =
+                    symbol.ok_or(ExpressionError::Syntax { at, expected: "a name, a placeholder or an operator" })?;
                 (Token::Symbol(symbol), symbol.len())
             }
         };
@@ -65,34 +64,18 @@ pub(super) fn tokens(expression: &str) -> Result<Vec<(usize, Token<'_>)>, Expres
 fn placeholder(rest: &str, at: usize) -> Result<(Token<'_>, usize), ExpressionError> {
     let length = 1 + name_length(&rest[1..]);
     if length == 1 {
-        return Err(ExpressionError::Syntax {
-            at,
-            expected: "a letter, a digit or an underscore after `#` or `:`",
-        });
+        return Err(ExpressionError::Syntax { at, expected: "a letter, a digit or an underscore after `#` or `:`" });
     }
     if length > MAX_PLACEHOLDER {
-        return Err(ExpressionError::Syntax {
-            at,
-            expected: "a placeholder of at most 255 bytes",
-        });
+        return Err(ExpressionError::Syntax { at, expected: "a placeholder of at most 255 bytes" });
     }
     let text = &rest[..length];
-    Ok((
-        if text.starts_with('#') {
-            Token::Name(text)
-        } else {
-            Token::Value(text)
-        },
-        length,
-    ))
+    Ok((if text.starts_with('#') { Token::Name(text) } else { Token::Value(text) }, length))
 }
 
 /// One token, because servers disagree on blanks and leading zeros between the brackets.
 fn index(rest: &str, at: usize) -> Result<(Token<'_>, usize), ExpressionError> {
-    let malformed = ExpressionError::Syntax {
-        at,
-        expected: "a list index such as `[0]`",
-    };
+    let malformed = ExpressionError::Syntax { at, expected: "a list index such as `[0]`" };
     let Some(end) = rest.find(']') else {
         return Err(malformed);
     };
@@ -105,9 +88,7 @@ fn index(rest: &str, at: usize) -> Result<(Token<'_>, usize), ExpressionError> {
 }
 
 fn name_length(text: &str) -> usize {
-    text.bytes()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-        .count()
+    text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
 }
 
 #[cfg(test)]
@@ -120,31 +101,14 @@ mod tests {
 
     #[test]
     fn an_operator_is_read_as_long_as_it_goes() {
-        let expected = vec![
-            Token::Word("a"),
-            Token::Symbol("<="),
-            Token::Value(":v"),
-            Token::Symbol("<>"),
-        ];
+        let expected = vec![Token::Word("a"), Token::Symbol("<="), Token::Value(":v"), Token::Symbol("<>")];
         assert_eq!(kinds("a<=:v<>"), Ok(expected));
     }
 
     #[test]
     fn an_index_is_one_token_without_blanks_signs_or_leading_zeros() {
         assert_eq!(kinds("[0][12]"), Ok(vec![Token::Index(0), Token::Index(12)]));
-        for malformed in [
-            "[]",
-            "[ 0]",
-            "[0 ]",
-            "[00]",
-            "[+1]",
-            "[-1]",
-            "[4294967296]",
-            "[a]",
-            "[#i]",
-            "[",
-            "[0",
-        ] {
+        for malformed in ["[]", "[ 0]", "[0 ]", "[00]", "[+1]", "[-1]", "[4294967296]", "[a]", "[#i]", "[", "[0"] {
             assert!(kinds(malformed).is_err(), "{malformed}");
         }
     }
@@ -160,14 +124,9 @@ mod tests {
 
     #[test]
     fn what_no_rule_names_is_refused_with_its_place() {
-        for (expression, place) in [
-            ("a = 'x'", 4),
-            ("a!=b", 1),
-            ("a = 5", 4),
-            ("a\u{a0}= :v", 1),
-            ("é", 0),
-            ("a\u{b}", 1),
-        ] {
+        for (expression, place) in
+            [("a = 'x'", 4), ("a!=b", 1), ("a = 5", 4), ("a\u{a0}= :v", 1), ("é", 0), ("a\u{b}", 1)]
+        {
             match kinds(expression) {
                 Err(ExpressionError::Syntax { at, .. }) => assert_eq!(at, place, "{expression}"),
                 other => panic!("{expression}: {other:?}"),

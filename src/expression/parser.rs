@@ -10,19 +10,13 @@ use super::{
 /// Operators and functions in one expression ("Constraints", operators and operands).
 const MAX_OPERATORS: usize = 300;
 
-/// How deep parentheses, `NOT`s and functions may lie inside each other. The developer guide names no limit; ours keeps the
-/// recursion of parsing, checking and rendering within a small stack.
+/// How deep parentheses, `NOT`s and functions may lie inside each other. The developer guide names no limit; ours keeps
+/// the recursion of parsing, checking and rendering within a small stack.
 const MAX_DEPTH: usize = 100;
 
 /// "Condition and filter expressions, operators, and functions in DynamoDB".
-pub(super) const CONDITION_FUNCTIONS: [&str; 6] = [
-    "attribute_exists",
-    "attribute_not_exists",
-    "attribute_type",
-    "begins_with",
-    "contains",
-    "size",
-];
+pub(super) const CONDITION_FUNCTIONS: [&str; 6] =
+    ["attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains", "size"];
 
 /// "Using update expressions in DynamoDB".
 pub(super) const UPDATE_FUNCTIONS: [&str; 2] = ["if_not_exists", "list_append"];
@@ -41,14 +35,7 @@ pub(super) struct Parser<'a> {
 impl<'a> Parser<'a> {
     pub(super) fn new(expression: &'a str) -> Result<Self, ExpressionError> {
         let tokens = lexer::tokens(expression)?;
-        Ok(Self {
-            tokens,
-            next: 0,
-            length: expression.len(),
-            operators: 0,
-            depth: 0,
-            group: None,
-        })
+        Ok(Self { tokens, next: 0, length: expression.len(), operators: 0, depth: 0, group: None })
     }
 
     /// Ends the expression, telling the placeholders in it.
@@ -89,11 +76,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect(&mut self, symbol: &'static str) -> Result<(), ExpressionError> {
-        if self.accept(symbol) {
-            Ok(())
-        } else {
-            Err(self.syntax(symbol))
-        }
+        if self.accept(symbol) { Ok(()) } else { Err(self.syntax(symbol)) }
     }
 
     /// Passes over `keyword`, in any case, if it is next.
@@ -106,11 +89,7 @@ impl<'a> Parser<'a> {
     /// Counts an operator or function.
     pub(super) fn count_operator(&mut self) -> Result<(), ExpressionError> {
         self.operators += 1;
-        if self.operators > MAX_OPERATORS {
-            Err(ExpressionError::TooManyOperators)
-        } else {
-            Ok(())
-        }
+        if self.operators > MAX_OPERATORS { Err(ExpressionError::TooManyOperators) } else { Ok(()) }
     }
 
     /// Reads with `inner` one level deeper.
@@ -149,7 +128,8 @@ impl<'a> Parser<'a> {
 
     /// Passes over a function's name and opening parenthesis if they are next.
     ///
-    /// "These function names are case-sensitive": in other letters a function is refused, whatever a server would make of it.
+    /// "These function names are case-sensitive": in other letters a function is refused, whatever a server would make
+    /// of it.
     pub(super) fn function(&mut self, known: &[&'static str]) -> Result<Option<&'static str>, ExpressionError> {
         let Some(Token::Word(word)) = self.peek() else {
             return Ok(None);
@@ -191,8 +171,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// "The first character is `a-z` or `A-Z`": a leading underscore needs a placeholder ("Key condition expressions for the Query
-    /// operation"). So does the name of a function, which servers disagree on.
+    /// "The first character is `a-z` or `A-Z`": a leading underscore needs a placeholder ("Key condition expressions
+    /// for the Query operation"). So does the name of a function, which servers disagree on.
     fn name(&mut self) -> Result<Name, ExpressionError> {
         let name = match self.peek() {
             Some(Token::Name(name)) => Name::Placeholder(name.to_owned()),
@@ -211,8 +191,5 @@ impl<'a> Parser<'a> {
 }
 
 fn is_function(word: &str) -> bool {
-    CONDITION_FUNCTIONS
-        .iter()
-        .chain(&UPDATE_FUNCTIONS)
-        .any(|function| function.eq_ignore_ascii_case(word))
+    CONDITION_FUNCTIONS.iter().chain(&UPDATE_FUNCTIONS).any(|function| function.eq_ignore_ascii_case(word))
 }

@@ -54,17 +54,13 @@ impl Path {
 
     /// Whether DynamoDB refuses to see both paths in one expression.
     ///
-    /// It calls them overlapping when one is the beginning of the other, conflicting when they part at a member here and an element
-    /// there, as `a.b` and `a[0]` do: `a` cannot be both a map and a list.
+    /// It calls them overlapping when one is the beginning of the other, conflicting when they part at a member here
+    /// and an element there, as `a.b` and `a[0]` do: `a` cannot be both a map and a list.
     fn collides_with(&self, other: &Path) -> bool {
         if self.attribute != other.attribute {
             return false;
         }
-        let parting = self
-            .segments
-            .iter()
-            .zip(&other.segments)
-            .find(|(ours, theirs)| ours != theirs);
+        let parting = self.segments.iter().zip(&other.segments).find(|(ours, theirs)| ours != theirs);
         match parting {
             None => true,
             Some((Segment::Field(_), Segment::Element(_)) | (Segment::Element(_), Segment::Field(_))) => true,
@@ -77,10 +73,7 @@ impl Path {
 pub(super) fn refuse_overlaps(paths: &[Path]) -> Result<(), ExpressionError> {
     for (position, one) in paths.iter().enumerate() {
         if let Some(other) = paths[position + 1..].iter().find(|other| one.collides_with(other)) {
-            return Err(ExpressionError::OverlappingPaths {
-                one: one.to_string(),
-                other: other.to_string(),
-            });
+            return Err(ExpressionError::OverlappingPaths { one: one.to_string(), other: other.to_string() });
         }
     }
     Ok(())
@@ -118,10 +111,7 @@ mod tests {
     use super::*;
 
     fn path(attribute: &str, segments: impl IntoIterator<Item = Segment>) -> Path {
-        Path {
-            attribute: attribute.into(),
-            segments: segments.into_iter().collect(),
-        }
+        Path { attribute: attribute.into(), segments: segments.into_iter().collect() }
     }
 
     fn field(name: &str) -> Segment {
@@ -131,20 +121,11 @@ mod tests {
     #[test]
     fn paths_collide_when_one_begins_the_other_or_a_map_would_be_a_list() {
         let (a, b) = (path("a", []), path("b", []));
-        let (a_b, a_c, a_0) = (
-            path("a", [field("b")]),
-            path("a", [field("c")]),
-            path("a", [Segment::Element(0)]),
-        );
+        let (a_b, a_c, a_0) = (path("a", [field("b")]), path("a", [field("c")]), path("a", [Segment::Element(0)]));
         for colliding in [[&a, &a], [&a, &a_b], [&a_0, &a], [&a_b, &a_0]] {
             assert!(refuse_overlaps(&colliding.map(Path::clone)).is_err(), "{colliding:?}");
         }
-        for apart in [
-            [&a, &b],
-            [&a_b, &a_c],
-            [&a_0, &path("a", [Segment::Element(1)])],
-            [&b, &a_b],
-        ] {
+        for apart in [[&a, &b], [&a_b, &a_c], [&a_0, &path("a", [Segment::Element(1)])], [&b, &a_b]] {
             assert_eq!(refuse_overlaps(&apart.map(Path::clone)), Ok(()));
         }
     }

@@ -40,7 +40,8 @@ pub(crate) struct ProjectionRequest {
     pub(crate) expression: String,
     /// To add to the expression attribute names.
     pub(crate) added_names: BTreeMap<String, String>,
-    /// Placeholders that the expression no longer uses: to remove from the names, unless another expression of the request uses them.
+    /// Placeholders that the expression no longer uses: to remove from the names, unless another expression of the
+    /// request uses them.
     pub(crate) dropped_names: BTreeSet<String>,
 }
 
@@ -52,10 +53,7 @@ impl Projection {
         while parser.accept(",") {
             paths.push(parser.path()?);
         }
-        Ok(Self {
-            paths,
-            placeholders: parser.finish("a comma or the end")?,
-        })
+        Ok(Self { paths, placeholders: parser.finish("a comma or the end")? })
     }
 
     /// The placeholders in it.
@@ -76,10 +74,7 @@ impl Projection {
                 encrypted = true;
                 widened |= inside;
                 if whole.insert(path.attribute.clone()) {
-                    requested.push(WrittenPath {
-                        attribute: written.attribute.clone(),
-                        steps: Vec::new(),
-                    });
+                    requested.push(WrittenPath { attribute: written.attribute.clone(), steps: Vec::new() });
                 }
             } else {
                 if !inside {
@@ -90,14 +85,7 @@ impl Projection {
             paths.push(path);
         }
         refuse_overlaps(&paths)?;
-        Ok(Selection {
-            paths,
-            requested,
-            whole,
-            names: self.placeholders.names.clone(),
-            encrypted,
-            widened,
-        })
+        Ok(Selection { paths, requested, whole, names: self.placeholders.names.clone(), encrypted, widened })
     }
 }
 
@@ -107,38 +95,23 @@ impl Selection {
         self.encrypted
     }
 
-    /// The projection to send so that the answer also has the `needed` attributes and every encrypted attribute as a whole; `None` when
-    /// the caller's own does. `taken` tells the placeholders that the request's names define.
+    /// The projection to send so that the answer also has the `needed` attributes and every encrypted attribute as a
+    /// whole; `None` when the caller's own does. `taken` tells the placeholders that the request's names define.
     pub(crate) fn request(&self, needed: &[&str], taken: &dyn Fn(&str) -> bool) -> Option<ProjectionRequest> {
-        let missing: BTreeSet<_> = needed
-            .iter()
-            .copied()
-            .filter(|name| !self.whole.contains(*name))
-            .collect();
+        let missing: BTreeSet<_> = needed.iter().copied().filter(|name| !self.whole.contains(*name)).collect();
         if missing.is_empty() && !self.widened {
             return None;
         }
         let mut fresh = Fresh::new('#', taken);
-        let added_names: BTreeMap<_, _> = missing
-            .into_iter()
-            .map(|name| (fresh.placeholder(), name.to_owned()))
-            .collect();
+        let added_names: BTreeMap<_, _> =
+            missing.into_iter().map(|name| (fresh.placeholder(), name.to_owned())).collect();
         let used: BTreeSet<_> = self.requested.iter().flat_map(placeholders).collect();
-        let paths: Vec<_> = self
-            .requested
-            .iter()
-            .map(WrittenPath::to_string)
-            .chain(added_names.keys().cloned())
-            .collect();
+        let paths: Vec<_> =
+            self.requested.iter().map(WrittenPath::to_string).chain(added_names.keys().cloned()).collect();
         Some(ProjectionRequest {
             expression: paths.join(", "),
             added_names,
-            dropped_names: self
-                .names
-                .iter()
-                .filter(|name| !used.contains(name.as_str()))
-                .cloned()
-                .collect(),
+            dropped_names: self.names.iter().filter(|name| !used.contains(name.as_str())).cloned().collect(),
         })
     }
 
@@ -153,10 +126,8 @@ fn placeholders(path: &WrittenPath) -> impl Iterator<Item = &str> {
         Step::Field(name) => Some(name),
         Step::Element(_) => None,
     });
-    std::iter::once(&path.attribute)
-        .chain(fields)
-        .filter_map(|name| match name {
-            Name::Placeholder(placeholder) => Some(placeholder.as_str()),
-            Name::Literal(_) => None,
-        })
+    std::iter::once(&path.attribute).chain(fields).filter_map(|name| match name {
+        Name::Placeholder(placeholder) => Some(placeholder.as_str()),
+        Name::Literal(_) => None,
+    })
 }

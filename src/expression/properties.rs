@@ -1,11 +1,13 @@
 //! What holds for every expression.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::{BTreeSet, HashMap};
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    Condition, ExpressionError, KeyCondition, Projection, Protection, Scope, Update,
+    Condition, KeyCondition, Projection, Protection, Scope, Update,
     condition::Clause,
     generate::{actions, clause, condition, disturbed, path, soup, update},
     lexer::{Token, tokens},
@@ -14,11 +16,8 @@ use super::{
 
 const ATTRIBUTES: [&str; 3] = ["plain", "secret", "#secret"];
 
-const TARGETS: [&[&str]; 3] = [
-    &["secret", "plain", "email"],
-    &["visits", "third", "secret"],
-    &["email", "#secret", "third"],
-];
+const TARGETS: [&[&str]; 3] =
+    [&["secret", "plain", "email"], &["visits", "third", "secret"], &["email", "#secret", "third"]];
 
 const ELSEWHERE: [&[&str]; 3] = [&[], &[":a"], &[":b", ":seal1"]];
 

@@ -8,17 +8,13 @@ use super::path::{Path, Segment};
 
 /// Leaves of `item` exactly what `paths` name.
 ///
-/// A path that the item does not have leaves nothing, not even an empty map on the way to it. Elements of a list keep their order
-/// and close up: `l[2], l[0]` of `[a, b, c]` leaves `[a, c]` ("Using projection expressions in DynamoDB").
+/// A path that the item does not have leaves nothing, not even an empty map on the way to it. Elements of a list keep
+/// their order and close up: `l[2], l[0]` of `[a, b, c]` leaves `[a, c]` ("Using projection expressions in DynamoDB").
 pub(crate) fn prune(item: &mut HashMap<String, AttributeValue>, paths: &[Path]) {
     *item = std::mem::take(item)
         .into_iter()
         .filter_map(|(name, value)| {
-            let below: Vec<_> = paths
-                .iter()
-                .filter(|path| path.attribute == name)
-                .map(Path::segments)
-                .collect();
+            let below: Vec<_> = paths.iter().filter(|path| path.attribute == name).map(Path::segments).collect();
             Some((name, kept(value, &below)?))
         })
         .collect();
@@ -34,10 +30,7 @@ fn kept(value: AttributeValue, paths: &[&[Segment]]) -> Option<AttributeValue> {
             let members: HashMap<_, _> = members
                 .into_iter()
                 .filter_map(|(name, value)| {
-                    let below = below(
-                        paths,
-                        |segment| matches!(segment, Segment::Field(field) if *field == name),
-                    );
+                    let below = below(paths, |segment| matches!(segment, Segment::Field(field) if *field == name));
                     Some((name, kept(value, &below)?))
                 })
                 .collect();
@@ -57,8 +50,5 @@ fn kept(value: AttributeValue, paths: &[&[Segment]]) -> Option<AttributeValue> {
 /// The rest of each path whose first segment `matches`.
 fn below<'a>(paths: &[&'a [Segment]], matches: impl Fn(&Segment) -> bool) -> Vec<&'a [Segment]> {
     let split = paths.iter().filter_map(|path| path.split_first());
-    split
-        .filter(|(first, _)| matches(first))
-        .map(|(_, rest)| rest)
-        .collect()
+    split.filter(|(first, _)| matches(first)).map(|(_, rest)| rest).collect()
 }

@@ -22,7 +22,8 @@ pub(crate) struct Update {
     placeholders: Placeholders,
 }
 
-/// The actions by clause, each clause in the order of its writing. The order of the clauses does not matter to DynamoDB.
+/// The actions by clause, each clause in the order of its writing. The order of the clauses does not matter to
+/// DynamoDB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Actions {
     pub(super) set: Vec<(WrittenPath, SetValue)>,
@@ -71,10 +72,7 @@ impl Update {
                 return Err(parser.syntax("`SET`, `REMOVE`, `ADD` or `DELETE`"));
             }
             if parser.is_at_end() {
-                return Ok(Self {
-                    actions,
-                    placeholders: parser.finish("the end")?,
-                });
+                return Ok(Self { actions, placeholders: parser.finish("the end")? });
             }
         }
     }
@@ -158,28 +156,16 @@ impl fmt::Display for Update {
 
 impl fmt::Display for Actions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            set,
-            remove,
-            add,
-            delete,
-        } = self;
+        let Self { set, remove, add, delete } = self;
         let with_value = |(path, value): &(WrittenPath, String)| format!("{path} {value}");
         let clauses = [
-            (
-                "SET",
-                set.iter()
-                    .map(|(path, value)| format!("{path} = {value}"))
-                    .collect::<Vec<_>>(),
-            ),
+            ("SET", set.iter().map(|(path, value)| format!("{path} = {value}")).collect::<Vec<_>>()),
             ("REMOVE", remove.iter().map(WrittenPath::to_string).collect()),
             ("ADD", add.iter().map(with_value).collect()),
             ("DELETE", delete.iter().map(with_value).collect()),
         ];
         let clauses = clauses.iter().filter(|(_, actions)| !actions.is_empty());
-        let clauses: Vec<_> = clauses
-            .map(|(keyword, actions)| format!("{keyword} {}", actions.join(", ")))
-            .collect();
+        let clauses: Vec<_> = clauses.map(|(keyword, actions)| format!("{keyword} {}", actions.join(", "))).collect();
         f.write_str(&clauses.join(" "))
     }
 }

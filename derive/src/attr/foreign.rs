@@ -93,10 +93,7 @@ fn refuse_unconsumed_serde_as(fields: &[Field<'_>], errors: &mut Errors) {
         for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("serde_as")) {
             errors.on(
                 attr.path(),
-                format_args!(
-                    "field `{}`: `#[serde_as]` must stand above the derive: it has not run yet",
-                    field.name
-                ),
+                format_args!("field `{}`: `#[serde_as]` must stand above the derive: it has not run yet", field.name),
             );
         }
     }
@@ -160,9 +157,7 @@ mod tests {
 
     #[test]
     fn helpers_of_other_derives_pass() {
-        assert!(!is_refused(
-            quote!(#[validate(schema(function = "f"))] #[builder(default)])
-        ));
+        assert!(!is_refused(quote!(#[validate(schema(function = "f"))] #[builder(default)])));
         assert!(!is_refused(quote!(#[validate(nested)] #[derive(Debug)])));
     }
 

@@ -28,10 +28,9 @@ impl ContainerSeal {
             "table" => entry.once(&mut seal.table, entry.text()?),
             "crate" => entry.once(&mut seal.krate, entry.text()?.parse_with(Path::parse_mod_style)?),
             name if ON_FIELDS.contains(&name) => Err(entry.error(format_args!("`{name}` belongs on a field"))),
-            name => Err(entry.error(format_args!(
-                "unknown seal attribute `{name}`: {}",
-                spelling::hint(name, &ON_STRUCTS)
-            ))),
+            name => {
+                Err(entry.error(format_args!("unknown seal attribute `{name}`: {}", spelling::hint(name, &ON_STRUCTS))))
+            }
         });
         seal
     }
@@ -60,12 +59,8 @@ impl FieldSeal {
     /// Reads the `#[seal(...)]` of the field called `field`.
     pub(crate) fn parse(attrs: &[Attribute], field: &str, errors: &mut Errors) -> Self {
         let mut seal = Self::default();
-        let understood = for_each_entry(
-            attrs,
-            ContainerSeal::NAME,
-            &of_field(field),
-            errors,
-            |entry| match entry.name().as_str() {
+        let understood =
+            for_each_entry(attrs, ContainerSeal::NAME, &of_field(field), errors, |entry| match entry.name().as_str() {
                 "partition_key" => entry.flag(&mut seal.partition_key),
                 "sort_key" => entry.flag(&mut seal.sort_key),
                 "encrypt" => entry.flag(&mut seal.encrypt),
@@ -73,25 +68,18 @@ impl FieldSeal {
                 "tenant" => {
                     let template = if entry.has_value() {
                         let written = entry.text()?;
-                        TenantTemplate {
-                            text: written.value(),
-                            span: written.span(),
-                        }
+                        TenantTemplate { text: written.value(), span: written.span() }
                     } else {
-                        TenantTemplate {
-                            text: "{tenant}".to_owned(),
-                            span: entry.span(),
-                        }
+                        TenantTemplate { text: "{tenant}".to_owned(), span: entry.span() }
                     };
                     entry.once(&mut seal.tenant, template)
                 }
                 name if ON_STRUCTS.contains(&name) => Err(entry.error(format_args!("`{name}` belongs on the struct"))),
-                name => Err(entry.error(format_args!(
-                    "unknown seal attribute `{name}`: {}",
-                    spelling::hint(name, &ON_FIELDS)
-                ))),
-            },
-        );
+                name => {
+                    Err(entry
+                        .error(format_args!("unknown seal attribute `{name}`: {}", spelling::hint(name, &ON_FIELDS))))
+                }
+            });
         seal.is_faulty = !understood;
         seal
     }

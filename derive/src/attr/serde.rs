@@ -103,9 +103,9 @@ impl FieldSerde {
                     Ok(())
                 }
                 "default" | "bound" | "borrow" => entry.skip_value(),
-                "getter" => Err(entry.error(format_args!(
-                    "serde's `getter` goes with `remote`, which is not supported"
-                ))),
+                "getter" => {
+                    Err(entry.error(format_args!("serde's `getter` goes with `remote`, which is not supported")))
+                }
                 name => Err(entry.error(format_args!(
                     "unknown serde attribute `{name}`: it might change what is stored, so it is refused"
                 ))),
@@ -140,10 +140,7 @@ impl Rename {
         }
         let (mut written, mut read) = (Vec::new(), Vec::new());
         entry.meta.parse_nested_meta(|meta| {
-            let half = Entry {
-                meta,
-                whose: entry.whose,
-            };
+            let half = Entry { meta, whose: entry.whose };
             match half.name().as_str() {
                 "serialize" => written.push(half.text()?),
                 "deserialize" => read.push(half.text()?),
@@ -214,10 +211,7 @@ mod tests {
         let (_, errors) = field(parse_quote!(#[serde(one = "1", two(2), three)]));
         let errors = errors.expect("none of these words is serde's");
         for word in ["one", "two", "three"] {
-            assert!(
-                errors.contains(&format!("unknown serde attribute `{word}`")),
-                "{errors}"
-            );
+            assert!(errors.contains(&format!("unknown serde attribute `{word}`")), "{errors}");
         }
     }
 }

@@ -14,9 +14,7 @@ pub(super) fn check(template: &str) -> Result<(), String> {
         return Err(format!("the tenant template must contain `{PLACEHOLDER}` only once"));
     }
     if before.contains(['{', '}']) || after.contains(['{', '}']) {
-        return Err(format!(
-            "the tenant template knows no other placeholder than `{PLACEHOLDER}`"
-        ));
+        return Err(format!("the tenant template knows no other placeholder than `{PLACEHOLDER}`"));
     }
     match after.chars().next() {
         Some(next) if next.is_ascii_alphanumeric() || next == '_' || next == '-' => Err(format!(
@@ -33,45 +31,25 @@ mod tests {
 
     #[test]
     fn templates_that_end_the_id_pass() {
-        for template in [
-            "{tenant}",
-            "{tenant}#",
-            "TENANT#{tenant}#",
-            "t-{tenant}",
-            "{tenant}#orders",
-            "{tenant}é",
-            "{tenant}.",
-        ] {
+        for template in
+            ["{tenant}", "{tenant}#", "TENANT#{tenant}#", "t-{tenant}", "{tenant}#orders", "{tenant}é", "{tenant}."]
+        {
             assert_eq!(check(template), Ok(()), "{template}");
         }
     }
 
     #[test]
     fn templates_that_could_continue_the_id_are_refused() {
-        for template in [
-            "{tenant}0",
-            "{tenant}a#",
-            "{tenant}Z",
-            "{tenant}_",
-            "{tenant}-x",
-            "T{tenant}-",
-        ] {
+        for template in ["{tenant}0", "{tenant}a#", "{tenant}Z", "{tenant}_", "{tenant}-x", "T{tenant}-"] {
             assert!(check(template).is_err(), "{template}");
         }
     }
 
     #[test]
     fn a_template_has_exactly_one_placeholder() {
-        for template in [
-            "",
-            "tenant",
-            "{tennant}#",
-            "{tenant}#{tenant}",
-            "{{tenant}}",
-            "{tenant}#{id}",
-            "{x}{tenant}",
-            "{Tenant}",
-        ] {
+        for template in
+            ["", "tenant", "{tennant}#", "{tenant}#{tenant}", "{{tenant}}", "{tenant}#{id}", "{x}{tenant}", "{Tenant}"]
+        {
             assert!(check(template).is_err(), "{template}");
         }
     }

@@ -19,7 +19,8 @@ pub(crate) struct UpdatePlan {
     pub(crate) touched: Vec<Path>,
 }
 
-/// One value that must be sealed before it is sent. Each attribute has a ciphertext of its own and therefore a placeholder of its own.
+/// One value that must be sealed before it is sent. Each attribute has a ciphertext of its own and therefore a
+/// placeholder of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SealedValue {
     /// The encrypted attribute.
@@ -33,8 +34,8 @@ pub(crate) struct SealedValue {
 impl Update {
     /// Plans the update, or refuses it.
     ///
-    /// `elsewhere` are the value placeholders of the same request's condition: they keep their plain values. `taken` tells the
-    /// placeholders that the request's values define.
+    /// `elsewhere` are the value placeholders of the same request's condition: they keep their plain values. `taken`
+    /// tells the placeholders that the request's values define.
     pub(crate) fn plan(
         &self,
         scope: &Scope<'_>,
@@ -48,7 +49,7 @@ impl Update {
         for (path, value) in &mut actions.set {
             let (target, protection) = scope.resolve_whole(path)?;
             match protection {
-                Protection::Plain => check_plain(value, scope, &mut used)?,
+                Protection::Key | Protection::Plain => check_plain(value, scope, &mut used)?,
                 Protection::Encrypted => to_seal.push((target.attribute.clone(), given(value, &target, scope)?)),
             }
             touched.push(target);
@@ -75,26 +76,15 @@ impl Update {
                 *placeholder = fresh.placeholder();
                 is_rewritten = true;
             }
-            sealed.push(SealedValue {
-                attribute,
-                given,
-                sent: placeholder.clone(),
-            });
+            sealed.push(SealedValue { attribute, given, sent: placeholder.clone() });
         }
-        Ok(UpdatePlan {
-            expression: is_rewritten.then(|| actions.to_string()),
-            sealed,
-            touched,
-        })
+        Ok(UpdatePlan { expression: is_rewritten.then(|| actions.to_string()), sealed, touched })
     }
 }
 
 /// The value placeholder of an assignment to the encrypted attribute `target`, if it is one of the two that work.
 fn given<'a>(value: &'a mut SetValue, target: &Path, scope: &Scope<'_>) -> Result<&'a mut String, ExpressionError> {
-    let refuse = |operation| ExpressionError::EncryptedUpdate {
-        attribute: target.attribute.clone(),
-        operation,
-    };
+    let refuse = |operation| ExpressionError::EncryptedUpdate { attribute: target.attribute.clone(), operation };
     match value {
         SetValue::Value(placeholder) => Ok(placeholder),
         SetValue::IfNotExists(path, value) => {
@@ -145,10 +135,7 @@ fn check_plain(value: &SetValue, scope: &Scope<'_>, used: &mut BTreeSet<String>)
 
 fn plain_path(path: &WrittenPath, operation: &'static str, scope: &Scope<'_>) -> Result<Path, ExpressionError> {
     match scope.resolve(path)? {
-        (path, Protection::Plain) => Ok(path),
-        (path, Protection::Encrypted) => Err(ExpressionError::EncryptedUpdate {
-            attribute: path.attribute,
-            operation,
-        }),
+        (path, Protection::Key | Protection::Plain) => Ok(path),
+        (path, Protection::Encrypted) => Err(ExpressionError::EncryptedUpdate { attribute: path.attribute, operation }),
     }
 }
