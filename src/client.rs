@@ -32,7 +32,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
-use crate::item::{Item, KeyRing, PrimaryKeyError, UnwrappedKey, identity, seal};
+use crate::item::{Item, KeyRing, NeededRecord, PrimaryKeyError, UnwrappedKey, identity, seal};
 use crate::keys::DataKeys;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -85,7 +85,7 @@ impl Binding {
     }
 
     /// The keys that open items relying on these records.
-    pub(crate) async fn opening_keys(&self, records: Vec<(String, Box<[u8]>)>) -> Result<KeyRing, Error> {
+    pub(crate) async fn opening_keys(&self, records: Vec<NeededRecord>) -> Result<KeyRing, Error> {
         Ok(self.keys.opening_keys(&self.tenant, records).await?)
     }
 }

@@ -143,6 +143,9 @@ pub enum Refusal {
     /// The key is not one of this tenant's.
     #[error(transparent)]
     Key(#[from] PrimaryKeyError),
+    /// A key of the repository with more or other parts than the table's key has.
+    #[error("the key has other parts than the table's: see the table in the documentation of `records::Key`")]
+    KeyParts,
     /// A query that may reach beyond the tenant's items.
     #[error(
         "the key condition must test the partition key `{attribute}` for equality with a value of this client's tenant"

@@ -1,7 +1,7 @@
 //! Sealing and opening one item: the pure heart. Takes items, keys and randomness; waits for nothing.
 //!
-//! Opening has two phases, because the keys must be fetched in between: [`needed_records`] says which key records an item relies
-//! on, and [`open`] opens it with what the edge made of them.
+//! Opening has two phases, because the keys must be fetched in between: [`distinct_records`] says which key records items rely
+//! on, and [`open`] opens each with what the edge made of them.
 
 mod key;
 mod open;
@@ -19,7 +19,9 @@ use crate::tenant::TenantId;
 
 pub(crate) use key::{KeyRing, UnwrappedKey};
 pub use open::{OpenError, OpenFault};
-pub(crate) use open::{needed_records, open};
+#[cfg(test)]
+use open::needed_records;
+pub(crate) use open::{NeededRecord, distinct_records, open, stored_identity};
 pub use seal::SealError;
 pub(crate) use seal::{check_names, seal};
 

@@ -1,7 +1,5 @@
 //! What the client does with each operation of DynamoDB, and what is common to those that touch items.
 
-use std::collections::HashMap;
-
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::config_bag::FrozenLayer;
@@ -15,7 +13,7 @@ use super::scan::Scan;
 use crate::error::{Error, Refusal};
 use crate::expression::Selection;
 use crate::format::Identity;
-use crate::item::{self, Item, KeyRing, OpenError, UnwrappedKey, identity};
+use crate::item::{self, Item, KeyRing, NeededRecord, UnwrappedKey, distinct_records};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
@@ -142,25 +140,14 @@ pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<
     Ok(Some(operation))
 }
 
-/// The distinct key records that the items of an answer rely on, each with the attribute in which it was found.
-///
-/// An item that is not the one asked for, or not the tenant's, fails here, before anything is asked of KMS.
+/// The distinct key records that the items of an answer rely on.
 pub(super) fn needed_records(
     operation: &dyn Operation,
     tenant: &TenantId,
     answer: Answer,
-) -> (Answer, Result<Vec<(String, Box<[u8]>)>, Error>) {
+) -> (Answer, Result<Vec<NeededRecord>, Error>) {
     each_returned(operation, answer, |returned| {
-        let mut distinct: HashMap<Box<[u8]>, String> = HashMap::new();
-        for Returned { item, table, expected, .. } in returned {
-            whose(table, tenant, item, expected)?;
-            item::needed_records(table, item, |attribute, record| {
-                if !distinct.contains_key(record) {
-                    distinct.insert(record.into(), attribute.to_owned());
-                }
-            })?;
-        }
-        Ok(distinct.into_iter().map(|(record, attribute)| (attribute, record)).collect())
+        Ok(distinct_records(tenant, returned.iter().map(|returned| (returned.table, &*returned.item, returned.expected)))?)
     })
 }
 
@@ -173,7 +160,7 @@ pub(super) fn open(
 ) -> (Answer, Result<(), Error>) {
     each_returned(operation, answer, |returned| {
         for Returned { item, table, expected, selection } in returned {
-            let identity = whose(table, &binding.tenant, item, expected)?;
+            let identity = item::stored_identity(table, &binding.tenant, item, expected)?;
             *item = item::open(table, &identity, keys, std::mem::take(item))?;
             if let Some(selection) = selection {
                 selection.prune(item);
@@ -181,20 +168,6 @@ pub(super) fn open(
         }
         Ok(())
     })
-}
-
-/// The identity of a returned item, which must be the expected one.
-fn whose(
-    table: &TableSchema,
-    tenant: &TenantId,
-    item: &Item,
-    expected: Option<&Identity>,
-) -> Result<Identity, OpenError> {
-    let identity = identity(table, tenant, item)?;
-    if expected.is_some_and(|expected| *expected != identity) {
-        return Err(OpenError::OtherItem);
-    }
-    Ok(identity)
 }
 
 /// Runs `visit` on the items of an answer, whether it is an output or an error.

@@ -1,11 +1,14 @@
 //! Opening one item: hostile bytes in, authenticated values or an error that names the attribute.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Item, KeyRing, PrimaryKeyError, UnwrappedKey};
+use super::{Item, KeyRing, PrimaryKeyError, UnwrappedKey, identity};
 use crate::crypto::{ItemKey, TAG_LEN};
 use crate::format::{FormatError, HEADER, Identity, RESERVED_PREFIX, Sealed, attribute_aad, decode_value};
 use crate::schema::{Protection, TableSchema};
+use crate::tenant::TenantId;
 
 /// Why a stored item does not open. It names the attribute and nothing of its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,10 +60,49 @@ impl OpenError {
     }
 }
 
+/// A stored key record that something relies on, and the attribute in which it was found, for the error's sake.
+#[derive(Debug)]
+pub(crate) struct NeededRecord {
+    pub(crate) attribute: String,
+    pub(crate) record: Box<[u8]>,
+}
+
+/// The distinct key records that these items rely on, each item given with its table and the identity it must have, if known.
+///
+/// An item that is not the one asked for, or not the tenant's, fails here, before anything is asked of KMS.
+pub(crate) fn distinct_records<'i>(
+    tenant: &TenantId,
+    items: impl Iterator<Item = (&'i TableSchema, &'i Item, Option<&'i Identity>)>,
+) -> Result<Vec<NeededRecord>, OpenError> {
+    let mut distinct: HashMap<&[u8], &str> = HashMap::new();
+    for (schema, item, expected) in items {
+        stored_identity(schema, tenant, item, expected)?;
+        needed_records(schema, item, |attribute, record| {
+            distinct.entry(record).or_insert(attribute);
+        })?;
+    }
+    let owned = |(record, attribute): (&[u8], &str)| NeededRecord { attribute: attribute.to_owned(), record: record.into() };
+    Ok(distinct.into_iter().map(owned).collect())
+}
+
+/// The identity of a stored item, which must be the expected one.
+pub(crate) fn stored_identity(
+    schema: &TableSchema,
+    tenant: &TenantId,
+    item: &Item,
+    expected: Option<&Identity>,
+) -> Result<Identity, OpenError> {
+    let identity = identity(schema, tenant, item)?;
+    if expected.is_some_and(|expected| *expected != identity) {
+        return Err(OpenError::OtherItem);
+    }
+    Ok(identity)
+}
+
 /// The key records that the encrypted attributes of `item` rely on, as stored, each with the attribute that it is found in.
 ///
 /// An item without encrypted attributes relies on none, whatever its header says.
-pub(crate) fn needed_records<'i>(
+pub(super) fn needed_records<'i>(
     schema: &TableSchema,
     item: &'i Item,
     mut need: impl FnMut(&'i str, &'i [u8]),

@@ -18,7 +18,7 @@ use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
-use crate::item::{KeyRing, OpenError, OpenFault, UnwrappedKey};
+use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, UnwrappedKey};
 use crate::tenant::TenantId;
 
 /// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
@@ -131,10 +131,10 @@ impl DataKeys {
     pub(crate) async fn opening_keys(
         &self,
         tenant: &TenantId,
-        records: Vec<(String, Box<[u8]>)>,
+        records: Vec<NeededRecord>,
     ) -> Result<KeyRing, OpeningKeyError> {
         stream::iter(records)
-            .map(|(attribute, stored)| async move {
+            .map(|NeededRecord { attribute, record: stored }| async move {
                 let fault = |fault: OpenFault| OpenError::attribute(&attribute, fault);
                 let record = KeyRecord::decode(&stored).map_err(|error| fault(error.into()))?;
                 let context =

@@ -1,0 +1,87 @@
+//! A record's key without the tenant's part of it.
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::error::Refusal;
+use crate::item::{Item, PrimaryKeyError};
+use crate::schema::TableSchema;
+use crate::tenant::TenantId;
+
+/// The value of a key attribute: a string, a number or binary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyValue(pub(super) AttributeValue);
+
+macro_rules! key_value {
+    ($($from:ty => |$value:ident| $to:expr;)*) => {
+        $(impl From<$from> for KeyValue {
+            fn from($value: $from) -> Self {
+                Self($to)
+            }
+        })*
+    };
+}
+
+key_value! {
+    &str => |value| AttributeValue::S(value.to_owned());
+    String => |value| AttributeValue::S(value);
+    &String => |value| AttributeValue::S(value.clone());
+    Vec<u8> => |value| AttributeValue::B(Blob::new(value));
+    i32 => |value| AttributeValue::N(value.to_string());
+    i64 => |value| AttributeValue::N(value.to_string());
+    u32 => |value| AttributeValue::N(value.to_string());
+    u64 => |value| AttributeValue::N(value.to_string());
+}
+
+/// The key of one record, without the tenant's part, which the handle adds.
+///
+/// | the table's partition key | sort key | the key is |
+/// |---|---|---|
+/// | `{tenant}` | yes | the sort key: `"c-17"` |
+/// | `{tenant}` | no | nothing: `()` |
+/// | `TENANT#{tenant}#…` | yes | what follows the prefix, and the sort key: `("ORDER#9", "LINE#1")` |
+/// | `TENANT#{tenant}#…` | no | what follows the prefix: `"ORDER#9"` |
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key(Vec<KeyValue>);
+
+impl From<()> for Key {
+    fn from((): ()) -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<V: Into<KeyValue>> From<V> for Key {
+    fn from(value: V) -> Self {
+        Self(vec![value.into()])
+    }
+}
+
+impl<S: Into<KeyValue>> From<(&str, S)> for Key {
+    fn from((partition, sort): (&str, S)) -> Self {
+        Self(vec![partition.into(), sort.into()])
+    }
+}
+
+impl Key {
+    /// The key attributes of the tenant's item.
+    pub(super) fn attributes(self, schema: &TableSchema, tenant: &TenantId) -> Result<Item, Refusal> {
+        let mut parts = self.0.into_iter();
+        let mut partition = schema.tenant().render(tenant);
+        if schema.tenant().is_prefix() {
+            match parts.next() {
+                Some(KeyValue(AttributeValue::S(rest))) => partition.push_str(&rest),
+                _ => return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into()),
+            }
+        }
+        let mut attributes = Item::from([(schema.partition_key().to_owned(), AttributeValue::S(partition))]);
+        if let Some(sort_key) = schema.sort_key() {
+            let KeyValue(value) =
+                parts.next().ok_or_else(|| PrimaryKeyError::Missing { attribute: sort_key.to_owned() })?;
+            attributes.insert(sort_key.to_owned(), value);
+        }
+        match parts.next() {
+            None => Ok(attributes),
+            Some(_) => Err(Refusal::KeyParts),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The front door: configured once, then a handle per tenant.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Builder as ConfigBuilder, SharedHttpClient};
+use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
+use aws_types::SdkConfig;
+
+use crate::client::{self, Binding, Tables};
+use crate::error::Error;
+use crate::item::{Item, SealError, check_names, distinct_records, identity, open, stored_identity};
+use crate::keys::DataKeys;
+use crate::records::Records;
+use crate::schema::{Record, TableSchema};
+use crate::tenant::TenantId;
+
+mod builder;
+
+pub use builder::{ConfigError, TenantSealBuilder};
+
+/// Seals and opens the items of many tenants, each under its own keys.
+///
+/// Build one per process and share it; it is cheap to clone. Everything that touches items is reached through
+/// [`TenantSeal::tenant`], so no operation exists without a tenant.
+#[derive(Debug, Clone)]
+pub struct TenantSeal(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tables: Arc<Tables>,
+    keys: Arc<DataKeys>,
+    dynamodb: aws_sdk_dynamodb::Config,
+    http: Http,
+}
+
+/// The HTTP client behind every sealing client, so that all tenants share its connections.
+struct Http(SharedHttpClient);
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http(..)")
+    }
+}
+
+impl TenantSeal {
+    /// Starts the configuration.
+    pub fn builder() -> TenantSealBuilder {
+        TenantSealBuilder::default()
+    }
+
+    fn new(tables: Tables, keys: DataKeys, config: &SdkConfig) -> Result<Self, ConfigError> {
+        let dynamodb = aws_sdk_dynamodb::Config::from(config);
+        let behavior = config.behavior_version().unwrap_or_else(BehaviorVersion::latest);
+        let http = Http(dynamodb.http_client().or_else(|| default_http_client(behavior)).ok_or(ConfigError::NoHttpClient)?);
+        Ok(Self(Arc::new(Inner { tables: Arc::new(tables), keys: Arc::new(keys), dynamodb, http })))
+    }
+
+    /// The handle of one tenant. Cheap: it makes no call and no data key.
+    pub fn tenant(&self, tenant: &TenantId) -> Tenant {
+        let Inner { tables, keys, .. } = &*self.0;
+        let binding = Binding { tenant: tenant.clone(), tables: Arc::clone(tables), keys: Arc::clone(keys) };
+        Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default() }
+    }
+}
+
+/// The SDK's own default, which a configuration without an HTTP client would get.
+fn default_http_client(behavior: BehaviorVersion) -> Option<SharedHttpClient> {
+    let components = RuntimeComponentsBuilder::new("tenantseal");
+    default_http_client_plugin_v2(behavior)?.runtime_components(&components).http_client()
+}
+
+/// One tenant's way to its items. Cheap to clone; keep it for a request or for a process, as you like.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    seal: TenantSeal,
+    binding: Arc<Binding>,
+    client: Arc<OnceLock<Client>>,
+}
+
+impl Tenant {
+    /// The tenant.
+    pub fn id(&self) -> &TenantId {
+        &self.binding.tenant
+    }
+
+    /// A genuine DynamoDB client that seals and opens this tenant's items, and refuses what it cannot.
+    ///
+    /// It has the configuration that [`TenantSealBuilder::build`] was given. Clones share one client.
+    pub fn dynamodb(&self) -> Client {
+        self.client.get_or_init(|| self.dynamodb_with(self.seal.0.dynamodb.to_builder())).clone()
+    }
+
+    /// The same with a configuration of your own: an endpoint, retries, timeouts, interceptors.
+    ///
+    /// Its HTTP client is kept and decorated. What is replaced afterwards, per operation, fails closed.
+    pub fn dynamodb_with(&self, config: ConfigBuilder) -> Client {
+        let http = config.clone().build().http_client().unwrap_or_else(|| self.seal.0.http.0.clone());
+        client::sealing(config, http, &self.binding)
+    }
+
+    /// The typed repository of one record type.
+    pub fn records<T: Record>(&self) -> Records<T> {
+        Records::new(self.clone())
+    }
+
+    /// Seals one item as PutItem would store it: for exports, streams and other mappers.
+    ///
+    /// `table` is the name (or ARN) under which the table is configured.
+    ///
+    /// # Errors
+    ///
+    /// When the table is not configured, the item is not this tenant's, has an attribute that no record declares, or no data key
+    /// can be had.
+    pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
+        let table = self.binding.table(Some(table))?;
+        check_names(table, item.keys())?;
+        identity(table, self.id(), &item).map_err(SealError::from)?;
+        let key = self.binding.keys.sealing_key(self.id()).await?;
+        self.binding.seal(table, &key, item)
+    }
+
+    /// Opens one stored item, however it arrived: from a stream, an export, a plain client.
+    ///
+    /// # Errors
+    ///
+    /// When the item is not this tenant's, or an attribute that the schema calls encrypted does not open. Then nothing of it is
+    /// returned.
+    pub async fn open(&self, table: &str, item: Item) -> Result<Item, Error> {
+        let mut opened = self.open_all(table, vec![item]).await?;
+        Ok(opened.pop().unwrap_or_default())
+    }
+
+    /// Opens many stored items, asking for each distinct data key once and for all at the same time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tenant::open`]; the first item that does not open fails them all.
+    pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
+        let table = self.binding.table(Some(table))?;
+        let records = distinct_records(self.id(), items.iter().map(|item| (&**table, item, None)))?;
+        let keys = self.binding.opening_keys(records).await?;
+        let opened = |item| {
+            let identity = stored_identity(table, self.id(), &item, None)?;
+            Ok(open(table, &identity, &keys, item)?)
+        };
+        items.into_iter().map(opened).collect()
+    }
+
+    pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {
+        let found = self.binding.tables.iter().find(|(_, schema)| schema.name() == logical);
+        found.map(|(name, schema)| (name.as_str(), &**schema))
+    }
+}

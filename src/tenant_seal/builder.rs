@@ -1,0 +1,256 @@
+//! Configuration: setters never fail, `build` checks everything once.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_types::SdkConfig;
+
+use super::TenantSeal;
+use crate::client::Tables;
+use crate::context::{InvalidContext, StaticPairs};
+use crate::keys::{DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KmsKeyService, RoleArn, Tenancy};
+use crate::schema::{InvalidSchema, Record, TableSchema};
+use crate::tenant::{AliasTemplate, InvalidAliasTemplate};
+
+/// Configures a [`TenantSeal`]. Nothing is checked before [`TenantSealBuilder::build`].
+#[must_use = "nothing is configured before `build`"]
+#[derive(Default)]
+pub struct TenantSealBuilder {
+    keys: Option<Keys>,
+    alias_template: Option<String>,
+    pairs: Vec<(String, String)>,
+    former: Vec<Vec<(String, String)>>,
+    schemas: Vec<Result<TableSchema, InvalidSchema>>,
+    physical: Vec<(String, String)>,
+    rotation: Option<Duration>,
+    max_age: Option<Duration>,
+    capacity: Option<u64>,
+}
+
+enum Keys {
+    AssumeRole(String),
+    Ambient { account: String },
+    Service(Arc<dyn KeyService>),
+}
+
+impl TenantSealBuilder {
+    /// How long one data key seals new items, unless configured: a day.
+    const ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
+    /// How long a data key is used before KMS is asked again, unless configured: 15 minutes. This is the revocation delay.
+    const MAX_AGE: Duration = Duration::from_secs(15 * 60);
+    /// The most data keys kept in memory, unless configured; about 1 KB each.
+    const CAPACITY: u64 = 100_000;
+
+    /// Reaches the tenants' keys by assuming this role, once per tenant: the role in the key account.
+    pub fn assume_role(mut self, role_arn: impl Into<String>) -> Self {
+        self.keys = Some(Keys::AssumeRole(role_arn.into()));
+        self
+    }
+
+    /// Reaches the tenants' keys with the credentials of the configuration, for keys in `account` (12 digits).
+    ///
+    /// Then IAM does not keep tenants apart in this process; the encryption context and this library still do.
+    pub fn ambient_credentials(mut self, account: impl Into<String>) -> Self {
+        self.keys = Some(Keys::Ambient { account: account.into() });
+        self
+    }
+
+    /// Takes data keys from an implementation of your own, or from [`InMemoryKeyService`](crate::keys::InMemoryKeyService) in
+    /// unit tests.
+    pub fn key_service(mut self, service: Arc<dyn KeyService>) -> Self {
+        self.keys = Some(Keys::Service(service));
+        self
+    }
+
+    /// How a tenant's alias is named; `alias/customer-{tenant}` unless configured.
+    pub fn alias_template(mut self, template: impl Into<String>) -> Self {
+        self.alias_template = Some(template.into());
+        self
+    }
+
+    /// Adds a static pair to the encryption context, for example `env` and `prod`. It appears in CloudTrail.
+    pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.pairs.push((name.into(), value.into()));
+        self
+    }
+
+    /// Names pairs that were configured before: items sealed with them still open, new items are not sealed with them.
+    pub fn former_context<N: Into<String>, V: Into<String>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        self.former.push(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+        self
+    }
+
+    /// Registers a record type. Several types may share one table.
+    pub fn record<T: Record>(mut self) -> Self {
+        self.schemas.push(TableSchema::of::<T>());
+        self
+    }
+
+    /// Registers a table without a struct.
+    pub fn table(mut self, schema: TableSchema) -> Self {
+        self.schemas.push(Ok(schema));
+        self
+    }
+
+    /// Stores the logical table `logical` in the physical table `physical`: for prefixes per stage, or a table restored under a
+    /// new name. Items are bound to the logical name.
+    pub fn table_name(mut self, logical: impl Into<String>, physical: impl Into<String>) -> Self {
+        self.physical.push((logical.into(), physical.into()));
+        self
+    }
+
+    /// How long one data key seals new items: a day unless configured, two at most.
+    pub fn data_key_rotation(mut self, period: Duration) -> Self {
+        self.rotation = Some(period);
+        self
+    }
+
+    /// How long a data key is used before KMS is asked for it again: 15 minutes unless configured, a day at most.
+    ///
+    /// This is the longest that a revoked tenant's items stay readable in a running process.
+    pub fn data_key_max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The most data keys kept in memory; the least used go first.
+    pub fn data_key_capacity(mut self, keys: u64) -> Self {
+        self.capacity = Some(keys);
+        self
+    }
+
+    /// Checks the configuration. `config` gives the Region, the credentials and the HTTP client of every AWS client.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names what is missing or contradicts itself.
+    pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
+        let Self { keys, alias_template, pairs, former, schemas, physical, rotation, max_age, capacity } = self;
+        let tables = tables(schemas, physical)?;
+        let aliases = alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
+        let contexts =
+            std::iter::once(pairs).chain(former).map(StaticPairs::new).collect::<Result<Vec<_>, InvalidContext>>()?;
+        let rotation = within(rotation, Self::ROTATION, Self::ROTATION * 2).ok_or(ConfigError::Rotation)?;
+        let max_age = within(max_age, Self::MAX_AGE, Self::ROTATION).ok_or(ConfigError::MaxAge)?;
+        let service = keys.ok_or(ConfigError::NoKeys)?.service(config, aliases)?;
+        let time = config.time_source().unwrap_or_default();
+        let capacity = capacity.unwrap_or(Self::CAPACITY);
+        let keys = DataKeys::new(DataKeysConfig { service, time, contexts, capacity, rotation, max_age });
+        TenantSeal::new(tables, keys, config)
+    }
+}
+
+impl Keys {
+    fn service(self, config: &SdkConfig, aliases: AliasTemplate) -> Result<Arc<dyn KeyService>, ConfigError> {
+        if let Self::Service(service) = self {
+            return Ok(service);
+        }
+        // The SDK would print KMS's answers, data keys included, when trace logging is on as well.
+        if std::env::var("LOG_SENSITIVE_BODIES").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Err(ConfigError::SensitiveBodiesLogged);
+        }
+        let region = config.region().ok_or(ConfigError::NoRegion)?.as_ref();
+        Ok(match self {
+            Self::AssumeRole(role) => {
+                Arc::new(KmsKeyService::assume_role(config, Tenancy::new(RoleArn::parse(&role)?, aliases), region))
+            }
+            Self::Ambient { account } => {
+                if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(ConfigError::Account(account));
+                }
+                Arc::new(KmsKeyService::ambient(config, aliases, &account, region))
+            }
+            Self::Service(service) => service,
+        })
+    }
+}
+
+/// The schemas by physical table name.
+fn tables(schemas: Vec<Result<TableSchema, InvalidSchema>>, physical: Vec<(String, String)>) -> Result<Tables, ConfigError> {
+    let mut logical: BTreeMap<String, TableSchema> = BTreeMap::new();
+    for schema in schemas {
+        let schema = schema?;
+        match logical.get_mut(schema.name()) {
+            Some(other) => other.merge(schema)?,
+            None => {
+                logical.insert(schema.name().to_owned(), schema);
+            }
+        }
+    }
+    if logical.is_empty() {
+        return Err(ConfigError::NoTables);
+    }
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for (logical_name, physical_name) in physical {
+        if !logical.contains_key(&logical_name) || names.insert(logical_name.clone(), physical_name).is_some() {
+            return Err(ConfigError::TableName(logical_name));
+        }
+    }
+    let mut tables = Tables::new();
+    for (name, schema) in logical {
+        match tables.entry(names.remove(&name).unwrap_or(name)) {
+            Entry::Vacant(free) => free.insert(Arc::new(schema)),
+            Entry::Occupied(taken) => return Err(ConfigError::TableName(taken.key().clone())),
+        };
+    }
+    Ok(tables)
+}
+
+/// A configured duration that is more than nothing and at most `most`.
+fn within(configured: Option<Duration>, otherwise: Duration, most: Duration) -> Option<Duration> {
+    Some(configured.unwrap_or(otherwise)).filter(|duration| !duration.is_zero() && *duration <= most)
+}
+
+impl fmt::Debug for TenantSealBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TenantSealBuilder(..)")
+    }
+}
+
+/// Why a configuration does not work.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Nobody said where data keys come from.
+    #[error("no keys: call `assume_role`, `ambient_credentials` or `key_service`")]
+    NoKeys,
+    /// There is no table.
+    #[error("no tables: register a record type with `record::<T>()`")]
+    NoTables,
+    /// The SDK's configuration has no Region.
+    #[error("the SDK configuration has no Region")]
+    NoRegion,
+    /// The SDK's configuration has no HTTP client and the SDK was built without one.
+    #[error("the SDK configuration has no HTTP client: enable `default-https-client` or set one")]
+    NoHttpClient,
+    /// An account is not 12 digits.
+    #[error("`{0}` is not an AWS account id: it has 12 digits")]
+    Account(String),
+    /// The role's ARN is malformed.
+    #[error(transparent)]
+    Role(#[from] InvalidRoleArn),
+    /// The alias template is malformed.
+    #[error(transparent)]
+    Alias(#[from] InvalidAliasTemplate),
+    /// The encryption context's pairs are not allowed.
+    #[error(transparent)]
+    Context(#[from] InvalidContext),
+    /// A record does not hold together, or two records disagree.
+    #[error(transparent)]
+    Schema(#[from] InvalidSchema),
+    /// `table_name` names a logical table that does not exist, or one name twice.
+    #[error("`table_name`: table `{0}` is not registered, or named twice")]
+    TableName(String),
+    /// The rotation period is out of range.
+    #[error("`data_key_rotation` is more than nothing and at most 48 hours")]
+    Rotation,
+    /// The maximum age is out of range.
+    #[error("`data_key_max_age` is more than nothing and at most 24 hours")]
+    MaxAge,
+    /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
+    #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
+    SensitiveBodiesLogged,
+}
