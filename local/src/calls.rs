@@ -1,0 +1,170 @@
+//! What has been asked of the stack: counts, and a trail of calls as CloudTrail would keep it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+
+/// One of the services that the stack speaks for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Service {
+    /// The Key Management Service.
+    Kms,
+    /// The Security Token Service.
+    Sts,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kms => "kms",
+            Self::Sts => "sts",
+        })
+    }
+}
+
+/// A call as it arrives. What the request does not carry, or carries illegibly, is `None` or empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The service.
+    pub service: Service,
+    /// The operation, such as `Decrypt` or `AssumeRole`.
+    pub operation: String,
+    /// The ARN of the caller: a user, or the session of a role. `None` when the credentials are not known.
+    pub principal: Option<String>,
+    /// The session name: of the calling session, or the one that AssumeRole asks for.
+    pub session_name: Option<String>,
+    /// The key, as the request names it: a key id, an alias or an ARN. Of ReEncrypt, the source key.
+    pub key_id: Option<String>,
+    /// The ARN of that key, or of the key that the ciphertext names; the role's ARN of AssumeRole.
+    pub resource: Option<String>,
+    /// The encryption context. Of ReEncrypt, that of the source.
+    pub encryption_context: BTreeMap<String, String>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It has not ended yet.
+    Pending,
+    /// It was answered.
+    Answered,
+    /// It was answered with this error code.
+    Refused(String),
+    /// Its connection was dropped, by a fault or by the client.
+    Dropped,
+}
+
+/// A call and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallRecord {
+    /// The call.
+    pub call: Call,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Counts and records the calls to KMS and STS, from their arrival on.
+///
+/// The counts are exact; of the records, the latest [`Calls::KEPT`] are kept.
+#[derive(Debug, Default)]
+pub struct Calls {
+    log: Mutex<Log>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    counts: BTreeMap<(Service, String), u64>,
+    records: VecDeque<CallRecord>,
+    /// The number of the first of `records`, counted from the start of the stack.
+    first: u64,
+}
+
+/// A call on its way. Dropping it unanswered says that the client has gone away.
+#[derive(Debug)]
+pub(crate) struct Ongoing<'a> {
+    calls: &'a Calls,
+    number: u64,
+    outcome: Outcome,
+}
+
+impl Calls {
+    /// How many records are kept.
+    pub const KEPT: usize = 10_000;
+
+    /// How many calls there were, by service and operation.
+    pub fn counts(&self) -> BTreeMap<(Service, String), u64> {
+        self.lock().counts.clone()
+    }
+
+    /// How often this operation was called, of whichever service.
+    pub fn count(&self, operation: &str) -> u64 {
+        self.lock()
+            .counts
+            .iter()
+            .filter(|((_, name), _)| name == operation)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// The latest calls in the order of their arrival.
+    pub fn records(&self) -> Vec<CallRecord> {
+        self.lock().records.iter().cloned().collect()
+    }
+
+    /// Forgets all counts and records.
+    pub fn reset(&self) {
+        let mut log = self.lock();
+        log.counts.clear();
+        log.first += log.records.len() as u64;
+        log.records.clear();
+    }
+
+    pub(crate) fn begin(&self, call: Call) -> Ongoing<'_> {
+        let mut log = self.lock();
+        *log.counts.entry((call.service, call.operation.clone())).or_default() += 1;
+        if log.records.len() == Self::KEPT {
+            log.records.pop_front();
+            log.first += 1;
+        }
+        log.records.push_back(CallRecord {
+            call,
+            outcome: Outcome::Pending,
+        });
+        let number = log.first + log.records.len() as u64 - 1;
+        Ongoing {
+            calls: self,
+            number,
+            outcome: Outcome::Dropped,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ongoing<'_> {
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Ongoing<'_> {
+    fn drop(&mut self) {
+        let mut log = self.calls.lock();
+        // The record may have been reset or pushed out meanwhile.
+        let index = self
+            .number
+            .checked_sub(log.first)
+            .and_then(|index| usize::try_from(index).ok());
+        if let Some(record) = index.and_then(|index| log.records.get_mut(index)) {
+            record.outcome = std::mem::replace(&mut self.outcome, Outcome::Dropped);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Rotation: more key material under the same key id.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    random::{self, NoRandomness},
+    refusal::{Refusal, kms as code},
+    state::keys::{Key, Material},
+};
+
+use super::{input::OnlyKeyId, session::Session};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct EnableKeyRotation {
+    key_id: String,
+    rotation_period_in_days: Option<u32>,
+}
+
+/// How often a key can be rotated on demand.
+const MAX_ROTATIONS: usize = 25;
+
+impl Session<'_> {
+    pub(super) fn rotate_key_on_demand(&mut self, input: OnlyKeyId) -> Result<Value, Refusal> {
+        let target = self.resolve_key(&input.key_id)?;
+        self.authorise("kms:RotateKeyOnDemand", &target)?;
+        if self.usable(&target)?.materials.len() > MAX_ROTATIONS {
+            return Err(code::LIMIT_EXCEEDED.because(format!("a key can be rotated on demand {MAX_ROTATIONS} times")));
+        }
+        let material = Material::new()?;
+        let key = self.key_mut(&target.key)?;
+        key.materials.push(material);
+        Ok(json!({ "KeyId": key.name.id }))
+    }
+
+    pub(super) fn enable_key_rotation(&mut self, input: EnableKeyRotation) -> Result<(), Refusal> {
+        let days = input.rotation_period_in_days.unwrap_or(365);
+        if !(90..=2560).contains(&days) {
+            return Err(code::VALIDATION.because("RotationPeriodInDays must be between 90 and 2560"));
+        }
+        let target = self.resolve_key(&input.key_id)?;
+        self.authorise_with("kms:EnableKeyRotation", &target, |context| {
+            context.set("kms:RotationPeriodInDays", days.to_string());
+        })?;
+        self.usable(&target)?;
+        self.key_mut(&target.key)?.rotation_days = Some(days);
+        Ok(())
+    }
+
+    pub(super) fn disable_key_rotation(&mut self, input: OnlyKeyId) -> Result<(), Refusal> {
+        let target = self.resolve_key(&input.key_id)?;
+        self.authorise("kms:DisableKeyRotation", &target)?;
+        self.usable(&target)?;
+        self.key_mut(&target.key)?.rotation_days = None;
+        Ok(())
+    }
+
+    pub(super) fn get_key_rotation_status(&mut self, input: OnlyKeyId) -> Result<Value, Refusal> {
+        let target = self.resolve_key(&input.key_id)?;
+        self.authorise("kms:GetKeyRotationStatus", &target)?;
+        let key = self.key(&target.key)?;
+        let mut status = json!({ "KeyId": key.name.id, "KeyRotationEnabled": key.rotation_days.is_some() });
+        if let Some(days) = key.rotation_days {
+            status["RotationPeriodInDays"] = days.into();
+        }
+        Ok(status)
+    }
+}
+
+impl Key {
+    /// The material that encrypts now.
+    pub(super) fn current_material(&self) -> &Material {
+        self.materials
+            .last()
+            .expect("a key is created with material, and none is ever removed")
+    }
+}
+
+impl Material {
+    pub(super) fn new() -> Result<Self, NoRandomness> {
+        Ok(Self {
+            bytes: random::array()?,
+            id: random::hex(32)?,
+        })
+    }
+}

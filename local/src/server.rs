@@ -1,0 +1,169 @@
+//! One HTTP server per service: reads a message, lets the faults have their way, and writes the answer.
+
+use std::{convert::Infallible, io, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::Response,
+};
+use futures_util::stream;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    calls::{Call, Outcome, Service},
+    faults::Effect,
+    kms,
+    refusal::Refusal,
+    state::Shared,
+    sts,
+};
+
+/// More than any request of KMS or STS; a key policy of 32 KB is the largest part of one.
+const MAX_BODY: usize = 1 << 20;
+
+/// A request that has arrived in full.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// A request that has been read as far as it could be, and the way to answer it.
+///
+/// Between the two lies whatever the faults do to the call; no lock is held meanwhile.
+pub(crate) trait Protocol: Sized {
+    const SERVICE: Service;
+    const CONTENT_TYPE: &'static str;
+
+    /// Reads a message. Its defects are answered later, by `answer`.
+    fn read(message: Message, shared: &Shared) -> Self;
+
+    /// What is being called.
+    fn call(&self, shared: &Shared) -> Call;
+
+    /// Does what the message asks for, and gives the body of the answer.
+    fn answer(self, shared: &Shared, request_id: &str) -> Result<String, Refusal>;
+
+    /// The body of an error.
+    fn refuse(refusal: &Refusal, request_id: &str) -> String;
+}
+
+#[derive(Clone, Debug)]
+struct Server {
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<bool>,
+}
+
+/// Serves a service until `stopped` becomes true.
+pub(crate) async fn serve(
+    service: Service,
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let server = Server {
+        shared,
+        stopped: stopped.clone(),
+    };
+    let router = match service {
+        Service::Kms => Router::new().fallback(handle::<kms::Incoming>),
+        Service::Sts => Router::new().fallback(handle::<sts::Incoming>),
+    };
+    axum::serve(listener, router.with_state(server))
+        .with_graceful_shutdown(until(stopped))
+        .await
+}
+
+/// Resolves when the stack stops, or is gone.
+pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error says that the sender is gone, and with it the stack.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn handle<P: Protocol>(State(server): State<Server>, request: Request) -> Result<Response, Infallible> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return Ok(respond(
+            StatusCode::PAYLOAD_TOO_LARGE.as_u16(),
+            P::CONTENT_TYPE,
+            "",
+            String::new(),
+        ));
+    };
+    let shared = &server.shared;
+    let incoming = P::read(
+        Message {
+            headers: parts.headers,
+            body,
+        },
+        shared,
+    );
+    let call = incoming.call(shared);
+    let mut cleared = shared.faults.watch_clearing();
+    let effects = shared.faults.meet(&call);
+    let ongoing = shared.calls.begin(call);
+    let request_id = crate::random::uuid().unwrap_or_default();
+
+    let mut injected = None;
+    for effect in effects {
+        let pause = async {
+            match effect {
+                Effect::Delay(by) => tokio::time::sleep(by).await,
+                Effect::Hang => drop(cleared.changed().await),
+                Effect::Fail(refusal) => injected = Some(refusal),
+                Effect::Disconnect => return true,
+            }
+            false
+        };
+        // A stack that stops does not wait for the calls that it delays itself.
+        let broken = tokio::select! {
+            broken = pause => broken,
+            () = until(server.stopped.clone()) => true,
+        };
+        if broken {
+            return Ok(break_off());
+        }
+    }
+    let answer = match injected {
+        Some(refusal) => Err(refusal),
+        None => incoming.answer(shared, &request_id),
+    };
+    Ok(match answer {
+        Ok(body) => {
+            ongoing.end(Outcome::Answered);
+            respond(200, P::CONTENT_TYPE, &request_id, body)
+        }
+        Err(refusal) => {
+            ongoing.end(Outcome::Refused(refusal.code.clone().into_owned()));
+            respond(
+                refusal.status,
+                P::CONTENT_TYPE,
+                &request_id,
+                P::refuse(&refusal, &request_id),
+            )
+        }
+    })
+}
+
+fn respond(status: u16, content_type: &str, request_id: &str, body: String) -> Response {
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, content_type)
+        .header("x-amzn-RequestId", request_id)
+        .body(Body::from(body));
+    // The only part that a user chooses is the status of an injected fault.
+    response.unwrap_or_else(|_| {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+/// An answer that ends before its body does, which closes the connection.
+fn break_off() -> Response {
+    let broken = stream::once(async { Err::<Bytes, _>(io::Error::other("connection dropped by a fault")) });
+    Response::new(Body::from_stream(broken))
+}

@@ -1,0 +1,189 @@
+//! Starting and stopping, and what a client needs to know.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use aws_credential_types::Credentials;
+use aws_types::SdkConfig;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::{
+    account::Account,
+    calls::{Calls, Service},
+    clock::Clock,
+    error::Error,
+    faults::Faults,
+    sdk::{self, Endpoints},
+    server,
+    state::Shared,
+};
+
+/// DynamoDB, KMS and STS, running in this process on loopback ports of their own.
+///
+/// The stack stops when it is [shut down](Self::shutdown) or dropped. It needs a Tokio runtime, and works on a
+/// current-thread one.
+#[derive(Debug)]
+pub struct Stack {
+    shared: Arc<Shared>,
+    endpoints: Endpoints,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+/// A stack being described; see [`Stack::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a stack runs when it is started"]
+pub struct StackBuilder {
+    region: String,
+}
+
+impl Stack {
+    /// Starts a stack with nothing in it, in us-east-1.
+    ///
+    /// # Errors
+    /// When no loopback port or no memory database can be opened.
+    pub async fn start() -> Result<Self, Error> {
+        Self::builder().start().await
+    }
+
+    /// Begins to describe a stack.
+    pub fn builder() -> StackBuilder {
+        StackBuilder {
+            region: "us-east-1".to_owned(),
+        }
+    }
+
+    /// Where DynamoDB listens: `http://127.0.0.1:<port>`.
+    pub fn dynamodb_url(&self) -> &str {
+        &self.endpoints.dynamodb
+    }
+
+    /// Where KMS listens.
+    pub fn kms_url(&self) -> &str {
+        &self.endpoints.kms
+    }
+
+    /// Where STS listens.
+    pub fn sts_url(&self) -> &str {
+        &self.endpoints.sts
+    }
+
+    /// The Region of [`sdk_config`](Self::sdk_config) and [`environment`](Self::environment). The stack serves every
+    /// Region: that of a call is the one that it is signed for.
+    pub fn region(&self) -> &str {
+        &self.shared.region
+    }
+
+    /// An account, by its twelve digits.
+    ///
+    /// # Errors
+    /// [`Error::AccountId`] when it does not have twelve digits.
+    pub fn account(&self, id: &str) -> Result<Account, Error> {
+        Account::new(Arc::clone(&self.shared), id)
+    }
+
+    /// A genuine `SdkConfig`: these credentials, the Region, and the endpoint of each service.
+    ///
+    /// The credentials are those of a user (`&admin`), or of a session, as [`Credentials`]. The configuration tells
+    /// the time by the stack's [clock](Self::clock), so that clients see credentials expire when the stack does.
+    pub fn sdk_config(&self, credentials: impl Into<Credentials>) -> SdkConfig {
+        sdk::config(credentials.into(), &self.shared, &self.endpoints)
+    }
+
+    /// The environment variables by which AWS SDKs and the AWS CLI in other processes find the stack.
+    ///
+    /// Unset `AWS_PROFILE` and `AWS_SESSION_TOKEN` there, if the credentials come without a session token.
+    pub fn environment(&self, credentials: impl Into<Credentials>) -> Vec<(&'static str, String)> {
+        sdk::environment(&credentials.into(), &self.shared.region, &self.endpoints)
+    }
+
+    /// The stack's time, which can be advanced.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// The calls that KMS and STS have received.
+    pub fn calls(&self) -> &Calls {
+        &self.shared.calls
+    }
+
+    /// The ways to make calls to KMS and STS late or fail.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// Stops the servers and waits until requests that they are serving are answered.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        for server in std::mem::take(&mut self.servers) {
+            // A server that panicked has stopped as well.
+            let _ = server.await;
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl StackBuilder {
+    /// The Region that clients are told to use.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// Starts the stack.
+    ///
+    /// # Errors
+    /// When no loopback port or no memory database can be opened.
+    pub async fn start(self) -> Result<Stack, Error> {
+        let shared = Arc::new(Shared::new(self.region));
+        let (stop, stopped) = watch::channel(false);
+        let (dynamodb, dynamodb_url) = listen().await?;
+        let (kms, kms_url) = listen().await?;
+        let (sts, sts_url) = listen().await?;
+        let database = dynoxide::Database::memory().map_err(|error| Error::DynamoDb(Box::new(error)))?;
+
+        let until_stopped = server::until(stopped.clone());
+        // What a server could still report after it has bound its port would reach nobody; clients see the connection fail.
+        let servers = vec![
+            tokio::spawn(async {
+                drop(dynoxide::server::serve_with_shutdown(dynamodb, database, until_stopped).await)
+            }),
+            tokio::spawn(serve(Service::Kms, kms, &shared, &stopped)),
+            tokio::spawn(serve(Service::Sts, sts, &shared, &stopped)),
+        ];
+        let endpoints = Endpoints {
+            dynamodb: dynamodb_url,
+            kms: kms_url,
+            sts: sts_url,
+        };
+        Ok(Stack {
+            shared,
+            endpoints,
+            stop,
+            servers,
+        })
+    }
+}
+
+fn serve(
+    service: Service,
+    listener: TcpListener,
+    shared: &Arc<Shared>,
+    stopped: &watch::Receiver<bool>,
+) -> impl Future<Output = ()> + use<> {
+    let serving = server::serve(service, listener, Arc::clone(shared), stopped.clone());
+    async { drop(serving.await) }
+}
+
+async fn listen() -> Result<(TcpListener, String), Error> {
+    let bind = async {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        Ok::<_, io::Error>((listener, url))
+    };
+    bind.await.map_err(Error::Listen)
+}

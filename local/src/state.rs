@@ -1,0 +1,44 @@
+//! Everything the stack remembers, behind one lock.
+
+pub(crate) mod iam;
+pub(crate) mod keys;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{calls::Calls, clock::Clock, faults::Faults};
+use iam::Iam;
+use keys::Keys;
+
+/// The accounts' users, roles and keys.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) iam: Iam,
+    pub(crate) keys: Keys,
+}
+
+/// What all parts of a running stack share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) region: String,
+    pub(crate) clock: Clock,
+    pub(crate) calls: Calls,
+    pub(crate) faults: Faults,
+    state: Mutex<State>,
+}
+
+impl Shared {
+    pub(crate) fn new(region: String) -> Self {
+        Self {
+            region,
+            clock: Clock::default(),
+            calls: Calls::default(),
+            faults: Faults::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The state, for one synchronous step. A panic in such a step is a bug, but no reason to stop answering.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

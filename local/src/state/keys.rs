@@ -1,0 +1,188 @@
+//! Keys and aliases.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use crate::policy::Policy;
+
+/// A key's place: multi-Region keys share their id, but not their Region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyName {
+    pub(crate) region: String,
+    pub(crate) id: String,
+}
+
+/// An alias's place. `name` begins with `alias/`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AliasName {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Alias {
+    pub(crate) target: KeyName,
+    pub(crate) created: SystemTime,
+    pub(crate) updated: SystemTime,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) account: String,
+    pub(crate) name: KeyName,
+    pub(crate) description: String,
+    pub(crate) created: SystemTime,
+    pub(crate) enabled: bool,
+    /// When it will be deleted, if it will.
+    pub(crate) deletion: Option<SystemTime>,
+    pub(crate) policy: KeyPolicy,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) multi_region: bool,
+    /// Oldest first, never empty: a rotation adds one.
+    pub(crate) materials: Vec<Material>,
+    /// The period of automatic rotation in days, when it is on.
+    pub(crate) rotation_days: Option<u32>,
+}
+
+/// A key policy as it was written, which is how it is read back, and as it is understood.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyPolicy {
+    pub(crate) text: String,
+    pub(crate) policy: Arc<Policy>,
+}
+
+/// One generation of key material.
+#[derive(Clone)]
+pub(crate) struct Material {
+    pub(crate) bytes: [u8; 32],
+    /// What `KeyMaterialId` says.
+    pub(crate) id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyState {
+    Enabled,
+    Disabled,
+    PendingDeletion,
+    /// Past its deletion date. Kept only so that its ciphertexts are told apart from garbage.
+    Deleted,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    keys: BTreeMap<KeyName, Key>,
+    aliases: BTreeMap<AliasName, Alias>,
+    /// The other direction of `aliases`, which every authorisation asks for.
+    names: BTreeMap<KeyName, BTreeSet<String>>,
+}
+
+impl Key {
+    pub(crate) fn arn(&self) -> String {
+        format!("arn:aws:kms:{}:{}:key/{}", self.name.region, self.account, self.name.id)
+    }
+
+    pub(crate) fn state(&self, now: SystemTime) -> KeyState {
+        match self.deletion {
+            Some(deletion) if now >= deletion => KeyState::Deleted,
+            Some(_) => KeyState::PendingDeletion,
+            None if self.enabled => KeyState::Enabled,
+            None => KeyState::Disabled,
+        }
+    }
+}
+
+impl KeyState {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "Enabled",
+            Self::Disabled => "Disabled",
+            Self::PendingDeletion | Self::Deleted => "PendingDeletion",
+        }
+    }
+}
+
+impl AliasName {
+    pub(crate) fn arn(&self) -> String {
+        format!("arn:aws:kms:{}:{}:{}", self.region, self.account, self.name)
+    }
+}
+
+impl Keys {
+    /// A key by its name, unless its time is over.
+    pub(crate) fn get(&self, name: &KeyName, now: SystemTime) -> Option<&Key> {
+        self.keys.get(name).filter(|key| key.state(now) != KeyState::Deleted)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &KeyName, now: SystemTime) -> Option<&mut Key> {
+        self.keys
+            .get_mut(name)
+            .filter(|key| key.state(now) != KeyState::Deleted)
+    }
+
+    /// Whether there is or ever was such a key.
+    pub(crate) fn was_ever(&self, name: &KeyName) -> bool {
+        self.keys.contains_key(name)
+    }
+
+    pub(crate) fn insert(&mut self, key: Key) {
+        self.keys.insert(key.name.clone(), key);
+    }
+
+    /// The keys of an account in a Region, in the order of their ids.
+    pub(crate) fn of(&self, account: &str, region: &str, now: SystemTime) -> impl Iterator<Item = &Key> {
+        self.keys.values().filter(move |key| {
+            key.account == account && key.name.region == region && key.state(now) != KeyState::Deleted
+        })
+    }
+
+    pub(crate) fn alias(&self, name: &AliasName) -> Option<&Alias> {
+        self.aliases.get(name)
+    }
+
+    /// Points an alias at a key, whether it exists or not.
+    pub(crate) fn put_alias(&mut self, name: AliasName, alias: Alias) {
+        self.remove_alias(&name);
+        self.names
+            .entry(alias.target.clone())
+            .or_default()
+            .insert(name.name.clone());
+        self.aliases.insert(name, alias);
+    }
+
+    pub(crate) fn remove_alias(&mut self, name: &AliasName) -> Option<Alias> {
+        let alias = self.aliases.remove(name)?;
+        if let Some(names) = self.names.get_mut(&alias.target) {
+            names.remove(&name.name);
+        }
+        Some(alias)
+    }
+
+    /// The aliases of an account in a Region, in the order of their names, those of deleted keys left out.
+    pub(crate) fn aliases_of(
+        &self,
+        account: &str,
+        region: &str,
+        now: SystemTime,
+    ) -> impl Iterator<Item = (&AliasName, &Alias)> {
+        self.aliases.iter().filter(move |(name, alias)| {
+            name.account == account && name.region == region && self.get(&alias.target, now).is_some()
+        })
+    }
+
+    /// The names of a key's aliases.
+    pub(crate) fn aliases_to(&self, key: &KeyName) -> impl ExactSizeIterator<Item = &String> {
+        const NONE: &BTreeSet<String> = &BTreeSet::new();
+        self.names.get(key).unwrap_or(NONE).iter()
+    }
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Material").field("id", &self.id).finish_non_exhaustive()
+    }
+}

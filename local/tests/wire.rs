@@ -1,0 +1,16 @@
+//! The stack through the unmodified AWS SDK, over sockets.
+
+#[path = "wire/authorisation.rs"]
+mod authorisation;
+#[path = "wire/ciphertexts.rs"]
+mod ciphertexts;
+#[path = "wire/faults.rs"]
+mod faults;
+#[path = "wire/fixture.rs"]
+mod fixture;
+#[path = "wire/keys.rs"]
+mod keys;
+#[path = "wire/sessions.rs"]
+mod sessions;
+#[path = "wire/stack.rs"]
+mod stack;

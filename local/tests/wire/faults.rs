@@ -1,0 +1,145 @@
+//! Counting, recording, delaying and failing calls.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_kms::{Client as Kms, config::retry::RetryConfig, error::SdkError};
+use tenantseal_local::{Outcome, Service};
+
+use crate::fixture::{Fixture, ROLE, alias, data_key, refusal, session_policy};
+
+/// A client that tries once, so that counts are those of the test.
+fn once(fixture: &Fixture) -> Kms {
+    let config = fixture.stack.sdk_config(&fixture.admin).into_builder();
+    Kms::new(&config.retry_config(RetryConfig::disabled()).build())
+}
+
+#[tokio::test]
+async fn calls_are_counted_and_recorded_with_their_outcome() {
+    let fixture = Fixture::start().await;
+    let key = fixture.key(&alias("a"), None).await;
+    fixture.stack.calls().reset();
+    let kms = fixture.session(Some(session_policy("a"))).await;
+    data_key(&kms, &alias("a"), "a").send().await.unwrap();
+    data_key(&kms, &key, "a").send().await.unwrap_err();
+
+    let calls = fixture.stack.calls();
+    assert_eq!(
+        (
+            calls.count("AssumeRole"),
+            calls.count("GenerateDataKey"),
+            calls.count("Decrypt")
+        ),
+        (1, 2, 0)
+    );
+    assert_eq!(calls.counts()[&(Service::Kms, "GenerateDataKey".to_owned())], 2);
+    let [assume, made, refused] = &calls.records()[..] else {
+        panic!("{:?}", calls.records())
+    };
+    assert_eq!(assume.call.service, Service::Sts);
+    assert_eq!(assume.call.principal.as_deref(), Some(fixture.admin.user_arn()));
+    assert_eq!(assume.call.session_name.as_deref(), Some("acme-1"));
+    assert_eq!(assume.call.resource.as_deref(), Some(ROLE));
+    assert_eq!(made.outcome, Outcome::Answered);
+    assert_eq!(made.call.key_id, Some(alias("a")));
+    assert_eq!(made.call.resource.as_ref(), Some(&key));
+    assert_eq!(made.call.session_name.as_deref(), Some("acme-1"));
+    assert_eq!(made.call.encryption_context["tenant"], "a");
+    assert_eq!(refused.outcome, Outcome::Refused("AccessDeniedException".to_owned()));
+    assert_eq!(refused.call.key_id.as_ref(), Some(&key));
+    calls.reset();
+    assert!(calls.counts().is_empty() && calls.records().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_fails_as_often_as_it_is_told_to() {
+    let fixture = Fixture::start().await;
+    fixture.key("alias/a", None).await;
+    let kms = once(&fixture);
+    fixture
+        .stack
+        .faults()
+        .on("GenerateDataKey")
+        .times(2)
+        .fail("ThrottlingException", 400);
+    for _ in 0..2 {
+        assert_eq!(
+            refusal(data_key(&kms, "alias/a", "a").send().await),
+            "ThrottlingException"
+        );
+    }
+    data_key(&kms, "alias/a", "a").send().await.unwrap();
+    assert_eq!(fixture.stack.calls().count("GenerateDataKey"), 3);
+
+    fixture
+        .stack
+        .faults()
+        .on("AssumeRole")
+        .fail("RegionDisabledException", 403);
+    assert_eq!(refusal(fixture.assume(ROLE).send().await), "RegionDisabledException");
+    fixture.stack.faults().clear();
+    fixture.assume(ROLE).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_can_mean_one_tenant_only() {
+    let fixture = Fixture::start().await;
+    fixture.key(&alias("a"), None).await;
+    fixture.key(&alias("b"), None).await;
+    let kms = once(&fixture);
+    let of_a = |call: &tenantseal_local::Call| call.key_id == Some(alias("a"));
+    fixture
+        .stack
+        .faults()
+        .on("*")
+        .when(of_a)
+        .fail("KeyUnavailableException", 500);
+    assert_eq!(
+        refusal(data_key(&kms, &alias("a"), "a").send().await),
+        "KeyUnavailableException"
+    );
+    data_key(&kms, &alias("b"), "b").send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_delayed_call_is_served_late() {
+    let fixture = Fixture::start().await;
+    fixture.key("alias/a", None).await;
+    let delay = Duration::from_millis(50);
+    fixture.stack.faults().on("GenerateDataKey").delay(delay);
+    let begun = Instant::now();
+    data_key(&fixture.kms, "alias/a", "a").send().await.unwrap();
+    assert!(begun.elapsed() >= delay);
+}
+
+#[tokio::test]
+async fn a_hanging_call_holds_up_no_other_and_goes_on_when_the_faults_are_cleared() {
+    let fixture = Fixture::start().await;
+    fixture.key("alias/a", None).await;
+    let kms = fixture.kms.clone();
+    fixture.stack.faults().on("GenerateDataKey").hang();
+    let hanging = tokio::spawn(async move { data_key(&kms, "alias/a", "a").send().await });
+    while fixture.stack.calls().count("GenerateDataKey") == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    fixture.kms.describe_key().key_id("alias/a").send().await.unwrap();
+    assert!(!hanging.is_finished());
+    let records = fixture.stack.calls().records();
+    assert!(
+        records
+            .iter()
+            .any(|record| record.call.operation == "GenerateDataKey" && record.outcome == Outcome::Pending)
+    );
+    fixture.stack.faults().clear();
+    hanging.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_can_break_off() {
+    let fixture = Fixture::start().await;
+    fixture.key("alias/a", None).await;
+    fixture.stack.faults().on("GenerateDataKey").disconnect();
+    let error = data_key(&once(&fixture), "alias/a", "a").send().await.unwrap_err();
+    assert!(!matches!(error, SdkError::ServiceError(_)), "{error:?}");
+    let last = fixture.stack.calls().records().pop().unwrap();
+    assert_eq!(last.outcome, Outcome::Dropped);
+}
