@@ -18,10 +18,10 @@ use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
 pub(crate) use key::{KeyRing, UnwrappedKey};
-pub use open::{OpenError, OpenFault};
 #[cfg(test)]
 use open::needed_records;
 pub(crate) use open::{NeededRecord, distinct_records, open, stored_identity};
+pub use open::{OpenError, OpenFault};
 pub use seal::SealError;
 pub(crate) use seal::{check_names, seal};
 

@@ -187,7 +187,9 @@ fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         // The deserializer's message may quote a value, and a path below the attribute may be one: say no more than the attribute.
         let what = match error.path().iter().next() {
-            Some(serde_path_to_error::Segment::Map { key }) => format!("attribute `{key}` is not what the record expects"),
+            Some(serde_path_to_error::Segment::Map { key }) => {
+                format!("attribute `{key}` is not what the record expects")
+            }
             _ => "the item is not such a record: an attribute is missing or superfluous".to_owned(),
         };
         record_error::<T>(what)

@@ -56,7 +56,8 @@ impl TenantSeal {
     fn new(tables: Tables, keys: DataKeys, config: &SdkConfig) -> Result<Self, ConfigError> {
         let dynamodb = aws_sdk_dynamodb::Config::from(config);
         let behavior = config.behavior_version().unwrap_or_else(BehaviorVersion::latest);
-        let http = Http(dynamodb.http_client().or_else(|| default_http_client(behavior)).ok_or(ConfigError::NoHttpClient)?);
+        let http =
+            Http(dynamodb.http_client().or_else(|| default_http_client(behavior)).ok_or(ConfigError::NoHttpClient)?);
         Ok(Self(Arc::new(Inner { tables: Arc::new(tables), keys: Arc::new(keys), dynamodb, http })))
     }
 

@@ -147,7 +147,10 @@ pub(super) fn needed_records(
     answer: Answer,
 ) -> (Answer, Result<Vec<NeededRecord>, Error>) {
     each_returned(operation, answer, |returned| {
-        Ok(distinct_records(tenant, returned.iter().map(|returned| (returned.table, &*returned.item, returned.expected)))?)
+        Ok(distinct_records(
+            tenant,
+            returned.iter().map(|returned| (returned.table, &*returned.item, returned.expected)),
+        )?)
     })
 }
 

@@ -81,7 +81,8 @@ pub(crate) fn distinct_records<'i>(
             distinct.entry(record).or_insert(attribute);
         })?;
     }
-    let owned = |(record, attribute): (&[u8], &str)| NeededRecord { attribute: attribute.to_owned(), record: record.into() };
+    let owned =
+        |(record, attribute): (&[u8], &str)| NeededRecord { attribute: attribute.to_owned(), record: record.into() };
     Ok(distinct.into_iter().map(owned).collect())
 }
 

@@ -40,7 +40,9 @@ fn key(tenant_id: &str, byte: u8) -> Arc<UnwrappedKey> {
 }
 
 fn ring(keys: &[&Arc<UnwrappedKey>]) -> KeyRing {
-    keys.iter().map(|key| (key.stored_record().into(), Arc::clone(key))).collect()
+    let mut ring = KeyRing::default();
+    ring.extend(keys.iter().map(|key| (key.stored_record().into(), Arc::clone(key))));
+    ring
 }
 
 fn s(text: &str) -> AttributeValue {

@@ -130,7 +130,8 @@ impl TenantSealBuilder {
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, pairs, former, schemas, physical, rotation, max_age, capacity } = self;
         let tables = tables(schemas, physical)?;
-        let aliases = alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
+        let aliases =
+            alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
         let contexts =
             std::iter::once(pairs).chain(former).map(StaticPairs::new).collect::<Result<Vec<_>, InvalidContext>>()?;
         let rotation = within(rotation, Self::ROTATION, Self::ROTATION * 2).ok_or(ConfigError::Rotation)?;
@@ -169,7 +170,10 @@ impl Keys {
 }
 
 /// The schemas by physical table name.
-fn tables(schemas: Vec<Result<TableSchema, InvalidSchema>>, physical: Vec<(String, String)>) -> Result<Tables, ConfigError> {
+fn tables(
+    schemas: Vec<Result<TableSchema, InvalidSchema>>,
+    physical: Vec<(String, String)>,
+) -> Result<Tables, ConfigError> {
     let mut logical: BTreeMap<String, TableSchema> = BTreeMap::new();
     for schema in schemas {
         let schema = schema?;
