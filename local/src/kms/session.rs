@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
         let mut own = context.clone();
         own.set_many("kms:ResourceAliases", self.state.keys.aliases_to(&key.name).cloned());
         for (tag, value) in &key.tags {
-            own.set(&format!("aws:ResourceTag/{tag}"), value);
+            own.add(&format!("aws:ResourceTag/{tag}"), value);
         }
         let resource = key.arn();
         let request = Request {
