@@ -168,3 +168,7 @@ impl OwnVerdicts {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that cannot go on has failed
+mod tests;
