@@ -7,7 +7,7 @@ use std::{
 
 use aws_smithy_async::time::TimeSource;
 
-/// The time by which credentials expire, keys are deleted and items live.
+/// The time by which credentials expire and keys are deleted. DynamoDB does not follow it.
 ///
 /// It runs with the system's clock until it is advanced. All clones are the same clock.
 #[derive(Clone, Debug, Default)]
@@ -30,18 +30,6 @@ impl Clock {
 impl TimeSource for Clock {
     fn now(&self) -> SystemTime {
         self.now()
-    }
-}
-
-/// DynamoDB's times to live follow the stack's time too.
-impl dynoxide::storage_backend::Clock for Clock {
-    fn now_unix_secs(&self) -> u64 {
-        epoch_seconds(self.now())
-    }
-
-    fn now_unix_secs_f64(&self) -> f64 {
-        let since = self.now().duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(0.0, |since| since.as_secs_f64())
     }
 }
 

@@ -144,8 +144,7 @@ impl StackBuilder {
         let (dynamodb, dynamodb_url) = listen().await?;
         let (kms, kms_url) = listen().await?;
         let (sts, sts_url) = listen().await?;
-        let database = dynoxide::Database::memory_with_clock(Arc::new(shared.clock.clone()))
-            .map_err(|error| Error::DynamoDb(Box::new(error)))?;
+        let database = dynoxide::Database::memory().map_err(|error| Error::DynamoDb(Box::new(error)))?;
 
         let until_stopped = server::until(stopped.clone());
         // What a server could still report after it has bound its port would reach nobody; clients see the connection fail.
