@@ -8,7 +8,7 @@
 //! | nobody that is the caller | refused | refused |
 //! | the account | identity ∩ session policy must allow | identity ∩ session policy must allow |
 //! | the user or role by its ARN | session policy must allow | identity ∩ session policy must allow |
-//! | the session by its ARN, or `*` | **allowed, whatever the session policy leaves out** | identity ∩ session policy must allow |
+//! | the session by its ARN, or `*` | **allowed, session policy or not** | identity ∩ session policy must allow |
 //!
 //! An explicit `Deny` in any of them refuses in every case. A session without a session policy is not limited by one.
 
@@ -168,3 +168,7 @@ impl OwnVerdicts {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that cannot go on has failed
+mod tests;

@@ -37,7 +37,8 @@ pub struct Call {
     pub principal: Option<String>,
     /// The session name: of the calling session, or the one that AssumeRole asks for.
     pub session_name: Option<String>,
-    /// The key, as the request names it: a key id, an alias or an ARN. Of ReEncrypt, the source key.
+    /// The key, as the request names it: a key id, an alias or an ARN. Of ReEncrypt, the source key; of
+    /// operations on aliases, the alias.
     pub key_id: Option<String>,
     /// The ARN of that key, or of the key that the ciphertext names; the role's ARN of AssumeRole.
     pub resource: Option<String>,

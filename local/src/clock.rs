@@ -7,7 +7,7 @@ use std::{
 
 use aws_smithy_async::time::TimeSource;
 
-/// The time by which credentials expire and keys are deleted.
+/// The time by which credentials expire and keys are deleted. DynamoDB does not follow it.
 ///
 /// It runs with the system's clock until it is advanced. All clones are the same clock.
 #[derive(Clone, Debug, Default)]

@@ -46,9 +46,11 @@ struct Fault {
     effect: Effect,
 }
 
+type Predicate = Box<dyn Fn(&Call) -> bool + Send + Sync>;
+
 struct Matching {
     operation: String,
-    predicate: Option<Box<dyn Fn(&Call) -> bool + Send + Sync>>,
+    predicate: Option<Predicate>,
     left: Option<usize>,
 }
 

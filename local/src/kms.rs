@@ -10,6 +10,7 @@ mod input;
 mod keys;
 mod page;
 mod policies;
+mod replicas;
 mod rotation;
 mod session;
 mod tags;
@@ -84,7 +85,7 @@ impl Protocol for Incoming {
         let caller = self.caller.as_ref().ok();
         let field = |name| self.input.as_ref().ok().and_then(|input| input.get(name));
         let text = |name| field(name).and_then(Value::as_str);
-        let key_id = ["KeyId", "SourceKeyId", "TargetKeyId"].into_iter().find_map(text);
+        let key_id = ["AliasName", "KeyId", "SourceKeyId"].into_iter().find_map(text);
         let context = field("EncryptionContext").or_else(|| field("SourceEncryptionContext"));
         let context = context.and_then(|context| BTreeMap::<String, String>::deserialize(context).ok());
         let resource = caller.and_then(|caller| {
@@ -148,6 +149,7 @@ impl Session<'_> {
             "ListResourceTags" => self.run(input, Self::list_resource_tags),
             "PutKeyPolicy" => self.run(input, Self::put_key_policy),
             "ReEncrypt" => self.run(input, Self::re_encrypt),
+            "ReplicateKey" => self.run(input, Self::replicate_key),
             "RotateKeyOnDemand" => self.run(input, Self::rotate_key_on_demand),
             "ScheduleKeyDeletion" => self.run(input, Self::schedule_key_deletion),
             "TagResource" => self.run(input, Self::tag_resource),

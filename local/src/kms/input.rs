@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Value, json};
 
 use crate::refusal::{Refusal, kms as code};
 
@@ -46,6 +47,12 @@ impl Blob {
 /// Bytes as JSON carries them.
 pub(super) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
+}
+
+impl Tag {
+    pub(super) fn to_json(&self) -> Value {
+        json!({ "TagKey": self.tag_key, "TagValue": self.tag_value })
+    }
 }
 
 impl EncryptionContext {

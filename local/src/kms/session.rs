@@ -174,9 +174,9 @@ impl<'a> Session<'a> {
         context.set("kms:KeySpec", "SYMMETRIC_DEFAULT");
         context.set("kms:KeyUsage", "ENCRYPT_DECRYPT");
         context.set("kms:KeyOrigin", "AWS_KMS");
-        context.set("kms:MultiRegion", key.multi_region.to_string());
-        if key.multi_region {
-            context.set("kms:MultiRegionKeyType", "PRIMARY");
+        context.set("kms:MultiRegion", key.primary_region.is_some().to_string());
+        if key.primary_region.is_some() {
+            context.set("kms:MultiRegionKeyType", key.multi_region_type());
         }
         if let Some(alias) = alias {
             context.set("kms:RequestAlias", alias);
@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
         let mut own = context.clone();
         own.set_many("kms:ResourceAliases", self.state.keys.aliases_to(&key.name).cloned());
         for (tag, value) in &key.tags {
-            own.set(&format!("aws:ResourceTag/{tag}"), value);
+            own.add(&format!("aws:ResourceTag/{tag}"), value);
         }
         let resource = key.arn();
         let request = Request {

@@ -2,7 +2,8 @@
 //!
 //! The rules that decide the hard cases, from "IAM JSON policy elements: Condition operators":
 //!
-//! - All operators and all keys of a statement must hold; of several values of one key, one must match (of a negated operator: none).
+//! - All operators and all keys of a statement must hold; of several values of one key, one must match (of a negated
+//!   operator: none).
 //! - A key that is absent from the request fails a positive operator and satisfies a negated one; `IfExists` is satisfied.
 //! - `ForAllValues:` holds when every value in the request passes, so also when there is none; `ForAnyValue:` when one does.
 //! - A multi-valued key without a set prefix has no defined meaning at AWS. Here such a test never helps the

@@ -9,11 +9,11 @@ impl Form {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
-    /// A parameter, unless it is empty, which counts as absent.
+    /// A parameter. One that is given without a value is not the same as none.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
-            .find(|(known, value)| known == name && !value.is_empty())
+            .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
 
@@ -47,13 +47,8 @@ impl<'a> Member<'a> {
         self.form.get(&self.prefix)
     }
 
-    /// A field of a member that is a structure. Unlike a parameter, it may be empty.
+    /// A field of a member that is a structure.
     pub(super) fn field(&self, name: &str) -> Option<&'a str> {
-        let name = format!("{}.{name}", self.prefix);
-        self.form
-            .0
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.as_str())
+        self.form.get(&format!("{}.{name}", self.prefix))
     }
 }

@@ -2,16 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_kms::{Client as Kms, config::retry::RetryConfig, error::SdkError};
+use aws_sdk_kms::error::SdkError;
 use tenantseal_local::{Outcome, Service};
 
 use crate::fixture::{Fixture, ROLE, alias, data_key, refusal, session_policy};
-
-/// A client that tries once, so that counts are those of the test.
-fn once(fixture: &Fixture) -> Kms {
-    let config = fixture.stack.sdk_config(&fixture.admin).into_builder();
-    Kms::new(&config.retry_config(RetryConfig::disabled()).build())
-}
 
 #[tokio::test]
 async fn calls_are_counted_and_recorded_with_their_outcome() {
@@ -54,7 +48,7 @@ async fn calls_are_counted_and_recorded_with_their_outcome() {
 async fn a_call_fails_as_often_as_it_is_told_to() {
     let fixture = Fixture::start().await;
     fixture.key("alias/a", None).await;
-    let kms = once(&fixture);
+    let kms = &fixture.kms;
     fixture
         .stack
         .faults()
@@ -63,11 +57,11 @@ async fn a_call_fails_as_often_as_it_is_told_to() {
         .fail("ThrottlingException", 400);
     for _ in 0..2 {
         assert_eq!(
-            refusal(data_key(&kms, "alias/a", "a").send().await),
+            refusal(data_key(kms, "alias/a", "a").send().await),
             "ThrottlingException"
         );
     }
-    data_key(&kms, "alias/a", "a").send().await.unwrap();
+    data_key(kms, "alias/a", "a").send().await.unwrap();
     assert_eq!(fixture.stack.calls().count("GenerateDataKey"), 3);
 
     fixture
@@ -85,7 +79,7 @@ async fn a_fault_can_mean_one_tenant_only() {
     let fixture = Fixture::start().await;
     fixture.key(&alias("a"), None).await;
     fixture.key(&alias("b"), None).await;
-    let kms = once(&fixture);
+    let kms = &fixture.kms;
     let of_a = |call: &tenantseal_local::Call| call.key_id == Some(alias("a"));
     fixture
         .stack
@@ -94,10 +88,10 @@ async fn a_fault_can_mean_one_tenant_only() {
         .when(of_a)
         .fail("KeyUnavailableException", 500);
     assert_eq!(
-        refusal(data_key(&kms, &alias("a"), "a").send().await),
+        refusal(data_key(kms, &alias("a"), "a").send().await),
         "KeyUnavailableException"
     );
-    data_key(&kms, &alias("b"), "b").send().await.unwrap();
+    data_key(kms, &alias("b"), "b").send().await.unwrap();
 }
 
 #[tokio::test]
@@ -138,7 +132,7 @@ async fn a_connection_can_break_off() {
     let fixture = Fixture::start().await;
     fixture.key("alias/a", None).await;
     fixture.stack.faults().on("GenerateDataKey").disconnect();
-    let error = data_key(&once(&fixture), "alias/a", "a").send().await.unwrap_err();
+    let error = data_key(&fixture.kms, "alias/a", "a").send().await.unwrap_err();
     assert!(!matches!(error, SdkError::ServiceError(_)), "{error:?}");
     let last = fixture.stack.calls().records().pop().unwrap();
     assert_eq!(last.outcome, Outcome::Dropped);

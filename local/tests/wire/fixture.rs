@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use aws_sdk_kms::{
     Client as Kms,
-    config::Credentials,
+    config::{Credentials, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::generate_data_key::builders::GenerateDataKeyFluentBuilder,
     types::DataKeySpec,
@@ -39,7 +39,12 @@ impl Fixture {
             .permission(document([tenants]))
             .create()
             .unwrap();
-        let config = stack.sdk_config(&admin);
+        // Every request of these clients is one call, however it ends.
+        let config = stack
+            .sdk_config(&admin)
+            .into_builder()
+            .retry_config(RetryConfig::disabled())
+            .build();
         let (kms, sts) = (Kms::new(&config), Sts::new(&config));
         Self {
             stack,

@@ -91,6 +91,62 @@ async fn a_multi_region_key_says_so_in_its_id() {
 }
 
 #[tokio::test]
+async fn a_replica_opens_what_its_primary_sealed_and_rotates_with_it() {
+    let fixture = Fixture::start().await;
+    let kms = &fixture.kms;
+    let primary = kms
+        .create_key()
+        .multi_region(true)
+        .send()
+        .await
+        .unwrap()
+        .key_metadata
+        .unwrap();
+    let replicate = |key_id: &str| kms.replicate_key().key_id(key_id).replica_region("eu-central-1").send();
+    let replica = replicate(&primary.key_id).await.unwrap().replica_key_metadata.unwrap();
+    assert_eq!(replica.key_id, primary.key_id);
+    assert_eq!(refusal(replicate(&primary.key_id).await), "AlreadyExistsException");
+    let single = kms.create_key().send().await.unwrap().key_metadata.unwrap();
+    assert_eq!(
+        refusal(replicate(&single.key_id).await),
+        "UnsupportedOperationException"
+    );
+
+    let frankfurt = in_region(&fixture, "eu-central-1");
+    let described = frankfurt
+        .describe_key()
+        .key_id(&primary.key_id)
+        .send()
+        .await
+        .unwrap()
+        .key_metadata
+        .unwrap();
+    assert_eq!(described, replica);
+    let family = described.multi_region_configuration.unwrap();
+    assert_eq!(family.primary_key.unwrap().arn, primary.arn);
+    assert_eq!(family.replica_keys.unwrap()[0].arn, replica.arn);
+
+    kms.rotate_key_on_demand().key_id(&primary.key_id).send().await.unwrap();
+    let rotate = frankfurt.rotate_key_on_demand().key_id(&primary.key_id).send().await;
+    assert_eq!(refusal(rotate), "UnsupportedOperationException");
+    let made = kms
+        .generate_data_key()
+        .key_id(&primary.key_id)
+        .number_of_bytes(32)
+        .send()
+        .await
+        .unwrap();
+    // The primary's state is its own: the failover does not depend on it.
+    kms.disable_key().key_id(&primary.key_id).send().await.unwrap();
+    let opened = frankfurt
+        .decrypt()
+        .key_id(&replica.key_id)
+        .ciphertext_blob(made.ciphertext_blob.unwrap());
+    let opened = opened.send().await.unwrap();
+    assert_eq!((opened.plaintext, opened.key_id), (made.plaintext, replica.arn));
+}
+
+#[tokio::test]
 async fn a_disabled_key_refuses_until_it_is_enabled() {
     let fixture = Fixture::start().await;
     let kms = &fixture.kms;
@@ -452,9 +508,7 @@ async fn automatic_rotation_is_switched_on_and_off() {
 async fn keys_of_other_regions_are_elsewhere() {
     let fixture = Fixture::start().await;
     let key = fixture.key("alias/a", None).await;
-    let config = fixture.stack.sdk_config(&fixture.admin).into_builder();
-    let config = config.region(aws_sdk_kms::config::Region::new("eu-central-1")).build();
-    let frankfurt = aws_sdk_kms::Client::new(&config);
+    let frankfurt = in_region(&fixture, "eu-central-1");
     for key_id in [key.as_str(), "alias/a"] {
         assert_eq!(
             refusal(frankfurt.describe_key().key_id(key_id).send().await),
@@ -496,6 +550,11 @@ async fn what_the_stack_does_not_know_it_says() {
         refusal(kms.enable_key().key_id("alias/a").send().await),
         "NotFoundException"
     );
+}
+
+fn in_region(fixture: &Fixture, region: &'static str) -> aws_sdk_kms::Client {
+    let config = fixture.stack.sdk_config(&fixture.admin).into_builder();
+    aws_sdk_kms::Client::new(&config.region(aws_sdk_kms::config::Region::new(region)).build())
 }
 
 fn blob(bytes: &[u8]) -> aws_sdk_kms::primitives::Blob {

@@ -90,6 +90,7 @@ async fn parameters_are_checked() {
     let long = format!("{}{}", allow("*"), " ".repeat(2048));
     assert_eq!(refusal(assume().policy(long).send().await), "ValidationError");
     for policy in [
+        "",
         "{",
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Extra":1}}"#,
     ] {

@@ -5,9 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use aws_sdk_kms::operation::RequestId;
 use tenantseal_local::{Error, Stack};
 
-use crate::fixture::{ACCOUNT, Fixture, allow, data_key};
+use crate::fixture::{ACCOUNT, Fixture, ROLE, allow, data_key};
 
 #[tokio::test]
 async fn dynamodb_serves_from_the_same_configuration() {
@@ -44,6 +45,25 @@ async fn dynamodb_serves_from_the_same_configuration() {
         .await
         .unwrap();
     assert_eq!(found.item, Some(item));
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id() {
+    let Fixture { kms, sts, stack, .. } = &Fixture::start().await;
+    assert!(kms.list_keys().send().await.unwrap().request_id().is_some());
+    assert!(
+        kms.describe_key()
+            .key_id("alias/absent")
+            .send()
+            .await
+            .unwrap_err()
+            .request_id()
+            .is_some()
+    );
+    assert!(sts.get_caller_identity().send().await.unwrap().request_id().is_some());
+    stack.faults().on("AssumeRole").fail("AccessDenied", 403);
+    let refused = sts.assume_role().role_arn(ROLE).role_session_name("test").send().await;
+    assert!(refused.unwrap_err().request_id().is_some());
 }
 
 #[tokio::test]
