@@ -105,12 +105,7 @@ impl Calls {
 
     /// How often this operation was called, of whichever service.
     pub fn count(&self, operation: &str) -> u64 {
-        self.lock()
-            .counts
-            .iter()
-            .filter(|((_, name), _)| name == operation)
-            .map(|(_, count)| count)
-            .sum()
+        self.lock().counts.iter().filter(|((_, name), _)| name == operation).map(|(_, count)| count).sum()
     }
 
     /// The latest calls in the order of their arrival.
@@ -133,16 +128,9 @@ impl Calls {
             log.records.pop_front();
             log.first += 1;
         }
-        log.records.push_back(CallRecord {
-            call,
-            outcome: Outcome::Pending,
-        });
+        log.records.push_back(CallRecord { call, outcome: Outcome::Pending });
         let number = log.first + log.records.len() as u64 - 1;
-        Ongoing {
-            calls: self,
-            number,
-            outcome: Outcome::Dropped,
-        }
+        Ongoing { calls: self, number, outcome: Outcome::Dropped }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
@@ -160,10 +148,7 @@ impl Drop for Ongoing<'_> {
     fn drop(&mut self) {
         let mut log = self.calls.lock();
         // The record may have been reset or pushed out meanwhile.
-        let index = self
-            .number
-            .checked_sub(log.first)
-            .and_then(|index| usize::try_from(index).ok());
+        let index = self.number.checked_sub(log.first).and_then(|index| usize::try_from(index).ok());
         if let Some(record) = index.and_then(|index| log.records.get_mut(index)) {
             record.outcome = std::mem::replace(&mut self.outcome, Outcome::Dropped);
         }

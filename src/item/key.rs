@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::context::EncryptionContext;
-use crate::crypto::{DataKey, ItemKey, PseudorandomKey, WrappedKey};
+use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn, KeyRecord};
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
@@ -58,6 +58,11 @@ impl UnwrappedKey {
     /// The key of one item.
     pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
         self.key.item_key(identity)
+    }
+
+    /// The key of one item's synthetic nonces.
+    pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
+        self.key.nonce_key(identity)
     }
 }
 

@@ -63,7 +63,7 @@ fn contact(id: &str) -> Item {
 }
 
 fn sealed(id: &str) -> Item {
-    seal(&schema("crm"), &tenant("acme"), &key("acme", 1), &OsRandom, contact(id)).unwrap()
+    seal(&schema("crm"), &tenant("acme"), &key("acme", 1), Nonces::Random(&OsRandom), contact(id)).unwrap()
 }
 
 /// Opens as the owner would.
@@ -128,7 +128,7 @@ fn undeclared_reserved_and_foreign_items_are_not_sealed() {
     let seal = |name: &str, value: AttributeValue| {
         let mut item = contact("c-1");
         item.insert(name.to_owned(), value);
-        seal(&schema("crm"), &tenant("acme"), &key("acme", 1), &OsRandom, item).unwrap_err()
+        seal(&schema("crm"), &tenant("acme"), &key("acme", 1), Nonces::Random(&OsRandom), item).unwrap_err()
     };
     assert_eq!(seal("emial", s("x")), SealError::Undeclared("emial".into()));
     assert_eq!(seal("_seal", s("x")), SealError::Reserved("_seal".into()));
@@ -179,7 +179,8 @@ fn ciphertext_opens_nowhere_else() {
     };
     assert_eq!(fault(opened(moved_whole)).1, OpenFault::NotAuthentic);
 
-    let other_table = seal(&schema("leads"), &tenant("acme"), &key("acme", 1), &OsRandom, contact("c-1")).unwrap();
+    let other_table =
+        seal(&schema("leads"), &tenant("acme"), &key("acme", 1), Nonces::Random(&OsRandom), contact("c-1")).unwrap();
     assert_eq!(fault(opened(other_table)).1, OpenFault::NotAuthentic);
 }
 
@@ -275,4 +276,40 @@ proptest! {
         prop_assert!(records.iter().all(|record| crate::format::KeyRecord::decode(record).is_err()));
         prop_assert!(opened(item).is_err());
     }
+}
+
+#[test]
+fn the_same_token_seals_to_the_same_bytes_and_another_to_others() {
+    let schema = schema("crm");
+    let seal = |token: &str, notes: &str| {
+        let mut item = contact("c-1");
+        item.insert("notes".to_owned(), s(notes));
+        seal(&schema, &tenant("acme"), &key("acme", 1), Nonces::OfToken(token), item).unwrap()
+    };
+    assert_eq!(seal("t-1", "x"), seal("t-1", "x"));
+    assert_ne!(seal("t-1", "x")["notes"], seal("t-2", "x")["notes"]);
+    let nonce = |item: &Item| item["notes"].as_b().unwrap().as_ref()[1..13].to_vec();
+    assert_ne!(nonce(&seal("t-1", "x")), nonce(&seal("t-1", "y")));
+    assert_ne!(
+        seal("t-1", "x")["email"].as_b().unwrap().as_ref()[1..13],
+        seal("t-1", "x")["notes"].as_b().unwrap().as_ref()[1..13]
+    );
+    assert_eq!(opened(seal("t-1", "x")).unwrap()["notes"], s("x"));
+}
+
+#[test]
+fn a_value_that_carries_its_key_opens_beside_values_of_another_key() {
+    let schema = schema("crm");
+    let (header, update) = (key("acme", 1), key("acme", 2));
+    let mut item = sealed("c-1");
+    let identity = identity(&schema, &tenant("acme"), &item).unwrap();
+    let new = s("new@example.org");
+    let values = seal_values(&update, &identity, Nonces::Random(&OsRandom), &[("email", &new)]).unwrap();
+    item.insert("email".to_owned(), values[0].clone());
+    let mut needed = Vec::new();
+    needed_records(&schema, &item, |_, record| needed.push(record.to_vec())).unwrap();
+    assert_eq!(needed.len(), 2);
+    let mut expected = contact("c-1");
+    expected.insert("email".to_owned(), new);
+    assert_eq!(open(&schema, &identity, &ring(&[&header, &update]), item).unwrap(), expected);
 }

@@ -46,6 +46,8 @@ pub(crate) struct DataKeys {
     time: SharedTimeSource,
     contexts: Vec<StaticPairs>,
     current: Cache<TenantId, Arc<StoredRecord>>,
+    /// By the caller's idempotency token.
+    pinned: Cache<(TenantId, String), Arc<StoredRecord>>,
     unwrapped: Cache<Slot, Arc<UnwrappedKey>>,
     /// One flight per record; what arrives moves to `unwrapped`.
     flights: Cache<(Slot, [u8; 32]), Arc<UnwrappedKey>>,
@@ -77,28 +79,45 @@ impl DataKeys {
             time,
             contexts,
             current: Cache::builder().max_capacity(capacity).time_to_live(rotation).build(),
+            pinned: Cache::builder().max_capacity(capacity).time_to_live(PINNED).build(),
             unwrapped: Cache::builder().max_capacity(capacity).time_to_live(max_age).build(),
             flights: Cache::builder().max_capacity(capacity).time_to_live(FLIGHT).build(),
         }
     }
 
-    /// The key under which the tenant's new items are sealed.
-    pub(crate) async fn sealing_key(&self, tenant: &TenantId) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        let current = self.current_record(tenant).await?;
+    /// The key under which the tenant's new items are sealed; with an idempotency `token`, the one that was current when the token
+    /// was first seen, for [`PINNED`].
+    pub(crate) async fn sealing_key(
+        &self,
+        tenant: &TenantId,
+        token: Option<&str>,
+    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+        let current = self.pinned_record(tenant, token).await?;
         match self.unwrap_current(tenant, &current).await {
-            Ok(Some(key)) => Ok(key),
+            Ok(Some(key)) => return Ok(key),
             // The alias was re-pointed, or the record is not what KMS says it is: seal under a new key.
-            Ok(None) => self.replace_current(tenant).await,
-            Err(error) if error.kind() == KeyServiceErrorKind::IncorrectKey => self.replace_current(tenant).await,
-            Err(error) => Err(error),
+            Ok(None) => {}
+            Err(error) if error.kind() == KeyServiceErrorKind::IncorrectKey => {}
+            Err(error) => return Err(error),
         }
-    }
-
-    async fn replace_current(&self, tenant: &TenantId) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         self.current.invalidate(tenant).await;
-        let current = self.current_record(tenant).await?;
+        if let Some(token) = token {
+            self.pinned.invalidate(&(tenant.clone(), token.to_owned())).await;
+        }
+        let current = self.pinned_record(tenant, token).await?;
         let key = self.unwrap_current(tenant, &current).await?;
         key.ok_or_else(|| KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unexpected))
+    }
+
+    async fn pinned_record(
+        &self,
+        tenant: &TenantId,
+        token: Option<&str>,
+    ) -> Result<Arc<StoredRecord>, KeyServiceError> {
+        let Some(token) = token else { return self.current_record(tenant).await };
+        let pin = (tenant.clone(), token.to_owned());
+        let pinned = self.pinned.try_get_with(pin, self.current_record(tenant)).await;
+        pinned.map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
     }
 
     async fn unwrap_current(
@@ -199,6 +218,9 @@ impl DataKeys {
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
     }
 }
+
+/// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
+const PINNED: Duration = Duration::from_secs(600);
 
 /// How long what a flight brought is kept beside `unwrapped`: as good as not at all.
 const FLIGHT: Duration = Duration::from_millis(1);

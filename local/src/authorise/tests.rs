@@ -9,11 +9,7 @@ use crate::policy::{Context, Kind, Policy, Principal};
 const KEY: &str = "arn:aws:kms:us-east-1:111111111111:key/k-1";
 
 fn policy(statements: &[Value], kind: Kind) -> Policy {
-    Policy::parse(
-        &json!({ "Version": "2012-10-17", "Statement": statements }).to_string(),
-        kind,
-    )
-    .unwrap()
+    Policy::parse(&json!({ "Version": "2012-10-17", "Statement": statements }).to_string(), kind).unwrap()
 }
 
 /// The session `s` of the role `R` in this account.
@@ -36,11 +32,7 @@ fn caller(account: &str, identity: &[Value], session: Option<&[Value]>) -> Calle
 fn decide(caller: &Caller, key_policy: &[Value]) -> Result<(), Denial> {
     let mut context = Context::default();
     context.set("kms:RequestAlias", "alias/a");
-    let request = Request {
-        action: "kms:Decrypt",
-        resource: KEY,
-        context: &context,
-    };
+    let request = Request { action: "kms:Decrypt", resource: KEY, context: &context };
     caller.may_use(request, "111111111111", &policy(key_policy, Kind::Key), &context)
 }
 
@@ -68,64 +60,15 @@ fn policies_combine_as_the_table_says() {
     // only; session only; both. Without a session policy it is as if the session policy allowed.
     let cases = [
         (own, role(other), [Err(ResourceIsSilent); 4]),
-        (
-            own,
-            account(own),
-            [
-                Err(IdentityIsSilent),
-                Err(SessionIsSilent),
-                Err(IdentityIsSilent),
-                Ok(()),
-            ],
-        ),
-        (
-            own,
-            role(own),
-            [Err(SessionIsSilent), Err(SessionIsSilent), Ok(()), Ok(())],
-        ),
+        (own, account(own), [Err(IdentityIsSilent), Err(SessionIsSilent), Err(IdentityIsSilent), Ok(())]),
+        (own, role(own), [Err(SessionIsSilent), Err(SessionIsSilent), Ok(()), Ok(())]),
         (own, session(own), [Ok(()); 4]),
         (own, anyone.clone(), [Ok(()); 4]),
         (other, role(own), [Err(ResourceIsSilent); 4]),
-        (
-            other,
-            account(other),
-            [
-                Err(IdentityIsSilent),
-                Err(SessionIsSilent),
-                Err(IdentityIsSilent),
-                Ok(()),
-            ],
-        ),
-        (
-            other,
-            role(other),
-            [
-                Err(IdentityIsSilent),
-                Err(SessionIsSilent),
-                Err(IdentityIsSilent),
-                Ok(()),
-            ],
-        ),
-        (
-            other,
-            session(other),
-            [
-                Err(IdentityIsSilent),
-                Err(SessionIsSilent),
-                Err(IdentityIsSilent),
-                Ok(()),
-            ],
-        ),
-        (
-            other,
-            anyone,
-            [
-                Err(IdentityIsSilent),
-                Err(SessionIsSilent),
-                Err(IdentityIsSilent),
-                Ok(()),
-            ],
-        ),
+        (other, account(other), [Err(IdentityIsSilent), Err(SessionIsSilent), Err(IdentityIsSilent), Ok(())]),
+        (other, role(other), [Err(IdentityIsSilent), Err(SessionIsSilent), Err(IdentityIsSilent), Ok(())]),
+        (other, session(other), [Err(IdentityIsSilent), Err(SessionIsSilent), Err(IdentityIsSilent), Ok(())]),
+        (other, anyone, [Err(IdentityIsSilent), Err(SessionIsSilent), Err(IdentityIsSilent), Ok(())]),
     ];
     for (account, principal, [neither, identity_only, session_only, both]) in cases {
         let key_policy = [for_principal(statement("Allow", "kms:*"), principal.clone())];
@@ -138,11 +81,7 @@ fn policies_combine_as_the_table_says() {
             (&allows, None, both),
         ] {
             let caller = caller(account, identity, session.map(|session| &session[..]));
-            assert_eq!(
-                decide(&caller, &key_policy),
-                expected,
-                "{account} {principal} {identity:?} {session:?}"
-            );
+            assert_eq!(decide(&caller, &key_policy), expected, "{account} {principal} {identity:?} {session:?}");
         }
     }
 }
@@ -151,10 +90,7 @@ fn policies_combine_as_the_table_says() {
 fn a_denial_is_reported_where_it_stands() {
     let (allow, deny) = (statement("Allow", "*"), statement("Deny", "kms:Decrypt"));
     let open = [for_principal(allow.clone(), json!("*"))];
-    let closed = [
-        open[0].clone(),
-        for_principal(deny.clone(), json!({ "AWS": "111111111111" })),
-    ];
+    let closed = [open[0].clone(), for_principal(deny.clone(), json!({ "AWS": "111111111111" }))];
     let both = [allow.clone(), deny];
     let decide = |identity: &[Value], session: &[Value], key_policy: &[Value]| {
         decide(&caller("111111111111", identity, Some(session)), key_policy)
@@ -196,11 +132,7 @@ fn key_statements() -> impl Strategy<Value = Vec<Value>> {
         4,
     );
     (statements(), principals).prop_map(|(statements, principals)| {
-        statements
-            .into_iter()
-            .zip(principals)
-            .map(|(s, p)| for_principal(s, p))
-            .collect()
+        statements.into_iter().zip(principals).map(|(s, p)| for_principal(s, p)).collect()
     })
 }
 

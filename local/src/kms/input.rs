@@ -58,11 +58,7 @@ impl Tag {
 impl EncryptionContext {
     /// KMS takes contexts of up to 8,192 characters.
     pub(super) fn check(&self) -> Result<(), Refusal> {
-        let length: usize = self
-            .0
-            .iter()
-            .map(|(key, value)| key.chars().count() + value.chars().count())
-            .sum();
+        let length: usize = self.0.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum();
         if length > 8192 {
             return Err(code::VALIDATION.because("the encryption context is longer than 8192 characters"));
         }

@@ -59,17 +59,9 @@ impl Session<'_> {
     pub(super) fn create_key(&mut self, input: CreateKey) -> Result<Value, Refusal> {
         only("KeyUsage", input.key_usage.as_deref(), "ENCRYPT_DECRYPT")?;
         only("KeySpec", input.key_spec.as_deref(), "SYMMETRIC_DEFAULT")?;
-        only(
-            "CustomerMasterKeySpec",
-            input.customer_master_key_spec.as_deref(),
-            "SYMMETRIC_DEFAULT",
-        )?;
+        only("CustomerMasterKeySpec", input.customer_master_key_spec.as_deref(), "SYMMETRIC_DEFAULT")?;
         only("Origin", input.origin.as_deref(), "AWS_KMS")?;
-        within(
-            "the length of Description",
-            input.description.len(),
-            0..=MAX_DESCRIPTION,
-        )?;
+        within("the length of Description", input.description.len(), 0..=MAX_DESCRIPTION)?;
         check_tags(&input.tags, 0)?;
         let bypass = input.bypass_policy_lockout_safety_check;
         self.authorise_own("kms:CreateKey", "*", |context| {
@@ -81,17 +73,10 @@ impl Session<'_> {
             add_tag_keys(context, &input.tags);
         })?;
         let check = input.policy.is_some() && !bypass;
-        let id = if input.multi_region {
-            format!("mrk-{}", random::hex(16)?)
-        } else {
-            random::uuid()?
-        };
+        let id = if input.multi_region { format!("mrk-{}", random::hex(16)?) } else { random::uuid()? };
         let key = Key {
             account: self.account().to_owned(),
-            name: KeyName {
-                region: self.region.to_owned(),
-                id,
-            },
+            name: KeyName { region: self.region.to_owned(), id },
             description: input.description,
             created: self.now,
             enabled: true,
@@ -115,12 +100,7 @@ impl Session<'_> {
     pub(super) fn list_keys(&mut self, page: Page) -> Result<Value, Refusal> {
         self.authorise_own("kms:ListKeys", "*", |_| ())?;
         let keys = self.state.keys.of(self.account(), self.region, self.now);
-        let keys = keys.map(|key| {
-            (
-                key.name.id.as_str(),
-                json!({ "KeyId": key.name.id, "KeyArn": key.arn() }),
-            )
-        });
+        let keys = keys.map(|key| (key.name.id.as_str(), json!({ "KeyId": key.name.id, "KeyArn": key.arn() })));
         page.answer("Keys", 100, 1000, keys)
     }
 
@@ -139,11 +119,7 @@ impl Session<'_> {
     }
 
     pub(super) fn update_key_description(&mut self, input: UpdateKeyDescription) -> Result<(), Refusal> {
-        within(
-            "the length of Description",
-            input.description.len(),
-            0..=MAX_DESCRIPTION,
-        )?;
+        within("the length of Description", input.description.len(), 0..=MAX_DESCRIPTION)?;
         let target = self.resolve_key(&input.key_id)?;
         self.authorise("kms:UpdateKeyDescription", &target)?;
         self.changeable(&target)?.description = input.description;
@@ -246,10 +222,7 @@ impl KeyPolicy {
         }
         let policy =
             Policy::parse(&text, Kind::Key).map_err(|error| code::MALFORMED_POLICY.because(error.to_string()))?;
-        Ok(Self {
-            text,
-            policy: Arc::new(policy),
-        })
+        Ok(Self { text, policy: Arc::new(policy) })
     }
 }
 

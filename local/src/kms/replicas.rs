@@ -46,10 +46,7 @@ impl Session<'_> {
         if primary.primary_region.is_none() || primary.is_replica() {
             return Err(code::UNSUPPORTED.because(format!("{} is not a multi-Region primary key", primary.arn())));
         }
-        let name = KeyName {
-            region: input.replica_region,
-            id: target.key.id.clone(),
-        };
+        let name = KeyName { region: input.replica_region, id: target.key.id.clone() };
         if self.key(&name).is_ok() {
             return Err(code::ALREADY_EXISTS.because(format!("a replica in {} already exists", name.region)));
         }

@@ -89,17 +89,12 @@ impl Session<'_> {
 impl Key {
     /// The material that encrypts now.
     pub(super) fn current_material(&self) -> &Material {
-        self.materials
-            .last()
-            .expect("a key is created with material, and none is ever removed")
+        self.materials.last().expect("a key is created with material, and none is ever removed")
     }
 }
 
 impl Material {
     pub(super) fn new() -> Result<Self, NoRandomness> {
-        Ok(Self {
-            bytes: random::array()?,
-            id: random::hex(32)?,
-        })
+        Ok(Self { bytes: random::array()?, id: random::hex(32)? })
     }
 }

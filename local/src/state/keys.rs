@@ -89,9 +89,7 @@ impl Key {
 
     /// Whether this is a replica of a multi-Region key.
     pub(crate) fn is_replica(&self) -> bool {
-        self.primary_region
-            .as_ref()
-            .is_some_and(|primary| *primary != self.name.region)
+        self.primary_region.as_ref().is_some_and(|primary| *primary != self.name.region)
     }
 
     pub(crate) fn state(&self, now: SystemTime) -> KeyState {
@@ -127,16 +125,12 @@ impl Keys {
     }
 
     pub(crate) fn get_mut(&mut self, name: &KeyName, now: SystemTime) -> Option<&mut Key> {
-        self.keys
-            .get_mut(name)
-            .filter(|key| key.state(now) != KeyState::Deleted)
+        self.keys.get_mut(name).filter(|key| key.state(now) != KeyState::Deleted)
     }
 
     /// The key and its replicas in other Regions, which share its id.
     pub(crate) fn family(&self, id: &str, now: SystemTime) -> impl Iterator<Item = &Key> {
-        self.keys
-            .values()
-            .filter(move |key| key.name.id == id && key.state(now) != KeyState::Deleted)
+        self.keys.values().filter(move |key| key.name.id == id && key.state(now) != KeyState::Deleted)
     }
 
     pub(crate) fn family_mut(&mut self, id: &str) -> impl Iterator<Item = &mut Key> {
@@ -166,10 +160,7 @@ impl Keys {
     /// Points an alias at a key, whether it exists or not.
     pub(crate) fn put_alias(&mut self, name: AliasName, alias: Alias) {
         self.remove_alias(&name);
-        self.names
-            .entry(alias.target.clone())
-            .or_default()
-            .insert(name.name.clone());
+        self.names.entry(alias.target.clone()).or_default().insert(name.name.clone());
         self.aliases.insert(name, alias);
     }
 
