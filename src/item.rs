@@ -17,7 +17,7 @@ use crate::format::{Identity, InvalidKey};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
-pub(crate) use key::{KeyRing, UnwrappedKey};
+pub(crate) use key::{KeyRing, Serves, UnwrappedKey};
 #[cfg(test)]
 use open::needed_records;
 pub(crate) use open::{NeededRecord, distinct_records, open, stored_identity};

@@ -18,7 +18,7 @@ use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
-use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, UnwrappedKey};
+use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, Serves, UnwrappedKey};
 use crate::tenant::TenantId;
 
 /// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
@@ -56,6 +56,14 @@ pub(crate) struct DataKeys {
 /// A record beside its bytes.
 #[derive(Debug)]
 struct StoredRecord {
+    record: KeyRecord,
+    stored: Box<[u8]>,
+}
+
+/// A record that was read and may be asked for.
+struct Wanted {
+    attribute: String,
+    slot: Slot,
     record: KeyRecord,
     stored: Box<[u8]>,
 }
@@ -152,19 +160,27 @@ impl DataKeys {
         tenant: &TenantId,
         records: Vec<NeededRecord>,
     ) -> Result<KeyRing, OpeningKeyError> {
-        stream::iter(records)
-            .map(|NeededRecord { attribute, record: stored }| async move {
-                let fault = |fault: OpenFault| OpenError::attribute(&attribute, fault);
-                let record = KeyRecord::decode(&stored).map_err(|error| fault(error.into()))?;
-                let context =
-                    self.configured_context(tenant, &record).ok_or_else(|| fault(OpenFault::ForeignContext))?;
-                let slot = self.slot(tenant, context, record.key_id);
+        // All of them before the first call to KMS.
+        let wanted = records.into_iter().map(|needed| self.wanted(tenant, needed)).collect::<Result<Vec<_>, _>>()?;
+        stream::iter(wanted)
+            .map(|Wanted { attribute, slot, record, stored }| async move {
                 let key = self.unwrap(slot, &record, &stored).await?;
-                Ok((stored, key.ok_or_else(|| fault(OpenFault::ForgedRecord))?))
+                let key = key.ok_or_else(|| OpenError::attribute(&attribute, OpenFault::ForgedRecord))?;
+                Ok((stored, key))
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
             .try_collect()
             .await
+    }
+
+    /// Reads a stored record and finds out which configured context it was made for.
+    fn wanted(&self, tenant: &TenantId, needed: NeededRecord) -> Result<Wanted, OpenError> {
+        let NeededRecord { attribute, record: stored } = needed;
+        let record = KeyRecord::decode(&stored).map_err(|fault| OpenError::attribute(&attribute, fault))?;
+        match self.configured_context(tenant, &record) {
+            Some(context) => Ok(Wanted { slot: self.slot(tenant, context, record.key_id), attribute, record, stored }),
+            None => Err(OpenError::attribute(&attribute, OpenFault::ForeignContext)),
+        }
     }
 
     /// Which of the configured contexts, if any, a record was made for. Compared before anything is asked of KMS.
@@ -182,7 +198,11 @@ impl DataKeys {
         stored: &[u8],
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
         if let Some(key) = self.unwrapped.get(&slot).await {
-            return Ok(key.opens(record, stored).then_some(key));
+            match key.serves(record, stored) {
+                Serves::Yes => return Ok(Some(key)),
+                Serves::Forged => return Ok(None),
+                Serves::AskAgain => {}
+            }
         }
         let digest: [u8; 32] = Sha256::digest(stored).into();
         let flight = self.flights.try_get_with((slot.clone(), digest), self.ask(&slot, record)).await;
