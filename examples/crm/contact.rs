@@ -8,6 +8,7 @@ use serde_bytes::ByteBuf;
 use tenantseal::Record;
 
 use crate::Outcome;
+use crate::text::grouped;
 
 /// One contact. What is marked `encrypt` leaves the process as ciphertext; the rest is for queries, filters and exports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
@@ -99,6 +100,21 @@ impl DataSet {
     /// All of them, in the order of the file.
     pub(crate) fn contacts(&self) -> &[Contact] {
         &self.0
+    }
+
+    /// How much there is of what.
+    pub(crate) fn summary(&self) -> String {
+        let tenants = self.by_tenant();
+        let sizes = || tenants.values().map(Vec::len);
+        format!(
+            "{} tenants of {} to {}; {} API keys, {} logins, notes up to {} bytes",
+            tenants.len(),
+            sizes().min().unwrap_or_default(),
+            sizes().max().unwrap_or_default(),
+            grouped(self.0.iter().map(|contact| contact.api_keys.len()).sum::<usize>()),
+            self.0.iter().filter(|contact| contact.credentials.is_some()).count(),
+            grouped(self.0.iter().map(|contact| contact.notes.len()).max().unwrap_or_default()),
+        )
     }
 
     /// The contacts of each tenant, in the order of their sort keys: as a query answers them.

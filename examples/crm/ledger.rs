@@ -25,7 +25,7 @@ pub(crate) struct Ledger<'s> {
 
 impl<'s> Ledger<'s> {
     const COLUMNS: [&'static str; 4] = ["AssumeRole", "GenerateDataKey", "Decrypt", "other KMS"];
-    const PART: usize = 34;
+    const PART: usize = 29;
 
     /// Begins to count.
     pub(crate) fn open(calls: &'s Calls) -> Self {
@@ -44,7 +44,7 @@ impl<'s> Ledger<'s> {
 
     /// Prints the parts, and checks what caching promises: each tenant's data key is asked for once, not once per contact.
     pub(crate) fn print(&self, terminal: Terminal, data: &DataSet) -> Outcome<()> {
-        terminal.heading("What all of that took: the calls to STS and KMS, as the stack has counted them");
+        terminal.heading("What all of that took: the calls to STS and KMS, as the stack counted them");
         let heading = Self::COLUMNS.map(|name| right(name, Self::width(name))).concat();
         terminal.columns(&format!("  {}{heading}", left("", Self::PART)));
         terminal.rule();

@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 
 async fn tour(terminal: Terminal) -> Outcome<()> {
     let started = Instant::now();
-    terminal.heading("One DynamoDB table, many tenants, a KMS key for each");
+    terminal.heading("tenantseal: one DynamoDB table, many tenants, a KMS key for each");
     let cloud = start(terminal).await?;
     let data = load(terminal)?;
     let mut ledger = Ledger::open(cloud.stack.calls());
@@ -55,9 +55,9 @@ async fn tour(terminal: Terminal) -> Outcome<()> {
     side_by_side::show(terminal, &cloud, &data).await?;
 
     crossing::keys(terminal, &cloud).await?;
-    ledger.close("sessions at other tenants' keys");
+    ledger.close("sessions at others' keys");
     crossing::items(terminal, &cloud, &seal, &data).await?;
-    ledger.close("items that were tampered with");
+    ledger.close("tampered items");
 
     ledger.print(terminal, &data)?;
     costs::compare(terminal, &data);
@@ -71,7 +71,7 @@ async fn tour(terminal: Terminal) -> Outcome<()> {
 async fn start(terminal: Terminal) -> Outcome<Cloud> {
     let started = Instant::now();
     let cloud = Cloud::start().await?;
-    terminal.done("DynamoDB, KMS and STS started on loopback, with two accounts and a table", started);
+    terminal.done("DynamoDB, KMS and STS on loopback, two accounts and a table", started);
     Ok(cloud)
 }
 
@@ -79,5 +79,6 @@ fn load(terminal: Terminal) -> Outcome<DataSet> {
     let started = Instant::now();
     let data = DataSet::load()?;
     terminal.done(&format!("{} contacts loaded from {}", grouped(data.contacts().len()), DataSet::FILE), started);
+    terminal.detail(&data.summary());
     Ok(data)
 }

@@ -13,11 +13,11 @@ use crate::text::{fit, grouped, left, right};
 /// Whose contact is shown, and which.
 const SHOWN: (&str, &str) = ("acme", "c-0007");
 
-const NAME: usize = 14;
+const NAME: usize = 15;
 const KIND: usize = 3;
-const BYTES: usize = 7;
-const STORED: usize = 22;
-const SEEN: usize = 28;
+const BYTES: usize = 6;
+const STORED: usize = 20;
+const SEEN: usize = 30;
 
 /// Prints one stored item beside the contact that was written.
 pub(crate) async fn show(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> Outcome<()> {
@@ -25,7 +25,7 @@ pub(crate) async fn show(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
     let stored = cloud.stored(tenant, contact).await?;
     let seen: Item = serde_dynamo::to_item(data.get(tenant, contact)?)?;
 
-    terminal.heading("One item, as DynamoDB sees it and as the application sees it");
+    terminal.heading("One item, as DynamoDB sees it, and as the application sees it");
     let heading = [left("", NAME), left("", KIND), right("bytes", BYTES), left("  DynamoDB", STORED + 2)].concat();
     terminal.columns(&format!("  {heading}  application"));
     terminal.rule();

@@ -1,8 +1,10 @@
 //! The application's part: tenants onboarded, contacts written and read through the tenants' clients.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tenantseal::schema::{Protection, TableSchema};
 use tenantseal::{Item, Tenant, TenantId, TenantSeal};
@@ -49,8 +51,8 @@ pub(crate) async fn write(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> 
     }
     drop(progress);
     terminal.done(&format!("{} contacts written, {IN_FLIGHT} at a time", grouped(typed + dropped_in)), started);
-    terminal.remark(&format!("{:>5} by tenant.records::<Contact>().put(&contact)", grouped(typed)));
-    terminal.remark(&format!("{:>5} by tenant.dynamodb(), a genuine aws_sdk_dynamodb::Client", grouped(dropped_in)));
+    terminal.detail(&format!("{:>5} by tenant.records::<Contact>().put(&contact)", grouped(typed)));
+    terminal.detail(&format!("{:>5} by tenant.dynamodb(), a genuine aws_sdk_dynamodb::Client", grouped(dropped_in)));
     Ok(seal)
 }
 
@@ -69,7 +71,7 @@ async fn write_one(tenant: &Tenant, contact: &Contact) -> Outcome<Way> {
     Ok(Way::Repository)
 }
 
-/// Reads every tenant's contacts as another process would, with empty caches, and compares them with the file.
+/// Reads every tenant's contacts with empty caches, as another process would, and compares them with the file.
 pub(crate) async fn read(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> Outcome<()> {
     let started = Instant::now();
     let seal = cloud.seal()?;
@@ -91,8 +93,7 @@ pub(crate) async fn read(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
         }
     }
     drop(progress);
-    terminal
-        .done(&format!("{} contacts read back by another process, each equal to its line", grouped(total)), started);
+    terminal.done(&format!("{} contacts read back, caches empty, each equal to the file's", grouped(total)), started);
     Ok(())
 }
 
@@ -103,23 +104,34 @@ pub(crate) async fn search_for_plaintext(terminal: Terminal, cloud: &Cloud, data
     let (mut items, mut sealed) = (0, 0);
     let mut stored = cloud.plain.scan().table_name(TABLE).into_paginator().items().send();
     while let Some(item) = stored.try_next().await? {
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
-        let contact = data.get(text("tenant_id"), text("contact_id"))?;
-        for (name, value) in item.iter().filter(|(name, _)| schema.protection(name) == Some(Protection::Encrypted)) {
-            let bytes = value.as_b().map_err(|_| format!("attribute `{name}` is stored unsealed"))?;
-            let text = String::from_utf8_lossy(bytes.as_ref());
+        let key = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+        let contact = data.get(key("tenant_id"), key("contact_id"))?;
+        for (name, value) in &item {
+            let text = readable(value);
             if contact.secrets().any(|secret| text.contains(secret)) {
-                return Err(format!("attribute `{name}` shows plaintext").into());
+                return Err(format!("attribute `{name}` of a stored item shows plaintext").into());
             }
-            sealed += 1;
+            if schema.protection(name) == Some(Protection::Encrypted) {
+                value.as_b().map_err(|_| format!("attribute `{name}` is stored unsealed"))?;
+                sealed += 1;
+            }
         }
         items += 1;
     }
     if items != data.contacts().len() {
         return Err(format!("{items} items are stored, not {}", data.contacts().len()).into());
     }
-    terminal.done(&format!("{} sealed values in the table, and plaintext in none of them", grouped(sealed)), started);
+    terminal.done(&format!("{} sealed values in the table, and no secret in plaintext", grouped(sealed)), started);
     Ok(())
+}
+
+/// What somebody who sees the stored value can read.
+fn readable(value: &AttributeValue) -> Cow<'_, str> {
+    match value {
+        AttributeValue::S(text) => text.into(),
+        AttributeValue::B(bytes) => String::from_utf8_lossy(bytes.as_ref()),
+        other => format!("{other:?}").into(),
+    }
 }
 
 /// A handle for each tenant.

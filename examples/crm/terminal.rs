@@ -81,10 +81,15 @@ impl Terminal {
         self.line(&format!("  {} {text}", self.tick()));
     }
 
+    /// A figure that belongs to the line before.
+    pub(crate) fn detail(self, text: &str) {
+        self.line(&self.paint(Style::Dim, &format!("    {text}")));
+    }
+
     /// What there is to say about the line before.
     pub(crate) fn remark(self, text: &str) {
         for line in wrap(text, WIDTH - 6) {
-            self.line(&self.paint(Style::Dim, &format!("    {line}")));
+            self.detail(&line);
         }
     }
 
