@@ -4,5 +4,9 @@
 
 mod common;
 
+#[path = "boundary/bytes.rs"]
+mod bytes;
+#[path = "boundary/forged.rs"]
+mod forged;
 #[path = "boundary/tenants.rs"]
 mod tenants;
