@@ -1,0 +1,171 @@
+//! Every operation with a canary in every sensitive field: none passes the wire, none is logged.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use futures_util::TryStreamExt;
+use tenantseal::Tenant;
+
+use crate::common::{Contact, Taps, World, canary, contact, id, item, key, s, tap};
+use crate::{assert_not_logged, log};
+
+/// A contact whose sensitive fields are canaries, and these.
+fn marked(tenant: &str, contact_id: &str) -> (Contact, Vec<String>) {
+    let canaries: Vec<String> = (0..4).map(|_| canary()).collect();
+    let [email, notes, name, value] = &canaries[..] else { unreachable!() };
+    let contact = Contact {
+        email: email.clone(),
+        notes: Some(notes.clone()),
+        api_keys: HashMap::from([(name.clone(), value.clone())]),
+        ..contact(tenant, contact_id)
+    };
+    (contact, canaries)
+}
+
+async fn tapped(world: &World) -> (Taps, Tenant) {
+    log();
+    let (taps, app) = world.tapped().await;
+    let tenant = world.builder().build(&app).unwrap().tenant(&id("acme"));
+    (taps, tenant)
+}
+
+fn assert_unseen(taps: &Taps, canaries: &[String]) {
+    for canary in canaries {
+        for tap in [&taps.dynamodb, &taps.kms, &taps.sts] {
+            assert_eq!(tap::find(&tap.sent(), canary), None, "it was sent");
+            assert_eq!(tap::find(&tap.answered(), canary), None, "it was answered");
+        }
+        assert_not_logged(canary);
+    }
+}
+
+#[tokio::test]
+async fn the_tap_and_the_log_do_see_what_is_plain() {
+    let world = World::start(&["acme"]).await;
+    let (taps, acme) = tapped(&world).await;
+    let plain = canary();
+    let contact = Contact { company: plain.clone(), ..contact("acme", "c-1") };
+    acme.records::<Contact>().put(&contact).await.unwrap();
+    assert!(tap::find(&taps.dynamodb.sent(), &plain).is_some());
+    assert!(!crate::logged(&plain).is_empty());
+    assert_eq!((taps.kms.requests(), taps.sts.requests()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_the_repository_stores_and_reads_is_neither_sent_nor_logged_in_plaintext() {
+    let world = World::start(&["acme"]).await;
+    let (taps, acme) = tapped(&world).await;
+    let (contact, canaries) = marked("acme", "c-1");
+    let records = acme.records::<Contact>();
+    records.put(&contact).await.unwrap();
+    assert_eq!(records.get("c-1").await.unwrap().as_ref(), Some(&contact));
+    let found: Vec<Contact> = records.query().begins_with("c").stream().try_collect().await.unwrap();
+    assert_eq!(found, [contact.clone()]);
+    records.put(&contact).if_not_exists().await.unwrap_err();
+    assert_eq!(records.take("c-1").await.unwrap(), Some(contact));
+    assert_unseen(&taps, &canaries);
+}
+
+#[tokio::test]
+async fn what_the_drop_in_client_stores_and_reads_is_neither_sent_nor_logged_in_plaintext() {
+    let world = World::start(&["acme"]).await;
+    let (taps, acme) = tapped(&world).await;
+    let dynamodb = acme.dynamodb();
+    let (first, mut canaries) = marked("acme", "c-1");
+    let (second, more) = marked("acme", "c-1");
+    canaries.extend(more);
+    let put = |contact: &Contact| dynamodb.put_item().table_name("crm").set_item(Some(item(contact)));
+    put(&first).send().await.unwrap();
+    let replaced = put(&second).return_values(ReturnValue::AllOld).send().await.unwrap();
+    assert_eq!(replaced.attributes, Some(item(&first)));
+    let failed = put(&first)
+        .condition_expression("attribute_not_exists(email)")
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let failed = failed.send().await.unwrap_err().into_service_error();
+    let shown = match failed {
+        aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed) => failed.item,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown, Some(item(&second)));
+    let get = dynamodb.get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+    assert_eq!(get.send().await.unwrap().item, Some(item(&second)));
+    assert_eq!(dynamodb.scan().table_name("crm").send().await.unwrap().items(), [item(&second)]);
+    let deleted = dynamodb.delete_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+    let deleted = deleted.return_values(ReturnValue::AllOld).send().await.unwrap();
+    assert_eq!(deleted.attributes, Some(item(&second)));
+    assert_unseen(&taps, &canaries);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_neither_sent_nor_logged() {
+    let world = World::start(&["acme"]).await;
+    let (taps, acme) = tapped(&world).await;
+    let dynamodb = acme.dynamodb();
+    let (contact, mut canaries) = marked("acme", "c-1");
+    let secret = canary();
+    canaries.push(secret.clone());
+    let secret = || s(&secret);
+    let put = || dynamodb.put_item().table_name("crm").set_item(Some(item(&contact)));
+    let keyed = |contact_id| Some(key("acme", contact_id));
+
+    put().item("undeclared", secret()).send().await.unwrap_err();
+    put().item("_seal_x", secret()).send().await.unwrap_err();
+    put().item("_seal", secret()).send().await.unwrap_err();
+    put().item("tenant_id", s("globex")).send().await.unwrap_err();
+    put().item("notes", AttributeValue::N("not a number".to_owned())).send().await.unwrap_err();
+    put().item("notes", AttributeValue::Ss(vec![])).send().await.unwrap_err();
+    put().expression_attribute_values(":unused", secret()).send().await.unwrap_err();
+    for condition in [
+        "email = :v",
+        "contains(email, :v)",
+        "size(email) > :v",
+        "begins_with(email, :v)",
+        "email BETWEEN :v AND :v",
+        "email IN (:v)",
+        "attribute_type(email, :v)",
+        ":v = email",
+        "NOT (email <> :v)",
+        "api_keys.mail = :v",
+        "api_keys[0] = :v",
+        "undeclared = :v",
+        "#seal = :v",
+        "company = :v OR email = :v",
+    ] {
+        let names = |name: &str| (condition.contains(name)).then(|| HashMap::from([(name.into(), "_seal".into())]));
+        let refused = put().condition_expression(condition).expression_attribute_values(":v", secret());
+        refused.set_expression_attribute_names(names("#seal")).send().await.unwrap_err();
+        let refused = dynamodb.delete_item().table_name("crm").set_key(keyed("c-1")).condition_expression(condition);
+        let refused = refused.expression_attribute_values(":v", secret());
+        refused.set_expression_attribute_names(names("#seal")).send().await.unwrap_err();
+        let refused = dynamodb.scan().table_name("crm").filter_expression(condition);
+        let refused = refused.expression_attribute_values(":v", secret());
+        refused.set_expression_attribute_names(names("#seal")).send().await.unwrap_err();
+    }
+    let update = dynamodb.update_item().table_name("crm").set_key(keyed("c-1"));
+    update.update_expression("SET undeclared = :v").expression_attribute_values(":v", secret()).send().await.unwrap_err();
+    let statement = dynamodb.execute_statement().statement("INSERT INTO crm VALUE {'email': ?}");
+    statement.parameters(secret()).send().await.unwrap_err();
+    let get = dynamodb.get_item().table_name("crm").set_key(keyed("c-1")).key("email", secret());
+    get.send().await.unwrap_err();
+    let scan = dynamodb.scan().table_name("crm").set_exclusive_start_key(keyed("c-1"));
+    scan.exclusive_start_key("email", secret()).send().await.unwrap_err();
+    let query = dynamodb.query().table_name("crm").key_condition_expression("tenant_id = :t AND email = :v");
+    let query = query.expression_attribute_values(":t", s("acme")).expression_attribute_values(":v", secret());
+    query.send().await.unwrap_err();
+    assert_eq!(taps.dynamodb.requests(), 0);
+    assert_unseen(&taps, &canaries);
+}
+
+#[tokio::test]
+async fn without_a_key_nothing_is_sent_or_logged() {
+    let world = World::start(&["acme"]).await;
+    let (contact, canaries) = marked("acme", "c-1");
+    for operation in ["AssumeRole", "GenerateDataKey"] {
+        let (taps, acme) = tapped(&world).await;
+        world.stack.faults().clear();
+        world.stack.faults().on(operation).fail("AccessDeniedException", 400);
+        acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact))).send().await.unwrap_err();
+        assert_eq!(taps.dynamodb.requests(), 0);
+        assert_unseen(&taps, &canaries);
+    }
+}
