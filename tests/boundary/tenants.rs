@@ -163,7 +163,8 @@ async fn a_scan_finds_the_tenants_own_items_whatever_its_filter_says() {
         }
         assert_eq!(found.len(), 5, "{filter}");
     }
-    for filter in ["company = :x) OR (company = :y", "company = :x OR company = :y)", "", "company = :x AND", ") OR ("] {
+    for filter in ["company = :x) OR (company = :y", "company = :x OR company = :y)", "", "company = :x AND", ") OR ("]
+    {
         let error = sealing_error(filtered(filter).send().await);
         assert!(matches!(error, Error::Refused(Refusal::Expression { .. })), "{filter}: {error}");
     }
@@ -217,7 +218,8 @@ async fn an_index_that_all_tenants_share_gives_each_its_own_items() {
 }
 
 #[tokio::test]
-async fn an_index_with_the_tenant_as_sort_key_can_be_queried_without_naming_the_tenant_or_the_refusal_says_what_to_do() {
+async fn an_index_with_the_tenant_as_sort_key_can_be_queried_without_naming_the_tenant_or_the_refusal_says_what_to_do()
+{
     let world = World::start(&["acme", "globex"]).await;
     let seal = world.seal();
     for tenant in ["acme", "globex"] {

@@ -143,9 +143,33 @@ fn values() -> Vec<AttributeValue> {
         nested(20),
     ];
     for number in [
-        "0", "-0", "1", "1.0", "1.50", "100", "1e3", "1E+3", "-1e-3", "007", "+5", ".5", "5.", "1e125", "9.9e125", "1e126",
-        "1e-130", "1e-131", "12345678901234567890123456789012345678", "123456789012345678901234567890123456789", "", "x", "NaN",
-        "Infinity", " 1", "1 ", "0x1",
+        "0",
+        "-0",
+        "1",
+        "1.0",
+        "1.50",
+        "100",
+        "1e3",
+        "1E+3",
+        "-1e-3",
+        "007",
+        "+5",
+        ".5",
+        "5.",
+        "1e125",
+        "9.9e125",
+        "1e126",
+        "1e-130",
+        "1e-131",
+        "12345678901234567890123456789012345678",
+        "123456789012345678901234567890123456789",
+        "",
+        "x",
+        "NaN",
+        "Infinity",
+        " 1",
+        "1 ",
+        "0x1",
     ] {
         values.push(n(number));
     }
@@ -160,7 +184,8 @@ async fn an_encrypted_attribute_takes_and_gives_back_what_dynamodb_would() {
         let sort = s(&format!("c-{at}"));
         let plain = |key: &str| world.plain.put_item().table_name("crm").item("tenant_id", s(key));
         let plain = plain("plain").item("contact_id", sort.clone()).item("email", value.clone()).send().await;
-        let sealed = dynamodb.put_item().table_name("crm").item("tenant_id", s("acme")).item("contact_id", sort.clone());
+        let sealed =
+            dynamodb.put_item().table_name("crm").item("tenant_id", s("acme")).item("contact_id", sort.clone());
         let sealed = sealed.item("email", value.clone()).send().await;
         assert_eq!(plain.is_ok(), sealed.is_ok(), "{value:?}: {plain:?} {sealed:?}");
         if plain.is_err() {

@@ -20,9 +20,11 @@ fn eager(world: &World, wire: &Wire) -> Tenant {
 }
 
 fn failing_twice(operation: &'static str, failure: impl Fn() -> Reaction + Send + Sync + 'static) -> Wire {
-    Wire::scripted(move |sent: &Sent, before| {
-        if sent.operation == operation && before < 2 { failure() } else { Reaction::Forward }
-    })
+    Wire::scripted(
+        move |sent: &Sent, before| {
+            if sent.operation == operation && before < 2 { failure() } else { Reaction::Forward }
+        },
+    )
 }
 
 #[tokio::test]

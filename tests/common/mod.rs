@@ -8,6 +8,7 @@ pub mod wire;
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
@@ -60,7 +61,9 @@ pub fn id(tenant: &str) -> TenantId {
 pub struct World {
     pub stack: Stack,
     pub admin: aws_sdk_kms::Client,
-    pub app: aws_types::SdkConfig,
+    pub app: SdkConfig,
+    /// The application's own credentials.
+    pub credentials: Credentials,
     pub plain: aws_sdk_dynamodb::Client,
     pub tenancy: Tenancy,
 }
@@ -79,9 +82,10 @@ impl World {
             .create()
             .unwrap();
         let admin = aws_sdk_kms::Client::new(&stack.sdk_config(&admin));
+        let credentials = Credentials::from(&app);
         let app = stack.sdk_config(&app);
         let plain = aws_sdk_dynamodb::Client::new(&app);
-        let world = Self { stack, admin, app, plain, tenancy };
+        let world = Self { stack, admin, app, credentials, plain, tenancy };
         world.create_table("crm").await;
         for tenant in tenants {
             world.onboard(tenant).await;

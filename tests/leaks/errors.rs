@@ -96,9 +96,10 @@ async fn an_error_of_the_repository_does_not_print_the_item_that_a_failed_condit
     acme.records::<Contact>().put(&marked).await.unwrap();
     let other = contact("acme", "c-1");
     let records = acme.records::<Contact>();
-    let put = records.put(&other).if_not_exists().customize(|put| {
-        put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-    });
+    let put = records
+        .put(&other)
+        .if_not_exists()
+        .customize(|put| put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld));
     let error = put.await.unwrap_err();
     assert!(matches!(error, Error::Dynamodb(_)), "{error}");
     assert_eq!(tap::find(format!("{error} {error:?}").as_bytes(), &secret), None, "Debug of the error: {error:?}");

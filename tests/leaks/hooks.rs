@@ -63,7 +63,8 @@ async fn an_interceptor_of_the_callers_changes_nothing_about_what_is_sent_and_lo
     let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
     let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(Busy);
     for dynamodb in [acme.dynamodb(), acme.dynamodb_with(config)] {
-        let put = dynamodb.put_item().table_name("crm").set_item(Some(item(&marked))).return_values(ReturnValue::AllOld);
+        let put =
+            dynamodb.put_item().table_name("crm").set_item(Some(item(&marked))).return_values(ReturnValue::AllOld);
         put.customize().interceptor(Busy).send().await.unwrap();
         let failed = dynamodb.put_item().table_name("crm").set_item(Some(item(&marked)));
         let failed = failed.condition_expression("attribute_not_exists(email)");

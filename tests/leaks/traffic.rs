@@ -142,7 +142,12 @@ async fn what_is_refused_is_neither_sent_nor_logged() {
         refused.set_expression_attribute_names(names("#seal")).send().await.unwrap_err();
     }
     let update = dynamodb.update_item().table_name("crm").set_key(keyed("c-1"));
-    update.update_expression("SET undeclared = :v").expression_attribute_values(":v", secret()).send().await.unwrap_err();
+    update
+        .update_expression("SET undeclared = :v")
+        .expression_attribute_values(":v", secret())
+        .send()
+        .await
+        .unwrap_err();
     let statement = dynamodb.execute_statement().statement("INSERT INTO crm VALUE {'email': ?}");
     statement.parameters(secret()).send().await.unwrap_err();
     let get = dynamodb.get_item().table_name("crm").set_key(keyed("c-1")).key("email", secret());
