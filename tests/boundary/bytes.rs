@@ -189,6 +189,17 @@ fn ciphertexts_do_not_open_in_another_attribute_item_table_or_tenant() {
 }
 
 #[test]
+fn the_form_of_a_sealed_attribute_cannot_be_changed() {
+    let stored = OFFLINE.sealed("acme", "crm", "c-1");
+    let record = bytes(&stored, "_seal");
+    let mut carried = vec![0x12];
+    carried.extend_from_slice(&u16::try_from(record.len()).unwrap().to_be_bytes());
+    carried.extend_from_slice(&record);
+    carried.extend_from_slice(&bytes(&stored, "email")[1..]);
+    assert_eq!(OFFLINE.fault(with(stored, "email", b(carried))), ("email".to_owned(), OpenFault::NotAuthentic));
+}
+
+#[test]
 fn plaintext_and_other_types_where_ciphertext_belongs_are_errors() {
     let deep = (0..30).fold(s("x"), |inner, _| AttributeValue::M(HashMap::from([("m".to_owned(), inner)])));
     let text = "mallory@example.org";

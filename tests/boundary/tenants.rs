@@ -369,3 +369,25 @@ async fn a_number_that_is_a_sort_key_is_the_same_key_however_it_is_written() {
         assert_eq!(found["email"], s(written), "{written} {asked}");
     }
 }
+
+#[tokio::test]
+async fn a_table_that_was_restored_under_another_name_opens_when_configured_and_only_then() {
+    let world = World::start(&["acme"]).await;
+    put(&world.tenant("acme"), &contact("acme", "c-1")).await;
+    for name in ["restored", "other"] {
+        world.create_table(name).await;
+        let stored = world.stored("acme", "c-1").await;
+        world.plain.put_item().table_name(name).set_item(Some(stored)).send().await.unwrap();
+    }
+    let restored = world.builder().table_name("crm", "restored").build(&world.app).unwrap().tenant(&id("acme"));
+    assert_eq!(restored.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
+    let old = restored.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1"))).send().await;
+    assert!(matches!(sealing_error(old), Error::Refused(Refusal::UnknownTable(_))));
+    // The same bytes in a table of another logical name.
+    let other = TableSchema::builder("other").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
+    let other = other.plain("company").encrypt("email").encrypt("notes").encrypt("api_keys").build().unwrap();
+    let seal = world.builder().table(other).build(&world.app).unwrap();
+    let moved = seal.tenant(&id("acme")).dynamodb().get_item().table_name("other");
+    let moved = moved.set_key(Some(key("acme", "c-1"))).send().await;
+    assert!(matches!(sealing_error(moved), Error::Open(_)));
+}

@@ -2,10 +2,13 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::auth::DefaultAuthSchemeResolver;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::body::SdkBody;
 use tenantseal::{Error, Tenant};
 
@@ -226,6 +229,33 @@ async fn an_operation_without_items_cannot_be_turned_into_one_with_items() {
         let _ = scene.acme.dynamodb().list_tables().customize().interceptor(swaps).send().await;
         assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None, "{when:?}");
     }
+}
+
+/// Says that the operation is another one.
+#[derive(Debug)]
+struct Renames;
+
+impl Intercept for Renames {
+    fn name(&self) -> &'static str {
+        "renames"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(Metadata::new("ListTables", "DynamoDB"));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_operation_is_what_its_input_is_and_not_what_it_is_called() {
+    let scene = Scene::set().await;
+    let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked())).customize();
+    let _ = put.interceptor(Renames).send().await;
+    assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None);
 }
 
 #[tokio::test]

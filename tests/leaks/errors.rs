@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde::{Deserialize, Serialize};
@@ -123,28 +124,49 @@ async fn an_item_that_does_not_open_is_not_in_the_sdks_error_either() {
     assert_clean(&put.send().await.unwrap_err(), &secret);
 }
 
-#[tokio::test]
-async fn an_answer_of_kms_that_cannot_be_read_does_not_bring_the_data_key_into_the_error() {
+/// What `acme` gets to see when an answer of `operation` is changed by `change`, and what stood in it as `name`.
+async fn unreadable(operation: &'static str, name: &'static str, change: fn(String) -> String) -> (Error, String) {
     let world = World::start(&["acme"]).await;
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
-    let keep = std::sync::Arc::clone(&seen);
-    let wire = Wire::scripted(move |sent, _| match &*sent.operation {
-        "GenerateDataKey" => {
-            let keep = std::sync::Arc::clone(&keep);
-            Reaction::Alter(Box::new(move |body| {
-                let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
-                *keep.lock().unwrap() = Some(answer["Plaintext"].as_str().unwrap().to_owned());
-                body.replace("\"KeyId\":\"", "\"KeyId\":7,\"x\":\"")
-            }))
+    let seen = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&seen);
+    let wire = Wire::scripted(move |sent, _| {
+        if sent.operation != operation {
+            return Reaction::Forward;
         }
-        _ => Reaction::Forward,
+        let keep = Arc::clone(&keep);
+        Reaction::Alter(Box::new(move |body| {
+            *keep.lock().unwrap() = crate::keys::values(body.as_bytes(), name).pop();
+            change(body)
+        }))
     });
     let acme = world.tenant_over("acme", wire);
     let error = acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap_err();
     assert!(matches!(error, Error::Key(_)), "{error}");
-    let encoded = seen.lock().unwrap().take().unwrap();
+    let secret = seen.lock().unwrap().take().unwrap();
+    assert!(secret.len() > 20, "{secret}");
+    (error, secret)
+}
+
+#[tokio::test]
+async fn an_answer_of_kms_that_cannot_be_read_does_not_bring_the_data_key_into_the_error() {
+    let changes: [fn(String) -> String; 3] = [
+        |body| body.replace("\"KeyId\":\"", "\"KeyId\":7,\"x\":\""),
+        |body| body.trim_end_matches('}').to_owned(),
+        |body| body.replace("arn:aws:kms", "arn:aws:s3"),
+    ];
+    for change in changes {
+        let (error, secret) = unreadable("GenerateDataKey", "Plaintext", change).await;
+        let all = everything(&error);
+        assert!(!all.contains(&secret), "the plaintext data key is in the error: {all}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_sts_that_cannot_be_read_does_not_bring_the_secret_key_into_the_error() {
+    let change: fn(String) -> String = |body| body.replace("<Expiration>", "<Expiration>x");
+    let (error, secret) = unreadable("AssumeRole", "SecretAccessKey", change).await;
     let all = everything(&error);
-    assert!(!all.contains(&encoded), "the plaintext data key is in the error: {all}");
+    assert!(!all.contains(&secret), "the session's secret key is in the error: {all}");
 }
 
 #[tokio::test]

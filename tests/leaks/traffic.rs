@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, AttributeValueUpdate, ComparisonOperator, Condition, ConditionalOperator, ExpectedAttributeValue,
+    ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
 use futures_util::TryStreamExt;
-use tenantseal::Tenant;
+use tenantseal::{Error, Tenant};
 
-use crate::common::{Contact, Taps, World, canary, contact, id, item, key, s, tap};
+use crate::common::{Contact, Taps, World, canary, contact, id, item, key, s, sealing_error, tap};
 use crate::{assert_not_logged, log};
 
 /// A contact whose sensitive fields are canaries, and these.
@@ -159,6 +162,54 @@ async fn what_is_refused_is_neither_sent_nor_logged() {
     query.send().await.unwrap_err();
     assert_eq!(taps.dynamodb.requests(), 0);
     assert_unseen(&taps, &canaries);
+}
+
+#[tokio::test]
+async fn parameters_of_the_api_before_expressions_are_refused_with_the_values_in_them() {
+    let world = World::start(&["acme"]).await;
+    let (taps, acme) = tapped(&world).await;
+    let dynamodb = acme.dynamodb();
+    let secret = canary();
+    let expected = || {
+        let expected = ExpectedAttributeValue::builder().value(s(&secret));
+        expected.comparison_operator(ComparisonOperator::Eq).build()
+    };
+    let condition = || {
+        let condition = Condition::builder().attribute_value_list(s(&secret));
+        condition.comparison_operator(ComparisonOperator::Eq).build().unwrap()
+    };
+    let own = || Some(key("acme", "c-1"));
+    let put = || dynamodb.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
+    let delete = || dynamodb.delete_item().table_name("crm").set_key(own());
+    let query = || {
+        let query = dynamodb.query().table_name("crm").key_condition_expression("tenant_id = :t");
+        query.expression_attribute_values(":t", s("acme"))
+    };
+    let scan = || dynamodb.scan().table_name("crm");
+    let update = || dynamodb.update_item().table_name("crm").set_key(own());
+    let set = AttributeValueUpdate::builder().value(s(&secret)).build();
+    let get = || dynamodb.get_item().table_name("crm").set_key(own());
+    let errors = [
+        sealing_error(put().expected("email", expected()).send().await),
+        sealing_error(put().conditional_operator(ConditionalOperator::Or).send().await),
+        sealing_error(delete().expected("email", expected()).send().await),
+        sealing_error(delete().conditional_operator(ConditionalOperator::Or).send().await),
+        sealing_error(dynamodb.query().table_name("crm").key_conditions("tenant_id", condition()).send().await),
+        sealing_error(query().query_filter("email", condition()).send().await),
+        sealing_error(query().conditional_operator(ConditionalOperator::Or).send().await),
+        sealing_error(query().attributes_to_get("email").send().await),
+        sealing_error(scan().scan_filter("email", condition()).send().await),
+        sealing_error(scan().conditional_operator(ConditionalOperator::Or).send().await),
+        sealing_error(scan().attributes_to_get("email").send().await),
+        sealing_error(get().attributes_to_get("email").send().await),
+        sealing_error(update().attribute_updates("email", set).send().await),
+        sealing_error(update().expected("email", expected()).send().await),
+    ];
+    for error in errors {
+        assert!(matches!(error, Error::Refused(_)), "{error}");
+    }
+    assert_eq!(taps.dynamodb.requests(), 0);
+    assert_unseen(&taps, &[secret]);
 }
 
 #[tokio::test]
