@@ -8,5 +8,9 @@ mod common;
 mod bytes;
 #[path = "boundary/forged.rs"]
 mod forged;
+#[path = "boundary/lies.rs"]
+mod lies;
+#[path = "boundary/many.rs"]
+mod many;
 #[path = "boundary/tenants.rs"]
 mod tenants;

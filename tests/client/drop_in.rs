@@ -56,7 +56,9 @@ async fn a_projection_gives_what_it_asks_for_and_nothing_more() {
         let scanned = scan.set_expression_attribute_names(aliased).send().await.unwrap();
         let mut scanned: Vec<String> = scanned.items()[0].keys().cloned().collect();
         let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        (found.sort(), scanned.sort(), names.sort());
+        for names in [&mut found, &mut scanned, &mut names] {
+            names.sort();
+        }
         assert_eq!((&found, &scanned), (&names, &names), "{projection}");
     }
 }

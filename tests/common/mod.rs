@@ -6,9 +6,6 @@
     reason = "shared by test binaries that each use a part of it"
 )]
 
-// Each test binary uses a part of it.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
-
 pub mod tap;
 pub mod wire;
 

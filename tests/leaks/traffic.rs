@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, AttributeValueUpdate, ComparisonOperator, Condition, ConditionalOperator, ExpectedAttributeValue,
-    ReturnValue, ReturnValuesOnConditionCheckFailure,
+    Get, KeysAndAttributes, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactGetItem,
+    TransactWriteItem, Update, WriteRequest,
 };
 use futures_util::TryStreamExt;
 use tenantseal::{Error, Tenant};
@@ -96,6 +97,57 @@ async fn what_the_drop_in_client_stores_and_reads_is_neither_sent_nor_logged_in_
     let deleted = dynamodb.delete_item().table_name("crm").set_key(Some(key("acme", "c-1")));
     let deleted = deleted.return_values(ReturnValue::AllOld).send().await.unwrap();
     assert_eq!(deleted.attributes, Some(item(&second)));
+    assert_unseen(&taps, &canaries);
+}
+
+#[tokio::test]
+async fn what_updates_batches_and_transactions_write_is_neither_sent_nor_logged_in_plaintext() {
+    let world = World::start(&["acme"]).await;
+    let (taps, acme) = tapped(&world).await;
+    let dynamodb = acme.dynamodb();
+    let (contact, mut canaries) = marked("acme", "c-1");
+    let secret = canary();
+    canaries.push(secret.clone());
+    for expression in [
+        "SET email = :v",
+        "SET email = :v, notes = :v",
+        "SET notes = if_not_exists(notes, :v)",
+        "SET #e = :v REMOVE company",
+        "SET email = :v SET2",
+    ] {
+        let names = expression.contains("#e").then(|| HashMap::from([("#e".to_owned(), "email".to_owned())]));
+        for returned in [ReturnValue::AllNew, ReturnValue::UpdatedNew, ReturnValue::AllOld, ReturnValue::UpdatedOld] {
+            let update = dynamodb.update_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+            let update = update.set_expression_attribute_names(names.clone()).update_expression(expression);
+            let update = update.expression_attribute_values(":v", s(&secret)).return_values(returned).send().await;
+            assert_eq!(update.is_ok(), !expression.contains("SET2"), "{update:?}");
+        }
+    }
+    let put = || Put::builder().table_name("crm").set_item(Some(item(&contact))).build().unwrap();
+    let update = || {
+        let update = Update::builder().table_name("crm").set_key(Some(key("acme", "c-2")));
+        let update =
+            update.update_expression("SET email = :v, notes = :v").expression_attribute_values(":v", s(&secret));
+        update.condition_expression("attribute_not_exists(email)")
+    };
+    let shown = ReturnValuesOnConditionCheckFailure::AllOld;
+    for token in [None, Some("a token".to_owned()), Some("another".to_owned())] {
+        let transaction = dynamodb.transact_write_items().set_client_request_token(token.clone());
+        let transaction = transaction.transact_items(TransactWriteItem::builder().put(put()).build());
+        let update = update().return_values_on_condition_check_failure(shown.clone()).build().unwrap();
+        let transaction = transaction.transact_items(TransactWriteItem::builder().update(update).build()).send().await;
+        assert_eq!(transaction.is_ok(), token.is_none(), "the condition holds once: {transaction:?}");
+    }
+    let request = PutRequest::builder().set_item(Some(item(&contact))).build().unwrap();
+    let writes = vec![WriteRequest::builder().put_request(request).build()];
+    dynamodb.batch_write_item().request_items("crm", writes).send().await.unwrap();
+    let keys = KeysAndAttributes::builder().keys(key("acme", "c-1")).keys(key("acme", "c-2")).build().unwrap();
+    let found = dynamodb.batch_get_item().request_items("crm", keys).send().await.unwrap();
+    assert!(found.responses.unwrap()["crm"].contains(&item(&contact)));
+    let get = Get::builder().table_name("crm").set_key(Some(key("acme", "c-1"))).build().unwrap();
+    let get = dynamodb.transact_get_items().transact_items(TransactGetItem::builder().get(get).build());
+    let found = get.send().await.unwrap();
+    assert_eq!(found.responses()[0].item, Some(item(&contact)));
     assert_unseen(&taps, &canaries);
 }
 
