@@ -5,10 +5,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{Put, PutRequest, TransactWriteItem, Update, WriteRequest};
 use tenantseal::{Error, Tenant};
 
 use crate::common::wire::{Reaction, Sent, Wire};
-use crate::common::{Contact, World, contact, id, item, key, sealing_error};
+use crate::common::{Contact, World, contact, id, item, key, s, sealing_error};
 
 const THROTTLED: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#;
 
@@ -50,6 +51,68 @@ async fn every_retry_sends_the_same_bytes() {
         assert!(bodies.iter().all(|body| *body == bodies[0]), "failure {at}");
         assert_eq!(wire.bodies("GenerateDataKey").len(), 1);
         assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
+    }
+}
+
+#[tokio::test]
+async fn updates_batches_and_transactions_send_the_same_bytes_again() {
+    let world = World::start(&["acme"]).await;
+    let contact = || item(&contact("acme", "c-1"));
+    for operation in ["UpdateItem", "BatchWriteItem", "TransactWriteItems"] {
+        let wire = failing_twice(operation, || Reaction::Answer(500, String::new()));
+        let acme = eager(&world, &wire);
+        let dynamodb = acme.dynamodb();
+        match operation {
+            "UpdateItem" => {
+                let update = dynamodb.update_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+                let update = update.update_expression("SET email = :v, notes = :v");
+                update.expression_attribute_values(":v", s("x")).send().await.map(drop).unwrap();
+            }
+            "BatchWriteItem" => {
+                let put = PutRequest::builder().set_item(Some(contact())).build().unwrap();
+                let write = vec![WriteRequest::builder().put_request(put).build()];
+                dynamodb.batch_write_item().request_items("crm", write).send().await.map(drop).unwrap();
+            }
+            _ => {
+                let put = Put::builder().table_name("crm").set_item(Some(contact())).build().unwrap();
+                let put = TransactWriteItem::builder().put(put).build();
+                dynamodb.transact_write_items().transact_items(put).send().await.map(drop).unwrap();
+            }
+        }
+        let bodies = wire.bodies(operation);
+        assert_eq!(bodies.len(), 3, "{operation}");
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_a_caller_repeats_with_its_token_is_the_same_request() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let acme = eager(&world, &wire);
+    let transact = |token: Option<&'static str>, email: &'static str| {
+        let contact = Contact { email: email.to_owned(), ..contact("acme", "c-1") };
+        let put = Put::builder().table_name("crm").set_item(Some(item(&contact))).build().unwrap();
+        let update = Update::builder().table_name("crm").set_key(Some(key("acme", "c-2")));
+        let update = update.update_expression("SET email = :v, notes = :v").expression_attribute_values(":v", s(email));
+        let transaction = acme.dynamodb().transact_write_items().set_client_request_token(token.map(str::to_owned));
+        let transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
+        transaction.transact_items(TransactWriteItem::builder().update(update.build().unwrap()).build()).send()
+    };
+    for (token, email) in [(Some("one"), "a"), (Some("one"), "a"), (Some("two"), "a"), (None, "a"), (None, "a")] {
+        transact(token, email).await.unwrap();
+    }
+    // The same token with other content is the caller's mistake, and DynamoDB says so.
+    transact(Some("one"), "b").await.unwrap_err();
+    let sealed: Vec<serde_json::Value> = wire
+        .bodies("TransactWriteItems")
+        .iter()
+        .map(|body| serde_json::from_slice::<serde_json::Value>(body).unwrap()["TransactItems"].clone())
+        .collect();
+    assert_eq!(sealed[0], sealed[1]);
+    for (one, other) in [(1, 2), (2, 3), (3, 4), (0, 5)] {
+        let email = |at: usize| sealed[at][0]["Put"]["Item"]["email"]["B"].clone();
+        assert_ne!(email(one), email(other), "{one} {other}");
     }
 }
 
