@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+/// The code blocks of the operations guide compile and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/OPERATIONS.md")]
+mod operations_guide {}
+
 mod client;
 mod context;
 mod crypto;
