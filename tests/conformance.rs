@@ -1,0 +1,85 @@
+//! One suite, run with a plain client and with a tenant's client: the results are equal, or the tenant's client refused and the
+//! case says so.
+//!
+//! It runs on the local server, and on a second, independent one when `TENANTSEAL_SECOND_DYNAMODB` names its endpoint. There the
+//! plain results of the two servers are compared as well; `conformance/differences.rs` lists where they differ, and why.
+//! `TENANTSEAL_CONFORMANCE_CASE=<part of a name>` runs some cases alone and prints their outcomes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![allow(missing_docs, unreachable_pub, reason = "a test has no readers but its own")]
+
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod common;
+
+mod conformance {
+    pub mod batches;
+    pub mod batches_unprocessed;
+    pub mod case;
+    pub mod conditions;
+    pub mod control;
+    pub mod ctx;
+    pub mod deletes;
+    pub mod differences;
+    pub mod filters;
+    pub mod halved;
+    pub mod indexes;
+    pub mod invalid;
+    pub mod outcome;
+    pub mod projections;
+    pub mod puts;
+    pub mod queries;
+    pub mod run;
+    pub mod scans;
+    pub mod single_table;
+    pub mod suite;
+    pub mod tables;
+    pub mod transactions;
+    pub mod transactions_failing;
+    pub mod updates;
+    pub mod updates_encrypted;
+    pub mod updates_returned;
+    pub mod upserts;
+    pub mod values;
+}
+
+use std::collections::BTreeSet;
+
+use conformance::differences::DIFFERENCES;
+use conformance::run::{Server, report};
+use conformance::suite;
+
+/// Where the second server listens.
+const SECOND: &str = "TENANTSEAL_SECOND_DYNAMODB";
+
+#[test]
+fn the_suite_has_at_least_150_cases_each_with_a_name_of_its_own() {
+    let cases = suite::cases();
+    let names: BTreeSet<_> = cases.iter().map(|case| &case.name).collect();
+    assert_eq!(names.len(), cases.len());
+    assert!(names.len() >= 150, "{}", names.len());
+    for difference in DIFFERENCES {
+        assert!(names.contains(&difference.case.to_owned()), "{} is no case", difference.case);
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_client_behaves_as_a_plain_one_on_the_local_server() {
+    let outcomes = Server::local().await.run(suite::chosen()).await;
+    let faults = outcomes.iter().flat_map(|outcome| outcome.faults(&[])).collect();
+    report("the local server", &outcomes, faults);
+}
+
+#[tokio::test]
+async fn a_tenants_client_behaves_as_a_plain_one_on_a_second_server_if_one_is_given() {
+    let Ok(endpoint) = std::env::var(SECOND) else {
+        println!("SKIPPED: {SECOND} is not set, so nothing was run on a second server");
+        return;
+    };
+    let second = Server::second(&endpoint).await.run(suite::chosen()).await;
+    let local = Server::local().await.run(suite::chosen()).await;
+    let mut faults: Vec<_> = second.iter().flat_map(|outcome| outcome.faults(DIFFERENCES)).collect();
+    for (ours, theirs) in local.iter().zip(&second) {
+        faults.extend(ours.difference(theirs, DIFFERENCES));
+    }
+    report("the second server", &second, faults);
+}
