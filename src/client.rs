@@ -13,6 +13,9 @@
 //!
 //! The SDK signs, sends, retries and logs sealed bytes only. When a piece is missing, nothing goes out or comes back.
 
+mod actions;
+mod batch_get_item;
+mod batch_write_item;
 mod connector;
 mod delete_item;
 mod expressions;
@@ -23,16 +26,18 @@ mod put_item;
 mod query;
 mod reading;
 mod scan;
+mod transact_get_items;
+mod transact_write_items;
+mod update_item;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 
-use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
-use crate::item::{Item, KeyRing, NeededRecord, PrimaryKeyError, UnwrappedKey, identity, seal};
+use crate::item::{Item, KeyRing, NeededRecord, Nonces, PrimaryKeyError, UnwrappedKey, identity, seal};
 use crate::keys::DataKeys;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -79,9 +84,15 @@ impl Binding {
         }
     }
 
-    /// Seals an item with the tenant's current data key.
-    pub(crate) fn seal(&self, table: &TableSchema, key: &UnwrappedKey, item: Item) -> Result<Item, Error> {
-        Ok(seal(table, &self.tenant, key, &OsRandom, item)?)
+    /// Seals an item under `key`.
+    pub(crate) fn seal(
+        &self,
+        table: &TableSchema,
+        key: &UnwrappedKey,
+        nonces: Nonces<'_>,
+        item: Item,
+    ) -> Result<Item, Error> {
+        Ok(seal(table, &self.tenant, key, nonces, item)?)
     }
 
     /// The keys that open items relying on these records.

@@ -11,7 +11,7 @@ mod random;
 pub(crate) use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedKey, WrongLength};
 pub use derivation::KeyId;
-pub(crate) use derivation::{Check, PseudorandomKey};
+pub(crate) use derivation::{Check, NonceKey, PseudorandomKey};
 pub(crate) use random::{OsRandom, RandomError, RandomSource};
 
 /// `label(s) = "tenantseal v1 " ‖ s ‖ 0x00`: begins every HKDF info and every AAD, so that no two purposes share an input.

@@ -31,7 +31,7 @@ mod tests;
 
 pub use self::error::ExpressionError;
 pub(crate) use self::{
-    condition::{Comparator, Condition},
+    condition::Condition,
     key_condition::{KeyCondition, KeyTest},
     path::{Path, Segment},
     projection::{Projection, ProjectionRequest, Selection},

@@ -17,13 +17,13 @@ use crate::format::{Identity, InvalidKey};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
-pub(crate) use key::{KeyRing, UnwrappedKey};
+pub(crate) use key::{KeyRing, Serves, UnwrappedKey};
 #[cfg(test)]
 use open::needed_records;
 pub(crate) use open::{NeededRecord, distinct_records, open, stored_identity};
 pub use open::{OpenError, OpenFault};
 pub use seal::SealError;
-pub(crate) use seal::{check_names, seal};
+pub(crate) use seal::{Nonces, check_names, seal, seal_values};
 
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;

@@ -12,8 +12,9 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_types::SdkConfig;
 
 use crate::client::{self, Binding, Tables};
+use crate::crypto::OsRandom;
 use crate::error::Error;
-use crate::item::{Item, SealError, check_names, distinct_records, identity, open, stored_identity};
+use crate::item::{Item, Nonces, SealError, check_names, distinct_records, identity, open, stored_identity};
 use crate::keys::DataKeys;
 use crate::records::Records;
 use crate::schema::{Record, TableSchema};
@@ -121,8 +122,8 @@ impl Tenant {
         let table = self.binding.table(Some(table))?;
         check_names(table, item.keys())?;
         identity(table, self.id(), &item).map_err(SealError::from)?;
-        let key = self.binding.keys.sealing_key(self.id()).await?;
-        self.binding.seal(table, &key, item)
+        let key = self.binding.keys.sealing_key(self.id(), None).await?;
+        self.binding.seal(table, &key, Nonces::Random(&OsRandom), item)
     }
 
     /// Opens one stored item, however it arrived: from a stream, an export, a plain client.

@@ -27,22 +27,14 @@ async fn main() -> Result<()> {
     // Each tenant has a key behind an alias.
     for tenant in ["a", "b"] {
         let key = kms.create_key().send().await?.key_metadata.ok_or("no metadata")?;
-        kms.create_alias()
-            .alias_name(alias(tenant))
-            .target_key_id(key.key_id)
-            .send()
-            .await?;
+        kms.create_alias().alias_name(alias(tenant)).target_key_id(key.key_id).send().await?;
     }
 
     // A session for tenant A: the role, narrowed by a session policy to A's alias.
     let policy = json!({ "Version": "2012-10-17", "Statement": {
         "Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": "*",
         "Condition": { "StringEquals": { "kms:RequestAlias": alias("a") } } } });
-    let assumed = sts
-        .assume_role()
-        .role_arn(role.arn())
-        .role_session_name("a-1")
-        .policy(policy.to_string());
+    let assumed = sts.assume_role().role_arn(role.arn()).role_session_name("a-1").policy(policy.to_string());
     let session = assumed.send().await?.credentials.ok_or("no credentials")?;
     let session = Credentials::new(
         session.access_key_id,
@@ -54,15 +46,9 @@ async fn main() -> Result<()> {
     let tenant_a = aws_sdk_kms::Client::new(&stack.sdk_config(session));
 
     for tenant in ["a", "b"] {
-        let request = tenant_a
-            .generate_data_key()
-            .key_id(alias(tenant))
-            .key_spec(DataKeySpec::Aes256);
+        let request = tenant_a.generate_data_key().key_id(alias(tenant)).key_spec(DataKeySpec::Aes256);
         match request.send().await {
-            Ok(data_key) => println!(
-                "tenant {tenant}: a data key under {}",
-                data_key.key_id().unwrap_or_default()
-            ),
+            Ok(data_key) => println!("tenant {tenant}: a data key under {}", data_key.key_id().unwrap_or_default()),
             Err(error) => println!("tenant {tenant}: {}", error.message().unwrap_or_default()),
         }
     }

@@ -25,19 +25,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "Effect": "Allow", "Principal": { "AWS": account.root_arn() },
         "Action": ["sts:AssumeRole", "sts:TagSession"] } });
     let admin = account.user("admin").permission(everything).create()?;
-    let role = account
-        .role("TenantKeys")
-        .trust(trust)
-        .permission(tenant_keys)
-        .create()?;
+    let role = account.role("TenantKeys").trust(trust).permission(tenant_keys).create()?;
 
     for (name, value) in stack.environment(&admin) {
         println!("export {name}={value}");
     }
-    println!(
-        "# a role for the data of the tenant in the session tag TenantId: {}",
-        role.arn()
-    );
+    println!("# a role for the data of the tenant in the session tag TenantId: {}", role.arn());
     io::stdout().flush()?;
     tokio::signal::ctrl_c().await?;
     stack.shutdown().await;

@@ -59,10 +59,7 @@ impl Account {
         if !is_account_id(id) {
             return Err(Error::AccountId(id.to_owned()));
         }
-        Ok(Self {
-            shared,
-            id: id.to_owned(),
-        })
+        Ok(Self { shared, id: id.to_owned() })
     }
 
     /// The twelve digits.
@@ -89,12 +86,7 @@ impl Account {
 
     /// Begins to describe a user.
     pub fn user(&self, name: impl Into<String>) -> UserBuilder {
-        UserBuilder {
-            account: self.clone(),
-            name: name.into(),
-            permissions: Vec::new(),
-            tags: Vec::new(),
-        }
+        UserBuilder { account: self.clone(), name: name.into(), permissions: Vec::new(), tags: Vec::new() }
     }
 }
 
@@ -128,14 +120,7 @@ impl RoleBuilder {
     /// # Errors
     /// [`Error::Name`], [`Error::NoTrustPolicy`], or [`Error::MalformedPolicy`] for a policy that AWS would refuse.
     pub fn create(self) -> Result<Role, Error> {
-        let Self {
-            account,
-            name,
-            trust,
-            permissions,
-            tags,
-            max_session,
-        } = self;
+        let Self { account, name, trust, permissions, tags, max_session } = self;
         check_name(&name)?;
         let trust = trust.ok_or_else(|| Error::NoTrustPolicy(name.clone()))?;
         let role = iam::Role {
@@ -171,19 +156,9 @@ impl UserBuilder {
     /// # Errors
     /// [`Error::Name`], or [`Error::MalformedPolicy`] for a policy that AWS would refuse.
     pub fn create(self) -> Result<AccessKey, Error> {
-        let Self {
-            account,
-            name,
-            permissions,
-            tags,
-        } = self;
+        let Self { account, name, permissions, tags } = self;
         check_name(&name)?;
-        let user = iam::User {
-            account: account.id,
-            name,
-            policies: parse_all(&permissions)?,
-            tags,
-        };
+        let user = iam::User { account: account.id, name, policies: parse_all(&permissions)?, tags };
         let arn = user.arn();
         let iam::IssuedKey { id, secret } = account.shared.state().iam.put_user(user)?;
         Ok(AccessKey { user: arn, id, secret })
@@ -222,18 +197,12 @@ impl From<&AccessKey> for Credentials {
 
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey")
-            .field("user", &self.user)
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("AccessKey").field("user", &self.user).field("id", &self.id).finish_non_exhaustive()
     }
 }
 
 fn parse_all(policies: &[String]) -> Result<Arc<[Policy]>, Error> {
-    policies
-        .iter()
-        .map(|json| Policy::parse(json, Kind::Identity).map_err(Error::from))
-        .collect()
+    policies.iter().map(|json| Policy::parse(json, Kind::Identity).map_err(Error::from)).collect()
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

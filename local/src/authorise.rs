@@ -8,7 +8,7 @@
 //! | nobody that is the caller | refused | refused |
 //! | the account | identity ∩ session policy must allow | identity ∩ session policy must allow |
 //! | the user or role by its ARN | session policy must allow | identity ∩ session policy must allow |
-//! | the session by its ARN, or `*` | **allowed, whatever the session policy leaves out** | identity ∩ session policy must allow |
+//! | the session by its ARN, or `*` | **allowed, session policy or not** | identity ∩ session policy must allow |
 //!
 //! An explicit `Deny` in any of them refuses in every case. A session without a session policy is not limited by one.
 
@@ -65,10 +65,7 @@ impl Denial {
             Self::SessionIsSilent => format!("because no session policy allows the {action} action"),
             Self::ResourceIsSilent => format!("because no resource-based policy allows the {action} action"),
         };
-        format!(
-            "User: {} is not authorized to perform: {action} on resource: {resource} {reason}",
-            caller.arn
-        )
+        format!("User: {} is not authorized to perform: {action} on resource: {resource} {reason}", caller.arn)
     }
 }
 
@@ -93,10 +90,7 @@ impl Caller {
     ) -> Result<(), Denial> {
         let own = self.own_verdicts(request);
         own.explicit_denial()?;
-        let resource = resource_policy.judge(self.question(Request {
-            context: resource_context,
-            ..request
-        }));
+        let resource = resource_policy.judge(self.question(Request { context: resource_context, ..request }));
         if resource.denied {
             return Err(Denial::DeniedByResource);
         }
@@ -122,17 +116,8 @@ impl Caller {
     }
 
     fn question<'a>(&'a self, request: Request<'a>) -> Question<'a> {
-        let Request {
-            action,
-            resource,
-            context,
-        } = request;
-        Question {
-            principal: &self.principal,
-            action,
-            resource,
-            context,
-        }
+        let Request { action, resource, context } = request;
+        Question { principal: &self.principal, action, resource, context }
     }
 }
 
@@ -153,18 +138,14 @@ impl OwnVerdicts {
     }
 
     fn identity_allows(&self) -> Result<(), Denial> {
-        if self.identity.iter().any(Verdict::permits) {
-            Ok(())
-        } else {
-            Err(Denial::IdentityIsSilent)
-        }
+        if self.identity.iter().any(Verdict::permits) { Ok(()) } else { Err(Denial::IdentityIsSilent) }
     }
 
     fn session_allows(&self) -> Result<(), Denial> {
-        if self.session.as_ref().is_none_or(Verdict::permits) {
-            Ok(())
-        } else {
-            Err(Denial::SessionIsSilent)
-        }
+        if self.session.as_ref().is_none_or(Verdict::permits) { Ok(()) } else { Err(Denial::SessionIsSilent) }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that cannot go on has failed
+mod tests;

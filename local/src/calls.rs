@@ -37,7 +37,8 @@ pub struct Call {
     pub principal: Option<String>,
     /// The session name: of the calling session, or the one that AssumeRole asks for.
     pub session_name: Option<String>,
-    /// The key, as the request names it: a key id, an alias or an ARN. Of ReEncrypt, the source key.
+    /// The key, as the request names it: a key id, an alias or an ARN. Of ReEncrypt, the source key; of
+    /// operations on aliases, the alias.
     pub key_id: Option<String>,
     /// The ARN of that key, or of the key that the ciphertext names; the role's ARN of AssumeRole.
     pub resource: Option<String>,
@@ -104,12 +105,7 @@ impl Calls {
 
     /// How often this operation was called, of whichever service.
     pub fn count(&self, operation: &str) -> u64 {
-        self.lock()
-            .counts
-            .iter()
-            .filter(|((_, name), _)| name == operation)
-            .map(|(_, count)| count)
-            .sum()
+        self.lock().counts.iter().filter(|((_, name), _)| name == operation).map(|(_, count)| count).sum()
     }
 
     /// The latest calls in the order of their arrival.
@@ -132,16 +128,9 @@ impl Calls {
             log.records.pop_front();
             log.first += 1;
         }
-        log.records.push_back(CallRecord {
-            call,
-            outcome: Outcome::Pending,
-        });
+        log.records.push_back(CallRecord { call, outcome: Outcome::Pending });
         let number = log.first + log.records.len() as u64 - 1;
-        Ongoing {
-            calls: self,
-            number,
-            outcome: Outcome::Dropped,
-        }
+        Ongoing { calls: self, number, outcome: Outcome::Dropped }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
@@ -159,10 +148,7 @@ impl Drop for Ongoing<'_> {
     fn drop(&mut self) {
         let mut log = self.calls.lock();
         // The record may have been reset or pushed out meanwhile.
-        let index = self
-            .number
-            .checked_sub(log.first)
-            .and_then(|index| usize::try_from(index).ok());
+        let index = self.number.checked_sub(log.first).and_then(|index| usize::try_from(index).ok());
         if let Some(record) = index.and_then(|index| log.records.get_mut(index)) {
             record.outcome = std::mem::replace(&mut self.outcome, Outcome::Dropped);
         }

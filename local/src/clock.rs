@@ -7,7 +7,7 @@ use std::{
 
 use aws_smithy_async::time::TimeSource;
 
-/// The time by which credentials expire and keys are deleted.
+/// The time by which credentials expire and keys are deleted. DynamoDB does not follow it.
 ///
 /// It runs with the system's clock until it is advanced. All clones are the same clock.
 #[derive(Clone, Debug, Default)]
@@ -36,14 +36,12 @@ impl TimeSource for Clock {
 /// Seconds since the epoch.
 pub(crate) fn epoch_seconds(time: SystemTime) -> u64 {
     // The stack's time is never before the system's, which is after 1970.
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A time as ISO 8601, in whole seconds.
 pub(crate) fn iso_8601(time: SystemTime) -> String {
     let seconds = i64::try_from(epoch_seconds(time)).unwrap_or(i64::MAX);
     let date = aws_smithy_types::DateTime::from_secs(seconds);
-    date.fmt(aws_smithy_types::date_time::Format::DateTime)
-        .unwrap_or_default()
+    date.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default()
 }

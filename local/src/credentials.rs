@@ -17,19 +17,11 @@ impl<'a> SignedBy<'a> {
     /// Reads `AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …`.
     pub(crate) fn read(headers: &'a HeaderMap) -> Option<Self> {
         let authorization = headers.get("authorization")?.to_str().ok()?;
-        let (_, fields) = authorization
-            .strip_prefix("AWS4-HMAC-SHA256")?
-            .split_once("Credential=")?;
+        let (_, fields) = authorization.strip_prefix("AWS4-HMAC-SHA256")?.split_once("Credential=")?;
         let scope = fields.split([',', ' ']).next()?;
         let mut parts = scope.split('/');
         let (access_key, _date, region) = (parts.next()?, parts.next()?, parts.next()?);
-        let session_token = headers
-            .get("x-amz-security-token")
-            .and_then(|token| token.to_str().ok());
-        Some(Self {
-            access_key,
-            region,
-            session_token,
-        })
+        let session_token = headers.get("x-amz-security-token").and_then(|token| token.to_str().ok());
+        Some(Self { access_key, region, session_token })
     }
 }

@@ -46,9 +46,11 @@ struct Fault {
     effect: Effect,
 }
 
+type Predicate = Box<dyn Fn(&Call) -> bool + Send + Sync>;
+
 struct Matching {
     operation: String,
-    predicate: Option<Box<dyn Fn(&Call) -> bool + Send + Sync>>,
+    predicate: Option<Predicate>,
     left: Option<usize>,
 }
 
@@ -63,24 +65,14 @@ pub(crate) enum Effect {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self {
-            faults: Mutex::default(),
-            cleared: watch::Sender::new(()),
-        }
+        Self { faults: Mutex::default(), cleared: watch::Sender::new(()) }
     }
 }
 
 impl Faults {
     /// Begins to describe a fault of an operation, such as `Decrypt`, `GenerateDataKey` or `AssumeRole`; `*` is every one.
     pub fn on(&self, operation: impl Into<String>) -> FaultBuilder<'_> {
-        FaultBuilder {
-            faults: self,
-            matching: Matching {
-                operation: operation.into(),
-                predicate: None,
-                left: None,
-            },
-        }
+        FaultBuilder { faults: self, matching: Matching { operation: operation.into(), predicate: None, left: None } }
     }
 
     /// Removes all faults. Calls that hang go on as if nothing had happened.
@@ -138,11 +130,7 @@ impl FaultBuilder<'_> {
     /// The calls are not served, but answered with this error code and HTTP status.
     pub fn fail(self, code: impl Into<String>, status: u16) {
         let message = "injected by the local stack".to_owned();
-        self.add(Effect::Fail(Refusal {
-            code: Cow::Owned(code.into()),
-            status,
-            message,
-        }));
+        self.add(Effect::Fail(Refusal { code: Cow::Owned(code.into()), status, message }));
     }
 
     /// The calls are not answered until the faults are [cleared](Faults::clear); then they are served.
@@ -175,9 +163,6 @@ impl Matching {
 
 impl fmt::Debug for Matching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matching")
-            .field("operation", &self.operation)
-            .field("left", &self.left)
-            .finish_non_exhaustive()
+        f.debug_struct("Matching").field("operation", &self.operation).field("left", &self.left).finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ mod input;
 mod keys;
 mod page;
 mod policies;
+mod replicas;
 mod rotation;
 mod session;
 mod tags;
@@ -44,47 +45,29 @@ impl Protocol for Incoming {
     const CONTENT_TYPE: &'static str = "application/x-amz-json-1.1";
 
     fn read(message: Message, shared: &Shared) -> Self {
-        let target = message
-            .headers
-            .get("x-amz-target")
-            .and_then(|target| target.to_str().ok())
-            .unwrap_or_default();
+        let target = message.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
         let operation = target.strip_prefix("TrentService.").unwrap_or_default().to_owned();
         let signed_by = SignedBy::read(&message.headers);
         let now = shared.clock.now();
         let caller = match signed_by {
             None => Err(code::MISSING_TOKEN.because("Missing Authentication Token")),
-            Some(SignedBy {
-                access_key,
-                session_token,
-                ..
-            }) => shared
-                .state()
-                .iam
-                .authenticate(access_key, session_token, now)
-                .map_err(refuse_credentials),
+            Some(SignedBy { access_key, session_token, .. }) => {
+                shared.state().iam.authenticate(access_key, session_token, now).map_err(refuse_credentials)
+            }
         };
-        let region = signed_by
-            .map_or(shared.region.as_str(), |signed| signed.region)
-            .to_owned();
+        let region = signed_by.map_or(shared.region.as_str(), |signed| signed.region).to_owned();
         let input = match serde_json::from_slice(&message.body) {
             Ok(input @ Value::Object(_)) => Ok(input),
             _ => Err(code::SERIALIZATION.because("the body is not a JSON object")),
         };
-        Self {
-            operation,
-            region,
-            caller,
-            input,
-            now,
-        }
+        Self { operation, region, caller, input, now }
     }
 
     fn call(&self, shared: &Shared) -> Call {
         let caller = self.caller.as_ref().ok();
         let field = |name| self.input.as_ref().ok().and_then(|input| input.get(name));
         let text = |name| field(name).and_then(Value::as_str);
-        let key_id = ["KeyId", "SourceKeyId", "TargetKeyId"].into_iter().find_map(text);
+        let key_id = ["AliasName", "KeyId", "SourceKeyId"].into_iter().find_map(text);
         let context = field("EncryptionContext").or_else(|| field("SourceEncryptionContext"));
         let context = context.and_then(|context| BTreeMap::<String, String>::deserialize(context).ok());
         let resource = caller.and_then(|caller| {
@@ -104,13 +87,7 @@ impl Protocol for Incoming {
     }
 
     fn answer(self, shared: &Shared, _request_id: &str) -> Result<String, Refusal> {
-        let Self {
-            operation,
-            region,
-            caller,
-            input,
-            now,
-        } = self;
+        let Self { operation, region, caller, input, now } = self;
         let (caller, input) = (caller?, input?);
         let mut state = shared.state();
         let output = Session::new(&mut state, &caller, &region, now).perform(&operation, input)?;
@@ -148,6 +125,7 @@ impl Session<'_> {
             "ListResourceTags" => self.run(input, Self::list_resource_tags),
             "PutKeyPolicy" => self.run(input, Self::put_key_policy),
             "ReEncrypt" => self.run(input, Self::re_encrypt),
+            "ReplicateKey" => self.run(input, Self::replicate_key),
             "RotateKeyOnDemand" => self.run(input, Self::rotate_key_on_demand),
             "ScheduleKeyDeletion" => self.run(input, Self::schedule_key_deletion),
             "TagResource" => self.run(input, Self::tag_resource),

@@ -105,13 +105,8 @@ impl Policy {
     pub(crate) fn parse(json: &str, kind: Kind) -> Result<Self, MalformedPolicy> {
         let document = Document::parse(json)?;
         let variables = document.has_variables();
-        let statements = document
-            .statements
-            .into_iter()
-            .map(|raw| Statement::read(raw, kind, variables));
-        Ok(Self {
-            statements: statements.collect::<Result<_, _>>()?,
-        })
+        let statements = document.statements.into_iter().map(|raw| Statement::read(raw, kind, variables));
+        Ok(Self { statements: statements.collect::<Result<_, _>>()? })
     }
 
     /// Judges a request by this policy alone.
@@ -143,18 +138,10 @@ impl Statement {
         };
         let action = Element::read("Action", raw.action, raw.not_action, |action| {
             if action != "*" && !action.contains(':') {
-                return Err(MalformedPolicy::new(format!(
-                    "actions must be prefixed with a vendor: {action}"
-                )));
+                return Err(MalformedPolicy::new(format!("actions must be prefixed with a vendor: {action}")));
             }
             // Actions are compared without case and know no variables.
-            Pattern::parse(
-                &action.to_ascii_lowercase(),
-                Grammar {
-                    wildcards: true,
-                    variables: false,
-                },
-            )
+            Pattern::parse(&action.to_ascii_lowercase(), Grammar { wildcards: true, variables: false })
         })?;
         let resource = match kind {
             Kind::Trust if raw.resource.is_some() || raw.not_resource.is_some() => {
@@ -168,34 +155,17 @@ impl Statement {
                             "resource must be in ARN format or \"*\": {resource}"
                         )));
                     }
-                    Pattern::parse(
-                        resource,
-                        Grammar {
-                            wildcards: true,
-                            variables,
-                        },
-                    )
+                    Pattern::parse(resource, Grammar { wildcards: true, variables })
                 })?)
             }
         };
         let condition = Condition::read(raw.condition, variables)?;
-        Ok(Self {
-            denies: raw.effect.denies(),
-            principal,
-            action,
-            resource,
-            condition,
-        })
+        Ok(Self { denies: raw.effect.denies(), principal, action, resource, condition })
     }
 
     /// How the statement means this request, if it does.
     fn applies(&self, question: Question<'_>) -> Option<Via> {
-        let Question {
-            principal,
-            action,
-            resource,
-            context,
-        } = question;
+        let Question { principal, action, resource, context } = question;
         let via = match &self.principal {
             None => Via::Identity,
             Some(element) => element.matches(principal)?,
@@ -246,4 +216,5 @@ impl Element {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that cannot go on has failed
 mod tests;

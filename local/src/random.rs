@@ -20,9 +20,7 @@ pub(crate) fn array<const N: usize>() -> Result<[u8; N], NoRandomness> {
 /// Upper-case letters and digits, as in `AKIAIOSFODNN7EXAMPLE` and in the unique ids of roles and users.
 pub(crate) fn capitals(prefix: &str, len: usize) -> Result<String, NoRandomness> {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letters = bytes(len)?
-        .into_iter()
-        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    let letters = bytes(len)?.into_iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     Ok(prefix.chars().chain(letters).collect())
 }
 
@@ -36,12 +34,6 @@ pub(crate) fn uuid() -> Result<String, NoRandomness> {
     raw[6] = raw[6] & 0x0f | 0x40;
     raw[8] = raw[8] & 0x3f | 0x80;
     let digits: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
-    let [a, b, c, d, e] = [
-        &digits[..8],
-        &digits[8..12],
-        &digits[12..16],
-        &digits[16..20],
-        &digits[20..],
-    ];
+    let [a, b, c, d, e] = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     Ok(format!("{a}-{b}-{c}-{d}-{e}"))
 }

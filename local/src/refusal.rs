@@ -23,11 +23,7 @@ const INTERNAL: Code = Code("InternalFailure", 500);
 impl Code {
     /// The refusal of one request, for this reason.
     pub(crate) fn because(self, message: impl Into<String>) -> Refusal {
-        Refusal {
-            code: Cow::Borrowed(self.0),
-            status: self.1,
-            message: message.into(),
-        }
+        Refusal { code: Cow::Borrowed(self.0), status: self.1, message: message.into() }
     }
 }
 

@@ -64,17 +64,12 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let server = Server {
-        shared,
-        stopped: stopped.clone(),
-    };
+    let server = Server { shared, stopped: stopped.clone() };
     let router = match service {
         Service::Kms => Router::new().fallback(handle::<kms::Incoming>),
         Service::Sts => Router::new().fallback(handle::<sts::Incoming>),
     };
-    axum::serve(listener, router.with_state(server))
-        .with_graceful_shutdown(until(stopped))
-        .await
+    axum::serve(listener, router.with_state(server)).with_graceful_shutdown(until(stopped)).await
 }
 
 /// Resolves when the stack stops, or is gone.
@@ -86,21 +81,10 @@ pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
 async fn handle<P: Protocol>(State(server): State<Server>, request: Request) -> Result<Response, Infallible> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return Ok(respond(
-            StatusCode::PAYLOAD_TOO_LARGE.as_u16(),
-            P::CONTENT_TYPE,
-            "",
-            String::new(),
-        ));
+        return Ok(respond(StatusCode::PAYLOAD_TOO_LARGE.as_u16(), P::CONTENT_TYPE, "", String::new()));
     };
     let shared = &server.shared;
-    let incoming = P::read(
-        Message {
-            headers: parts.headers,
-            body,
-        },
-        shared,
-    );
+    let incoming = P::read(Message { headers: parts.headers, body }, shared);
     let call = incoming.call(shared);
     let mut cleared = shared.faults.watch_clearing();
     let effects = shared.faults.meet(&call);
@@ -138,12 +122,7 @@ async fn handle<P: Protocol>(State(server): State<Server>, request: Request) -> 
         }
         Err(refusal) => {
             ongoing.end(Outcome::Refused(refusal.code.clone().into_owned()));
-            respond(
-                refusal.status,
-                P::CONTENT_TYPE,
-                &request_id,
-                P::refuse(&refusal, &request_id),
-            )
+            respond(refusal.status, P::CONTENT_TYPE, &request_id, P::refuse(&refusal, &request_id))
         }
     })
 }

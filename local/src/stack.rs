@@ -47,9 +47,7 @@ impl Stack {
 
     /// Begins to describe a stack.
     pub fn builder() -> StackBuilder {
-        StackBuilder {
-            region: "us-east-1".to_owned(),
-        }
+        StackBuilder { region: "us-east-1".to_owned() }
     }
 
     /// Where DynamoDB listens: `http://127.0.0.1:<port>`.
@@ -155,17 +153,8 @@ impl StackBuilder {
             tokio::spawn(serve(Service::Kms, kms, &shared, &stopped)),
             tokio::spawn(serve(Service::Sts, sts, &shared, &stopped)),
         ];
-        let endpoints = Endpoints {
-            dynamodb: dynamodb_url,
-            kms: kms_url,
-            sts: sts_url,
-        };
-        Ok(Stack {
-            shared,
-            endpoints,
-            stop,
-            servers,
-        })
+        let endpoints = Endpoints { dynamodb: dynamodb_url, kms: kms_url, sts: sts_url };
+        Ok(Stack { shared, endpoints, stop, servers })
     }
 }
 

@@ -35,25 +35,12 @@ impl Protocol for Incoming {
         let now = shared.clock.now();
         let caller = match signed_by {
             None => Err(code::MISSING_TOKEN.because("Request is missing Authentication Token")),
-            Some(SignedBy {
-                access_key,
-                session_token,
-                ..
-            }) => shared
-                .state()
-                .iam
-                .authenticate(access_key, session_token, now)
-                .map_err(refuse_credentials),
+            Some(SignedBy { access_key, session_token, .. }) => {
+                shared.state().iam.authenticate(access_key, session_token, now).map_err(refuse_credentials)
+            }
         };
-        let region = signed_by
-            .map_or(shared.region.as_str(), |signed| signed.region)
-            .to_owned();
-        Self {
-            form: Form::read(&message.body),
-            region,
-            caller,
-            now,
-        }
+        let region = signed_by.map_or(shared.region.as_str(), |signed| signed.region).to_owned();
+        Self { form: Form::read(&message.body), region, caller, now }
     }
 
     fn call(&self, _shared: &Shared) -> Call {
@@ -71,20 +58,12 @@ impl Protocol for Incoming {
     }
 
     fn answer(self, shared: &Shared, request_id: &str) -> Result<String, Refusal> {
-        let Self {
-            form,
-            region,
-            caller,
-            now,
-        } = self;
+        let Self { form, region, caller, now } = self;
         let caller = caller?;
         let (action, result) = match form.get("Action").unwrap_or_default() {
             "AssumeRole" => {
                 let mut state = shared.state();
-                (
-                    "AssumeRole",
-                    assume_role::assume_role(&mut state.iam, &caller, &region, now, &form)?,
-                )
+                ("AssumeRole", assume_role::assume_role(&mut state.iam, &caller, &region, now, &form)?)
             }
             "GetCallerIdentity" => ("GetCallerIdentity", get_caller_identity(&caller)),
             unknown => return Err(code::INVALID_ACTION.because(format!("Could not find operation {unknown}"))),

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::Refusal;
-use crate::expression::{Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection};
+use crate::expression::{
+    Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection, Update, UpdatePlan,
+};
 use crate::schema::TableSchema;
 
 /// ExpressionAttributeNames.
@@ -52,6 +54,20 @@ impl<'a> Expressions<'a> {
         let refused = |source| Refusal::Expression { parameter: "ProjectionExpression", source };
         let projection = Projection::parse(expression).map_err(refused)?;
         self.scoped(|scope| projection.resolve(scope)).map(Some).map_err(refused)
+    }
+
+    /// An update: what it assigns to encrypted attributes, and how. Follows the conditions of the same request, whose values it
+    /// leaves alone.
+    pub(super) fn update(&mut self, expression: Option<&str>) -> Result<UpdatePlan, Refusal> {
+        let Some(expression) = expression else {
+            return Ok(UpdatePlan { expression: None, sealed: Vec::new(), touched: Vec::new() });
+        };
+        let refused = |source| Refusal::Expression { parameter: "UpdateExpression", source };
+        let update = Update::parse(expression).map_err(refused)?;
+        let taken = |placeholder: &str| self.values.is_some_and(|values| values.contains_key(placeholder));
+        let plan = self.scoped(|scope| update.plan(scope, &self.used.values, &taken)).map_err(refused)?;
+        self.uses(update.placeholders());
+        Ok(plan)
     }
 
     /// Runs `check` with the names and the schema of this request.

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use aws_smithy_runtime_api::client::auth::AuthSchemeOptionsFuture;
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::ser_de::{
@@ -71,6 +72,14 @@ impl fmt::Debug for Pending {
     }
 }
 
+/// The idempotency token of a transaction is the caller's own, who may repeat it.
+#[derive(Debug)]
+struct OwnToken;
+
+impl Storable for OwnToken {
+    type Storer = StoreReplace<Self>;
+}
+
 /// The hooks of one tenant's client.
 #[derive(Debug, Clone)]
 pub(super) struct Seal(pub(super) Arc<Binding>);
@@ -78,6 +87,19 @@ pub(super) struct Seal(pub(super) Arc<Binding>);
 impl Intercept for Seal {
     fn name(&self) -> &'static str {
         "tenantseal"
+    }
+
+    /// Precedes the SDK's own hook that makes up a token when there is none.
+    fn read_before_execution(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input = context.input().downcast_ref::<TransactWriteItemsInput>();
+        if input.is_some_and(|input| input.client_request_token.is_some()) {
+            config.interceptor_state().store_put(OwnToken);
+        }
+        Ok(())
     }
 
     /// Follows every hook that may modify the input, also those that a caller adds to one operation.
@@ -90,7 +112,12 @@ impl Intercept for Seal {
         let name = config.load::<Metadata>().map_or("", Metadata::name).to_owned();
         let state = match operation::of(&name, context.input(), &self.0)? {
             None => State::Passes,
-            Some(operation) => State::Items(Box::new(ItemState { operation, key: None, body: None, arrived: None })),
+            Some(mut operation) => {
+                if config.load::<OwnToken>().is_none() {
+                    operation.forget_token();
+                }
+                State::Items(Box::new(ItemState { operation, key: None, body: None, arrived: None }))
+            }
         };
         config.interceptor_state().store_put(Pending::new(state));
         Ok(())
@@ -163,10 +190,15 @@ impl ResolveAuthScheme for Seal {
     ) -> AuthSchemeOptionsFuture<'a> {
         AuthSchemeOptionsFuture::new(async move {
             if let Some(pending) = config.load::<Pending>() {
-                let seals =
-                    matches!(&*pending.state(), State::Items(state) if state.operation.seals() && state.key.is_none());
-                if seals {
-                    let key = self.0.keys.sealing_key(&self.0.tenant).await.map_err(Error::from)?;
+                let needed = match &*pending.state() {
+                    State::Items(state) if state.operation.seals() && state.key.is_none() => {
+                        Some(state.operation.token().map(str::to_owned))
+                    }
+                    _ => None,
+                };
+                if let Some(token) = needed {
+                    let Binding { tenant, keys, .. } = &*self.0;
+                    let key = keys.sealing_key(tenant, token.as_deref()).await.map_err(Error::from)?;
                     if let State::Items(state) = &mut *pending.state() {
                         state.key = Some(key);
                     }

@@ -5,13 +5,18 @@ use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
+use super::actions::Cut;
+use super::batch_get_item::BatchGet;
+use super::batch_write_item::BatchWrite;
 use super::delete_item::Delete;
 use super::get_item::Get;
 use super::put_item::Put;
 use super::query::Query;
 use super::scan::Scan;
+use super::transact_get_items::TransactGet;
+use super::transact_write_items::TransactWrite;
+use super::update_item::UpdateItem;
 use crate::error::{Error, Refusal};
-use crate::expression::Selection;
 use crate::format::Identity;
 use crate::item::{self, Item, KeyRing, NeededRecord, UnwrappedKey, distinct_records};
 use crate::schema::TableSchema;
@@ -26,6 +31,14 @@ pub(super) trait Operation: Send + Sync {
     fn seals(&self) -> bool {
         false
     }
+
+    /// The caller's own idempotency token, to which the data key is pinned so that a repeated request repeats its bytes.
+    fn token(&self) -> Option<&str> {
+        None
+    }
+
+    /// Called when the token is one that the SDK made, and so never repeated.
+    fn forget_token(&mut self) {}
 
     /// The input to send in place of the caller's; none when that goes as it is. Called once.
     fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error>;
@@ -49,8 +62,8 @@ pub(super) struct Returned<'a> {
     pub(super) table: &'a TableSchema,
     /// The identity that the request names, when it names one.
     pub(super) expected: Option<&'a Identity>,
-    /// What the caller asked for, when not everything.
-    pub(super) selection: Option<&'a Selection>,
+    /// What the caller asked for.
+    pub(super) cut: Cut<'a>,
 }
 
 /// Operations that touch no items and pass as they are. Everything that is neither here nor handled is refused.
@@ -104,11 +117,6 @@ const CONTROL_PLANE: &[&str] = &[
 
 /// Item operations that are refused, and what to use.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("BatchGetItem", "use GetItem for each key"),
-    ("BatchWriteItem", "use PutItem and DeleteItem for each item"),
-    ("TransactGetItems", "use GetItem for each key"),
-    ("TransactWriteItems", "use PutItem with a condition"),
-    ("UpdateItem", "read the item, change it and put it back"),
     ("ExecuteStatement", "PartiQL is not understood: use the item operations"),
     ("BatchExecuteStatement", "PartiQL is not understood: use the item operations"),
     ("ExecuteTransaction", "PartiQL is not understood: use the item operations"),
@@ -124,20 +132,31 @@ pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<
     if let Some((operation, instead)) = UNSUPPORTED.iter().find(|(operation, _)| *operation == name) {
         return Err(Refusal::Unsupported { operation, instead }.into());
     }
-    let operation: Box<dyn Operation> = if let Some(input) = input.downcast_ref() {
-        Box::new(Put::check(input, binding)?)
-    } else if let Some(input) = input.downcast_ref() {
-        Box::new(Get::check(input, binding)?)
-    } else if let Some(input) = input.downcast_ref() {
-        Box::new(Delete::check(input, binding)?)
-    } else if let Some(input) = input.downcast_ref() {
-        Box::new(Query::check(input, binding)?)
-    } else if let Some(input) = input.downcast_ref() {
-        Box::new(Scan::check(input, binding)?)
-    } else {
-        return Err(Refusal::UnknownOperation(name.to_owned()).into());
-    };
-    Ok(Some(operation))
+    macro_rules! the_one_with_this_input {
+        ($($operation:ident),*) => {
+            $(if let Some(input) = input.downcast_ref() {
+                return Ok(Some(Box::new($operation::check(input, binding)?)));
+            })*
+        };
+    }
+    the_one_with_this_input!(
+        Put,
+        Get,
+        UpdateItem,
+        Delete,
+        Query,
+        Scan,
+        BatchGet,
+        BatchWrite,
+        TransactGet,
+        TransactWrite
+    );
+    Err(Refusal::UnknownOperation(name.to_owned()).into())
+}
+
+/// The key that the auth scheme resolver awaited.
+pub(super) fn required(key: Option<&UnwrappedKey>) -> Result<&UnwrappedKey, Error> {
+    key.ok_or(Error::Replaced("auth scheme resolver"))
 }
 
 /// The distinct key records that the items of an answer rely on.
@@ -162,12 +181,10 @@ pub(super) fn open(
     answer: Answer,
 ) -> (Answer, Result<(), Error>) {
     each_returned(operation, answer, |returned| {
-        for Returned { item, table, expected, selection } in returned {
+        for Returned { item, table, expected, cut } in returned {
             let identity = item::stored_identity(table, &binding.tenant, item, expected)?;
             *item = item::open(table, &identity, keys, std::mem::take(item))?;
-            if let Some(selection) = selection {
-                selection.prune(item);
-            }
+            cut.apply(item);
         }
         Ok(())
     })

@@ -1,39 +1,35 @@
 //! PutItem: the whole item is sealed under the tenant's current data key.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::operation::put_item::{PutItem, PutItemError, PutItemInput, PutItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
-use super::expressions::{Expressions, no_legacy};
-use super::operation::{Carrier, Operation, Returned};
+use super::actions::{Conditional, Target};
+use super::expressions::no_legacy;
+use super::operation::{Carrier, Operation, Returned, required};
+use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
-use crate::format::Identity;
-use crate::item::{UnwrappedKey, check_names, identity};
-use crate::schema::TableSchema;
+use crate::item::{Nonces, UnwrappedKey};
 
 pub(super) struct Put {
-    input: PutItemInput,
-    table: Arc<TableSchema>,
-    identity: Identity,
+    /// Taken when it is sealed.
+    input: Option<PutItemInput>,
+    target: Target,
 }
 
 impl Put {
     pub(super) fn check(input: &PutItemInput, binding: &Binding) -> Result<Self, Error> {
-        let table = binding.table(input.table_name())?;
         no_legacy(input.expected(), "Expected", "ConditionExpression")?;
         no_legacy(input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
-        let item = input.item().ok_or(Refusal::Missing("Item"))?;
-        check_names(table, item.keys())?;
-        let identity = identity(table, &binding.tenant, item).map_err(Refusal::Key)?;
-        let mut expressions =
-            Expressions::new(table, input.expression_attribute_names(), input.expression_attribute_values());
-        expressions.condition("ConditionExpression", input.condition_expression())?;
-        expressions.finish()?;
-        Ok(Self { input: input.clone(), table: Arc::clone(table), identity })
+        let conditional = Conditional {
+            condition: input.condition_expression(),
+            names: input.expression_attribute_names(),
+            values: input.expression_attribute_values(),
+        };
+        let target = Target::of_item(binding, input.table_name(), input.item(), conditional)?;
+        Ok(Self { input: Some(input.clone()), target })
     }
 }
 
@@ -43,10 +39,10 @@ impl Operation for Put {
     }
 
     fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let key = key.ok_or(Error::Replaced("auth scheme resolver"))?;
-        let item = self.input.item.take().ok_or(Refusal::Missing("Item"))?;
-        self.input.item = Some(binding.seal(&self.table, key, item)?);
-        Ok(Some(Input::erase(self.input.clone())))
+        let mut input = self.input.take().ok_or(Refusal::Missing("Item"))?;
+        let item = input.item.take().ok_or(Refusal::Missing("Item"))?;
+        input.item = Some(binding.seal(&self.target.table, required(key)?, Nonces::Random(&OsRandom), item)?);
+        Ok(Some(Input::erase(input)))
     }
 
     fn sdk(&self) -> FrozenLayer {
@@ -63,7 +59,6 @@ impl Operation for Put {
                 _ => None,
             },
         };
-        let expected = Some(&self.identity);
-        item.map(|item| Returned { item, table: &self.table, expected, selection: None }).into_iter().collect()
+        item.map(|item| self.target.returned(item)).into_iter().collect()
     }
 }

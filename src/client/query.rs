@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
+use super::actions::Cut;
 use super::expressions::{Expressions, Values, no_legacy};
 use super::operation::{Carrier, Operation, Returned};
 use super::reading::{Filtering, Reading};
@@ -131,8 +132,8 @@ impl Operation for Query {
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
         let Carrier::Output(output) = answer else { return Vec::new() };
         let items = output.downcast_mut::<QueryOutput>().and_then(|output| output.items.as_mut());
-        let selection = self.selection.as_ref();
-        let returned = |item| Returned { item, table: &*self.table, expected: None, selection };
+        let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
+        let returned = |item| Returned { item, table: &self.table, expected: None, cut };
         items.into_iter().flatten().map(returned).collect()
     }
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
-use super::{DataKey, ItemKey, label};
+use super::{DataKey, ItemKey, NONCE_LEN, label};
 use crate::format::Identity;
 
 /// The salt of the one Extract per data key.
@@ -50,6 +51,13 @@ impl PseudorandomKey {
         item_key
     }
 
+    /// `Expand(PRK, label("nonce") ‖ identity, 32)`: the key of one item's synthetic nonces.
+    pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
+        let mut key = Zeroizing::new([0; 32]);
+        self.expand(&[label!("nonce"), identity.as_bytes()], key.as_mut());
+        NonceKey(key)
+    }
+
     fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
         self.0
             .expand_multi_info(info, output)
@@ -60,6 +68,30 @@ impl PseudorandomKey {
 impl fmt::Debug for PseudorandomKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PseudorandomKey(..)")
+    }
+}
+
+/// Makes nonces that repeat when token, attribute and plaintext do, and differ otherwise (docs/FORMAT.md, section 10).
+pub(crate) struct NonceKey(Zeroizing<[u8; 32]>);
+
+impl NonceKey {
+    /// `HMAC-SHA256(nonce key, lp(token) ‖ lp(AAD) ‖ plaintext)`, the first 12 bytes.
+    pub(crate) fn nonce(&self, token: &str, aad: &[u8], plaintext: &[u8]) -> [u8; NONCE_LEN] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
+        for part in [token.as_bytes(), aad] {
+            let length = u32::try_from(part.len()).expect("a token has 36 bytes, an AAD less than 64 KiB");
+            mac.update(&length.to_be_bytes());
+            mac.update(part);
+        }
+        mac.update(plaintext);
+        let mac = mac.finalize().into_bytes();
+        *mac.first_chunk().expect("SHA-256 has 32 bytes")
+    }
+}
+
+impl fmt::Debug for NonceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NonceKey(..)")
     }
 }
 

@@ -6,6 +6,7 @@
 /// may hold a value that was meant to be a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each variant says what its fields are")]
 pub enum ExpressionError {
     /// Not the language of the developer guide.
     #[error("the expression is not understood at byte {at}: expected {expected}")]

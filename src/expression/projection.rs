@@ -56,11 +56,6 @@ impl Projection {
         Ok(Self { paths, placeholders: parser.finish("a comma or the end")? })
     }
 
-    /// The placeholders in it.
-    pub(crate) fn placeholders(&self) -> &Placeholders {
-        &self.placeholders
-    }
-
     /// Finds out what it asks for.
     pub(crate) fn resolve(&self, scope: &Scope<'_>) -> Result<Selection, ExpressionError> {
         let mut paths = Vec::new();

@@ -48,8 +48,6 @@ fn an_expression_tells_which_placeholders_it_uses() {
     };
     let condition = Condition::parse("#s = :s OR attribute_exists(#e.#x[0])").unwrap();
     assert_eq!(*condition.placeholders(), expected(&["#e", "#s", "#x"], &[":s"]));
-    let projection = Projection::parse("#s, profile.#x").unwrap();
-    assert_eq!(*projection.placeholders(), expected(&["#s", "#x"], &[]));
     let update = Update::parse("SET #s = if_not_exists(#s, :s) ADD visits :n").unwrap();
     assert_eq!(*update.placeholders(), expected(&["#s"], &[":n", ":s"]));
 }

@@ -39,7 +39,11 @@ impl<'a> Sealed<'a> {
         };
         let nonce = reader.array()?;
         let start = stored.len() - reader.0.len();
-        let (_, tag) = reader.0.split_last_chunk().ok_or(FormatError::Truncated)?;
+        let (ciphertext, tag) = reader.0.split_last_chunk().ok_or(FormatError::Truncated)?;
+        // An encoded value has at least its type.
+        if ciphertext.is_empty() {
+            return Err(FormatError::Truncated);
+        }
         Ok(Self { form, record, nonce, start, tag: *tag })
     }
 }
@@ -85,7 +89,7 @@ mod tests {
     fn nothing_too_short_is_parsed() {
         let mut stored = Vec::new();
         Form::OfHeader.put_prefix(b"", &[1; 12], &mut stored);
-        stored.extend_from_slice(&[2; 16]);
+        stored.extend_from_slice(&[2; 17]);
         assert!(Sealed::parse(&stored).is_ok());
         for end in 0..stored.len() {
             assert_eq!(Sealed::parse(&stored[..end]), Err(FormatError::Truncated), "{end}");

@@ -4,6 +4,9 @@ use super::FormatError;
 use super::reader::Reader;
 use crate::context::EncryptionContext;
 
+/// The longest value of a pair, in bytes.
+const MAX_VALUE: usize = 1024;
+
 /// Appends `u8 count ‖ (u8 len ‖ name ‖ u16be len ‖ value)*`, names strictly ascending.
 pub(super) fn encode_context(context: &EncryptionContext, out: &mut Vec<u8>) {
     let pairs = context.pairs();
@@ -31,7 +34,11 @@ pub(super) fn take_context<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Form
         let name = reader.take(length.into())?;
         let length = reader.u16()?;
         let value = reader.take(length.into())?;
-        if name <= previous || std::str::from_utf8(name).is_err() || std::str::from_utf8(value).is_err() {
+        if name <= previous
+            || !(1..=MAX_VALUE).contains(&value.len())
+            || std::str::from_utf8(name).is_err()
+            || std::str::from_utf8(value).is_err()
+        {
             return Err(FormatError::Context);
         }
         previous = name;

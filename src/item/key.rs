@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::context::EncryptionContext;
-use crate::crypto::{DataKey, ItemKey, PseudorandomKey, WrappedKey};
+use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn, KeyRecord};
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
@@ -39,10 +39,17 @@ impl UnwrappedKey {
         })
     }
 
-    /// Whether `record`, stored as `stored`, is this key's too: the bytes already verified, or others with a good check, as a
-    /// re-wrap leaves them.
-    pub(crate) fn opens(&self, record: &KeyRecord, stored: &[u8]) -> bool {
-        *self.stored == *stored || record.is_of(&self.key)
+    /// Whether this key, found by its id, serves `record`, stored as `stored`.
+    pub(crate) fn serves(&self, record: &KeyRecord, stored: &[u8]) -> Serves {
+        if *self.stored == *stored {
+            Serves::Yes
+        } else if !record.is_of(&self.key) {
+            Serves::Forged
+        } else if record.kek.is_same_key(&self.record.kek) {
+            Serves::Yes
+        } else {
+            Serves::AskAgain
+        }
     }
 
     /// The record as it is stored.
@@ -59,6 +66,22 @@ impl UnwrappedKey {
     pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
         self.key.item_key(identity)
     }
+
+    /// The key of one item's synthetic nonces.
+    pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
+        self.key.nonce_key(identity)
+    }
+}
+
+/// Whether a data key serves a record that names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// The very bytes that were verified, or others of the same KEK with a good check.
+    Yes,
+    /// The record names this key and was not made with it.
+    Forged,
+    /// It names another KEK, as a re-wrap leaves it: KMS must vouch for that.
+    AskAgain,
 }
 
 /// The data keys that some items need, by the stored bytes of their records.

@@ -1,11 +1,11 @@
-//! Sealing one item: each encrypted attribute becomes ciphertext, and the header says under which key.
+//! Sealing: each encrypted attribute becomes ciphertext that says under which key.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, PrimaryKeyError, UnwrappedKey, identity};
-use crate::crypto::{ItemKey, NONCE_LEN, RandomError, RandomSource, TAG_LEN};
-use crate::format::{Form, HEADER, InvalidValue, RESERVED_PREFIX, attribute_aad, encode_value, encoded_len};
+use crate::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
+use crate::format::{Form, HEADER, Identity, InvalidValue, RESERVED_PREFIX, attribute_aad, encode_value, encoded_len};
 use crate::schema::{Protection, TableSchema};
 use crate::tenant::TenantId;
 
@@ -41,6 +41,15 @@ impl From<RandomError> for SealError {
     }
 }
 
+/// Where the nonces of one request come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Nonces<'a> {
+    /// Fresh for every attribute and every write.
+    Random(&'a dyn RandomSource),
+    /// From the caller's ClientRequestToken: the same request is sealed to the same bytes again (docs/FORMAT.md, section 10).
+    OfToken(&'a str),
+}
+
 /// Refuses names that are reserved or that the schema does not declare.
 pub(crate) fn check_names<'a>(schema: &TableSchema, names: impl Iterator<Item = &'a String>) -> Result<(), SealError> {
     for name in names {
@@ -54,49 +63,84 @@ pub(crate) fn check_names<'a>(schema: &TableSchema, names: impl Iterator<Item = 
     Ok(())
 }
 
-/// Seals `item`, which must be `tenant`'s and have no attribute that the schema does not declare.
+/// Seals `item`, which must be `tenant`'s and have no attribute that the schema does not declare, as PutItem stores it.
 pub(crate) fn seal(
     schema: &TableSchema,
     tenant: &TenantId,
     key: &UnwrappedKey,
-    random: &dyn RandomSource,
+    nonces: Nonces<'_>,
     mut item: Item,
 ) -> Result<Item, SealError> {
     check_names(schema, item.keys())?;
     let identity = identity(schema, tenant, &item)?;
     let encrypted = |name: &str| schema.protection(name) == Some(Protection::Encrypted);
-
-    // One system call for the nonces of all attributes.
-    let mut nonces = vec![0; item.keys().filter(|name| encrypted(name)).count() * NONCE_LEN];
-    random.fill(&mut nonces)?;
-    let (nonces, _) = nonces.as_chunks::<NONCE_LEN>();
-
-    let item_key = key.item_key(&identity);
-    let mut aad = Vec::with_capacity(64);
-    let sensitive = item.iter_mut().filter(|(name, _)| encrypted(name));
-    for ((name, value), nonce) in sensitive.zip(nonces) {
-        *value = seal_value(&item_key, Form::OfHeader, key.stored_record(), name, nonce, value, &mut aad)
-            .map_err(|source| SealError::Value { attribute: name.clone(), source })?;
+    let count = item.keys().filter(|name| encrypted(name)).count();
+    let mut sealer = Sealer::new(Form::OfHeader, key, &identity, nonces, count)?;
+    for (name, value) in item.iter_mut().filter(|(name, _)| encrypted(name)) {
+        *value = sealer.seal(name, value)?;
     }
     item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(key.stored_record())));
     Ok(item)
 }
 
-/// One sealed value: prefix, ciphertext and tag in one allocation. `aad` is scratch space.
-fn seal_value(
-    item_key: &ItemKey,
+/// Seals values for attributes of the item with this identity, as UpdateItem stores them: each carries its key record.
+pub(crate) fn seal_values(
+    key: &UnwrappedKey,
+    identity: &Identity,
+    nonces: Nonces<'_>,
+    values: &[(&str, &AttributeValue)],
+) -> Result<Vec<AttributeValue>, SealError> {
+    let mut sealer = Sealer::new(Form::OfItself, key, identity, nonces, values.len())?;
+    values.iter().map(|(name, value)| sealer.seal(name, value)).collect()
+}
+
+/// Seals the attributes of one item.
+struct Sealer<'a> {
     form: Form,
-    record: &[u8],
-    name: &str,
-    nonce: &[u8; NONCE_LEN],
-    value: &AttributeValue,
-    aad: &mut Vec<u8>,
-) -> Result<AttributeValue, InvalidValue> {
-    let mut sealed = Vec::with_capacity(1 + 2 + record.len() + NONCE_LEN + encoded_len(value) + TAG_LEN);
-    form.put_prefix(record, nonce, &mut sealed);
-    let start = sealed.len();
-    encode_value(value, &mut sealed)?;
-    attribute_aad(form, name, aad);
-    item_key.encrypt(nonce, aad, &mut sealed, start);
-    Ok(AttributeValue::B(Blob::new(sealed)))
+    record: &'a [u8],
+    item_key: ItemKey,
+    synthetic: Option<(NonceKey, &'a str)>,
+    /// Drawn with one system call for all attributes; unused when nonces are synthetic.
+    random: std::vec::IntoIter<[u8; NONCE_LEN]>,
+    /// Scratch space.
+    aad: Vec<u8>,
+}
+
+impl<'a> Sealer<'a> {
+    /// A sealer for `count` attributes.
+    fn new(
+        form: Form,
+        key: &'a UnwrappedKey,
+        identity: &Identity,
+        nonces: Nonces<'a>,
+        count: usize,
+    ) -> Result<Self, SealError> {
+        let mut random = vec![[0; NONCE_LEN]; count];
+        let synthetic = match nonces {
+            Nonces::Random(source) => {
+                source.fill(random.as_flattened_mut())?;
+                None
+            }
+            Nonces::OfToken(token) => Some((key.nonce_key(identity), token)),
+        };
+        let (record, item_key) = (key.stored_record(), key.item_key(identity));
+        Ok(Self { form, record, item_key, synthetic, random: random.into_iter(), aad: Vec::with_capacity(64) })
+    }
+
+    fn seal(&mut self, name: &str, value: &AttributeValue) -> Result<AttributeValue, SealError> {
+        let Self { form, record, item_key, synthetic, random, aad } = self;
+        let mut nonce = random.next().ok_or(SealError::Random)?;
+        // Prefix, ciphertext and tag in one allocation.
+        let mut sealed = Vec::with_capacity(1 + 2 + record.len() + NONCE_LEN + encoded_len(value) + TAG_LEN);
+        form.put_prefix(record, &nonce, &mut sealed);
+        let start = sealed.len();
+        encode_value(value, &mut sealed).map_err(|source| SealError::Value { attribute: name.to_owned(), source })?;
+        attribute_aad(*form, name, aad);
+        if let Some((key, token)) = synthetic {
+            nonce = key.nonce(token, aad, &sealed[start..]);
+            sealed[start - NONCE_LEN..start].copy_from_slice(&nonce);
+        }
+        item_key.encrypt(&nonce, aad, &mut sealed, start);
+        Ok(AttributeValue::B(Blob::new(sealed)))
+    }
 }

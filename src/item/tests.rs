@@ -63,7 +63,7 @@ fn contact(id: &str) -> Item {
 }
 
 fn sealed(id: &str) -> Item {
-    seal(&schema("crm"), &tenant("acme"), &key("acme", 1), &OsRandom, contact(id)).unwrap()
+    seal(&schema("crm"), &tenant("acme"), &key("acme", 1), Nonces::Random(&OsRandom), contact(id)).unwrap()
 }
 
 /// Opens as the owner would.
@@ -128,7 +128,7 @@ fn undeclared_reserved_and_foreign_items_are_not_sealed() {
     let seal = |name: &str, value: AttributeValue| {
         let mut item = contact("c-1");
         item.insert(name.to_owned(), value);
-        seal(&schema("crm"), &tenant("acme"), &key("acme", 1), &OsRandom, item).unwrap_err()
+        seal(&schema("crm"), &tenant("acme"), &key("acme", 1), Nonces::Random(&OsRandom), item).unwrap_err()
     };
     assert_eq!(seal("emial", s("x")), SealError::Undeclared("emial".into()));
     assert_eq!(seal("_seal", s("x")), SealError::Reserved("_seal".into()));
@@ -179,7 +179,8 @@ fn ciphertext_opens_nowhere_else() {
     };
     assert_eq!(fault(opened(moved_whole)).1, OpenFault::NotAuthentic);
 
-    let other_table = seal(&schema("leads"), &tenant("acme"), &key("acme", 1), &OsRandom, contact("c-1")).unwrap();
+    let other_table =
+        seal(&schema("leads"), &tenant("acme"), &key("acme", 1), Nonces::Random(&OsRandom), contact("c-1")).unwrap();
     assert_eq!(fault(opened(other_table)).1, OpenFault::NotAuthentic);
 }
 
@@ -275,4 +276,85 @@ proptest! {
         prop_assert!(records.iter().all(|record| crate::format::KeyRecord::decode(record).is_err()));
         prop_assert!(opened(item).is_err());
     }
+}
+
+#[test]
+fn the_same_token_seals_to_the_same_bytes_and_another_to_others() {
+    let schema = schema("crm");
+    let seal = |token: &str, notes: &str| {
+        let mut item = contact("c-1");
+        item.insert("notes".to_owned(), s(notes));
+        seal(&schema, &tenant("acme"), &key("acme", 1), Nonces::OfToken(token), item).unwrap()
+    };
+    assert_eq!(seal("t-1", "x"), seal("t-1", "x"));
+    assert_ne!(seal("t-1", "x")["notes"], seal("t-2", "x")["notes"]);
+    let nonce = |item: &Item| item["notes"].as_b().unwrap().as_ref()[1..13].to_vec();
+    assert_ne!(nonce(&seal("t-1", "x")), nonce(&seal("t-1", "y")));
+    assert_ne!(
+        seal("t-1", "x")["email"].as_b().unwrap().as_ref()[1..13],
+        seal("t-1", "x")["notes"].as_b().unwrap().as_ref()[1..13]
+    );
+    assert_eq!(opened(seal("t-1", "x")).unwrap()["notes"], s("x"));
+}
+
+#[test]
+fn a_value_that_carries_its_key_opens_beside_values_of_another_key() {
+    let schema = schema("crm");
+    let (header, update) = (key("acme", 1), key("acme", 2));
+    let mut item = sealed("c-1");
+    let identity = identity(&schema, &tenant("acme"), &item).unwrap();
+    let new = s("new@example.org");
+    let values = seal_values(&update, &identity, Nonces::Random(&OsRandom), &[("email", &new)]).unwrap();
+    item.insert("email".to_owned(), values[0].clone());
+    let mut needed = Vec::new();
+    needed_records(&schema, &item, |_, record| needed.push(record.to_vec())).unwrap();
+    assert_eq!(needed.len(), 2);
+    let mut expected = contact("c-1");
+    expected.insert("email".to_owned(), new);
+    assert_eq!(open(&schema, &identity, &ring(&[&header, &update]), item).unwrap(), expected);
+}
+
+/// Counts up, as the nonce of the example does.
+#[derive(Debug)]
+struct From0xa0;
+
+impl crate::crypto::RandomSource for From0xa0 {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), crate::crypto::RandomError> {
+        bytes.iter_mut().zip(0xa0..).for_each(|(byte, value)| *byte = value);
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_example_of_the_specification() {
+    let schema =
+        TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("n").encrypt("a").build().unwrap();
+    let context = EncryptionContext::new(&tenant("acme"), &StaticPairs::default());
+    let kek = KeyArn::parse("arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+    let data_key = DataKey::take((0..32).collect()).unwrap();
+    let wrapped = WrappedKey::new(vec![0xaa, 0xbb, 0xcc, 0xdd]).unwrap();
+    let key = UnwrappedKey::generated(&data_key, 1_700_000_000, &context, kek, wrapped);
+    let item: Item = [("tenant_id", s("acme")), ("n", AttributeValue::N("150".into())), ("a", s("hello"))]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+
+    let record = "01a34f390b33903c1ec7bb93470438395a6553f100010674656e616e74000461636d65748809a3bed2a85651d44c9275d6ce80\
+                  010975732d656173742d3119df6690e51234abcd12ab34cd56ef1234567890ab0004aabbccdd";
+    let identity = identity(&schema, &tenant("acme"), &item).unwrap();
+    let nonces = Nonces::Random(&From0xa0);
+    let sealed = seal(&schema, &tenant("acme"), &key, nonces, item.clone()).unwrap();
+    assert_eq!(hex(sealed[HEADER].as_b().unwrap().as_ref()), record);
+    assert_eq!(
+        hex(sealed["a"].as_b().unwrap().as_ref()),
+        "11a0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc61f017046defc88d75b2adb6eb93c02f4"
+    );
+    let updated = seal_values(&key, &identity, nonces, &[("a", &s("hello"))]).unwrap();
+    assert_eq!(
+        hex(updated[0].as_b().unwrap().as_ref()),
+        format!("120059{record}a0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc6a7ce05b0dd43d7546a37c1bd7376fd86")
+    );
 }

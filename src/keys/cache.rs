@@ -18,7 +18,7 @@ use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
-use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, UnwrappedKey};
+use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, Serves, UnwrappedKey};
 use crate::tenant::TenantId;
 
 /// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
@@ -46,6 +46,8 @@ pub(crate) struct DataKeys {
     time: SharedTimeSource,
     contexts: Vec<StaticPairs>,
     current: Cache<TenantId, Arc<StoredRecord>>,
+    /// By the caller's idempotency token.
+    pinned: Cache<(TenantId, String), Arc<StoredRecord>>,
     unwrapped: Cache<Slot, Arc<UnwrappedKey>>,
     /// One flight per record; what arrives moves to `unwrapped`.
     flights: Cache<(Slot, [u8; 32]), Arc<UnwrappedKey>>,
@@ -54,6 +56,14 @@ pub(crate) struct DataKeys {
 /// A record beside its bytes.
 #[derive(Debug)]
 struct StoredRecord {
+    record: KeyRecord,
+    stored: Box<[u8]>,
+}
+
+/// A record that was read and may be asked for.
+struct Wanted {
+    attribute: String,
+    slot: Slot,
     record: KeyRecord,
     stored: Box<[u8]>,
 }
@@ -77,28 +87,45 @@ impl DataKeys {
             time,
             contexts,
             current: Cache::builder().max_capacity(capacity).time_to_live(rotation).build(),
+            pinned: Cache::builder().max_capacity(capacity).time_to_live(PINNED).build(),
             unwrapped: Cache::builder().max_capacity(capacity).time_to_live(max_age).build(),
             flights: Cache::builder().max_capacity(capacity).time_to_live(FLIGHT).build(),
         }
     }
 
-    /// The key under which the tenant's new items are sealed.
-    pub(crate) async fn sealing_key(&self, tenant: &TenantId) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        let current = self.current_record(tenant).await?;
+    /// The key under which the tenant's new items are sealed; with an idempotency `token`, the one that was current when the token
+    /// was first seen, for [`PINNED`].
+    pub(crate) async fn sealing_key(
+        &self,
+        tenant: &TenantId,
+        token: Option<&str>,
+    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+        let current = self.pinned_record(tenant, token).await?;
         match self.unwrap_current(tenant, &current).await {
-            Ok(Some(key)) => Ok(key),
+            Ok(Some(key)) => return Ok(key),
             // The alias was re-pointed, or the record is not what KMS says it is: seal under a new key.
-            Ok(None) => self.replace_current(tenant).await,
-            Err(error) if error.kind() == KeyServiceErrorKind::IncorrectKey => self.replace_current(tenant).await,
-            Err(error) => Err(error),
+            Ok(None) => {}
+            Err(error) if error.kind() == KeyServiceErrorKind::IncorrectKey => {}
+            Err(error) => return Err(error),
         }
-    }
-
-    async fn replace_current(&self, tenant: &TenantId) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         self.current.invalidate(tenant).await;
-        let current = self.current_record(tenant).await?;
+        if let Some(token) = token {
+            self.pinned.invalidate(&(tenant.clone(), token.to_owned())).await;
+        }
+        let current = self.pinned_record(tenant, token).await?;
         let key = self.unwrap_current(tenant, &current).await?;
         key.ok_or_else(|| KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unexpected))
+    }
+
+    async fn pinned_record(
+        &self,
+        tenant: &TenantId,
+        token: Option<&str>,
+    ) -> Result<Arc<StoredRecord>, KeyServiceError> {
+        let Some(token) = token else { return self.current_record(tenant).await };
+        let pin = (tenant.clone(), token.to_owned());
+        let pinned = self.pinned.try_get_with(pin, self.current_record(tenant)).await;
+        pinned.map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
     }
 
     async fn unwrap_current(
@@ -133,19 +160,27 @@ impl DataKeys {
         tenant: &TenantId,
         records: Vec<NeededRecord>,
     ) -> Result<KeyRing, OpeningKeyError> {
-        stream::iter(records)
-            .map(|NeededRecord { attribute, record: stored }| async move {
-                let fault = |fault: OpenFault| OpenError::attribute(&attribute, fault);
-                let record = KeyRecord::decode(&stored).map_err(|error| fault(error.into()))?;
-                let context =
-                    self.configured_context(tenant, &record).ok_or_else(|| fault(OpenFault::ForeignContext))?;
-                let slot = self.slot(tenant, context, record.key_id);
+        // All of them before the first call to KMS.
+        let wanted = records.into_iter().map(|needed| self.wanted(tenant, needed)).collect::<Result<Vec<_>, _>>()?;
+        stream::iter(wanted)
+            .map(|Wanted { attribute, slot, record, stored }| async move {
                 let key = self.unwrap(slot, &record, &stored).await?;
-                Ok((stored, key.ok_or_else(|| fault(OpenFault::ForgedRecord))?))
+                let key = key.ok_or_else(|| OpenError::attribute(&attribute, OpenFault::ForgedRecord))?;
+                Ok((stored, key))
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
             .try_collect()
             .await
+    }
+
+    /// Reads a stored record and finds out which configured context it was made for.
+    fn wanted(&self, tenant: &TenantId, needed: NeededRecord) -> Result<Wanted, OpenError> {
+        let NeededRecord { attribute, record: stored } = needed;
+        let record = KeyRecord::decode(&stored).map_err(|fault| OpenError::attribute(&attribute, fault))?;
+        match self.configured_context(tenant, &record) {
+            Some(context) => Ok(Wanted { slot: self.slot(tenant, context, record.key_id), attribute, record, stored }),
+            None => Err(OpenError::attribute(&attribute, OpenFault::ForeignContext)),
+        }
     }
 
     /// Which of the configured contexts, if any, a record was made for. Compared before anything is asked of KMS.
@@ -163,7 +198,11 @@ impl DataKeys {
         stored: &[u8],
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
         if let Some(key) = self.unwrapped.get(&slot).await {
-            return Ok(key.opens(record, stored).then_some(key));
+            match key.serves(record, stored) {
+                Serves::Yes => return Ok(Some(key)),
+                Serves::Forged => return Ok(None),
+                Serves::AskAgain => {}
+            }
         }
         let digest: [u8; 32] = Sha256::digest(stored).into();
         let flight = self.flights.try_get_with((slot.clone(), digest), self.ask(&slot, record)).await;
@@ -199,6 +238,9 @@ impl DataKeys {
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
     }
 }
+
+/// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
+const PINNED: Duration = Duration::from_secs(600);
 
 /// How long what a flight brought is kept beside `unwrapped`: as good as not at all.
 const FLIGHT: Duration = Duration::from_millis(1);

@@ -42,6 +42,10 @@ impl TenantSessions {
         Self { sts: aws_sdk_sts::Client::new(config), tenancy, region, sessions }
     }
 
+    pub(super) fn tenancy(&self) -> &Tenancy {
+        &self.tenancy
+    }
+
     /// The tenant's credentials; concurrent callers share one AssumeRole.
     pub(super) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
         let session = self.sessions.try_get_with_by_ref(tenant, self.assume_role(tenant)).await;

@@ -37,7 +37,7 @@ pub struct KmsKeyService {
 /// With whose credentials KMS is called, and so how the key is named.
 enum Access {
     /// A session of the key account's role, scoped to the tenant. A bare alias resolves in that account.
-    AssumedRole { sessions: TenantSessions, tenancy: Tenancy },
+    AssumedRole(Box<TenantSessions>),
     /// The credentials of the configuration. The alias ARN says in which account the key is.
     Ambient { aliases: AliasTemplate, arn_prefix: String },
 }
@@ -45,8 +45,8 @@ enum Access {
 impl KmsKeyService {
     /// Assumes the role of `tenancy` once per tenant. `config` names the Region and the credentials that may assume it.
     pub(crate) fn assume_role(config: &SdkConfig, tenancy: Tenancy, region: &str) -> Self {
-        let sessions = TenantSessions::new(config, tenancy.clone(), region.to_owned());
-        Self { kms: kms_client(config), access: Access::AssumedRole { sessions, tenancy } }
+        let sessions = TenantSessions::new(config, tenancy, region.to_owned());
+        Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) }
     }
 
     /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits).
@@ -63,7 +63,7 @@ impl KmsKeyService {
     /// How a call for `tenant` names its key.
     fn key_id(&self, tenant: &TenantId) -> String {
         match &self.access {
-            Access::AssumedRole { tenancy, .. } => tenancy.alias(tenant).to_string(),
+            Access::AssumedRole(sessions) => sessions.tenancy().alias(tenant).to_string(),
             Access::Ambient { aliases, arn_prefix } => format!("{arn_prefix}{}", aliases.alias(tenant)),
         }
     }
@@ -77,7 +77,7 @@ impl KmsKeyService {
     where
         F: Future<Output = Result<T, KeyServiceError>>,
     {
-        let Access::AssumedRole { sessions, .. } = &self.access else {
+        let Access::AssumedRole(sessions) = &self.access else {
             return call(None).await;
         };
         match call(Some(sessions.credentials(tenant).await?)).await {

@@ -1,4 +1,10 @@
 //! A key account with tenants, a table and a sealing library on the local stack.
+#![allow(
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared by test binaries that each use a part of it"
+)]
 
 use std::collections::HashMap;
 

@@ -49,14 +49,7 @@ impl Session<'_> {
             return Err(code::ALREADY_EXISTS.because(format!("An alias with the name {} already exists", name.arn())));
         }
         self.check_alias_count(&target)?;
-        self.state.keys.put_alias(
-            name,
-            Alias {
-                target: target.key,
-                created: self.now,
-                updated: self.now,
-            },
-        );
+        self.state.keys.put_alias(name, Alias { target: target.key, created: self.now, updated: self.now });
         Ok(())
     }
 
@@ -65,26 +58,13 @@ impl Session<'_> {
         let target = self.alias_target(&input.target_key_id)?;
         let alias = self.live_alias(&name).cloned().ok_or_else(|| not_found(&name))?;
         self.authorise_own("kms:UpdateAlias", &name.arn(), |_| ())?;
-        self.authorise(
-            "kms:UpdateAlias",
-            &Target {
-                key: alias.target.clone(),
-                alias: None,
-            },
-        )?;
+        self.authorise("kms:UpdateAlias", &Target { key: alias.target.clone(), alias: None })?;
         self.authorise("kms:UpdateAlias", &target)?;
         self.changeable(&target)?;
         if alias.target != target.key {
             self.check_alias_count(&target)?;
         }
-        self.state.keys.put_alias(
-            name,
-            Alias {
-                target: target.key,
-                updated: self.now,
-                ..alias
-            },
-        );
+        self.state.keys.put_alias(name, Alias { target: target.key, updated: self.now, ..alias });
         Ok(())
     }
 
@@ -92,24 +72,14 @@ impl Session<'_> {
         let name = self.alias_name(input.alias_name)?;
         let target = self.live_alias(&name).ok_or_else(|| not_found(&name))?.target.clone();
         self.authorise_own("kms:DeleteAlias", &name.arn(), |_| ())?;
-        self.authorise(
-            "kms:DeleteAlias",
-            &Target {
-                key: target,
-                alias: None,
-            },
-        )?;
+        self.authorise("kms:DeleteAlias", &Target { key: target, alias: None })?;
         self.state.keys.remove_alias(&name);
         Ok(())
     }
 
     pub(super) fn list_aliases(&mut self, input: ListAliases) -> Result<Value, Refusal> {
         self.authorise_own("kms:ListAliases", "*", |_| ())?;
-        let only = input
-            .key_id
-            .map(|key_id| self.resolve_key(&key_id))
-            .transpose()?
-            .map(|target| target.key);
+        let only = input.key_id.map(|key_id| self.resolve_key(&key_id)).transpose()?.map(|target| target.key);
         let aliases = self.state.keys.aliases_of(self.account(), self.region, self.now);
         let aliases = aliases.filter(|(_, alias)| only.as_ref().is_none_or(|only| alias.target == *only));
         let entries = aliases.map(|(name, alias)| {
@@ -139,11 +109,7 @@ impl Session<'_> {
         if name.starts_with("alias/aws/") {
             return Err(code::INVALID_ALIAS_NAME.because("alias/aws/ is reserved for AWS managed keys"));
         }
-        Ok(AliasName {
-            account: self.account().to_owned(),
-            region: self.region.to_owned(),
-            name,
-        })
+        Ok(AliasName { account: self.account().to_owned(), region: self.region.to_owned(), name })
     }
 
     /// The key of an alias, which must be one of the same account.
@@ -159,10 +125,7 @@ impl Session<'_> {
     }
 
     fn live_alias(&self, name: &AliasName) -> Option<&Alias> {
-        self.state
-            .keys
-            .alias(name)
-            .filter(|alias| self.key(&alias.target).is_ok())
+        self.state.keys.alias(name).filter(|alias| self.key(&alias.target).is_ok())
     }
 
     fn check_alias_count(&self, target: &Target) -> Result<(), Refusal> {

@@ -37,13 +37,7 @@ pub(super) fn seal(key: &Key, context: &EncryptionContext, plaintext: &[u8]) -> 
     header[KEY_ID].copy_from_slice(key.name.id.as_bytes());
     let aad = aad(&header, context);
     let nonce = nonce(&header);
-    let sealed = cipher(material).encrypt(
-        &nonce,
-        Payload {
-            msg: plaintext,
-            aad: &aad,
-        },
-    );
+    let sealed = cipher(material).encrypt(&nonce, Payload { msg: plaintext, aad: &aad });
     let sealed = sealed.expect("AES-GCM encrypts any message that KMS takes");
     Ok([&header[..], &sealed].concat())
 }
@@ -57,9 +51,7 @@ pub(super) fn open<'a>(key: &'a Key, context: &EncryptionContext, blob: &[u8]) -
     let generation = u32::from_be_bytes(header[GENERATION].try_into().ok()?);
     let material = key.materials.get(usize::try_from(generation).ok()?)?;
     let aad = aad(header, context);
-    let opened = cipher(material)
-        .decrypt(&nonce(header), Payload { msg: sealed, aad: &aad })
-        .ok()?;
+    let opened = cipher(material).decrypt(&nonce(header), Payload { msg: sealed, aad: &aad }).ok()?;
     Some((opened, material))
 }
 

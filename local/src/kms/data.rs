@@ -80,13 +80,7 @@ const MAX_CIPHERTEXT: usize = 6144;
 
 impl Session<'_> {
     pub(super) fn encrypt(&mut self, input: Encrypt) -> Result<Value, Refusal> {
-        let Encrypt {
-            key_id,
-            plaintext: Blob(plaintext),
-            encryption_context,
-            encryption_algorithm,
-            dry_run,
-        } = input;
+        let Encrypt { key_id, plaintext: Blob(plaintext), encryption_context, encryption_algorithm, dry_run } = input;
         only("EncryptionAlgorithm", encryption_algorithm.as_deref(), ALGORITHM)?;
         within("the length of Plaintext", plaintext.len(), 1..=MAX_PLAINTEXT)?;
         encryption_context.check()?;
@@ -99,12 +93,7 @@ impl Session<'_> {
     }
 
     pub(super) fn decrypt(&mut self, input: Decrypt) -> Result<Value, Refusal> {
-        let Decrypt {
-            ciphertext_blob: Blob(blob),
-            key_id,
-            encryption_context,
-            ..
-        } = input;
+        let Decrypt { ciphertext_blob: Blob(blob), key_id, encryption_context, .. } = input;
         only("EncryptionAlgorithm", input.encryption_algorithm.as_deref(), ALGORITHM)?;
         refuse_recipient(input.recipient.as_ref())?;
         within("the length of CiphertextBlob", blob.len(), 1..=MAX_CIPHERTEXT)?;
@@ -135,21 +124,10 @@ impl Session<'_> {
 
     pub(super) fn re_encrypt(&mut self, input: ReEncrypt) -> Result<Value, Refusal> {
         let ReEncrypt {
-            ciphertext_blob: Blob(blob),
-            source_encryption_context,
-            destination_encryption_context,
-            ..
+            ciphertext_blob: Blob(blob), source_encryption_context, destination_encryption_context, ..
         } = input;
-        only(
-            "SourceEncryptionAlgorithm",
-            input.source_encryption_algorithm.as_deref(),
-            ALGORITHM,
-        )?;
-        only(
-            "DestinationEncryptionAlgorithm",
-            input.destination_encryption_algorithm.as_deref(),
-            ALGORITHM,
-        )?;
+        only("SourceEncryptionAlgorithm", input.source_encryption_algorithm.as_deref(), ALGORITHM)?;
+        only("DestinationEncryptionAlgorithm", input.destination_encryption_algorithm.as_deref(), ALGORITHM)?;
         within("the length of CiphertextBlob", blob.len(), 1..=MAX_CIPHERTEXT)?;
         source_encryption_context.check()?;
         destination_encryption_context.check()?;
@@ -220,10 +198,7 @@ impl Session<'_> {
     fn open(&self, target: &Target, context: &EncryptionContext, blob: &[u8]) -> Result<(Vec<u8>, String), Refusal> {
         // A ciphertext that names another key is told apart from one that names none, as KMS does.
         let named = cipher::key_id(blob).unwrap_or_default();
-        let other = crate::state::keys::KeyName {
-            region: self.region.to_owned(),
-            id: named.to_owned(),
-        };
+        let other = crate::state::keys::KeyName { region: self.region.to_owned(), id: named.to_owned() };
         if other != target.key && self.state.keys.was_ever(&other) {
             return Err(code::INCORRECT_KEY
                 .because("The key ID in the request does not identify a CMK that can perform this operation."));

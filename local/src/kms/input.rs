@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Value, json};
 
 use crate::refusal::{Refusal, kms as code};
 
@@ -48,14 +49,16 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+impl Tag {
+    pub(super) fn to_json(&self) -> Value {
+        json!({ "TagKey": self.tag_key, "TagValue": self.tag_value })
+    }
+}
+
 impl EncryptionContext {
     /// KMS takes contexts of up to 8,192 characters.
     pub(super) fn check(&self) -> Result<(), Refusal> {
-        let length: usize = self
-            .0
-            .iter()
-            .map(|(key, value)| key.chars().count() + value.chars().count())
-            .sum();
+        let length: usize = self.0.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum();
         if length > 8192 {
             return Err(code::VALIDATION.because("the encryption context is longer than 8192 characters"));
         }

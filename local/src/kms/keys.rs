@@ -59,17 +59,9 @@ impl Session<'_> {
     pub(super) fn create_key(&mut self, input: CreateKey) -> Result<Value, Refusal> {
         only("KeyUsage", input.key_usage.as_deref(), "ENCRYPT_DECRYPT")?;
         only("KeySpec", input.key_spec.as_deref(), "SYMMETRIC_DEFAULT")?;
-        only(
-            "CustomerMasterKeySpec",
-            input.customer_master_key_spec.as_deref(),
-            "SYMMETRIC_DEFAULT",
-        )?;
+        only("CustomerMasterKeySpec", input.customer_master_key_spec.as_deref(), "SYMMETRIC_DEFAULT")?;
         only("Origin", input.origin.as_deref(), "AWS_KMS")?;
-        within(
-            "the length of Description",
-            input.description.len(),
-            0..=MAX_DESCRIPTION,
-        )?;
+        within("the length of Description", input.description.len(), 0..=MAX_DESCRIPTION)?;
         check_tags(&input.tags, 0)?;
         let bypass = input.bypass_policy_lockout_safety_check;
         self.authorise_own("kms:CreateKey", "*", |context| {
@@ -80,44 +72,22 @@ impl Session<'_> {
             context.set("kms:MultiRegion", input.multi_region.to_string());
             add_tag_keys(context, &input.tags);
         })?;
-        let given = input.policy.is_some();
-        let policy = match input.policy {
-            Some(text) => KeyPolicy::read(text)?,
-            None => KeyPolicy::read(default_policy(self.account()))?,
-        };
-        let id = if input.multi_region {
-            format!("mrk-{}", random::hex(16)?)
-        } else {
-            random::uuid()?
-        };
+        let check = input.policy.is_some() && !bypass;
+        let id = if input.multi_region { format!("mrk-{}", random::hex(16)?) } else { random::uuid()? };
         let key = Key {
             account: self.account().to_owned(),
-            name: KeyName {
-                region: self.region.to_owned(),
-                id,
-            },
+            name: KeyName { region: self.region.to_owned(), id },
             description: input.description,
             created: self.now,
             enabled: true,
             deletion: None,
-            policy,
+            policy: KeyPolicy::read_or_default(input.policy, self.account())?,
             tags: BTreeMap::new(),
-            multi_region: input.multi_region,
+            primary_region: input.multi_region.then(|| self.region.to_owned()),
             materials: vec![Material::new()?],
             rotation_days: None,
         };
-        if !input.tags.is_empty() {
-            self.authorise_own("kms:TagResource", &key.arn(), |context| {
-                add_tag_keys(context, &input.tags)
-            })?;
-        }
-        if given && !bypass {
-            self.check_lockout(&key, &key.policy.policy)?;
-        }
-        let tags = input.tags.into_iter().map(|tag| (tag.tag_key, tag.tag_value)).collect();
-        let key = Key { tags, ..key };
-        let metadata = self.metadata(&key);
-        self.state.keys.insert(key);
+        let metadata = self.add_key(key, input.tags, check)?;
         Ok(json!({ "KeyMetadata": metadata }))
     }
 
@@ -130,12 +100,7 @@ impl Session<'_> {
     pub(super) fn list_keys(&mut self, page: Page) -> Result<Value, Refusal> {
         self.authorise_own("kms:ListKeys", "*", |_| ())?;
         let keys = self.state.keys.of(self.account(), self.region, self.now);
-        let keys = keys.map(|key| {
-            (
-                key.name.id.as_str(),
-                json!({ "KeyId": key.name.id, "KeyArn": key.arn() }),
-            )
-        });
+        let keys = keys.map(|key| (key.name.id.as_str(), json!({ "KeyId": key.name.id, "KeyArn": key.arn() })));
         page.answer("Keys", 100, 1000, keys)
     }
 
@@ -154,11 +119,7 @@ impl Session<'_> {
     }
 
     pub(super) fn update_key_description(&mut self, input: UpdateKeyDescription) -> Result<(), Refusal> {
-        within(
-            "the length of Description",
-            input.description.len(),
-            0..=MAX_DESCRIPTION,
-        )?;
+        within("the length of Description", input.description.len(), 0..=MAX_DESCRIPTION)?;
         let target = self.resolve_key(&input.key_id)?;
         self.authorise("kms:UpdateKeyDescription", &target)?;
         self.changeable(&target)?.description = input.description;
@@ -197,6 +158,20 @@ impl Session<'_> {
         Ok(json!({ "KeyId": key.arn() }))
     }
 
+    /// Adds a new key with its tags, and gives its metadata. A policy that the caller chose is checked for a lockout.
+    pub(super) fn add_key(&mut self, mut key: Key, tags: Vec<Tag>, check_lockout: bool) -> Result<Value, Refusal> {
+        if !tags.is_empty() {
+            self.authorise_own("kms:TagResource", &key.arn(), |context| add_tag_keys(context, &tags))?;
+        }
+        key.tags = tags.into_iter().map(|tag| (tag.tag_key, tag.tag_value)).collect();
+        if check_lockout {
+            self.check_lockout(&key, &key.policy.policy)?;
+        }
+        let name = key.name.clone();
+        self.state.keys.insert(key);
+        Ok(self.metadata(self.key(&name)?))
+    }
+
     /// Refuses a policy under which the caller could not replace it.
     pub(super) fn check_lockout(&self, key: &Key, policy: &Policy) -> Result<(), Refusal> {
         let check = self.authorise_under("kms:PutKeyPolicy", key, policy, None, |_| ());
@@ -222,24 +197,24 @@ impl Session<'_> {
             "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
             "KeySpec": "SYMMETRIC_DEFAULT",
             "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
-            "MultiRegion": key.multi_region,
+            "MultiRegion": key.primary_region.is_some(),
             "CurrentKeyMaterialId": key.current_material().id,
         });
         if let Some(deletion) = key.deletion {
             metadata["DeletionDate"] = epoch_seconds(deletion).into();
         }
-        if key.multi_region {
-            metadata["MultiRegionConfiguration"] = json!({
-                "MultiRegionKeyType": "PRIMARY",
-                "PrimaryKey": { "Arn": key.arn(), "Region": key.name.region },
-                "ReplicaKeys": [],
-            });
+        if let Some(primary) = &key.primary_region {
+            metadata["MultiRegionConfiguration"] = self.multi_region_configuration(key, primary);
         }
         metadata
     }
 }
 
 impl KeyPolicy {
+    pub(super) fn read_or_default(text: Option<String>, account: &str) -> Result<Self, Refusal> {
+        Self::read(text.unwrap_or_else(|| default_policy(account)))
+    }
+
     pub(super) fn read(text: String) -> Result<Self, Refusal> {
         // AWS takes up to 32 KB.
         if text.len() > 32 * 1024 {
@@ -247,10 +222,7 @@ impl KeyPolicy {
         }
         let policy =
             Policy::parse(&text, Kind::Key).map_err(|error| code::MALFORMED_POLICY.because(error.to_string()))?;
-        Ok(Self {
-            text,
-            policy: Arc::new(policy),
-        })
+        Ok(Self { text, policy: Arc::new(policy) })
     }
 }
 

@@ -31,9 +31,7 @@ impl Page {
         let limit = self.limit.unwrap_or(default);
         within("Limit", limit, 1..=maximum)?;
         let after = self.marker.as_deref().map(read_marker).transpose()?;
-        let mut items = items
-            .skip_while(|(name, _)| after.as_deref().is_some_and(|after| *name <= after))
-            .peekable();
+        let mut items = items.skip_while(|(name, _)| after.as_deref().is_some_and(|after| *name <= after)).peekable();
         let mut page = Vec::new();
         let mut last = "";
         for (name, item) in items.by_ref().take(limit) {
@@ -50,9 +48,6 @@ impl Page {
 }
 
 fn read_marker(marker: &str) -> Result<String, Refusal> {
-    let name = URL_SAFE_NO_PAD
-        .decode(marker)
-        .ok()
-        .and_then(|name| String::from_utf8(name).ok());
+    let name = URL_SAFE_NO_PAD.decode(marker).ok().and_then(|name| String::from_utf8(name).ok());
     name.ok_or_else(|| code::INVALID_MARKER.because("the marker is not one of this list"))
 }

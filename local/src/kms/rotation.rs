@@ -9,7 +9,10 @@ use crate::{
     state::keys::{Key, Material},
 };
 
-use super::{input::OnlyKeyId, session::Session};
+use super::{
+    input::OnlyKeyId,
+    session::{Session, Target},
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -25,13 +28,15 @@ impl Session<'_> {
     pub(super) fn rotate_key_on_demand(&mut self, input: OnlyKeyId) -> Result<Value, Refusal> {
         let target = self.resolve_key(&input.key_id)?;
         self.authorise("kms:RotateKeyOnDemand", &target)?;
-        if self.usable(&target)?.materials.len() > MAX_ROTATIONS {
+        let key = self.rotatable(&target)?;
+        if key.materials.len() > MAX_ROTATIONS {
             return Err(code::LIMIT_EXCEEDED.because(format!("a key can be rotated on demand {MAX_ROTATIONS} times")));
         }
         let material = Material::new()?;
-        let key = self.key_mut(&target.key)?;
-        key.materials.push(material);
-        Ok(json!({ "KeyId": key.name.id }))
+        for key in self.state.keys.family_mut(&target.key.id) {
+            key.materials.push(material.clone());
+        }
+        Ok(json!({ "KeyId": target.key.id }))
     }
 
     pub(super) fn enable_key_rotation(&mut self, input: EnableKeyRotation) -> Result<(), Refusal> {
@@ -43,17 +48,13 @@ impl Session<'_> {
         self.authorise_with("kms:EnableKeyRotation", &target, |context| {
             context.set("kms:RotationPeriodInDays", days.to_string());
         })?;
-        self.usable(&target)?;
-        self.key_mut(&target.key)?.rotation_days = Some(days);
-        Ok(())
+        self.set_rotation(&target, Some(days))
     }
 
     pub(super) fn disable_key_rotation(&mut self, input: OnlyKeyId) -> Result<(), Refusal> {
         let target = self.resolve_key(&input.key_id)?;
         self.authorise("kms:DisableKeyRotation", &target)?;
-        self.usable(&target)?;
-        self.key_mut(&target.key)?.rotation_days = None;
-        Ok(())
+        self.set_rotation(&target, None)
     }
 
     pub(super) fn get_key_rotation_status(&mut self, input: OnlyKeyId) -> Result<Value, Refusal> {
@@ -66,22 +67,34 @@ impl Session<'_> {
         }
         Ok(status)
     }
+
+    fn set_rotation(&mut self, target: &Target, days: Option<u32>) -> Result<(), Refusal> {
+        self.rotatable(target)?;
+        for key in self.state.keys.family_mut(&target.key.id) {
+            key.rotation_days = days;
+        }
+        Ok(())
+    }
+
+    /// A key that rotates by itself: replicas follow their primary.
+    fn rotatable(&self, target: &Target) -> Result<&Key, Refusal> {
+        let key = self.usable(target)?;
+        if key.is_replica() {
+            return Err(code::UNSUPPORTED.because("replica keys rotate with their primary key"));
+        }
+        Ok(key)
+    }
 }
 
 impl Key {
     /// The material that encrypts now.
     pub(super) fn current_material(&self) -> &Material {
-        self.materials
-            .last()
-            .expect("a key is created with material, and none is ever removed")
+        self.materials.last().expect("a key is created with material, and none is ever removed")
     }
 }
 
 impl Material {
     pub(super) fn new() -> Result<Self, NoRandomness> {
-        Ok(Self {
-            bytes: random::array()?,
-            id: random::hex(32)?,
-        })
+        Ok(Self { bytes: random::array()?, id: random::hex(32)? })
     }
 }

@@ -50,12 +50,7 @@ enum Named {
 
 impl<'a> Session<'a> {
     pub(super) fn new(state: &'a mut State, caller: &'a Caller, region: &'a str, now: SystemTime) -> Self {
-        Self {
-            state,
-            caller,
-            region,
-            now,
-        }
+        Self { state, caller, region, now }
     }
 
     /// Parses the input and runs an operation.
@@ -81,17 +76,10 @@ impl<'a> Session<'a> {
                 Ok(Target { key: name, alias: None })
             }
             Named::Alias(name) => {
-                let alias = self
-                    .state
-                    .keys
-                    .alias(&name)
-                    .filter(|alias| self.key(&alias.target).is_ok());
+                let alias = self.state.keys.alias(&name).filter(|alias| self.key(&alias.target).is_ok());
                 let alias =
                     alias.ok_or_else(|| code::NOT_FOUND.because(format!("Alias {} is not found.", name.arn())))?;
-                Ok(Target {
-                    key: alias.target.clone(),
-                    alias: Some(name.name),
-                })
+                Ok(Target { key: alias.target.clone(), alias: Some(name.name) })
             }
         }
     }
@@ -112,10 +100,7 @@ impl<'a> Session<'a> {
 
     /// The key that a ciphertext names, whose ever it is.
     pub(super) fn resolve_blob(&self, blob: &[u8]) -> Result<Target, Refusal> {
-        let name = cipher::key_id(blob).map(|id| KeyName {
-            region: self.region.to_owned(),
-            id: id.to_owned(),
-        });
+        let name = cipher::key_id(blob).map(|id| KeyName { region: self.region.to_owned(), id: id.to_owned() });
         match name {
             Some(name) if self.key(&name).is_ok() => Ok(Target { key: name, alias: None }),
             Some(name) if self.state.keys.was_ever(&name) => {
@@ -174,9 +159,9 @@ impl<'a> Session<'a> {
         context.set("kms:KeySpec", "SYMMETRIC_DEFAULT");
         context.set("kms:KeyUsage", "ENCRYPT_DECRYPT");
         context.set("kms:KeyOrigin", "AWS_KMS");
-        context.set("kms:MultiRegion", key.multi_region.to_string());
-        if key.multi_region {
-            context.set("kms:MultiRegionKeyType", "PRIMARY");
+        context.set("kms:MultiRegion", key.primary_region.is_some().to_string());
+        if key.primary_region.is_some() {
+            context.set("kms:MultiRegionKeyType", key.multi_region_type());
         }
         if let Some(alias) = alias {
             context.set("kms:RequestAlias", alias);
@@ -186,14 +171,10 @@ impl<'a> Session<'a> {
         let mut own = context.clone();
         own.set_many("kms:ResourceAliases", self.state.keys.aliases_to(&key.name).cloned());
         for (tag, value) in &key.tags {
-            own.set(&format!("aws:ResourceTag/{tag}"), value);
+            own.add(&format!("aws:ResourceTag/{tag}"), value);
         }
         let resource = key.arn();
-        let request = Request {
-            action,
-            resource: &resource,
-            context: &own,
-        };
+        let request = Request { action, resource: &resource, context: &own };
         let decision = self.caller.may_use(request, &key.account, policy, &context);
         decision
             .map_err(|denial| code::ACCESS_DENIED.because(denial.message(&self.caller.principal, action, &resource)))
@@ -208,11 +189,7 @@ impl<'a> Session<'a> {
     ) -> Result<(), Refusal> {
         let mut context = self.context();
         add(&mut context);
-        let decision = self.caller.may(Request {
-            action,
-            resource,
-            context: &context,
-        });
+        let decision = self.caller.may(Request { action, resource, context: &context });
         decision.map_err(|denial| code::ACCESS_DENIED.because(denial.message(&self.caller.principal, action, resource)))
     }
 
@@ -243,21 +220,11 @@ impl<'a> Session<'a> {
             return Err(code::VALIDATION.because("KeyId must have between 1 and 2048 characters"));
         }
         if sent.starts_with("alias/") {
-            return Ok(Named::Alias(AliasName {
-                account: own_account(),
-                region: region(),
-                name: sent.to_owned(),
-            }));
+            return Ok(Named::Alias(AliasName { account: own_account(), region: region(), name: sent.to_owned() }));
         }
         if !sent.starts_with("arn:") {
-            let name = KeyName {
-                region: region(),
-                id: sent.to_owned(),
-            };
-            return Ok(Named::Key {
-                account: own_account(),
-                name,
-            });
+            let name = KeyName { region: region(), id: sent.to_owned() };
+            return Ok(Named::Key { account: own_account(), name });
         }
         let parts: Vec<_> = sent.splitn(6, ':').collect();
         let ["arn", "aws", "kms", at, account, resource] = parts[..] else {
@@ -271,19 +238,9 @@ impl<'a> Session<'a> {
         }
         let account = account.to_owned();
         if resource.starts_with("alias/") {
-            Ok(Named::Alias(AliasName {
-                account,
-                region: region(),
-                name: resource.to_owned(),
-            }))
+            Ok(Named::Alias(AliasName { account, region: region(), name: resource.to_owned() }))
         } else if let Some(id) = resource.strip_prefix("key/") {
-            Ok(Named::Key {
-                account,
-                name: KeyName {
-                    region: region(),
-                    id: id.to_owned(),
-                },
-            })
+            Ok(Named::Key { account, name: KeyName { region: region(), id: id.to_owned() } })
         } else {
             Err(code::INVALID_ARN.because(format!("Invalid arn {sent}")))
         }

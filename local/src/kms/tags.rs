@@ -39,14 +39,9 @@ impl Session<'_> {
         let target = self.resolve_key(&input.key_id)?;
         self.authorise_with("kms:TagResource", &target, |context| add_tag_keys(context, &input.tags))?;
         let key = self.changeable(&target)?;
-        let others = key
-            .tags
-            .keys()
-            .filter(|known| !input.tags.iter().any(|tag| tag.tag_key == **known))
-            .count();
+        let others = key.tags.keys().filter(|known| !input.tags.iter().any(|tag| tag.tag_key == **known)).count();
         check_tags(&input.tags, others)?;
-        key.tags
-            .extend(input.tags.into_iter().map(|tag| (tag.tag_key, tag.tag_value)));
+        key.tags.extend(input.tags.into_iter().map(|tag| (tag.tag_key, tag.tag_value)));
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The rules that decide the hard cases, from "IAM JSON policy elements: Condition operators":
 //!
-//! - All operators and all keys of a statement must hold; of several values of one key, one must match (of a negated operator: none).
+//! - All operators and all keys of a statement must hold; of several values of one key, one must match (of a negated
+//!   operator: none).
 //! - A key that is absent from the request fails a positive operator and satisfies a negated one; `IfExists` is satisfied.
 //! - `ForAllValues:` holds when every value in the request passes, so also when there is none; `ForAnyValue:` when one does.
 //! - A multi-valued key without a set prefix has no defined meaning at AWS. Here such a test never helps the
@@ -93,11 +94,7 @@ impl Condition {
                 }
                 let values = values.iter().map(|value| operator.comparison.operand(value, variables));
                 let values = values.collect::<Result<_, _>>()?;
-                tests.push(Test {
-                    operator,
-                    key: key.to_ascii_lowercase(),
-                    values,
-                });
+                tests.push(Test { operator, key: key.to_ascii_lowercase(), values });
             }
         }
         Ok(Self(tests))
@@ -117,19 +114,12 @@ impl Condition {
 
 impl Test {
     fn holds(&self, context: &Context) -> Truth {
-        let Operator {
-            comparison,
-            negated,
-            over,
-            if_exists,
-        } = self.operator;
+        let Operator { comparison, negated, over, if_exists } = self.operator;
         let found = context.get(&self.key);
         if comparison == Comparison::Null {
             let absent = found.is_none();
             return Truth::from(
-                self.values
-                    .iter()
-                    .any(|value| matches!(value, Operand::Bool(wanted) if *wanted == absent)),
+                self.values.iter().any(|value| matches!(value, Operand::Bool(wanted) if *wanted == absent)),
             );
         }
         // Negation belongs to the single value: it matches none of the policy's values.
@@ -186,12 +176,7 @@ impl Operator {
             "DateGreaterThanEquals" => (Date(GreaterOrEqual), false),
             _ => return Err(unknown()),
         };
-        Ok(Self {
-            comparison,
-            negated,
-            over,
-            if_exists,
-        })
+        Ok(Self { comparison, negated, over, if_exists })
     }
 }
 
@@ -200,27 +185,13 @@ impl Comparison {
     fn operand(self, value: &str, variables: bool) -> Result<Operand, MalformedPolicy> {
         let wrong = |expected| MalformedPolicy::new(format!("condition value {value} is not {expected}"));
         match self {
-            Self::Equals | Self::EqualsIgnoreCase => Pattern::parse(
-                value,
-                Grammar {
-                    wildcards: false,
-                    variables,
-                },
-            )
-            .map(Operand::Text),
-            Self::Like | Self::Arn => Pattern::parse(
-                value,
-                Grammar {
-                    wildcards: true,
-                    variables,
-                },
-            )
-            .map(Operand::Text),
-            Self::Bool | Self::Null => value
-                .to_ascii_lowercase()
-                .parse()
-                .map(Operand::Bool)
-                .map_err(|_| wrong("a Boolean")),
+            Self::Equals | Self::EqualsIgnoreCase => {
+                Pattern::parse(value, Grammar { wildcards: false, variables }).map(Operand::Text)
+            }
+            Self::Like | Self::Arn => Pattern::parse(value, Grammar { wildcards: true, variables }).map(Operand::Text),
+            Self::Bool | Self::Null => {
+                value.to_ascii_lowercase().parse().map(Operand::Bool).map_err(|_| wrong("a Boolean"))
+            }
             Self::Numeric(_) => value.parse().map(Operand::Number).map_err(|_| wrong("a number")),
             Self::Date(_) => date(value).map(Operand::Number).ok_or_else(|| wrong("a date")),
         }
@@ -265,12 +236,6 @@ impl From<bool> for Truth {
 
 /// Seconds since the epoch, from an ISO 8601 date with or without a time, or from such a number.
 fn date(text: &str) -> Option<f64> {
-    let parse = |text: &str| {
-        DateTime::from_str(text, Format::DateTimeWithOffset)
-            .ok()
-            .map(|date| date.as_secs_f64())
-    };
-    parse(text)
-        .or_else(|| parse(&format!("{text}T00:00:00Z")))
-        .or_else(|| text.parse().ok())
+    let parse = |text: &str| DateTime::from_str(text, Format::DateTimeWithOffset).ok().map(|date| date.as_secs_f64());
+    parse(text).or_else(|| parse(&format!("{text}T00:00:00Z"))).or_else(|| text.parse().ok())
 }

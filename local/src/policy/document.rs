@@ -150,12 +150,7 @@ impl<'de> Deserialize<'de> for RawPrincipal {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let Unique(kinds) = Unique::<Scalars>::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RawPrincipal::Kinds(
-                    kinds
-                        .into_iter()
-                        .map(|(kind, Scalars(values))| (kind, values))
-                        .collect(),
-                ))
+                Ok(RawPrincipal::Kinds(kinds.into_iter().map(|(kind, Scalars(values))| (kind, values)).collect()))
             }
         }
         deserializer.deserialize_any(TextOrKinds)

@@ -66,10 +66,7 @@ impl Pattern {
             wildcard => vec![wildcard],
         };
         resolve(&self.0, context).is_some_and(|glyphs| {
-            glob(
-                &glyphs.into_iter().flat_map(fold).collect::<Vec<_>>(),
-                &chars(&value.to_lowercase()),
-            )
+            glob(&glyphs.into_iter().flat_map(fold).collect::<Vec<_>>(), &chars(&value.to_lowercase()))
         })
     }
 
@@ -99,9 +96,7 @@ impl Pattern {
     }
 
     fn arn_parts(&self) -> Vec<&[Piece]> {
-        self.0
-            .splitn(6, |piece| *piece == Piece::Glyph(Glyph::Char(':')))
-            .collect()
+        self.0.splitn(6, |piece| *piece == Piece::Glyph(Glyph::Char(':'))).collect()
     }
 }
 
@@ -117,10 +112,7 @@ impl Piece {
                 let (key, default) = match name.split_once(',') {
                     None => (name, None),
                     Some((key, default)) => {
-                        let default = default
-                            .trim()
-                            .strip_prefix('\'')
-                            .and_then(|text| text.strip_suffix('\''));
+                        let default = default.trim().strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
                         (key, Some(default.ok_or_else(malformed)?.to_owned()))
                     }
                 };
@@ -128,10 +120,7 @@ impl Piece {
                 if key.is_empty() || key.contains(['$', '{', '*', '?']) {
                     return Err(malformed());
                 }
-                Self::Variable {
-                    key: key.to_ascii_lowercase(),
-                    default,
-                }
+                Self::Variable { key: key.to_ascii_lowercase(), default }
             }
         })
     }

@@ -70,9 +70,7 @@ impl PrincipalElement {
     pub(super) fn matches(&self, principal: &Principal) -> Option<Via> {
         let ways: Vec<_> = self.0.iter().filter_map(|named| named.matches(principal)).collect();
         // A way that needs no other policy's consent grants most, so it is the one that counts.
-        [Via::Anyone, Via::Session, Via::Name, Via::Account]
-            .into_iter()
-            .find(|via| ways.contains(via))
+        [Via::Anyone, Via::Session, Via::Name, Via::Account].into_iter().find(|via| ways.contains(via))
     }
 }
 

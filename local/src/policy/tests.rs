@@ -18,12 +18,7 @@ fn judge(policy: &Policy, context: &Context) -> Verdict {
 }
 
 fn judge_action(policy: &Policy, action: &str, resource: &str, context: &Context) -> Verdict {
-    policy.judge(Question {
-        principal: &session(),
-        action,
-        resource,
-        context,
-    })
+    policy.judge(Question { principal: &session(), action, resource, context })
 }
 
 /// An identity policy of one statement that is `Allow`, everything, with these elements in place of its own.
@@ -35,10 +30,7 @@ fn statement(elements: Value) -> Result<Policy, MalformedPolicy> {
             statement.as_object_mut().unwrap().remove(replaced);
         }
     }
-    Policy::parse(
-        &json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string(),
-        Kind::Identity,
-    )
+    Policy::parse(&json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string(), Kind::Identity)
 }
 
 fn holds(condition: Value, context: &Context) -> bool {
@@ -65,45 +57,24 @@ fn conditions_hold_as_the_user_guide_says() {
     let cases = [
         // Strings.
         (json!({"StringEquals": {"kms:RequestAlias": "alias/customer-a"}}), true),
-        (
-            json!({"StringEquals": {"kms:RequestAlias": ["alias/x", "alias/customer-a"]}}),
-            true,
-        ),
+        (json!({"StringEquals": {"kms:RequestAlias": ["alias/x", "alias/customer-a"]}}), true),
         (json!({"StringEquals": {"kms:RequestAlias": "alias/customer-*"}}), false),
         (json!({"StringEquals": {"kms:RequestAlias": "alias/Customer-a"}}), false),
-        (
-            json!({"StringEqualsIgnoreCase": {"kms:RequestAlias": "ALIAS/Customer-A"}}),
-            true,
-        ),
-        (
-            json!({"StringNotEqualsIgnoreCase": {"kms:RequestAlias": "ALIAS/Customer-A"}}),
-            false,
-        ),
+        (json!({"StringEqualsIgnoreCase": {"kms:RequestAlias": "ALIAS/Customer-A"}}), true),
+        (json!({"StringNotEqualsIgnoreCase": {"kms:RequestAlias": "ALIAS/Customer-A"}}), false),
         (json!({"StringLike": {"kms:RequestAlias": "alias/customer-*"}}), true),
         (json!({"StringLike": {"kms:RequestAlias": "alias/customer-?"}}), true),
         (json!({"StringLike": {"kms:RequestAlias": "alias/customer-??"}}), false),
         (json!({"StringLike": {"kms:RequestAlias": "customer-a"}}), false),
-        (
-            json!({"StringNotEquals": {"kms:RequestAlias": "alias/customer-b"}}),
-            true,
-        ),
-        (
-            json!({"StringNotEquals": {"kms:RequestAlias": ["alias/customer-b", "alias/customer-a"]}}),
-            false,
-        ),
-        (
-            json!({"StringNotLike": {"kms:RequestAlias": "alias/customer-*"}}),
-            false,
-        ),
+        (json!({"StringNotEquals": {"kms:RequestAlias": "alias/customer-b"}}), true),
+        (json!({"StringNotEquals": {"kms:RequestAlias": ["alias/customer-b", "alias/customer-a"]}}), false),
+        (json!({"StringNotLike": {"kms:RequestAlias": "alias/customer-*"}}), false),
         // Names of keys have no case, their values have.
         (json!({"StringEquals": {"KMS:requestalias": "alias/customer-a"}}), true),
         (json!({"StringEquals": {"kms:EncryptionContext:tenant": "a"}}), true),
         (json!({"StringEquals": {"kms:EncryptionContext:tenant": "A"}}), false),
         // All operators and all keys must hold.
-        (
-            json!({"StringEquals": {"kms:RequestAlias": "alias/customer-a", "kms:EncryptionContext:tenant": "b"}}),
-            false,
-        ),
+        (json!({"StringEquals": {"kms:RequestAlias": "alias/customer-a", "kms:EncryptionContext:tenant": "b"}}), false),
         (
             json!({"StringEquals": {"kms:RequestAlias": "alias/customer-a"}, "Bool": {"aws:SecureTransport": "false"}}),
             false,
@@ -122,76 +93,28 @@ fn conditions_hold_as_the_user_guide_says() {
         (json!({"Null": {"kms:EncryptionContextKeys": "false"}}), true),
         (json!({"Bool": {"kms:Absent": "false"}}), false),
         // Variables.
-        (
-            json!({"StringEquals": {"kms:EncryptionContext:tenant": "${aws:PrincipalTag/TenantId}"}}),
-            true,
-        ),
-        (
-            json!({"StringEquals": {"kms:RequestAlias": "alias/customer-${aws:principaltag/tenantid}"}}),
-            true,
-        ),
-        (
-            json!({"StringLike": {"kms:RequestAlias": "*-${aws:PrincipalTag/TenantId}"}}),
-            true,
-        ),
-        (
-            json!({"StringLike": {"kms:RequestAlias": "alias/${aws:PrincipalTag/Star}"}}),
-            false,
-        ),
-        (
-            json!({"StringLike": {"aws:PrincipalTag/Star": "${aws:PrincipalTag/Star}"}}),
-            true,
-        ),
+        (json!({"StringEquals": {"kms:EncryptionContext:tenant": "${aws:PrincipalTag/TenantId}"}}), true),
+        (json!({"StringEquals": {"kms:RequestAlias": "alias/customer-${aws:principaltag/tenantid}"}}), true),
+        (json!({"StringLike": {"kms:RequestAlias": "*-${aws:PrincipalTag/TenantId}"}}), true),
+        (json!({"StringLike": {"kms:RequestAlias": "alias/${aws:PrincipalTag/Star}"}}), false),
+        (json!({"StringLike": {"aws:PrincipalTag/Star": "${aws:PrincipalTag/Star}"}}), true),
         (json!({"StringLike": {"aws:PrincipalTag/Star": "${*}"}}), true),
         (json!({"StringLike": {"kms:RequestAlias": "${*}"}}), false),
         (json!({"StringLike": {"kms:RequestAlias": "${?}"}}), false),
-        (
-            json!({"StringEquals": {"kms:RequestAlias": "${aws:PrincipalTag/Absent}"}}),
-            false,
-        ),
-        (
-            json!({"StringLike": {"kms:RequestAlias": "*${aws:PrincipalTag/Absent}"}}),
-            false,
-        ),
-        (
-            json!({"StringLike": {"kms:RequestAlias": "alias/customer-${aws:PrincipalTag/Absent, 'a'}"}}),
-            true,
-        ),
-        (
-            json!({"StringNotEquals": {"kms:RequestAlias": "${aws:PrincipalTag/Absent}"}}),
-            true,
-        ),
-        (
-            json!({"StringEquals": {"kms:RequestAlias": "${kms:EncryptionContextKeys}"}}),
-            false,
-        ),
+        (json!({"StringEquals": {"kms:RequestAlias": "${aws:PrincipalTag/Absent}"}}), false),
+        (json!({"StringLike": {"kms:RequestAlias": "*${aws:PrincipalTag/Absent}"}}), false),
+        (json!({"StringLike": {"kms:RequestAlias": "alias/customer-${aws:PrincipalTag/Absent, 'a'}"}}), true),
+        (json!({"StringNotEquals": {"kms:RequestAlias": "${aws:PrincipalTag/Absent}"}}), true),
+        (json!({"StringEquals": {"kms:RequestAlias": "${kms:EncryptionContextKeys}"}}), false),
         // ARNs are compared part by part.
-        (
-            json!({"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/*"}}),
-            true,
-        ),
-        (
-            json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/TenantKeys"}}),
-            true,
-        ),
-        (
-            json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:*:role/TenantKeys"}}),
-            false,
-        ),
+        (json!({"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/*"}}), true),
+        (json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/TenantKeys"}}), true),
+        (json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:*:role/TenantKeys"}}), false),
         (json!({"ArnLike": {"aws:PrincipalArn": "*"}}), true),
-        (
-            json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalTag/Colons}:role/*"}}),
-            false,
-        ),
+        (json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalTag/Colons}:role/*"}}), false),
         (json!({"ArnLike": {"kms:RequestAlias": "*"}}), false),
-        (
-            json!({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/*"}}),
-            true,
-        ),
-        (
-            json!({"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/TenantKeys"}}),
-            false,
-        ),
+        (json!({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::222222222222:role/*"}}), true),
+        (json!({"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111111111111:role/TenantKeys"}}), false),
         // Other types.
         (json!({"Bool": {"aws:SecureTransport": true}}), true),
         (json!({"Bool": {"aws:SecureTransport": "TRUE"}}), true),
@@ -200,60 +123,24 @@ fn conditions_hold_as_the_user_guide_says() {
         (json!({"NumericNotEquals": {"kms:Days": "30"}}), false),
         (json!({"NumericEquals": {"kms:RequestAlias": "30"}}), false),
         (json!({"DateLessThan": {"aws:CurrentTime": "2026-08-02"}}), true),
-        (
-            json!({"DateGreaterThan": {"aws:CurrentTime": "2026-08-01T14:00:00+02:00"}}),
-            false,
-        ),
+        (json!({"DateGreaterThan": {"aws:CurrentTime": "2026-08-01T14:00:00+02:00"}}), false),
         // Several values.
-        (
-            json!({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["tenant", "purpose", "more"]}}),
-            true,
-        ),
-        (
-            json!({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": "tenant"}}),
-            false,
-        ),
-        (
-            json!({"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "tenant"}}),
-            true,
-        ),
-        (
-            json!({"ForAnyValue:StringLike": {"kms:EncryptionContextKeys": "ten*"}}),
-            true,
-        ),
-        (
-            json!({"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "other"}}),
-            false,
-        ),
-        (
-            json!({"ForAllValues:StringNotEquals": {"kms:EncryptionContextKeys": "other"}}),
-            true,
-        ),
-        (
-            json!({"ForAllValues:StringNotEquals": {"kms:EncryptionContextKeys": "tenant"}}),
-            false,
-        ),
-        (
-            json!({"ForAnyValue:StringNotEquals": {"kms:EncryptionContextKeys": "tenant"}}),
-            true,
-        ),
+        (json!({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["tenant", "purpose", "more"]}}), true),
+        (json!({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": "tenant"}}), false),
+        (json!({"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "tenant"}}), true),
+        (json!({"ForAnyValue:StringLike": {"kms:EncryptionContextKeys": "ten*"}}), true),
+        (json!({"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "other"}}), false),
+        (json!({"ForAllValues:StringNotEquals": {"kms:EncryptionContextKeys": "other"}}), true),
+        (json!({"ForAllValues:StringNotEquals": {"kms:EncryptionContextKeys": "tenant"}}), false),
+        (json!({"ForAnyValue:StringNotEquals": {"kms:EncryptionContextKeys": "tenant"}}), true),
         (json!({"ForAllValues:StringEquals": {"kms:Absent": "x"}}), true),
         (json!({"ForAnyValue:StringEquals": {"kms:Absent": "x"}}), false),
         (json!({"ForAnyValue:StringNotEquals": {"kms:Absent": "x"}}), false),
         (json!({"ForAnyValue:StringEqualsIfExists": {"kms:Absent": "x"}}), true),
-        (
-            json!({"ForAnyValue:StringEquals": {"kms:RequestAlias": "alias/customer-a"}}),
-            true,
-        ),
+        (json!({"ForAnyValue:StringEquals": {"kms:RequestAlias": "alias/customer-a"}}), true),
         // Several values without a set prefix mean nothing, and allow nothing.
-        (
-            json!({"StringEquals": {"kms:EncryptionContextKeys": ["tenant", "purpose"]}}),
-            false,
-        ),
-        (
-            json!({"StringNotEquals": {"kms:EncryptionContextKeys": "other"}}),
-            false,
-        ),
+        (json!({"StringEquals": {"kms:EncryptionContextKeys": ["tenant", "purpose"]}}), false),
+        (json!({"StringNotEquals": {"kms:EncryptionContextKeys": "other"}}), false),
     ];
     for (condition, expected) in cases {
         assert_eq!(holds(condition.clone(), &context()), expected, "{condition}");
@@ -272,14 +159,8 @@ fn a_key_given_twice_in_different_case_has_no_single_value() {
     let mut context = Context::default();
     context.add("kms:EncryptionContext:tenant", "a");
     context.add("kms:EncryptionContext:Tenant", "b");
-    assert!(!holds(
-        json!({"StringEquals": {"kms:EncryptionContext:tenant": "a"}}),
-        &context
-    ));
-    assert!(!holds(
-        json!({"StringEquals": {"kms:EncryptionContext:tenant": "b"}}),
-        &context
-    ));
+    assert!(!holds(json!({"StringEquals": {"kms:EncryptionContext:tenant": "a"}}), &context));
+    assert!(!holds(json!({"StringEquals": {"kms:EncryptionContext:tenant": "b"}}), &context));
 }
 
 #[test]
@@ -314,14 +195,8 @@ fn actions_and_resources_match_by_their_patterns() {
         (json!({"Resource": "arn:aws:kms:us-east-1:222222222222:key/*"}), false),
         (json!({"Resource": "arn:aws:kms:us-east-1:111111111111:alias/*"}), false),
         (json!({"Resource": "arn:aws:kms"}), true),
-        (
-            json!({"Resource": "arn:aws:kms:us-east-1:111111111111:key/${aws:PrincipalTag/Star}"}),
-            false,
-        ),
-        (
-            json!({"Resource": "arn:aws:kms:us-east-1:111111111111:key/${aws:PrincipalTag/Absent}"}),
-            false,
-        ),
+        (json!({"Resource": "arn:aws:kms:us-east-1:111111111111:key/${aws:PrincipalTag/Star}"}), false),
+        (json!({"Resource": "arn:aws:kms:us-east-1:111111111111:key/${aws:PrincipalTag/Absent}"}), false),
         (json!({"NotResource": "arn:aws:kms:us-east-1:222222222222:key/*"}), true),
         (json!({"NotResource": KEY}), false),
     ];
@@ -348,37 +223,21 @@ fn principals_mean_the_caller_in_their_own_ways() {
         (json!({"AWS": "*"}), Some(Via::Anyone)),
         (json!({"AWS": "111111111111"}), Some(Via::Account)),
         (json!({"AWS": "arn:aws:iam::111111111111:root"}), Some(Via::Account)),
-        (
-            json!({"AWS": "arn:aws:iam::111111111111:role/TenantKeys"}),
-            Some(Via::Name),
-        ),
-        (
-            json!({"AWS": "arn:aws:sts::111111111111:assumed-role/TenantKeys/a-1"}),
-            Some(Via::Session),
-        ),
-        (
-            json!({"AWS": ["222222222222", "arn:aws:iam::111111111111:role/TenantKeys"]}),
-            Some(Via::Name),
-        ),
+        (json!({"AWS": "arn:aws:iam::111111111111:role/TenantKeys"}), Some(Via::Name)),
+        (json!({"AWS": "arn:aws:sts::111111111111:assumed-role/TenantKeys/a-1"}), Some(Via::Session)),
+        (json!({"AWS": ["222222222222", "arn:aws:iam::111111111111:role/TenantKeys"]}), Some(Via::Name)),
         (json!({"AWS": "222222222222"}), None),
         (json!({"AWS": "arn:aws:iam::222222222222:role/TenantKeys"}), None),
         (json!({"AWS": "arn:aws:iam::111111111111:role/Other"}), None),
         (json!({"AWS": "arn:aws:iam::111111111111:user/TenantKeys"}), None),
-        (
-            json!({"AWS": "arn:aws:sts::111111111111:assumed-role/TenantKeys/b-1"}),
-            None,
-        ),
+        (json!({"AWS": "arn:aws:sts::111111111111:assumed-role/TenantKeys/b-1"}), None),
         (json!({"Service": "dynamodb.amazonaws.com"}), None),
     ];
     for (principal, expected) in cases {
         let policy = json!({ "Version": "2012-10-17", "Statement": {
             "Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*" } });
         let policy = Policy::parse(&policy.to_string(), Kind::Key).unwrap();
-        assert_eq!(
-            judge(&policy, &context()).allowed,
-            Vec::from_iter(expected),
-            "{principal}"
-        );
+        assert_eq!(judge(&policy, &context()).allowed, Vec::from_iter(expected), "{principal}");
     }
 }
 

@@ -86,11 +86,7 @@ impl User {
     }
 
     fn caller(&self, unique_id: &str) -> Caller {
-        let principal = Principal {
-            account: self.account.clone(),
-            arn: self.arn(),
-            identity: self.arn(),
-        };
+        let principal = Principal { account: self.account.clone(), arn: self.arn(), identity: self.arn() };
         let mut context = principal_context(&principal, "User", unique_id, &self.tags);
         context.set("aws:username", &self.name);
         Caller {
@@ -117,19 +113,10 @@ impl Role {
 
     fn caller(&self, session: &Session) -> Caller {
         let arn = self.session_arn(&session.name);
-        let principal = Principal {
-            account: self.account.clone(),
-            arn,
-            identity: self.arn(),
-        };
+        let principal = Principal { account: self.account.clone(), arn, identity: self.arn() };
         let unique_id = format!("{}:{}", self.unique_id, session.name);
         // A session tag replaces the role's tag of the same name.
-        let mut tags: Vec<_> = self
-            .tags
-            .iter()
-            .filter(|(key, _)| !has_tag(&session.tags, key))
-            .cloned()
-            .collect();
+        let mut tags: Vec<_> = self.tags.iter().filter(|(key, _)| !has_tag(&session.tags, key)).cloned().collect();
         tags.extend(session.tags.iter().cloned());
         let mut context = principal_context(&principal, "AssumedRole", &unique_id, &tags);
         context.set("aws:TokenIssueTime", iso_8601(session.issued));
@@ -149,10 +136,7 @@ impl Role {
 impl Iam {
     pub(crate) fn put_user(&mut self, user: User) -> Result<IssuedKey, NoRandomness> {
         let issued = IssuedKey::new("AKIA")?;
-        let credential = Credential::User {
-            arn: user.arn(),
-            unique_id: random::capitals("AIDA", 17)?,
-        };
+        let credential = Credential::User { arn: user.arn(), unique_id: random::capitals("AIDA", 17)? };
         self.credentials.insert(issued.id.clone(), credential);
         self.users.insert(user.arn(), user);
         Ok(issued)
@@ -193,10 +177,7 @@ impl Iam {
 
 impl IssuedKey {
     fn new(prefix: &str) -> Result<Self, NoRandomness> {
-        Ok(Self {
-            id: random::capitals(prefix, 16)?,
-            secret: random::hex(20)?,
-        })
+        Ok(Self { id: random::capitals(prefix, 16)?, secret: random::hex(20)? })
     }
 }
 

@@ -42,7 +42,8 @@ pub(crate) struct Key {
     pub(crate) deletion: Option<SystemTime>,
     pub(crate) policy: KeyPolicy,
     pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) multi_region: bool,
+    /// The Region of the primary key, if this is a multi-Region key.
+    pub(crate) primary_region: Option<String>,
     /// Oldest first, never empty: a rotation adds one.
     pub(crate) materials: Vec<Material>,
     /// The period of automatic rotation in days, when it is on.
@@ -86,6 +87,11 @@ impl Key {
         format!("arn:aws:kms:{}:{}:key/{}", self.name.region, self.account, self.name.id)
     }
 
+    /// Whether this is a replica of a multi-Region key.
+    pub(crate) fn is_replica(&self) -> bool {
+        self.primary_region.as_ref().is_some_and(|primary| *primary != self.name.region)
+    }
+
     pub(crate) fn state(&self, now: SystemTime) -> KeyState {
         match self.deletion {
             Some(deletion) if now >= deletion => KeyState::Deleted,
@@ -119,9 +125,16 @@ impl Keys {
     }
 
     pub(crate) fn get_mut(&mut self, name: &KeyName, now: SystemTime) -> Option<&mut Key> {
-        self.keys
-            .get_mut(name)
-            .filter(|key| key.state(now) != KeyState::Deleted)
+        self.keys.get_mut(name).filter(|key| key.state(now) != KeyState::Deleted)
+    }
+
+    /// The key and its replicas in other Regions, which share its id.
+    pub(crate) fn family(&self, id: &str, now: SystemTime) -> impl Iterator<Item = &Key> {
+        self.keys.values().filter(move |key| key.name.id == id && key.state(now) != KeyState::Deleted)
+    }
+
+    pub(crate) fn family_mut(&mut self, id: &str) -> impl Iterator<Item = &mut Key> {
+        self.keys.values_mut().filter(move |key| key.name.id == id)
     }
 
     /// Whether there is or ever was such a key.
@@ -147,10 +160,7 @@ impl Keys {
     /// Points an alias at a key, whether it exists or not.
     pub(crate) fn put_alias(&mut self, name: AliasName, alias: Alias) {
         self.remove_alias(&name);
-        self.names
-            .entry(alias.target.clone())
-            .or_default()
-            .insert(name.name.clone());
+        self.names.entry(alias.target.clone()).or_default().insert(name.name.clone());
         self.aliases.insert(name, alias);
     }
 

@@ -98,21 +98,14 @@ pub(super) fn assume_role(
 impl Wanted {
     fn read(form: &Form) -> Result<Self, Refusal> {
         if let Some(unknown) = form.names().find(|name| !PARAMETERS.contains(name)) {
-            return Err(invalid(format!(
-                "the local stack does not support the parameter {unknown}"
-            )));
+            return Err(invalid(format!("the local stack does not support the parameter {unknown}")));
         }
         let required = |name| form.get(name).ok_or_else(|| invalid(format!("{name} is missing")));
         let session_name = required("RoleSessionName")?.to_owned();
         if !(2..=64).contains(&session_name.len()) || !session_name.chars().all(is_name_char) {
-            return Err(invalid(
-                "RoleSessionName must be 2 to 64 characters of [\\w+=,.@-]".to_owned(),
-            ));
+            return Err(invalid("RoleSessionName must be 2 to 64 characters of [\\w+=,.@-]".to_owned()));
         }
-        let seconds = form
-            .get("DurationSeconds")
-            .map_or(Ok(3600), str::parse)
-            .unwrap_or_default();
+        let seconds = form.get("DurationSeconds").map_or(Ok(3600), str::parse).unwrap_or_default();
         if !(900..=43_200).contains(&seconds) {
             return Err(invalid("DurationSeconds must be between 900 and 43200".to_owned()));
         }
@@ -148,8 +141,7 @@ impl Wanted {
     fn inherit_tags(&mut self, caller: &Caller) {
         self.tags.retain(|(key, _)| !has_tag(&caller.transitive_tags, key));
         self.tags.extend(caller.transitive_tags.iter().cloned());
-        self.transitive
-            .extend(caller.transitive_tags.iter().map(|(key, _)| key.clone()));
+        self.transitive.extend(caller.transitive_tags.iter().map(|(key, _)| key.clone()));
     }
 
     /// Asks the role's trust policy and the caller's own policies, for the role and for the tags.
@@ -168,17 +160,9 @@ impl Wanted {
         context.set_many("sts:TransitiveTagKeys", self.transitive.iter().cloned());
         let own = with_resource_tags(&context, role);
         let actions = ["sts:AssumeRole", "sts:TagSession"];
-        let needed = if self.tags.is_empty() {
-            &actions[..1]
-        } else {
-            &actions[..]
-        };
+        let needed = if self.tags.is_empty() { &actions[..1] } else { &actions[..] };
         for action in needed {
-            let request = Request {
-                action,
-                resource: &self.role_arn,
-                context: &own,
-            };
+            let request = Request { action, resource: &self.role_arn, context: &own };
             let decision = caller.may_use(request, &role.account, &role.trust, &own);
             decision.map_err(|_| denied(caller, action, &self.role_arn))?;
         }
@@ -215,9 +199,7 @@ fn read_tags(form: &Form) -> Result<Vec<(String, String)>, Refusal> {
         let key = member.field("Key").unwrap_or_default();
         let value = member.field("Value").unwrap_or_default();
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(invalid(
-                "a session tag's key has 1 to 128 characters and its value at most 256".to_owned(),
-            ));
+            return Err(invalid("a session tag's key has 1 to 128 characters and its value at most 256".to_owned()));
         }
         if key.to_ascii_lowercase().starts_with("aws:") {
             return Err(invalid("session tags that begin with aws: are reserved".to_owned()));
@@ -256,7 +238,5 @@ fn invalid(message: String) -> Refusal {
 /// STS does not say which policy refused.
 fn denied(caller: &Caller, action: &str, role: &str) -> Refusal {
     let arn = &caller.principal.arn;
-    code::ACCESS_DENIED.because(format!(
-        "User: {arn} is not authorized to perform: {action} on resource: {role}"
-    ))
+    code::ACCESS_DENIED.because(format!("User: {arn} is not authorized to perform: {action} on resource: {role}"))
 }

@@ -9,28 +9,20 @@ impl Form {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
-    /// A parameter, unless it is empty, which counts as absent.
+    /// A parameter. One that is given without a value is not the same as none.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, value)| known == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The members of a list, each as the parameter `<list>.member.<n><suffix>`.
     pub(super) fn members<'a>(&'a self, list: &'a str) -> impl Iterator<Item = Member<'a>> {
-        let members = (1..).map(move |index| Member {
-            form: self,
-            prefix: format!("{list}.member.{index}"),
-        });
+        let members = (1..).map(move |index| Member { form: self, prefix: format!("{list}.member.{index}") });
         members.take_while(|member| self.0.iter().any(|(name, _)| name.starts_with(&member.prefix)))
     }
 
     /// Names of parameters, those of list members without what follows the list's name.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .map(|(name, _)| name.split('.').next().unwrap_or_default())
+        self.0.iter().map(|(name, _)| name.split('.').next().unwrap_or_default())
     }
 }
 
@@ -47,13 +39,8 @@ impl<'a> Member<'a> {
         self.form.get(&self.prefix)
     }
 
-    /// A field of a member that is a structure. Unlike a parameter, it may be empty.
+    /// A field of a member that is a structure.
     pub(super) fn field(&self, name: &str) -> Option<&'a str> {
-        let name = format!("{}.{name}", self.prefix);
-        self.form
-            .0
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.as_str())
+        self.form.get(&format!("{}.{name}", self.prefix))
     }
 }

@@ -19,17 +19,11 @@ enum Content {
 
 impl Element {
     pub(super) fn text(name: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            name,
-            content: Content::Text(text.into()),
-        }
+        Self { name, content: Content::Text(text.into()) }
     }
 
     pub(super) fn of(name: &'static str, children: Vec<Self>) -> Self {
-        Self {
-            name,
-            content: Content::Children(children),
-        }
+        Self { name, content: Content::Children(children) }
     }
 
     fn write(&self, out: &mut String) {

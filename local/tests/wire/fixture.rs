@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use aws_sdk_kms::{
     Client as Kms,
-    config::Credentials,
+    config::{Credentials, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::generate_data_key::builders::GenerateDataKeyFluentBuilder,
     types::DataKeySpec,
@@ -33,42 +33,18 @@ impl Fixture {
         let admin = account.user("admin").permission(allow("*")).create().unwrap();
         let tenants = json!({ "Effect": "Allow", "Action": "kms:*", "Resource": "arn:aws:kms:us-east-1:111111111111:key/*",
             "Condition": { "StringLike": { "kms:RequestAlias": "alias/customer-*" } } });
-        account
-            .role("TenantKeys")
-            .trust(trust(&account.root_arn()))
-            .permission(document([tenants]))
-            .create()
-            .unwrap();
-        let config = stack.sdk_config(&admin);
+        account.role("TenantKeys").trust(trust(&account.root_arn())).permission(document([tenants])).create().unwrap();
+        // Every request of these clients is one call, however it ends.
+        let config = stack.sdk_config(&admin).into_builder().retry_config(RetryConfig::disabled()).build();
         let (kms, sts) = (Kms::new(&config), Sts::new(&config));
-        Self {
-            stack,
-            account,
-            admin,
-            kms,
-            sts,
-        }
+        Self { stack, account, admin, kms, sts }
     }
 
     /// Creates a key with this policy, or the default one, and an alias.
     pub(crate) async fn key(&self, alias: &str, policy: Option<Value>) -> String {
         let policy = policy.map(|policy| policy.to_string());
-        let key = self
-            .kms
-            .create_key()
-            .set_policy(policy)
-            .send()
-            .await
-            .unwrap()
-            .key_metadata
-            .unwrap();
-        self.kms
-            .create_alias()
-            .alias_name(alias)
-            .target_key_id(&key.key_id)
-            .send()
-            .await
-            .unwrap();
+        let key = self.kms.create_key().set_policy(policy).send().await.unwrap().key_metadata.unwrap();
+        self.kms.create_alias().alias_name(alias).target_key_id(&key.key_id).send().await.unwrap();
         key.arn.unwrap()
     }
 
@@ -99,13 +75,7 @@ impl Fixture {
 
 pub(crate) async fn credentials(request: AssumeRoleFluentBuilder) -> Credentials {
     let session = request.send().await.unwrap().credentials.unwrap();
-    Credentials::new(
-        session.access_key_id,
-        session.secret_access_key,
-        Some(session.session_token),
-        None,
-        "session",
-    )
+    Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), None, "session")
 }
 
 pub(crate) fn alias(tenant: &str) -> String {
@@ -132,11 +102,9 @@ pub(crate) fn root_statement() -> Value {
 }
 
 pub(crate) fn session_policy(tenant: &str) -> Value {
-    document([
-        json!({ "Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+    document([json!({ "Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
         "Resource": "arn:aws:kms:us-east-1:111111111111:key/*",
-        "Condition": { "StringEquals": { "kms:RequestAlias": alias(tenant), "kms:EncryptionContext:tenant": tenant } } }),
-    ])
+        "Condition": { "StringEquals": { "kms:RequestAlias": alias(tenant), "kms:EncryptionContext:tenant": tenant } } })])
 }
 
 /// A key policy with an administration statement that has no cryptographic action, a data statement bound to role, alias and
@@ -161,10 +129,7 @@ pub(crate) fn key_policy(tenant: &str) -> Value {
 
 /// A request for a data key in the encryption context of a tenant.
 pub(crate) fn data_key(kms: &Kms, key_id: &str, tenant: &str) -> GenerateDataKeyFluentBuilder {
-    kms.generate_data_key()
-        .key_id(key_id)
-        .key_spec(DataKeySpec::Aes256)
-        .encryption_context("tenant", tenant)
+    kms.generate_data_key().key_id(key_id).key_spec(DataKeySpec::Aes256).encryption_context("tenant", tenant)
 }
 
 /// The error code with which a request is refused.
@@ -173,8 +138,5 @@ pub(crate) fn refusal<T: Debug, E: ProvideErrorMetadata + Debug, R: Debug>(
     result: Result<T, SdkError<E, R>>,
 ) -> String {
     let error = result.expect_err("the request must be refused");
-    error
-        .code()
-        .unwrap_or_else(|| panic!("an error without a code: {error:?}"))
-        .to_owned()
+    error.code().unwrap_or_else(|| panic!("an error without a code: {error:?}")).to_owned()
 }

@@ -16,32 +16,20 @@ fn tag(key: &str, value: &str) -> Tag {
 #[tokio::test]
 async fn a_session_is_who_it_says() {
     let fixture = Fixture::start().await;
-    let assumed = fixture
-        .assume(ROLE)
-        .duration_seconds(900)
-        .policy(session_policy("a").to_string());
+    let assumed = fixture.assume(ROLE).duration_seconds(900).policy(session_policy("a").to_string());
     let assumed = assumed.send().await.unwrap();
     let user = assumed.assumed_role_user.unwrap();
-    assert_eq!(
-        user.arn,
-        format!("arn:aws:sts::{ACCOUNT}:assumed-role/TenantKeys/acme-1")
-    );
+    assert_eq!(user.arn, format!("arn:aws:sts::{ACCOUNT}:assumed-role/TenantKeys/acme-1"));
     let session = assumed.credentials.unwrap();
     assert!(session.access_key_id.starts_with("ASIA"));
     let expires = SystemTime::try_from(session.expiration).unwrap();
     let left = expires.duration_since(SystemTime::now()).unwrap();
-    assert!(
-        (Duration::from_secs(890)..=Duration::from_secs(900)).contains(&left),
-        "{left:?}"
-    );
+    assert!((Duration::from_secs(890)..=Duration::from_secs(900)).contains(&left), "{left:?}");
 
     let config = fixture.stack.sdk_config(credentials(fixture.assume(ROLE)).await);
     let sts = aws_sdk_sts::Client::new(&config);
     let identity = sts.get_caller_identity().send().await.unwrap();
-    assert_eq!(
-        (identity.arn, identity.account),
-        (Some(user.arn), Some(ACCOUNT.to_owned()))
-    );
+    assert_eq!((identity.arn, identity.account), (Some(user.arn), Some(ACCOUNT.to_owned())));
     assert_eq!(identity.user_id, Some(user.assumed_role_id));
     let identity = fixture.sts.get_caller_identity().send().await.unwrap();
     assert_eq!(identity.arn.as_deref(), Some(fixture.admin.user_arn()));
@@ -56,10 +44,7 @@ async fn a_session_ends_with_its_time() {
     fixture.stack.clock().advance(Duration::from_secs(890));
     data_key(&kms, "alias/customer-a", "a").send().await.unwrap();
     fixture.stack.clock().advance(Duration::from_secs(10));
-    assert_eq!(
-        refusal(data_key(&kms, "alias/customer-a", "a").send().await),
-        "ExpiredTokenException"
-    );
+    assert_eq!(refusal(data_key(&kms, "alias/customer-a", "a").send().await), "ExpiredTokenException");
     let sts = aws_sdk_sts::Client::new(&fixture.stack.sdk_config(session));
     assert_eq!(refusal(sts.get_caller_identity().send().await), "ExpiredToken");
 }
@@ -69,60 +54,32 @@ async fn parameters_are_checked() {
     let fixture = Fixture::start().await;
     let assume = || fixture.assume(ROLE);
     for name in ["a", "a b", "a/b", "ä1", &"x".repeat(65)] {
-        assert_eq!(
-            refusal(assume().role_session_name(name).send().await),
-            "ValidationError",
-            "{name}"
-        );
+        assert_eq!(refusal(assume().role_session_name(name).send().await), "ValidationError", "{name}");
     }
     for seconds in [899, 43_201, -1] {
-        assert_eq!(
-            refusal(assume().duration_seconds(seconds).send().await),
-            "ValidationError",
-            "{seconds}"
-        );
+        assert_eq!(refusal(assume().duration_seconds(seconds).send().await), "ValidationError", "{seconds}");
     }
-    assert_eq!(
-        refusal(assume().duration_seconds(3601).send().await),
-        "ValidationError",
-        "the role's own maximum"
-    );
+    assert_eq!(refusal(assume().duration_seconds(3601).send().await), "ValidationError", "the role's own maximum");
     let long = format!("{}{}", allow("*"), " ".repeat(2048));
     assert_eq!(refusal(assume().policy(long).send().await), "ValidationError");
-    for policy in [
-        "{",
-        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Extra":1}}"#,
-    ] {
+    for policy in
+        ["", "{", r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Extra":1}}"#]
+    {
         assert_eq!(refusal(assume().policy(policy).send().await), "MalformedPolicyDocument");
     }
-    assert_eq!(
-        refusal(assume().tags(tag("T", "1")).tags(tag("t", "2")).send().await),
-        "ValidationError"
-    );
-    assert_eq!(
-        refusal(assume().tags(tag("aws:T", "1")).send().await),
-        "ValidationError"
-    );
-    let large = (0..50).fold(assume(), |request, n| {
-        request.tags(tag(&format!("tag-{n}"), &"x".repeat(256)))
-    });
+    assert_eq!(refusal(assume().tags(tag("T", "1")).tags(tag("t", "2")).send().await), "ValidationError");
+    assert_eq!(refusal(assume().tags(tag("aws:T", "1")).send().await), "ValidationError");
+    let large = (0..50).fold(assume(), |request, n| request.tags(tag(&format!("tag-{n}"), &"x".repeat(256))));
     assert_eq!(refusal(large.send().await), "PackedPolicyTooLarge");
     // What would limit the session must not be ignored.
-    assert_eq!(
-        refusal(assume().serial_number("mfa/device-1").send().await),
-        "ValidationError"
-    );
+    assert_eq!(refusal(assume().serial_number("mfa/device-1").send().await), "ValidationError");
     assert_eq!(refusal(fixture.sts.get_session_token().send().await), "InvalidAction");
 }
 
 #[tokio::test]
 async fn a_role_says_how_long_its_sessions_may_be() {
     let fixture = Fixture::start().await;
-    let role = fixture
-        .account
-        .role("Long")
-        .trust(trust(ACCOUNT))
-        .max_session(Duration::from_secs(43_200));
+    let role = fixture.account.role("Long").trust(trust(ACCOUNT)).max_session(Duration::from_secs(43_200));
     let role = role.permission(allow("sts:*")).create().unwrap();
     let session = credentials(fixture.assume(role.arn()).duration_seconds(43_200)).await;
     let chained = aws_sdk_sts::Client::new(&fixture.stack.sdk_config(session));
@@ -136,21 +93,12 @@ async fn the_trust_policy_decides_who_assumes_a_role() {
     let fixture = Fixture::start().await;
     let account = &fixture.account;
     let nobody = account.user("nobody").create().unwrap();
-    let allowed = account
-        .user("allowed")
-        .permission(allow("sts:AssumeRole"))
-        .create()
-        .unwrap();
-    let denied = account.user("denied").permission(document([
-        json!({ "Effect": "Deny", "Action": "sts:*", "Resource": "*" }),
-    ]));
+    let allowed = account.user("allowed").permission(allow("sts:AssumeRole")).create().unwrap();
+    let denied =
+        account.user("denied").permission(document([json!({ "Effect": "Deny", "Action": "sts:*", "Resource": "*" })]));
     let denied = denied.create().unwrap();
     let named = account.role("Named").trust(trust(nobody.user_arn())).create().unwrap();
-    let rooted = account
-        .role("Rooted")
-        .trust(trust(&account.root_arn()))
-        .create()
-        .unwrap();
+    let rooted = account.role("Rooted").trust(trust(&account.root_arn())).create().unwrap();
     let absent = format!("arn:aws:iam::{ACCOUNT}:role/Absent");
     for (user, role, expected) in [
         (&nobody, named.arn(), true),
@@ -174,15 +122,10 @@ async fn another_account_needs_the_trust_policy_and_its_own() {
     let fixture = Fixture::start().await;
     let other = fixture.stack.account(OTHER_ACCOUNT).unwrap();
     let nobody = other.user("nobody").create().unwrap();
-    let allowed = other
-        .user("allowed")
-        .permission(allow("sts:AssumeRole"))
-        .create()
-        .unwrap();
-    let external = document([
-        json!({ "Effect": "Allow", "Principal": { "AWS": OTHER_ACCOUNT }, "Action": "sts:AssumeRole",
-        "Condition": { "StringEquals": { "sts:ExternalId": "7" } } }),
-    ]);
+    let allowed = other.user("allowed").permission(allow("sts:AssumeRole")).create().unwrap();
+    let external =
+        document([json!({ "Effect": "Allow", "Principal": { "AWS": OTHER_ACCOUNT }, "Action": "sts:AssumeRole",
+        "Condition": { "StringEquals": { "sts:ExternalId": "7" } } })]);
     let role = fixture.account.role("Shared").trust(external).create().unwrap();
     let assume = |user| {
         let sts = aws_sdk_sts::Client::new(&fixture.stack.sdk_config(user));
@@ -202,10 +145,7 @@ async fn tags_need_a_trust_policy_that_allows_them() {
         document([json!({ "Effect": "Allow", "Principal": { "AWS": ACCOUNT }, "Action": "sts:AssumeRole" })]);
     let untagged = account.role("Untagged").trust(untagged).create().unwrap();
     fixture.assume(untagged.arn()).send().await.unwrap();
-    assert_eq!(
-        refusal(fixture.assume(untagged.arn()).tags(tag("T", "1")).send().await),
-        "AccessDenied"
-    );
+    assert_eq!(refusal(fixture.assume(untagged.arn()).tags(tag("T", "1")).send().await), "AccessDenied");
 
     let condition = json!({ "StringLike": { "aws:RequestTag/TenantId": "t-*" },
         "ForAllValues:StringEquals": { "aws:TagKeys": ["TenantId"] } });
@@ -234,19 +174,9 @@ async fn only_transitive_tags_pass_on_and_they_cannot_be_replaced() {
         ])
     };
     let account = &fixture.account;
-    let first = account
-        .role("First")
-        .trust(trust(ACCOUNT))
-        .permission(allow("sts:*"))
-        .create()
-        .unwrap();
+    let first = account.role("First").trust(trust(ACCOUNT)).permission(allow("sts:*")).create().unwrap();
     let second = by_tag(json!({ "kms:RequestAlias": "alias/customer-${aws:PrincipalTag/TenantId}" }));
-    let second = account
-        .role("Second")
-        .trust(trust(ACCOUNT))
-        .permission(second)
-        .create()
-        .unwrap();
+    let second = account.role("Second").trust(trust(ACCOUNT)).permission(second).create().unwrap();
     fixture.key("alias/customer-a", None).await;
     fixture.key("alias/customer-b", None).await;
     let tagged = fixture.assume(first.arn()).tags(tag("TenantId", "a"));

@@ -5,45 +5,35 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use aws_sdk_kms::operation::RequestId;
 use tenantseal_local::{Error, Stack};
 
-use crate::fixture::{ACCOUNT, Fixture, allow, data_key};
+use crate::fixture::{ACCOUNT, Fixture, ROLE, allow, data_key};
 
 #[tokio::test]
 async fn dynamodb_serves_from_the_same_configuration() {
     let fixture = Fixture::start().await;
     let client = aws_sdk_dynamodb::Client::new(&fixture.stack.sdk_config(&fixture.admin));
-    let id = AttributeDefinition::builder()
-        .attribute_name("id")
-        .attribute_type(ScalarAttributeType::S)
-        .build()
-        .unwrap();
-    let key = KeySchemaElement::builder()
-        .attribute_name("id")
-        .key_type(KeyType::Hash)
-        .build()
-        .unwrap();
-    let table = client
-        .create_table()
-        .table_name("items")
-        .billing_mode(BillingMode::PayPerRequest);
+    let id =
+        AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build().unwrap();
+    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().unwrap();
+    let table = client.create_table().table_name("items").billing_mode(BillingMode::PayPerRequest);
     table.attribute_definitions(id).key_schema(key).send().await.unwrap();
     let item = HashMap::from([("id".to_owned(), AttributeValue::S("1".to_owned()))]);
-    client
-        .put_item()
-        .table_name("items")
-        .set_item(Some(item.clone()))
-        .send()
-        .await
-        .unwrap();
-    let found = client
-        .get_item()
-        .table_name("items")
-        .set_key(Some(item.clone()))
-        .send()
-        .await
-        .unwrap();
+    client.put_item().table_name("items").set_item(Some(item.clone())).send().await.unwrap();
+    let found = client.get_item().table_name("items").set_key(Some(item.clone())).send().await.unwrap();
     assert_eq!(found.item, Some(item));
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id() {
+    let Fixture { kms, sts, stack, .. } = &Fixture::start().await;
+    assert!(kms.list_keys().send().await.unwrap().request_id().is_some());
+    assert!(kms.describe_key().key_id("alias/absent").send().await.unwrap_err().request_id().is_some());
+    assert!(sts.get_caller_identity().send().await.unwrap().request_id().is_some());
+    stack.faults().on("AssumeRole").fail("AccessDenied", 403);
+    let refused = sts.assume_role().role_arn(ROLE).role_session_name("test").send().await;
+    assert!(refused.unwrap_err().request_id().is_some());
 }
 
 #[tokio::test]
@@ -66,15 +56,9 @@ async fn defects_in_the_setting_up_are_typed() {
     let account = stack.account(ACCOUNT).unwrap();
     assert!(matches!(account.user("a/b").create(), Err(Error::Name(_))));
     assert!(matches!(account.role("r").create(), Err(Error::NoTrustPolicy(_))));
-    assert!(matches!(
-        account.user("u").permission("{}").create(),
-        Err(Error::MalformedPolicy(_))
-    ));
+    assert!(matches!(account.user("u").permission("{}").create(), Err(Error::MalformedPolicy(_))));
     let with_resource = allow("sts:AssumeRole");
-    assert!(matches!(
-        account.role("r").trust(with_resource).create(),
-        Err(Error::MalformedPolicy(_))
-    ));
+    assert!(matches!(account.role("r").trust(with_resource).create(), Err(Error::MalformedPolicy(_))));
 }
 
 #[tokio::test]
@@ -88,9 +72,7 @@ async fn a_shutdown_waits_for_nothing_that_the_stack_delays_itself() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let Fixture { stack, kms, .. } = fixture;
-    tokio::time::timeout(Duration::from_secs(5), stack.shutdown())
-        .await
-        .expect("the shutdown must end");
+    tokio::time::timeout(Duration::from_secs(5), stack.shutdown()).await.expect("the shutdown must end");
     hanging.await.unwrap().unwrap_err();
     kms.list_keys().send().await.unwrap_err();
 }
@@ -101,17 +83,12 @@ async fn a_dropped_stack_stops_serving() {
     kms.list_keys().send().await.unwrap();
     drop(stack);
     let stopped = async { while kms.list_keys().send().await.is_ok() {} };
-    tokio::time::timeout(Duration::from_secs(5), stopped)
-        .await
-        .expect("the servers must stop");
+    tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("the servers must stop");
 }
 
 #[test]
 fn two_stacks_share_nothing_and_one_thread_is_enough() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (one, two) = (Fixture::start().await, Fixture::start().await);
         one.key("alias/a", None).await;

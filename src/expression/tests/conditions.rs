@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::{check, with_scope};
-use crate::expression::{Comparator, Condition, ExpressionError, KeyCondition, KeyTest};
+use crate::expression::condition::Comparator;
+use crate::expression::{Condition, ExpressionError, KeyCondition, KeyTest};
 
 #[test]
 fn not_binds_closer_than_and_and_and_closer_than_or() {

@@ -17,7 +17,7 @@ fn an_update_whose_placeholders_are_its_own_is_sent_as_it_is() {
     let plan = plan(update).unwrap();
     assert_eq!(plan.expression, None);
     assert_eq!(plan.sealed, [sealed("email", ":e", ":e"), sealed("api_keys", ":k", ":k")]);
-    let touched: Vec<_> = plan.touched.iter().map(|path| path.attribute()).collect();
+    let touched: Vec<_> = plan.touched.iter().map(|path| path.attribute.as_str()).collect();
     assert_eq!(touched, ["email", "api_keys", "company", "phone", "visits", "tags"]);
 }
 

@@ -1,0 +1,200 @@
+//! What the operations on one item are made of: the same for a single operation, in a batch and in a transaction.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::Binding;
+use super::expressions::{Expressions, Names, Values};
+use super::operation::Returned;
+use super::reading::Reading;
+use crate::error::{Error, Refusal};
+use crate::expression::{Path, SealedValue, Selection, UpdatePlan, prune};
+use crate::format::Identity;
+use crate::item::{Item, Nonces, UnwrappedKey, check_names, identity, seal_values};
+use crate::schema::TableSchema;
+
+/// One item that a request names: its table and identity.
+pub(super) struct Target {
+    pub(super) table: Arc<TableSchema>,
+    pub(super) identity: Identity,
+}
+
+/// A condition with the names and values that its request defines.
+#[derive(Clone, Copy)]
+pub(super) struct Conditional<'a> {
+    pub(super) condition: Option<&'a str>,
+    pub(super) names: Option<&'a Names>,
+    pub(super) values: Option<&'a Values>,
+}
+
+impl Target {
+    /// The target of a put, whose item and condition are checked.
+    pub(super) fn of_item(
+        binding: &Binding,
+        table: Option<&str>,
+        item: Option<&Item>,
+        conditional: Conditional<'_>,
+    ) -> Result<Self, Error> {
+        let table = binding.table(table)?;
+        let item = item.ok_or(Refusal::Missing("Item"))?;
+        check_names(table, item.keys())?;
+        let identity = identity(table, &binding.tenant, item).map_err(Refusal::Key)?;
+        conditional.check(table)?;
+        Ok(Self { table: Arc::clone(table), identity })
+    }
+
+    /// The target of a delete or a condition check, whose key and condition are checked.
+    pub(super) fn of_key(
+        binding: &Binding,
+        table: Option<&str>,
+        key: Option<&Item>,
+        conditional: Conditional<'_>,
+    ) -> Result<Self, Error> {
+        let table = binding.table(table)?;
+        let identity = binding.identity_of_key(table, key)?;
+        conditional.check(table)?;
+        Ok(Self { table: Arc::clone(table), identity })
+    }
+
+    /// An item in the answer that must be this one.
+    pub(super) fn returned<'a>(&'a self, item: &'a mut Item) -> Returned<'a> {
+        Returned { item, table: &self.table, expected: Some(&self.identity), cut: Cut::Whole }
+    }
+}
+
+impl Conditional<'_> {
+    /// Without a condition.
+    pub(super) const NONE: Conditional<'static> = Conditional { condition: None, names: None, values: None };
+
+    fn check(self, table: &TableSchema) -> Result<(), Refusal> {
+        let Self { condition, names, values } = self;
+        let mut expressions = Expressions::new(table, names, values);
+        expressions.condition("ConditionExpression", condition)?;
+        expressions.finish().map(drop)
+    }
+}
+
+/// What the caller asked for of an item.
+#[derive(Clone, Copy)]
+pub(super) enum Cut<'a> {
+    Whole,
+    Selected(&'a Selection),
+    Paths(&'a [Path]),
+}
+
+impl Cut<'_> {
+    /// Leaves of an opened item what was asked for.
+    pub(super) fn apply(self, item: &mut Item) {
+        match self {
+            Self::Whole => {}
+            Self::Selected(selection) => selection.prune(item),
+            Self::Paths(paths) => prune(item, paths),
+        }
+    }
+}
+
+/// A read of one item by its key.
+pub(super) struct ItemRead {
+    target: Target,
+    selection: Option<Selection>,
+}
+
+impl ItemRead {
+    /// Checks the read and widens its projection. Says whether the request changed.
+    pub(super) fn check(
+        binding: &Binding,
+        table: Option<&str>,
+        key: Option<&Item>,
+        projection: &mut Option<String>,
+        names: &mut Option<Names>,
+    ) -> Result<(Self, bool), Error> {
+        let target = Target::of_key(binding, table, key, Conditional::NONE)?;
+        let (selection, changed) = widened(&target.table, projection, names)?;
+        Ok((Self { target, selection }, changed))
+    }
+
+    pub(super) fn returned<'a>(&'a self, item: &'a mut Item) -> Returned<'a> {
+        let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
+        Returned { cut, ..self.target.returned(item) }
+    }
+}
+
+/// Checks a projection and widens it so that what it brings can be opened. Says whether the request changed.
+pub(super) fn widened(
+    table: &TableSchema,
+    projection: &mut Option<String>,
+    names: &mut Option<Names>,
+) -> Result<(Option<Selection>, bool), Refusal> {
+    let selection = Expressions::new(table, names.as_ref(), None).projection(projection.as_deref())?;
+    let mut changed = false;
+    if let Some(selection) = &selection {
+        changed = Reading { projection, names }.widen(table, selection, &Default::default());
+    }
+    Ok((selection, changed))
+}
+
+/// An update whose expression is understood.
+pub(super) struct ItemUpdate {
+    pub(super) target: Target,
+    plan: UpdatePlan,
+}
+
+impl ItemUpdate {
+    /// Checks the key, the update and the condition.
+    pub(super) fn check(
+        binding: &Binding,
+        table: Option<&str>,
+        key: Option<&Item>,
+        update: Option<&str>,
+        Conditional { condition, names, values }: Conditional<'_>,
+    ) -> Result<Self, Error> {
+        let table = binding.table(table)?;
+        let identity = binding.identity_of_key(table, key)?;
+        let mut expressions = Expressions::new(table, names, values);
+        expressions.condition("ConditionExpression", condition)?;
+        let plan = expressions.update(update)?;
+        expressions.finish()?;
+        if let Some(SealedValue { given, .. }) =
+            plan.sealed.iter().find(|sealed| !values.is_some_and(|values| values.contains_key(&sealed.given)))
+        {
+            return Err(Refusal::UndefinedValue(given.clone()).into());
+        }
+        Ok(Self { target: Target { table: Arc::clone(table), identity }, plan })
+    }
+
+    /// Whether a sensitive value is assigned.
+    pub(super) fn seals(&self) -> bool {
+        !self.plan.sealed.is_empty()
+    }
+
+    /// The paths that the update touches.
+    pub(super) fn touched(&self) -> &[Path] {
+        &self.plan.touched
+    }
+
+    /// Puts sealed values in the place of plain ones, under placeholders of their own where one served several attributes.
+    pub(super) fn seal(
+        &self,
+        key: &UnwrappedKey,
+        nonces: Nonces<'_>,
+        expression: &mut Option<String>,
+        values: &mut Option<Values>,
+    ) -> Result<(), Error> {
+        let UpdatePlan { expression: rewritten, sealed, .. } = &self.plan;
+        let values = values.get_or_insert_default();
+        let given: Vec<(&str, &AttributeValue)> = sealed
+            .iter()
+            .map(|SealedValue { attribute, given, .. }| {
+                let value = values.get(given).ok_or_else(|| Refusal::UndefinedValue(given.clone()))?;
+                Ok((attribute.as_str(), value))
+            })
+            .collect::<Result<_, Refusal>>()?;
+        let made = seal_values(key, &self.target.identity, nonces, &given)?;
+        values.extend(sealed.iter().map(|SealedValue { sent, .. }| sent.clone()).zip(made));
+        if let Some(rewritten) = rewritten {
+            *expression = Some(rewritten.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! TransactWriteItems: puts, updates, deletes and condition checks at one moment.
+//!
+//! A caller who repeats a request with its own ClientRequestToken must send what it sent before, so the nonces come from the token
+//! and the data key is pinned to it.
+
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItems, TransactWriteItemsError, TransactWriteItemsInput,
+};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
+use aws_smithy_types::config_bag::FrozenLayer;
+
+use super::Binding;
+use super::actions::{Conditional, ItemUpdate, Target};
+use super::operation::{Carrier, Operation, Returned, required};
+use crate::crypto::OsRandom;
+use crate::error::{Error, Refusal};
+use crate::item::{Nonces, UnwrappedKey};
+
+pub(super) struct TransactWrite {
+    /// Taken when it is sealed.
+    input: Option<TransactWriteItemsInput>,
+    /// In the order of the request, which is that of the reasons of a cancelled transaction.
+    actions: Vec<Action>,
+    token: Option<String>,
+}
+
+enum Action {
+    Put(Target),
+    Update(ItemUpdate),
+    /// A delete or a condition check.
+    Other(Target),
+}
+
+impl TransactWrite {
+    pub(super) fn check(input: &TransactWriteItemsInput, binding: &Binding) -> Result<Self, Error> {
+        let actions =
+            input.transact_items().iter().map(|item| Action::check(item, binding)).collect::<Result<_, _>>()?;
+        Ok(Self { input: Some(input.clone()), actions, token: input.client_request_token.clone() })
+    }
+}
+
+impl Action {
+    fn check(item: &TransactWriteItem, binding: &Binding) -> Result<Self, Error> {
+        macro_rules! conditional {
+            ($action:expr, $condition:expr) => {
+                Conditional {
+                    condition: $condition,
+                    names: $action.expression_attribute_names.as_ref(),
+                    values: $action.expression_attribute_values.as_ref(),
+                }
+            };
+        }
+        let TransactWriteItem { condition_check, put, delete, update, .. } = item;
+        Ok(match (put, update, delete, condition_check) {
+            (Some(put), None, None, None) => {
+                let Put { table_name, item, condition_expression, .. } = put;
+                let conditional = conditional!(put, condition_expression.as_deref());
+                Self::Put(Target::of_item(binding, Some(table_name), Some(item), conditional)?)
+            }
+            (None, Some(update), None, None) => {
+                let Update { table_name, key, update_expression, condition_expression, .. } = update;
+                let conditional = conditional!(update, condition_expression.as_deref());
+                let expression = Some(update_expression.as_str());
+                Self::Update(ItemUpdate::check(binding, Some(table_name), Some(key), expression, conditional)?)
+            }
+            (None, None, Some(delete), None) => {
+                let Delete { table_name, key, condition_expression, .. } = delete;
+                let conditional = conditional!(delete, condition_expression.as_deref());
+                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional)?)
+            }
+            (None, None, None, Some(check)) => {
+                let ConditionCheck { table_name, key, condition_expression, .. } = check;
+                let conditional = conditional!(check, Some(condition_expression.as_str()));
+                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional)?)
+            }
+            _ => {
+                return Err(
+                    Refusal::Missing("Put, Update, Delete or ConditionCheck, exactly one in each action").into()
+                );
+            }
+        })
+    }
+
+    fn target(&self) -> &Target {
+        match self {
+            Self::Put(target) | Self::Other(target) => target,
+            Self::Update(update) => &update.target,
+        }
+    }
+}
+
+impl Operation for TransactWrite {
+    fn seals(&self) -> bool {
+        self.actions.iter().any(|action| match action {
+            Action::Put(_) => true,
+            Action::Update(update) => update.seals(),
+            Action::Other(_) => false,
+        })
+    }
+
+    fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    fn forget_token(&mut self) {
+        self.token = None;
+    }
+
+    fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+        let mut input = self.input.take().ok_or(Refusal::Missing("TransactItems"))?;
+        let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
+        for (item, action) in input.transact_items.iter_mut().flatten().zip(&self.actions) {
+            match (action, &mut item.put, &mut item.update) {
+                (Action::Put(target), Some(put), _) => {
+                    put.item = binding.seal(&target.table, required(key)?, nonces, std::mem::take(&mut put.item))?;
+                }
+                (Action::Update(action), _, Some(update)) if action.seals() => {
+                    let Update { update_expression, expression_attribute_values, .. } = update;
+                    let mut expression = None;
+                    action.seal(required(key)?, nonces, &mut expression, expression_attribute_values)?;
+                    if let Some(expression) = expression {
+                        *update_expression = expression;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(Input::erase(input)))
+    }
+
+    fn sdk(&self) -> FrozenLayer {
+        TransactWriteItems::new().config().expect("the SDK's operations have a configuration")
+    }
+
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
+        let Carrier::Error(error) = answer else { return Vec::new() };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.downcast_mut() else {
+            return Vec::new();
+        };
+        let reasons = cancelled.cancellation_reasons.iter_mut().flatten().zip(&self.actions);
+        reasons.filter_map(|(reason, action)| Some(action.target().returned(reason.item.as_mut()?))).collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! UpdateItem: one round trip, without reading. Each sensitive value that is assigned carries its own key record.
+
+use aws_sdk_dynamodb::operation::update_item::{
+    UpdateItem as UpdateItemOperation, UpdateItemError, UpdateItemInput, UpdateItemOutput,
+};
+use aws_sdk_dynamodb::types::ReturnValue;
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
+use aws_smithy_types::config_bag::FrozenLayer;
+
+use super::Binding;
+use super::actions::{Conditional, Cut, ItemUpdate};
+use super::expressions::no_legacy;
+use super::operation::{Carrier, Operation, Returned, required};
+use crate::crypto::OsRandom;
+use crate::error::{Error, Refusal};
+use crate::item::{Nonces, UnwrappedKey};
+
+pub(super) struct UpdateItem {
+    /// Taken when it is sealed.
+    input: Option<UpdateItemInput>,
+    update: ItemUpdate,
+    /// Whether only what the update touches was asked for.
+    touched_only: bool,
+}
+
+impl UpdateItem {
+    pub(super) fn check(input: &UpdateItemInput, binding: &Binding) -> Result<Self, Error> {
+        no_legacy(input.attribute_updates(), "AttributeUpdates", "UpdateExpression")?;
+        no_legacy(input.expected(), "Expected", "ConditionExpression")?;
+        no_legacy(input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
+        let conditional = Conditional {
+            condition: input.condition_expression(),
+            names: input.expression_attribute_names(),
+            values: input.expression_attribute_values(),
+        };
+        let expression = input.update_expression();
+        let update = ItemUpdate::check(binding, input.table_name(), input.key(), expression, conditional)?;
+        let mut input = input.clone();
+        // UPDATED_* would bring sealed attributes without the header that opens them: ask for all, and cut.
+        let all = match input.return_values {
+            Some(ReturnValue::UpdatedOld) => Some(ReturnValue::AllOld),
+            Some(ReturnValue::UpdatedNew) => Some(ReturnValue::AllNew),
+            _ => None,
+        };
+        let touched_only = all.is_some();
+        input.return_values = all.or(input.return_values);
+        Ok(Self { input: Some(input), update, touched_only })
+    }
+}
+
+impl Operation for UpdateItem {
+    fn seals(&self) -> bool {
+        self.update.seals()
+    }
+
+    fn sealed(&mut self, _: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+        let mut input = self.input.take().ok_or(Refusal::Missing("Key"))?;
+        if self.update.seals() {
+            let UpdateItemInput { update_expression, expression_attribute_values, .. } = &mut input;
+            self.update.seal(
+                required(key)?,
+                Nonces::Random(&OsRandom),
+                update_expression,
+                expression_attribute_values,
+            )?;
+        }
+        Ok(Some(Input::erase(input)))
+    }
+
+    fn sdk(&self) -> FrozenLayer {
+        UpdateItemOperation::new().config().expect("the SDK's operations have a configuration")
+    }
+
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
+        let target = &self.update.target;
+        match answer {
+            Carrier::Output(output) => {
+                let item = output.downcast_mut::<UpdateItemOutput>().and_then(|output| output.attributes.as_mut());
+                let cut = if self.touched_only { Cut::Paths(self.update.touched()) } else { Cut::Whole };
+                item.map(|item| Returned { cut, ..target.returned(item) }).into_iter().collect()
+            }
+            Carrier::Error(error) => match error.downcast_mut() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    failed.item.as_mut().map(|item| target.returned(item)).into_iter().collect()
+                }
+                _ => Vec::new(),
+            },
+        }
+    }
+}
