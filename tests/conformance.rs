@@ -55,10 +55,12 @@ const SECOND: &str = "TENANTSEAL_SECOND_DYNAMODB";
 fn the_suite_has_at_least_150_cases_each_with_a_name_of_its_own() {
     let cases = suite::cases();
     let names: BTreeSet<_> = cases.iter().map(|case| &case.name).collect();
-    assert_eq!(names.len(), cases.len());
+    let twice: Vec<_> =
+        names.iter().filter(|name| cases.iter().filter(|case| case.name == ***name).count() > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
     assert!(names.len() >= 150, "{}", names.len());
     for difference in DIFFERENCES {
-        assert!(names.contains(&difference.case.to_owned()), "{} is no case", difference.case);
+        assert!(names.contains(&difference.case.to_owned()), "{difference:?} is no case");
     }
 }
 

@@ -64,7 +64,7 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
     vec![
         // On plain attributes.
         ("title = :v", v(s("title")), Holds),
-        ("title = :v", v(n(1)), Fails),
+        (":v = title", v(n(1)), Fails),
         ("title <> :v", v(s("other")), Holds),
         ("rank < :v", v(n(8)), Holds),
         ("rank <= :v", v(n("7.0")), Holds),
@@ -126,7 +126,7 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("status = :v", v(s("open")), Invalid("Expression ReservedWord")),
         ("title = :missing", vec![], Invalid("UndefinedValue")),
         ("title = :v AND", v(s("x")), Invalid("Expression Syntax")),
-        ("title = :v", vec![(":v", s("x")), (":unused", s("y"))], Invalid("UnusedValue")),
+        ("title = :v OR rank = :v", vec![(":v", s("x")), (":unused", s("y"))], Invalid("UnusedValue")),
         ("(title) = :v =", v(s("x")), Invalid("Expression Syntax")),
         ("exists(title)", vec![], Invalid("Expression UnknownFunction")),
         ("ATTRIBUTE_EXISTS(title)", vec![], Invalid("Expression FunctionCase")),

@@ -2,7 +2,7 @@
 //! DynamoDB Developer Guide and API reference.
 
 /// One case in which the plain results of the two servers differ.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Difference {
     pub case: &'static str,
     /// Which server is right, and why.

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::Select;
 
 use super::case::{Case, case};
-use super::ctx::{Ctx, n, s};
+use super::ctx::{Ctx, m, n, s};
 use super::outcome::{Outcome, outcome, shown};
 
 pub fn cases() -> Vec<Case> {
@@ -52,7 +52,7 @@ async fn seed(db: &Client, t: &Ctx) {
             ("owner", t.own("ada")),
             ("due", s(format!("2026-01-{:02}", 20 - i))),
             ("email", s(format!("{i}@example.org"))),
-            ("profile", super::ctx::m([("zip", n(i)), ("street", s("Main"))])),
+            ("profile", m([("zip", n(i)), ("street", s("Main"))])),
         ];
         t.seed(db, &format!("{i}"), attributes).await;
     }

@@ -130,8 +130,7 @@ impl Failure for TransactWriteItemsError {
 }
 
 fn reasons(reasons: &[CancellationReason]) -> Value {
-    let reason =
-        |reason: &CancellationReason| json!({ "code": reason.code(), "item": optional(reason.item.clone()) });
+    let reason = |reason: &CancellationReason| json!({ "code": reason.code(), "item": optional(reason.item.clone()) });
     reasons.iter().map(reason).collect()
 }
 
@@ -264,8 +263,7 @@ impl Shown for HashMap<String, Vec<WriteRequest>> {
             (None, Some(delete)) => json!({ "delete": delete.key.shown() }),
             other => json!({ "unknown": format!("{other:?}") }),
         };
-        let table =
-            |(name, requests): (String, Vec<_>)| (name, unordered(requests.into_iter().map(shown).collect()));
+        let table = |(name, requests): (String, Vec<_>)| (name, unordered(requests.into_iter().map(shown).collect()));
         self.into_iter().map(table).collect()
     }
 }

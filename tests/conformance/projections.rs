@@ -92,20 +92,14 @@ fn full() -> Attributes {
 
 async fn get(db: &Client, t: &Ctx, projection: &'static str) -> Outcome {
     t.seed(db, "1", full()).await;
-    let get = t
-        .get(db, "1")
-        .projection_expression(projection)
-        .set_expression_attribute_names(names([projection]));
+    let get = t.get(db, "1").projection_expression(projection).set_expression_attribute_names(names([projection]));
     outcome![get.send().await]
 }
 
 async fn query(db: &Client, t: &Ctx, projection: &'static str) -> Outcome {
     t.seed(db, "1", full()).await;
     t.seed(db, "2", [("email", s("second"))]).await;
-    let query = t
-        .query(db)
-        .projection_expression(projection)
-        .set_expression_attribute_names(names([projection]));
+    let query = t.query(db).projection_expression(projection).set_expression_attribute_names(names([projection]));
     outcome![query.send().await]
 }
 

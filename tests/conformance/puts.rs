@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::case::{Case, case};
-use super::ctx::{Attributes, Ctx, item, l, m, n, s, ss};
+use super::ctx::{Attributes, Ctx, b, item, l, m, n, s, ss};
 use super::outcome::{Outcome, outcome};
 use super::tables::{BINARY, CRM, FLAT, NUMBERED, TENANT};
 
@@ -171,7 +171,7 @@ async fn a_table_with_a_number_for_its_sort_key(db: &Client, t: &Ctx) -> Outcome
 }
 
 async fn a_table_with_bytes_for_its_sort_key(db: &Client, t: &Ctx) -> Outcome {
-    let bytes = || super::ctx::b([0, 255, 7]);
+    let bytes = || b([0, 255, 7]);
     let all = item([("pk", t.pk()), ("sk", bytes()), ("email", s("e"))]);
     outcome![
         db.put_item().table_name(t.table(BINARY)).set_item(Some(all)).send().await,

@@ -79,7 +79,7 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("(pk = :pk)", vec![]),
         ("pk = :pk AND sk = :v", v("b1")),
         ("sk = :v AND pk = :pk", v("b1")),
-        ("pk = :pk AND sk = :v", v("nothing")),
+        ("pk = :pk AND #sk = :v", v("nothing")),
         ("pk = :pk AND sk < :v", v("b2")),
         ("pk = :pk AND sk <= :v", v("b2")),
         ("pk = :pk and sk > :v", v("b1")),
@@ -311,7 +311,11 @@ async fn bytes_as_sort_keys_are_in_the_order_of_bytes(db: &Client, t: &Ctx) -> O
     outcome![of(db, &t.table(BINARY), t.pk()).limit(4).send().await, begins.send().await]
 }
 
-fn of(db: &Client, table: &str, pk: AttributeValue) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+fn of(
+    db: &Client,
+    table: &str,
+    pk: AttributeValue,
+) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
     db.query().table_name(table).key_condition_expression("pk = :pk").expression_attribute_values(":pk", pk)
 }
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder as ConfigBuilder;
 use serde_json::Value;
-use tenantseal::{TenantSeal, TenantId};
+use tenantseal::{TenantId, TenantSeal};
 
 use super::case::{Case, Expect};
 use super::ctx::{Ctx, notes};
@@ -37,8 +37,8 @@ impl Server {
         let (plain, sealed) = (format!("{run:x}-p-"), format!("{run:x}-t-"));
         let mut created = Vec::new();
         let mut seal = TenantSeal::builder().assume_role(ROLE);
-        let own = cases.iter().enumerate().filter(|(_, case)| case.alone).map(|(number, _)| own(number));
-        for logical in SHARED.map(str::to_owned).into_iter().chain(own) {
+        let alone = cases.iter().enumerate().filter(|(_, case)| case.alone).map(|(number, _)| own(number));
+        for logical in SHARED.map(str::to_owned).into_iter().chain(alone) {
             for prefix in [&plain, &sealed] {
                 let physical = format!("{prefix}{logical}");
                 tables::create(&self.plain(false), &physical, &logical).await;
@@ -77,7 +77,9 @@ impl Server {
 
     fn config(&self, halved: bool) -> ConfigBuilder {
         let mut config = ConfigBuilder::from(&self.world.app);
-        config.set_endpoint_url(self.endpoint.clone());
+        if let Some(endpoint) = &self.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
         if halved {
             config.set_http_client(Some(Halved::new()));
         }
@@ -112,7 +114,9 @@ impl Compared {
         let mut faults = Vec::new();
         let errors: Vec<_> = plain.iter().filter_map(|step| step["error"].as_str()).collect();
         let expected = case.error;
-        if listed.is_none() && (errors.iter().any(|&error| Some(error) != expected) || errors.is_empty() != expected.is_none()) {
+        if listed.is_none()
+            && (errors.iter().any(|&error| Some(error) != expected) || errors.is_empty() != expected.is_none())
+        {
             faults.push(format!("a plain client got the errors {errors:?}, not {expected:?}"));
         }
         if plain.iter().any(|step| step.get("failed").is_some()) {
@@ -164,10 +168,18 @@ pub fn report(server: &str, outcomes: &[Compared], faults: Vec<String>) {
     let refused = outcomes.iter().filter(|outcome| matches!(outcome.case.expect, Expect::Refused(_))).count();
     let invalid = outcomes.iter().filter(|outcome| matches!(outcome.case.expect, Expect::Invalid(_))).count();
     let same = outcomes.len() - refused - invalid;
-    println!("{server}: {} cases: {same} the same, {refused} refused, {invalid} refused before DynamoDB would", outcomes.len());
+    println!(
+        "{server}: {} cases: {same} the same, {refused} refused, {invalid} refused before DynamoDB would",
+        outcomes.len()
+    );
     if super::suite::is_choice() {
         for Compared { case, plain, tenant } in outcomes {
-            println!("{}\n     plain {}\n    tenant {}", case.name, Value::from(plain.clone()), Value::from(tenant.clone()));
+            println!(
+                "{}\n     plain {}\n    tenant {}",
+                case.name,
+                Value::from(plain.clone()),
+                Value::from(tenant.clone())
+            );
         }
     }
     assert!(faults.is_empty(), "{} faults on {server}:\n{}", faults.len(), faults.join("\n"));

@@ -48,7 +48,12 @@ async fn seed(db: &Client, t: &Ctx) {
         let key = item([("pk", t.pk_of(&format!("-{}", i % 4))), ("sk", s(format!("{i:02}")))]);
         let mut all: Item = key.into_iter().chain(item(numbered(i))).collect();
         if i % 3 == 0 {
-            all.extend(item([("memo", s("memo")), ("city", s("Brno")), ("owner", s("ada")), ("due", s(i.to_string()))]));
+            all.extend(item([
+                ("memo", s("memo")),
+                ("city", s("Brno")),
+                ("owner", s("ada")),
+                ("due", s(i.to_string())),
+            ]));
         }
         if i % 2 == 0 {
             all.extend(item([("status", s("open"))]));

@@ -25,11 +25,27 @@ pub const BINARY: &str = "binary";
 pub const SHARED: [&str; 5] = [NOTES, CRM, FLAT, NUMBERED, BINARY];
 
 const PLAIN: [&str; 19] = [
-    "title", "rank", "city", "status", "owner", "due", "count", "price", "data", "doc", "list", "tags", "scores", "blobs",
-    "flag", "ttl", "type", "with-dash", "size",
+    "title",
+    "rank",
+    "city",
+    "status",
+    "owner",
+    "due",
+    "count",
+    "price",
+    "payload",
+    "doc",
+    "list",
+    "tags",
+    "scores",
+    "blobs",
+    "flag",
+    "ttl",
+    "type",
+    "with-dash",
+    "size",
 ];
-const ENCRYPTED: [&str; 9] =
-    ["email", "secret", "memo", "profile", "phones", "keys", "amount", "name", "e-mail"];
+const ENCRYPTED: [&str; 9] = ["email", "secret", "memo", "profile", "phones", "keys", "amount", "name", "e-mail"];
 
 /// What the library is told of a table.
 pub fn schema(logical: &str) -> TableSchema {
@@ -72,7 +88,11 @@ pub async fn create(db: &Client, physical: &str, logical: &str) {
             .local_secondary_indexes(local("by_rank", "rank", projection(ProjectionType::All, &[])))
             .local_secondary_indexes(local("by_due", "due", projection(ProjectionType::KeysOnly, &[])))
             .global_secondary_indexes(global("by_city", ["city", "sk"], projection(ProjectionType::All, &[])))
-            .global_secondary_indexes(global("by_status", ["status", "rank"], projection(ProjectionType::KeysOnly, &[])))
+            .global_secondary_indexes(global(
+                "by_status",
+                ["status", "rank"],
+                projection(ProjectionType::KeysOnly, &[]),
+            ))
             .global_secondary_indexes(global(
                 "by_owner",
                 ["owner", "sk"],

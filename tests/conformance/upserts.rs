@@ -112,7 +112,9 @@ async fn an_upsert_by_another_rendering_of_a_number_finds_the_item(db: &Client, 
 
 async fn an_upserted_item_is_put_over_and_updated_again(db: &Client, t: &Ctx) -> Outcome {
     let update = |value| {
-        t.update(db, "1", "SET email = :v").expression_attribute_values(":v", s(value)).return_values(ReturnValue::AllOld)
+        t.update(db, "1", "SET email = :v")
+            .expression_attribute_values(":v", s(value))
+            .return_values(ReturnValue::AllOld)
     };
     outcome![
         update("1").send().await,

@@ -10,7 +10,7 @@ use super::outcome::{Outcome, outcome};
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, value) in valid() {
-        for (kind, attribute) in [("a plain", "data"), ("an encrypted", "secret")] {
+        for (kind, attribute) in [("a plain", "payload"), ("an encrypted", "secret")] {
             let given = value.clone();
             cases.push(Case::new(format!("{name} in {kind} attribute of a put"), move |db, t| {
                 Box::pin(put(db, t, attribute, given.clone()))
@@ -24,7 +24,7 @@ pub fn cases() -> Vec<Case> {
     for (name, value, refusal) in invalid() {
         let given = value.clone();
         let case = Case::new(format!("{name} in a plain attribute of a put"), move |db, t| {
-            Box::pin(put(db, t, "data", given.clone()))
+            Box::pin(put(db, t, "payload", given.clone()))
         });
         cases.push(case.validation());
         let given = value.clone();
