@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case> {
 async fn put(db: &Client, t: &Ctx, condition: &'static str, values: Attributes) -> Outcome {
     let before = vec![
         ("title", s("title")),
-        ("rank", n(7)),
+        ("grade", n(7)),
         ("status", s("open")),
         ("flag", yes()),
         ("tags", ss(["red", "blue"])),
@@ -66,11 +66,11 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("title = :v", v(s("title")), Holds),
         (":v = title", v(n(1)), Fails),
         ("title <> :v", v(s("other")), Holds),
-        ("rank < :v", v(n(8)), Holds),
-        ("rank <= :v", v(n("7.0")), Holds),
-        ("rank > :v", v(n(7)), Fails),
-        ("rank >= :v", v(n(7)), Holds),
-        ("rank BETWEEN :v AND :w", vec![(":v", n(1)), (":w", n(10))], Holds),
+        ("grade < :v", v(n(8)), Holds),
+        ("grade <= :v", v(n("7.0")), Holds),
+        ("grade > :v", v(n(7)), Fails),
+        ("grade >= :v", v(n(7)), Holds),
+        ("grade BETWEEN :v AND :w", vec![(":v", n(1)), (":w", n(10))], Holds),
         ("title IN (:v, :w)", vec![(":v", s("a")), (":w", s("title"))], Holds),
         ("#status = :v", v(s("open")), Holds),
         ("NOT #status = :v", v(s("open")), Fails),
@@ -86,8 +86,8 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("#list[1].y = :v", v(s("z")), Holds),
         ("attribute_exists(doc.a.c)", vec![], Fails),
         ("attribute_not_exists(doc.a.b[2])", vec![], Holds),
-        ("attribute_exists(title) AND (rank = :v OR rank = :w)", vec![(":v", n(1)), (":w", n(7))], Holds),
-        ("title = rank OR NOT flag = :v", v(yes()), Fails),
+        ("attribute_exists(title) AND (grade = :v OR grade = :w)", vec![(":v", n(1)), (":w", n(7))], Holds),
+        ("title = grade OR NOT flag = :v", v(yes()), Fails),
         ("pk <> :v AND attribute_exists(sk)", v(s("other")), Holds),
         ("title = city", vec![], Fails),
         // Whether an encrypted attribute exists.
@@ -98,7 +98,7 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("attribute_exists(#name) AND attribute_not_exists(secret)", vec![], Holds),
         ("NOT attribute_exists(profile)", vec![], Fails),
         ("attribute_exists(email) AND title = :v", v(s("title")), Holds),
-        ("attribute_exists(memo) OR rank > :v", v(n(1)), Holds),
+        ("attribute_exists(memo) OR grade > :v", v(n(1)), Holds),
         // What cannot be asked of a ciphertext.
         ("email = :v", v(s("a@example.org")), Refused(true, "Expression EncryptedCondition email")),
         ("email <> :v", v(s("a@example.org")), Refused(false, "Expression EncryptedCondition email")),
@@ -114,7 +114,7 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("size(email) > :v", v(n(3)), Refused(true, "Expression EncryptedCondition email")),
         ("attribute_type(email, :v)", v(s("S")), Refused(true, "Expression EncryptedCondition email")),
         ("title = email", vec![], Refused(false, "Expression EncryptedCondition email")),
-        ("rank = amount", vec![], Refused(true, "Expression EncryptedCondition amount")),
+        ("grade = amount", vec![], Refused(true, "Expression EncryptedCondition amount")),
         ("title = :v AND #name = :w", vec![(":v", s("title")), (":w", s("Ada"))], {
             Refused(true, "Expression EncryptedCondition name")
         }),
@@ -124,9 +124,9 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("attribute_not_exists(undeclared)", vec![], Refused(true, "Expression Undeclared undeclared")),
         // Errors.
         ("status = :v", v(s("open")), Invalid("Expression ReservedWord")),
-        ("title = :missing", vec![], Invalid("UndefinedValue")),
+        ("title = :undefined", vec![], Invalid("UndefinedValue")),
         ("title = :v AND", v(s("x")), Invalid("Expression Syntax")),
-        ("title = :v OR rank = :v", vec![(":v", s("x")), (":unused", s("y"))], Invalid("UnusedValue")),
+        ("title = :v OR grade = :v", vec![(":v", s("x")), (":unused", s("y"))], Invalid("UnusedValue")),
         ("(title) = :v =", v(s("x")), Invalid("Expression Syntax")),
         ("exists(title)", vec![], Invalid("Expression UnknownFunction")),
         ("ATTRIBUTE_EXISTS(title)", vec![], Invalid("Expression FunctionCase")),

@@ -104,7 +104,7 @@ impl Ctx {
         self.put(db, sk, attributes).send().await.unwrap();
     }
 
-    /// Puts `count` items `00`, `01`, … with a plain title and rank and an encrypted email.
+    /// Puts `count` items `00`, `01`, … with a plain title and grade and an encrypted email.
     pub async fn seed_many(&self, db: &Client, count: usize) {
         for i in 0..count {
             self.seed(db, &format!("{i:02}"), numbered(i)).await;
@@ -114,7 +114,7 @@ impl Ctx {
 
 /// The attributes of the `i`th of many items.
 pub fn numbered(i: usize) -> Attributes {
-    vec![("title", s(format!("title {i:02}"))), ("rank", n(100 - i)), ("email", s(format!("{i}@example.org")))]
+    vec![("title", s(format!("title {i:02}"))), ("grade", n(100 - i)), ("email", s(format!("{i}@example.org")))]
 }
 
 /// The table's name is the same for all cases that do not need their own.

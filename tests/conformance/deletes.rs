@@ -22,7 +22,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 async fn seed(db: &Client, t: &Ctx) {
-    let attributes = [("title", s("t")), ("rank", n(1)), ("email", s("e")), ("profile", m([("zip", n("1.0"))]))];
+    let attributes = [("title", s("t")), ("grade", n(1)), ("email", s("e")), ("profile", m([("zip", n("1.0"))]))];
     t.seed(db, "1", attributes).await;
 }
 

@@ -30,8 +30,8 @@ pub fn cases() -> Vec<Case> {
 }
 
 async fn query(db: &Client, t: &Ctx, filter: &'static str, values: Attributes) -> Outcome {
-    t.seed(db, "1", [("title", s("one")), ("rank", n(1)), ("email", s("1@example.org"))]).await;
-    t.seed(db, "2", [("title", s("two")), ("rank", n(2)), ("status", s("open")), ("amount", n(2))]).await;
+    t.seed(db, "1", [("title", s("one")), ("grade", n(1)), ("email", s("1@example.org"))]).await;
+    t.seed(db, "2", [("title", s("two")), ("grade", n(2)), ("status", s("open")), ("amount", n(2))]).await;
     t.seed(db, "3", [("title", s("three")), ("tags", ss(["a"])), ("email", s("3@example.org")), ("name", s("x"))])
         .await;
     t.seed(db, "4", [("city", s("three"))]).await;
@@ -47,9 +47,9 @@ fn rows() -> Vec<(&'static str, Attributes)> {
     let v = |value| vec![(":v", value)];
     vec![
         ("title = :v", v(s("two"))),
-        ("rank > :v OR contains(tags, :w)", vec![(":v", n(1)), (":w", s("a"))]),
+        ("grade > :v OR contains(tags, :w)", vec![(":v", n(1)), (":w", s("a"))]),
         ("NOT begins_with(title, :v)", v(s("t"))),
-        ("#status = :v AND rank BETWEEN :w AND :v2", vec![(":v", s("open")), (":w", n(0)), (":v2", n(9))]),
+        ("#status = :v AND grade BETWEEN :w AND :v2", vec![(":v", s("open")), (":w", n(0)), (":v2", n(9))]),
         ("title IN (:v, :w)", vec![(":v", s("one")), (":w", s("three"))]),
         ("attribute_exists(email)", vec![]),
         ("attribute_not_exists(email)", vec![]),
@@ -80,7 +80,7 @@ fn errors() -> Vec<(&'static str, Attributes, Option<&'static str>)> {
         ("sk = :v", v(s("1")), None),
         ("pk = :pk AND title = :v", v(s("one")), None),
         ("status = :v", v(s("open")), Some("Expression ReservedWord")),
-        ("title = :missing", vec![], Some("UndefinedValue")),
+        ("title = :undefined", vec![], Some("UndefinedValue")),
         ("title == :v", v(s("one")), Some("Expression Syntax")),
         ("title BETWEEN :v", v(s("one")), Some("Expression Syntax")),
         ("", vec![], Some("Expression Syntax")),

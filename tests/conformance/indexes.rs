@@ -46,7 +46,7 @@ async fn seed(db: &Client, t: &Ctx) {
     for i in 0..5 {
         let attributes = [
             ("title", s(format!("title {i}"))),
-            ("rank", n(10 - i)),
+            ("grade", n(10 - i)),
             ("city", t.own("Brno")),
             ("status", t.own("open")),
             ("owner", t.own("ada")),
@@ -81,19 +81,19 @@ fn by_owner(db: &Client, t: &Ctx, index: &str) -> QueryFluentBuilder {
 
 async fn a_local_index_of_all_attributes(db: &Client, t: &Ctx) -> Outcome {
     seed(db, t).await;
-    outcome![local(db, t, "by_rank").send().await]
+    outcome![local(db, t, "by_grade").send().await]
 }
 
 async fn a_local_index_backwards_with_a_condition_on_its_sort_key(db: &Client, t: &Ctx) -> Outcome {
     seed(db, t).await;
-    let query = local(db, t, "by_rank").key_condition_expression("pk = :pk AND #rank >= :rank");
-    let query = query.expression_attribute_names("#rank", "rank").expression_attribute_values(":rank", n(8));
+    let query = local(db, t, "by_grade").key_condition_expression("pk = :pk AND #grade >= :grade");
+    let query = query.expression_attribute_names("#grade", "grade").expression_attribute_values(":grade", n(8));
     outcome![query.scan_index_forward(false).send().await]
 }
 
 async fn a_local_index_in_pages(db: &Client, t: &Ctx) -> Outcome {
     seed(db, t).await;
-    all_pages(local(db, t, "by_rank").limit(2)).await
+    all_pages(local(db, t, "by_grade").limit(2)).await
 }
 
 async fn all_pages(query: QueryFluentBuilder) -> Outcome {
@@ -123,14 +123,14 @@ async fn a_local_index_fetches_what_it_lacks(db: &Client, t: &Ctx) -> Outcome {
 
 async fn a_local_index_read_consistently(db: &Client, t: &Ctx) -> Outcome {
     seed(db, t).await;
-    outcome![local(db, t, "by_rank").consistent_read(true).send().await]
+    outcome![local(db, t, "by_grade").consistent_read(true).send().await]
 }
 
 async fn an_item_leaves_a_local_index_with_its_key(db: &Client, t: &Ctx) -> Outcome {
     seed(db, t).await;
     outcome![
-        t.put(db, "1", [("email", s("without a rank"))]).send().await,
-        local(db, t, "by_rank").send().await,
+        t.put(db, "1", [("email", s("without a grade"))]).send().await,
+        local(db, t, "by_grade").send().await,
         t.query(db).send().await,
     ]
 }

@@ -58,6 +58,9 @@ where
         }
         match error.as_service_error() {
             Some(failure) => {
+                if super::suite::is_choice() {
+                    println!("{:?}: {}", failure.code(), failure.message().unwrap_or_default());
+                }
                 let mut shown = json!({ "error": failure.code() });
                 if let Some(details) = failure.details() {
                     shown["details"] = details;

@@ -31,7 +31,7 @@ pub fn cases() -> Vec<Case> {
 
 const VALID: [&str; 29] = [
     "title",
-    "title, rank",
+    "title, grade",
     "pk",
     "pk, sk",
     "sk, title",
@@ -49,12 +49,12 @@ const VALID: [&str; 29] = [
     "#list[1]",
     "#list[2].y",
     "#list[9]",
-    "doc.missing, title",
+    "doc.absent, title",
     "profile",
     "profile.street",
     "profile.street, profile.geo.lat",
     "profile.geo.lat, title, doc.a.b[0]",
-    "profile.missing",
+    "profile.absent",
     "phones[0]",
     "phones[2], phones[0]",
     "phones[1].home, email",
@@ -69,14 +69,14 @@ const INVALID: [(&str, &str); 9] = [
     ("profile.geo, profile[0]", "Expression OverlappingPaths profile.geo"),
     ("title,", "Expression Syntax"),
     ("status", "Expression ReservedWord"),
-    ("title rank", "Expression Syntax"),
+    ("title grade", "Expression Syntax"),
     ("doc..a", "Expression Syntax"),
 ];
 
 fn full() -> Attributes {
     vec![
         ("title", s("title")),
-        ("rank", n(7)),
+        ("grade", n(7)),
         ("status", s("open")),
         ("tags", ss(["red", "blue"])),
         ("doc", m([("a", m([("b", l([n(1), n(2), n(3)])), ("c", s("c"))])), ("d", s("d"))])),

@@ -39,7 +39,7 @@ pub fn cases() -> Vec<Case> {
 fn full() -> Attributes {
     vec![
         ("title", s("a title")),
-        ("rank", n(7)),
+        ("grade", n(7)),
         ("doc", m([("a", l([n("1.0")]))])),
         ("tags", ss(["x", "y"])),
         ("email", s("a@example.org")),

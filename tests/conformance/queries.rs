@@ -102,7 +102,7 @@ fn errors() -> Vec<(&'static str, Attributes, &'static str)> {
         ("pk = :pk AND attribute_exists(sk)", vec![], "Expression NotAKeyCondition"),
         ("pk = :pk AND sk > :v AND sk < :w", vec![(":v", s("a")), (":w", s("c"))], "Expression RepeatedKey sk"),
         ("pk = :pk AND email = :v", v("a@example.org"), "Expression EncryptedKey email"),
-        ("pk = :pk AND sk = :missing", vec![], "UndefinedValue"),
+        ("pk = :pk AND sk = :undefined", vec![], "UndefinedValue"),
         ("pk = :pk", vec![(":unused", s("x"))], "UnusedValue"),
         ("", vec![], "Expression Syntax"),
     ]
@@ -164,10 +164,10 @@ async fn pages_with_a_filter_and_a_projection(db: &Client, t: &Ctx) -> Outcome {
     t.seed_many(db, 9).await;
     let query = t
         .query(db)
-        .filter_expression("#rank < :rank AND attribute_exists(email)")
+        .filter_expression("#grade < :grade AND attribute_exists(email)")
         .projection_expression("email")
-        .expression_attribute_names("#rank", "rank")
-        .expression_attribute_values(":rank", n(97));
+        .expression_attribute_names("#grade", "grade")
+        .expression_attribute_values(":grade", n(97));
     let mut pages = query.limit(4).into_paginator().send();
     let mut outcome = Vec::new();
     while let Some(page) = pages.next().await {

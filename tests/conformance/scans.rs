@@ -95,8 +95,8 @@ async fn a_scan_of_an_empty_table(db: &Client, t: &Ctx) -> Outcome {
 
 async fn a_scan_with_a_filter(db: &Client, t: &Ctx) -> Outcome {
     seed(db, t).await;
-    let scan = scan(db, t).filter_expression("begins_with(title, :t) OR (#rank > :rank AND attribute_exists(city))");
-    let scan = scan.expression_attribute_names("#rank", "rank").expression_attribute_values(":rank", n(95));
+    let scan = scan(db, t).filter_expression("begins_with(title, :t) OR (#grade > :grade AND attribute_exists(city))");
+    let scan = scan.expression_attribute_names("#grade", "grade").expression_attribute_values(":grade", n(95));
     outcome![scan.expression_attribute_values(":t", s("title 1")).send().await]
 }
 

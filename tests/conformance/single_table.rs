@@ -32,7 +32,7 @@ async fn seed(db: &Client, t: &Ctx) {
         let attributes = [
             ("type", s("order")),
             ("status", t.own(if order == 2 { "closed" } else { "open" })),
-            ("rank", n(order)),
+            ("grade", n(order)),
             ("amount", n(order * 100)),
             ("profile", m([("ship_to", s("Main 1")), ("gift", yes())])),
         ];
@@ -66,7 +66,7 @@ async fn an_order_and_its_lines_are_found_together(db: &Client, t: &Ctx) -> Outc
 
 async fn the_latest_order_is_found_first(db: &Client, t: &Ctx) -> Outcome {
     seed(db, t).await;
-    let query = t.query(db).index_name("by_rank").scan_index_forward(false).limit(1);
+    let query = t.query(db).index_name("by_grade").scan_index_forward(false).limit(1);
     outcome![query.send().await]
 }
 
@@ -83,7 +83,7 @@ async fn an_index_finds_open_orders_of_all_customers(db: &Client, t: &Ctx) -> Ou
         ("pk", t.pk_of("-other")),
         ("sk", s("ORDER#9")),
         ("status", t.own("open")),
-        ("rank", n(9)),
+        ("grade", n(9)),
         ("amount", n(1)),
     ]);
     db.put_item().table_name(&t.notes).set_item(Some(other)).send().await.unwrap();
@@ -142,11 +142,11 @@ async fn a_counter_item_beside_sealed_ones(db: &Client, t: &Ctx) -> Outcome {
 }
 
 async fn optimistic_locking_by_a_plain_version(db: &Client, t: &Ctx) -> Outcome {
-    t.seed(db, "1", [("rank", n(1)), ("email", s("a"))]).await;
+    t.seed(db, "1", [("grade", n(1)), ("email", s("a"))]).await;
     let write = |email: &str, version: i32| {
-        t.put(db, "1", [("rank", n(version + 1)), ("email", s(email))])
-            .condition_expression("#rank = :version")
-            .expression_attribute_names("#rank", "rank")
+        t.put(db, "1", [("grade", n(version + 1)), ("email", s(email))])
+            .condition_expression("#grade = :version")
+            .expression_attribute_names("#grade", "grade")
             .expression_attribute_values(":version", n(version))
     };
     outcome![

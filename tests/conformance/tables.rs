@@ -26,7 +26,7 @@ pub const SHARED: [&str; 5] = [NOTES, CRM, FLAT, NUMBERED, BINARY];
 
 const PLAIN: [&str; 19] = [
     "title",
-    "rank",
+    "grade",
     "city",
     "status",
     "owner",
@@ -84,13 +84,13 @@ pub async fn create(db: &Client, physical: &str, logical: &str) {
             request = request.attribute_definitions(attribute(name, ScalarAttributeType::S));
         }
         request = request
-            .attribute_definitions(attribute("rank", ScalarAttributeType::N))
-            .local_secondary_indexes(local("by_rank", "rank", projection(ProjectionType::All, &[])))
+            .attribute_definitions(attribute("grade", ScalarAttributeType::N))
+            .local_secondary_indexes(local("by_grade", "grade", projection(ProjectionType::All, &[])))
             .local_secondary_indexes(local("by_due", "due", projection(ProjectionType::KeysOnly, &[])))
             .global_secondary_indexes(global("by_city", ["city", "sk"], projection(ProjectionType::All, &[])))
             .global_secondary_indexes(global(
                 "by_status",
-                ["status", "rank"],
+                ["status", "grade"],
                 projection(ProjectionType::KeysOnly, &[]),
             ))
             .global_secondary_indexes(global(

@@ -113,7 +113,7 @@ async fn a_transaction_of_puts(db: &Client, t: &Ctx) -> Outcome {
 
 async fn a_transaction_of_an_update(db: &Client, t: &Ctx) -> Outcome {
     t.seed_many(db, 2).await;
-    let update = update(t, "01", "SET email = :e, title = :e, #count = if_not_exists(#count, :one) REMOVE #rank")
+    let update = update(t, "01", "SET email = :e, title = :e, #count = if_not_exists(#count, :one) REMOVE #grade")
         .expression_attribute_values(":e", s("new"))
         .expression_attribute_values(":one", n(1));
     outcome![write(db, [update.action()]).send().await, t.query(db).send().await]
@@ -282,7 +282,7 @@ async fn a_transactional_get_with_projections(db: &Client, t: &Ctx) -> Outcome {
         get(t, "1", Some("profile.zip, #name")),
         get(t, "1", Some("doc.street")),
         get(t, "00", Some("email")),
-        get(t, "01", Some("#rank, memo")),
+        get(t, "01", Some("#grade, memo")),
         get(t, "nothing", Some("email")),
     ];
     // One item may be read once in a transaction.

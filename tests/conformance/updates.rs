@@ -40,7 +40,7 @@ pub fn cases() -> Vec<Case> {
 pub async fn update(db: &Client, t: &Ctx, expression: String, values: Attributes) -> Outcome {
     let before = vec![
         ("title", s("title")),
-        ("rank", n("7.50")),
+        ("grade", n("7.50")),
         ("count", n(1)),
         ("tags", ss(["red", "blue"])),
         ("scores", ns(["1", "2"])),
@@ -72,14 +72,14 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("SET #count = #count + :v", v(n("0.50"))),
         ("SET #count = #count - :v", v(n(3))),
         ("SET #count = if_not_exists(price, :v) + :w", vec![(":v", n(0)), (":w", n(1))]),
-        ("SET price = rank + #count", vec![]),
+        ("SET price = grade + #count", vec![]),
         ("SET #list = list_append(#list, :v)", v(l([s("end")]))),
         ("SET #list = list_append(:v, #list)", v(l([s("start")]))),
         ("SET #list[1] = :v", v(s("second"))),
         ("SET #list[9] = :v", v(s("appended"))),
         ("SET doc.a.b = :v", v(s("replaced"))),
-        ("SET doc.a.new = :v, doc.#list[0] = :w", vec![(":v", m([])), (":w", n(9))]),
-        ("SET title = :v, rank = :v", v(n(1))),
+        ("SET doc.a.extra = :v, doc.#list[0] = :w", vec![(":v", m([])), (":w", n(9))]),
+        ("SET title = :v, grade = :v", v(n(1))),
         ("REMOVE title", vec![]),
         ("REMOVE title, city", vec![]),
         ("REMOVE #list[0]", vec![]),
@@ -90,7 +90,7 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("ADD scores :v", v(ns(["2.0", "3"]))),
         ("DELETE tags :v", v(ss(["red", "missing"]))),
         ("DELETE tags :v REMOVE city", v(ss(["red", "blue"]))),
-        ("SET title = :v REMOVE rank ADD #count :w DELETE tags :x", {
+        ("SET title = :v REMOVE grade ADD #count :w DELETE tags :x", {
             vec![(":v", s("new")), (":w", n(1)), (":x", ss(["red"]))]
         }),
     ]
@@ -101,7 +101,7 @@ fn errors() -> Vec<(&'static str, Attributes, Option<&'static str>)> {
     vec![
         ("SET title = title + :v", v(n(1)), None),
         ("SET city = price", vec![], None),
-        ("SET doc.missing.x = :v", v(s("x")), None),
+        ("SET doc.absent.x = :v", v(s("x")), None),
         ("SET #list = list_append(title, :v)", v(l([])), None),
         ("ADD title :v", v(n(1)), None),
         ("ADD #list :v", v(l([s("x")])), None),
@@ -109,13 +109,13 @@ fn errors() -> Vec<(&'static str, Attributes, Option<&'static str>)> {
         ("ADD scores :v", v(ss(["x"])), None),
         ("SET sk = :v", v(s("2")), None),
         ("REMOVE pk", vec![], None),
-        ("SET rank = :v", v(s("an index key of another type")), None),
+        ("SET grade = :v", v(s("an index key of another type")), None),
         ("SET title = :v, title = :w", vec![(":v", s("a")), (":w", s("b"))], Some("Expression OverlappingPaths title")),
         ("SET doc = :v REMOVE doc.a", v(m([])), Some("Expression OverlappingPaths doc")),
         ("SET email = :v REMOVE email", v(s("x")), Some("Expression OverlappingPaths email")),
         ("SET title = :v SET city = :v", v(s("x")), Some("Expression RepeatedClause")),
         ("SET status = :v", v(s("x")), Some("Expression ReservedWord")),
-        ("SET title = :missing", vec![], Some("UndefinedValue")),
+        ("SET title = :undefined", vec![], Some("UndefinedValue")),
         ("SET title = :v", vec![(":v", s("x")), (":unused", s("y"))], Some("UnusedValue")),
         ("SET title", vec![], Some("Expression Syntax")),
         ("UPSERT title = :v", v(s("x")), Some("Expression Syntax")),

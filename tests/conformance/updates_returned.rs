@@ -77,7 +77,7 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("ADD #count :v SET email = :w", vec![(":v", n(2)), (":w", s("new"))]),
         ("DELETE tags :v SET email = :w", vec![(":v", ss(["red"])), (":w", s("new"))]),
         ("SET doc.a.b = :v, email = :w", vec![(":v", n(2)), (":w", s("new"))]),
-        ("SET doc.a.b = :v, doc.a.new = :v, title = :w", vec![(":v", n(2)), (":w", s("new"))]),
+        ("SET doc.a.b = :v, doc.a.extra = :v, title = :w", vec![(":v", n(2)), (":w", s("new"))]),
         ("SET doc.#list[2] = :v", v(n(9))),
         ("SET #list[1] = :v, email = :w", vec![(":v", s("new")), (":w", s("new"))]),
         ("SET #list[9] = :v", v(s("appended"))),
