@@ -16,8 +16,10 @@ enum Then {
     Refused(bool, &'static str),
     /// The tenant's client refuses what is an error for DynamoDB too.
     Invalid(&'static str),
+    /// It is an error for DynamoDB alone.
+    Error,
 }
-use Then::{Fails, Holds, Invalid, Refused};
+use Then::{Error, Fails, Holds, Invalid, Refused};
 
 pub fn cases() -> Vec<Case> {
     let case = |(expression, values, then): (&'static str, Attributes, Then)| {
@@ -30,6 +32,7 @@ pub fn cases() -> Vec<Case> {
             Refused(true, refusal) => case.refused(refusal),
             Refused(false, refusal) => case.refused(refusal).error("ConditionalCheckFailedException"),
             Invalid(refusal) => case.invalid(refusal),
+            Error => case.validation(),
         }
     };
     rows().into_iter().map(case).collect()
@@ -124,7 +127,7 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("attribute_not_exists(undeclared)", vec![], Refused(true, "Expression Undeclared undeclared")),
         // Errors.
         ("status = :v", v(s("open")), Invalid("Expression ReservedWord")),
-        ("title = :undefined", vec![], Invalid("UndefinedValue")),
+        ("title = :undefined", vec![], Error),
         ("title = :v AND", v(s("x")), Invalid("Expression Syntax")),
         ("title = :v OR grade = :v", vec![(":v", s("x")), (":unused", s("y"))], Invalid("UnusedValue")),
         ("(title) = :v =", v(s("x")), Invalid("Expression Syntax")),

@@ -30,7 +30,7 @@ pub fn cases() -> Vec<Case> {
         case!(names_without_an_expression_are_an_error).validation(),
         case!(values_without_an_expression_are_an_error).invalid("UnusedValue"),
         case!(no_names_at_all_are_an_error).validation(),
-        case!(no_values_at_all_are_an_error).validation(),
+        case!(no_values_at_all_are_an_error).validation().alone(),
         case!(a_placeholder_without_its_sign_is_an_error).validation(),
         case!(legacy_conditions_are_refused).refused("Legacy"),
         case!(legacy_updates_are_refused).refused("Legacy"),

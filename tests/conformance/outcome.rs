@@ -308,6 +308,6 @@ fn name(error: &tenantseal::Error) -> String {
         rest.split_once('"').map(|(blamed, _)| blamed.to_owned())
     });
     name.retain(|word| word != "Refused");
-    name.extend(blamed);
+    name.extend(blamed.filter(|blamed| !blamed.is_empty()));
     name.join(" ")
 }

@@ -1,5 +1,6 @@
 //! Running the cases on one server with both clients, and comparing what they brought.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
@@ -9,7 +10,7 @@ use tenantseal::{TenantId, TenantSeal};
 
 use super::case::{Case, Expect};
 use super::ctx::{Ctx, notes};
-use super::differences::Difference;
+use super::differences::{Difference, Tenant, Wrong};
 use super::halved::Halved;
 use super::outcome::Outcome;
 use super::tables::{self, NOTES, SHARED, TENANT};
@@ -107,37 +108,41 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// What is not as the case says; on a second server, except for what is listed.
-    pub fn faults(&self, differences: &[Difference]) -> Vec<String> {
+    /// What is not as the case says on `server`, except for what is listed of it.
+    ///
+    /// `local` is what the same case brought on the local server, if that is another one.
+    pub fn faults(&self, server: Wrong, local: Option<&Self>) -> Vec<String> {
         let Self { case, plain, tenant } = self;
-        let listed = differences.iter().find(|difference| difference.case == case.name);
+        let listed = Difference::of(&case.name).filter(|listed| listed.wrong == server || listed.wrong == Wrong::Both);
         let mut faults = Vec::new();
-        let errors: Vec<_> = plain.iter().filter_map(|step| step["error"].as_str()).collect();
-        let expected = case.error;
-        if listed.is_none()
-            && (errors.iter().any(|&error| Some(error) != expected) || errors.is_empty() != expected.is_none())
-        {
-            faults.push(format!("a plain client got the errors {errors:?}, not {expected:?}"));
+        let errors: BTreeSet<_> = plain.iter().filter_map(|step| step["error"].as_str()).collect();
+        let as_declared = errors.iter().eq(case.error.as_ref());
+        if listed.is_none() && !as_declared {
+            faults.push(format!("a plain client got the errors {errors:?}, not {:?}", case.error));
         }
         if plain.iter().any(|step| step.get("failed").is_some()) {
             faults.push("a plain client failed".to_owned());
         }
+        let right: Outcome = match listed.map(|listed| listed.tenant) {
+            None | Some(Tenant::AsPlain) => plain.clone(),
+            Some(Tenant::AsLocal) => local.map_or_else(|| plain.clone(), |local| local.plain.clone()),
+            Some(Tenant::Brings(steps)) => serde_json::from_str(steps).unwrap(),
+        };
         let mut refused = false;
-        for (plain, tenant) in plain.iter().zip(tenant) {
-            let refusal = tenant["refused"].as_str();
-            match (case.expect, refusal) {
-                (Expect::Refused(expected), Some(refusal)) if refusal == expected => refused = true,
-                (Expect::Invalid(expected), Some(refusal))
-                    if refusal == expected && (plain["error"] == "ValidationException" || listed.is_some()) =>
-                {
-                    refused = true;
+        for ((plain, right), tenant) in plain.iter().zip(&right).zip(tenant) {
+            let as_expected = match (case.expect, tenant["refused"].as_str()) {
+                (Expect::Refused(expected), Some(refusal)) => expected == refusal,
+                (Expect::Invalid(expected), Some(refusal)) => {
+                    expected == refusal && (plain["error"] == "ValidationException" || listed.is_some())
                 }
-                _ if plain == tenant => {}
-                _ if listed.is_some_and(|listed| listed.tenant_too) => {}
-                (expect, _) => faults.push(format!("expected {expect:?}\n     plain {plain}\n    tenant {tenant}")),
+                _ => false,
+            };
+            refused |= as_expected;
+            if !as_expected && right != tenant {
+                faults.push(format!("expected {:?}\n     right {right}\n    tenant {tenant}", case.expect));
             }
         }
-        if plain.len() != tenant.len() {
+        if plain.len() != tenant.len() || right.len() != tenant.len() {
             faults.push("one of the two took more steps than the other".to_owned());
         }
         if case.expect != Expect::Same && !refused {
@@ -146,9 +151,9 @@ impl Compared {
         faults.iter().map(|fault| format!("{}: {fault}", case.name)).collect()
     }
 
-    /// Where two servers differ and it is not listed, or do not and it is.
-    pub fn difference(&self, second: &Self, differences: &[Difference]) -> Option<String> {
-        let listed = differences.iter().any(|difference| difference.case == self.case.name);
+    /// Where the plain results on two servers differ and it is not listed, or do not and it is.
+    pub fn difference(&self, second: &Self) -> Option<String> {
+        let listed = Difference::of(&self.case.name).is_some_and(|listed| listed.wrong != Wrong::Both);
         match (self.plain == second.plain, listed) {
             (true, false) | (false, true) => None,
             (true, true) => Some(format!("{}: the servers do not differ, but it is listed", self.case.name)),

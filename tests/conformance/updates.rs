@@ -87,7 +87,7 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("ADD #count :v", v(n("1.50"))),
         ("ADD price :v", v(n(1))),
         ("ADD tags :v", v(ss(["green", "red"]))),
-        ("ADD scores :v", v(ns(["2.0", "3"]))),
+        ("ADD scores :v", v(ns(["2", "3"]))),
         ("DELETE tags :v", v(ss(["red", "missing"]))),
         ("DELETE tags :v REMOVE city", v(ss(["red", "blue"]))),
         ("SET title = :v REMOVE grade ADD #count :w DELETE tags :x", {
@@ -115,7 +115,8 @@ fn errors() -> Vec<(&'static str, Attributes, Option<&'static str>)> {
         ("SET email = :v REMOVE email", v(s("x")), Some("Expression OverlappingPaths email")),
         ("SET title = :v SET city = :v", v(s("x")), Some("Expression RepeatedClause")),
         ("SET status = :v", v(s("x")), Some("Expression ReservedWord")),
-        ("SET title = :undefined", vec![], Some("UndefinedValue")),
+        ("SET title = :undefined", vec![], None),
+        ("SET email = :undefined", vec![], Some("UndefinedValue")),
         ("SET title = :v", vec![(":v", s("x")), (":unused", s("y"))], Some("UnusedValue")),
         ("SET title", vec![], Some("Expression Syntax")),
         ("UPSERT title = :v", v(s("x")), Some("Expression Syntax")),

@@ -66,6 +66,8 @@ fn rows() -> Vec<(&'static str, Attributes)> {
     let v = |value| vec![(":v", value)];
     vec![
         ("SET title = :v", v(s("new"))),
+        ("SET city = :v", v(s("new"))),
+        ("SET secret = :v", v(s("new"))),
         ("SET email = :v", v(s("new"))),
         ("SET email = :v, title = :v", v(s("new"))),
         ("SET email = :v, secret = :v", v(s("new"))),
