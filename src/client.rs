@@ -37,7 +37,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
-use crate::item::{Item, KeyRing, NeededRecord, Nonces, PrimaryKeyError, UnwrappedKey, identity, seal};
+use crate::item::{Item, KeyRing, NeededRecord, PrimaryKeyError, identity};
 use crate::keys::DataKeys;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -82,17 +82,6 @@ impl Binding {
             Some(other) => Err(PrimaryKeyError::Superfluous { attribute: other.clone() }.into()),
             None => Ok(identity),
         }
-    }
-
-    /// Seals an item under `key`.
-    pub(crate) fn seal(
-        &self,
-        table: &TableSchema,
-        key: &UnwrappedKey,
-        nonces: Nonces<'_>,
-        item: Item,
-    ) -> Result<Item, Error> {
-        Ok(seal(table, &self.tenant, key, nonces, item)?)
     }
 
     /// The keys that open items relying on these records.

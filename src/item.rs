@@ -23,7 +23,7 @@ use open::needed_records;
 pub(crate) use open::{NeededRecord, distinct_records, open, stored_identity};
 pub use open::{OpenError, OpenFault};
 pub use seal::SealError;
-pub(crate) use seal::{Nonces, check_names, seal, seal_values};
+pub(crate) use seal::{CheckedItem, Nonces, check_name, seal_values};
 
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;

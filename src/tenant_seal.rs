@@ -14,7 +14,7 @@ use aws_types::SdkConfig;
 use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
 use crate::error::Error;
-use crate::item::{Item, Nonces, SealError, check_names, distinct_records, identity, open, stored_identity};
+use crate::item::{CheckedItem, Item, Nonces, distinct_records, open, stored_identity};
 use crate::keys::DataKeys;
 use crate::records::Records;
 use crate::schema::{Record, TableSchema};
@@ -120,10 +120,9 @@ impl Tenant {
     /// can be had.
     pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
         let table = self.binding.table(Some(table))?;
-        check_names(table, item.keys())?;
-        identity(table, self.id(), &item).map_err(SealError::from)?;
+        let item = CheckedItem::new(table, self.id(), item)?;
         let key = self.binding.keys.sealing_key(self.id(), None).await?;
-        self.binding.seal(table, &key, Nonces::Random(&OsRandom), item)
+        Ok(item.seal(table, &key, Nonces::Random(&OsRandom))?)
     }
 
     /// Opens one stored item, however it arrived: from a stream, an export, a plain client.

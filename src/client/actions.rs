@@ -11,7 +11,7 @@ use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan, prune};
 use crate::format::Identity;
-use crate::item::{Item, Nonces, UnwrappedKey, check_names, identity, seal_values};
+use crate::item::{CheckedItem, Item, Nonces, SealError, UnwrappedKey, seal_values};
 use crate::schema::TableSchema;
 
 /// One item that a request names: its table and identity.
@@ -28,22 +28,45 @@ pub(super) struct Conditional<'a> {
     pub(super) values: Option<&'a Values>,
 }
 
-impl Target {
-    /// The target of a put, whose item and condition are checked.
-    pub(super) fn of_item(
+/// A put whose item and condition are checked.
+pub(super) struct ItemPut {
+    pub(super) target: Target,
+    /// Taken when it is sealed.
+    item: Option<CheckedItem>,
+}
+
+impl ItemPut {
+    /// Checks the item and the condition.
+    pub(super) fn check(
         binding: &Binding,
         table: Option<&str>,
-        item: Option<&Item>,
+        item: Option<Item>,
         conditional: Conditional<'_>,
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let item = item.ok_or(Refusal::Missing("Item"))?;
-        check_names(table, item.keys())?;
-        let identity = identity(table, &binding.tenant, item).map_err(Refusal::Key)?;
+        let item = CheckedItem::new(table, &binding.tenant, item).map_err(refused)?;
         conditional.check(table)?;
-        Ok(Self { table: Arc::clone(table), identity })
+        let target = Target { table: Arc::clone(table), identity: item.identity().clone() };
+        Ok(Self { target, item: Some(item) })
     }
 
+    /// The sealed item.
+    pub(super) fn seal(&mut self, key: &UnwrappedKey, nonces: Nonces<'_>) -> Result<Item, Error> {
+        let item = self.item.take().ok_or(Refusal::Missing("Item"))?;
+        Ok(item.seal(&self.target.table, key, nonces)?)
+    }
+}
+
+/// A wrong key is a refusal, as in every other operation.
+fn refused(error: SealError) -> Error {
+    match error {
+        SealError::Key(error) => Refusal::Key(error).into(),
+        other => other.into(),
+    }
+}
+
+impl Target {
     /// The target of a delete or a condition check, whose key and condition are checked.
     pub(super) fn of_key(
         binding: &Binding,

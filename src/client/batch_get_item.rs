@@ -54,7 +54,7 @@ impl BatchGet {
 }
 
 impl Operation for BatchGet {
-    fn sealed(&mut self, _: &Binding, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let input = self.rewritten.take().ok_or(Refusal::Missing("RequestItems"))?;
         Ok(Some(Input::erase(input)))
     }

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
-use super::actions::{Conditional, Cut, Target};
+use super::actions::{Conditional, Cut, ItemPut, Target};
 use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
@@ -17,45 +17,52 @@ use crate::item::{Nonces, UnwrappedKey};
 use crate::schema::TableSchema;
 
 pub(super) struct BatchWrite {
-    /// Taken when it is sealed.
+    /// Without the items of its puts. Taken when it is sealed.
     input: Option<BatchWriteItemInput>,
     /// By the table's name as the request has it.
-    tables: HashMap<String, Arc<TableSchema>>,
-    seals: bool,
+    tables: HashMap<String, TableWrites>,
+}
+
+/// What is written to one table.
+struct TableWrites {
+    table: Arc<TableSchema>,
+    /// In the order of the request.
+    puts: Vec<ItemPut>,
 }
 
 impl BatchWrite {
     pub(super) fn check(input: &BatchWriteItemInput, binding: &Binding) -> Result<Self, Error> {
+        let mut input = input.clone();
         let mut tables = HashMap::new();
-        let mut seals = false;
-        for (name, writes) in input.request_items().into_iter().flatten() {
-            tables.insert(name.clone(), Arc::clone(binding.table(Some(name))?));
+        for (name, writes) in input.request_items.iter_mut().flatten() {
+            let table = Arc::clone(binding.table(Some(name))?);
+            let mut puts = Vec::new();
             for write in writes {
-                if let Some(put) = &write.put_request {
-                    Target::of_item(binding, Some(name), Some(&put.item), Conditional::NONE)?;
-                    seals = true;
+                if let Some(put) = &mut write.put_request {
+                    let item = std::mem::take(&mut put.item);
+                    puts.push(ItemPut::check(binding, Some(name), Some(item), Conditional::NONE)?);
                 }
                 if let Some(delete) = &write.delete_request {
                     Target::of_key(binding, Some(name), Some(&delete.key), Conditional::NONE)?;
                 }
             }
+            tables.insert(name.clone(), TableWrites { table, puts });
         }
-        Ok(Self { input: Some(input.clone()), tables, seals })
+        Ok(Self { input: Some(input), tables })
     }
 }
 
 impl Operation for BatchWrite {
     fn seals(&self) -> bool {
-        self.seals
+        self.tables.values().any(|writes| !writes.puts.is_empty())
     }
 
-    fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let mut input = self.input.take().ok_or(Refusal::Missing("RequestItems"))?;
         for (name, writes) in input.request_items.iter_mut().flatten() {
-            for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
-                let item = std::mem::take(&mut put.item);
-                let table = binding.table(Some(name))?;
-                put.item = binding.seal(table, required(key)?, Nonces::Random(&OsRandom), item)?;
+            let checked = self.tables.get_mut(name).map(|writes| writes.puts.iter_mut()).into_iter().flatten();
+            for (put, checked) in writes.iter_mut().filter_map(|write| write.put_request.as_mut()).zip(checked) {
+                put.item = checked.seal(required(key)?, Nonces::Random(&OsRandom))?;
             }
         }
         Ok(Some(Input::erase(input)))
@@ -71,7 +78,7 @@ impl Operation for BatchWrite {
             output.downcast_mut::<BatchWriteItemOutput>().and_then(|output| output.unprocessed_items.as_mut());
         let mut returned = Vec::new();
         for (name, writes) in unprocessed.into_iter().flatten() {
-            let Some(table) = self.tables.get(name) else { continue };
+            let Some(TableWrites { table, .. }) = self.tables.get(name) else { continue };
             let puts = writes.iter_mut().filter_map(|write| write.put_request.as_mut());
             returned.extend(puts.map(|put| Returned { item: &mut put.item, table, expected: None, cut: Cut::Whole }));
         }

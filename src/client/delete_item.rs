@@ -30,7 +30,7 @@ impl Delete {
 }
 
 impl Operation for Delete {
-    fn sealed(&mut self, _: &Binding, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(None)
     }
 

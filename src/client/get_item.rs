@@ -35,7 +35,7 @@ impl Get {
 }
 
 impl Operation for Get {
-    fn sealed(&mut self, _: &Binding, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
     }
 

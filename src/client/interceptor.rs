@@ -142,7 +142,7 @@ impl Intercept for Seal {
                 if state.operation.seals() && state.key.is_none() {
                     return Err(Error::Replaced("auth scheme resolver").into());
                 }
-                let body = match state.operation.sealed(&self.0, state.key.as_deref())? {
+                let body = match state.operation.sealed(state.key.as_deref())? {
                     None => request.body().bytes().map(<[u8]>::to_vec),
                     Some(input) => {
                         let serializer = config.load::<SharedRequestSerializer>().ok_or("the SDK has no serializer")?;

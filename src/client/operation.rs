@@ -41,7 +41,7 @@ pub(super) trait Operation: Send + Sync {
     fn forget_token(&mut self) {}
 
     /// The input to send in place of the caller's; none when that goes as it is. Called once.
-    fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error>;
+    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error>;
 
     /// The SDK's own serializer and deserializer of this operation.
     fn sdk(&self) -> FrozenLayer;

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
-use super::actions::{Conditional, Target};
+use super::actions::{Conditional, ItemPut};
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
@@ -14,22 +14,24 @@ use crate::error::{Error, Refusal};
 use crate::item::{Nonces, UnwrappedKey};
 
 pub(super) struct Put {
-    /// Taken when it is sealed.
+    /// Without its item. Taken when it is sealed.
     input: Option<PutItemInput>,
-    target: Target,
+    put: ItemPut,
 }
 
 impl Put {
     pub(super) fn check(input: &PutItemInput, binding: &Binding) -> Result<Self, Error> {
         no_legacy(input.expected(), "Expected", "ConditionExpression")?;
         no_legacy(input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
+        let mut input = input.clone();
+        let item = input.item.take();
         let conditional = Conditional {
             condition: input.condition_expression(),
             names: input.expression_attribute_names(),
             values: input.expression_attribute_values(),
         };
-        let target = Target::of_item(binding, input.table_name(), input.item(), conditional)?;
-        Ok(Self { input: Some(input.clone()), target })
+        let put = ItemPut::check(binding, input.table_name(), item, conditional)?;
+        Ok(Self { input: Some(input), put })
     }
 }
 
@@ -38,10 +40,9 @@ impl Operation for Put {
         true
     }
 
-    fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let mut input = self.input.take().ok_or(Refusal::Missing("Item"))?;
-        let item = input.item.take().ok_or(Refusal::Missing("Item"))?;
-        input.item = Some(binding.seal(&self.target.table, required(key)?, Nonces::Random(&OsRandom), item)?);
+        input.item = Some(self.put.seal(required(key)?, Nonces::Random(&OsRandom))?);
         Ok(Some(Input::erase(input)))
     }
 
@@ -59,6 +60,6 @@ impl Operation for Put {
                 _ => None,
             },
         };
-        item.map(|item| self.target.returned(item)).into_iter().collect()
+        item.map(|item| self.put.target.returned(item)).into_iter().collect()
     }
 }

@@ -15,7 +15,7 @@ use super::operation::{Carrier, Operation, Returned};
 use super::reading::{Filtering, Reading};
 use crate::error::{Error, Refusal};
 use crate::expression::{KeyTest, Selection};
-use crate::item::{Item, UnwrappedKey, check_names};
+use crate::item::{Item, PrimaryKeyError, UnwrappedKey, check_name};
 use crate::schema::{Protection, TableSchema};
 use crate::tenant::TenantId;
 
@@ -111,17 +111,16 @@ fn reach(
 /// carry a sensitive value.
 pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Result<(), Error> {
     let Some(start) = start else { return Ok(()) };
-    check_names(table, start.keys())?;
-    match start.keys().find(|name| table.protection(name) == Some(Protection::Encrypted)) {
-        Some(attribute) => {
-            Err(Refusal::Key(crate::item::PrimaryKeyError::Superfluous { attribute: attribute.clone() }).into())
+    for name in start.keys() {
+        if check_name(table, name)? == Protection::Encrypted {
+            return Err(Refusal::Key(PrimaryKeyError::Superfluous { attribute: name.clone() }).into());
         }
-        None => Ok(()),
     }
+    Ok(())
 }
 
 impl Operation for Query {
-    fn sealed(&mut self, _: &Binding, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
     }
 

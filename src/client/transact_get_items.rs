@@ -42,7 +42,7 @@ impl TransactGet {
 }
 
 impl Operation for TransactGet {
-    fn sealed(&mut self, _: &Binding, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let input = self.rewritten.take().ok_or(Refusal::Missing("TransactItems"))?;
         Ok(Some(Input::erase(input)))
     }

@@ -6,20 +6,20 @@
 use aws_sdk_dynamodb::operation::transact_write_items::{
     TransactWriteItems, TransactWriteItemsError, TransactWriteItemsInput,
 };
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
-use super::actions::{Conditional, ItemUpdate, Target};
+use super::actions::{Conditional, ItemPut, ItemUpdate, Target};
 use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, UnwrappedKey};
 
 pub(super) struct TransactWrite {
-    /// Taken when it is sealed.
+    /// Without the items of its puts. Taken when it is sealed.
     input: Option<TransactWriteItemsInput>,
     /// In the order of the request, which is that of the reasons of a cancelled transaction.
     actions: Vec<Action>,
@@ -27,7 +27,7 @@ pub(super) struct TransactWrite {
 }
 
 enum Action {
-    Put(Target),
+    Put(ItemPut),
     Update(ItemUpdate),
     /// A delete or a condition check.
     Other(Target),
@@ -35,14 +35,15 @@ enum Action {
 
 impl TransactWrite {
     pub(super) fn check(input: &TransactWriteItemsInput, binding: &Binding) -> Result<Self, Error> {
-        let actions =
-            input.transact_items().iter().map(|item| Action::check(item, binding)).collect::<Result<_, _>>()?;
-        Ok(Self { input: Some(input.clone()), actions, token: input.client_request_token.clone() })
+        let mut input = input.clone();
+        let items = input.transact_items.iter_mut().flatten();
+        let actions = items.map(|item| Action::check(item, binding)).collect::<Result<_, _>>()?;
+        Ok(Self { token: input.client_request_token.clone(), input: Some(input), actions })
     }
 }
 
 impl Action {
-    fn check(item: &TransactWriteItem, binding: &Binding) -> Result<Self, Error> {
+    fn check(item: &mut TransactWriteItem, binding: &Binding) -> Result<Self, Error> {
         macro_rules! conditional {
             ($action:expr, $condition:expr) => {
                 Conditional {
@@ -55,9 +56,9 @@ impl Action {
         let TransactWriteItem { condition_check, put, delete, update, .. } = item;
         Ok(match (put, update, delete, condition_check) {
             (Some(put), None, None, None) => {
-                let Put { table_name, item, condition_expression, .. } = put;
-                let conditional = conditional!(put, condition_expression.as_deref());
-                Self::Put(Target::of_item(binding, Some(table_name), Some(item), conditional)?)
+                let item = Some(std::mem::take(&mut put.item));
+                let conditional = conditional!(put, put.condition_expression.as_deref());
+                Self::Put(ItemPut::check(binding, Some(&put.table_name), item, conditional)?)
             }
             (None, Some(update), None, None) => {
                 let Update { table_name, key, update_expression, condition_expression, .. } = update;
@@ -85,7 +86,8 @@ impl Action {
 
     fn target(&self) -> &Target {
         match self {
-            Self::Put(target) | Self::Other(target) => target,
+            Self::Put(put) => &put.target,
+            Self::Other(target) => target,
             Self::Update(update) => &update.target,
         }
     }
@@ -108,14 +110,12 @@ impl Operation for TransactWrite {
         self.token = None;
     }
 
-    fn sealed(&mut self, binding: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let mut input = self.input.take().ok_or(Refusal::Missing("TransactItems"))?;
         let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
-        for (item, action) in input.transact_items.iter_mut().flatten().zip(&self.actions) {
+        for (item, action) in input.transact_items.iter_mut().flatten().zip(&mut self.actions) {
             match (action, &mut item.put, &mut item.update) {
-                (Action::Put(target), Some(put), _) => {
-                    put.item = binding.seal(&target.table, required(key)?, nonces, std::mem::take(&mut put.item))?;
-                }
+                (Action::Put(checked), Some(put), _) => put.item = checked.seal(required(key)?, nonces)?,
                 (Action::Update(action), _, Some(update)) if action.seals() => {
                     let Update { update_expression, expression_attribute_values, .. } = update;
                     let mut expression = None;

@@ -54,7 +54,7 @@ impl Operation for UpdateItem {
         self.update.seals()
     }
 
-    fn sealed(&mut self, _: &Binding, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
+    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let mut input = self.input.take().ok_or(Refusal::Missing("Key"))?;
         if self.update.seals() {
             let UpdateItemInput { update_expression, expression_attribute_values, .. } = &mut input;

@@ -74,6 +74,11 @@ impl KeyRecord {
         out
     }
 
+    /// The key id that stands where a record has it, to look a key up by. Nothing is known of the bytes.
+    pub(crate) fn claimed_key_id(stored: &[u8]) -> Option<KeyId> {
+        stored.get(1..)?.first_chunk().copied().map(KeyId)
+    }
+
     /// Reads a record, refusing anything but exactly one.
     pub(crate) fn decode(stored: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(stored);

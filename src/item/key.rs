@@ -1,6 +1,5 @@
 //! A data key in use, and the keys that a set of items needs.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::context::EncryptionContext;
@@ -84,19 +83,20 @@ pub(crate) enum Serves {
     AskAgain,
 }
 
-/// The data keys that some items need, by the stored bytes of their records.
+/// The data keys that some items need, by the stored bytes of their records: usually one or two.
 #[derive(Debug, Default)]
-pub(crate) struct KeyRing(HashMap<Box<[u8]>, Arc<UnwrappedKey>>);
+pub(crate) struct KeyRing(Vec<(Box<[u8]>, Arc<UnwrappedKey>)>);
 
 impl KeyRing {
-    /// The key whose record is stored as `record`.
-    pub(crate) fn get(&self, record: &[u8]) -> Option<&Arc<UnwrappedKey>> {
-        self.0.get(record)
+    /// A ring of these keys.
+    pub(crate) fn new(mut keys: Vec<(Box<[u8]>, Arc<UnwrappedKey>)>) -> Self {
+        keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Self(keys)
     }
-}
 
-impl Extend<(Box<[u8]>, Arc<UnwrappedKey>)> for KeyRing {
-    fn extend<I: IntoIterator<Item = (Box<[u8]>, Arc<UnwrappedKey>)>>(&mut self, keys: I) {
-        self.0.extend(keys);
+    /// The key whose record is stored as `record`.
+    pub(crate) fn get(&self, record: &[u8]) -> Option<&UnwrappedKey> {
+        let at = self.0.binary_search_by(|(stored, _)| (**stored).cmp(record)).ok()?;
+        Some(&self.0[at].1)
     }
 }

@@ -75,10 +75,15 @@ pub(crate) fn distinct_records<'i>(
     items: impl Iterator<Item = (&'i TableSchema, &'i Item, Option<&'i Identity>)>,
 ) -> Result<Vec<NeededRecord>, OpenError> {
     let mut distinct: HashMap<&[u8], &str> = HashMap::new();
+    // Most items of an answer rely on the same record: comparing is cheaper than hashing.
+    let mut latest: &[u8] = &[];
     for (schema, item, expected) in items {
         stored_identity(schema, tenant, item, expected)?;
         needed_records(schema, item, |attribute, record| {
-            distinct.entry(record).or_insert(attribute);
+            if record != latest {
+                distinct.entry(record).or_insert(attribute);
+                latest = record;
+            }
         })?;
     }
     let owned =
@@ -142,52 +147,49 @@ pub(crate) fn open(
     let header = item.remove(HEADER);
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
-    let mut item_keys = ItemKeys { identity, made: Vec::new() };
-    let mut aad = Vec::with_capacity(64);
+    let mut opener = Opener { identity, header, keys, item_keys: Vec::with_capacity(1), aad: Vec::with_capacity(64) };
     for (name, value) in &mut item {
-        if schema.protection(name) != Some(Protection::Encrypted) {
-            continue;
+        if schema.protection(name) == Some(Protection::Encrypted) {
+            let stored = std::mem::replace(value, AttributeValue::Null(true));
+            *value = opener.open(name, stored).map_err(|fault| OpenError::attribute(name, fault))?;
         }
-        let stored = match std::mem::replace(value, AttributeValue::Null(true)) {
-            AttributeValue::B(stored) => stored.into_inner(),
-            _ => return Err(OpenError::attribute(name, OpenFault::NotSealed)),
-        };
-        *value = open_value(name, stored, header, keys, &mut item_keys, &mut aad)
-            .map_err(|fault| OpenError::attribute(name, fault))?;
     }
     Ok(item)
 }
 
-/// One opened value, in the buffer in which it was stored. `aad` is scratch space.
-fn open_value<'k>(
-    name: &str,
-    mut stored: Vec<u8>,
-    header: Option<&[u8]>,
-    keys: &'k KeyRing,
-    item_keys: &mut ItemKeys<'k, '_>,
-    aad: &mut Vec<u8>,
-) -> Result<AttributeValue, OpenFault> {
-    let Sealed { form, record, nonce, start, tag } = Sealed::parse(&stored)?;
-    let record = record.or(header).ok_or(OpenFault::NoHeader)?;
-    let key = keys.get(record).ok_or(OpenFault::ForgedRecord)?;
-    attribute_aad(form, name, aad);
-    stored.truncate(stored.len() - TAG_LEN);
-    item_keys.of(key).decrypt(&nonce, aad, &mut stored[start..], &tag).map_err(|_| OpenFault::NotAuthentic)?;
-    Ok(decode_value(stored, start)?)
+/// Opens the attributes of one item.
+struct Opener<'a> {
+    identity: &'a Identity,
+    header: Option<&'a [u8]>,
+    keys: &'a KeyRing,
+    /// The item's key under each data key: usually one, a few after updates.
+    item_keys: Vec<(&'a UnwrappedKey, ItemKey)>,
+    /// Scratch space.
+    aad: Vec<u8>,
 }
 
-/// The item's key under each data key: usually one, a few after updates.
-struct ItemKeys<'k, 'i> {
-    identity: &'i Identity,
-    made: Vec<(&'k UnwrappedKey, ItemKey)>,
-}
+impl<'a> Opener<'a> {
+    /// One opened value, in the buffer in which it was stored.
+    fn open(&mut self, name: &str, stored: AttributeValue) -> Result<AttributeValue, OpenFault> {
+        let AttributeValue::B(stored) = stored else { return Err(OpenFault::NotSealed) };
+        let mut stored = stored.into_inner();
+        let Sealed { form, record, nonce, start, tag } = Sealed::parse(&stored)?;
+        let record = record.or(self.header).ok_or(OpenFault::NoHeader)?;
+        let key = self.keys.get(record).ok_or(OpenFault::ForgedRecord)?;
+        attribute_aad(form, name, &mut self.aad);
+        stored.truncate(stored.len() - TAG_LEN);
+        let at = self.item_key(key);
+        let Self { item_keys, aad, .. } = self;
+        item_keys[at].1.decrypt(&nonce, aad, &mut stored[start..], &tag).map_err(|_| OpenFault::NotAuthentic)?;
+        Ok(decode_value(stored, start)?)
+    }
 
-impl<'k> ItemKeys<'k, '_> {
-    fn of(&mut self, key: &'k UnwrappedKey) -> &ItemKey {
-        let at = self.made.iter().position(|(made, _)| std::ptr::eq(*made, key)).unwrap_or_else(|| {
-            self.made.push((key, key.item_key(self.identity)));
-            self.made.len() - 1
-        });
-        &self.made[at].1
+    /// Where in `item_keys` the item's key under `key` is.
+    fn item_key(&mut self, key: &'a UnwrappedKey) -> usize {
+        let made = self.item_keys.iter().position(|(made, _)| std::ptr::eq(*made, key));
+        made.unwrap_or_else(|| {
+            self.item_keys.push((key, key.item_key(self.identity)));
+            self.item_keys.len() - 1
+        })
     }
 }

@@ -50,37 +50,52 @@ pub(crate) enum Nonces<'a> {
     OfToken(&'a str),
 }
 
-/// Refuses names that are reserved or that the schema does not declare.
-pub(crate) fn check_names<'a>(schema: &TableSchema, names: impl Iterator<Item = &'a String>) -> Result<(), SealError> {
-    for name in names {
-        if name.starts_with(RESERVED_PREFIX) {
-            return Err(SealError::Reserved(name.clone()));
-        }
-        if schema.protection(name).is_none() {
-            return Err(SealError::Undeclared(name.clone()));
-        }
-    }
-    Ok(())
+/// An item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
+pub(crate) struct CheckedItem {
+    item: Item,
+    identity: Identity,
+    /// How many attributes will be encrypted.
+    encrypted: usize,
 }
 
-/// Seals `item`, which must be `tenant`'s and have no attribute that the schema does not declare, as PutItem stores it.
-pub(crate) fn seal(
-    schema: &TableSchema,
-    tenant: &TenantId,
-    key: &UnwrappedKey,
-    nonces: Nonces<'_>,
-    mut item: Item,
-) -> Result<Item, SealError> {
-    check_names(schema, item.keys())?;
-    let identity = identity(schema, tenant, &item)?;
-    let encrypted = |name: &str| schema.protection(name) == Some(Protection::Encrypted);
-    let count = item.keys().filter(|name| encrypted(name)).count();
-    let mut sealer = Sealer::new(Form::OfHeader, key, &identity, nonces, count)?;
-    for (name, value) in item.iter_mut().filter(|(name, _)| encrypted(name)) {
-        *value = sealer.seal(name, value)?;
+impl CheckedItem {
+    /// Checks `item`.
+    pub(crate) fn new(schema: &TableSchema, tenant: &TenantId, item: Item) -> Result<Self, SealError> {
+        let mut encrypted = 0;
+        for name in item.keys() {
+            if check_name(schema, name)? == Protection::Encrypted {
+                encrypted += 1;
+            }
+        }
+        let identity = identity(schema, tenant, &item)?;
+        Ok(Self { item, identity, encrypted })
     }
-    item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(key.stored_record())));
-    Ok(item)
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Seals the item as PutItem stores it.
+    pub(crate) fn seal(self, schema: &TableSchema, key: &UnwrappedKey, nonces: Nonces<'_>) -> Result<Item, SealError> {
+        let Self { mut item, identity, encrypted } = self;
+        let mut sealer = Sealer::new(Form::OfHeader, key, &identity, nonces, encrypted)?;
+        for (name, value) in &mut item {
+            if schema.protection(name) == Some(Protection::Encrypted) {
+                *value = sealer.seal(name, value)?;
+            }
+        }
+        item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(key.stored_record())));
+        Ok(item)
+    }
+}
+
+/// What an attribute of this name is; refuses names that are reserved or that the schema does not declare.
+pub(crate) fn check_name(schema: &TableSchema, name: &str) -> Result<Protection, SealError> {
+    match schema.protection(name) {
+        Some(protection) => Ok(protection),
+        None if name.starts_with(RESERVED_PREFIX) => Err(SealError::Reserved(name.to_owned())),
+        None => Err(SealError::Undeclared(name.to_owned())),
+    }
 }
 
 /// Seals values for attributes of the item with this identity, as UpdateItem stores them: each carries its key record.

@@ -10,6 +10,16 @@ use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::{DataKey, OsRandom, WrappedKey};
 use crate::format::{FormatError, HEADER, KeyArn};
 
+fn seal(
+    schema: &TableSchema,
+    tenant: &TenantId,
+    key: &UnwrappedKey,
+    nonces: Nonces<'_>,
+    item: Item,
+) -> Result<Item, SealError> {
+    CheckedItem::new(schema, tenant, item)?.seal(schema, key, nonces)
+}
+
 fn tenant(id: &str) -> TenantId {
     TenantId::parse(id).unwrap()
 }
@@ -40,9 +50,7 @@ fn key(tenant_id: &str, byte: u8) -> Arc<UnwrappedKey> {
 }
 
 fn ring(keys: &[&Arc<UnwrappedKey>]) -> KeyRing {
-    let mut ring = KeyRing::default();
-    ring.extend(keys.iter().map(|key| (key.stored_record().into(), Arc::clone(key))));
-    ring
+    KeyRing::new(keys.iter().map(|key| (key.stored_record().into(), Arc::clone(key))).collect())
 }
 
 fn s(text: &str) -> AttributeValue {
