@@ -88,7 +88,7 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("pk = :pk and sk > :v", v("b1")),
         ("pk = :pk AND sk >= :v", v("b1")),
         ("pk = :pk AND begins_with(sk, :v)", v("b")),
-        ("pk = :pk AND (begins_with(#sk, :v))", v("")),
+        ("pk = :pk AND (begins_with(#sk, :v))", v("b")),
         ("pk = :pk AND sk BETWEEN :v AND :w", vec![(":v", s("b")), (":w", s("c"))]),
     ]
 }
