@@ -1,4 +1,4 @@
-//! Per-tenant client-side encryption for pooled DynamoDB tables.
+#![doc = include_str!("../README.md")]
 
 mod client;
 mod context;

@@ -49,6 +49,14 @@ impl<'a> Sealed<'a> {
 }
 
 impl Form {
+    /// How many bytes [`Self::put_prefix`] writes.
+    pub(crate) fn prefix_len(self, record: &[u8]) -> usize {
+        match self {
+            Self::OfHeader => 1 + NONCE_LEN,
+            Self::OfItself => 1 + 2 + record.len() + NONCE_LEN,
+        }
+    }
+
     /// Everything before the ciphertext.
     pub(crate) fn put_prefix(self, record: &[u8], nonce: &[u8; NONCE_LEN], out: &mut Vec<u8>) {
         out.push(self as u8);

@@ -1,7 +1,5 @@
 //! Opening one item: hostile bytes in, authenticated values or an error that names the attribute.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, KeyRing, PrimaryKeyError, UnwrappedKey, identity};
@@ -74,21 +72,21 @@ pub(crate) fn distinct_records<'i>(
     tenant: &TenantId,
     items: impl Iterator<Item = (&'i TableSchema, &'i Item, Option<&'i Identity>)>,
 ) -> Result<Vec<NeededRecord>, OpenError> {
-    let mut distinct: HashMap<&[u8], &str> = HashMap::new();
-    // Most items of an answer rely on the same record: comparing is cheaper than hashing.
-    let mut latest: &[u8] = &[];
+    let mut needed: Vec<(&[u8], &str)> = Vec::new();
     for (schema, item, expected) in items {
         stored_identity(schema, tenant, item, expected)?;
         needed_records(schema, item, |attribute, record| {
-            if record != latest {
-                distinct.entry(record).or_insert(attribute);
-                latest = record;
+            // Most items of an answer rely on the same record.
+            if needed.last().is_none_or(|(latest, _)| *latest != record) {
+                needed.push((record, attribute));
             }
         })?;
     }
+    needed.sort_unstable();
+    needed.dedup_by_key(|(record, _)| *record);
     let owned =
-        |(record, attribute): (&[u8], &str)| NeededRecord { attribute: attribute.to_owned(), record: record.into() };
-    Ok(distinct.into_iter().map(owned).collect())
+        |(record, attribute): (&[u8], &str)| NeededRecord { attribute: attribute.into(), record: record.into() };
+    Ok(needed.into_iter().map(owned).collect())
 }
 
 /// The identity of a stored item, which must be the expected one.

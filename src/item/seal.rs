@@ -146,7 +146,7 @@ impl<'a> Sealer<'a> {
         let Self { form, record, item_key, synthetic, random, aad } = self;
         let mut nonce = random.next().ok_or(SealError::Random)?;
         // Prefix, ciphertext and tag in one allocation.
-        let mut sealed = Vec::with_capacity(1 + 2 + record.len() + NONCE_LEN + encoded_len(value) + TAG_LEN);
+        let mut sealed = Vec::with_capacity(form.prefix_len(record) + encoded_len(value) + TAG_LEN);
         form.put_prefix(record, &nonce, &mut sealed);
         let start = sealed.len();
         encode_value(value, &mut sealed).map_err(|source| SealError::Value { attribute: name.to_owned(), source })?;

@@ -1,16 +1,16 @@
 //! The data keys of all tenants in memory: bounded, one flight per key, each with a maximum age.
 //!
-//! Two caches make two clocks. `current` remembers under which *record* a tenant's new items are sealed, for as long as one data
-//! key may serve; `unwrapped` holds the keys themselves, for as long as they may be used before KMS is asked again. Sealing looks
-//! into both, so a key that KMS no longer gives out stops sealing when it stops opening.
+//! Two clocks: `rotation` is how long one data key seals new items, `max_age` how long any data key is used before KMS is asked for it
+//! again. A key has a lease that ends `max_age` after the request that brought it was begun; sealing and opening both end with it.
 //!
 //! What is stored in a table is hostile: one flight is keyed by the whole record (its SHA-256), so a forged record fails alone.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_async::time::SharedTimeSource;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use moka::Expiry;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 
@@ -24,6 +24,12 @@ use crate::tenant::TenantId;
 /// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
 /// records costs a bounded number of calls.
 const CONCURRENT_UNWRAPS: usize = 16;
+
+/// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
+const PINNED: Duration = Duration::from_secs(600);
+
+/// How long what a flight brought is kept beside `unwrapped`: as good as not at all.
+const FLIGHT: Duration = Duration::from_millis(1);
 
 /// How the cache is set up.
 #[derive(Debug)]
@@ -45,27 +51,15 @@ pub(crate) struct DataKeys {
     service: Arc<dyn KeyService>,
     time: SharedTimeSource,
     contexts: Vec<StaticPairs>,
-    current: Cache<TenantId, Arc<StoredRecord>>,
-    /// By the caller's idempotency token.
-    pinned: Cache<(TenantId, String), Arc<StoredRecord>>,
-    unwrapped: Cache<Slot, Arc<UnwrappedKey>>,
+    rotation: Duration,
+    max_age: Duration,
+    /// Under which key each tenant's new items are sealed.
+    current: Cache<TenantId, Current>,
+    /// The same, by the caller's idempotency token.
+    pinned: Cache<(TenantId, String), Current>,
+    unwrapped: Cache<Slot, Leased>,
     /// One flight per record; what arrives moves to `unwrapped`.
-    flights: Cache<(Slot, [u8; 32]), Arc<UnwrappedKey>>,
-}
-
-/// A record beside its bytes.
-#[derive(Debug)]
-struct StoredRecord {
-    record: KeyRecord,
-    stored: Box<[u8]>,
-}
-
-/// A record that was read and may be asked for.
-struct Wanted {
-    attribute: String,
-    slot: Slot,
-    record: KeyRecord,
-    stored: Box<[u8]>,
+    flights: Cache<(Slot, [u8; 32]), Leased>,
 }
 
 /// Which key, of which tenant, under which of the configured contexts.
@@ -74,6 +68,28 @@ struct Slot {
     tenant: TenantId,
     context: usize,
     key_id: KeyId,
+}
+
+/// A data key that may be used for a while.
+#[derive(Debug, Clone)]
+struct Leased {
+    key: Arc<UnwrappedKey>,
+    until: Instant,
+}
+
+/// The key that seals a tenant's new items.
+#[derive(Debug, Clone)]
+struct Current {
+    leased: Leased,
+    rotates: Instant,
+}
+
+/// A record that was read and may be asked for.
+struct Wanted {
+    attribute: String,
+    slot: Slot,
+    record: KeyRecord,
+    stored: Box<[u8]>,
 }
 
 impl DataKeys {
@@ -86,7 +102,9 @@ impl DataKeys {
             service,
             time,
             contexts,
-            current: Cache::builder().max_capacity(capacity).time_to_live(rotation).build(),
+            rotation,
+            max_age,
+            current: Cache::builder().max_capacity(capacity).expire_after(UntilItRotates).build(),
             pinned: Cache::builder().max_capacity(capacity).time_to_live(PINNED).build(),
             unwrapped: Cache::builder().max_capacity(capacity).time_to_live(max_age).build(),
             flights: Cache::builder().max_capacity(capacity).time_to_live(FLIGHT).build(),
@@ -100,61 +118,67 @@ impl DataKeys {
         tenant: &TenantId,
         token: Option<&str>,
     ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        let current = self.pinned_record(tenant, token).await?;
-        match self.unwrap_current(tenant, &current).await {
-            Ok(Some(key)) => return Ok(key),
-            // The alias was re-pointed, or the record is not what KMS says it is: seal under a new key.
-            Ok(None) => {}
-            Err(error) if error.kind() == KeyServiceErrorKind::IncorrectKey => {}
-            Err(error) => return Err(error),
+        let current = match token {
+            None => self.current(tenant).await?,
+            Some(token) => {
+                let pinned = self.pinned.try_get_with((tenant.clone(), token.to_owned()), self.current(tenant)).await;
+                pinned.map_err(unshared)?
+            }
+        };
+        if Instant::now() < current.leased.until {
+            return Ok(current.leased.key);
         }
-        self.current.invalidate(tenant).await;
-        if let Some(token) = token {
-            self.pinned.invalidate(&(tenant.clone(), token.to_owned())).await;
+        match self.renewed(tenant, &current).await? {
+            Some(leased) => {
+                let key = Arc::clone(&leased.key);
+                let renewed = Current { leased, ..current };
+                match token {
+                    None => self.current.insert(tenant.clone(), renewed).await,
+                    Some(token) => self.pinned.insert((tenant.clone(), token.to_owned()), renewed).await,
+                }
+                Ok(key)
+            }
+            None => {
+                self.current.invalidate(tenant).await;
+                if let Some(token) = token {
+                    self.pinned.invalidate(&(tenant.clone(), token.to_owned())).await;
+                }
+                Ok(self.current(tenant).await?.leased.key)
+            }
         }
-        let current = self.pinned_record(tenant, token).await?;
-        let key = self.unwrap_current(tenant, &current).await?;
-        key.ok_or_else(|| KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unexpected))
     }
 
-    async fn pinned_record(
-        &self,
-        tenant: &TenantId,
-        token: Option<&str>,
-    ) -> Result<Arc<StoredRecord>, KeyServiceError> {
-        let Some(token) = token else { return self.current_record(tenant).await };
-        let pin = (tenant.clone(), token.to_owned());
-        let pinned = self.pinned.try_get_with(pin, self.current_record(tenant)).await;
-        pinned.map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
+    /// The tenant's current key; makes one when there is none.
+    async fn current(&self, tenant: &TenantId) -> Result<Current, KeyServiceError> {
+        if let Some(current) = self.current.get(tenant).await {
+            return Ok(current);
+        }
+        self.current.try_get_with_by_ref(tenant, self.generate(tenant)).await.map_err(unshared)
     }
 
-    async fn unwrap_current(
-        &self,
-        tenant: &TenantId,
-        current: &StoredRecord,
-    ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
-        let StoredRecord { record, stored } = current;
-        self.unwrap(self.slot(tenant, Self::CURRENT, record.key_id), record, stored).await
-    }
-
-    /// The record of the tenant's current data key; makes one when there is none.
-    async fn current_record(&self, tenant: &TenantId) -> Result<Arc<StoredRecord>, KeyServiceError> {
-        let made = self.current.try_get_with_by_ref(tenant, self.generate(tenant)).await;
-        made.map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
-    }
-
-    async fn generate(&self, tenant: &TenantId) -> Result<Arc<StoredRecord>, KeyServiceError> {
+    async fn generate(&self, tenant: &TenantId) -> Result<Current, KeyServiceError> {
+        let begun = Instant::now();
         let context = EncryptionContext::new(tenant, &self.contexts[Self::CURRENT]);
         let made = self.service.generate_data_key(tenant, &context).await?;
         let key = UnwrappedKey::generated(&made.data_key, self.now(), &context, made.kek, made.wrapped);
-        let current = StoredRecord { record: key.record().clone(), stored: key.stored_record().into() };
-        self.unwrapped.insert(self.slot(tenant, Self::CURRENT, current.record.key_id), Arc::new(key)).await;
-        Ok(Arc::new(current))
+        let leased = Leased { key: Arc::new(key), until: begun + self.max_age };
+        let slot = self.slot(tenant, Self::CURRENT, leased.key.record().key_id);
+        self.unwrapped.insert(slot, leased.clone()).await;
+        Ok(Current { leased, rotates: begun + self.rotation })
+    }
+
+    /// A current key whose lease has ended, asked for again; none when KMS does not take it for the tenant's any more, as after the
+    /// alias was re-pointed: then new items need a new key.
+    async fn renewed(&self, tenant: &TenantId, current: &Current) -> Result<Option<Leased>, KeyServiceError> {
+        let key = &current.leased.key;
+        let slot = self.slot(tenant, Self::CURRENT, key.record().key_id);
+        match self.unwrap(slot, key.record(), key.stored_record()).await {
+            Err(error) if error.kind() == KeyServiceErrorKind::IncorrectKey => Ok(None),
+            result => result,
+        }
     }
 
     /// The keys that open items relying on these stored records, each asked for once and all at the same time.
-    ///
-    /// Each record comes with the attribute in which it was found, for the error's sake.
     pub(crate) async fn opening_keys(
         &self,
         tenant: &TenantId,
@@ -170,9 +194,9 @@ impl DataKeys {
         }
         let asked = stream::iter(wanted)
             .map(|Wanted { attribute, slot, record, stored }| async move {
-                let key = self.unwrap(slot, &record, &stored).await?;
-                let key = key.ok_or_else(|| OpenError::attribute(&attribute, OpenFault::ForgedRecord))?;
-                Ok::<_, OpeningKeyError>((stored, key))
+                let leased = self.unwrap(slot, &record, &stored).await?;
+                let leased = leased.ok_or_else(|| OpenError::attribute(&attribute, OpenFault::ForgedRecord))?;
+                Ok::<_, OpeningKeyError>((stored, leased.key))
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
             .try_collect::<Vec<_>>()
@@ -185,9 +209,9 @@ impl DataKeys {
     async fn verified(&self, tenant: &TenantId, stored: &[u8]) -> Option<Arc<UnwrappedKey>> {
         let key_id = KeyRecord::claimed_key_id(stored)?;
         for context in 0..self.contexts.len() {
-            let key = self.unwrapped.get(&self.slot(tenant, context, key_id)).await;
-            if key.as_ref().is_some_and(|key| key.stored_record() == stored) {
-                return key;
+            let leased = self.leased(&self.slot(tenant, context, key_id)).await;
+            if let Some(key) = leased.map(|leased| leased.key).filter(|key| key.stored_record() == stored) {
+                return Some(key);
             }
         }
         None
@@ -203,23 +227,17 @@ impl DataKeys {
         }
     }
 
-    /// Which of the configured contexts, if any, a record was made for. Compared before anything is asked of KMS.
+    /// Which of the configured contexts, if any, a record was made for.
     fn configured_context(&self, tenant: &TenantId, record: &KeyRecord) -> Option<usize> {
-        self.contexts
-            .iter()
-            .position(|pairs| *record.context() == *KeyRecord::context_bytes(&EncryptionContext::new(tenant, pairs)))
+        let bytes = |pairs| KeyRecord::context_bytes(&EncryptionContext::new(tenant, pairs));
+        self.contexts.iter().position(|pairs| *record.context() == *bytes(pairs))
     }
 
     /// The key of a record, from the cache or from KMS; none when the record does not belong to the key that it names.
-    async fn unwrap(
-        &self,
-        slot: Slot,
-        record: &KeyRecord,
-        stored: &[u8],
-    ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
-        if let Some(key) = self.unwrapped.get(&slot).await {
-            match key.serves(record, stored) {
-                Serves::Yes => return Ok(Some(key)),
+    async fn unwrap(&self, slot: Slot, record: &KeyRecord, stored: &[u8]) -> Result<Option<Leased>, KeyServiceError> {
+        if let Some(leased) = self.leased(&slot).await {
+            match leased.key.serves(record, stored) {
+                Serves::Yes => return Ok(Some(leased)),
                 Serves::Forged => return Ok(None),
                 Serves::AskAgain => {}
             }
@@ -227,9 +245,9 @@ impl DataKeys {
         let digest: [u8; 32] = Sha256::digest(stored).into();
         let flight = self.flights.try_get_with((slot.clone(), digest), self.ask(&slot, record)).await;
         match flight {
-            Ok(key) => {
-                self.unwrapped.insert(slot, Arc::clone(&key)).await;
-                Ok(Some(key))
+            Ok(leased) => {
+                self.unwrapped.insert(slot, leased.clone()).await;
+                Ok(Some(leased))
             }
             Err(error) => match &*error {
                 Unwrapping::Forged => Ok(None),
@@ -238,14 +256,21 @@ impl DataKeys {
         }
     }
 
-    async fn ask(&self, slot: &Slot, record: &KeyRecord) -> Result<Arc<UnwrappedKey>, Unwrapping> {
+    /// What is in the cache and may still be used.
+    async fn leased(&self, slot: &Slot) -> Option<Leased> {
+        self.unwrapped.get(slot).await.filter(|leased| Instant::now() < leased.until)
+    }
+
+    async fn ask(&self, slot: &Slot, record: &KeyRecord) -> Result<Leased, Unwrapping> {
+        let until = Instant::now() + self.max_age;
         let context = EncryptionContext::new(&slot.tenant, &self.contexts[slot.context]);
         let asked = self.service.unwrap_data_key(&slot.tenant, &context, &record.kek, &record.wrapped);
         let answer = asked.await.map_err(Unwrapping::Failed)?;
         if !answer.kek.is_same_key(&record.kek) {
             return Err(Unwrapping::Forged);
         }
-        UnwrappedKey::verify(record.clone(), &answer.data_key).map(Arc::new).ok_or(Unwrapping::Forged)
+        let key = UnwrappedKey::verify(record.clone(), &answer.data_key).ok_or(Unwrapping::Forged)?;
+        Ok(Leased { key: Arc::new(key), until })
     }
 
     fn slot(&self, tenant: &TenantId, context: usize, key_id: KeyId) -> Slot {
@@ -259,11 +284,29 @@ impl DataKeys {
     }
 }
 
-/// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
-const PINNED: Duration = Duration::from_secs(600);
+/// An error that several callers waited for.
+fn unshared(error: Arc<KeyServiceError>) -> KeyServiceError {
+    (*error).clone()
+}
 
-/// How long what a flight brought is kept beside `unwrapped`: as good as not at all.
-const FLIGHT: Duration = Duration::from_millis(1);
+/// Renewing a lease does not put off the rotation.
+struct UntilItRotates;
+
+impl Expiry<TenantId, Current> for UntilItRotates {
+    fn expire_after_create(&self, _: &TenantId, current: &Current, now: Instant) -> Option<Duration> {
+        Some(current.rotates.saturating_duration_since(now))
+    }
+
+    fn expire_after_update(
+        &self,
+        tenant: &TenantId,
+        current: &Current,
+        now: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(tenant, current, now)
+    }
+}
 
 #[derive(Debug)]
 enum Unwrapping {

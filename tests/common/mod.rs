@@ -6,15 +6,25 @@
     reason = "shared by test binaries that each use a part of it"
 )]
 
+pub mod tap;
+pub mod wire;
+
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
+use aws_smithy_runtime_api::client::http::HttpClient;
+use aws_types::SdkConfig;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use serde::{Deserialize, Serialize};
 use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, Record, Tenant, TenantId, TenantSeal, TenantSealBuilder};
+use tenantseal::{AliasTemplate, Item, Record, Tenant, TenantId, TenantSeal, TenantSealBuilder};
 use tenantseal_local::Stack;
+
+use tap::Tap;
 
 pub const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeys";
 
@@ -54,7 +64,9 @@ pub fn id(tenant: &str) -> TenantId {
 pub struct World {
     pub stack: Stack,
     pub admin: aws_sdk_kms::Client,
-    pub app: aws_types::SdkConfig,
+    pub app: SdkConfig,
+    /// The application's own credentials.
+    pub credentials: Credentials,
     pub plain: aws_sdk_dynamodb::Client,
     pub tenancy: Tenancy,
 }
@@ -73,9 +85,10 @@ impl World {
             .create()
             .unwrap();
         let admin = aws_sdk_kms::Client::new(&stack.sdk_config(&admin));
+        let credentials = Credentials::from(&app);
         let app = stack.sdk_config(&app);
         let plain = aws_sdk_dynamodb::Client::new(&app);
-        let world = Self { stack, admin, app, plain, tenancy };
+        let world = Self { stack, admin, app, credentials, plain, tenancy };
         world.create_table("crm").await;
         for tenant in tenants {
             world.onboard(tenant).await;
@@ -92,19 +105,37 @@ impl World {
         key.arn.unwrap()
     }
 
+    /// Creates a table with the keys of [`Contact`].
     pub async fn create_table(&self, name: &str) {
-        let attribute = |name: &str| {
-            let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-            attribute.build().unwrap()
+        self.create_table_with(name, ScalarAttributeType::S).await;
+    }
+
+    /// The same with sort keys of another type, and the indexes `by-company` and `by-company-and-tenant` of
+    /// whole items.
+    pub async fn create_table_with(&self, name: &str, sort: ScalarAttributeType) {
+        let attribute = |name: &str, kind: ScalarAttributeType| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
         };
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+        let index = |name: &str, sort: &str| {
+            GlobalSecondaryIndex::builder()
+                .index_name(name)
+                .key_schema(key("company", KeyType::Hash))
+                .key_schema(key(sort, KeyType::Range))
+                .projection(Projection::builder().projection_type(ProjectionType::All).build())
+                .build()
+                .unwrap()
+        };
         self.plain
             .create_table()
             .table_name(name)
-            .attribute_definitions(attribute("tenant_id"))
-            .attribute_definitions(attribute("contact_id"))
+            .attribute_definitions(attribute("tenant_id", ScalarAttributeType::S))
+            .attribute_definitions(attribute("contact_id", sort))
+            .attribute_definitions(attribute("company", ScalarAttributeType::S))
             .key_schema(key("tenant_id", KeyType::Hash))
             .key_schema(key("contact_id", KeyType::Range))
+            .global_secondary_indexes(index("by-company", "contact_id"))
+            .global_secondary_indexes(index("by-company-and-tenant", "tenant_id"))
             .billing_mode(BillingMode::PayPerRequest)
             .send()
             .await
@@ -123,11 +154,79 @@ impl World {
         self.seal().tenant(&id(tenant))
     }
 
+    /// The application's configuration over an HTTP client of the test's.
+    pub fn over(&self, http: impl HttpClient + 'static) -> SdkConfig {
+        self.app.clone().into_builder().http_client(http).build()
+    }
+
+    /// A tenant whose calls to every service go over an HTTP client of the test's.
+    pub fn tenant_over(&self, tenant: &str, http: impl HttpClient + 'static) -> Tenant {
+        self.builder().build(&self.over(http)).unwrap().tenant(&id(tenant))
+    }
+
+    /// The application's configuration with a tap before DynamoDB, before KMS and before STS.
+    pub async fn tapped(&self) -> (Taps, SdkConfig) {
+        let taps = Taps {
+            dynamodb: Tap::before(self.stack.dynamodb_url()).await,
+            kms: Tap::before(self.stack.kms_url()).await,
+            sts: Tap::before(self.stack.sts_url()).await,
+        };
+        let endpoints = Endpoints([&taps.dynamodb, &taps.kms, &taps.sts].map(|tap| tap.url().to_owned()));
+        (taps, self.app.clone().into_builder().service_config(endpoints).build())
+    }
+
+    /// How many calls KMS and STS have received from tenants' sessions and applications, onboarding left out.
+    pub fn key_calls(&self) -> u64 {
+        ["AssumeRole", "GenerateDataKey", "Decrypt"].map(|operation| self.stack.calls().count(operation)).iter().sum()
+    }
+
+    /// Puts an item as someone with access to the table alone would.
+    pub async fn plant(&self, item: Item) {
+        self.plain.put_item().table_name("crm").set_item(Some(item)).send().await.unwrap();
+    }
+
     /// What DynamoDB really stores.
     pub async fn stored(&self, tenant: &str, contact: &str) -> HashMap<String, AttributeValue> {
         let request = self.plain.get_item().table_name("crm").set_key(Some(key(tenant, contact)));
         request.send().await.unwrap().item.unwrap()
     }
+}
+
+/// The taps before the three services.
+pub struct Taps {
+    pub dynamodb: Tap,
+    pub kms: Tap,
+    pub sts: Tap,
+}
+
+#[derive(Debug)]
+struct Endpoints([String; 3]);
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let at = ["DynamoDB", "KMS", "STS"].iter().position(|service| *service == key.service_id())?;
+        (key.env() == "AWS_ENDPOINT_URL").then(|| self.0[at].clone())
+    }
+}
+
+/// This library's error in an SDK error, cloned out of it.
+pub fn sealing_error<T: std::fmt::Debug, E: std::error::Error + 'static>(result: Result<T, E>) -> tenantseal::Error {
+    let error = result.expect_err("the operation should have failed");
+    match tenantseal::Error::of(&error) {
+        Some(ours) => ours.clone(),
+        None => panic!("not an error of this library: {error:?}"),
+    }
+}
+
+/// A contact as an item.
+pub fn item(contact: &Contact) -> Item {
+    serde_dynamo::to_item(contact).unwrap()
+}
+
+/// A text that occurs nowhere else.
+pub fn canary() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("canary-{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }
 
 pub fn key(tenant: &str, contact: &str) -> HashMap<String, AttributeValue> {

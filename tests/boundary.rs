@@ -1,0 +1,16 @@
+//! Each tenant boundary, tried from the wrong side, and tables whose bytes someone else chose.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+#[path = "boundary/bytes.rs"]
+mod bytes;
+#[path = "boundary/forged.rs"]
+mod forged;
+#[path = "boundary/lies.rs"]
+mod lies;
+#[path = "boundary/many.rs"]
+mod many;
+#[path = "boundary/tenants.rs"]
+mod tenants;

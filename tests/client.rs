@@ -1,0 +1,16 @@
+//! The client is a genuine one: existing code does not notice it, and when a piece of it is missing nothing goes out.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+#[path = "client/drop_in.rs"]
+mod drop_in;
+#[path = "client/inputs.rs"]
+mod inputs;
+#[path = "client/replaced.rs"]
+mod replaced;
+#[path = "client/retries.rs"]
+mod retries;
+#[path = "client/runtimes.rs"]
+mod runtimes;

@@ -1,0 +1,14 @@
+//! Data keys and credentials: what is asked of KMS and STS, how often, by whom, and what their errors mean.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+#[path = "keys/cache.rs"]
+mod cache;
+#[path = "keys/conformance.rs"]
+mod conformance;
+#[path = "keys/errors.rs"]
+mod errors;
+#[path = "keys/sessions.rs"]
+mod sessions;

@@ -1,0 +1,158 @@
+//! Sessions: one per tenant, named after it, renewed in time; and the mode without them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use futures_util::future::join_all;
+use tenantseal::{TenantSeal, keys::KeyServiceErrorKind};
+
+use crate::common::{Contact, World, contact, id};
+
+#[tokio::test]
+async fn decrypt_always_names_the_alias_and_the_context_in_the_tenants_session() {
+    let world = World::start(&["acme"]).await;
+    world.tenant("acme").records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
+    world.tenant("acme").records::<Contact>().get("c-1").await.unwrap();
+    let records = world.stack.calls().records();
+    let decrypts: Vec<_> = records.iter().filter(|record| record.call.operation == "Decrypt").collect();
+    assert_eq!(decrypts.len(), 1);
+    let call = &decrypts[0].call;
+    assert_eq!(call.key_id.as_deref(), Some("alias/customer-acme"));
+    assert_eq!(call.session_name.as_deref(), Some("tenant-acme"));
+    assert_eq!(call.encryption_context.get("tenant").map(String::as_str), Some("acme"));
+    let principal = call.principal.as_deref().unwrap();
+    assert!(principal.ends_with("assumed-role/TenantKeys/tenant-acme"), "{principal}");
+}
+
+#[tokio::test]
+async fn credentials_that_expired_at_aws_are_renewed() {
+    let world = World::start(&["acme"]).await;
+    let seal = world.builder().data_key_max_age(Duration::from_millis(50)).build(&world.app).unwrap();
+    let acme = seal.tenant(&id("acme"));
+    acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
+    world.stack.clock().advance(Duration::from_secs(2 * 60 * 60));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
+    assert_eq!(world.stack.calls().count("AssumeRole"), 2);
+}
+
+#[tokio::test]
+async fn many_calls_whose_credentials_are_refused_renew_them_once_also_when_the_refusals_come_one_after_the_other() {
+    for apart in [Duration::ZERO, Duration::from_millis(40)] {
+        let world = World::start(&["acme"]).await;
+        for at in 0..12 {
+            world.tenant("acme").records::<Contact>().put(&contact("acme", &format!("c-{at}"))).await.unwrap();
+        }
+        let acme = world.tenant("acme");
+        acme.records::<Contact>().put(&contact("acme", "own")).await.unwrap();
+        world.stack.calls().reset();
+        world.stack.clock().advance(Duration::from_secs(2 * 60 * 60));
+        for nth in 0..12 {
+            let calls = AtomicUsize::new(0);
+            let late = world.stack.faults().on("Decrypt");
+            late.when(move |_| calls.fetch_add(1, Ordering::SeqCst) == nth).delay(apart * u32::try_from(nth).unwrap());
+        }
+        let page = acme.dynamodb().scan().table_name("crm").send().await.unwrap();
+        assert_eq!(page.items().len(), 13);
+        let calls = world.stack.calls().count("AssumeRole");
+        assert!(calls <= 2, "12 calls with expired credentials, {apart:?} apart, assumed the role {calls} times");
+    }
+}
+
+/// Counts how often the application's own credentials are asked for.
+#[derive(Debug)]
+struct Counting {
+    credentials: Credentials,
+    fetched: Arc<AtomicUsize>,
+}
+
+impl ProvideCredentials for Counting {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.fetched.fetch_add(1, Ordering::SeqCst);
+        future::ProvideCredentials::ready(Ok(self.credentials.clone()))
+    }
+}
+
+#[tokio::test]
+async fn the_applications_own_credentials_are_not_fetched_again_for_each_tenant() {
+    let tenants: Vec<String> = (0..150).map(|at| format!("t{at}")).collect();
+    let world = World::start(&tenants.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let counting = Counting { credentials: world.credentials.clone(), fetched: Arc::clone(&fetched) };
+    let counting = SharedCredentialsProvider::new(counting);
+    let app = world.app.clone().into_builder().credentials_provider(counting);
+    let cache = aws_smithy_runtime::client::identity::IdentityCache::lazy().build();
+    let seal = world.builder().build(&app.identity_cache(cache).build()).unwrap();
+    for tenant in &tenants {
+        seal.tenant(&id(tenant)).records::<Contact>().put(&contact(tenant, "c-1")).await.unwrap();
+    }
+    let fetched = fetched.load(Ordering::SeqCst);
+    assert!(fetched <= 4, "the application's credentials were fetched {fetched} times for 150 tenants");
+}
+
+#[tokio::test]
+async fn the_mode_without_sessions_sends_the_alias_arn() {
+    let world = World::start(&[]).await;
+    let keys = world.stack.account("111111111111").unwrap();
+    let allow = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let service = keys.user("service").permission(allow).create().unwrap();
+    let key = world.admin.create_key().send().await.unwrap().key_metadata.unwrap();
+    world.admin.create_alias().alias_name("alias/customer-acme").target_key_id(key.key_id).send().await.unwrap();
+    let config = world.stack.sdk_config(&service);
+    let build = || {
+        let builder = TenantSeal::builder().ambient_credentials("111111111111").record::<Contact>();
+        builder.build(&config).unwrap().tenant(&id("acme"))
+    };
+    world.plain.list_tables().send().await.unwrap();
+    let stored = build().seal("crm", crate::common::item(&contact("acme", "c-1"))).await.unwrap();
+    let opened = build().open("crm", stored).await.unwrap();
+    assert_eq!(opened, crate::common::item(&contact("acme", "c-1")));
+    let records = world.stack.calls().records();
+    let used: Vec<_> =
+        records.iter().filter(|record| ["GenerateDataKey", "Decrypt"].contains(&&*record.call.operation)).collect();
+    assert_eq!(used.len(), 2);
+    for record in used {
+        assert_eq!(record.call.key_id.as_deref(), Some("arn:aws:kms:us-east-1:111111111111:alias/customer-acme"));
+    }
+    assert_eq!(world.stack.calls().count("AssumeRole"), 0);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_had_fails_its_tenant_alone_and_is_asked_for_again() {
+    let world = World::start(&["acme", "globex"]).await;
+    let seal = world.seal();
+    let (acme, globex) = (seal.tenant(&id("acme")), seal.tenant(&id("globex")));
+    world
+        .stack
+        .faults()
+        .on("AssumeRole")
+        .when(|call| call.session_name.as_deref() == Some("tenant-acme"))
+        .fail("AccessDenied", 403);
+    let error = acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap_err();
+    assert!(matches!(error, tenantseal::Error::Key(error) if error.kind() == KeyServiceErrorKind::Denied));
+    globex.records::<Contact>().put(&contact("globex", "c-1")).await.unwrap();
+    world.stack.faults().clear();
+    acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_serves_all_keys_of_its_tenant() {
+    let world = World::start(&["acme"]).await;
+    for at in 0..5 {
+        world.tenant("acme").records::<Contact>().put(&contact("acme", &format!("c-{at}"))).await.unwrap();
+    }
+    world.stack.calls().reset();
+    let acme = world.tenant("acme");
+    let contacts: Vec<String> = (0..5).map(|at| format!("c-{at}")).collect();
+    let records = acme.records::<Contact>();
+    for found in join_all(contacts.iter().map(|contact_id| records.get(contact_id))).await {
+        assert!(found.unwrap().is_some());
+    }
+    assert_eq!((world.stack.calls().count("AssumeRole"), world.stack.calls().count("Decrypt")), (1, 5));
+}

@@ -1,0 +1,190 @@
+//! A caller adds interceptors of its own: they see what their process may see, and open no way out.
+
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut,
+    FinalizerInterceptorContextRef,
+};
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use tenantseal::{Error, Refusal, SealError};
+
+use crate::common::{Contact, World, canary, contact, id, item, key, s, sealing_error, tap};
+use crate::{assert_not_logged, log};
+
+/// Looks at everything and changes nothing, except that it touches what may be modified.
+#[derive(Debug)]
+struct Busy;
+
+impl Intercept for Busy {
+    fn name(&self) -> &'static str {
+        "busy"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let _ = context.input_mut();
+        Ok(())
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        context.request_mut().headers_mut().insert("x-busy", "yes");
+        Ok(())
+    }
+
+    fn modify_before_completion(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let _ = context.output_or_error_mut();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_interceptor_of_the_callers_changes_nothing_about_what_is_sent_and_logged() {
+    log();
+    let world = World::start(&["acme"]).await;
+    let (taps, app) = world.tapped().await;
+    let acme = world.builder().build(&app).unwrap().tenant(&id("acme"));
+    let secret = canary();
+    let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
+    let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(Busy);
+    for dynamodb in [acme.dynamodb(), acme.dynamodb_with(config)] {
+        let put =
+            dynamodb.put_item().table_name("crm").set_item(Some(item(&marked))).return_values(ReturnValue::AllOld);
+        put.customize().interceptor(Busy).send().await.unwrap();
+        let failed = dynamodb.put_item().table_name("crm").set_item(Some(item(&marked)));
+        let failed = failed.condition_expression("attribute_not_exists(email)");
+        let failed =
+            failed.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).customize();
+        failed.interceptor(Busy).send().await.unwrap_err();
+        let get = dynamodb.get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+        let got = get.customize().interceptor(Busy).send().await.unwrap();
+        assert_eq!(got.item, Some(item(&marked)));
+        let scan = dynamodb.scan().table_name("crm").customize().interceptor(Busy).send().await.unwrap();
+        assert_eq!(scan.items(), [item(&marked)]);
+    }
+    assert_eq!(tap::find(&taps.dynamodb.sent(), &secret), None);
+    assert_not_logged(&secret);
+}
+
+/// Adds an attribute to every item that is put.
+struct Adds(&'static str, String);
+
+/// The SDK logs the `Debug` of interceptors.
+impl std::fmt::Debug for Adds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Adds(..)")
+    }
+}
+
+impl Intercept for Adds {
+    fn name(&self) -> &'static str {
+        "adds"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input: &mut PutItemInput = context.input_mut().downcast_mut().unwrap();
+        let mut item = input.item.clone().unwrap();
+        item.insert(self.0.to_owned(), s(&self.1));
+        input.item = Some(item);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_hook_adds_to_the_input_is_sealed_or_refused() {
+    log();
+    let world = World::start(&["acme"]).await;
+    let (taps, app) = world.tapped().await;
+    let acme = world.builder().build(&app).unwrap().tenant(&id("acme"));
+    let secret = canary();
+    let put = || acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
+
+    put().customize().interceptor(Adds("notes", secret.clone())).send().await.unwrap();
+    let stored = acme.records::<Contact>().get("c-1").await.unwrap().unwrap();
+    assert_eq!(stored.notes.as_ref(), Some(&secret));
+
+    let sent = taps.dynamodb.requests();
+    let undeclared = put().customize().interceptor(Adds("undeclared", secret.clone())).send().await;
+    let error = sealing_error(undeclared);
+    assert!(matches!(error, Error::Seal(SealError::Undeclared(_))), "{error}");
+    let header = sealing_error(put().customize().interceptor(Adds("_seal", secret.clone())).send().await);
+    assert!(matches!(header, Error::Seal(SealError::Reserved(_))), "{header}");
+    let foreign = sealing_error(put().customize().interceptor(Adds("tenant_id", "globex".to_owned())).send().await);
+    assert!(matches!(foreign, Error::Refused(Refusal::Key(_))), "{foreign}");
+    assert_eq!(taps.dynamodb.requests(), sent);
+
+    let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(Adds("undeclared", secret.clone()));
+    let put = acme.dynamodb_with(config).put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
+    sealing_error(put.send().await);
+    assert_eq!(tap::find(&taps.dynamodb.sent(), &secret), None);
+    assert_not_logged(&secret);
+}
+
+/// Fails after the operation is over, as an interceptor that keeps statistics may.
+#[derive(Debug)]
+struct FailsAtTheEnd;
+
+impl Intercept for FailsAtTheEnd {
+    fn name(&self) -> &'static str {
+        "fails at the end"
+    }
+
+    fn read_after_execution(
+        &self,
+        _: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        Err("statistics are full".into())
+    }
+}
+
+#[tokio::test]
+async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
+    log();
+    let world = World::start(&["acme"]).await;
+    let acme = world.tenant("acme");
+    let secret = canary();
+    let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
+    acme.records::<Contact>().put(&marked).await.unwrap();
+    let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+    get.customize().interceptor(FailsAtTheEnd).send().await.unwrap_err();
+    let scan = acme.dynamodb().scan().table_name("crm");
+    scan.customize().interceptor(FailsAtTheEnd).send().await.unwrap_err();
+    assert_not_logged(&secret);
+}
+
+#[tokio::test]
+async fn an_interceptor_that_fails_at_the_end_has_no_item_logged_that_a_failed_condition_shows() {
+    log();
+    let world = World::start(&["acme"]).await;
+    let acme = world.tenant("acme");
+    let secret = canary();
+    let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
+    acme.records::<Contact>().put(&marked).await.unwrap();
+    let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
+    let put = put.condition_expression("attribute_not_exists(email)");
+    let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    put.customize().interceptor(FailsAtTheEnd).send().await.unwrap_err();
+    assert_not_logged(&secret);
+}
