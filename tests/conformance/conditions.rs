@@ -93,6 +93,14 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("title = grade OR NOT flag = :v", v(yes()), Fails),
         ("pk <> :v AND attribute_exists(sk)", v(s("other")), Holds),
         ("title = city", vec![], Fails),
+        ("title=:v AND(grade<:w)", vec![(":v", s("title")), (":w", n(9))], Holds),
+        ("not (NOT title = :v)", v(s("title")), Holds),
+        ("title = :v\n\tor  grade = :w", vec![(":v", s("x")), (":w", n(7))], Holds),
+        (":v BETWEEN title AND :w", vec![(":v", s("u")), (":w", s("z"))], Holds),
+        (":v IN (city, title)", v(s("title")), Holds),
+        ("begins_with(title, city)", vec![], Fails),
+        ("size(doc.a) = :v AND contains(doc.a.b, :v)", v(n(1)), Holds),
+        ("attribute_not_exists(doc.email) AND attribute_exists(#list[1].y)", vec![], Holds),
         // Whether an encrypted attribute exists.
         ("attribute_exists(email)", vec![], Holds),
         ("attribute_not_exists(email)", vec![], Fails),
@@ -102,6 +110,7 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("NOT attribute_exists(profile)", vec![], Fails),
         ("attribute_exists(email) AND title = :v", v(s("title")), Holds),
         ("attribute_exists(memo) OR grade > :v", v(n(1)), Holds),
+        ("(attribute_exists(email))and(NOT(attribute_exists(memo)))", vec![], Holds),
         // What cannot be asked of a ciphertext.
         ("email = :v", v(s("a@example.org")), Refused(true, "Expression EncryptedCondition email")),
         ("email <> :v", v(s("a@example.org")), Refused(false, "Expression EncryptedCondition email")),

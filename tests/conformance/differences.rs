@@ -357,4 +357,10 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "ExpressionAttributeValues must not be empty; it does not look.",
         tenant: AsPlain,
     },
+    Difference {
+        case: "a scan that starts at an encrypted attribute is an error",
+        wrong: Second,
+        reason: "A start key has exactly the attributes of the key (Scan, ExclusiveStartKey); it does not look.",
+        tenant: AsPlain,
+    },
 ];

@@ -57,6 +57,10 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("attribute_exists(email) OR attribute_exists(amount)", vec![]),
         ("attribute_not_exists(secret) AND size(title) > :v", v(n(3))),
         ("title > :v", v(n(2))),
+        ("(title = :v)", v(s("two"))),
+        ("(title = :v) OR (grade = :w)", vec![(":v", s("two")), (":w", n(1))]),
+        ("(attribute_exists(email))", vec![]),
+        ("title = :v OR title = :w OR city = :w", vec![(":v", s("two")), (":w", s("three"))]),
     ]
 }
 

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 pub struct Halved(SharedHttpClient);
 
 impl Halved {
-    pub fn new() -> SharedHttpClient {
+    pub fn client() -> SharedHttpClient {
         let plugin = default_http_client_plugin_v2(BehaviorVersion::latest()).unwrap();
         let components = RuntimeComponentsBuilder::new("conformance");
         SharedHttpClient::new(Self(plugin.runtime_components(&components).http_client().unwrap()))

@@ -31,6 +31,11 @@ pub fn cases() -> Vec<Case> {
         case!(a_global_index_without_the_header_gives_its_plain_attributes),
         case!(a_global_index_whose_sort_key_is_the_tenants),
         case!(a_global_index_whose_sort_key_begins_with_the_tenant),
+        case!(a_global_index_whose_sort_key_is_the_tenants_without_a_condition_on_it),
+        case!(a_global_index_with_a_filter_in_parentheses),
+        case!(a_global_index_with_a_filter_on_the_key_of_the_table),
+        case!(a_global_index_without_the_header_is_projected).refused("Open Attribute NoHeader email"),
+        case!(all_projected_attributes_of_indexes),
         case!(a_global_index_follows_updates),
         case!(a_global_index_cannot_be_read_consistently).validation(),
         case!(an_index_that_is_not_there_is_an_error).validation(),
@@ -269,5 +274,47 @@ async fn an_index_key_of_another_type_is_an_error(db: &Client, t: &Ctx) -> Outco
         t.put(db, "1", [("city", n(1))]).send().await,
         t.put(db, "1", [("city", s(""))]).send().await,
         t.get(db, "1").send().await,
+    ]
+}
+
+async fn a_global_index_whose_sort_key_is_the_tenants_without_a_condition_on_it(db: &Client, t: &Ctx) -> Outcome {
+    let sk = format!("{}-shared", t.number);
+    t.seed(db, &sk, [("email", s("e")), ("title", s("t"))]).await;
+    let query = || t.query_where(db, "sk = :sk").index_name("by_sk").expression_attribute_values(":sk", s(&sk));
+    outcome![
+        query().send().await,
+        query().filter_expression("title = :t").expression_attribute_values(":t", s("t")).send().await,
+    ]
+}
+
+async fn a_global_index_with_a_filter_in_parentheses(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let query = || by_city(db, t).expression_attribute_values(":t", s("title 3"));
+    outcome![
+        query().filter_expression("(title = :t)").send().await,
+        query().filter_expression("(title = :t) OR (attribute_not_exists(email))").send().await,
+        query().filter_expression("title = :t OR attribute_exists(memo)").send().await,
+    ]
+}
+
+async fn a_global_index_with_a_filter_on_the_key_of_the_table(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let query = |pk| by_city(db, t).filter_expression("pk = :pk").expression_attribute_values(":pk", pk);
+    outcome![query(t.pk()).send().await, query(t.pk_of("other")).send().await]
+}
+
+async fn a_global_index_without_the_header_is_projected(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    outcome![by_owner(db, t, "by_owner_unsealed").projection_expression("email, title").send().await]
+}
+
+async fn all_projected_attributes_of_indexes(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let select = Select::AllProjectedAttributes;
+    outcome![
+        by_city(db, t).select(select.clone()).send().await,
+        by_status(db, t).select(select.clone()).send().await,
+        by_owner(db, t, "by_owner").select(select.clone()).send().await,
+        local(db, t, "by_due").select(select).send().await,
     ]
 }

@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         case!(legacy_conditions_are_refused).refused("Legacy"),
         case!(legacy_updates_are_refused).refused("Legacy"),
         case!(legacy_projections_are_refused).refused("Legacy"),
+        case!(legacy_key_conditions_are_refused).refused("Legacy"),
         case!(an_expression_over_4_kilobytes_is_an_error).invalid("Expression TooLong"),
         case!(more_than_100_operands_of_in_are_an_error).invalid("Expression TooManyOperands"),
     ]
@@ -247,4 +248,11 @@ async fn more_than_100_operands_of_in_are_an_error(db: &Client, t: &Ctx) -> Outc
     let values = operands.iter().map(|name| (name.clone(), s(name.as_str()))).collect();
     let delete = t.delete(db, "1").condition_expression(format!("title IN ({})", operands.join(", ")));
     outcome![delete.set_expression_attribute_values(Some(values)).send().await]
+}
+
+async fn legacy_key_conditions_are_refused(db: &Client, t: &Ctx) -> Outcome {
+    use aws_sdk_dynamodb::types::{ComparisonOperator, Condition};
+    t.seed_many(db, 1).await;
+    let condition = Condition::builder().comparison_operator(ComparisonOperator::Eq).attribute_value_list(t.pk());
+    outcome![db.query().table_name(&t.notes).key_conditions("pk", condition.build().unwrap()).send().await]
 }

@@ -23,13 +23,15 @@ pub fn cases() -> Vec<Case> {
         case!(a_projection_of_an_item_that_is_not_there),
         case!(a_projection_with_a_name_that_nothing_uses).validation(),
         case!(a_projection_by_the_same_name_as_the_filter),
+        case!(a_projection_of_4_kilobytes),
+        case!(a_projection_of_names_that_only_placeholders_can_name),
         case!(a_name_of_an_undeclared_attribute_is_refused).refused("Expression Undeclared undeclared"),
         case!(a_name_of_the_librarys_own_is_refused).refused("Expression ReservedAttribute _seal"),
     ]);
     cases
 }
 
-const VALID: [&str; 29] = [
+const VALID: [&str; 31] = [
     "title",
     "title, grade",
     "pk",
@@ -56,6 +58,8 @@ const VALID: [&str; 29] = [
     "profile.geo.lat, title, doc.a.b[0]",
     "profile.absent",
     "phones[0]",
+    "doc.email, #seal0, email",
+    "profile.#_seal, doc.#_seal",
     "phones[2], phones[0]",
     "phones[1].home, email",
     "#keys, amount, tags",
@@ -79,13 +83,22 @@ fn full() -> Attributes {
         ("grade", n(7)),
         ("status", s("open")),
         ("tags", ss(["red", "blue"])),
-        ("doc", m([("a", m([("b", l([n(1), n(2), n(3)])), ("c", s("c"))])), ("d", s("d"))])),
+        (
+            "doc",
+            m([
+                ("a", m([("b", l([n(1), n(2), n(3)])), ("c", s("c"))])),
+                ("d", s("d")),
+                ("_seal", n(2)),
+                ("email", s("plain")),
+            ]),
+        ),
         ("list", l([s("x"), l([s("inner")]), m([("y", s("z")), ("q", s("r"))])])),
         ("email", s("a@example.org")),
         ("amount", n("7.50")),
         ("name", s("Ada")),
         ("keys", ss(["k2", "k1"])),
-        ("profile", m([("street", s("Main")), ("geo", m([("lat", n("1.0")), ("lon", n(2))]))])),
+        ("seal0", s("called like a placeholder of the library")),
+        ("profile", m([("street", s("Main")), ("_seal", n(1)), ("geo", m([("lat", n("1.0")), ("lon", n(2))]))])),
         ("phones", l([s("1"), m([("home", s("2"))]), s("3")])),
     ]
 }
@@ -133,4 +146,24 @@ async fn a_name_of_the_librarys_own_is_refused(db: &Client, t: &Ctx) -> Outcome 
     t.seed(db, "1", [("title", s("t"))]).await;
     let get = t.get(db, "1").projection_expression("title, #s").expression_attribute_names("#s", "_seal");
     outcome![get.send().await]
+}
+
+async fn a_projection_of_names_that_only_placeholders_can_name(db: &Client, t: &Ctx) -> Outcome {
+    let inner = || m([("a.b", s("dotted")), ("[0]", s("bracketed")), ("c", s("c"))]);
+    let all = [("with-dash", s("plain")), ("e-mail", s("encrypted")), ("doc", inner()), ("profile", inner())];
+    t.seed(db, "1", all).await;
+    let get = t
+        .get(db, "1")
+        .projection_expression("#d, #e, doc.#dot, profile.#dot, profile.#bracket")
+        .expression_attribute_names("#d", "with-dash")
+        .expression_attribute_names("#e", "e-mail")
+        .expression_attribute_names("#dot", "a.b")
+        .expression_attribute_names("#bracket", "[0]");
+    outcome![get.send().await]
+}
+
+async fn a_projection_of_4_kilobytes(db: &Client, t: &Ctx) -> Outcome {
+    t.seed(db, "1", full()).await;
+    let paths: Vec<_> = (0..408).map(|i| format!("doc.k{i:03}")).collect();
+    outcome![t.get(db, "1").projection_expression(format!("email, {}", paths.join(", "))).send().await]
 }

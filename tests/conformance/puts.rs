@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::case::{Case, case};
 use super::ctx::{Attributes, Ctx, b, item, l, m, n, s, ss};
-use super::outcome::{Outcome, outcome};
+use super::outcome::{Outcome, outcome, shown};
 use super::tables::{BINARY, CRM, FLAT, NUMBERED, TENANT};
 
 pub fn cases() -> Vec<Case> {
@@ -33,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         case!(two_items_of_one_partition_are_two),
         case!(a_customized_put_and_get),
         case!(a_put_may_ask_for_capacity_and_metrics),
+        case!(many_requests_of_one_client_at_once),
     ]
 }
 
@@ -221,4 +222,15 @@ async fn a_put_may_ask_for_capacity_and_metrics(db: &Client, t: &Ctx) -> Outcome
         .return_item_collection_metrics(ReturnItemCollectionMetrics::Size);
     let get = t.get(db, "1").return_consumed_capacity(ReturnConsumedCapacity::Total);
     outcome![put.send().await, get.send().await]
+}
+
+async fn many_requests_of_one_client_at_once(db: &Client, t: &Ctx) -> Outcome {
+    let put_and_get = |i: usize| async move {
+        let sk = format!("{i:02}");
+        t.put(db, &sk, [("email", s(&sk)), ("title", s(&sk))]).send().await?;
+        Ok::<_, aws_sdk_dynamodb::Error>(t.get(db, &sk).send().await?.item)
+    };
+    let found = futures_util::future::join_all((0..30).map(put_and_get)).await;
+    let found: Result<Vec<_>, _> = found.into_iter().collect();
+    found.unwrap().into_iter().map(|item| shown(item.unwrap())).collect()
 }

@@ -89,6 +89,8 @@ fn rows() -> Vec<(&'static str, Attributes)> {
         ("pk = :pk AND sk >= :v", v("b1")),
         ("pk = :pk AND begins_with(sk, :v)", v("b")),
         ("pk = :pk AND (begins_with(#sk, :v))", v("b")),
+        ("pk=:pk and(sk between :v and :w)", vec![(":v", s("b")), (":w", s("c"))]),
+        ("(pk = :pk) AND (sk > :v)", v("b1")),
         ("pk = :pk AND sk BETWEEN :v AND :w", vec![(":v", s("b")), (":w", s("c"))]),
     ]
 }

@@ -36,30 +36,34 @@ impl Server {
     pub async fn run(&self, cases: Vec<Case>) -> Vec<Compared> {
         let run = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let (plain, sealed) = (format!("{run:x}-p-"), format!("{run:x}-t-"));
+        let admin = self.plain(false);
         let mut created = Vec::new();
         let mut seal = TenantSeal::builder().assume_role(ROLE);
         let alone = cases.iter().enumerate().filter(|(_, case)| case.alone).map(|(number, _)| own(number));
         for logical in SHARED.map(str::to_owned).into_iter().chain(alone) {
             for prefix in [&plain, &sealed] {
                 let physical = format!("{prefix}{logical}");
-                tables::create(&self.plain(false), &physical, &logical).await;
+                tables::create(&admin, &physical, &logical).await;
                 created.push(physical);
             }
             seal = seal.table(tables::schema(&logical)).table_name(&logical, format!("{sealed}{logical}"));
         }
         let seal = seal.build(&self.world.app).unwrap();
+        // Whole, and halved.
+        let plains = [false, true].map(|halved| self.plain(halved));
+        let tenants = [false, true].map(|halved| self.tenants(&seal, halved));
         let mut outcomes = Vec::new();
         for (number, case) in cases.into_iter().enumerate() {
             let ctx = |prefix: &str| {
                 let own = case.alone.then(|| own(number));
                 Ctx { prefix: prefix.to_owned(), number, notes: notes(prefix, own.as_deref()) }
             };
-            let of_plain = one(&case, &self.plain(case.halved), ctx(&plain)).await;
-            let of_tenant = one(&case, &self.tenants(&seal, case.halved), ctx(&sealed)).await;
+            let of_plain = one(&case, &plains[usize::from(case.halved)], ctx(&plain)).await;
+            let of_tenant = one(&case, &tenants[usize::from(case.halved)], ctx(&sealed)).await;
             outcomes.push(Compared { case, plain: of_plain, tenant: of_tenant });
         }
         for table in created {
-            self.plain(false).delete_table().table_name(table).send().await.unwrap();
+            admin.delete_table().table_name(table).send().await.unwrap();
         }
         outcomes
     }
@@ -82,7 +86,7 @@ impl Server {
             config = config.endpoint_url(endpoint);
         }
         if halved {
-            config.set_http_client(Some(Halved::new()));
+            config.set_http_client(Some(Halved::client()));
         }
         config
     }

@@ -16,6 +16,9 @@ pub fn cases() -> Vec<Case> {
         case!(a_scan_of_an_empty_table),
         case!(a_scan_with_a_filter),
         case!(a_scan_with_a_filter_on_whether_an_encrypted_attribute_exists),
+        case!(a_scan_with_a_filter_in_parentheses),
+        case!(a_scan_with_a_filter_of_300_operators),
+        case!(a_scan_with_a_filter_of_4_kilobytes),
         case!(a_scan_with_a_projection),
         case!(a_scan_with_a_projection_and_a_filter_by_names),
         case!(a_scan_with_a_filter_on_ciphertext_is_refused).refused("Expression EncryptedCondition email"),
@@ -31,6 +34,10 @@ pub fn cases() -> Vec<Case> {
         case!(a_scan_of_a_limit_of_nothing_is_an_error).validation(),
         case!(a_scan_of_an_index_of_all_attributes),
         case!(a_scan_of_an_index_of_keys_alone),
+        case!(a_scan_of_an_index_in_pages),
+        case!(a_scan_of_an_index_whose_sort_key_is_the_tenants),
+        case!(a_scan_that_starts_without_the_sort_key_is_an_error).validation(),
+        case!(a_scan_that_starts_at_an_encrypted_attribute_is_an_error).invalid("Key Superfluous email"),
         case!(a_scan_of_an_index_without_the_header).refused("Open Attribute NoHeader email"),
         case!(a_consistent_scan),
         case!(a_scan_with_an_unused_value_is_an_error).invalid("UnusedValue"),
@@ -262,4 +269,62 @@ async fn a_scan_sees_what_updates_wrote(db: &Client, t: &Ctx) -> Outcome {
     t.seed_many(db, 3).await;
     let update = |sk: &str| t.update(db, sk, "SET email = :v").expression_attribute_values(":v", s("updated"));
     outcome![update("01").send().await, update("new").send().await, scan(db, t).send().await]
+}
+
+async fn a_scan_of_an_index_in_pages(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    pages(scan(db, t).index_name("by_status").limit(2)).await
+}
+
+async fn a_scan_that_starts_without_the_sort_key_is_an_error(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    outcome![scan(db, t).exclusive_start_key("pk", t.pk()).send().await]
+}
+
+async fn a_scan_that_starts_at_an_encrypted_attribute_is_an_error(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let start = t.item("00", [("email", s("0@example.org"))]);
+    outcome![scan(db, t).set_exclusive_start_key(Some(start)).send().await]
+}
+
+async fn a_scan_with_a_filter_in_parentheses(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let scan = |filter| scan(db, t).filter_expression(filter).expression_attribute_values(":t", s("title 03"));
+    outcome![
+        scan("(title = :t)").send().await,
+        scan("(title = :t) OR (attribute_exists(memo))").send().await,
+        scan("NOT (title = :t)").send().await,
+    ]
+}
+
+/// Both the operators and the functions count, and 300 are allowed.
+async fn a_scan_with_a_filter_of_300_operators(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let filter = vec!["#t=:t"; 150].join(" OR ");
+    let scan = scan(db, t).filter_expression(filter).expression_attribute_names("#t", "title");
+    outcome![scan.expression_attribute_values(":t", s("title 03")).send().await]
+}
+
+/// As long as an expression may be, with nothing in it that could be left out.
+async fn a_scan_with_a_filter_of_4_kilobytes(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let name = format!("#{}", "t".repeat(34));
+    let filter = vec![format!("{name}=:t"); 95].join(" OR ");
+    let last = format!("#{}", "t".repeat(102));
+    let filter = format!("{filter} OR {last}=:t");
+    assert_eq!(filter.len(), 4096);
+    let scan = scan(db, t)
+        .filter_expression(filter)
+        .expression_attribute_names(name, "title")
+        .expression_attribute_names(last, "title");
+    outcome![scan.expression_attribute_values(":t", s("title 03")).send().await]
+}
+
+async fn a_scan_of_an_index_whose_sort_key_is_the_tenants(db: &Client, t: &Ctx) -> Outcome {
+    seed(db, t).await;
+    let scan = || scan(db, t).index_name("by_sk");
+    outcome![
+        scan().send().await,
+        scan().filter_expression("title = :t").expression_attribute_values(":t", s("title 03")).send().await,
+    ]
 }

@@ -24,7 +24,7 @@ pub const BINARY: &str = "binary";
 /// The tables that cases share.
 pub const SHARED: [&str; 5] = [NOTES, CRM, FLAT, NUMBERED, BINARY];
 
-const PLAIN: [&str; 19] = [
+const PLAIN: [&str; 21] = [
     "title",
     "grade",
     "city",
@@ -34,6 +34,8 @@ const PLAIN: [&str; 19] = [
     "count",
     "price",
     "payload",
+    "notes",
+    "seal0",
     "doc",
     "list",
     "tags",

@@ -25,6 +25,7 @@ pub fn cases() -> Vec<Case> {
         case!(a_transaction_that_was_cancelled_may_be_tried_again_with_its_token).error(CANCELLED),
         case!(two_actions_on_one_item_are_an_error).validation(),
         case!(a_transaction_of_101_actions_is_an_error).validation(),
+        case!(a_transaction_over_4_megabytes_is_an_error).validation(),
         case!(a_transaction_of_nothing_is_an_error).validation(),
         case!(an_action_of_nothing_is_an_error).invalid("Missing"),
         case!(a_transactional_get_of_101_items_is_an_error).validation(),
@@ -217,4 +218,9 @@ async fn an_unused_value_in_a_transaction_is_an_error(db: &Client, t: &Ctx) -> O
 async fn a_transaction_on_a_key_attribute_is_an_error(db: &Client, t: &Ctx) -> Outcome {
     let update = update(t, "1", "SET sk = :s").expression_attribute_values(":s", s("2"));
     outcome![write(db, [update.action()]).send().await, t.query(db).send().await]
+}
+
+async fn a_transaction_over_4_megabytes_is_an_error(db: &Client, t: &Ctx) -> Outcome {
+    let puts = (0..12).map(|i| put(t, &i.to_string(), [("secret", s("x".repeat(380_000)))]).action());
+    outcome![write(db, puts).send().await, t.get(db, "0").send().await]
 }

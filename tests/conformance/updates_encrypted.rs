@@ -66,6 +66,12 @@ fn rows() -> Vec<(&'static str, Attributes)> {
             "SET email = if_not_exists(email, :v), #count = if_not_exists(#count, :w) + :w",
             vec![(":v", s("x")), (":w", n(1))],
         ),
+        ("set email = :v remove title", v(s("lower case"))),
+        ("SET\n\temail=:v,\n\tmemo=if_not_exists(memo,:v)", v(s("no spaces"))),
+        ("SET email = :v, memo = :v, title = :seal0, city = :seal1", {
+            vec![(":v", s("two of one")), (":seal0", s("taken")), (":seal1", s("taken too"))]
+        }),
+        ("SET email = :seal0, title = :seal0", v(s("x")).into_iter().map(|(_, value)| (":seal0", value)).collect()),
         ("REMOVE email", vec![]),
         ("REMOVE email, memo, secret", vec![]),
         ("REMOVE secret", vec![]),
