@@ -17,6 +17,7 @@ mod actions;
 mod batch_get_item;
 mod batch_write_item;
 mod connector;
+mod control_plane;
 mod delete_item;
 mod expressions;
 mod get_item;

@@ -1,7 +1,10 @@
 //! What can go wrong between a caller and DynamoDB, and how to find it in the SDK's errors.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
@@ -30,6 +33,15 @@ pub enum Error {
         "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
     )]
     Replaced(&'static str),
+    /// A client's configuration was given to `Tenant::dynamodb_with` although it already seals.
+    #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
+    BoundTwice,
+    /// An index query did not test the tenant, whom the index has among its keys.
+    #[error("the index has `{attribute}` among its keys: test it in the key condition, for equality with a value of this client's tenant")]
+    TenantInIndex {
+        /// The table's partition key.
+        attribute: String,
+    },
     /// A record does not serialize to an item, or an item is not such a record.
     #[error("{record}: {what}")]
     Record {
@@ -40,7 +52,7 @@ pub enum Error {
     },
     /// DynamoDB, or the way to it, failed.
     #[error("DynamoDB: {0}")]
-    Dynamodb(#[source] Arc<aws_sdk_dynamodb::Error>),
+    Dynamodb(ServiceError),
 }
 
 impl Error {
@@ -89,6 +101,37 @@ impl From<OpeningKeyError> for Error {
             OpeningKeyError::Open(error) => Self::Open(error),
             OpeningKeyError::Key(error) => Self::Key(error),
         }
+    }
+}
+
+/// An error of DynamoDB. It may carry the item that failed a condition, opened, so `Debug` shows its code and message alone.
+#[derive(Clone)]
+pub struct ServiceError(Arc<aws_sdk_dynamodb::Error>);
+
+impl ServiceError {
+    pub(crate) fn new(error: aws_sdk_dynamodb::Error) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// The SDK's own error, to be matched on.
+    pub fn as_sdk(&self) -> &aws_sdk_dynamodb::Error {
+        &self.0
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.code(), self.0.message()) {
+            (Some(code), Some(message)) => write!(f, "{code}: {message}"),
+            (Some(code), None) => f.write_str(code),
+            (None, _) => self.0.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceError({self})")
     }
 }
 

@@ -15,7 +15,7 @@ mod tenant_seal;
 
 pub use context::{EncryptionContext, InvalidContext};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
-pub use error::{Error, Refusal};
+pub use error::{Error, Refusal, ServiceError};
 pub use expression::ExpressionError;
 pub use format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, InvalidValue, KeyArn};
 pub use item::{Item, OpenError, OpenFault, PrimaryKeyError, SealError};

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, ServiceError};
 use crate::item::Item;
 use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
@@ -171,7 +171,7 @@ where
 {
     match Error::of(&error) {
         Some(ours) => ours.clone(),
-        None => Error::Dynamodb(std::sync::Arc::new(error.into())),
+        None => Error::Dynamodb(ServiceError::new(error.into())),
     }
 }
 

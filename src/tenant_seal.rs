@@ -143,13 +143,11 @@ impl Tenant {
     /// As [`Tenant::open`]; the first item that does not open fails them all.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
         let table = self.binding.table(Some(table))?;
-        let records = distinct_records(self.id(), items.iter().map(|item| (&**table, item, None)))?;
+        let identities = items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
+        let records = distinct_records(items.iter().map(|item| (&**table, item)))?;
         let keys = self.binding.opening_keys(records).await?;
-        let opened = |item| {
-            let identity = stored_identity(table, self.id(), &item, None)?;
-            Ok(open(table, &identity, &keys, item)?)
-        };
-        items.into_iter().map(opened).collect()
+        let opened = |(item, identity)| Ok(open(table, &identity, &keys, item)?);
+        items.into_iter().zip(identities).map(opened).collect()
     }
 
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {

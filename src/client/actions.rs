@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Binding;
 use super::expressions::{Expressions, Names, Values};
-use super::operation::Returned;
+use super::operation::{Expected, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan, prune};
@@ -82,7 +82,7 @@ impl Target {
 
     /// An item in the answer that must be this one.
     pub(super) fn returned<'a>(&'a self, item: &'a mut Item) -> Returned<'a> {
-        Returned { item, table: &self.table, expected: Some(&self.identity), cut: Cut::Whole }
+        Returned { item, table: &self.table, expected: Expected::One(&self.identity), cut: Cut::Whole }
     }
 }
 

@@ -1,6 +1,6 @@
 //! BatchGetItem: reads of many items, in several tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItem, BatchGetItemInput, BatchGetItemOutput};
@@ -12,10 +12,11 @@ use aws_smithy_types::config_bag::FrozenLayer;
 use super::Binding;
 use super::actions::{Cut, widened};
 use super::expressions::{Names, no_legacy};
-use super::operation::{Carrier, Operation, Returned};
+use super::operation::{Carrier, Expected, Operation, Returned};
 use crate::error::{Error, Refusal};
 use crate::expression::Selection;
-use crate::item::UnwrappedKey;
+use crate::format::Identity;
+use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
 
 pub(super) struct BatchGet {
@@ -28,6 +29,8 @@ pub(super) struct BatchGet {
 /// What is read from one table.
 struct Read {
     table: Arc<TableSchema>,
+    /// Whose items.
+    identities: HashSet<Identity>,
     selection: Option<Selection>,
     /// The caller's own, which unprocessed keys get back.
     projection: Option<String>,
@@ -41,13 +44,12 @@ impl BatchGet {
         for (name, request) in rewritten.request_items.iter_mut().flatten() {
             no_legacy(request.attributes_to_get.as_ref(), "AttributesToGet", "ProjectionExpression")?;
             let table = binding.table(Some(name))?;
-            for key in &request.keys {
-                binding.identity_of_key(table, Some(key))?;
-            }
+            let keys = request.keys.iter().map(|key| binding.identity_of_key(table, Some(key)));
+            let identities = keys.collect::<Result<_, _>>()?;
             let KeysAndAttributes { projection_expression, expression_attribute_names, .. } = request;
             let (projection, names) = (projection_expression.clone(), expression_attribute_names.clone());
             let (selection, _) = widened(table, projection_expression, expression_attribute_names)?;
-            reads.insert(name.clone(), Read { table: Arc::clone(table), selection, projection, names });
+            reads.insert(name.clone(), Read { table: Arc::clone(table), identities, selection, projection, names });
         }
         Ok(Self { rewritten: Some(rewritten), reads })
     }
@@ -63,9 +65,9 @@ impl Operation for BatchGet {
         BatchGetItem::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
-        let Carrier::Output(output) = answer else { return Vec::new() };
-        let Some(output) = output.downcast_mut::<BatchGetItemOutput>() else { return Vec::new() };
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
+        let Some(output) = output.downcast_mut::<BatchGetItemOutput>() else { return Ok(Vec::new()) };
         for (name, unprocessed) in output.unprocessed_keys.iter_mut().flatten() {
             if let Some(read) = self.reads.get(name) {
                 unprocessed.projection_expression.clone_from(&read.projection);
@@ -74,10 +76,10 @@ impl Operation for BatchGet {
         }
         let mut returned = Vec::new();
         for (name, items) in output.responses.iter_mut().flatten() {
-            let Some(Read { table, selection, .. }) = self.reads.get(name) else { continue };
-            let cut = selection.as_ref().map_or(Cut::Whole, Cut::Selected);
-            returned.extend(items.iter_mut().map(|item| Returned { item, table, expected: None, cut }));
+            let Read { table, identities, selection, .. } = self.reads.get(name).ok_or(OpenError::OtherItem)?;
+            let (cut, expected) = (selection.as_ref().map_or(Cut::Whole, Cut::Selected), Expected::Among(identities));
+            returned.extend(items.iter_mut().map(|item| Returned { item, table, expected, cut }));
         }
-        returned
+        Ok(returned)
     }
 }

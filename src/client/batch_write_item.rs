@@ -1,6 +1,6 @@
 //! BatchWriteItem: puts and deletes in several tables. What was not processed comes back opened, so that a retry just works.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItem, BatchWriteItemInput, BatchWriteItemOutput};
@@ -10,10 +10,11 @@ use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::{Conditional, Cut, ItemPut, Target};
-use super::operation::{Carrier, Operation, Returned, required};
+use super::operation::{Carrier, Expected, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
-use crate::item::{Nonces, UnwrappedKey};
+use crate::format::Identity;
+use crate::item::{Nonces, OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
 
 pub(super) struct BatchWrite {
@@ -28,6 +29,8 @@ struct TableWrites {
     table: Arc<TableSchema>,
     /// In the order of the request.
     puts: Vec<ItemPut>,
+    /// Whose items the puts are.
+    identities: HashSet<Identity>,
 }
 
 impl BatchWrite {
@@ -46,7 +49,8 @@ impl BatchWrite {
                     Target::of_key(binding, Some(name), Some(&delete.key), Conditional::NONE)?;
                 }
             }
-            tables.insert(name.clone(), TableWrites { table, puts });
+            let identities = puts.iter().map(|put: &ItemPut| put.target.identity.clone()).collect();
+            tables.insert(name.clone(), TableWrites { table, puts, identities });
         }
         Ok(Self { input: Some(input), tables })
     }
@@ -72,16 +76,17 @@ impl Operation for BatchWrite {
         BatchWriteItem::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
-        let Carrier::Output(output) = answer else { return Vec::new() };
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let unprocessed =
             output.downcast_mut::<BatchWriteItemOutput>().and_then(|output| output.unprocessed_items.as_mut());
         let mut returned = Vec::new();
         for (name, writes) in unprocessed.into_iter().flatten() {
-            let Some(TableWrites { table, .. }) = self.tables.get(name) else { continue };
+            let TableWrites { table, identities, .. } = self.tables.get(name).ok_or(OpenError::OtherItem)?;
+            let expected = Expected::Among(identities);
             let puts = writes.iter_mut().filter_map(|write| write.put_request.as_mut());
-            returned.extend(puts.map(|put| Returned { item: &mut put.item, table, expected: None, cut: Cut::Whole }));
+            returned.extend(puts.map(|put| Returned { item: &mut put.item, table, expected, cut: Cut::Whole }));
         }
-        returned
+        Ok(returned)
     }
 }

@@ -16,7 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
 use super::Binding;
-use super::interceptor::{Arrived, Pending, State};
+use super::interceptor::{Arrived, Pending};
 use super::operation;
 use crate::error::Error;
 
@@ -66,57 +66,41 @@ impl HttpConnector for SealingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let this = self.clone();
         HttpConnectorFuture::new(async move {
-            let pending = may_be_sent(&request).map_err(|error| ConnectorError::user(error.into()))?;
-            let response = this.inner.call(request).await?;
-            match pending {
-                None => Ok(response),
-                Some(pending) => this.arrive(&pending, response).await,
+            // The second line of defence: without it, a client whose interceptor was replaced would send plaintext.
+            let pending = request.extension::<Pending>().cloned();
+            let pending = pending.ok_or_else(|| ConnectorError::user(Error::Replaced("interceptor").into()))?;
+            if !pending.state().allows(&request) {
+                return Err(ConnectorError::user(Error::Replaced("request").into()));
             }
+            let response = this.inner.call(request).await?;
+            this.arrive(&pending, response).await
         })
     }
-}
-
-/// Whether the request is what the hooks made of it. The second line of defence: without it, a client whose interceptor was
-/// replaced would send plaintext.
-///
-/// Gives the operation that awaits the answer, or none for those that touch no items.
-fn may_be_sent(request: &HttpRequest) -> Result<Option<Pending>, Error> {
-    let pending = request.extension::<Pending>().ok_or(Error::Replaced("interceptor"))?;
-    match &*pending.state() {
-        State::Passes => return Ok(None),
-        State::Items(state) => {
-            if state.body.is_none() || state.body.as_deref() != request.body().bytes() {
-                return Err(Error::Replaced("request body"));
-            }
-        }
-    }
-    Ok(Some(pending.clone()))
 }
 
 impl SealingConnector {
     /// Parses the answer with the SDK's own deserializer and awaits the keys that its items need.
     async fn arrive(&self, pending: &Pending, mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+        let sdk = pending.state().items.as_ref().map(|items| items.operation.sdk());
+        let Some(sdk) = sdk else { return Ok(response) };
         let body = ByteStream::new(response.take_body()).collect().await;
         let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
         *response.body_mut() = SdkBody::from(body);
 
-        let (answer, records) = {
-            let state = pending.state();
-            let State::Items(state) = &*state else { return Ok(response) };
-            let sdk = state.operation.sdk();
-            let deserializer = sdk
-                .load::<SharedResponseDeserializer>()
-                .ok_or_else(|| ConnectorError::user("the SDK has no deserializer".into()))?;
-            let answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
-            operation::needed_records(&*state.operation, &self.binding.tenant, answer)
+        let deserializer = sdk.load::<SharedResponseDeserializer>();
+        let deserializer = deserializer.ok_or_else(|| ConnectorError::user("the SDK has no deserializer".into()))?;
+        let answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
+        let (answer, records) = match &pending.state().items {
+            Some(items) => operation::needed_records(&*items.operation, &self.binding.tenant, answer),
+            None => return Ok(response),
         };
         // A failure is kept for the end: here the SDK would take it for one of the network.
         let keys = match records {
             Ok(records) => self.binding.opening_keys(records).await,
             Err(error) => Err(error),
         };
-        if let State::Items(state) = &mut *pending.state() {
-            state.arrived = Some(Arrived { answer: Some(answer), keys });
+        if let Some(items) = &mut pending.state().items {
+            items.arrived = Some(Arrived { answer: Some(answer), keys });
         }
         Ok(response)
     }

@@ -10,7 +10,7 @@ use super::actions::{Conditional, Target};
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned};
 use crate::error::Error;
-use crate::item::UnwrappedKey;
+use crate::item::{OpenError, UnwrappedKey};
 
 pub(super) struct Delete {
     target: Target,
@@ -38,7 +38,7 @@ impl Operation for Delete {
         DeleteItem::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let item = match answer {
             Carrier::Output(output) => {
                 output.downcast_mut::<DeleteItemOutput>().and_then(|output| output.attributes.as_mut())
@@ -48,6 +48,6 @@ impl Operation for Delete {
                 _ => None,
             },
         };
-        item.map(|item| self.target.returned(item)).into_iter().collect()
+        Ok(item.map(|item| self.target.returned(item)).into_iter().collect())
     }
 }

@@ -10,7 +10,7 @@ use super::actions::ItemRead;
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned};
 use crate::error::Error;
-use crate::item::UnwrappedKey;
+use crate::item::{OpenError, UnwrappedKey};
 
 pub(super) struct Get {
     /// What is sent in place of the caller's input, when that lacks something.
@@ -43,9 +43,9 @@ impl Operation for Get {
         GetItem::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
-        let Carrier::Output(output) = answer else { return Vec::new() };
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let item = output.downcast_mut::<GetItemOutput>().and_then(|output| output.item.as_mut());
-        item.map(|item| self.read.returned(item)).into_iter().collect()
+        Ok(item.map(|item| self.read.returned(item)).into_iter().collect())
     }
 }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_dynamodb::config::auth::{DefaultAuthSchemeResolver, Params, ResolveAuthScheme};
 use aws_sdk_dynamodb::config::interceptors::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextMut,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use aws_smithy_runtime_api::client::auth::AuthSchemeOptionsFuture;
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, OrchestratorError};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::ser_de::{
     DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
 };
@@ -28,18 +29,24 @@ use crate::item::{KeyRing, UnwrappedKey};
 pub(super) struct Pending(Arc<Mutex<State>>);
 
 /// Where an operation stands.
-pub(super) enum State {
-    /// It touches no items: it passes as it is.
-    Passes,
-    /// It touches items.
-    Items(Box<ItemState>),
+pub(super) struct State {
+    /// What may be sent: made once, resent by every attempt.
+    sent: Option<Sent>,
+    /// What it does with items; none when it touches none.
+    pub(super) items: Option<ItemState>,
+}
+
+/// What goes over the wire. Every hook after ours that changes it is refused by the connector.
+struct Sent {
+    /// `x-amz-target`, which says which operation the body is for.
+    target: Option<String>,
+    body: Vec<u8>,
 }
 
 pub(super) struct ItemState {
     pub(super) operation: Box<dyn Operation>,
     key: Option<Arc<UnwrappedKey>>,
-    /// The body that is sent, by every attempt; none while it is still to be made.
-    pub(super) body: Option<Vec<u8>>,
+    sealed: bool,
     /// What the latest attempt brought, and the keys that open it.
     pub(super) arrived: Option<Arrived>,
 }
@@ -52,14 +59,33 @@ pub(super) struct Arrived {
 }
 
 impl Pending {
-    fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+    fn new(operation: Option<Box<dyn Operation>>) -> Self {
+        let items = operation.map(|operation| ItemState { operation, key: None, sealed: false, arrived: None });
+        Self(Arc::new(Mutex::new(State { sent: None, items })))
     }
 
     /// Never held across an await: the hooks are synchronous, and the connector takes it around its waits.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    /// Whether this request is what the hooks made of it.
+    pub(super) fn allows(&self, request: &HttpRequest) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.target == target(request) && request.body().bytes() == Some(&sent.body))
+    }
+}
+
+impl Sent {
+    /// What the SDK has serialized.
+    fn of(request: &HttpRequest) -> Option<Self> {
+        Some(Self { target: target(request), body: request.body().bytes()?.to_vec() })
+    }
+}
+
+fn target(request: &HttpRequest) -> Option<String> {
+    request.headers().get("x-amz-target").map(str::to_owned)
 }
 
 impl Storable for Pending {
@@ -72,11 +98,14 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// The idempotency token of a transaction is the caller's own, who may repeat it.
+/// A sealing client has begun the operation.
 #[derive(Debug)]
-struct OwnToken;
+struct Begun {
+    /// Whether the idempotency token of a transaction is the caller's own, who may repeat it.
+    own_token: bool,
+}
 
-impl Storable for OwnToken {
+impl Storable for Begun {
     type Storer = StoreReplace<Self>;
 }
 
@@ -95,10 +124,12 @@ impl Intercept for Seal {
         context: &BeforeSerializationInterceptorContextRef<'_>,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let input = context.input().downcast_ref::<TransactWriteItemsInput>();
-        if input.is_some_and(|input| input.client_request_token.is_some()) {
-            config.interceptor_state().store_put(OwnToken);
+        if config.load::<Begun>().is_some() {
+            return Err(Error::BoundTwice.into());
         }
+        let input = context.input().downcast_ref::<TransactWriteItemsInput>();
+        let own_token = input.is_some_and(|input| input.client_request_token.is_some());
+        config.interceptor_state().store_put(Begun { own_token });
         Ok(())
     }
 
@@ -110,16 +141,25 @@ impl Intercept for Seal {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let name = config.load::<Metadata>().map_or("", Metadata::name).to_owned();
-        let state = match operation::of(&name, context.input(), &self.0)? {
-            None => State::Passes,
-            Some(mut operation) => {
-                if config.load::<OwnToken>().is_none() {
-                    operation.forget_token();
-                }
-                State::Items(Box::new(ItemState { operation, key: None, body: None, arrived: None }))
-            }
-        };
-        config.interceptor_state().store_put(Pending::new(state));
+        let mut operation = operation::of(&name, context.input(), &self.0)?;
+        if let Some(operation) = &mut operation
+            && !config.load::<Begun>().is_some_and(|begun| begun.own_token)
+        {
+            operation.forget_token();
+        }
+        config.interceptor_state().store_put(Pending::new(operation));
+        Ok(())
+    }
+
+    /// Precedes every hook that may modify the request: what is not sealed is sent as the SDK has just serialized it.
+    fn read_after_serialization(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let pending = config.load::<Pending>().ok_or(Error::Replaced("interceptor"))?;
+        pending.state().sent = Sent::of(context.request());
         Ok(())
     }
 
@@ -133,26 +173,17 @@ impl Intercept for Seal {
         let request = context.request_mut();
         request.add_extension(pending.clone());
         let mut state = pending.state();
-        let State::Items(state) = &mut *state else { return Ok(()) };
+        let State { sent, items } = &mut *state;
+        let Some(items) = items else { return Ok(()) };
         config.interceptor_state().store_put(SharedResponseDeserializer::new(pending.clone()));
-
-        let body = match &state.body {
-            Some(body) => body,
-            None => {
-                if state.operation.seals() && state.key.is_none() {
-                    return Err(Error::Replaced("auth scheme resolver").into());
-                }
-                let body = match state.operation.sealed(state.key.as_deref())? {
-                    None => request.body().bytes().map(<[u8]>::to_vec),
-                    Some(input) => {
-                        let serializer = config.load::<SharedRequestSerializer>().ok_or("the SDK has no serializer")?;
-                        let sealed = serializer.clone().serialize_input(input, config)?;
-                        sealed.body().bytes().map(<[u8]>::to_vec)
-                    }
-                };
-                state.body.insert(body.ok_or("the SDK serializes DynamoDB's requests in memory")?)
+        if !items.sealed {
+            if let Some(input) = items.operation.sealed(items.key.as_deref())? {
+                let serializer = config.load::<SharedRequestSerializer>().ok_or("the SDK has no serializer")?;
+                *sent = Sent::of(&serializer.clone().serialize_input(input, config)?);
             }
-        };
+            items.sealed = true;
+        }
+        let Sent { body, .. } = sent.as_ref().ok_or("the SDK serializes DynamoDB's requests in memory")?;
         request.headers_mut().insert("content-length", body.len().to_string());
         *request.body_mut() = SdkBody::from(body.clone());
         Ok(())
@@ -169,15 +200,20 @@ impl Intercept for Seal {
             return if answer.is_ok() { Err(Error::Replaced("interceptor").into()) } else { Ok(()) };
         };
         let mut state = pending.state();
-        let State::Items(state) = &mut *state else { return Ok(()) };
-        let Some(arrived) = state.arrived.take() else {
+        let Some(items) = &mut state.items else { return Ok(()) };
+        let Some(arrived) = items.arrived.take() else {
             return if answer.is_ok() { Err(Error::Replaced("HTTP client").into()) } else { Ok(()) };
         };
-        let keys = arrived.keys?;
-        let taken = std::mem::replace(answer, Err(OrchestratorError::other("the answer is being opened")));
-        let (opened, result) = operation::open(&*state.operation, &self.0, &keys, taken);
+        // Taken out for good when anything fails: a half-opened answer is neither returned nor logged.
+        let taken = std::mem::replace(answer, Err(OrchestratorError::other("the answer did not open")));
+        let explained = taken.as_ref().err().and_then(|error| items.operation.explain(error.as_operation_error()?));
+        if let Some(error) = explained {
+            return Err(error.into());
+        }
+        let (opened, result) = operation::open(&*items.operation, &self.0, &arrived.keys?, taken);
+        result?;
         *answer = opened;
-        Ok(result?)
+        Ok(())
     }
 }
 
@@ -190,17 +226,17 @@ impl ResolveAuthScheme for Seal {
     ) -> AuthSchemeOptionsFuture<'a> {
         AuthSchemeOptionsFuture::new(async move {
             if let Some(pending) = config.load::<Pending>() {
-                let needed = match &*pending.state() {
-                    State::Items(state) if state.operation.seals() && state.key.is_none() => {
-                        Some(state.operation.token().map(str::to_owned))
+                let needed = match &pending.state().items {
+                    Some(items) if items.operation.seals() && items.key.is_none() => {
+                        Some(items.operation.token().map(str::to_owned))
                     }
                     _ => None,
                 };
                 if let Some(token) = needed {
                     let Binding { tenant, keys, .. } = &*self.0;
                     let key = keys.sealing_key(tenant, token.as_deref()).await.map_err(Error::from)?;
-                    if let State::Items(state) = &mut *pending.state() {
-                        state.key = Some(key);
+                    if let Some(items) = &mut pending.state().items {
+                        items.key = Some(key);
                     }
                 }
             }
@@ -212,10 +248,8 @@ impl ResolveAuthScheme for Seal {
 /// Stands in for the SDK's deserializer, which the connector has already run.
 impl DeserializeResponse for Pending {
     fn deserialize_nonstreaming_with_config(&self, _: &HttpResponse, _: &ConfigBag) -> Answer {
-        let answer = match &mut *self.state() {
-            State::Items(state) => state.arrived.as_mut().and_then(|arrived| arrived.answer.take()),
-            State::Passes => None,
-        };
+        let mut state = self.state();
+        let answer = state.items.as_mut().and_then(|items| items.arrived.as_mut()?.answer.take());
         answer.unwrap_or_else(|| Err(OrchestratorError::other(Error::Replaced("HTTP client"))))
     }
 }

@@ -1,5 +1,7 @@
 //! What the client does with each operation of DynamoDB, and what is common to those that touch items.
 
+use std::collections::HashSet;
+
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::config_bag::FrozenLayer;
@@ -8,6 +10,7 @@ use super::Binding;
 use super::actions::Cut;
 use super::batch_get_item::BatchGet;
 use super::batch_write_item::BatchWrite;
+use super::control_plane;
 use super::delete_item::Delete;
 use super::get_item::Get;
 use super::put_item::Put;
@@ -18,7 +21,7 @@ use super::transact_write_items::TransactWrite;
 use super::update_item::UpdateItem;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
-use crate::item::{self, Item, KeyRing, NeededRecord, UnwrappedKey, distinct_records};
+use crate::item::{self, Item, KeyRing, NeededRecord, OpenError, UnwrappedKey, distinct_records, stored_identity};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
@@ -46,8 +49,13 @@ pub(super) trait Operation: Send + Sync {
     /// The SDK's own serializer and deserializer of this operation.
     fn sdk(&self) -> FrozenLayer;
 
-    /// The items in an answer.
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>>;
+    /// The items in an answer: all of them, so one that nobody asked for is an error.
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
+
+    /// What an error of DynamoDB means, when this library's change to the request brought it about.
+    fn explain(&self, _: &OperationError) -> Option<Error> {
+        None
+    }
 }
 
 /// What carries items back: an output, or an error that shows the item which failed a condition.
@@ -60,60 +68,21 @@ pub(super) enum Carrier<'a> {
 pub(super) struct Returned<'a> {
     pub(super) item: &'a mut Item,
     pub(super) table: &'a TableSchema,
-    /// The identity that the request names, when it names one.
-    pub(super) expected: Option<&'a Identity>,
+    pub(super) expected: Expected<'a>,
     /// What the caller asked for.
     pub(super) cut: Cut<'a>,
 }
 
-/// Operations that touch no items and pass as they are. Everything that is neither here nor handled is refused.
-///
-/// ImportTable is missing on purpose: it fills a table from files that nobody has sealed.
-const CONTROL_PLANE: &[&str] = &[
-    "CreateBackup",
-    "CreateGlobalTable",
-    "CreateTable",
-    "DeleteBackup",
-    "DeleteResourcePolicy",
-    "DeleteTable",
-    "DescribeBackup",
-    "DescribeContinuousBackups",
-    "DescribeContributorInsights",
-    "DescribeEndpoints",
-    "DescribeExport",
-    "DescribeGlobalTable",
-    "DescribeGlobalTableSettings",
-    "DescribeImport",
-    "DescribeKinesisStreamingDestination",
-    "DescribeLimits",
-    "DescribeTable",
-    "DescribeTableReplicaAutoScaling",
-    "DescribeTimeToLive",
-    "DisableKinesisStreamingDestination",
-    "EnableKinesisStreamingDestination",
-    "ExportTableToPointInTime",
-    "GetResourcePolicy",
-    "ListBackups",
-    "ListContributorInsights",
-    "ListExports",
-    "ListGlobalTables",
-    "ListImports",
-    "ListTables",
-    "ListTagsOfResource",
-    "PutResourcePolicy",
-    "RestoreTableFromBackup",
-    "RestoreTableToPointInTime",
-    "TagResource",
-    "UntagResource",
-    "UpdateContinuousBackups",
-    "UpdateContributorInsights",
-    "UpdateGlobalTable",
-    "UpdateGlobalTableSettings",
-    "UpdateKinesisStreamingDestination",
-    "UpdateTable",
-    "UpdateTableReplicaAutoScaling",
-    "UpdateTimeToLive",
-];
+/// Which identities an item in an answer may have.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// The one that the request names.
+    One(&'a Identity),
+    /// One of those that the request names.
+    Among(&'a HashSet<Identity>),
+    /// Any of the tenant's: the request names none.
+    AnyOfTenant,
+}
 
 /// Item operations that are refused, and what to use.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -124,14 +93,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
 ];
 
-/// Checks an operation and its input: none when it passes as it is, an error when it is refused.
+/// Checks an operation by its input: none when it passes as it is, an error when it is refused, which `name` words.
 pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<Box<dyn Operation>>, Error> {
-    if CONTROL_PLANE.contains(&name) {
-        return Ok(None);
-    }
-    if let Some((operation, instead)) = UNSUPPORTED.iter().find(|(operation, _)| *operation == name) {
-        return Err(Refusal::Unsupported { operation, instead }.into());
-    }
     macro_rules! the_one_with_this_input {
         ($($operation:ident),*) => {
             $(if let Some(input) = input.downcast_ref() {
@@ -139,19 +102,15 @@ pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<
             })*
         };
     }
-    the_one_with_this_input!(
-        Put,
-        Get,
-        UpdateItem,
-        Delete,
-        Query,
-        Scan,
-        BatchGet,
-        BatchWrite,
-        TransactGet,
-        TransactWrite
-    );
-    Err(Refusal::UnknownOperation(name.to_owned()).into())
+    the_one_with_this_input!(Put, Get, UpdateItem, Delete, Query, Scan, BatchGet, BatchWrite, TransactGet, TransactWrite);
+    if control_plane::passes(input) {
+        return Ok(None);
+    }
+    Err(match UNSUPPORTED.iter().find(|(operation, _)| *operation == name) {
+        Some((operation, instead)) => Refusal::Unsupported { operation, instead },
+        None => Refusal::UnknownOperation(name.to_owned()),
+    }
+    .into())
 }
 
 /// The key that the auth scheme resolver awaited.
@@ -166,10 +125,12 @@ pub(super) fn needed_records(
     answer: Answer,
 ) -> (Answer, Result<Vec<NeededRecord>, Error>) {
     each_returned(operation, answer, |returned| {
-        Ok(distinct_records(
-            tenant,
-            returned.iter().map(|returned| (returned.table, &*returned.item, returned.expected)),
-        )?)
+        let mut items = Vec::with_capacity(returned.len());
+        for Returned { item, table, expected, .. } in &returned {
+            expected.check(&stored_identity(table, tenant, item)?)?;
+            items.push((*table, &**item));
+        }
+        Ok(distinct_records(items.into_iter())?)
     })
 }
 
@@ -182,12 +143,25 @@ pub(super) fn open(
 ) -> (Answer, Result<(), Error>) {
     each_returned(operation, answer, |returned| {
         for Returned { item, table, expected, cut } in returned {
-            let identity = item::stored_identity(table, &binding.tenant, item, expected)?;
+            let identity = stored_identity(table, &binding.tenant, item)?;
+            expected.check(&identity)?;
             *item = item::open(table, &identity, keys, std::mem::take(item))?;
             cut.apply(item);
         }
         Ok(())
     })
+}
+
+impl Expected<'_> {
+    /// Whether an item with this identity was asked for.
+    fn check(self, identity: &Identity) -> Result<(), OpenError> {
+        let expected = match self {
+            Self::One(expected) => expected == identity,
+            Self::Among(expected) => expected.contains(identity),
+            Self::AnyOfTenant => true,
+        };
+        if expected { Ok(()) } else { Err(OpenError::OtherItem) }
+    }
 }
 
 /// Runs `visit` on the items of an answer, whether it is an output or an error.
@@ -198,13 +172,13 @@ fn each_returned<T: Default>(
 ) -> (Answer, Result<T, Error>) {
     match answer {
         Ok(mut output) => {
-            let visited = visit(operation.returned(Carrier::Output(&mut output)));
+            let visited = operation.returned(Carrier::Output(&mut output)).map_err(Error::from).and_then(visit);
             (Ok(output), visited)
         }
         Err(error) if error.is_operation_error() => {
             let mut visited = Ok(T::default());
             let error = error.map_operation_error(|mut error| {
-                visited = visit(operation.returned(Carrier::Error(&mut error)));
+                visited = operation.returned(Carrier::Error(&mut error)).map_err(Error::from).and_then(visit);
                 error
             });
             (Err(error), visited)

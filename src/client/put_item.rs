@@ -11,7 +11,7 @@ use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
-use crate::item::{Nonces, UnwrappedKey};
+use crate::item::{Nonces, OpenError, UnwrappedKey};
 
 pub(super) struct Put {
     /// Without its item. Taken when it is sealed.
@@ -50,7 +50,7 @@ impl Operation for Put {
         PutItem::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let item = match answer {
             Carrier::Output(output) => {
                 output.downcast_mut::<PutItemOutput>().and_then(|output| output.attributes.as_mut())
@@ -60,6 +60,6 @@ impl Operation for Put {
                 _ => None,
             },
         };
-        item.map(|item| self.put.target.returned(item)).into_iter().collect()
+        Ok(item.map(|item| self.put.target.returned(item)).into_iter().collect())
     }
 }

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::operation::query::{Query as QueryOperation, QueryInput, QueryOutput};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::query::{Query as QueryOperation, QueryError, QueryInput, QueryOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::Cut;
 use super::expressions::{Expressions, Values, no_legacy};
-use super::operation::{Carrier, Operation, Returned};
+use super::operation::{Carrier, Expected, Operation, Returned};
 use super::reading::{Filtering, Reading};
 use crate::error::{Error, Refusal};
 use crate::expression::{KeyTest, Selection};
-use crate::item::{Item, PrimaryKeyError, UnwrappedKey, check_name};
+use crate::item::{Item, OpenError, PrimaryKeyError, UnwrappedKey, check_name};
 use crate::schema::{Protection, TableSchema};
 use crate::tenant::TenantId;
 
@@ -23,6 +24,8 @@ pub(super) struct Query {
     /// What is sent in place of the caller's input, when that lacks something.
     rewritten: Option<QueryInput>,
     table: Arc<TableSchema>,
+    /// Whether a filter was added.
+    filtered: bool,
     selection: Option<Selection>,
 }
 
@@ -66,7 +69,7 @@ impl Query {
             Filtering { filter, names, values }.keep_only(table, &binding.tenant);
         }
         let rewritten = (widened || reach == Reach::Beyond).then_some(changed);
-        Ok(Self { rewritten, table: Arc::clone(table), selection })
+        Ok(Self { rewritten, table: Arc::clone(table), filtered: reach == Reach::Beyond, selection })
     }
 }
 
@@ -124,15 +127,22 @@ impl Operation for Query {
         Ok(self.rewritten.take().map(Input::erase))
     }
 
+    fn explain(&self, error: &OperationError) -> Option<Error> {
+        // A filter may not name a key of the index (developer guide, "Filter expressions for the Query operation").
+        let refused = error.downcast_ref::<QueryError>()?.code() == Some("ValidationException");
+        let attribute = self.table.partition_key().to_owned();
+        (self.filtered && refused).then_some(Error::TenantInIndex { attribute })
+    }
+
     fn sdk(&self) -> FrozenLayer {
         QueryOperation::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
-        let Carrier::Output(output) = answer else { return Vec::new() };
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let items = output.downcast_mut::<QueryOutput>().and_then(|output| output.items.as_mut());
         let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
-        let returned = |item| Returned { item, table: &self.table, expected: None, cut };
-        items.into_iter().flatten().map(returned).collect()
+        let returned = |item| Returned { item, table: &self.table, expected: Expected::AnyOfTenant, cut };
+        Ok(items.into_iter().flatten().map(returned).collect())
     }
 }

@@ -10,12 +10,12 @@ use aws_smithy_types::config_bag::FrozenLayer;
 use super::Binding;
 use super::actions::Cut;
 use super::expressions::{Expressions, no_legacy};
-use super::operation::{Carrier, Operation, Returned};
+use super::operation::{Carrier, Expected, Operation, Returned};
 use super::query::check_start_key;
 use super::reading::{Filtering, Reading};
 use crate::error::Error;
 use crate::expression::Selection;
-use crate::item::UnwrappedKey;
+use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
 
 pub(super) struct Scan {
@@ -62,11 +62,11 @@ impl Operation for Scan {
         ScanOperation::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
-        let Carrier::Output(output) = answer else { return Vec::new() };
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let items = output.downcast_mut::<ScanOutput>().and_then(|output| output.items.as_mut());
         let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
-        let returned = |item| Returned { item, table: &self.table, expected: None, cut };
-        items.into_iter().flatten().map(returned).collect()
+        let returned = |item| Returned { item, table: &self.table, expected: Expected::AnyOfTenant, cut };
+        Ok(items.into_iter().flatten().map(returned).collect())
     }
 }

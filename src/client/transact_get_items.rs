@@ -12,7 +12,7 @@ use super::Binding;
 use super::actions::ItemRead;
 use super::operation::{Carrier, Operation, Returned};
 use crate::error::{Error, Refusal};
-use crate::item::UnwrappedKey;
+use crate::item::{OpenError, UnwrappedKey};
 
 pub(super) struct TransactGet {
     /// What is sent in place of the caller's input. Taken when it is sent.
@@ -51,13 +51,16 @@ impl Operation for TransactGet {
         TransactGetItems::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
-        let Carrier::Output(output) = answer else { return Vec::new() };
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let responses = output.downcast_mut::<TransactGetItemsOutput>().and_then(|output| output.responses.as_mut());
-        let pairs = responses.into_iter().flatten().zip(&self.reads);
-        // A read that found nothing has no item, or an empty one.
-        let found =
-            pairs.filter_map(|(response, read)| Some((response.item.as_mut().filter(|item| !item.is_empty())?, read)));
-        found.map(|(item, read)| read.returned(item)).collect()
+        let mut returned = Vec::new();
+        for (at, response) in responses.into_iter().flatten().enumerate() {
+            // A read that found nothing has no item, or an empty one.
+            if let Some(item) = response.item.as_mut().filter(|item| !item.is_empty()) {
+                returned.push(self.reads.get(at).ok_or(OpenError::OtherItem)?.returned(item));
+            }
+        }
+        Ok(returned)
     }
 }

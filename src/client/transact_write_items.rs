@@ -16,7 +16,7 @@ use super::actions::{Conditional, ItemPut, ItemUpdate, Target};
 use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
-use crate::item::{Nonces, UnwrappedKey};
+use crate::item::{Nonces, OpenError, UnwrappedKey};
 
 pub(super) struct TransactWrite {
     /// Without the items of its puts. Taken when it is sealed.
@@ -134,12 +134,17 @@ impl Operation for TransactWrite {
         TransactWriteItems::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
-        let Carrier::Error(error) = answer else { return Vec::new() };
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        let Carrier::Error(error) = answer else { return Ok(Vec::new()) };
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.downcast_mut() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let reasons = cancelled.cancellation_reasons.iter_mut().flatten().zip(&self.actions);
-        reasons.filter_map(|(reason, action)| Some(action.target().returned(reason.item.as_mut()?))).collect()
+        let mut returned = Vec::new();
+        for (at, reason) in cancelled.cancellation_reasons.iter_mut().flatten().enumerate() {
+            if let Some(item) = reason.item.as_mut() {
+                returned.push(self.actions.get(at).ok_or(OpenError::OtherItem)?.target().returned(item));
+            }
+        }
+        Ok(returned)
     }
 }

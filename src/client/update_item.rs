@@ -14,7 +14,7 @@ use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
-use crate::item::{Nonces, UnwrappedKey};
+use crate::item::{Nonces, OpenError, UnwrappedKey};
 
 pub(super) struct UpdateItem {
     /// Taken when it is sealed.
@@ -72,20 +72,19 @@ impl Operation for UpdateItem {
         UpdateItemOperation::new().config().expect("the SDK's operations have a configuration")
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Vec<Returned<'a>> {
+    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let target = &self.update.target;
-        match answer {
+        let (item, cut) = match answer {
             Carrier::Output(output) => {
-                let item = output.downcast_mut::<UpdateItemOutput>().and_then(|output| output.attributes.as_mut());
+                let output = output.downcast_mut::<UpdateItemOutput>();
                 let cut = if self.touched_only { Cut::Paths(self.update.touched()) } else { Cut::Whole };
-                item.map(|item| Returned { cut, ..target.returned(item) }).into_iter().collect()
+                (output.and_then(|output| output.attributes.as_mut()), cut)
             }
             Carrier::Error(error) => match error.downcast_mut() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    failed.item.as_mut().map(|item| target.returned(item)).into_iter().collect()
-                }
-                _ => Vec::new(),
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => (failed.item.as_mut(), Cut::Whole),
+                _ => (None, Cut::Whole),
             },
-        }
+        };
+        Ok(item.map(|item| Returned { cut, ..target.returned(item) }).into_iter().collect())
     }
 }

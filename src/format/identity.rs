@@ -8,7 +8,7 @@ use super::reader::put_lp;
 use crate::tenant::TenantId;
 
 /// `lp(tenant) ‖ lp(logical table) ‖ u8(number of keys) ‖ key(partition) [‖ key(sort)]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity(Vec<u8>);
 
 impl Identity {

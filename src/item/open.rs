@@ -44,6 +44,12 @@ pub enum OpenFault {
     /// The key record names an encryption context that is not configured: another tenant's, or another application's.
     #[error("its key record was made for another encryption context (tenant or static pairs)")]
     ForeignContext,
+    /// The wrapped key belongs to another KMS key than the tenant's alias points to.
+    #[error("its wrapped key belongs to another KMS key than the tenant's alias points to: the alias was re-pointed, or the record forged")]
+    OtherKek,
+    /// KMS does not take the wrapped key for one of this tenant and context.
+    #[error("its wrapped key is corrupt, or was made for another tenant or encryption context")]
+    WrappedKey,
     /// The key record is not that of the key which KMS unwrapped, or names another KMS key than the one that unwrapped it.
     #[error("its key record is forged: it does not match the key that KMS unwrapped")]
     ForgedRecord,
@@ -65,16 +71,12 @@ pub(crate) struct NeededRecord {
     pub(crate) record: Box<[u8]>,
 }
 
-/// The distinct key records that these items rely on, each item given with its table and the identity it must have, if known.
-///
-/// An item that is not the one asked for, or not the tenant's, fails here, before anything is asked of KMS.
+/// The distinct key records that these items rely on, each item given with its table.
 pub(crate) fn distinct_records<'i>(
-    tenant: &TenantId,
-    items: impl Iterator<Item = (&'i TableSchema, &'i Item, Option<&'i Identity>)>,
+    items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
 ) -> Result<Vec<NeededRecord>, OpenError> {
     let mut needed: Vec<(&[u8], &str)> = Vec::new();
-    for (schema, item, expected) in items {
-        stored_identity(schema, tenant, item, expected)?;
+    for (schema, item) in items {
         needed_records(schema, item, |attribute, record| {
             // Most items of an answer rely on the same record.
             if needed.last().is_none_or(|(latest, _)| *latest != record) {
@@ -89,18 +91,9 @@ pub(crate) fn distinct_records<'i>(
     Ok(needed.into_iter().map(owned).collect())
 }
 
-/// The identity of a stored item, which must be the expected one.
-pub(crate) fn stored_identity(
-    schema: &TableSchema,
-    tenant: &TenantId,
-    item: &Item,
-    expected: Option<&Identity>,
-) -> Result<Identity, OpenError> {
-    let identity = identity(schema, tenant, item)?;
-    if expected.is_some_and(|expected| *expected != identity) {
-        return Err(OpenError::OtherItem);
-    }
-    Ok(identity)
+/// The identity of a stored item, which must be the tenant's. Comes before anything else is made of the item.
+pub(crate) fn stored_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, OpenError> {
+    Ok(identity(schema, tenant, item)?)
 }
 
 /// The key records that the encrypted attributes of `item` rely on, as stored, each with the attribute that it is found in.
