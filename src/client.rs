@@ -32,6 +32,7 @@ mod transact_write_items;
 mod update_item;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
@@ -61,7 +62,6 @@ pub(crate) fn sealing(
 pub(crate) type Tables = HashMap<String, Arc<TableSchema>>;
 
 /// One tenant, and what its operations need.
-#[derive(Debug)]
 pub(crate) struct Binding {
     pub(crate) tenant: TenantId,
     pub(crate) tables: Arc<Tables>,
@@ -88,6 +88,12 @@ impl Binding {
     /// The keys that open items relying on these records.
     pub(crate) async fn opening_keys(&self, records: Vec<NeededRecord>) -> Result<KeyRing, Error> {
         Ok(self.keys.opening_keys(&self.tenant, records).await?)
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Binding({})", self.tenant)
     }
 }
 

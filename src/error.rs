@@ -37,7 +37,9 @@ pub enum Error {
     #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
     BoundTwice,
     /// An index query did not test the tenant, whom the index has among its keys.
-    #[error("the index has `{attribute}` among its keys: test it in the key condition, for equality with a value of this client's tenant")]
+    #[error(
+        "the index has `{attribute}` among its keys: test it in the key condition, for equality with a value of this client's tenant"
+    )]
     TenantInIndex {
         /// The table's partition key.
         attribute: String,

@@ -4,6 +4,7 @@
 
 mod cache;
 mod credentials;
+mod http;
 mod kms;
 mod memory;
 mod policy;

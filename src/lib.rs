@@ -6,6 +6,7 @@ mod crypto;
 mod error;
 mod expression;
 mod format;
+mod http;
 mod item;
 pub mod keys;
 pub mod records;

@@ -5,15 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder as ConfigBuilder, SharedHttpClient};
-use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_types::SdkConfig;
 
 use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
 use crate::error::Error;
+use crate::http::http_client;
 use crate::item::{CheckedItem, Item, Nonces, distinct_records, open, stored_identity};
 use crate::keys::DataKeys;
 use crate::records::Records;
@@ -28,24 +25,15 @@ pub use builder::{ConfigError, TenantSealBuilder};
 ///
 /// Build one per process and share it; it is cheap to clone. Everything that touches items is reached through
 /// [`TenantSeal::tenant`], so no operation exists without a tenant.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TenantSeal(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     tables: Arc<Tables>,
     keys: Arc<DataKeys>,
     dynamodb: aws_sdk_dynamodb::Config,
-    http: Http,
-}
-
-/// The HTTP client behind every sealing client, so that all tenants share its connections.
-struct Http(SharedHttpClient);
-
-impl fmt::Debug for Http {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Http(..)")
-    }
+    /// Behind every sealing client, so that all tenants share its connections.
+    http: SharedHttpClient,
 }
 
 impl TenantSeal {
@@ -56,10 +44,15 @@ impl TenantSeal {
 
     fn new(tables: Tables, keys: DataKeys, config: &SdkConfig) -> Result<Self, ConfigError> {
         let dynamodb = aws_sdk_dynamodb::Config::from(config);
-        let behavior = config.behavior_version().unwrap_or_else(BehaviorVersion::latest);
-        let http =
-            Http(dynamodb.http_client().or_else(|| default_http_client(behavior)).ok_or(ConfigError::NoHttpClient)?);
+        let http = http_client(config).ok_or(ConfigError::NoHttpClient)?;
         Ok(Self(Arc::new(Inner { tables: Arc::new(tables), keys: Arc::new(keys), dynamodb, http })))
+    }
+
+    /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next question to KMS.
+    ///
+    /// Only in this process. It does not keep the tenant from coming back: disable its KMS key for that.
+    pub async fn revoke(&self, tenant: &TenantId) {
+        self.0.keys.evict(tenant).await;
     }
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
@@ -70,14 +63,8 @@ impl TenantSeal {
     }
 }
 
-/// The SDK's own default, which a configuration without an HTTP client would get.
-fn default_http_client(behavior: BehaviorVersion) -> Option<SharedHttpClient> {
-    let components = RuntimeComponentsBuilder::new("tenantseal");
-    default_http_client_plugin_v2(behavior)?.runtime_components(&components).http_client()
-}
-
 /// One tenant's way to its items. Cheap to clone; keep it for a request or for a process, as you like.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tenant {
     seal: TenantSeal,
     binding: Arc<Binding>,
@@ -101,7 +88,7 @@ impl Tenant {
     ///
     /// Its HTTP client is kept and decorated. What is replaced afterwards, per operation, fails closed.
     pub fn dynamodb_with(&self, config: ConfigBuilder) -> Client {
-        let http = config.clone().build().http_client().unwrap_or_else(|| self.seal.0.http.0.clone());
+        let http = config.clone().build().http_client().unwrap_or_else(|| self.seal.0.http.clone());
         client::sealing(config, http, &self.binding)
     }
 
@@ -143,7 +130,8 @@ impl Tenant {
     /// As [`Tenant::open`]; the first item that does not open fails them all.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
         let table = self.binding.table(Some(table))?;
-        let identities = items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
+        let identities =
+            items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
         let records = distinct_records(items.iter().map(|item| (&**table, item)))?;
         let keys = self.binding.opening_keys(records).await?;
         let opened = |(item, identity)| Ok(open(table, &identity, &keys, item)?);
@@ -153,5 +141,17 @@ impl Tenant {
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {
         let found = self.binding.tables.iter().find(|(_, schema)| schema.name() == logical);
         found.map(|(name, schema)| (name.as_str(), &**schema))
+    }
+}
+
+impl fmt::Debug for TenantSeal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantSeal").field("tables", &self.0.tables.keys()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tenant({})", self.id())
     }
 }

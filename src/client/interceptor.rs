@@ -73,7 +73,9 @@ impl Pending {
 impl State {
     /// Whether this request is what the hooks made of it.
     pub(super) fn allows(&self, request: &HttpRequest) -> bool {
-        self.sent.as_ref().is_some_and(|sent| sent.target == target(request) && request.body().bytes() == Some(&sent.body))
+        self.sent
+            .as_ref()
+            .is_some_and(|sent| sent.target == target(request) && request.body().bytes() == Some(&sent.body))
     }
 }
 

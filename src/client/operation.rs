@@ -102,7 +102,18 @@ pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<
             })*
         };
     }
-    the_one_with_this_input!(Put, Get, UpdateItem, Delete, Query, Scan, BatchGet, BatchWrite, TransactGet, TransactWrite);
+    the_one_with_this_input!(
+        Put,
+        Get,
+        UpdateItem,
+        Delete,
+        Query,
+        Scan,
+        BatchGet,
+        BatchWrite,
+        TransactGet,
+        TransactWrite
+    );
     if control_plane::passes(input) {
         return Ok(None);
     }

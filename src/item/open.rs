@@ -45,7 +45,9 @@ pub enum OpenFault {
     #[error("its key record was made for another encryption context (tenant or static pairs)")]
     ForeignContext,
     /// The wrapped key belongs to another KMS key than the tenant's alias points to.
-    #[error("its wrapped key belongs to another KMS key than the tenant's alias points to: the alias was re-pointed, or the record forged")]
+    #[error(
+        "its wrapped key belongs to another KMS key than the tenant's alias points to: the alias was re-pointed, or the record forged"
+    )]
     OtherKek,
     /// KMS does not take the wrapped key for one of this tenant and context.
     #[error("its wrapped key is corrupt, or was made for another tenant or encryption context")]

@@ -5,13 +5,15 @@
 //!
 //! What is stored in a table is hostile: one flight is keyed by the whole record (its SHA-256), so a forged record fails alone.
 
+use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_async::time::SharedTimeSource;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::Expiry;
-use moka::future::Cache;
+use moka::future::{Cache, CacheBuilder};
 use sha2::{Digest, Sha256};
 
 use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
@@ -31,6 +33,11 @@ const PINNED: Duration = Duration::from_secs(600);
 /// How long what a flight brought is kept beside `unwrapped`: as good as not at all.
 const FLIGHT: Duration = Duration::from_millis(1);
 
+/// How long a record that did not open is refused without asking KMS again.
+const REFUSED: Duration = Duration::from_secs(60);
+/// The most such records remembered.
+const REFUSED_CAPACITY: u64 = 10_000;
+
 /// How the cache is set up.
 #[derive(Debug)]
 pub(crate) struct DataKeysConfig {
@@ -46,7 +53,6 @@ pub(crate) struct DataKeysConfig {
 }
 
 /// Data keys by tenant, asked for once and kept for a while.
-#[derive(Debug)]
 pub(crate) struct DataKeys {
     service: Arc<dyn KeyService>,
     time: SharedTimeSource,
@@ -58,8 +64,9 @@ pub(crate) struct DataKeys {
     /// The same, by the caller's idempotency token.
     pinned: Cache<(TenantId, String), Current>,
     unwrapped: Cache<Slot, Leased>,
-    /// One flight per record; what arrives moves to `unwrapped`.
+    /// One flight per record; what arrives moves to `unwrapped`, or to `refused`.
     flights: Cache<(Slot, [u8; 32]), Leased>,
+    refused: Cache<(Slot, [u8; 32]), OpenFault>,
 }
 
 /// Which key, of which tenant, under which of the configured contexts.
@@ -98,16 +105,24 @@ impl DataKeys {
 
     pub(crate) fn new(config: DataKeysConfig) -> Self {
         let DataKeysConfig { service, time, contexts, capacity, rotation, max_age } = config;
+        fn bounded<K, V>(capacity: u64) -> CacheBuilder<K, V, Cache<K, V>>
+        where
+            K: Hash + Eq + Send + Sync + 'static,
+            V: Clone + Send + Sync + 'static,
+        {
+            Cache::builder().max_capacity(capacity)
+        }
         Self {
             service,
             time,
             contexts,
             rotation,
             max_age,
-            current: Cache::builder().max_capacity(capacity).expire_after(UntilItRotates).build(),
-            pinned: Cache::builder().max_capacity(capacity).time_to_live(PINNED).build(),
-            unwrapped: Cache::builder().max_capacity(capacity).time_to_live(max_age).build(),
-            flights: Cache::builder().max_capacity(capacity).time_to_live(FLIGHT).build(),
+            current: bounded(capacity).expire_after(UntilItRotates).build(),
+            pinned: bounded(capacity).time_to_live(PINNED).support_invalidation_closures().build(),
+            unwrapped: bounded(capacity).time_to_live(max_age).support_invalidation_closures().build(),
+            flights: bounded(capacity).time_to_live(FLIGHT).build(),
+            refused: Cache::builder().max_capacity(REFUSED_CAPACITY).time_to_live(REFUSED).build(),
         }
     }
 
@@ -139,7 +154,11 @@ impl DataKeys {
                 Ok(key)
             }
             None => {
-                self.current.invalidate(tenant).await;
+                // Unless another caller has put a new one there already.
+                let there = self.current.get(tenant).await;
+                if there.is_some_and(|there| Arc::ptr_eq(&there.leased.key, &current.leased.key)) {
+                    self.current.invalidate(tenant).await;
+                }
                 if let Some(token) = token {
                     self.pinned.invalidate(&(tenant.clone(), token.to_owned())).await;
                 }
@@ -159,7 +178,10 @@ impl DataKeys {
     async fn generate(&self, tenant: &TenantId) -> Result<Current, KeyServiceError> {
         let begun = Instant::now();
         let context = EncryptionContext::new(tenant, &self.contexts[Self::CURRENT]);
-        let made = self.service.generate_data_key(tenant, &context).await?;
+        let made = match self.service.generate_data_key(tenant, &context).await {
+            Ok(made) => made,
+            Err(error) => return Err(self.heeded(error).await),
+        };
         let key = UnwrappedKey::generated(&made.data_key, self.now(), &context, made.kek, made.wrapped);
         let leased = Leased { key: Arc::new(key), until: begun + self.max_age };
         let slot = self.slot(tenant, Self::CURRENT, leased.key.record().key_id);
@@ -173,8 +195,9 @@ impl DataKeys {
         let key = &current.leased.key;
         let slot = self.slot(tenant, Self::CURRENT, key.record().key_id);
         match self.unwrap(slot, key.record(), key.stored_record()).await {
-            Err(error) if error.kind() == KeyServiceErrorKind::IncorrectKey => Ok(None),
-            result => result,
+            Ok(leased) => Ok(Some(leased)),
+            Err(Unwrapping::Refused(_)) => Ok(None),
+            Err(Unwrapping::Failed(error)) => Err(error),
         }
     }
 
@@ -194,9 +217,11 @@ impl DataKeys {
         }
         let asked = stream::iter(wanted)
             .map(|Wanted { attribute, slot, record, stored }| async move {
-                let leased = self.unwrap(slot, &record, &stored).await?;
-                let leased = leased.ok_or_else(|| OpenError::attribute(&attribute, OpenFault::ForgedRecord))?;
-                Ok::<_, OpeningKeyError>((stored, leased.key))
+                match self.unwrap(slot, &record, &stored).await {
+                    Ok(leased) => Ok((stored, leased.key)),
+                    Err(Unwrapping::Refused(fault)) => Err(OpenError::attribute(&attribute, fault).into()),
+                    Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error)),
+                }
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
             .try_collect::<Vec<_>>()
@@ -233,27 +258,56 @@ impl DataKeys {
         self.contexts.iter().position(|pairs| *record.context() == *bytes(pairs))
     }
 
-    /// The key of a record, from the cache or from KMS; none when the record does not belong to the key that it names.
-    async fn unwrap(&self, slot: Slot, record: &KeyRecord, stored: &[u8]) -> Result<Option<Leased>, KeyServiceError> {
+    /// The key of a record, from the cache or from KMS.
+    async fn unwrap(&self, slot: Slot, record: &KeyRecord, stored: &[u8]) -> Result<Leased, Unwrapping> {
         if let Some(leased) = self.leased(&slot).await {
             match leased.key.serves(record, stored) {
-                Serves::Yes => return Ok(Some(leased)),
-                Serves::Forged => return Ok(None),
+                Serves::Yes => return Ok(leased),
+                Serves::Forged => return Err(Unwrapping::Refused(OpenFault::ForgedRecord)),
                 Serves::AskAgain => {}
             }
         }
-        let digest: [u8; 32] = Sha256::digest(stored).into();
-        let flight = self.flights.try_get_with((slot.clone(), digest), self.ask(&slot, record)).await;
-        match flight {
+        let flight = (slot.clone(), Sha256::digest(stored).into());
+        if let Some(fault) = self.refused.get(&flight).await {
+            return Err(Unwrapping::Refused(fault));
+        }
+        match self.flights.try_get_with_by_ref(&flight, self.ask(&slot, record)).await {
             Ok(leased) => {
                 self.unwrapped.insert(slot, leased.clone()).await;
-                Ok(Some(leased))
+                Ok(leased)
             }
-            Err(error) => match &*error {
-                Unwrapping::Forged => Ok(None),
-                Unwrapping::Failed(error) => Err(error.clone()),
-            },
+            Err(error) => {
+                match &*error {
+                    Unwrapping::Refused(fault) => self.refused.insert(flight, *fault).await,
+                    Unwrapping::Failed(error) => drop(self.heeded(error.clone()).await),
+                }
+                Err((*error).clone())
+            }
         }
+    }
+
+    /// Drops the tenant's keys when `error` says that its own key is disabled: every call names the tenant's own alias, so no stored
+    /// record can bring this about.
+    async fn heeded(&self, error: KeyServiceError) -> KeyServiceError {
+        if error.is_revoked() {
+            self.evict(error.tenant()).await;
+        }
+        error
+    }
+
+    /// Drops everything of a tenant. Zeroized when the last operation that uses it ends.
+    pub(crate) async fn evict(&self, tenant: &TenantId) {
+        self.current.invalidate(tenant).await;
+        let Self { current, pinned, unwrapped, service, .. } = self;
+        let of_tenant = tenant.clone();
+        let _ = pinned.invalidate_entries_if(move |(tenant, _), _| *tenant == of_tenant);
+        let of_tenant = tenant.clone();
+        let _ = unwrapped.invalidate_entries_if(move |slot, _| slot.tenant == of_tenant);
+        // moka drops lazily: what was invalidated would stay in memory until someone uses the cache.
+        current.run_pending_tasks().await;
+        pinned.run_pending_tasks().await;
+        unwrapped.run_pending_tasks().await;
+        service.forget(tenant).await;
     }
 
     /// What is in the cache and may still be used.
@@ -265,11 +319,16 @@ impl DataKeys {
         let until = Instant::now() + self.max_age;
         let context = EncryptionContext::new(&slot.tenant, &self.contexts[slot.context]);
         let asked = self.service.unwrap_data_key(&slot.tenant, &context, &record.kek, &record.wrapped);
-        let answer = asked.await.map_err(Unwrapping::Failed)?;
+        let answer = asked.await.map_err(|error| match error.kind() {
+            KeyServiceErrorKind::IncorrectKey => Unwrapping::Refused(OpenFault::OtherKek),
+            KeyServiceErrorKind::InvalidCiphertext => Unwrapping::Refused(OpenFault::WrappedKey),
+            _ => Unwrapping::Failed(error),
+        })?;
         if !answer.kek.is_same_key(&record.kek) {
-            return Err(Unwrapping::Forged);
+            return Err(Unwrapping::Refused(OpenFault::ForgedRecord));
         }
-        let key = UnwrappedKey::verify(record.clone(), &answer.data_key).ok_or(Unwrapping::Forged)?;
+        let forged = Unwrapping::Refused(OpenFault::ForgedRecord);
+        let key = UnwrappedKey::verify(record.clone(), &answer.data_key).ok_or(forged)?;
         Ok(Leased { key: Arc::new(key), until })
     }
 
@@ -308,10 +367,12 @@ impl Expiry<TenantId, Current> for UntilItRotates {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Unwrapping {
+    /// The key service did not answer, or not with a key.
     Failed(KeyServiceError),
-    Forged,
+    /// The record does not open, and will not: it says so of itself alone.
+    Refused(OpenFault),
 }
 
 /// Why the keys for an answer could not be had.
@@ -321,4 +382,11 @@ pub(crate) enum OpeningKeyError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Key(#[from] KeyServiceError),
+}
+
+/// Says nothing of what is in the caches: a tenant's `Debug` must not name another.
+impl fmt::Debug for DataKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKeys(..)")
+    }
 }

@@ -10,7 +10,7 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::policy::TENANT_TAG;
-use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, kms};
+use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, http, kms};
 use crate::crypto::{OsRandom, RandomSource};
 use crate::tenant::TenantId;
 
@@ -39,7 +39,7 @@ struct Session {
 impl TenantSessions {
     pub(super) fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
         let sessions = Cache::builder().max_capacity(CAPACITY).expire_after(UntilShortlyBeforeExpiry).build();
-        Self { sts: aws_sdk_sts::Client::new(config), tenancy, region, sessions }
+        Self { sts: aws_sdk_sts::Client::new(&http::quiet(config)), tenancy, region, sessions }
     }
 
     pub(super) fn tenancy(&self) -> &Tenancy {
@@ -52,9 +52,18 @@ impl TenantSessions {
         session.map(|session| session.credentials).map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
     }
 
-    /// Forgets the tenant's credentials, when AWS refused them.
-    pub(super) async fn forget(&self, tenant: &TenantId) {
+    /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
+    pub(super) async fn forget(&self, tenant: &TenantId, refused: &Credentials) {
+        let cached = self.sessions.get(tenant).await;
+        if cached.is_some_and(|session| session.credentials.access_key_id() == refused.access_key_id()) {
+            self.sessions.invalidate(tenant).await;
+        }
+    }
+
+    /// Forgets the tenant's credentials.
+    pub(super) async fn evict(&self, tenant: &TenantId) {
         self.sessions.invalidate(tenant).await;
+        self.sessions.run_pending_tasks().await;
     }
 
     async fn assume_role(&self, tenant: &TenantId) -> Result<Session, KeyServiceError> {

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriorit
 use aws_types::SdkConfig;
 
 use super::credentials::TenantSessions;
-use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey};
+use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey, http};
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
 use crate::format::KeyArn;
@@ -77,12 +77,11 @@ impl KmsKeyService {
     where
         F: Future<Output = Result<T, KeyServiceError>>,
     {
-        let Access::AssumedRole(sessions) = &self.access else {
-            return call(None).await;
-        };
-        match call(Some(sessions.credentials(tenant).await?)).await {
+        let Access::AssumedRole(sessions) = &self.access else { return call(None).await };
+        let credentials = sessions.credentials(tenant).await?;
+        match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
-                sessions.forget(tenant).await;
+                sessions.forget(tenant, &credentials).await;
                 call(Some(sessions.credentials(tenant).await?)).await
             }
             result => result,
@@ -143,6 +142,12 @@ impl KeyService for KmsKeyService {
         tracing::debug!(tenant = tenant.as_str(), operation = DECRYPT, "unwrapped a data key");
         Ok(UnwrappedDataKey { data_key, kek })
     }
+
+    async fn forget(&self, tenant: &TenantId) {
+        if let Access::AssumedRole(sessions) = &self.access {
+            sessions.evict(tenant).await;
+        }
+    }
 }
 
 impl fmt::Debug for KmsKeyService {
@@ -152,7 +157,8 @@ impl fmt::Debug for KmsKeyService {
 }
 
 fn kms_client(config: &SdkConfig) -> aws_sdk_kms::Client {
-    let config = aws_sdk_kms::config::Builder::from(config).retry_classifier(PermanentLimits).build();
+    let config = http::quiet(config);
+    let config = aws_sdk_kms::config::Builder::from(&config).retry_classifier(PermanentLimits).build();
     aws_sdk_kms::Client::from_conf(config)
 }
 
@@ -211,8 +217,45 @@ where
         (SdkError::ServiceError(service), None) if service.raw().status().is_server_error() => Kind::Unavailable,
         _ => Kind::Unexpected,
     };
-    tracing::warn!(tenant = tenant.as_str(), operation, %kind, code = error.code(), "the key service failed");
-    KeyServiceError::new(tenant, operation, kind).with_source(error)
+    let failure = ServiceFailure::of(&error);
+    tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
+    KeyServiceError::new(tenant, operation, kind).with_source(failure)
+}
+
+/// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+struct ServiceFailure {
+    said: String,
+    request_id: Option<String>,
+}
+
+impl ServiceFailure {
+    fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
+        let said = match (error, error.code()) {
+            (SdkError::ServiceError(_), code) => {
+                format!(
+                    "{}: {}",
+                    code.unwrap_or("an error without a code"),
+                    error.message().unwrap_or("without a message")
+                )
+            }
+            (SdkError::ResponseError(_), _) => "its answer could not be read".to_owned(),
+            _ => causes(error),
+        };
+        Self { said, request_id: error.meta().extra("aws_request_id").map(str::to_owned) }
+    }
+}
+
+/// An error and its causes, in their own words.
+fn causes(error: &dyn StdError) -> String {
+    let mut all = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        all = format!("{all}: {error}");
+        cause = error.source();
+    }
+    all
 }
 
 const LIMIT_EXCEEDED: &str = "LimitExceededException";

@@ -35,6 +35,11 @@ pub trait KeyService: Debug + Send + Sync {
         kek: &KeyArn,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError>;
+
+    /// Forgets what it keeps for `tenant`, such as credentials. There is nothing to forget unless implemented.
+    async fn forget(&self, tenant: &TenantId) {
+        let _ = tenant;
+    }
 }
 
 /// A new data key.

@@ -173,12 +173,12 @@ async fn a_hook_that_puts_the_plaintext_back_sends_nothing() {
     for when in [When::Signing, When::Transmit] {
         let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked())).customize();
         let swaps = Swaps { when, body: scene.plaintext(), target: None };
-        is_replaced(&sealing_error(put.interceptor(swaps).send().await), "request body");
+        is_replaced(&sealing_error(put.interceptor(swaps).send().await), "request");
     }
     let body = scene.plaintext();
     let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked())).customize();
     let put = put.mutate_request(move |request| *request.body_mut() = SdkBody::from(body.clone()));
-    is_replaced(&sealing_error(put.send().await), "request body");
+    is_replaced(&sealing_error(put.send().await), "request");
     scene.assert_nothing_happened(before).await;
 }
 
@@ -265,9 +265,9 @@ async fn a_client_of_one_tenant_does_not_become_a_client_of_another() {
     let both = globex.dynamodb_with(scene.acme.dynamodb().config().to_builder());
     for tenant in ["acme", "globex"] {
         let put = both.put_item().table_name("crm").set_item(Some(item(&contact(tenant, "c-2"))));
-        assert!(matches!(sealing_error(put.send().await), Error::Refused(_)));
+        assert!(matches!(sealing_error(put.send().await), Error::BoundTwice));
         let get = both.get_item().table_name("crm").set_key(Some(key(tenant, "c-1"))).send().await;
-        assert!(matches!(sealing_error(get), Error::Refused(_)));
+        assert!(matches!(sealing_error(get), Error::BoundTwice));
     }
 }
 

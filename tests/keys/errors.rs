@@ -71,6 +71,8 @@ async fn each_error_of_decrypt_means_what_the_api_reference_says() {
         assert_eq!(error.is_revoked(), *expected == Kind::Revoked, "{code}");
         assert_eq!(world.stack.calls().count("Decrypt"), *calls, "{code}");
         world.stack.faults().clear();
+        // What KMS said of the record itself is remembered for a minute; another process asks at once.
+        let acme = if integrity { quick(&world).tenant(&id("acme")) } else { acme };
         assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
     }
 }

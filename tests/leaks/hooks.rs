@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use tenantseal::{Error, Refusal, SealError};
 
 use crate::common::{Contact, World, canary, contact, id, item, key, s, sealing_error, tap};
-use crate::{assert_not_logged, log};
+use crate::{assert_not_logged, log, logged};
 
 /// Looks at everything and changes nothing, except that it touches what may be modified.
 #[derive(Debug)]
@@ -174,8 +174,10 @@ async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
     assert_not_logged(&secret);
 }
 
+/// docs/THREATS.md says so: the SDK logs the error that a failing hook replaces, and that error shows the item by the caller's own
+/// wish. When this fails the SDK has become kinder, and the document is to follow.
 #[tokio::test]
-async fn an_interceptor_that_fails_at_the_end_has_no_item_logged_that_a_failed_condition_shows() {
+async fn a_failed_condition_that_shows_its_item_is_logged_when_a_callers_own_hook_fails_after_it() {
     log();
     let world = World::start(&["acme"]).await;
     let acme = world.tenant("acme");
@@ -186,5 +188,6 @@ async fn an_interceptor_that_fails_at_the_end_has_no_item_logged_that_a_failed_c
     let put = put.condition_expression("attribute_not_exists(email)");
     let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
     put.customize().interceptor(FailsAtTheEnd).send().await.unwrap_err();
-    assert_not_logged(&secret);
+    let lines = logged(&secret);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("ERROR")), "{lines:?}");
 }

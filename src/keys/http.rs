@@ -1,0 +1,56 @@
+//! How KMS and STS are called: bounded in time, and with answers that the SDK's trace logging cannot print.
+
+use std::time::Duration;
+
+use aws_sdk_kms::config::timeout::TimeoutConfig;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use bytes::Bytes;
+
+use crate::http::http_client;
+
+/// A call, retries included, takes no longer unless configured: everyone who waits for the tenant's key waits for it.
+const CALL: Duration = Duration::from_secs(15);
+/// An attempt takes no longer unless configured.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// The configuration with which KMS and STS are called.
+pub(super) fn quiet(config: &SdkConfig) -> SdkConfig {
+    let mut timeouts = TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(ATTEMPT).build();
+    if let Some(configured) = config.timeout_config() {
+        let mut configured = configured.clone();
+        configured.take_defaults_from(&timeouts);
+        timeouts = configured;
+    }
+    let mut builder = config.to_builder().timeout_config(timeouts);
+    builder.set_http_client(http_client(config).map(|inner| SharedHttpClient::new(Quiet(inner))));
+    builder.build()
+}
+
+/// Streams every answer. The SDK logs what it receives at trace level, and a body that lies in memory prints whole: data keys from
+/// KMS, secret keys from STS. What streams is read later, where the SDK knows that it is sensitive.
+#[derive(Debug, Clone)]
+struct Quiet<T>(T);
+
+impl HttpClient for Quiet<SharedHttpClient> {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Quiet(self.0.http_connector(settings, components)))
+    }
+}
+
+impl HttpConnector for Quiet<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let answer = self.0.call(request);
+        HttpConnectorFuture::new(async move {
+            Ok(answer.await?.map(|body| match body.bytes() {
+                Some(bytes) => SdkBody::from_body_1_x(http_body_util::Full::<Bytes>::from(bytes.to_vec())),
+                None => body,
+            }))
+        })
+    }
+}
