@@ -30,6 +30,8 @@ pub enum Tenant {
     AsLocal,
     /// These steps, which are right.
     Brings(&'static str),
+    /// What a plain client gets, which is right, where it would be refused by a server that is.
+    NotRefused,
 }
 
 impl Difference {
@@ -48,10 +50,17 @@ impl Difference {
     }
 }
 
-use Tenant::{AsLocal, AsPlain, Brings};
+use Tenant::{AsLocal, AsPlain, Brings, NotRefused};
 use Wrong::{Both, Local, Second};
 
 pub const DIFFERENCES: &[Difference] = &[
+    Difference {
+        case: "a global index whose sort key is the tenants without a condition on it",
+        wrong: Second,
+        reason: "A filter must not test key attributes (\"Filter expressions for the Query operation\"), and the tenant's client \
+                 adds one that does; it evaluates it.",
+        tenant: NotRefused,
+    },
     Difference {
         case: "all of the old after * on nothing",
         wrong: Local,

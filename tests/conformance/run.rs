@@ -128,7 +128,7 @@ impl Compared {
             faults.push("a plain client failed".to_owned());
         }
         let right: Outcome = match listed.map(|listed| listed.tenant) {
-            None | Some(Tenant::AsPlain) => plain.clone(),
+            None | Some(Tenant::AsPlain | Tenant::NotRefused) => plain.clone(),
             Some(Tenant::AsLocal) => local.map_or_else(|| plain.clone(), |local| local.plain.clone()),
             Some(Tenant::Brings(steps)) => serde_json::from_str(steps).unwrap(),
         };
@@ -149,15 +149,18 @@ impl Compared {
         if plain.len() != tenant.len() || right.len() != tenant.len() {
             faults.push("one of the two took more steps than the other".to_owned());
         }
-        if case.expect != Expect::Same && !refused {
-            faults.push(format!("expected {:?}, and nothing was refused", case.expect));
+        let refusal_is_due =
+            case.expect != Expect::Same && listed.map(|listed| listed.tenant) != Some(Tenant::NotRefused);
+        if refusal_is_due != refused {
+            faults.push(format!("expected {:?}, and refused was {refused}", case.expect));
         }
         faults.iter().map(|fault| format!("{}: {fault}", case.name)).collect()
     }
 
     /// Where the plain results on two servers differ and it is not listed, or do not and it is.
     pub fn difference(&self, second: &Self) -> Option<String> {
-        let listed = Difference::of(&self.case.name).is_some_and(|listed| listed.wrong != Wrong::Both);
+        let listed = Difference::of(&self.case.name)
+            .is_some_and(|listed| listed.wrong != Wrong::Both && listed.tenant != Tenant::NotRefused);
         match (self.plain == second.plain, listed) {
             (true, false) | (false, true) => None,
             (true, true) => Some(format!("{}: the servers do not differ, but it is listed", self.case.name)),
