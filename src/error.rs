@@ -171,6 +171,9 @@ pub enum Refusal {
     /// The request lacks something that it must have.
     #[error("the request has no `{0}`")]
     Missing(&'static str),
+    /// A map of names or values without any, which DynamoDB refuses.
+    #[error("`{0}` is empty: leave it out")]
+    Empty(&'static str),
     /// An expression that cannot be understood, or cannot work on ciphertext.
     #[error("{parameter}: {source}")]
     Expression {

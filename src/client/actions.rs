@@ -149,11 +149,13 @@ pub(super) fn widened(
     projection: &mut Option<String>,
     names: &mut Option<Names>,
 ) -> Result<(Option<Selection>, bool), Refusal> {
-    let selection = Expressions::new(table, names.as_ref(), None).projection(projection.as_deref())?;
-    let mut changed = false;
-    if let Some(selection) = &selection {
-        changed = Reading { projection, names }.widen(table, selection, &Default::default());
-    }
+    let mut expressions = Expressions::new(table, names.as_ref(), None);
+    let selection = expressions.projection(projection.as_deref())?;
+    expressions.finish()?;
+    let changed = match &selection {
+        Some(selection) => Reading { projection, names }.widen(table, selection, &Default::default())?,
+        None => false,
+    };
     Ok((selection, changed))
 }
 

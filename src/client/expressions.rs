@@ -29,13 +29,17 @@ impl<'a> Expressions<'a> {
     }
 
     /// A condition or filter: on an encrypted attribute only whether it exists can be asked.
-    pub(super) fn condition(&mut self, parameter: &'static str, expression: Option<&str>) -> Result<(), Refusal> {
-        let Some(expression) = expression else { return Ok(()) };
+    pub(super) fn condition(
+        &mut self,
+        parameter: &'static str,
+        expression: Option<&str>,
+    ) -> Result<Option<Condition>, Refusal> {
+        let Some(expression) = expression else { return Ok(None) };
         let refused = |source| Refusal::Expression { parameter, source };
         let condition = Condition::parse(expression).map_err(refused)?;
         self.scoped(|scope| condition.check(scope)).map_err(refused)?;
         self.uses(condition.placeholders());
-        Ok(())
+        Ok(Some(condition))
     }
 
     /// A key condition, with what it tests.
@@ -88,6 +92,12 @@ impl<'a> Expressions<'a> {
     ///
     /// DynamoDB refuses a superfluous value as well, but only after it has been sent, in plaintext.
     pub(super) fn finish(self) -> Result<BTreeSet<String>, Refusal> {
+        if self.names.is_some_and(HashMap::is_empty) {
+            return Err(Refusal::Empty("ExpressionAttributeNames"));
+        }
+        if self.values.is_some_and(HashMap::is_empty) {
+            return Err(Refusal::Empty("ExpressionAttributeValues"));
+        }
         let unused = self.values.into_iter().flat_map(HashMap::keys).find(|value| !self.used.values.contains(*value));
         match unused {
             Some(value) => Err(Refusal::UnusedValue(value.clone())),

@@ -52,6 +52,9 @@ pub(super) trait Operation: Send + Sync {
     /// The items in an answer: all of them, so one that nobody asked for is an error.
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
 
+    /// The last touch to an output whose items are opened and cut.
+    fn finish(&self, _: &mut Output) {}
+
     /// What an error of DynamoDB means, when this library's change to the request brought it about.
     fn explain(&self, _: &OperationError) -> Option<Error> {
         None
@@ -152,7 +155,7 @@ pub(super) fn open(
     keys: &KeyRing,
     answer: Answer,
 ) -> (Answer, Result<(), Error>) {
-    each_returned(operation, answer, |returned| {
+    let (mut answer, result) = each_returned(operation, answer, |returned| {
         for Returned { item, table, expected, cut } in returned {
             let identity = stored_identity(table, &binding.tenant, item)?;
             expected.check(&identity)?;
@@ -160,7 +163,11 @@ pub(super) fn open(
             cut.apply(item);
         }
         Ok(())
-    })
+    });
+    if let Ok(output) = &mut answer {
+        operation.finish(output);
+    }
+    (answer, result)
 }
 
 impl Expected<'_> {

@@ -50,7 +50,7 @@ impl Query {
             }
             (_, start) => check_start_key(table, start)?,
         }
-        expressions.condition("FilterExpression", input.filter_expression())?;
+        let condition = expressions.condition("FilterExpression", input.filter_expression())?;
         let selection = expressions.projection(input.projection_expression())?;
         let used = expressions.finish()?;
 
@@ -62,11 +62,12 @@ impl Query {
             expression_attribute_values: values,
             ..
         } = &mut changed;
-        let widened = selection
-            .as_ref()
-            .is_some_and(|selection| Reading { projection, names: &mut *names }.widen(table, selection, &used));
+        let widened = match &selection {
+            Some(selection) => Reading { projection, names: &mut *names }.widen(table, selection, &used)?,
+            None => false,
+        };
         if reach == Reach::Beyond {
-            Filtering { filter, names, values }.keep_only(table, &binding.tenant);
+            Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
         }
         let rewritten = (widened || reach == Reach::Beyond).then_some(changed);
         Ok(Self { rewritten, table: Arc::clone(table), filtered: reach == Reach::Beyond, selection })
@@ -129,9 +130,9 @@ impl Operation for Query {
 
     fn explain(&self, error: &OperationError) -> Option<Error> {
         // A filter may not name a key of the index (developer guide, "Filter expressions for the Query operation").
-        let refused = error.downcast_ref::<QueryError>()?.code() == Some("ValidationException");
-        let attribute = self.table.partition_key().to_owned();
-        (self.filtered && refused).then_some(Error::TenantInIndex { attribute })
+        let message = error.downcast_ref::<QueryError>()?.message()?;
+        let refused = self.filtered && message.contains("non-primary key attributes");
+        refused.then(|| Error::TenantInIndex { attribute: self.table.partition_key().to_owned() })
     }
 
     fn sdk(&self) -> FrozenLayer {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::expressions::{Names, Values};
-use crate::expression::{Fresh, ProjectionRequest, Selection};
+use crate::error::Refusal;
+use crate::expression::{Condition, ExpressionError, Fresh, ProjectionRequest, Selection};
 use crate::format::HEADER;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -19,18 +20,31 @@ impl Reading<'_> {
     /// Has the answer hold what opening needs: the key attributes, and the header when an encrypted attribute is asked for.
     ///
     /// `used` are the placeholders that other expressions of the request use. Says whether anything changed.
-    pub(super) fn widen(&mut self, table: &TableSchema, selection: &Selection, used: &BTreeSet<String>) -> bool {
+    pub(super) fn widen(
+        &mut self,
+        table: &TableSchema,
+        selection: &Selection,
+        used: &BTreeSet<String>,
+    ) -> Result<bool, Refusal> {
         let header = selection.is_encrypted().then_some(HEADER);
         let needed: Vec<&str> = table.key_names().chain(header).collect();
         let taken = |placeholder: &str| self.names.as_ref().is_some_and(|names| names.contains_key(placeholder));
-        let Some(request) = selection.request(&needed, &taken) else { return false };
+        let Some(request) = selection.request(&needed, &taken) else { return Ok(false) };
         let ProjectionRequest { expression, added_names, dropped_names } = request;
-        *self.projection = Some(expression);
+        *self.projection = Some(short_enough("ProjectionExpression", expression)?);
         let names = self.names.get_or_insert_default();
         names.retain(|placeholder, _| !dropped_names.contains(placeholder) || used.contains(placeholder));
         names.extend(added_names);
-        true
+        Ok(true)
     }
+}
+
+/// DynamoDB takes expressions of at most 4 KB (developer guide, "Constraints", expression strings).
+fn short_enough(parameter: &'static str, expression: String) -> Result<String, Refusal> {
+    if expression.len() <= 4_096 {
+        return Ok(expression);
+    }
+    Err(Refusal::Expression { parameter, source: ExpressionError::TooLongRewritten })
 }
 
 /// The filter of a read that is not bound to one partition, and so would return other tenants' items.
@@ -41,8 +55,13 @@ pub(super) struct Filtering<'a> {
 }
 
 impl Filtering<'_> {
-    /// Has DynamoDB return the tenant's items alone.
-    pub(super) fn keep_only(&mut self, table: &TableSchema, tenant: &TenantId) {
+    /// Has DynamoDB return the tenant's items alone. `condition` is the filter, read.
+    pub(super) fn keep_only(
+        &mut self,
+        table: &TableSchema,
+        tenant: &TenantId,
+        condition: Option<&Condition>,
+    ) -> Result<(), Refusal> {
         let names = self.names.get_or_insert_default();
         let values = self.values.get_or_insert_default();
         let name = Fresh::new('#', &|placeholder: &str| names.contains_key(placeholder)).placeholder();
@@ -51,11 +70,13 @@ impl Filtering<'_> {
             true => format!("begins_with({name}, {value})"),
             false => format!("{name} = {value}"),
         };
-        *self.filter = Some(match self.filter.take() {
-            Some(filter) => format!("({filter}) AND {of_tenant}"),
+        let filter = match condition {
+            Some(condition) => condition.and(&of_tenant),
             None => of_tenant,
-        });
+        };
+        *self.filter = Some(short_enough("FilterExpression", filter)?);
         names.insert(name, table.partition_key().to_owned());
         values.insert(value, AttributeValue::S(table.tenant().render(tenant)));
+        Ok(())
     }
 }

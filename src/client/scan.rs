@@ -33,7 +33,7 @@ impl Scan {
         check_start_key(table, input.exclusive_start_key())?;
         let mut expressions =
             Expressions::new(table, input.expression_attribute_names(), input.expression_attribute_values());
-        expressions.condition("FilterExpression", input.filter_expression())?;
+        let condition = expressions.condition("FilterExpression", input.filter_expression())?;
         let selection = expressions.projection(input.projection_expression())?;
         let used = expressions.finish()?;
 
@@ -46,9 +46,9 @@ impl Scan {
             ..
         } = &mut rewritten;
         if let Some(selection) = &selection {
-            Reading { projection, names: &mut *names }.widen(table, selection, &used);
+            Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
         }
-        Filtering { filter, names, values }.keep_only(table, &binding.tenant);
+        Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
         Ok(Self { rewritten: Some(rewritten), table: Arc::clone(table), selection })
     }
 }

@@ -1,10 +1,12 @@
 //! UpdateItem: one round trip, without reading. Each sensitive value that is assigned carries its own key record.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::update_item::{
     UpdateItem as UpdateItemOperation, UpdateItemError, UpdateItemInput, UpdateItemOutput,
 };
 use aws_sdk_dynamodb::types::ReturnValue;
-use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
@@ -70,6 +72,16 @@ impl Operation for UpdateItem {
 
     fn sdk(&self) -> FrozenLayer {
         UpdateItemOperation::new().config().expect("the SDK's operations have a configuration")
+    }
+
+    fn finish(&self, output: &mut Output) {
+        // DynamoDB leaves `Attributes` out when nothing that was touched is there.
+        if self.touched_only
+            && let Some(output) = output.downcast_mut::<UpdateItemOutput>()
+            && output.attributes.as_ref().is_some_and(HashMap::is_empty)
+        {
+            output.attributes = None;
+        }
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -75,6 +75,14 @@ impl Condition {
         &self.placeholders
     }
 
+    /// This condition and another, which stands for one test, as an expression.
+    pub(crate) fn and(&self, test: &str) -> String {
+        match &self.clause {
+            Clause::Or(_) => format!("({self}) AND {test}"),
+            _ => format!("{self} AND {test}"),
+        }
+    }
+
     /// Refuses a condition that would mean something else on ciphertexts, or that names an attribute no schema knows.
     pub(crate) fn check(&self, scope: &Scope<'_>) -> Result<(), ExpressionError> {
         self.clause.check(scope)

@@ -14,6 +14,9 @@ pub enum ExpressionError {
     /// More than 4 KB.
     #[error("the expression is longer than 4096 bytes: DynamoDB takes no longer one")]
     TooLong,
+    /// More than 4 KB with what is added to it.
+    #[error("the expression is longer than 4096 bytes with what tenantseal must add to it: shorten it")]
+    TooLongRewritten,
     /// More than 300 operators and functions.
     #[error("the expression has more than 300 operators and functions: DynamoDB takes no more")]
     TooManyOperators,

@@ -29,7 +29,8 @@ pub(crate) struct Selection {
     /// The attributes that are requested as a whole.
     whole: BTreeSet<String>,
     names: BTreeSet<String>,
-    encrypted: bool,
+    /// The encrypted attributes of which anything is asked for.
+    encrypted: BTreeSet<String>,
     widened: bool,
 }
 
@@ -61,12 +62,12 @@ impl Projection {
         let mut paths = Vec::new();
         let mut requested = Vec::new();
         let mut whole = BTreeSet::new();
-        let (mut encrypted, mut widened) = (false, false);
+        let (mut encrypted, mut widened) = (BTreeSet::new(), false);
         for written in &self.paths {
             let (path, protection) = scope.resolve(written)?;
             let inside = !path.segments().is_empty();
             if protection == Protection::Encrypted {
-                encrypted = true;
+                encrypted.insert(path.attribute.clone());
                 widened |= inside;
                 if whole.insert(path.attribute.clone()) {
                     requested.push(WrittenPath { attribute: written.attribute.clone(), steps: Vec::new() });
@@ -87,7 +88,7 @@ impl Projection {
 impl Selection {
     /// Whether anything of an encrypted attribute is asked for, so that the answer must be opened.
     pub(crate) fn is_encrypted(&self) -> bool {
-        self.encrypted
+        !self.encrypted.is_empty()
     }
 
     /// The projection to send so that the answer also has the `needed` attributes and every encrypted attribute as a
@@ -111,8 +112,16 @@ impl Selection {
     }
 
     /// Leaves of an opened item what the caller asked for.
+    ///
+    /// Of plain attributes the server has cut that already, and closed up their lists; so only whole attributes that came along go,
+    /// and encrypted ones, which the server sees as a whole, are cut.
     pub(crate) fn prune(&self, item: &mut HashMap<String, AttributeValue>) {
-        prune(item, &self.paths);
+        item.retain(|name, _| self.paths.iter().any(|path| path.attribute == *name));
+        if self.widened {
+            let mut encrypted: HashMap<_, _> = item.extract_if(|name, _| self.encrypted.contains(name)).collect();
+            prune(&mut encrypted, &self.paths);
+            item.extend(encrypted);
+        }
     }
 }
 
