@@ -115,7 +115,8 @@ class Reader(unittest.TestCase):
             decode_value(data)
         for data in (
             b"", b"\0", b"\x0b", b"\x01\xff", b"\x01\xed\xa0\x80", b"\x04", b"\x04\2", b"\x04\0\0", b"\x05\0",
-            b"\x06" + lp(b"a"), b"\x06" + lp(b"") + one, b"\x06" + (lp(b"a") + one) * 2, b"\x06" + lp(b"b") + one + lp(b"a") + one,
+            b"\x06" + lp(b"a"), b"\x06" + lp(b"") + one,
+            b"\x06" + (lp(b"a") + one) * 2, b"\x06" + lp(b"b") + one + lp(b"a") + one,
             b"\x06" + lp(b"\xff") + one, b"\x07" + lp(b""), b"\x07\0\0", b"\x07\0\0\0\2\5", b"\x08", b"\x09", b"\x0a",
             b"\x08" + lp(b"a") * 2, b"\x08" + lp(b"b") + lp(b"a"), b"\x08" + lp(b"\xff"), b"\x0a" + lp(b"") * 2,
             nested(31), nested(31, b"\x06"),
@@ -179,7 +180,8 @@ class Reader(unittest.TestCase):
         uuid, account = bytes(16), bytes(5)
         for kek in (
             b"\3" + KEK[1:], b"\1\0" + account + uuid, b"\1\x21" + b"r" * 33 + account + uuid,
-            b"\1\1_" + account + uuid, b"\1\1\xff" + account + uuid, b"\2\1r" + (10**12).to_bytes(5, "big") + uuid, b"\0\0\1\xff",
+            b"\1\1_" + account + uuid, b"\1\1\xff" + account + uuid,
+            b"\2\1r" + (10**12).to_bytes(5, "big") + uuid, b"\0\0\1\xff",
             *map(whole, (
                 "", ARN, multi, ARN + "\n", longest + "x", ARN.replace("1111", "111"), ARN.replace("key/", "alias/"),
                 ARN.replace("kms", "s3"), ARN.replace("aws", ""), ARN.replace("us-east-1", ""),
