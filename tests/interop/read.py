@@ -1,0 +1,406 @@
+"""A reader of what tenantseal stores, written from docs/FORMAT.md alone. The numbers are those of its sections.
+
+Items and values are boto3's: {"name": {"S": "text"}}, binaries as bytes.
+"""
+
+import hmac
+import re
+import struct
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Callable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+
+class Refused(Exception):
+    """What is stored does not open; `attribute` is where."""
+
+    def __init__(self, reason, attribute=None):
+        super().__init__(reason)
+        self.attribute = attribute
+
+
+@contextmanager
+def naming(attribute):
+    """Says of a refusal inside which attribute it concerns."""
+    try:
+        yield
+    except Refused as refused:
+        refused.attribute = refused.attribute or attribute
+        raise
+
+
+def require(condition, reason):
+    if not condition:
+        raise Refused(reason)
+
+
+# ---- 1. Notation ----
+
+
+def lp(data):
+    return struct.pack(">I", len(data)) + data
+
+
+def label(text):
+    return b"tenantseal v1 " + text.encode("ascii") + b"\0"
+
+
+def utf8(data):
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("invalid UTF-8") from None
+
+
+class Cursor:
+    """Bytes that are read from the front."""
+
+    def __init__(self, data):
+        self.rest = data
+
+    def take(self, count):
+        require(count <= len(self.rest), "bytes end too early")
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        return taken
+
+    def uint(self, size):
+        return int.from_bytes(self.take(size), "big")
+
+    def fields(self):
+        """All the rest, as one `lp` after the other."""
+        fields = []
+        while self.rest:
+            fields.append(self.take(self.uint(4)))
+        return fields
+
+
+def ascending(names):
+    return all(name < after for name, after in zip(names, names[1:]))
+
+
+# ---- 3. Identity of an item ----
+
+TENANT = re.compile(r"[A-Za-z0-9_-]{1,48}")
+
+
+@dataclass(frozen=True)
+class Schema:
+    table: str  # the logical name
+    partition_key: str
+    template: str
+    sort_key: str | None
+    encrypted: list[str]
+
+    def __post_init__(self):
+        before, tenant, after = self.template.partition("{tenant}")
+        assert tenant and "{tenant}" not in after and not TENANT.match(after[:1]), "not a template"
+        assert not any(name.startswith("_seal") for name in self.encrypted), "a reserved name"
+
+    def belongs(self, value, tenant):
+        """Whether a partition key is one of the tenant's."""
+        rendered = self.template.replace("{tenant}", tenant)
+        own = value.get("S")
+        if own is None or self.template.endswith("{tenant}"):
+            return own == rendered
+        return own.startswith(rendered)
+
+    def identity(self, tenant, item):
+        names = [self.partition_key] + ([self.sort_key] if self.sort_key else [])
+        identity = lp(tenant.encode()) + lp(self.table.encode()) + bytes([len(names)])
+        for name in names:
+            with naming(name):
+                require(name in item, "the key attribute is missing")
+                identity += lp(name.encode()) + key_value(item[name])
+        return identity
+
+
+def key_value(value):
+    [(kind, value)] = value.items()
+    if kind == "S":
+        code, encoded = b"\x01", value.encode()
+    elif kind == "N":
+        code, encoded = b"\x02", encode_number(value)
+    elif kind == "B":
+        code, encoded = b"\x03", bytes(value)
+    else:
+        raise Refused("the key attribute has another type")
+    require(encoded, "the key attribute is empty")
+    return code + lp(encoded)
+
+
+# ---- 4.1 Values ----
+
+
+def decode_value(data, around=0):
+    """Decodes a value that has `around` lists and maps around it."""
+    cursor = Cursor(data)
+    kind, body = cursor.uint(1), cursor.rest
+    match kind:
+        case 0x01:
+            return {"S": utf8(body)}
+        case 0x02:
+            return {"N": decode_number(body)}
+        case 0x03:
+            return {"B": body}
+        case 0x04:
+            require(body in (b"\0", b"\1"), "the body of a BOOL is one byte 00 or 01")
+            return {"BOOL": body == b"\1"}
+        case 0x05:
+            require(not body, "the body of a NULL is empty")
+            return {"NULL": True}
+        case 0x06:
+            require(around < 31, "nested too deeply")
+            fields = cursor.fields()
+            names, values = fields[::2], fields[1::2]
+            require(len(names) == len(values), "a name without a value")
+            require(all(names) and ascending(names), "map names are empty or not strictly ascending")
+            return {"M": {utf8(name): decode_value(value, around + 1) for name, value in zip(names, values)}}
+        case 0x07:
+            require(around < 31, "nested too deeply")
+            return {"L": [decode_value(value, around + 1) for value in cursor.fields()]}
+        case 0x08 | 0x09 | 0x0A:
+            members = cursor.fields()
+            require(members, "an empty set")
+            require(ascending(members), "set members are not strictly ascending")
+            kind, decode = {0x08: ("SS", utf8), 0x09: ("NS", decode_number), 0x0A: ("BS", bytes)}[kind]
+            return {kind: [decode(member) for member in members]}
+    raise Refused("an unknown type")
+
+
+# ---- 4.2 Numbers ----
+
+NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
+
+
+def encode_number(text):
+    match = NUMBER.fullmatch(text)
+    require(match and (match[2] or match[3]), "not a number")
+    sign, whole, fraction, exponent = match[1], match[2], match[3] or "", int(match[4] or 0)
+    digits = (whole + fraction).lstrip("0")
+    if not digits:
+        return b"\0"
+    exponent += len(digits) - 1 - len(fraction)
+    digits = digits.rstrip("0")
+    require(len(digits) <= 38 and -130 <= exponent <= 125, "does not fit a number")
+    return (b"\x01" if sign == "-" else b"\x02") + struct.pack(">h", exponent) + digits.encode()
+
+
+def decode_number(data):
+    if data == b"\0":
+        return "0"
+    cursor = Cursor(data)
+    sign, (exponent,), digits = cursor.uint(1), struct.unpack(">h", cursor.take(2)), cursor.rest
+    require(sign in (1, 2), "another sign")
+    require(re.fullmatch(rb"[1-9]([0-9]{0,36}[1-9])?", digits), "not the digits of a number")
+    require(-130 <= exponent <= 125, "an exponent out of range")
+    digits, minus = digits.decode(), "-" if sign == 1 else ""
+    if exponent < 0:
+        return f"{minus}0.{'0' * (-exponent - 1)}{digits}"
+    whole, fraction = digits[: exponent + 1].ljust(exponent + 1, "0"), digits[exponent + 1 :]
+    return minus + whole + (f".{fraction}" if fraction else "")
+
+
+# ---- 5. Key record ----
+
+
+@dataclass(frozen=True)
+class Record:
+    stored: bytes
+    kid: bytes
+    created: bytes
+    context: bytes
+    check: bytes
+    kek: str
+    wrapped: bytes
+
+    @classmethod
+    def decode(cls, stored):
+        cursor = Cursor(stored)
+        require(cursor.uint(1) == 1, "another version")
+        kid, created = cursor.take(16), cursor.take(4)
+        context = take_context(cursor)
+        check = cursor.take(16)
+        kek = take_kek(cursor)
+        wrapped = cursor.take(cursor.uint(2))
+        require(1 <= len(wrapped) <= 1024, "a wrapped key of another length")
+        require(not cursor.rest, "bytes after the end")
+        return cls(stored, kid, created, context, check, kek, wrapped)
+
+
+# ---- 5.1 Context ----
+
+
+def encode_context(pairs):
+    encoded = bytes([len(pairs)])
+    for name, value in sorted((name.encode(), value.encode()) for name, value in pairs.items()):
+        encoded += bytes([len(name)]) + name + struct.pack(">H", len(value)) + value
+    return encoded
+
+
+def take_context(cursor):
+    """Takes a context off the cursor; gives its bytes, which are all that it is compared by."""
+    before = cursor.rest
+    count, names = cursor.uint(1), []
+    require(1 <= count <= 8, "1 to 8 pairs")
+    for _ in range(count):
+        names.append(cursor.take(cursor.uint(1)))
+        value = cursor.take(cursor.uint(2))
+        require(names[-1] and 1 <= len(value) <= 1024, "a name or a value of another length")
+        utf8(names[-1])
+        utf8(value)
+    require(ascending(names), "names are not strictly ascending")
+    return before[: len(before) - len(cursor.rest)]
+
+
+# ---- 5.2 KEK ----
+
+ARN = re.compile(r"arn:([A-Za-z0-9-]+):kms:([A-Za-z0-9-]+):([0-9]{12}):key/([A-Za-z0-9-]+)")
+STANDARD_KEY_ID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32}")
+
+
+def split_arn(arn):
+    """Partition, Region, account and key id."""
+    match = ARN.fullmatch(arn) if len(arn) <= 512 else None
+    require(match, "a malformed ARN")
+    return match.groups()
+
+
+def take_kek(cursor):
+    form = cursor.uint(1)
+    require(form in (0, 1, 2), "an unknown KEK")
+    if form == 0:
+        arn = utf8(cursor.take(cursor.uint(2)))
+        partition, region, _, key_id = split_arn(arn)
+        standard = partition == "aws" and len(region) <= 32 and STANDARD_KEY_ID.fullmatch(key_id)
+        require(not standard, "an ARN of the standard shape behind 00")
+        return arn
+    region, account, key_id = utf8(cursor.take(cursor.uint(1))), cursor.uint(5), cursor.take(16).hex()
+    require(len(region) <= 32 and account <= 999_999_999_999, "not of the standard shape")
+    if form == 1:
+        key_id = "-".join([key_id[:8], key_id[8:12], key_id[12:16], key_id[16:20], key_id[20:]])
+    else:
+        key_id = f"mrk-{key_id}"
+    arn = f"arn:aws:kms:{region}:{account:012}:key/{key_id}"
+    split_arn(arn)
+    return arn
+
+
+def is_kek(kek, answered):
+    """Whether the key that KMS answered with is the record's (8, step 3)."""
+    partition, _, account, key_id = split_arn(kek)
+    if not key_id.startswith("mrk-"):
+        return answered == kek
+    other = ARN.fullmatch(answered)
+    return other is not None and (partition, account, key_id) == (other[1], other[3], other[4])
+
+
+# ---- 6. Sealed attribute ----
+
+
+@dataclass(frozen=True)
+class Sealed:
+    form: int
+    record: Record
+    nonce: bytes
+    ciphertext: bytes
+
+    @classmethod
+    def parse(cls, stored, header):
+        """Parses a stored attribute of an item with this header, both as DynamoDB returns them."""
+        require("B" in stored, "present and not a B")
+        cursor = Cursor(bytes(stored["B"]))
+        form = cursor.uint(1)
+        require(form in (0x11, 0x12), "not a sealed attribute")
+        if form == 0x12:
+            record = Record.decode(cursor.take(cursor.uint(2)))
+        nonce, ciphertext = cursor.take(12), cursor.rest
+        require(len(ciphertext) > 16, "too short")
+        if form == 0x11:
+            require(header is not None and "B" in header, "no header")
+            record = Record.decode(bytes(header["B"]))
+        return cls(form, record, nonce, ciphertext)
+
+    def decrypt(self, item_key, name):
+        aad = label("attribute") + bytes([self.form]) + b"\0" + lp(name.encode())
+        try:
+            return AESGCM(item_key).decrypt(self.nonce, self.ciphertext, aad)
+        except InvalidTag:
+            raise Refused("does not decrypt") from None
+
+
+# ---- 7. Keys and derivations ----
+
+
+def extract(data_key):
+    return hmac.digest(b"tenantseal v1", data_key, "sha256")
+
+
+def expand(prk, info, length):
+    return HKDFExpand(algorithm=hashes.SHA256(), length=length, info=info).derive(prk)
+
+
+# ---- 8. Opening ----
+
+
+@dataclass
+class Tenant:
+    """A tenant's items, opened by the page's steps."""
+
+    id: str
+    contexts: list[dict[str, str]]  # the current one and the former ones, each with the pair `tenant`
+    unwrap: Callable  # KMS Decrypt: of a wrapped key and a context, the data key and the ARN in the answer
+    prks: dict[bytes, bytes] = field(default_factory=dict)  # of records that passed steps 3 and 4, by all their bytes
+
+    def __post_init__(self):
+        assert TENANT.fullmatch(self.id), "not a tenant id"
+        assert all(context["tenant"] == self.id for context in self.contexts), "another tenant's context"
+
+    def open(self, schema, item, requested=None, wanted=None):
+        """Opens an item: the one with the `requested` key, the `wanted` attributes, or whatever it holds."""
+        # 1
+        identity = schema.identity(self.id, item)
+        with naming(schema.partition_key):
+            require(schema.belongs(item[schema.partition_key], self.id), "another tenant's item")
+            require(requested is None or schema.identity(self.id, requested) == identity, "not the item asked for")
+        sealed = {}
+        for name in schema.encrypted:
+            if name in item and (wanted is None or name in wanted):
+                with naming(name):
+                    sealed[name] = Sealed.parse(item[name], item.get("_seal"))
+        # 2
+        contexts = {encode_context(pairs): pairs for pairs in self.contexts}
+        for name, attribute in sealed.items():
+            with naming(name):
+                require(attribute.record.context in contexts, "a context that is not the tenant's")
+        # 3 to 6
+        opened, prks = {}, {}
+        for name, attribute in sealed.items():
+            with naming(name):
+                prks[name] = self.prk(attribute.record, contexts[attribute.record.context])
+        for name, attribute in sealed.items():
+            with naming(name):
+                item_key = expand(prks[name], label("item") + identity, 32)
+                opened[name] = decode_value(attribute.decrypt(item_key, name))
+        for name, value in item.items():
+            reserved = name.startswith("_seal")
+            if not reserved and name not in schema.encrypted and (wanted is None or name in wanted):
+                opened[name] = value
+        return opened
+
+    def prk(self, record, context):
+        """Steps 3 and 4."""
+        if record.stored not in self.prks:
+            data_key, kek = self.unwrap(record.wrapped, context)
+            require(is_kek(record.kek, kek), "KMS used another key than the record names")
+            require(len(data_key) == 32, "a data key of another length")
+            prk = extract(data_key)
+            kid = expand(prk, label("key id"), 16)
+            check = expand(prk, label("record") + b"\x01" + record.created + record.context, 16)
+            require(hmac.compare_digest(kid + check, record.kid + record.check), "a forged record")
+            self.prks[record.stored] = prk
+        return self.prks[record.stored]
