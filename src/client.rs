@@ -98,7 +98,7 @@ impl fmt::Debug for Binding {
 }
 
 /// The table's name when it is given as `arn:<partition>:dynamodb:<region>:<account>:table/<name>`.
-fn table_name(name_or_arn: &str) -> &str {
+pub(crate) fn table_name(name_or_arn: &str) -> &str {
     let mut parts = name_or_arn.splitn(6, ':');
     match (parts.next(), parts.nth(1), parts.nth(2)) {
         (Some("arn"), Some("dynamodb"), Some(resource)) => {

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
-use crate::keys::{KeyServiceError, KeyServiceErrorKind, OpeningKeyError};
+use crate::keys::{KeyServiceError, OpeningKeyError};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
 ///
@@ -69,19 +69,19 @@ impl Error {
     /// # }
     /// ```
     pub fn of<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
+        chain(error).find_map(|error| error.downcast_ref())
     }
 
-    /// Whether the same call may succeed later without anyone doing anything.
+    /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service is
+    /// throttled or unavailable. What DynamoDB answered is the SDK's to judge, which has retried it already.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Key(error) if error.is_retryable())
+    }
+
+    /// Whether a condition of the request did not hold.
+    pub fn is_condition_failed(&self) -> bool {
+        use aws_sdk_dynamodb::Error::ConditionalCheckFailedException;
+        matches!(self, Self::Dynamodb(error) if matches!(error.as_sdk(), ConditionalCheckFailedException(_)))
     }
 
     /// Whether the tenant's key is disabled or pending deletion.
@@ -90,11 +90,22 @@ impl Error {
     }
 
     /// Whether stored bytes are not what was sealed there: altered, moved, replayed from another place, or not sealed at all.
+    ///
+    /// Not so for what an operator can mend: an index that does not project the header, a format of a newer release, an alias that
+    /// was re-pointed.
     pub fn is_integrity(&self) -> bool {
-        use KeyServiceErrorKind::{IncorrectKey, InvalidCiphertext};
-        matches!(self, Self::Open(_))
-            || matches!(self, Self::Key(error) if matches!(error.kind(), IncorrectKey | InvalidCiphertext))
+        matches!(self, Self::Open(error) if error.is_integrity())
     }
+}
+
+/// An error and its causes.
+pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
 }
 
 impl From<OpeningKeyError> for Error {
@@ -126,7 +137,11 @@ impl fmt::Display for ServiceError {
         match (self.0.code(), self.0.message()) {
             (Some(code), Some(message)) => write!(f, "{code}: {message}"),
             (Some(code), None) => f.write_str(code),
-            (None, _) => self.0.fmt(f),
+            // No answer of DynamoDB: the causes say what happened on the way, and hold no item.
+            (None, _) => {
+                let causes: Vec<_> = chain(&*self.0).map(ToString::to_string).collect();
+                f.write_str(&causes.join(": "))
+            }
         }
     }
 }
@@ -171,6 +186,12 @@ pub enum Refusal {
     /// The request lacks something that it must have.
     #[error("the request has no `{0}`")]
     Missing(&'static str),
+    /// A ClientRequestToken that DynamoDB does not take.
+    #[error("`ClientRequestToken` has 1 to 36 characters")]
+    Token,
+    /// An action of a transaction that is none, or several.
+    #[error("each action of a transaction is exactly one of `Put`, `Update`, `Delete` and `ConditionCheck`")]
+    Action,
     /// A map of names or values without any, which DynamoDB refuses.
     #[error("`{0}` is empty: leave it out")]
     Empty(&'static str),

@@ -19,7 +19,7 @@ pub mod schema;
 mod tenant;
 mod tenant_seal;
 
-pub use context::{EncryptionContext, InvalidContext};
+pub use context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
 pub use error::{Error, Refusal, ServiceError};
 pub use expression::ExpressionError;

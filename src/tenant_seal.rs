@@ -52,7 +52,7 @@ impl TenantSeal {
     ///
     /// Only in this process. It does not keep the tenant from coming back: disable its KMS key for that.
     pub async fn revoke(&self, tenant: &TenantId) {
-        self.0.keys.evict(tenant).await;
+        self.0.keys.revoke(tenant).await;
     }
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.

@@ -10,9 +10,9 @@ use super::operation::{Expected, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan, prune};
-use crate::format::Identity;
+use crate::format::{HEADER, Identity};
 use crate::item::{CheckedItem, Item, Nonces, SealError, UnwrappedKey, seal_values};
-use crate::schema::TableSchema;
+use crate::schema::{Protection, TableSchema};
 
 /// One item that a request names: its table and identity.
 pub(super) struct Target {
@@ -107,6 +107,14 @@ pub(super) enum Cut<'a> {
 }
 
 impl Cut<'_> {
+    /// Leaves of a sealed item what was asked for and what opens it, so that nothing else can fail or cost a key.
+    pub(super) fn restrict(self, table: &TableSchema, item: &mut Item) {
+        if let Self::Paths(paths) = self {
+            let asked = |name: &str| paths.iter().any(|path| path.attribute() == name);
+            item.retain(|name, _| name == HEADER || asked(name) || table.protection(name) == Some(Protection::Key));
+        }
+    }
+
     /// Leaves of an opened item what was asked for.
     pub(super) fn apply(self, item: &mut Item) {
         match self {

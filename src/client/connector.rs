@@ -1,9 +1,13 @@
 //! The HTTP client's decorator: awaits the data keys of an answer before the SDK goes on with it.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use aws_sdk_dynamodb::config::{ConfigBag, RuntimeComponents, SharedHttpClient};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_async::future::timeout::Timeout;
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -19,6 +23,8 @@ use super::Binding;
 use super::interceptor::{Arrived, Pending};
 use super::operation;
 use crate::error::Error;
+use crate::item::{KeyRing, NeededRecord};
+use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 
 /// Decorates the HTTP client that really sends.
 #[derive(Debug, Clone)]
@@ -36,7 +42,8 @@ impl SealingHttpClient {
 impl HttpClient for SealingHttpClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(SealingConnector { inner, binding: Arc::clone(&self.binding) })
+        let sleep = components.sleep_impl();
+        SharedHttpConnector::new(SealingConnector { inner, sleep, binding: Arc::clone(&self.binding) })
     }
 
     fn validate_base_client_config(
@@ -59,6 +66,7 @@ impl HttpClient for SealingHttpClient {
 #[derive(Debug, Clone)]
 struct SealingConnector {
     inner: SharedHttpConnector,
+    sleep: Option<SharedAsyncSleep>,
     binding: Arc<Binding>,
 }
 
@@ -79,6 +87,17 @@ impl HttpConnector for SealingConnector {
 }
 
 impl SealingConnector {
+    /// The keys of an answer, when they come before the deadline.
+    async fn opening_keys(&self, records: Vec<NeededRecord>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
+        let keys = self.binding.opening_keys(records);
+        let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
+        let left = deadline.saturating_duration_since(Instant::now());
+        Timeout::new(pin!(keys), sleep.sleep(left)).await.unwrap_or_else(|_| {
+            let tenant = &self.binding.tenant;
+            Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unavailable).into())
+        })
+    }
+
     /// Parses the answer with the SDK's own deserializer and awaits the keys that its items need.
     async fn arrive(&self, pending: &Pending, mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
         let sdk = pending.state().items.as_ref().map(|items| items.operation.sdk());
@@ -90,13 +109,16 @@ impl SealingConnector {
         let deserializer = sdk.load::<SharedResponseDeserializer>();
         let deserializer = deserializer.ok_or_else(|| ConnectorError::user("the SDK has no deserializer".into()))?;
         let answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
-        let (answer, records) = match &pending.state().items {
-            Some(items) => operation::needed_records(&*items.operation, &self.binding.tenant, answer),
+        let (answer, records, deadline) = match &pending.state().items {
+            Some(items) => {
+                let (answer, records) = operation::needed_records(&*items.operation, &self.binding.tenant, answer);
+                (answer, records, items.deadline)
+            }
             None => return Ok(response),
         };
         // A failure is kept for the end: here the SDK would take it for one of the network.
         let keys = match records {
-            Ok(records) => self.binding.opening_keys(records).await,
+            Ok(records) => self.opening_keys(records, deadline).await,
             Err(error) => Err(error),
         };
         if let Some(items) = &mut pending.state().items {

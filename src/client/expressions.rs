@@ -98,6 +98,11 @@ impl<'a> Expressions<'a> {
         if self.values.is_some_and(HashMap::is_empty) {
             return Err(Refusal::Empty("ExpressionAttributeValues"));
         }
+        let defined = |value: &String| self.values.is_some_and(|values| values.contains_key(value));
+        if let Some(undefined) = self.used.values.iter().find(|value| !defined(value)) {
+            // Also because a placeholder that is added must not come to define it.
+            return Err(Refusal::UndefinedValue(undefined.clone()));
+        }
         let unused = self.values.into_iter().flat_map(HashMap::keys).find(|value| !self.used.values.contains(*value));
         match unused {
             Some(value) => Err(Refusal::UnusedValue(value.clone())),

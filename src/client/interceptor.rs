@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use aws_sdk_dynamodb::config::auth::{DefaultAuthSchemeResolver, Params, ResolveAuthScheme};
 use aws_sdk_dynamodb::config::interceptors::{
@@ -18,6 +19,7 @@ use aws_smithy_runtime_api::client::ser_de::{
 };
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::Binding;
 use super::operation::{self, Answer, Operation};
@@ -47,6 +49,8 @@ pub(super) struct ItemState {
     pub(super) operation: Box<dyn Operation>,
     key: Option<Arc<UnwrappedKey>>,
     sealed: bool,
+    /// Until when this attempt may wait for the keys of its answer.
+    pub(super) deadline: Option<Instant>,
     /// What the latest attempt brought, and the keys that open it.
     pub(super) arrived: Option<Arrived>,
 }
@@ -60,7 +64,8 @@ pub(super) struct Arrived {
 
 impl Pending {
     fn new(operation: Option<Box<dyn Operation>>) -> Self {
-        let items = operation.map(|operation| ItemState { operation, key: None, sealed: false, arrived: None });
+        let items =
+            operation.map(|operation| ItemState { operation, key: None, sealed: false, deadline: None, arrived: None });
         Self(Arc::new(Mutex::new(State { sent: None, items })))
     }
 
@@ -165,6 +170,23 @@ impl Intercept for Seal {
         Ok(())
     }
 
+    /// DynamoDB may have written when the keys of its answer are still on their way. Were the attempt to time out then, the SDK would
+    /// repeat the write; so the wait ends a little before.
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let limit = config.load::<TimeoutConfig>().and_then(TimeoutConfig::operation_attempt_timeout);
+        if let Some(pending) = config.load::<Pending>()
+            && let Some(items) = &mut pending.state().items
+        {
+            items.deadline = limit.map(|limit| Instant::now() + limit * 9 / 10);
+        }
+        Ok(())
+    }
+
     fn modify_before_signing(
         &self,
         context: &mut BeforeTransmitInterceptorContextMut<'_>,
@@ -177,6 +199,8 @@ impl Intercept for Seal {
         let mut state = pending.state();
         let State { sent, items } = &mut *state;
         let Some(items) = items else { return Ok(()) };
+        // What a former attempt brought.
+        items.arrived = None;
         config.interceptor_state().store_put(SharedResponseDeserializer::new(pending.clone()));
         if !items.sealed {
             if let Some(input) = items.operation.sealed(items.key.as_deref())? {

@@ -140,9 +140,10 @@ pub(super) fn needed_records(
 ) -> (Answer, Result<Vec<NeededRecord>, Error>) {
     each_returned(operation, answer, |returned| {
         let mut items = Vec::with_capacity(returned.len());
-        for Returned { item, table, expected, .. } in &returned {
+        for Returned { item, table, expected, cut } in returned {
             expected.check(&stored_identity(table, tenant, item)?)?;
-            items.push((*table, &**item));
+            cut.restrict(table, item);
+            items.push((table, &*item));
         }
         Ok(distinct_records(items.into_iter())?)
     })

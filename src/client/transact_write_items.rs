@@ -35,6 +35,10 @@ enum Action {
 
 impl TransactWrite {
     pub(super) fn check(input: &TransactWriteItemsInput, binding: &Binding) -> Result<Self, Error> {
+        // DynamoDB's own bounds; nonces are made of it.
+        if input.client_request_token().is_some_and(|token| !(1..=36).contains(&token.len())) {
+            return Err(Refusal::Token.into());
+        }
         let mut input = input.clone();
         let items = input.transact_items.iter_mut().flatten();
         let actions = items.map(|item| Action::check(item, binding)).collect::<Result<_, _>>()?;
@@ -77,9 +81,7 @@ impl Action {
                 Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional)?)
             }
             _ => {
-                return Err(
-                    Refusal::Missing("Put, Update, Delete or ConditionCheck, exactly one in each action").into()
-                );
+                return Err(Refusal::Action.into());
             }
         })
     }

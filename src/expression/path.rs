@@ -42,6 +42,11 @@ pub(crate) enum Segment {
 }
 
 impl Path {
+    /// The top-level attribute.
+    pub(crate) fn attribute(&self) -> &str {
+        &self.attribute
+    }
+
     /// The steps below the top-level attribute; none when the path is the attribute itself.
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments

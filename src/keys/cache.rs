@@ -5,15 +5,18 @@
 //!
 //! What is stored in a table is hostile: one flight is keyed by the whole record (its SHA-256), so a forged record fails alone.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_async::time::SharedTimeSource;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::Expiry;
 use moka::future::{Cache, CacheBuilder};
+use moka::policy::EvictionPolicy;
 use sha2::{Digest, Sha256};
 
 use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
@@ -37,6 +40,9 @@ const FLIGHT: Duration = Duration::from_millis(1);
 const REFUSED: Duration = Duration::from_secs(60);
 /// The most such records remembered.
 const REFUSED_CAPACITY: u64 = 10_000;
+
+/// How long a tenant whose key is disabled is refused without asking KMS again: its retries must not use up everyone's quota.
+const REVOKED: Duration = Duration::from_secs(1);
 
 /// How the cache is set up.
 #[derive(Debug)]
@@ -67,6 +73,8 @@ pub(crate) struct DataKeys {
     /// One flight per record; what arrives moves to `unwrapped`, or to `refused`.
     flights: Cache<(Slot, [u8; 32]), Leased>,
     refused: Cache<(Slot, [u8; 32]), OpenFault>,
+    revoked: Cache<TenantId, KeyServiceError>,
+    evictions: Evictions,
 }
 
 /// Which key, of which tenant, under which of the configured contexts.
@@ -81,6 +89,8 @@ struct Slot {
 #[derive(Debug, Clone)]
 struct Leased {
     key: Arc<UnwrappedKey>,
+    /// When the request that brought it was begun.
+    begun: Instant,
     until: Instant,
 }
 
@@ -118,10 +128,12 @@ impl DataKeys {
             contexts,
             rotation,
             max_age,
-            current: bounded(capacity).expire_after(UntilItRotates).build(),
-            pinned: bounded(capacity).time_to_live(PINNED).support_invalidation_closures().build(),
-            unwrapped: bounded(capacity).time_to_live(max_age).support_invalidation_closures().build(),
+            current: bounded(capacity).eviction_policy(EvictionPolicy::lru()).expire_after(UntilItRotates).build(),
+            pinned: bounded(capacity).eviction_policy(EvictionPolicy::lru()).time_to_live(PINNED).build(),
+            unwrapped: bounded(capacity).time_to_live(max_age).build(),
             flights: bounded(capacity).time_to_live(FLIGHT).build(),
+            revoked: bounded(capacity).time_to_live(REVOKED).build(),
+            evictions: Evictions::default(),
             refused: Cache::builder().max_capacity(REFUSED_CAPACITY).time_to_live(REFUSED).build(),
         }
     }
@@ -140,7 +152,7 @@ impl DataKeys {
                 pinned.map_err(unshared)?
             }
         };
-        if Instant::now() < current.leased.until {
+        if self.is_usable(tenant, &current.leased) {
             return Ok(current.leased.key);
         }
         match self.renewed(tenant, &current).await? {
@@ -177,13 +189,14 @@ impl DataKeys {
 
     async fn generate(&self, tenant: &TenantId) -> Result<Current, KeyServiceError> {
         let begun = Instant::now();
+        self.not_just_revoked(tenant).await?;
         let context = EncryptionContext::new(tenant, &self.contexts[Self::CURRENT]);
         let made = match self.service.generate_data_key(tenant, &context).await {
             Ok(made) => made,
-            Err(error) => return Err(self.heeded(error).await),
+            Err(error) => return Err(self.evicted_if_revoked(error).await),
         };
         let key = UnwrappedKey::generated(&made.data_key, self.now(), &context, made.kek, made.wrapped);
-        let leased = Leased { key: Arc::new(key), until: begun + self.max_age };
+        let leased = Leased { key: Arc::new(key), begun, until: begun + self.max_age };
         let slot = self.slot(tenant, Self::CURRENT, leased.key.record().key_id);
         self.unwrapped.insert(slot, leased.clone()).await;
         Ok(Current { leased, rotates: begun + self.rotation })
@@ -274,12 +287,12 @@ impl DataKeys {
         match self.flights.try_get_with_by_ref(&flight, self.ask(&slot, record)).await {
             Ok(leased) => {
                 self.unwrapped.insert(slot, leased.clone()).await;
+                self.flights.invalidate(&flight).await;
                 Ok(leased)
             }
             Err(error) => {
-                match &*error {
-                    Unwrapping::Refused(fault) => self.refused.insert(flight, *fault).await,
-                    Unwrapping::Failed(error) => drop(self.heeded(error.clone()).await),
+                if let Unwrapping::Refused(fault) = &*error {
+                    self.refused.insert(flight, *fault).await;
                 }
                 Err((*error).clone())
             }
@@ -287,49 +300,80 @@ impl DataKeys {
     }
 
     /// Drops the tenant's keys when `error` says that its own key is disabled: every call names the tenant's own alias, so no stored
-    /// record can bring this about.
-    async fn heeded(&self, error: KeyServiceError) -> KeyServiceError {
+    /// record can bring this about. Called within the flight, once for all who wait.
+    async fn evicted_if_revoked(&self, error: KeyServiceError) -> KeyServiceError {
         if error.is_revoked() {
+            self.revoked.insert(error.tenant().clone(), error.clone()).await;
             self.evict(error.tenant()).await;
         }
         error
     }
 
-    /// Drops everything of a tenant. Zeroized when the last operation that uses it ends.
-    pub(crate) async fn evict(&self, tenant: &TenantId) {
+    async fn not_just_revoked(&self, tenant: &TenantId) -> Result<(), KeyServiceError> {
+        match self.revoked.get(tenant).await {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets everything of a tenant, the key service's credentials included.
+    pub(crate) async fn revoke(&self, tenant: &TenantId) {
+        self.evict(tenant).await;
+        self.service.forget(tenant).await;
+    }
+
+    /// Drops a tenant's keys. Zeroized when the last operation that uses them ends.
+    async fn evict(&self, tenant: &TenantId) {
+        // First of all, and without waiting: what a request that is under way brings later is not used.
+        self.evictions.record(tenant, self.max_age);
         self.current.invalidate(tenant).await;
-        let Self { current, pinned, unwrapped, service, .. } = self;
-        let of_tenant = tenant.clone();
-        let _ = pinned.invalidate_entries_if(move |(tenant, _), _| *tenant == of_tenant);
-        let of_tenant = tenant.clone();
-        let _ = unwrapped.invalidate_entries_if(move |slot, _| slot.tenant == of_tenant);
-        // moka drops lazily: what was invalidated would stay in memory until someone uses the cache.
-        current.run_pending_tasks().await;
-        pinned.run_pending_tasks().await;
-        unwrapped.run_pending_tasks().await;
-        service.forget(tenant).await;
+        let pins: Vec<_> = self.pinned.iter().filter(|(pin, _)| pin.0 == *tenant).map(|(pin, _)| pin).collect();
+        for pin in pins {
+            self.pinned.invalidate(&*pin).await;
+        }
+        let slots: Vec<_> =
+            self.unwrapped.iter().filter(|(slot, _)| slot.tenant == *tenant).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.unwrapped.invalidate(&*slot).await;
+        }
+        // moka drops what was removed with its next pending tasks.
+        self.current.run_pending_tasks().await;
+        self.pinned.run_pending_tasks().await;
+        self.unwrapped.run_pending_tasks().await;
+        self.flights.run_pending_tasks().await;
+    }
+
+    /// Whether a key may be used: its lease has not ended, and it was asked for after the tenant's latest eviction.
+    fn is_usable(&self, tenant: &TenantId, leased: &Leased) -> bool {
+        Instant::now() < leased.until && self.evictions.allow(tenant, leased.begun)
     }
 
     /// What is in the cache and may still be used.
     async fn leased(&self, slot: &Slot) -> Option<Leased> {
-        self.unwrapped.get(slot).await.filter(|leased| Instant::now() < leased.until)
+        self.unwrapped.get(slot).await.filter(|leased| self.is_usable(&slot.tenant, leased))
     }
 
     async fn ask(&self, slot: &Slot, record: &KeyRecord) -> Result<Leased, Unwrapping> {
-        let until = Instant::now() + self.max_age;
+        let begun = Instant::now();
+        self.not_just_revoked(&slot.tenant).await.map_err(Unwrapping::Failed)?;
         let context = EncryptionContext::new(&slot.tenant, &self.contexts[slot.context]);
         let asked = self.service.unwrap_data_key(&slot.tenant, &context, &record.kek, &record.wrapped);
-        let answer = asked.await.map_err(|error| match error.kind() {
-            KeyServiceErrorKind::IncorrectKey => Unwrapping::Refused(OpenFault::OtherKek),
-            KeyServiceErrorKind::InvalidCiphertext => Unwrapping::Refused(OpenFault::WrappedKey),
-            _ => Unwrapping::Failed(error),
-        })?;
+        let answer = match asked.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return Err(match error.kind() {
+                    KeyServiceErrorKind::IncorrectKey => Unwrapping::Refused(OpenFault::OtherKek),
+                    KeyServiceErrorKind::InvalidCiphertext => Unwrapping::Refused(OpenFault::WrappedKey),
+                    _ => Unwrapping::Failed(self.evicted_if_revoked(error).await),
+                });
+            }
+        };
         if !answer.kek.is_same_key(&record.kek) {
             return Err(Unwrapping::Refused(OpenFault::ForgedRecord));
         }
         let forged = Unwrapping::Refused(OpenFault::ForgedRecord);
         let key = UnwrappedKey::verify(record.clone(), &answer.data_key).ok_or(forged)?;
-        Ok(Leased { key: Arc::new(key), until })
+        Ok(Leased { key: Arc::new(key), begun, until: begun + self.max_age })
     }
 
     fn slot(&self, tenant: &TenantId, context: usize, key_id: KeyId) -> Slot {
@@ -364,6 +408,33 @@ impl Expiry<TenantId, Current> for UntilItRotates {
         _: Option<Duration>,
     ) -> Option<Duration> {
         self.expire_after_create(tenant, current, now)
+    }
+}
+
+/// When tenants were evicted, for as long as a key from before could still be used.
+#[derive(Default)]
+struct Evictions {
+    /// Spares every look-up the lock as long as nothing was ever evicted.
+    any: AtomicBool,
+    latest: Mutex<HashMap<TenantId, Instant>>,
+}
+
+impl Evictions {
+    fn record(&self, tenant: &TenantId, max_age: Duration) {
+        let now = Instant::now();
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.retain(|_, at| now.duration_since(*at) <= max_age);
+        latest.insert(tenant.clone(), now);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Whether what was begun then may still be used.
+    fn allow(&self, tenant: &TenantId, begun: Instant) -> bool {
+        if !self.any.load(Ordering::Acquire) {
+            return true;
+        }
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.get(tenant).is_none_or(|at| begun > *at)
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use async_trait::async_trait;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
@@ -19,6 +20,7 @@ use super::credentials::TenantSessions;
 use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey, http};
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
+use crate::error::chain;
 use crate::format::KeyArn;
 use crate::tenant::{AliasTemplate, TenantId};
 
@@ -190,6 +192,7 @@ where
 {
     use KeyServiceErrorKind as Kind;
     let kind = match (&error, error.code()) {
+        _ if lacks_credentials(&error) => Kind::Credentials,
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => Kind::Unavailable,
         (_, Some(code)) => match code {
             "ThrottlingException"
@@ -222,6 +225,11 @@ where
     KeyServiceError::new(tenant, operation, kind).with_source(failure)
 }
 
+/// Whether the caller's own credentials could not be had: they are fetched where requests are dispatched.
+fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|error| error.is::<CredentialsError>())
+}
+
 /// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
@@ -241,21 +249,10 @@ impl ServiceFailure {
                 )
             }
             (SdkError::ResponseError(_), _) => "its answer could not be read".to_owned(),
-            _ => causes(error),
+            _ => chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": "),
         };
         Self { said, request_id: error.meta().extra("aws_request_id").map(str::to_owned) }
     }
-}
-
-/// An error and its causes, in their own words.
-fn causes(error: &dyn StdError) -> String {
-    let mut all = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        all = format!("{all}: {error}");
-        cause = error.source();
-    }
-    all
 }
 
 const LIMIT_EXCEEDED: &str = "LimitExceededException";

@@ -119,6 +119,7 @@ impl TableSchema {
 }
 
 /// Collects a [`TableSchema`]; nothing is checked before [`Self::build`].
+#[must_use = "nothing is checked before `build`"]
 #[derive(Debug, Clone)]
 pub struct TableSchemaBuilder {
     name: String,
@@ -199,6 +200,9 @@ impl TenantTemplate {
     pub fn parse(template: &str) -> Result<Self, InvalidTenantTemplate> {
         let (prefix, suffix) = template.split_once("{tenant}").ok_or(InvalidTenantTemplate::Placeholder)?;
         if suffix.contains("{tenant}") {
+            return Err(InvalidTenantTemplate::Placeholder);
+        }
+        if prefix.contains(['{', '}']) || suffix.contains(['{', '}']) {
             return Err(InvalidTenantTemplate::Placeholder);
         }
         if suffix.bytes().next().is_some_and(is_tenant_byte) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 
 use super::TenantSeal;
-use crate::client::Tables;
+use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
 use crate::keys::{DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KmsKeyService, RoleArn, Tenancy};
 use crate::schema::{InvalidSchema, Record, TableSchema};
@@ -195,7 +195,8 @@ fn tables(
     }
     let mut tables = Tables::new();
     for (name, schema) in logical {
-        match tables.entry(names.remove(&name).unwrap_or(name)) {
+        let physical = names.remove(&name).unwrap_or(name);
+        match tables.entry(table_name(&physical).to_owned()) {
             Entry::Vacant(free) => free.insert(Arc::new(schema)),
             Entry::Occupied(taken) => return Err(ConfigError::TableName(taken.key().clone())),
         };

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{Put, PutRequest, TransactWriteItem, Update, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, PutRequest, ReturnValue, TransactWriteItem, Update, WriteRequest};
 use tenantseal::{Error, Tenant};
 
 use crate::common::wire::{Reaction, Sent, Wire};
-use crate::common::{Contact, World, contact, id, item, key, s, sealing_error};
+use crate::common::{Contact, ROLE, World, contact, id, item, key, s, sealing_error};
 
 const THROTTLED: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#;
 
@@ -227,4 +228,32 @@ async fn an_operation_that_times_out_while_kms_hangs_ends_and_leaves_nothing_beh
     assert!(matches!(put.send().await, Err(aws_sdk_dynamodb::error::SdkError::TimeoutError(_))));
     world.stack.faults().clear();
     acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
+}
+
+/// Stores `c-1` with a counter under one process's key, and gives another process's client, which must ask KMS.
+async fn counted(world: &World) -> aws_sdk_dynamodb::Client {
+    let schema = || {
+        let schema = tenantseal::schema::TableSchema::builder("crm").partition_key("tenant_id", "{tenant}");
+        schema.sort_key("contact_id").plain("visits").encrypt("email").build().unwrap()
+    };
+    let seal = || tenantseal::TenantSeal::builder().assume_role(ROLE).table(schema()).build(&world.app).unwrap();
+    let mut item = key("acme", "c-1");
+    item.insert("email".to_owned(), s("ada@example.org"));
+    item.insert("visits".to_owned(), AttributeValue::N("0".to_owned()));
+    seal().tenant(&id("acme")).dynamodb().put_item().table_name("crm").set_item(Some(item)).send().await.unwrap();
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(400)).build();
+    let config = aws_sdk_dynamodb::config::Builder::from(&world.app);
+    seal().tenant(&id("acme")).dynamodb_with(config.timeout_config(timeouts).retry_config(RetryConfig::standard()))
+}
+
+#[tokio::test]
+async fn a_slow_key_does_not_repeat_a_write_that_dynamodb_has_carried_out() {
+    let world = World::start(&["acme"]).await;
+    let dynamodb = counted(&world).await;
+    world.stack.faults().on("Decrypt").delay(Duration::from_millis(900));
+    let update = dynamodb.update_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+    let update = update.update_expression("ADD visits :one").return_values(ReturnValue::AllNew);
+    let answer = update.expression_attribute_values(":one", AttributeValue::N("1".to_owned())).send().await;
+    assert!(sealing_error(answer).is_retryable());
+    assert_eq!(world.stored("acme", "c-1").await["visits"], AttributeValue::N("1".to_owned()));
 }

@@ -136,7 +136,7 @@ fn rows() -> Vec<(&'static str, Attributes, Then)> {
         ("attribute_not_exists(undeclared)", vec![], Refused(true, "Expression Undeclared undeclared")),
         // Errors.
         ("status = :v", v(s("open")), Invalid("Expression ReservedWord")),
-        ("title = :undefined", vec![], Error),
+        ("title = :undefined", vec![], Invalid("UndefinedValue")),
         ("title = :v AND", v(s("x")), Invalid("Expression Syntax")),
         ("title = :v OR grade = :v", vec![(":v", s("x")), (":unused", s("y"))], Invalid("UnusedValue")),
         ("(title) = :v =", v(s("x")), Invalid("Expression Syntax")),

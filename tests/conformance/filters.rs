@@ -84,7 +84,7 @@ fn errors() -> Vec<(&'static str, Attributes, Option<&'static str>)> {
         ("sk = :v", v(s("1")), None),
         ("pk = :pk AND title = :v", v(s("one")), None),
         ("status = :v", v(s("open")), Some("Expression ReservedWord")),
-        ("title = :undefined", vec![], None),
+        ("title = :undefined", vec![], Some("UndefinedValue")),
         ("title == :v", v(s("one")), Some("Expression Syntax")),
         ("title BETWEEN :v", v(s("one")), Some("Expression Syntax")),
         ("", vec![], Some("Expression Syntax")),

@@ -107,7 +107,7 @@ fn errors() -> Vec<(&'static str, Attributes, Option<&'static str>)> {
         ("pk = :pk AND attribute_exists(sk)", vec![], Some("Expression NotAKeyCondition")),
         ("pk = :pk AND sk > :v AND sk < :w", vec![(":v", s("a")), (":w", s("c"))], Some("Expression RepeatedKey sk")),
         ("pk = :pk AND email = :v", v("a@example.org"), Some("Expression EncryptedKey email")),
-        ("pk = :pk AND sk = :undefined", vec![], None),
+        ("pk = :pk AND sk = :undefined", vec![], Some("UndefinedValue")),
         ("pk = :pk", vec![(":unused", s("x"))], Some("UnusedValue")),
         ("", vec![], Some("Expression Syntax")),
     ]

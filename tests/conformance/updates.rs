@@ -119,7 +119,7 @@ fn errors() -> Vec<(&'static str, Attributes, Option<&'static str>)> {
         ("SET email = :v REMOVE email", v(s("x")), Some("Expression OverlappingPaths email")),
         ("SET title = :v SET city = :v", v(s("x")), Some("Expression RepeatedClause")),
         ("SET status = :v", v(s("x")), Some("Expression ReservedWord")),
-        ("SET title = :undefined", vec![], None),
+        ("SET title = :undefined", vec![], Some("UndefinedValue")),
         ("SET email = :undefined", vec![], Some("UndefinedValue")),
         ("SET title = :v", vec![(":v", s("x")), (":unused", s("y"))], Some("UnusedValue")),
         ("SET title", vec![], Some("Expression Syntax")),

@@ -149,6 +149,8 @@ async fn a_disabled_key_neither_opens_nor_seals_after_the_maximum_age_and_works_
     assert!(acme.open("crm", stored.clone()).await.unwrap_err().is_revoked());
     assert!(acme.seal("crm", item(&contact("acme", "c-1"))).await.unwrap_err().is_revoked());
     world.admin.enable_key().key_id(&arn).send().await.unwrap();
+    // For a second the refusal is remembered.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     acme.open("crm", stored).await.unwrap();
     acme.seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
 }
@@ -190,7 +192,7 @@ async fn after_the_alias_was_pointed_elsewhere_old_items_say_so_and_new_ones_are
     let error = acme.open("crm", stored).await.unwrap_err();
     let incorrect = matches!(&error, Error::Key(error) if error.kind() == Kind::IncorrectKey);
     assert!(incorrect || matches!(error, Error::Open(_)), "{error}");
-    assert!(error.is_integrity() && !error.is_revoked());
+    assert!(!error.is_integrity() && !error.is_revoked(), "an operator mends it");
     let new = acme.seal("crm", item(&contact("acme", "c-2"))).await.unwrap();
     let opened = world.tenant("acme").open("crm", new).await.unwrap();
     assert_eq!(opened, item(&contact("acme", "c-2")));
@@ -272,4 +274,47 @@ async fn former_contexts_open_and_foreign_ones_are_refused_before_any_call() {
         }
     }
     assert_eq!(world.key_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_is_on_its_way_while_its_tenant_is_revoked_does_not_come_back() {
+    let world = World::start(&[]).await;
+    let arn = world.onboard("acme").await;
+    let elsewhere = world.tenant("acme").seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
+    let seal = world.seal();
+    let acme = seal.tenant(&id("acme"));
+    world.stack.faults().on("*").delay(Duration::from_millis(300));
+    let opening = tokio::spawn({
+        let (acme, stored) = (acme.clone(), elsewhere.clone());
+        async move { acme.open("crm", stored).await }
+    });
+    let sealing = tokio::spawn({
+        let acme = acme.clone();
+        async move { acme.seal("crm", item(&contact("acme", "c-2"))).await }
+    });
+    // Both are under way.
+    while world.stack.calls().count("Decrypt") == 0 || world.stack.calls().count("GenerateDataKey") < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    seal.revoke(&id("acme")).await;
+    let _ = (opening.await.unwrap(), sealing.await.unwrap());
+    world.stack.faults().clear();
+    world.admin.disable_key().key_id(&arn).send().await.unwrap();
+    assert!(acme.open("crm", elsewhere).await.unwrap_err().is_revoked());
+    assert!(acme.seal("crm", item(&contact("acme", "c-3"))).await.unwrap_err().is_revoked());
+}
+
+#[tokio::test]
+async fn a_revoked_tenant_does_not_use_up_the_quota_of_all() {
+    let world = World::start(&[]).await;
+    let arn = world.onboard("acme").await;
+    let stored = world.tenant("acme").seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
+    world.admin.disable_key().key_id(&arn).send().await.unwrap();
+    let acme = world.tenant("acme");
+    world.stack.calls().reset();
+    for _ in 0..50 {
+        assert!(acme.open("crm", stored.clone()).await.unwrap_err().is_revoked());
+    }
+    assert_eq!(world.stack.calls().count("AssumeRole"), 1);
+    assert!(world.stack.calls().count("Decrypt") <= 3, "{}", world.stack.calls().count("Decrypt"));
 }
