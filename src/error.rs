@@ -162,6 +162,9 @@ pub enum Refusal {
     /// The request names no table.
     #[error("the request names no table")]
     NoTable,
+    /// The record type has no table of its own.
+    #[error("the record has no table: add `#[seal(table = \"…\")]`")]
+    NoRecordTable,
     /// An operation that this release does not know.
     #[error(
         "operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade tenantseal"

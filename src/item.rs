@@ -59,7 +59,9 @@ pub enum PrimaryKeyError {
         attribute: String,
     },
     /// The partition key is not this tenant's.
-    #[error("key attribute `{attribute}` does not belong to this client's tenant")]
+    #[error(
+        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id)"
+    )]
     ForeignTenant {
         /// The attribute.
         attribute: String,

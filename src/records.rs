@@ -36,7 +36,7 @@ impl<T: Record> Records<T> {
 
     /// The physical table and its schema.
     fn table(&self) -> Result<(&str, &TableSchema), Refusal> {
-        let logical = T::SCHEMA.table().ok_or(Refusal::NoTable)?;
+        let logical = T::SCHEMA.table().ok_or(Refusal::NoRecordTable)?;
         self.tenant.table_of(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Builder as ConfigBuilder, SharedHttpClient};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
 use aws_types::SdkConfig;
 
 use crate::client::{self, Binding, Tables};
@@ -43,7 +43,9 @@ impl TenantSeal {
     }
 
     fn new(tables: Tables, keys: DataKeys, config: &SdkConfig) -> Result<Self, ConfigError> {
-        let dynamodb = aws_sdk_dynamodb::Config::from(config);
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
+        dynamodb.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
+        let dynamodb = dynamodb.build();
         let http = http_client(config).ok_or(ConfigError::NoHttpClient)?;
         Ok(Self(Arc::new(Inner { tables: Arc::new(tables), keys: Arc::new(keys), dynamodb, http })))
     }

@@ -103,7 +103,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// Whether an attribute of one name is an attribute macro or a helper of another derive cannot be told from the code.
 /// Such a one is refused when serde is derived below it; else it passes, and the struct must still have the fields that
 /// the derive saw. Write attribute macros above the derives, and serde's derives and `Record` into one list.
-#[proc_macro_derive(Record, attributes(seal))]
+#[proc_macro_derive(Record, attributes(seal, serde))]
 pub fn derive_record(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(&parse_macro_input!(input as DeriveInput)).into()
 }

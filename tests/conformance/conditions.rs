@@ -16,10 +16,8 @@ enum Then {
     Refused(bool, &'static str),
     /// The tenant's client refuses what is an error for DynamoDB too.
     Invalid(&'static str),
-    /// It is an error for DynamoDB alone.
-    Error,
 }
-use Then::{Error, Fails, Holds, Invalid, Refused};
+use Then::{Fails, Holds, Invalid, Refused};
 
 pub fn cases() -> Vec<Case> {
     let case = |(expression, values, then): (&'static str, Attributes, Then)| {
@@ -32,7 +30,6 @@ pub fn cases() -> Vec<Case> {
             Refused(true, refusal) => case.refused(refusal),
             Refused(false, refusal) => case.refused(refusal).error("ConditionalCheckFailedException"),
             Invalid(refusal) => case.invalid(refusal),
-            Error => case.validation(),
         }
     };
     rows().into_iter().map(case).collect()

@@ -27,7 +27,7 @@ pub fn cases() -> Vec<Case> {
         case!(a_transaction_of_101_actions_is_an_error).validation(),
         case!(a_transaction_over_4_megabytes_is_an_error).validation(),
         case!(a_transaction_of_nothing_is_an_error).validation(),
-        case!(an_action_of_nothing_is_an_error).invalid("Missing"),
+        case!(an_action_of_nothing_is_an_error).invalid("Action"),
         case!(a_transactional_get_of_101_items_is_an_error).validation(),
         case!(a_transactional_get_of_one_item_twice_is_an_error).validation(),
         case!(a_condition_on_ciphertext_is_refused).refused("Expression EncryptedCondition email"),
