@@ -4,6 +4,7 @@
 
 mod cache;
 mod credentials;
+mod evictions;
 mod http;
 mod kms;
 mod memory;

@@ -3,11 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItem, BatchGetItemInput, BatchGetItemOutput};
+use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::{Cut, widened};
@@ -59,10 +57,6 @@ impl Operation for BatchGet {
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let input = self.rewritten.take().ok_or(Refusal::Missing("RequestItems"))?;
         Ok(Some(Input::erase(input)))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        BatchGetItem::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

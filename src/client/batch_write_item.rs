@@ -3,10 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItem, BatchWriteItemInput, BatchWriteItemOutput};
+use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::{Conditional, Cut, ItemPut, Target};
@@ -70,10 +68,6 @@ impl Operation for BatchWrite {
             }
         }
         Ok(Some(Input::erase(input)))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        BatchWriteItem::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

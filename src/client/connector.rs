@@ -100,7 +100,7 @@ impl SealingConnector {
 
     /// Parses the answer with the SDK's own deserializer and awaits the keys that its items need.
     async fn arrive(&self, pending: &Pending, mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
-        let sdk = pending.state().items.as_ref().map(|items| items.operation.sdk());
+        let sdk = pending.state().items.as_ref().map(|items| items.sdk);
         let Some(sdk) = sdk else { return Ok(response) };
         let body = ByteStream::new(response.take_body()).collect().await;
         let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();

@@ -1,9 +1,7 @@
 //! GetItem.
 
-use aws_sdk_dynamodb::operation::get_item::{GetItem, GetItemInput, GetItemOutput};
+use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::ItemRead;
@@ -37,10 +35,6 @@ impl Get {
 impl Operation for Get {
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        GetItem::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -18,11 +18,11 @@ use aws_smithy_runtime_api::client::ser_de::{
     DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
 };
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use aws_smithy_types::config_bag::{FrozenLayer, Storable, StoreReplace};
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::Binding;
-use super::operation::{self, Answer, Operation};
+use super::operation::{self, Answer, Checked, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
 
@@ -47,6 +47,8 @@ struct Sent {
 
 pub(super) struct ItemState {
     pub(super) operation: Box<dyn Operation>,
+    /// What the SDK knows of it.
+    pub(super) sdk: &'static FrozenLayer,
     key: Option<Arc<UnwrappedKey>>,
     sealed: bool,
     /// Until when this attempt may wait for the keys of its answer.
@@ -63,9 +65,15 @@ pub(super) struct Arrived {
 }
 
 impl Pending {
-    fn new(operation: Option<Box<dyn Operation>>) -> Self {
-        let items =
-            operation.map(|operation| ItemState { operation, key: None, sealed: false, deadline: None, arrived: None });
+    fn new(checked: Option<Checked>) -> Self {
+        let items = checked.map(|Checked { operation, sdk }| ItemState {
+            operation,
+            sdk,
+            key: None,
+            sealed: false,
+            deadline: None,
+            arrived: None,
+        });
         Self(Arc::new(Mutex::new(State { sent: None, items })))
     }
 
@@ -148,13 +156,13 @@ impl Intercept for Seal {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let name = config.load::<Metadata>().map_or("", Metadata::name).to_owned();
-        let mut operation = operation::of(&name, context.input(), &self.0)?;
-        if let Some(operation) = &mut operation
+        let mut checked = operation::of(&name, context.input(), &self.0)?;
+        if let Some(checked) = &mut checked
             && !config.load::<Begun>().is_some_and(|begun| begun.own_token)
         {
-            operation.forget_token();
+            checked.operation.forget_token();
         }
-        config.interceptor_state().store_put(Pending::new(operation));
+        config.interceptor_state().store_put(Pending::new(checked));
         Ok(())
     }
 

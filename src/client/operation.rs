@@ -1,9 +1,12 @@
 //! What the client does with each operation of DynamoDB, and what is common to those that touch items.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
+use aws_sdk_dynamodb::operation as sdk;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
@@ -45,9 +48,6 @@ pub(super) trait Operation: Send + Sync {
 
     /// The input to send in place of the caller's; none when that goes as it is. Called once.
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error>;
-
-    /// The SDK's own serializer and deserializer of this operation.
-    fn sdk(&self) -> FrozenLayer;
 
     /// The items in an answer: all of them, so one that nobody asked for is an error.
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
@@ -96,27 +96,36 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
 ];
 
+/// A checked operation, and what the SDK itself knows of it: the deserializer of its answer.
+pub(super) struct Checked {
+    pub(super) operation: Box<dyn Operation>,
+    pub(super) sdk: &'static FrozenLayer,
+}
+
 /// Checks an operation by its input: none when it passes as it is, an error when it is refused, which `name` words.
-pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<Box<dyn Operation>>, Error> {
+pub(super) fn of(name: &str, input: &Input, binding: &Binding) -> Result<Option<Checked>, Error> {
     macro_rules! the_one_with_this_input {
-        ($($operation:ident),*) => {
+        ($($operation:ident answers as $module:ident::$sdk:ident;)*) => {
             $(if let Some(input) = input.downcast_ref() {
-                return Ok(Some(Box::new($operation::check(input, binding)?)));
+                static SDK: LazyLock<FrozenLayer> = LazyLock::new(|| {
+                    sdk::$module::$sdk::new().config().expect("each operation of the SDK has a configuration")
+                });
+                return Ok(Some(Checked { operation: Box::new($operation::check(input, binding)?), sdk: &SDK }));
             })*
         };
     }
-    the_one_with_this_input!(
-        Put,
-        Get,
-        UpdateItem,
-        Delete,
-        Query,
-        Scan,
-        BatchGet,
-        BatchWrite,
-        TransactGet,
-        TransactWrite
-    );
+    the_one_with_this_input! {
+        Put answers as put_item::PutItem;
+        Get answers as get_item::GetItem;
+        UpdateItem answers as update_item::UpdateItem;
+        Delete answers as delete_item::DeleteItem;
+        Query answers as query::Query;
+        Scan answers as scan::Scan;
+        BatchGet answers as batch_get_item::BatchGetItem;
+        BatchWrite answers as batch_write_item::BatchWriteItem;
+        TransactGet answers as transact_get_items::TransactGetItems;
+        TransactWrite answers as transact_write_items::TransactWriteItems;
+    }
     if control_plane::passes(input) {
         return Ok(None);
     }

@@ -1,9 +1,7 @@
 //! PutItem: the whole item is sealed under the tenant's current data key.
 
-use aws_sdk_dynamodb::operation::put_item::{PutItem, PutItemError, PutItemInput, PutItemOutput};
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::{Conditional, ItemPut};
@@ -44,10 +42,6 @@ impl Operation for Put {
         let mut input = self.input.take().ok_or(Refusal::Missing("Item"))?;
         input.item = Some(self.put.seal(required(key)?, Nonces::Random(&OsRandom))?);
         Ok(Some(Input::erase(input)))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        PutItem::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

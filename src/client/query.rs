@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::operation::query::{Query as QueryOperation, QueryError, QueryInput, QueryOutput};
+use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::Cut;
@@ -133,10 +131,6 @@ impl Operation for Query {
         let message = error.downcast_ref::<QueryError>()?.message()?;
         let refused = self.filtered && message.contains("non-primary key attributes");
         refused.then(|| Error::TenantInIndex { attribute: self.table.partition_key().to_owned() })
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        QueryOperation::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

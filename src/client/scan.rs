@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::operation::scan::{Scan as ScanOperation, ScanInput, ScanOutput};
+use aws_sdk_dynamodb::operation::scan::{ScanInput, ScanOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::Cut;
@@ -56,10 +54,6 @@ impl Scan {
 impl Operation for Scan {
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        ScanOperation::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -1,12 +1,8 @@
 //! TransactGetItems: reads of many items at one moment.
 
-use aws_sdk_dynamodb::operation::transact_get_items::{
-    TransactGetItems, TransactGetItemsInput, TransactGetItemsOutput,
-};
+use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsInput, TransactGetItemsOutput};
 use aws_sdk_dynamodb::types::Get;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::ItemRead;
@@ -45,10 +41,6 @@ impl Operation for TransactGet {
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let input = self.rewritten.take().ok_or(Refusal::Missing("TransactItems"))?;
         Ok(Some(Input::erase(input)))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        TransactGetItems::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -3,13 +3,9 @@
 //! A caller who repeats a request with its own ClientRequestToken must send what it sent before, so the nonces come from the token
 //! and the data key is pinned to it.
 
-use aws_sdk_dynamodb::operation::transact_write_items::{
-    TransactWriteItems, TransactWriteItemsError, TransactWriteItemsInput,
-};
+use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::{Conditional, ItemPut, ItemUpdate, Target};
@@ -130,10 +126,6 @@ impl Operation for TransactWrite {
             }
         }
         Ok(Some(Input::erase(input)))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        TransactWriteItems::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -2,13 +2,9 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::update_item::{
-    UpdateItem as UpdateItemOperation, UpdateItemError, UpdateItemInput, UpdateItemOutput,
-};
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
 use super::actions::{Conditional, Cut, ItemUpdate};
@@ -68,10 +64,6 @@ impl Operation for UpdateItem {
             )?;
         }
         Ok(Some(Input::erase(input)))
-    }
-
-    fn sdk(&self) -> FrozenLayer {
-        UpdateItemOperation::new().config().expect("the SDK's operations have a configuration")
     }
 
     fn finish(&self, output: &mut Output) {

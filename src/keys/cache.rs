@@ -5,11 +5,9 @@
 //!
 //! What is stored in a table is hostile: one flight is keyed by the whole record (its SHA-256), so a forged record fails alone.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_async::time::SharedTimeSource;
@@ -19,6 +17,7 @@ use moka::future::{Cache, CacheBuilder};
 use moka::policy::EvictionPolicy;
 use sha2::{Digest, Sha256};
 
+use super::evictions::Evictions;
 use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::KeyId;
@@ -408,33 +407,6 @@ impl Expiry<TenantId, Current> for UntilItRotates {
         _: Option<Duration>,
     ) -> Option<Duration> {
         self.expire_after_create(tenant, current, now)
-    }
-}
-
-/// When tenants were evicted, for as long as a key from before could still be used.
-#[derive(Default)]
-struct Evictions {
-    /// Spares every look-up the lock as long as nothing was ever evicted.
-    any: AtomicBool,
-    latest: Mutex<HashMap<TenantId, Instant>>,
-}
-
-impl Evictions {
-    fn record(&self, tenant: &TenantId, max_age: Duration) {
-        let now = Instant::now();
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.retain(|_, at| now.duration_since(*at) <= max_age);
-        latest.insert(tenant.clone(), now);
-        self.any.store(true, Ordering::Release);
-    }
-
-    /// Whether what was begun then may still be used.
-    fn allow(&self, tenant: &TenantId, begun: Instant) -> bool {
-        if !self.any.load(Ordering::Acquire) {
-            return true;
-        }
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.get(tenant).is_none_or(|at| begun > *at)
     }
 }
 
