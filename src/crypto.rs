@@ -21,3 +21,29 @@ macro_rules! label {
     };
 }
 pub(crate) use label;
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    fn is_zeroized<T: ZeroizeOnDrop>() {}
+
+    #[test]
+    fn every_kind_of_key_is_zeroized_on_drop() {
+        is_zeroized::<DataKey>();
+        is_zeroized::<zeroize::Zeroizing<[u8; 32]>>(); // NonceKey
+        is_zeroized::<aes_gcm::Aes256Gcm>(); // ItemKey
+        // PseudorandomKey: an HMAC state is two states of the hash and a buffer, each zeroized.
+        is_zeroized::<sha2::Sha256>();
+    }
+
+    #[test]
+    fn no_key_is_shown_by_debug() {
+        let key = DataKey::take(vec![0x5a; 32]).unwrap();
+        let derived = PseudorandomKey::extract(&key);
+        let shown = format!("{key:?} {derived:?} {:?}", WrappedKey::new(vec![0x5a; 184]).unwrap());
+        assert_eq!(shown, "DataKey(..) PseudorandomKey(..) WrappedKey(184 bytes)");
+    }
+}

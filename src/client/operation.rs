@@ -24,7 +24,9 @@ use super::transact_write_items::TransactWrite;
 use super::update_item::UpdateItem;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
-use crate::item::{self, Item, KeyRing, NeededRecord, OpenError, UnwrappedKey, distinct_records, stored_identity};
+use crate::item::{
+    self, Item, KeyRing, NeededRecord, OpenError, OpenFault, UnwrappedKey, distinct_records, stored_identity,
+};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
@@ -51,6 +53,11 @@ pub(super) trait Operation: Send + Sync {
 
     /// The items in an answer: all of them, so one that nobody asked for is an error.
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
+
+    /// The index that is read.
+    fn index(&self) -> Option<&str> {
+        None
+    }
 
     /// The last touch to an output whose items are opened and cut.
     fn finish(&self, _: &mut Output) {}
@@ -154,7 +161,7 @@ pub(super) fn needed_records(
             cut.restrict(table, item);
             items.push((table, &*item));
         }
-        Ok(distinct_records(items.into_iter())?)
+        Ok(distinct_records(items.into_iter()).map_err(|error| in_index(operation.index(), error))?)
     })
 }
 
@@ -178,6 +185,16 @@ pub(super) fn open(
         operation.finish(output);
     }
     (answer, result)
+}
+
+/// Says of a missing header which index lacks it.
+fn in_index(index: Option<&str>, error: OpenError) -> OpenError {
+    match (index, error) {
+        (Some(index), OpenError::Attribute { attribute, fault: OpenFault::NoHeader }) => {
+            OpenError::IndexLacksHeader { index: index.to_owned(), attribute }
+        }
+        (_, error) => error,
+    }
 }
 
 impl Expected<'_> {

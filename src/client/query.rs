@@ -25,6 +25,7 @@ pub(super) struct Query {
     /// Whether a filter was added.
     filtered: bool,
     selection: Option<Selection>,
+    index: Option<String>,
 }
 
 impl Query {
@@ -68,7 +69,8 @@ impl Query {
             Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
         }
         let rewritten = (widened || reach == Reach::Beyond).then_some(changed);
-        Ok(Self { rewritten, table: Arc::clone(table), filtered: reach == Reach::Beyond, selection })
+        let (filtered, index) = (reach == Reach::Beyond, input.index_name.clone());
+        Ok(Self { rewritten, table: Arc::clone(table), filtered, selection, index })
     }
 }
 
@@ -131,6 +133,10 @@ impl Operation for Query {
         let message = error.downcast_ref::<QueryError>()?.message()?;
         let refused = self.filtered && message.contains("non-primary key attributes");
         refused.then(|| Error::TenantInIndex { attribute: self.table.partition_key().to_owned() })
+    }
+
+    fn index(&self) -> Option<&str> {
+        self.index.as_deref()
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

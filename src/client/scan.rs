@@ -20,6 +20,7 @@ pub(super) struct Scan {
     rewritten: Option<ScanInput>,
     table: Arc<TableSchema>,
     selection: Option<Selection>,
+    index: Option<String>,
 }
 
 impl Scan {
@@ -47,13 +48,17 @@ impl Scan {
             Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
         }
         Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-        Ok(Self { rewritten: Some(rewritten), table: Arc::clone(table), selection })
+        Ok(Self { rewritten: Some(rewritten), table: Arc::clone(table), selection, index: input.index_name.clone() })
     }
 }
 
 impl Operation for Scan {
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
+    }
+
+    fn index(&self) -> Option<&str> {
+        self.index.as_deref()
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -18,6 +18,16 @@ pub enum OpenError {
     /// The stored item has other key values than the request.
     #[error("the stored item is not the one that was asked for: its key differs from the request's")]
     OtherItem,
+    /// A query or scan of an index that does not project the header.
+    #[error(
+        "index `{index}` does not project `_seal`, without which attribute `{attribute}` does not open: add it to the projection"
+    )]
+    IndexLacksHeader {
+        /// The index.
+        index: String,
+        /// An attribute that relies on the header.
+        attribute: String,
+    },
     /// An attribute does not open.
     #[error("attribute `{attribute}` does not open: {fault}")]
     Attribute {
@@ -67,6 +77,7 @@ impl OpenError {
         use OpenFault::{Format, NoHeader, OtherKek};
         match self {
             Self::Key(_) | Self::OtherItem => true,
+            Self::IndexLacksHeader { .. } => false,
             Self::Attribute { fault, .. } => {
                 !matches!(fault, NoHeader | OtherKek | Format(UnknownForm(_) | UnknownType(_) | UnknownVersion(_)))
             }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::schema::TenantTemplate;
 use crate::tenant::{Alias, AliasTemplate, TenantId};
 
 /// A policy document. Prints as compact JSON.
@@ -188,6 +189,27 @@ impl Tenancy {
                 },
             },
         ]))
+    }
+
+    /// A policy for teams that scope DynamoDB credentials as well: item operations on `table_arn` whose leading key is the tenant's.
+    ///
+    /// `template` says how the tenant shows in the partition key. Scans have no leading key and are denied (DynamoDB developer guide,
+    /// "Using IAM policy conditions for fine-grained access control").
+    pub fn leading_keys_policy(&self, tenant: &TenantId, table_arn: &str, template: &TenantTemplate) -> Policy {
+        let mut key = template.render(tenant);
+        if template.is_prefix() {
+            key.push('*');
+        }
+        Policy::new(json!([{
+            "Sid": "TenantItems",
+            "Effect": "Allow",
+            "Action": [
+                "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem",
+                "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem",
+            ],
+            "Resource": [table_arn, format!("{table_arn}/index/*")],
+            "Condition": { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [key] } },
+        }]))
     }
 
     /// The policy of one tenant's key: administered by the account, used by the role through the tenant's alias and context alone.
