@@ -5,6 +5,7 @@
 mod cache;
 mod credentials;
 mod evictions;
+mod failure;
 mod http;
 mod kms;
 mod memory;

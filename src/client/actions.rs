@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Binding;
 use super::expressions::{Expressions, Names, Values};
-use super::operation::{Expected, Returned};
+use super::operation::{Cut, Expected, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
-use crate::expression::{Path, SealedValue, Selection, UpdatePlan, prune};
-use crate::format::{HEADER, Identity};
+use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
+use crate::format::Identity;
 use crate::item::{CheckedItem, Item, Nonces, SealError, UnwrappedKey, seal_values};
-use crate::schema::{Protection, TableSchema};
+use crate::schema::TableSchema;
 
 /// One item that a request names: its table and identity.
 pub(super) struct Target {
@@ -95,33 +95,6 @@ impl Conditional<'_> {
         let mut expressions = Expressions::new(table, names, values);
         expressions.condition("ConditionExpression", condition)?;
         expressions.finish().map(drop)
-    }
-}
-
-/// What the caller asked for of an item.
-#[derive(Clone, Copy)]
-pub(super) enum Cut<'a> {
-    Whole,
-    Selected(&'a Selection),
-    Paths(&'a [Path]),
-}
-
-impl Cut<'_> {
-    /// Leaves of a sealed item what was asked for and what opens it, so that nothing else can fail or cost a key.
-    pub(super) fn restrict(self, table: &TableSchema, item: &mut Item) {
-        if let Self::Paths(paths) = self {
-            let asked = |name: &str| paths.iter().any(|path| path.attribute() == name);
-            item.retain(|name, _| name == HEADER || asked(name) || table.protection(name) == Some(Protection::Key));
-        }
-    }
-
-    /// Leaves of an opened item what was asked for.
-    pub(super) fn apply(self, item: &mut Item) {
-        match self {
-            Self::Whole => {}
-            Self::Selected(selection) => selection.prune(item),
-            Self::Paths(paths) => prune(item, paths),
-        }
     }
 }
 

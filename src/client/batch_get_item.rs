@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
-use super::actions::{Cut, widened};
+use super::actions::widened;
 use super::expressions::{Names, no_legacy};
-use super::operation::{Carrier, Expected, Operation, Returned};
+use super::operation::{Carrier, Cut, Expected, Operation, Returned};
 use crate::error::{Error, Refusal};
 use crate::expression::Selection;
 use crate::format::Identity;

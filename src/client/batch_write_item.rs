@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWr
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
-use super::actions::{Conditional, Cut, ItemPut, Target};
-use super::operation::{Carrier, Expected, Operation, Returned, required};
+use super::actions::{Conditional, ItemPut, Target};
+use super::operation::{Carrier, Cut, Expected, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;

@@ -21,7 +21,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 
 use super::Binding;
 use super::interceptor::{Arrived, Pending};
-use super::operation;
+use super::opening;
 use crate::error::Error;
 use crate::item::{KeyRing, NeededRecord};
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
@@ -111,7 +111,7 @@ impl SealingConnector {
         let answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
         let (answer, records, deadline) = match &pending.state().items {
             Some(items) => {
-                let (answer, records) = operation::needed_records(&*items.operation, &self.binding.tenant, answer);
+                let (answer, records) = opening::needed_records(&*items.operation, &self.binding.tenant, answer);
                 (answer, records, items.deadline)
             }
             None => return Ok(response),

@@ -22,7 +22,9 @@ use aws_smithy_types::config_bag::{FrozenLayer, Storable, StoreReplace};
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::Binding;
-use super::operation::{self, Answer, Checked, Operation};
+use super::dispatch::{self, Checked};
+use super::opening;
+use super::operation::{Answer, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
 
@@ -156,7 +158,7 @@ impl Intercept for Seal {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let name = config.load::<Metadata>().map_or("", Metadata::name).to_owned();
-        let mut checked = operation::of(&name, context.input(), &self.0)?;
+        let mut checked = dispatch::check(&name, context.input(), &self.0)?;
         if let Some(checked) = &mut checked
             && !config.load::<Begun>().is_some_and(|begun| begun.own_token)
         {
@@ -244,7 +246,7 @@ impl Intercept for Seal {
         if let Some(error) = explained {
             return Err(error.into());
         }
-        let (opened, result) = operation::open(&*items.operation, &self.0, &arrived.keys?, taken);
+        let (opened, result) = opening::open(&*items.operation, &self.0, &arrived.keys?, taken);
         result?;
         *answer = opened;
         Ok(())

@@ -8,9 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
 
 use super::Binding;
-use super::actions::Cut;
 use super::expressions::{Expressions, Values, no_legacy};
-use super::operation::{Carrier, Expected, Operation, Returned};
+use super::operation::{Carrier, Cut, Expected, Operation, Returned};
 use super::reading::{Filtering, Reading};
 use crate::error::{Error, Refusal};
 use crate::expression::{KeyTest, Selection};

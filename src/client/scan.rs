@@ -6,9 +6,8 @@ use aws_sdk_dynamodb::operation::scan::{ScanInput, ScanOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
-use super::actions::Cut;
 use super::expressions::{Expressions, no_legacy};
-use super::operation::{Carrier, Expected, Operation, Returned};
+use super::operation::{Carrier, Cut, Expected, Operation, Returned};
 use super::query::check_start_key;
 use super::reading::{Filtering, Reading};
 use crate::error::Error;

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
 use super::Binding;
-use super::actions::{Conditional, Cut, ItemUpdate};
+use super::actions::{Conditional, ItemUpdate};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Operation, Returned, required};
+use super::operation::{Carrier, Cut, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};

@@ -10,7 +10,7 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::policy::TENANT_TAG;
-use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, http, kms};
+use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, failure, http};
 use crate::crypto::{OsRandom, RandomSource};
 use crate::tenant::TenantId;
 
@@ -88,7 +88,7 @@ impl TenantSessions {
             .duration_seconds(DURATION_SECONDS)
             .send()
             .await
-            .map_err(|source| kms::classified(tenant, OPERATION, source))?;
+            .map_err(|source| failure::classified(tenant, OPERATION, source))?;
         let granted = answer.credentials.ok_or_else(|| error(KeyServiceErrorKind::Unexpected))?;
         let expiry = std::time::SystemTime::try_from(granted.expiration)
             .map_err(|source| error(KeyServiceErrorKind::Unexpected).with_source(source))?;

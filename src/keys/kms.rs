@@ -1,13 +1,11 @@
 //! Data keys from AWS KMS, always by the tenant's alias.
 
-use std::error::Error as StdError;
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::operation::decrypt::DecryptError;
 use aws_sdk_kms::operation::generate_data_key::GenerateDataKeyError;
 use aws_sdk_kms::primitives::Blob;
@@ -17,10 +15,10 @@ use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriorit
 use aws_types::SdkConfig;
 
 use super::credentials::TenantSessions;
+use super::failure::{LIMIT_EXCEEDED, classified};
 use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey, http};
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
-use crate::error::chain;
 use crate::format::KeyArn;
 use crate::tenant::{AliasTemplate, TenantId};
 
@@ -184,78 +182,6 @@ fn data_key(plaintext: Option<Blob>) -> Option<DataKey> {
 fn key_arn(key_id: Option<&str>) -> Option<KeyArn> {
     KeyArn::parse(key_id?).ok()
 }
-
-/// What an error of KMS or STS means (KMS API reference, errors of GenerateDataKey and Decrypt; STS API reference, common errors).
-pub(super) fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
-where
-    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-{
-    use KeyServiceErrorKind as Kind;
-    let kind = match (&error, error.code()) {
-        _ if lacks_credentials(&error) => Kind::Credentials,
-        (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => Kind::Unavailable,
-        (_, Some(code)) => match code {
-            "ThrottlingException"
-            | "Throttling"
-            | "RequestLimitExceeded"
-            | "DependencyTimeoutException"
-            | "KMSInternalException"
-            | "KeyUnavailableException"
-            | "ServiceUnavailable"
-            | "InternalFailure" => Kind::Unavailable,
-            "DisabledException" | "KMSInvalidStateException" => Kind::Revoked,
-            "AccessDeniedException" | "AccessDenied" => Kind::Denied,
-            "NotFoundException" => Kind::NotFound,
-            "IncorrectKeyException" => Kind::IncorrectKey,
-            "InvalidCiphertextException" => Kind::InvalidCiphertext,
-            LIMIT_EXCEEDED | "PackedPolicyTooLarge" => Kind::LimitExceeded,
-            "ExpiredToken"
-            | "ExpiredTokenException"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch" => Kind::Credentials,
-            _ => Kind::Unexpected,
-        },
-        (SdkError::ServiceError(service), None) if service.raw().status().is_server_error() => Kind::Unavailable,
-        _ => Kind::Unexpected,
-    };
-    let failure = ServiceFailure::of(&error);
-    tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
-    KeyServiceError::new(tenant, operation, kind).with_source(failure)
-}
-
-/// Whether the caller's own credentials could not be had: they are fetched where requests are dispatched.
-fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
-    chain(error).any(|error| error.is::<CredentialsError>())
-}
-
-/// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
-struct ServiceFailure {
-    said: String,
-    request_id: Option<String>,
-}
-
-impl ServiceFailure {
-    fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
-        let said = match (error, error.code()) {
-            (SdkError::ServiceError(_), code) => {
-                format!(
-                    "{}: {}",
-                    code.unwrap_or("an error without a code"),
-                    error.message().unwrap_or("without a message")
-                )
-            }
-            (SdkError::ResponseError(_), _) => "its answer could not be read".to_owned(),
-            _ => chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": "),
-        };
-        Self { said, request_id: error.meta().extra("aws_request_id").map(str::to_owned) }
-    }
-}
-
-const LIMIT_EXCEEDED: &str = "LimitExceededException";
 
 /// The SDK takes LimitExceededException for throttling and retries it; in KMS it is a quota or a length, and permanent.
 #[derive(Debug)]

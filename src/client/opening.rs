@@ -1,0 +1,92 @@
+//! Opening the items of an answer: which keys they need, and then the items themselves.
+
+use super::Binding;
+use super::operation::{Answer, Carrier, Expected, Operation, Returned};
+use crate::error::Error;
+use crate::format::Identity;
+use crate::item::{self, KeyRing, NeededRecord, OpenError, OpenFault, distinct_records, stored_identity};
+use crate::tenant::TenantId;
+
+/// The distinct key records that the items of an answer rely on.
+pub(super) fn needed_records(
+    operation: &dyn Operation,
+    tenant: &TenantId,
+    answer: Answer,
+) -> (Answer, Result<Vec<NeededRecord>, Error>) {
+    each_returned(operation, answer, |returned| {
+        let mut items = Vec::with_capacity(returned.len());
+        for Returned { item, table, expected, cut } in returned {
+            expected.check(&stored_identity(table, tenant, item)?)?;
+            cut.restrict(table, item);
+            items.push((table, &*item));
+        }
+        Ok(distinct_records(items.into_iter()).map_err(|error| in_index(operation.index(), error))?)
+    })
+}
+
+/// Opens the items of an answer and leaves of each what the caller asked for.
+pub(super) fn open(
+    operation: &dyn Operation,
+    binding: &Binding,
+    keys: &KeyRing,
+    answer: Answer,
+) -> (Answer, Result<(), Error>) {
+    let (mut answer, result) = each_returned(operation, answer, |returned| {
+        for Returned { item, table, expected, cut } in returned {
+            let identity = stored_identity(table, &binding.tenant, item)?;
+            expected.check(&identity)?;
+            *item = item::open(table, &identity, keys, std::mem::take(item))?;
+            cut.apply(item);
+        }
+        Ok(())
+    });
+    if let Ok(output) = &mut answer {
+        operation.finish(output);
+    }
+    (answer, result)
+}
+
+/// Says of a missing header which index lacks it.
+fn in_index(index: Option<&str>, error: OpenError) -> OpenError {
+    match (index, error) {
+        (Some(index), OpenError::Attribute { attribute, fault: OpenFault::NoHeader }) => {
+            OpenError::IndexLacksHeader { index: index.to_owned(), attribute }
+        }
+        (_, error) => error,
+    }
+}
+
+impl Expected<'_> {
+    /// Whether an item with this identity was asked for.
+    fn check(self, identity: &Identity) -> Result<(), OpenError> {
+        let expected = match self {
+            Self::One(expected) => expected == identity,
+            Self::Among(expected) => expected.contains(identity),
+            Self::AnyOfTenant => true,
+        };
+        if expected { Ok(()) } else { Err(OpenError::OtherItem) }
+    }
+}
+
+/// Runs `visit` on the items of an answer, whether it is an output or an error.
+fn each_returned<T: Default>(
+    operation: &dyn Operation,
+    answer: Answer,
+    visit: impl FnOnce(Vec<Returned<'_>>) -> Result<T, Error>,
+) -> (Answer, Result<T, Error>) {
+    match answer {
+        Ok(mut output) => {
+            let visited = operation.returned(Carrier::Output(&mut output)).map_err(Error::from).and_then(visit);
+            (Ok(output), visited)
+        }
+        Err(error) if error.is_operation_error() => {
+            let mut visited = Ok(T::default());
+            let error = error.map_operation_error(|mut error| {
+                visited = operation.returned(Carrier::Error(&mut error)).map_err(Error::from).and_then(visit);
+                error
+            });
+            (Err(error), visited)
+        }
+        other => (other, Ok(T::default())),
+    }
+}

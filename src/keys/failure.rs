@@ -1,0 +1,82 @@
+//! What an error of KMS or STS means, and what is kept of it.
+
+use std::error::Error as StdError;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+
+use super::{KeyServiceError, KeyServiceErrorKind};
+use crate::error::chain;
+use crate::tenant::TenantId;
+
+pub(super) const LIMIT_EXCEEDED: &str = "LimitExceededException";
+
+/// What an error of KMS or STS means (KMS API reference, errors of GenerateDataKey and Decrypt; STS API reference, common errors).
+pub(super) fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    use KeyServiceErrorKind as Kind;
+    let kind = match (&error, error.code()) {
+        _ if lacks_credentials(&error) => Kind::Credentials,
+        (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => Kind::Unavailable,
+        (_, Some(code)) => match code {
+            "ThrottlingException"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "DependencyTimeoutException"
+            | "KMSInternalException"
+            | "KeyUnavailableException"
+            | "ServiceUnavailable"
+            | "InternalFailure" => Kind::Unavailable,
+            "DisabledException" | "KMSInvalidStateException" => Kind::Revoked,
+            "AccessDeniedException" | "AccessDenied" => Kind::Denied,
+            "NotFoundException" => Kind::NotFound,
+            "IncorrectKeyException" => Kind::IncorrectKey,
+            "InvalidCiphertextException" => Kind::InvalidCiphertext,
+            LIMIT_EXCEEDED | "PackedPolicyTooLarge" => Kind::LimitExceeded,
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch" => Kind::Credentials,
+            _ => Kind::Unexpected,
+        },
+        (SdkError::ServiceError(service), None) if service.raw().status().is_server_error() => Kind::Unavailable,
+        _ => Kind::Unexpected,
+    };
+    let failure = ServiceFailure::of(&error);
+    tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
+    KeyServiceError::new(tenant, operation, kind).with_source(failure)
+}
+
+/// Whether the caller's own credentials could not be had: they are fetched where requests are dispatched.
+fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|error| error.is::<CredentialsError>())
+}
+
+/// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+struct ServiceFailure {
+    said: String,
+    request_id: Option<String>,
+}
+
+impl ServiceFailure {
+    fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
+        let said = match (error, error.code()) {
+            (SdkError::ServiceError(_), code) => {
+                format!(
+                    "{}: {}",
+                    code.unwrap_or("an error without a code"),
+                    error.message().unwrap_or("without a message")
+                )
+            }
+            (SdkError::ResponseError(_), _) => "its answer could not be read".to_owned(),
+            _ => chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": "),
+        };
+        Self { said, request_id: error.meta().extra("aws_request_id").map(str::to_owned) }
+    }
+}
