@@ -91,8 +91,7 @@ impl Error {
 
     /// Whether stored bytes are not what was sealed there: altered, moved, replayed from another place, or not sealed at all.
     ///
-    /// Not so for what an operator can mend: an index that does not project the header, a format of a newer release, an alias that
-    /// was re-pointed.
+    /// Not so for what looks like an operator's doing: an index that does not project the header, an alias that was re-pointed.
     pub fn is_integrity(&self) -> bool {
         matches!(self, Self::Open(error) if error.is_integrity())
     }

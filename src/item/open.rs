@@ -73,14 +73,10 @@ pub enum OpenFault {
 impl OpenError {
     /// Whether someone has tampered with what is stored, as far as can be told.
     pub(crate) fn is_integrity(&self) -> bool {
-        use FormatError::{UnknownForm, UnknownType, UnknownVersion};
-        use OpenFault::{Format, NoHeader, OtherKek};
         match self {
             Self::Key(_) | Self::OtherItem => true,
             Self::IndexLacksHeader { .. } => false,
-            Self::Attribute { fault, .. } => {
-                !matches!(fault, NoHeader | OtherKek | Format(UnknownForm(_) | UnknownType(_) | UnknownVersion(_)))
-            }
+            Self::Attribute { fault, .. } => *fault != OpenFault::OtherKek,
         }
     }
 
