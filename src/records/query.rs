@@ -13,6 +13,8 @@ use crate::item::PrimaryKeyError;
 use crate::schema::Record;
 
 /// A query over one tenant's records, not sent before its stream is polled.
+///
+/// In a table that several record types share, narrow it to this type with [`Query::begins_with`]: an item of another type is an error.
 #[must_use = "nothing is asked before the stream is polled"]
 pub struct Query<T> {
     records: Records<T>,
@@ -44,7 +46,8 @@ impl<T: Record + DeserializeOwned> Query<T> {
         self
     }
 
-    /// Changes the SDK's request before it is sent: an index, a filter on plain attributes, a limit, the direction.
+    /// Changes the SDK's request before it is sent: an index, a filter on plain attributes, the direction,
+    /// the size of a page (`limit`).
     pub fn customize(mut self, change: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder + Send + 'static) -> Self {
         self.customize.push(Box::new(change));
         self
