@@ -216,7 +216,8 @@ impl Tenancy {
     ///
     /// The administrators' statement has no cryptographic action (a root statement with `kms:*` would make the role's broad
     /// permissions effective on every key), and the Deny also catches calls that name no alias: a negated operator is true when
-    /// the condition key is absent.
+    /// the condition key is absent. The session tag is demanded here as well: a key policy that names the role needs no permission
+    /// of the role's own, so without the tag a session that was made without a session policy would reach every tenant's key.
     ///
     /// # Errors
     ///
@@ -244,7 +245,10 @@ impl Tenancy {
                 "Resource": "*",
                 "Condition": {
                     "StringLike": { "kms:RequestAlias": aliases },
-                    "StringEquals": { "kms:EncryptionContext:tenant": tenant.as_str() },
+                    "StringEquals": {
+                        "kms:EncryptionContext:tenant": tenant.as_str(),
+                        format!("aws:PrincipalTag/{TENANT_TAG}"): tenant.as_str(),
+                    },
                 },
             },
             {
