@@ -1,0 +1,104 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tenantseal::TenantId;
+
+use crate::commands;
+
+const HELP: &str = "\
+Exit codes:
+    0  done; nothing wrong was found
+    1  done, and something is wrong: `doctor` found faults, a sampled item still opens
+    2  usage: arguments, configuration or input are malformed
+    3  refused: not confirmed, or the tenant's state does not allow it
+    4  AWS refused: credentials, permissions or a limit
+    5  AWS could not be reached or is throttling: try again
+    6  not found: the tenant, the item, the table or the role
+  130  interrupted: run the same command again to go on
+
+Answers are written to stdout; everything else, errors included, to stderr. With --json an error is
+{\"error\":{\"kind\":…,\"message\":…,\"help\":…,\"exit\":…}} in one line on stderr.";
+
+/// Runs the keys of many tenants: onboarding to offboarding, policies, and a self-test that proves isolation.
+#[derive(Debug, Parser)]
+#[command(name = "tenantseal", version, after_help = HELP, max_term_width = 120, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// One address for KMS, STS and DynamoDB, such as a local stack's
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Profile of the AWS configuration files
+    #[arg(long, global = true)]
+    pub(crate) profile: Option<String>,
+    /// AWS Region
+    #[arg(long, global = true)]
+    pub(crate) region: Option<String>,
+    /// Answer in JSON, for machines
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Do not ask
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+    /// Say what would be done, and change nothing
+    #[arg(long, short = 'n', global = true)]
+    pub(crate) dry_run: bool,
+    /// Settings in TOML: role, alias, registry, region, profile, service_profile, endpoint_url, services
+    /// [default: tenantseal.toml, when there is one]
+    #[arg(long, global = true, env = "TENANTSEAL_CONFIG", hide_env_values = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The role in the key account that services assume for one tenant
+    #[arg(long, global = true, env = "TENANTSEAL_ROLE", hide_env_values = true, value_name = "ARN")]
+    pub(crate) role: Option<String>,
+    /// How aliases are made [default: alias/customer-{tenant}]
+    #[arg(long, global = true, env = "TENANTSEAL_ALIAS", hide_env_values = true, value_name = "TEMPLATE")]
+    pub(crate) alias: Option<String>,
+    /// The DynamoDB table of the registry [default: tenantseal-tenants]
+    #[arg(long, global = true, env = "TENANTSEAL_REGISTRY", hide_env_values = true, value_name = "TABLE")]
+    pub(crate) registry: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print a policy, ready to be deployed
+    Policy(commands::policy::Policy),
+    /// Show what an item says of itself, without any key
+    Inspect(commands::inspect::Inspect),
+    /// Estimate what a month costs, beside a key per tenant and service and beside no caching
+    Cost(commands::cost::Cost),
+    /// Check the set-up, and prove that one tenant's session cannot use another tenant's key
+    Doctor(commands::doctor::Doctor),
+    /// Start KMS, STS and DynamoDB on loopback, with two tenants, and print the environment to export
+    #[cfg(feature = "local")]
+    Local(commands::local::Local),
+    /// Print a completion script
+    Completions {
+        /// For this shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A tenant's id, as an argument.
+pub(crate) fn tenant(id: &str) -> Result<TenantId, String> {
+    TenantId::parse(id).map_err(|error| error.to_string())
+}
