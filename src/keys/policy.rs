@@ -28,6 +28,11 @@ impl Policy {
         format!("{:#}", self.0)
     }
 
+    /// Whether `json` is this document, however it is written.
+    pub(crate) fn is_same(&self, json: &str) -> bool {
+        serde_json::from_str::<Value>(json).is_ok_and(|value| value == self.0)
+    }
+
     fn at_most(self, limit: usize) -> Result<Self, PolicyTooLarge> {
         let length = self.to_string().len();
         if length <= limit { Ok(self) } else { Err(PolicyTooLarge { length, limit }) }
@@ -106,7 +111,7 @@ impl fmt::Display for RoleArn {
 pub struct InvalidRoleArn;
 
 /// The session tag that names the tenant; the role's policy compares it with the alias.
-pub(super) const TENANT_TAG: &str = "TenantId";
+pub(crate) const TENANT_TAG: &str = "TenantId";
 
 /// The actions of the data role. Never Encrypt or ReEncrypt, with which it could wrap keys of its choice.
 const DATA_ACTIONS: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
@@ -212,6 +217,20 @@ impl Tenancy {
         }]))
     }
 
+    /// The policy of a key that several tenants share: administered by the account, used by the role through the aliases and the context
+    /// that the session tag names.
+    ///
+    /// Which tenants share it is not written here: a tenant uses the key as long as its alias is on it. A session without the tag can
+    /// do nothing, as its variable never matches; so the Deny refuses it, too.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyTooLarge`] beyond the 32 KB that KMS allows.
+    pub fn shared_key_policy(&self) -> Result<Policy, PolicyTooLarge> {
+        let tag = format!("${{aws:PrincipalTag/{TENANT_TAG}}}");
+        self.key_policy_for(&self.aliases.patterns_for(&tag), &tag)
+    }
+
     /// The policy of one tenant's key: administered by the account, used by the role through the tenant's alias and context alone.
     ///
     /// The administrators' statement has no cryptographic action (a root statement with `kms:*` would make the role's broad
@@ -223,7 +242,10 @@ impl Tenancy {
     ///
     /// [`PolicyTooLarge`] beyond the 32 KB that KMS allows.
     pub fn key_policy(&self, tenant: &TenantId) -> Result<Policy, PolicyTooLarge> {
-        let aliases = self.alias(tenant).patterns();
+        self.key_policy_for(&self.alias(tenant).patterns(), tenant.as_str())
+    }
+
+    fn key_policy_for(&self, aliases: &[String; 2], tenant: &str) -> Result<Policy, PolicyTooLarge> {
         let RoleArn { arn, partition, account } = &self.role;
         Policy::new(json!([
             {
@@ -246,8 +268,8 @@ impl Tenancy {
                 "Condition": {
                     "StringLike": { "kms:RequestAlias": aliases },
                     "StringEquals": {
-                        "kms:EncryptionContext:tenant": tenant.as_str(),
-                        format!("aws:PrincipalTag/{TENANT_TAG}"): tenant.as_str(),
+                        "kms:EncryptionContext:tenant": tenant,
+                        format!("aws:PrincipalTag/{TENANT_TAG}"): tenant,
                     },
                 },
             },
