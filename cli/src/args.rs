@@ -41,6 +41,9 @@ pub(crate) struct Global {
     /// Profile of the AWS configuration files
     #[arg(long, global = true)]
     pub(crate) profile: Option<String>,
+    /// Profile of a service that assumes the role [default: as --profile]
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub(crate) service_profile: Option<String>,
     /// AWS Region
     #[arg(long, global = true)]
     pub(crate) region: Option<String>,
@@ -80,6 +83,24 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Create the registry's table, with point-in-time recovery
+    Init,
+    /// Give tenants their keys, aliases and entries in the registry
+    Onboard(commands::onboard::Onboard),
+    /// List the tenants
+    List(commands::list::List),
+    /// Show a tenant, and what KMS says of its keys
+    Show(commands::show::Show),
+    /// Rotate a tenant's key
+    Rotate(commands::rotate::Rotate),
+    /// Disable a tenant's keys: nothing of it can be opened until they are enabled again
+    Suspend(commands::suspend::Suspend),
+    /// Enable a suspended tenant's keys again
+    Resume(commands::suspend::Resume),
+    /// Disable a tenant's keys and have them deleted after 7 to 30 days
+    Offboard(commands::offboard::Offboard),
+    /// Keep the keys of an offboarded tenant, disabled: `resume` brings it back
+    CancelOffboard(commands::suspend::CancelOffboard),
     /// Print a policy, ready to be deployed
     Policy(commands::policy::Policy),
     /// Show what an item says of itself, without any key

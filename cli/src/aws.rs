@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 
@@ -26,7 +27,9 @@ async fn config(settings: &Settings, profile: Option<&str>) -> SdkConfig {
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
     if let Some(profile) = profile {
-        loader = loader.profile_name(profile);
+        // As with the AWS CLI, a profile that is named wins over credentials in the environment; by default the SDK asks there first.
+        let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(credentials);
     }
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));

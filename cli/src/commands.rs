@@ -2,11 +2,17 @@
 
 pub(crate) mod cost;
 pub(crate) mod doctor;
+pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod list;
 #[cfg(feature = "local")]
 pub(crate) mod local;
+pub(crate) mod offboard;
 pub(crate) mod onboard;
 pub(crate) mod policy;
+pub(crate) mod rotate;
+pub(crate) mod show;
+pub(crate) mod suspend;
 
 use clap::CommandFactory;
 
@@ -19,10 +25,19 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit> {
     let Cli { global, command } = cli;
     let settings = Settings::load(&global)?;
     match command {
+        Command::Init => init::run(&settings, output).await,
+        Command::Onboard(onboard) => onboard.run(&settings, output).await,
+        Command::List(list) => list.run(&settings, output).await,
+        Command::Show(show) => show.run(&settings, output).await,
+        Command::Rotate(rotate) => rotate.run(&settings, output).await,
+        Command::Suspend(suspend) => suspend.run(&settings, output).await,
+        Command::Resume(resume) => resume.run(&settings, output).await,
+        Command::Offboard(offboard) => offboard.run(&settings, output).await,
+        Command::CancelOffboard(cancel) => cancel.run(&settings, output).await,
         Command::Policy(policy) => policy.run(&settings, output).await,
         Command::Inspect(inspect) => inspect.run(&settings, output).await,
         Command::Cost(cost) => cost.run(output),
-        Command::Doctor(doctor) => doctor.run(settings, output).await,
+        Command::Doctor(doctor) => doctor.run(&settings, output).await,
         #[cfg(feature = "local")]
         Command::Local(local) => local.run(settings, output).await,
         Command::Completions { shell } => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use tenantseal::tenants::{self, AwsError, RegistryError};
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -159,6 +160,60 @@ impl Failure {
             _ => (Exit::Aws, "AWS does not accept this"),
         };
         Self::new(exit, message).help(help)
+    }
+}
+
+impl From<tenants::Error> for Failure {
+    fn from(error: tenants::Error) -> Self {
+        use tenants::Error;
+        match &error {
+            Error::Aws(aws) => Self::administration(aws),
+            Error::Registry(error) => Self::registry(error),
+            Error::Unknown(_) | Error::KeyGone(_) => Self::new(Exit::NotFound, error.to_string()),
+            Error::WrongAccount { .. } => {
+                Self::new(Exit::Aws, error.to_string()).help("choose another --profile, or correct --role")
+            }
+            Error::NotEffective { last, .. } => {
+                Self::new(Exit::Unreachable, format!("{error} ({last})")).help("`tenantseal doctor` finds out why")
+            }
+            Error::Contended(_) | Error::NoRandomness => Self::new(Exit::Unreachable, error.to_string()),
+            Error::Window(_) | Error::Period(_) | Error::Policy(_) => Self::usage(error.to_string()),
+            _ => Self::new(Exit::Refused, error.to_string()),
+        }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::registry(&error)
+    }
+}
+
+impl Failure {
+    fn registry(error: &RegistryError) -> Self {
+        match error {
+            RegistryError::Aws(aws) => Self::administration(aws),
+            RegistryError::NoTable(table) => {
+                Self::new(Exit::NotFound, format!("the registry's table `{table}` does not exist"))
+                    .help("`tenantseal init` creates it; or check --registry, --profile and --region")
+            }
+            RegistryError::Conflict(_) => Self::new(Exit::Unreachable, error.to_string()),
+            _ => Self::new(Exit::Findings, error.to_string()),
+        }
+    }
+
+    /// What AWS said to the key team's call, with its cause: the library's words say what to do.
+    fn administration(error: &AwsError) -> Self {
+        let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
+        if let Some(code) = error.code() {
+            return Self::service(
+                error.action(),
+                code,
+                cause.strip_prefix(code).unwrap_or(&cause).trim_start_matches([':', ' ']),
+            );
+        }
+        let exit = if error.is_retryable() { Exit::Unreachable } else { Exit::Aws };
+        Self::new(exit, error.to_string()).help(cause)
     }
 }
 

@@ -135,6 +135,13 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Runs what prints meanwhile, so that the bar does not stand in the middle of it.
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();

@@ -1,10 +1,13 @@
 //! What nobody wants to repeat: role, alias template, registry. Arguments win over the environment, the environment over the file.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use serde::Deserialize;
 use tenantseal::AliasTemplate;
 use tenantseal::keys::{RoleArn, Tenancy};
+use tenantseal::tenants::{DynamoDbRegistry, Tenants};
 
 use crate::args::Global;
 use crate::aws;
@@ -47,6 +50,7 @@ impl Settings {
         given(&global.registry, &mut settings.registry);
         given(&global.region, &mut settings.region);
         given(&global.profile, &mut settings.profile);
+        given(&global.service_profile, &mut settings.service_profile);
         given(&global.endpoint_url, &mut settings.endpoint_url);
         Ok(settings)
     }
@@ -83,6 +87,17 @@ impl Settings {
     fn aliases(&self) -> Result<AliasTemplate> {
         let Some(template) = self.alias.as_deref() else { return Ok(AliasTemplate::default()) };
         AliasTemplate::parse(template).map_err(|error| Failure::usage(format!("--alias `{template}`: {error}")))
+    }
+
+    /// The key team's handle on all tenants. With `probe`, it waits for aliases by asking as a service would.
+    pub(crate) fn tenants(&self, operator: &SdkConfig, probe: Option<&SdkConfig>) -> Result<Tenants> {
+        aws::region(operator)?;
+        let registry = DynamoDbRegistry::new(operator, self.registry());
+        let mut tenants = Tenants::builder(self.tenancy()?, Arc::new(registry));
+        if let Some(service) = probe {
+            tenants = tenants.probe(service);
+        }
+        tenants.build(operator).map_err(|error| Failure::usage(error.to_string()))
     }
 
     /// The Region that the policies name.

@@ -12,11 +12,12 @@ use clap::Args;
 use serde_json::{Value, json};
 use tenantseal::TenantId;
 use tenantseal::keys::{Policy, Tenancy};
+use tenantseal::tenants::{State, Tenants, Tier};
 
 use self::check::{Change, Checklist, Report, Tally};
 use crate::args::tenant;
 use crate::aws;
-use crate::errors::{Exit, Result};
+use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
@@ -28,12 +29,9 @@ use crate::settings::Settings;
 /// away, so that there is something to decrypt.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// The tenants to check. Isolation is proven between the first two
-    #[arg(required = true, value_parser = tenant)]
+    /// The tenants to check; isolation is proven between the first two [default: two active ones of the registry]
+    #[arg(value_parser = tenant)]
     tenants: Vec<TenantId>,
-    /// Profile of a service that assumes the role [default: as --profile]
-    #[arg(long, value_name = "PROFILE")]
-    service_profile: Option<String>,
 }
 
 /// What the checks look at.
@@ -42,6 +40,7 @@ struct Patient {
     tenancy: Tenancy,
     region: String,
     operator: aws_config::SdkConfig,
+    registry: Tenants,
     /// Who assumes the role, for the trust policy.
     service_arn: String,
     sessions: Sessions,
@@ -64,23 +63,24 @@ impl Patient {
 }
 
 impl Doctor {
-    pub(crate) async fn run(self, mut settings: Settings, output: &Output) -> Result<Exit> {
-        settings.service_profile = self.service_profile.or(settings.service_profile);
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
         let tenancy = settings.tenancy()?;
-        let operator = aws::operator(&settings).await;
+        let operator = aws::operator(settings).await;
         let region = aws::region(&operator)?;
-        let service = aws::service(&settings).await;
+        let service = aws::service(settings).await;
+        let registry = settings.tenants(&operator, None)?;
         let mut report = Report::new(output.progress("looking"));
 
         let service_arn = access::callers(&mut report, &tenancy, &operator, &service).await?;
         let sessions = Sessions::new(service, tenancy.clone())?;
-        let mut patient = Patient { tenancy, region, operator, service_arn, sessions, found: HashMap::new() };
+        let tenants = if self.tenants.is_empty() { two(&registry).await? } else { self.tenants };
+        let mut patient = Patient { tenancy, region, operator, registry, service_arn, sessions, found: HashMap::new() };
         // The checks, in the order in which their findings should be mended. A new kind of check is one more line here.
-        access::role(&mut report, &patient, &self.tenants[0]).await?;
-        for tenant in &self.tenants {
+        access::role(&mut report, &patient, &tenants[0]).await?;
+        for tenant in &tenants {
             keys::tenant(&mut report, &mut patient, tenant).await?;
         }
-        match &self.tenants[..] {
+        match &tenants[..] {
             [a, b, ..] if a != b => {
                 isolation::between(&mut report, &patient, a, b).await?;
                 isolation::between(&mut report, &patient, b, a).await?;
@@ -94,6 +94,19 @@ impl Doctor {
             .answer(Checklist(&checks), &json!({ "healthy": tally.failed == 0, "tally": tally, "checks": checks }))?;
         Ok(if tally.failed == 0 { Exit::Done } else { Exit::Findings })
     }
+}
+
+/// Two active tenants of the registry.
+async fn two(registry: &Tenants) -> Result<Vec<TenantId>> {
+    let mut page = registry.list(None, 100).await?;
+    page.entries.retain(|entry| entry.state == State::Active && entry.tier != Tier::Pool);
+    let tenants: Vec<_> = page.entries.into_iter().map(|entry| entry.tenant).take(2).collect();
+    if tenants.is_empty() {
+        return Err(
+            Failure::new(Exit::NotFound, "there is no active tenant in the registry").help("onboard two, or name two")
+        );
+    }
+    Ok(tenants)
 }
 
 /// A policy of the library as JSON.

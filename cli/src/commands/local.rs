@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::{Map, json};
 use tenantseal::keys::Tenancy;
 use tenantseal::schema::TableSchema;
+use tenantseal::tenants::DynamoDbRegistry;
 use tenantseal::{Item, TenantId, TenantSeal};
 use tenantseal_local::Stack;
 
@@ -58,9 +59,11 @@ impl Local {
 
         let config = stack.sdk_config(&operator);
         create_table(&config).await?;
+        DynamoDbRegistry::new(&config, settings.registry()).create_table().await?;
+        let tenants = settings.tenants(&config, None)?;
         for tenant in &self.tenants {
             progress.step(format!("onboarding {tenant}"));
-            super::onboard::quietly(&settings, &config, tenant).await?;
+            tenants.onboard(tenant).await?;
             put_an_item(&config, &tenancy, tenant).await?;
         }
         let url = door::open(&stack, self.port).await?;

@@ -4,6 +4,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
 use tenantseal::TenantId;
+use tenantseal::tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
 use super::{Found, Patient, document, documents};
@@ -13,6 +14,19 @@ use crate::errors::{Exit, Failure, Result};
 pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &TenantId) -> Result<()> {
     let kms = Client::new(&patient.operator);
     let area = format!("tenant {tenant}");
+    let entry = match patient.registry.registry().get(tenant).await {
+        Err(RegistryError::NoTable(table)) => {
+            let wrong = format!("the registry's table `{table}` does not exist");
+            report.add(&area, "the registry knows it", Outcome::failed(wrong, "tenantseal init, or check --registry"));
+            None
+        }
+        Ok(None) => {
+            let outcome = Outcome::failed("it is not in the registry", format!("tenantseal onboard {tenant}"));
+            report.add(&area, "the registry knows it", outcome);
+            None
+        }
+        entry => entry.map_err(tenants::Error::from)?,
+    };
     let alias = patient.tenancy.alias(tenant);
     let described = match kms.describe_key().key_id(alias.as_str()).send().await {
         Ok(answer) => answer.key_metadata,
@@ -29,10 +43,14 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
         return Ok(());
     };
     report.add(&area, "the alias exists", Outcome::passed(format!("{alias} → {}", key.key_id)));
+    if let Some(entry) = &entry {
+        report.add(&area, "the registry knows it", registry(tenant, entry, &key));
+    }
     report.add(&area, "the key has an alias of its own", own_alias(&kms, patient, tenant, &key).await?);
     report.add(&area, "the key is enabled", state(tenant, &key));
     report.add(&area, "the key is rotated", rotation(&kms, &key).await?);
-    let changes = changes(&kms, patient, tenant, &key).await?;
+    let shared = entry.is_some_and(|entry| entry.tier != Tier::Dedicated);
+    let changes = changes(&kms, patient, tenant, &key, shared).await?;
     let outcome = if changes.is_empty() {
         Outcome::passed("statement by statement")
     } else {
@@ -45,6 +63,34 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
     report.add(&area, "the key policy is the generated one", outcome);
     patient.found.insert(tenant.clone(), Found { key_id: key.key_id, key_policy: changes });
     Ok(())
+}
+
+/// Whether the registry and KMS say the same.
+fn registry(tenant: &TenantId, entry: &Entry, key: &KeyMetadata) -> Outcome {
+    let again =
+        |operation: &dyn std::fmt::Display| format!("tenantseal {operation} {tenant}, which goes on where it stopped");
+    if let Some(pending) = &entry.pending {
+        let wrong = format!("`{}` was begun by {} and has not finished", pending.operation, pending.by);
+        return Outcome::failed(wrong, again(&pending.operation));
+    }
+    let known = entry.current().map(|current| current.key.to_string());
+    if known != key.arn {
+        let [known, there] = [known, key.arn.clone()].map(|arn| arn.unwrap_or_else(|| "no key".to_owned()));
+        let mend =
+            format!("aws kms update-alias --alias-name {} --target-key-id {known}, or ask who moved it", entry.alias);
+        return Outcome::failed(format!("the registry says {known}, the alias points to {there}"), mend);
+    }
+    let state = key.key_state.as_ref();
+    let (agrees, mend) = match entry.state {
+        State::Suspended => (state == Some(&KeyState::Disabled), "suspend"),
+        State::Offboarded => (state != Some(&KeyState::Enabled), "offboard"),
+        _ => (state == Some(&KeyState::Enabled), "resume"),
+    };
+    if agrees {
+        return Outcome::passed(entry.state.to_string());
+    }
+    let state = state.map_or("unknown", KeyState::as_str);
+    Outcome::failed(format!("the registry says {}, KMS says {state}", entry.state), again(&mend))
 }
 
 /// The alias that stays when the tenant's alias is pointed to another key one day.
@@ -93,11 +139,19 @@ async fn rotation(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
 }
 
 /// What makes the key's policy the one that the library generates.
-async fn changes(kms: &Client, patient: &Patient, tenant: &TenantId, key: &KeyMetadata) -> Result<Vec<Change>> {
+async fn changes(
+    kms: &Client,
+    patient: &Patient,
+    tenant: &TenantId,
+    key: &KeyMetadata,
+    shared: bool,
+) -> Result<Vec<Change>> {
     let answer = kms.get_key_policy().key_id(&key.key_id).send().await;
     let present = answer.map_err(|error| Failure::aws("GetKeyPolicy", &error))?.policy.unwrap_or_default();
     let present = serde_json::from_str(&present)
         .map_err(|error| Failure::new(Exit::Aws, format!("GetKeyPolicy: the policy is not JSON: {error}")))?;
-    let wanted = patient.tenancy.key_policy(tenant).map_err(|error| Failure::usage(error.to_string()))?;
+    let tenancy = &patient.tenancy;
+    let wanted = if shared { tenancy.shared_key_policy() } else { tenancy.key_policy(tenant) };
+    let wanted = wanted.map_err(|error| Failure::usage(error.to_string()))?;
     Ok(documents::changes(&present, &document(&wanted)))
 }
