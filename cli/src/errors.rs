@@ -93,10 +93,9 @@ impl Failure {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
+        let cause = || chain(error).last().map(ToString::to_string).unwrap_or_default();
         if chain(error).any(|error| error.is::<CredentialsError>()) {
-            let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
-            return Self::new(Exit::Aws, format!("{doing}: there are no AWS credentials ({cause})"))
-                .help("choose --profile, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+            return Self::without_credentials(doing, &cause());
         }
         match (error, error.code()) {
             (SdkError::ServiceError(_), Some(code)) => Self::service(doing, code, error.message().unwrap_or_default()),
@@ -105,15 +104,8 @@ impl Failure {
                 Self::new(Exit::Aws, format!("{doing}: the endpoint answered HTTP {status}, not as AWS does"))
                     .help("check --endpoint-url and AWS_ENDPOINT_URL")
             }
-            (SdkError::ConstructionFailure(_), _) => {
-                let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
-                Self::usage(format!("{doing}: {cause}"))
-            }
-            _ => {
-                let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
-                Self::new(Exit::Unreachable, format!("{doing}: the endpoint does not answer ({cause})"))
-                    .help("check --endpoint-url, --region and the network, then try again")
-            }
+            (SdkError::ConstructionFailure(_), _) => Self::usage(format!("{doing}: {}", cause())),
+            _ => Self::unreachable(doing, &cause()),
         }
     }
 
@@ -212,8 +204,24 @@ impl Failure {
                 cause.strip_prefix(code).unwrap_or(&cause).trim_start_matches([':', ' ']),
             );
         }
-        let exit = if error.is_retryable() { Exit::Unreachable } else { Exit::Aws };
-        Self::new(exit, error.to_string()).help(cause)
+        let root = cause.rsplit(": ").next().unwrap_or(&cause);
+        match error.action() {
+            // The last of the causes is the one that a person can do something about.
+            doing if error.lacks_credentials() => Self::without_credentials(doing, root),
+            doing if error.is_retryable() => Self::unreachable(doing, root),
+            _ => Self::new(Exit::Aws, format!("{error}: {cause}")).help("check --endpoint-url and AWS_ENDPOINT_URL"),
+        }
+    }
+
+    fn without_credentials(doing: &str, cause: &str) -> Self {
+        Self::new(Exit::Aws, format!("{doing}: there are no AWS credentials ({cause})")).help(
+            "choose a --profile that exists, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    }
+
+    fn unreachable(doing: &str, cause: &str) -> Self {
+        Self::new(Exit::Unreachable, format!("{doing}: the endpoint does not answer ({cause})"))
+            .help("check --endpoint-url, --region and the network, then try again")
     }
 }
 

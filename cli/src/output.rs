@@ -200,3 +200,9 @@ pub(crate) fn date(time: std::time::SystemTime) -> String {
     let date = aws_smithy_types::DateTime::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
     date.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default()
 }
+
+/// A moment of the registry or of KMS in whole seconds: no one reads the rest.
+pub(crate) fn moment(time: tenantseal::tenants::Timestamp) -> String {
+    let text = time.to_string();
+    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}

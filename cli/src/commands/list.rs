@@ -5,7 +5,7 @@ use tenantseal::tenants::Entry;
 
 use crate::aws;
 use crate::errors::{Exit, Result};
-use crate::output::{DIM, Output, table};
+use crate::output::{DIM, Output, moment, table};
 use crate::settings::Settings;
 
 const PAGE: u32 = 1_000;
@@ -55,7 +55,7 @@ fn row(entry: &Entry) -> Vec<String> {
         None => word(entry),
     };
     let key = entry.current().map_or_else(|| "none".to_owned(), |current| current.key.key_id().to_owned());
-    let (keys, changed) = (entry.generations.len().to_string(), entry.updated.to_string());
+    let (keys, changed) = (entry.generations.len().to_string(), moment(entry.updated));
     vec![entry.tenant.to_string(), state, entry.tier.to_string(), keys, key, changed]
 }
 

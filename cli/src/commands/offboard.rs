@@ -15,7 +15,7 @@ use self::samples::{Samples, Source};
 use crate::args::tenant;
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
-use crate::output::{BAD, GOOD, Output};
+use crate::output::{BAD, GOOD, Output, moment};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 
@@ -106,11 +106,13 @@ impl Offboard {
 
         let mut text = format!("{GOOD}✓{GOOD:#} {tenant} {}\n", done.entry.state);
         for key in &done.keys {
-            let when = key.deletion.map_or_else(|| "is deleted".to_owned(), |when| format!("will be deleted {when}"));
+            let when = key
+                .deletion
+                .map_or_else(|| "is deleted".to_owned(), |when| format!("will be deleted {}", moment(when)));
             text.push_str(&format!("  {} {when}\n", key.key));
         }
         if let Some(until) = done.cancellable_until {
-            text.push_str(&format!("  until {until} `tenantseal cancel-offboard {tenant}` keeps them\n"));
+            text.push_str(&format!("  until {} `tenantseal cancel-offboard {tenant}` keeps them\n", moment(until)));
         }
         if let Some(path) = &report {
             text.push_str(&format!(

@@ -8,7 +8,7 @@ use tenantseal::tenants::{Entry, KeyDetails, Shown};
 use crate::args::tenant;
 use crate::aws;
 use crate::errors::{Exit, Result};
-use crate::output::{BOLD, Output, table};
+use crate::output::{BOLD, Output, moment, table};
 use crate::settings::Settings;
 
 /// Show a tenant, and what KMS says of its keys.
@@ -41,15 +41,17 @@ fn describe(shown: &Shown) -> String {
         ("tier", tier.to_string()),
         ("alias", alias.clone()),
         ("Regions", regions.join(", ")),
-        ("onboarded", created.to_string()),
-        ("changed", format!("{updated} by {by}")),
+        ("onboarded", moment(*created)),
+        ("changed", format!("{} by {by}", moment(*updated))),
     ];
     if let Some(pending) = pending {
         lines.push(("unfinished", format!("{}, begun by {}: run it again", pending.operation, pending.by)));
     }
     if let Some(deletion) = deletion {
-        lines
-            .push(("deletion", format!("{deletion}; until then `tenantseal cancel-offboard {tenant}` keeps the keys")));
+        lines.push((
+            "deletion",
+            format!("{}; until then `tenantseal cancel-offboard {tenant}` keeps the keys", moment(*deletion)),
+        ));
     }
     let lines: String = lines.iter().map(|(name, value)| format!("  {name:<10} {value}\n")).collect();
     let heading = ["generation", "key", "Region", "state", "rotated", "policy"].map(str::to_owned).to_vec();
@@ -61,9 +63,9 @@ fn row(key: &KeyDetails) -> Vec<String> {
     let state = match (&key.state, key.deletion) {
         (None, _) => "deleted".to_owned(),
         (Some(state), None) => state.clone(),
-        (Some(state), Some(deletion)) => format!("{state}, {deletion}"),
+        (Some(state), Some(deletion)) => format!("{state}, {}", moment(deletion)),
     };
-    let times = key.rotations.map_or_else(String::new, |times| format!(", {times} times so far"));
+    let times = key.rotations.map_or_else(String::new, |times| format!(", {times} so far"));
     let rotated = match key.rotation_days {
         Some(days) => format!("every {days} days{times}"),
         None => format!("not{times}"),
@@ -80,13 +82,7 @@ fn past(history: &[Entry]) -> String {
     let heading = ["version", "when", "state", "unfinished", "by"].map(str::to_owned).to_vec();
     let rows = history.iter().map(|entry| {
         let unfinished = entry.pending.as_ref().map_or_else(String::new, |pending| pending.operation.to_string());
-        vec![
-            entry.version.to_string(),
-            entry.updated.to_string(),
-            entry.state.to_string(),
-            unfinished,
-            entry.by.clone(),
-        ]
+        vec![entry.version.to_string(), moment(entry.updated), entry.state.to_string(), unfinished, entry.by.clone()]
     });
     format!("\n{}", table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()))
 }

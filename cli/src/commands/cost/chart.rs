@@ -12,9 +12,9 @@ const BAR: f64 = 26.0;
 
 const STYLE: &str = "\
 svg{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}\
-.page{fill:#ffffff}.ink{fill:#1f2328}.dim{fill:#59636e}.grid{stroke:#d1d9e0}.axis{stroke:#59636e}\
+.page{fill:#ffffff}.ink{fill:#1f2328;stroke:#ffffff;stroke-width:4px;paint-order:stroke}.dim{fill:#59636e}.grid{stroke:#d1d9e0}.axis{stroke:#59636e}\
 .keys{fill:#0969da}.requests{fill:#bc4c00}\
-@media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#f0f6fc}.dim{fill:#9198a1}.grid{stroke:#2f3742}\
+@media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#f0f6fc;stroke:#0d1117}.dim{fill:#9198a1}.grid{stroke:#2f3742}\
 .axis{stroke:#9198a1}.keys{fill:#4493f8}.requests{fill:#f0883e}}";
 
 /// Draws a bar for each design: what its keys cost, and what its requests cost.

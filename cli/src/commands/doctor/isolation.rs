@@ -201,8 +201,7 @@ async fn must_be_refused(patient: &Patient, session: &Client, call: Call<'_>, te
         return Ok(Outcome::failed(wrong, format!("change the key policy of {tenant}:")).with(key_policy));
     }
     let role = patient.tenancy.role();
-    let mend = format!(
-        "the key policy is right, so a grant must allow it: aws kms list-grants --key-id {key_id}, and revoke those to {role}"
-    );
+    let mend =
+        format!("the key policy is right, so a grant to {role} must allow it: aws kms list-grants --key-id {key_id}");
     Ok(Outcome::failed(wrong, mend))
 }

@@ -49,6 +49,7 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
     report.add(&area, "the key has an alias of its own", own_alias(&kms, patient, tenant, &key).await?);
     report.add(&area, "the key is enabled", state(tenant, &key));
     report.add(&area, "the key is rotated", rotation(&kms, &key).await?);
+    report.add(&area, "no grant goes around the policies", grants(&kms, &key).await?);
     let shared = entry.is_some_and(|entry| entry.tier != Tier::Dedicated);
     let changes = changes(&kms, patient, tenant, &key, shared).await?;
     let outcome = if changes.is_empty() {
@@ -122,6 +123,25 @@ fn state(tenant: &TenantId, key: &KeyMetadata) -> Outcome {
             )
         }
     }
+}
+
+/// A grant is limited by no session policy and by no condition of the key policy but a Deny.
+async fn grants(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
+    let mut grants = Vec::new();
+    let mut pages = kms.list_grants().key_id(&key.key_id).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| Failure::aws("ListGrants", &error))?;
+        grants.extend(page.grants.unwrap_or_default());
+    }
+    Ok(match &grants[..] {
+        [] => Outcome::passed("none"),
+        [grant, ..] => {
+            let (to, id) =
+                (grant.grantee_principal.as_deref().unwrap_or("?"), grant.grant_id.as_deref().unwrap_or("?"));
+            let mend = format!("aws kms revoke-grant --key-id {} --grant-id {id}", key.key_id);
+            Outcome::failed(format!("{} of them, the first to {to}", grants.len()), mend)
+        }
+    })
 }
 
 async fn rotation(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
