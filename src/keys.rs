@@ -19,5 +19,5 @@ pub(crate) use http::quiet;
 pub use kms::KmsKeyService;
 pub use memory::InMemoryKeyService;
 pub(crate) use policy::TENANT_TAG;
-pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Tenancy};
+pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};

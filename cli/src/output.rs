@@ -170,10 +170,9 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let widths: Vec<_> = (0..columns)
         .map(|column| rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or_default())
         .collect();
+    let is_figure = |cell: &str| cell.chars().all(|c| c.is_ascii_digit() || "$,.".contains(c));
     let figures: Vec<_> = (0..columns)
-        .map(|column| {
-            rows.iter().skip(1).all(|row| cell(row, column).starts_with(|c: char| c.is_ascii_digit() || c == '$'))
-        })
+        .map(|column| rows.len() > 1 && rows.iter().skip(1).all(|row| is_figure(&cell(row, column))))
         .collect();
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {

@@ -53,7 +53,7 @@ impl TenantSessions {
     }
 
     /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
-    pub(super) async fn forget(&self, tenant: &TenantId, refused: &Credentials) {
+    pub(crate) async fn forget(&self, tenant: &TenantId, refused: &Credentials) {
         let cached = self.sessions.get(tenant).await;
         if cached.is_some_and(|session| session.credentials.access_key_id() == refused.access_key_id()) {
             self.sessions.invalidate(tenant).await;

@@ -1,12 +1,12 @@
 //! Asks as a tenant's service would whether an alias works yet.
 
-use aws_sdk_kms::config::SharedCredentialsProvider;
+use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use crate::keys::{KeyServiceError, Tenancy, TenantSessions, classified, quiet};
+use crate::keys::{KeyServiceError, KeyServiceErrorKind, Tenancy, TenantSessions, classified, quiet};
 use crate::tenant::TenantId;
 
 /// Sessions of the tenants' role, opened with a service's credentials.
@@ -25,6 +25,16 @@ impl Probe {
     /// Whether the tenant's session may make data keys under `alias`. Makes none (`DryRun`).
     pub(super) async fn ask(&self, tenant: &TenantId, alias: &str) -> Result<(), KeyServiceError> {
         let credentials = self.sessions.credentials(tenant).await?;
+        match self.ask_with(credentials.clone(), tenant, alias).await {
+            Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
+                self.sessions.forget(tenant, &credentials).await;
+                self.ask_with(self.sessions.credentials(tenant).await?, tenant, alias).await
+            }
+            result => result,
+        }
+    }
+
+    async fn ask_with(&self, credentials: Credentials, tenant: &TenantId, alias: &str) -> Result<(), KeyServiceError> {
         let config = aws_sdk_kms::config::Builder::from(&self.config)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();

@@ -131,7 +131,8 @@ impl Seen {
         };
         let mut names: Vec<_> = item.inner().keys().filter(|name| *name != HEADER).collect();
         names.sort();
-        let mut rows = vec![["attribute", "stored as", "data key", "value", "overhead"].map(str::to_owned).to_vec()];
+        let mut rows =
+            vec![["attribute", "stored as", "data key", "value bytes", "overhead bytes"].map(str::to_owned).to_vec()];
         let mut attributes = Vec::new();
         let mut records = String::new();
         for name in &names {
@@ -171,8 +172,8 @@ impl Seen {
                         shown,
                         format!("{form}, {origin}"),
                         short,
-                        bytes(sealed.value_len()),
-                        bytes(sealed.overhead()),
+                        sealed.value_len().to_string(),
+                        sealed.overhead().to_string(),
                     ];
                     rows.push(row.to_vec());
                     attributes.push(json!({
@@ -256,7 +257,7 @@ mod tests {
             item.insert(format!("a{header}"), AttributeValue::B([&[0x12, 0, 200], &stored[..]].concat()));
             let seen = Seen::of(&item);
             prop_assert!(seen.faults <= 2);
-            let own = [BOLD.to_string(), "\u{1b}[0m".to_owned(), BAD.to_string()];
+            let own = [BAD.to_string(), BOLD.to_string(), "\u{1b}[0m".to_owned()];
             let left = own.iter().fold(seen.text, |text, style| text.replace(style, ""));
             prop_assert!(!left.chars().any(|c| c.is_control() && c != '\n'), "{left:?}");
         }

@@ -68,7 +68,7 @@ fn row(key: &KeyDetails) -> Vec<String> {
     let times = key.rotations.map_or_else(String::new, |times| format!(", {times} so far"));
     let rotated = match key.rotation_days {
         Some(days) => format!("every {days} days{times}"),
-        None => format!("not{times}"),
+        None => "off".to_owned(),
     };
     let policy = match key.policy_is_ours {
         Some(true) => "the generated one",

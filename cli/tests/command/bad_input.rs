@@ -54,7 +54,8 @@ async fn credentials_of_the_wrong_account() {
     let world = World::start().await;
     for command in ["onboard", "rotate", "suspend"] {
         let arguments = [command, "acme", "--profile", "stranger"];
-        refused(&world, &arguments, 4, "account 222222222222, but the tenants' keys belong in account 111111111111").await;
+        refused(&world, &arguments, 4, "account 222222222222, but the tenants' keys belong in account 111111111111")
+            .await;
     }
 }
 
@@ -165,9 +166,12 @@ async fn no_region() {
 #[tokio::test]
 async fn an_item_that_is_none() {
     let world = World::start().await;
-    for (content, says) in
-        [("", "the input is empty"), ("no", "not DynamoDB JSON"), ("[1]", "not DynamoDB JSON"), ("{\"a\":1}", "not DynamoDB JSON")]
-    {
+    for (content, says) in [
+        ("", "the input is empty"),
+        ("no", "not DynamoDB JSON"),
+        ("[1]", "not DynamoDB JSON"),
+        ("{\"a\":1}", "not DynamoDB JSON"),
+    ] {
         std::fs::write(world.path().join("item.json"), content).unwrap();
         refused(&world, &["inspect", "item.json"], 2, says).await;
     }

@@ -85,7 +85,8 @@ async fn the_printed_changes_of_a_key_policy_mend_it() {
     let world = World::start().await;
     let sound = policy_of(&world, "globex").await;
     let mut without_tag = sound.clone();
-    statement(&mut without_tag, "TenantData")["Condition"]["StringEquals"] = json!({ "kms:EncryptionContext:tenant": "globex" });
+    statement(&mut without_tag, "TenantData")["Condition"]["StringEquals"] =
+        json!({ "kms:EncryptionContext:tenant": "globex" });
     let mut without_denial = sound.clone();
     without_denial["Statement"].as_array_mut().unwrap().retain(|statement| statement["Sid"] != "DenyOtherAliases");
     without_denial["Statement"].as_array_mut().unwrap().push(json!({ "Effect": "Allow", "Principal": { "AWS": "*" },
@@ -131,7 +132,9 @@ async fn a_role_that_is_given_without_the_tag_is_found_and_the_printed_trust_pol
         let role = keys.role("TenantKeys").permission(world.tenancy.role_policy("us-east-1"));
         role.trust(json!({ "Version": "2012-10-17", "Statement": trust })).create().unwrap();
     };
-    role(json!([{ "Effect": "Allow", "Principal": { "AWS": &world.service_arn }, "Action": ["sts:AssumeRole", "sts:TagSession"] }]));
+    role(
+        json!([{ "Effect": "Allow", "Principal": { "AWS": &world.service_arn }, "Action": ["sts:AssumeRole", "sts:TagSession"] }]),
+    );
     let report = examined(&world, &["acme", "globex"]).await;
     let found = finding(&report, "without the session tag");
     finding(&report, "without session tag and session policy");
@@ -148,7 +151,9 @@ async fn a_role_that_nobody_gives_is_found_and_the_printed_trust_policy_mends_it
         let role = keys.role("TenantKeys").permission(world.tenancy.role_policy("us-east-1"));
         role.trust(json!({ "Version": "2012-10-17", "Statement": trust })).create().unwrap();
     };
-    role(json!([{ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::333333333333:root" }, "Action": "sts:AssumeRole" }]));
+    role(
+        json!([{ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::333333333333:root" }, "Action": "sts:AssumeRole" }]),
+    );
     let report = examined(&world, &["acme", "globex"]).await;
     let changes = finding(&report, "can be assumed for a tenant")["changes"].as_array().unwrap();
     role(changes.iter().map(|change| change["add"].clone()).collect());

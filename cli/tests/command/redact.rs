@@ -1,7 +1,9 @@
 //! What varies from run to run, made the same: ids by their order, moments, ports and access keys.
 
 use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
 
+use aws_smithy_types::date_time::{DateTime, Format};
 use regex::{Captures, Regex};
 
 /// The text with everything that varies replaced by something of the same length where columns depend on it.
@@ -13,13 +15,19 @@ pub(crate) fn redact(text: &str) -> String {
     };
     let uuid = Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap();
     let text = uuid.replace_all(text, |id: &Captures<'_>| format!("1234abcd-12ab-34cd-56ef-{:012}", number(&id[0])));
+    let moment = Regex::new(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").unwrap();
+    let text = moment.replace_all(&text, |moment: &Captures<'_>| {
+        let moment = DateTime::from_str(&moment[0], Format::DateTime).unwrap();
+        let ahead = DateTime::from(SystemTime::now() + Duration::from_secs(86_400)) < moment;
+        // What lies ahead, such as a deletion, still does so.
+        if ahead { "2026-10-01T12:00:00Z" } else { "2026-09-01T12:00:00Z" }
+    });
     let mut text = text.into_owned();
     for (pattern, with) in [
         (r"\b[0-9a-f]{40}\b", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
         (r"\b[0-9a-f]{32}\b", "00112233445566778899aabbccddeeff"),
         (r"\b[0-9a-f]{8}…", "00112233…"),
         (r"AKIA[A-Z0-9]{16}", "AKIAIOSFODNN7EXAMPLE"),
-        (r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "2026-09-01T12:00:00Z"),
         (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:4566"),
     ] {
         text = Regex::new(pattern).unwrap().replace_all(&text, with).into_owned();

@@ -25,7 +25,8 @@ impl Terminal {
         let folder = world.path().file_name().unwrap().to_string_lossy().into_owned();
         let terminal = Self { socket: format!("tenantseal-{folder}") };
         let binaries = std::path::Path::new(env!("CARGO_BIN_EXE_tenantseal")).parent().unwrap().display().to_string();
-        let mut shell = vec!["new-session", "-d", "-x", "110", "-y", "60", "env", "-i", "TERM=screen-256color", "LANG=C.UTF-8"];
+        let mut shell =
+            vec!["new-session", "-d", "-x", "110", "-y", "60", "env", "-i", "TERM=screen-256color", "LANG=C.UTF-8"];
         let mut variables: Vec<_> = world.environment().iter().map(|(name, value)| format!("{name}={value}")).collect();
         variables.retain(|variable| !variable.starts_with("PATH="));
         variables.push(format!("PATH={binaries}:{}", std::env::var("PATH").unwrap()));
@@ -39,7 +40,8 @@ impl Terminal {
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
-        let output = Command::new("tmux").args(["-u", "-L", &self.socket, "-f", "/dev/null"]).args(arguments).output().unwrap();
+        let output =
+            Command::new("tmux").args(["-u", "-L", &self.socket, "-f", "/dev/null"]).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }

@@ -119,8 +119,8 @@ fn sampled(samples: &Samples, role: &str, text: &mut String) {
     let refused = data_keys.values().filter(|wrapped| wrapped.after != OPENED).count();
     let _ = write!(
         text,
-        "{} sealed items of table `{table}`, which rely on {} data keys. A session of `{role}` for this tenant asked KMS to unwrap each, before \
-         and after: {refused} are refused now.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
+        "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused now: {refused}. Before and after, a session of \
+         `{role}` for this tenant asked KMS to unwrap each of them.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
         items.len(),
         data_keys.len(),
     );

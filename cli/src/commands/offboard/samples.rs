@@ -1,6 +1,6 @@
 //! Sealed items of a tenant, and whether the tenant's session can still unwrap their data keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -41,7 +41,7 @@ pub(super) struct Samples {
 #[derive(Debug, Serialize)]
 pub(super) struct Sample {
     /// Its key in DynamoDB JSON.
-    pub(super) key: serde_dynamo::Item,
+    pub(super) key: BTreeMap<String, serde_dynamo::AttributeValue>,
     /// The data keys that seal it.
     pub(super) data_keys: Vec<String>,
 }
@@ -94,8 +94,8 @@ impl Samples {
             for item in items.unwrap_or_default() {
                 if samples.items.len() < limit as usize {
                     let key = schema.iter().filter_map(|key| item.get_key_value(&key.attribute_name));
-                    let key = key.map(|(name, value)| (name.clone(), value.clone())).collect::<HashMap<_, _>>();
-                    samples.add(key.into(), &item, tenant);
+                    let key = key.map(|(name, value)| (name.clone(), value.clone().into())).collect();
+                    samples.add(key, &item, tenant);
                 }
             }
             start = next;
@@ -107,7 +107,7 @@ impl Samples {
     }
 
     /// Keeps an item if it is sealed for the tenant.
-    fn add(&mut self, key: serde_dynamo::Item, item: &Item, tenant: &TenantId) {
+    fn add(&mut self, key: BTreeMap<String, serde_dynamo::AttributeValue>, item: &Item, tenant: &TenantId) {
         let mut data_keys = Vec::new();
         for (name, value) in item {
             let AttributeValue::B(stored) = value else { continue };
