@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 use tenantseal::TenantId;
 
 use crate::commands;
@@ -59,7 +60,7 @@ pub(crate) struct Global {
     /// Say what would be done, and change nothing
     #[arg(long, short = 'n', global = true)]
     pub(crate) dry_run: bool,
-    /// Settings in TOML: role, alias, registry, region, profile, service_profile, endpoint_url, services
+    /// Settings in TOML: role, alias, scope, registry, region, profile, service_profile, endpoint_url, services
     /// [default: tenantseal.toml, when there is one]
     #[arg(long, global = true, env = "TENANTSEAL_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -69,6 +70,9 @@ pub(crate) struct Global {
     /// How aliases are made [default: alias/customer-{tenant}]
     #[arg(long, global = true, env = "TENANTSEAL_ALIAS", hide_env_values = true, value_name = "TEMPLATE")]
     pub(crate) alias: Option<String>,
+    /// How policies tell the tenants' keys apart [default: request-alias]
+    #[arg(long, global = true, env = "TENANTSEAL_SCOPE", hide_env_values = true, value_enum)]
+    pub(crate) scope: Option<Scope>,
     /// The DynamoDB table of the registry [default: tenantseal-tenants]
     #[arg(long, global = true, env = "TENANTSEAL_REGISTRY", hide_env_values = true, value_name = "TABLE")]
     pub(crate) registry: Option<String>,
@@ -79,6 +83,29 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
+}
+
+/// The words for [`tenantseal::keys::Scope`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scope {
+    /// By the alias that a request names
+    #[default]
+    RequestAlias,
+    /// By the aliases that a key has
+    ResourceAliases,
+    /// By the tag of a key
+    ResourceTag,
+}
+
+impl From<Scope> for tenantseal::keys::Scope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::RequestAlias => Self::RequestAlias,
+            Scope::ResourceAliases => Self::ResourceAliases,
+            Scope::ResourceTag => Self::ResourceTag,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,7 @@ use tenantseal::AliasTemplate;
 use tenantseal::keys::{RoleArn, Tenancy};
 use tenantseal::tenants::{DynamoDbRegistry, Tenants};
 
-use crate::args::Global;
+use crate::args::{Global, Scope};
 use crate::aws;
 use crate::errors::{Failure, Result};
 
@@ -22,6 +22,7 @@ const REGISTRY: &str = "tenantseal-tenants";
 pub(crate) struct Settings {
     role: Option<String>,
     alias: Option<String>,
+    scope: Option<Scope>,
     registry: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
@@ -48,6 +49,7 @@ impl Settings {
         given(&global.role, &mut settings.role);
         given(&global.alias, &mut settings.alias);
         given(&global.registry, &mut settings.registry);
+        settings.scope = global.scope.or(settings.scope);
         given(&global.region, &mut settings.region);
         given(&global.profile, &mut settings.profile);
         given(&global.service_profile, &mut settings.service_profile);
@@ -81,7 +83,7 @@ impl Settings {
                 .help("give --role arn:aws:iam::<account>:role/<name>, TENANTSEAL_ROLE, or `role` in tenantseal.toml")
         })?;
         let role = RoleArn::parse(role).map_err(|error| Failure::usage(format!("--role `{role}`: {error}")))?;
-        Ok(Tenancy::new(role, self.aliases()?))
+        Ok(Tenancy::new(role, self.aliases()?).scoped_by(self.scope().into()))
     }
 
     fn aliases(&self) -> Result<AliasTemplate> {
@@ -106,6 +108,11 @@ impl Settings {
             Some(region) => Ok(region.clone()),
             None => aws::region(&aws::operator(self).await),
         }
+    }
+
+    /// How policies tell the tenants' keys apart.
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope.unwrap_or_default()
     }
 
     /// The registry's table.

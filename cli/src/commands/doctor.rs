@@ -15,7 +15,7 @@ use tenantseal::keys::{Policy, Tenancy};
 use tenantseal::tenants::{State, Tenants, Tier};
 
 use self::check::{Change, Checklist, Report, Tally};
-use crate::args::tenant;
+use crate::args::{Scope, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
@@ -38,6 +38,7 @@ pub(crate) struct Doctor {
 #[derive(Debug)]
 struct Patient {
     tenancy: Tenancy,
+    scope: Scope,
     region: String,
     operator: aws_config::SdkConfig,
     registry: Tenants,
@@ -74,7 +75,16 @@ impl Doctor {
         let service_arn = access::callers(&mut report, &tenancy, &operator, &service).await?;
         let sessions = Sessions::new(service, tenancy.clone())?;
         let tenants = if self.tenants.is_empty() { two(&registry).await? } else { self.tenants };
-        let mut patient = Patient { tenancy, region, operator, registry, service_arn, sessions, found: HashMap::new() };
+        let mut patient = Patient {
+            tenancy,
+            scope: settings.scope(),
+            region,
+            operator,
+            registry,
+            service_arn,
+            sessions,
+            found: HashMap::new(),
+        };
         // The checks, in the order in which their findings should be mended. A new kind of check is one more line here.
         access::role(&mut report, &patient, &tenants[0]).await?;
         for tenant in &tenants {

@@ -27,6 +27,8 @@ enum Kind {
         #[arg(long = "service", value_name = "ARN")]
         services: Vec<String>,
     },
+    /// What whoever runs this command needs: keys, aliases and the registry, and no cryptography
+    Operator,
     /// The policy of a tenant's key
     Key {
         #[arg(value_parser = tenant)]
@@ -56,6 +58,12 @@ impl Policy {
         let large = |error: tenantseal::keys::PolicyTooLarge| Failure::usage(error.to_string());
         let document: Document = match self.kind {
             Kind::Role => tenancy.role_policy(&settings.region().await?),
+            Kind::Operator => {
+                let (region, role) = (settings.region().await?, tenancy.role());
+                let (partition, account) = (role.partition(), role.account());
+                let table = format!("arn:{partition}:dynamodb:{region}:{account}:table/{}", settings.registry());
+                tenancy.operator_policy(&region, &table)
+            }
             Kind::Trust { services } => {
                 let services = if services.is_empty() { settings.services.clone() } else { services };
                 if services.is_empty() {

@@ -42,12 +42,6 @@ async fn put_policy(world: &World, tenant: &str, policy: &Value) {
     put.send().await.unwrap();
 }
 
-/// A statement of a policy, by its name.
-fn statement<'a>(policy: &'a mut Value, sid: &str) -> &'a mut Value {
-    let statements = policy["Statement"].as_array_mut().unwrap();
-    statements.iter_mut().find(|statement| statement["Sid"] == sid).unwrap()
-}
-
 #[tokio::test]
 async fn a_sound_set_up_is_found_healthy_and_nothing_is_changed() {
     let world = World::start().await;
@@ -85,10 +79,9 @@ async fn the_printed_changes_of_a_key_policy_mend_it() {
     let world = World::start().await;
     let sound = policy_of(&world, "globex").await;
     let mut without_tag = sound.clone();
-    statement(&mut without_tag, "TenantData")["Condition"]["StringEquals"] =
-        json!({ "kms:EncryptionContext:tenant": "globex" });
+    without_tag["Statement"].as_array_mut().unwrap().retain(|statement| statement["Sid"] != "DenyOtherTenants");
     let mut without_denial = sound.clone();
-    without_denial["Statement"].as_array_mut().unwrap().retain(|statement| statement["Sid"] != "DenyOtherAliases");
+    without_denial["Statement"].as_array_mut().unwrap().retain(|statement| statement["Effect"] != "Deny");
     without_denial["Statement"].as_array_mut().unwrap().push(json!({ "Effect": "Allow", "Principal": { "AWS": "*" },
         "Action": "kms:*", "Resource": "*", "Condition": { "StringEquals": { "kms:CallerAccount": "111111111111" } } }));
     let mut copied = sound.clone();
@@ -216,4 +209,29 @@ async fn a_role_with_every_permission_is_held_by_the_key_policies() {
     let role = keys.role("TenantKeys").trust(world.tenancy.trust_policy(&[&world.service_arn]));
     role.permission(EVERYTHING).create().unwrap();
     assert_eq!(examined(&world, &["acme", "globex"]).await["healthy"], true);
+}
+
+#[tokio::test]
+async fn every_scope_is_proven_with_its_own_policies() {
+    let world = World::start().await;
+    let keys = world.stack.account("111111111111").unwrap();
+    for (word, scope) in [
+        ("resource-aliases", tenantseal::keys::Scope::ResourceAliases),
+        ("resource-tag", tenantseal::keys::Scope::ResourceTag),
+    ] {
+        let tenancy = world.tenancy.clone().scoped_by(scope);
+        let role = keys.role("TenantKeys").trust(tenancy.trust_policy(&[&world.service_arn]));
+        role.permission(tenancy.role_policy("us-east-1")).create().unwrap();
+        assert_eq!(
+            examined(&world, &["acme", "globex", "--scope", word]).await["healthy"],
+            false,
+            "the keys have other policies"
+        );
+        for tenant in ["acme", "globex"] {
+            let policy = tenancy.key_policy(&TenantId::parse(tenant).unwrap()).unwrap();
+            put_policy(&world, tenant, &serde_json::from_str(&policy.to_string()).unwrap()).await;
+        }
+        let report = examined(&world, &["acme", "globex", "--scope", word]).await;
+        assert_eq!(failed(&report), Vec::<&Value>::new(), "{word}");
+    }
 }

@@ -7,6 +7,7 @@ use tenantseal::{DataKey, TenantId};
 
 use super::check::{Outcome, Report};
 use super::{Found, Patient, document, documents};
+use crate::args::Scope;
 use crate::errors::{Failure, Result};
 use crate::sessions::Limits;
 
@@ -66,26 +67,25 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     report.add(&area, format!("{a}'s session decrypts by {own}"), outcome);
 
     let generate = Call { wrapped: None, ..decrypt };
-    for (check, call, of) in [
-        (format!("a data key by {b}'s alias"), Call { key: Some(other), context: Some(b), ..generate }, b),
+    let theirs_by = |key, wrapped| Call { key, context: Some(b), wrapped };
+    let mut forbidden = vec![
+        (format!("a data key by {b}'s alias"), theirs_by(Some(other), None), b),
         (format!("a data key by {b}'s alias for {a}'s context"), Call { key: Some(other), ..generate }, b),
-        (format!("a data key by {b}'s key ARN"), Call { key: Some(&theirs.key_arn), context: Some(b), ..generate }, b),
-        (
-            format!("decrypting {b}'s data key by {b}'s alias"),
-            Call { key: Some(other), context: Some(b), wrapped: Some(&theirs.wrapped) },
-            b,
-        ),
-        (
-            format!("decrypting {b}'s data key without KeyId"),
-            Call { key: None, context: Some(b), wrapped: Some(&theirs.wrapped) },
-            b,
-        ),
-        (format!("a data key by its own key ARN"), Call { key: Some(&mine.key_arn), ..generate }, a),
-        (format!("decrypting by its own key ARN"), Call { key: Some(&mine.key_arn), ..decrypt }, a),
-        (format!("decrypting without KeyId"), Call { key: None, ..decrypt }, a),
+        (format!("a data key by {b}'s key ARN"), theirs_by(Some(&theirs.key_arn), None), b),
+        (format!("decrypting {b}'s data key by {b}'s alias"), theirs_by(Some(other), Some(&theirs.wrapped)), b),
+        (format!("decrypting {b}'s data key without KeyId"), theirs_by(None, Some(&theirs.wrapped)), b),
         (format!("a data key for {b}'s context"), Call { context: Some(b), ..generate }, a),
-        (format!("a data key without a context"), Call { context: None, ..generate }, a),
-    ] {
+        ("a data key without a context".to_owned(), Call { context: None, ..generate }, a),
+    ];
+    // The other scopes are for programs that name the tenant's own key by its ARN.
+    if patient.scope == Scope::RequestAlias {
+        forbidden.extend([
+            ("a data key by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..generate }, a),
+            ("decrypting by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..decrypt }, a),
+            ("decrypting without KeyId".to_owned(), Call { key: None, ..decrypt }, a),
+        ]);
+    }
+    for (check, call, of) in forbidden {
         let outcome = must_be_refused(patient, &session, call, of).await?;
         report.add(&area, format!("{a}'s session is refused {check}"), outcome);
     }
