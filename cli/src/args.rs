@@ -146,6 +146,16 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether Ctrl-C is how it is meant to end.
+    pub(crate) fn runs_until_interrupted(&self) -> bool {
+        #[cfg(feature = "local")]
+        return matches!(self, Self::Local(_));
+        #[cfg(not(feature = "local"))]
+        false
+    }
+}
+
 /// A tenant's id, as an argument.
 pub(crate) fn tenant(id: &str) -> Result<TenantId, String> {
     TenantId::parse(id).map_err(|error| error.to_string())

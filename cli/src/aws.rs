@@ -45,5 +45,6 @@ pub(crate) fn region(config: &SdkConfig) -> Result<String> {
     config
         .region()
         .map(ToString::to_string)
+        .filter(|region| !region.is_empty())
         .ok_or_else(|| Failure::usage("which Region?").help("give --region, AWS_REGION, or a profile that names one"))
 }

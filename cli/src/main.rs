@@ -23,11 +23,12 @@ async fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let output = Output::new(&cli.global);
+    let endless = cli.command.runs_until_interrupted();
     let result = tokio::select! {
-        // `local` ends by Ctrl-C and calls that done.
+        // First of all, so that Ctrl-C is listened for before anything begins.
         biased;
+        _ = tokio::signal::ctrl_c() => if endless { Ok(Exit::Done) } else { Err(Failure::interrupted()) },
         result = commands::run(cli, &output) => result,
-        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
     };
     let exit = match result {
         Ok(exit) => exit,

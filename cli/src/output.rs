@@ -86,7 +86,9 @@ impl Output {
     pub(crate) fn progress(&self, what: impl Into<String>) -> Progress {
         let shown = !self.json && io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target).with_message(what.into());
+        let bar = ProgressBar::with_draw_target(None, target)
+            .with_style(style("{spinner} {wide_msg}"))
+            .with_message(what.into());
         bar.enable_steady_tick(Duration::from_millis(100));
         Progress(bar)
     }
@@ -95,8 +97,7 @@ impl Output {
     pub(crate) fn progress_of(&self, steps: u64, what: impl Into<String>) -> Progress {
         let progress = self.progress(what);
         progress.0.set_length(steps);
-        let style = ProgressStyle::with_template("{spinner} {bar:24.cyan/dim} {pos}/{len} {msg}");
-        progress.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        progress.0.set_style(style("{spinner} {bar:24.cyan/dim} {pos}/{len} {wide_msg}"));
         progress
     }
 
@@ -122,6 +123,10 @@ impl Output {
             _ => Err(not_confirmed("not confirmed: nothing was changed")),
         }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// Something under way, shown on a terminal until it is dropped.

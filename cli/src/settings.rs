@@ -63,7 +63,7 @@ impl Settings {
             Failure::usage(format!("{shown}: {error}")).help("check --config and TENANTSEAL_CONFIG")
         })?;
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             Failure::usage(format!("{shown}, line {line}: {}", error.message()))
         })
     }

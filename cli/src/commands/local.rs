@@ -79,9 +79,7 @@ impl Local {
         output.answer(text, &data)?;
         let tenants: Vec<_> = self.tenants.iter().map(TenantId::as_str).collect();
         output.say(format_args!("{DIM}# tenants {}; table {TABLE}; Ctrl-C ends it{DIM:#}", tenants.join(", ")));
-        // When Ctrl-C cannot be waited for, the process ends as any other.
-        let _ = tokio::signal::ctrl_c().await;
-        Ok(Exit::Done)
+        std::future::pending().await
     }
 }
 

@@ -69,9 +69,20 @@ impl Terminal {
         }
     }
 
+    /// Begins a line on an empty screen. When it has ended, `[exit <code>]` stands at the beginning of a line.
+    fn begin(&self, line: &str) {
+        self.type_in("clear");
+        let since = Instant::now();
+        while self.screen().lines().any(|line| line.starts_with("[exit ") || line.contains("clear")) {
+            assert!(since.elapsed() < Duration::from_secs(60), "{}", self.screen());
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        self.type_in(&format!("{line}; echo \"[exit $?]\""));
+    }
+
     /// Runs a line until it has ended; gives the screen.
     fn run(&self, line: &str) -> String {
-        self.type_in(&format!("clear; {line}; echo \"[exit $?]\""));
+        self.begin(line);
         self.wait_for("\n[exit ")
     }
 }
@@ -128,14 +139,14 @@ async fn the_screen_of_a_checklist_is_as_recorded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_destructive_command_asks_for_the_tenants_id() {
     in_terminal(|_, terminal| {
-        terminal.type_in("clear; tenantseal suspend acme; echo \"[exit $?]\"");
+        terminal.begin("tenantseal suspend acme");
         terminal.wait_for("Type acme to go on:");
         terminal.type_in("yes");
         let screen = terminal.wait_for("\n[exit ");
         assert!(screen.contains("not confirmed: nothing was changed") && screen.contains("[exit 3]"), "{screen}");
         assert!(terminal.run("tenantseal list").contains("acme    active"));
 
-        terminal.type_in("clear; tenantseal suspend acme; echo \"[exit $?]\"");
+        terminal.begin("tenantseal suspend acme");
         terminal.wait_for("Type acme to go on:");
         terminal.type_in("acme");
         let screen = terminal.wait_for("\n[exit ");
@@ -149,7 +160,7 @@ async fn a_destructive_command_asks_for_the_tenants_id() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ctrl_c_ends_a_question_and_a_call_that_hangs() {
     in_terminal(|world, terminal| {
-        terminal.type_in("clear; tenantseal offboard acme; echo \"[exit $?]\"");
+        terminal.begin("tenantseal offboard acme");
         terminal.wait_for("Type acme to go on:");
         terminal.tmux(&["send-keys", "C-c"]);
         // The shell gives up its line as well.
@@ -157,7 +168,7 @@ async fn ctrl_c_ends_a_question_and_a_call_that_hangs() {
         assert!(terminal.run("tenantseal list").contains("acme    active"));
 
         world.stack.faults().on("CreateKey").hang();
-        terminal.type_in("clear; tenantseal onboard initech");
+        terminal.begin("tenantseal onboard initech");
         terminal.wait_for("onboarding");
         terminal.tmux(&["send-keys", "C-c"]);
         terminal.wait_for("interrupted; run the same command again");
@@ -170,12 +181,12 @@ async fn ctrl_c_ends_a_question_and_a_call_that_hangs() {
 async fn progress_is_shown_while_something_is_under_way_and_gone_afterwards() {
     in_terminal(|world, terminal| {
         world.stack.faults().on("GenerateDataKey").delay(Duration::from_millis(150));
-        terminal.type_in("clear; tenantseal doctor acme globex --service-profile service; echo \"[exit $?]\"");
+        terminal.begin("tenantseal doctor acme globex --service-profile service");
         terminal.wait_for("acme against globex: ");
         let screen = terminal.wait_for("\n[exit 0]");
         assert!(!screen.contains("acme against globex: "), "{screen}");
         world.stack.faults().on("CreateKey").delay(Duration::from_secs(1));
-        terminal.type_in("clear; tenantseal onboard initech umbrella; echo \"[exit $?]\"");
+        terminal.begin("tenantseal onboard initech umbrella");
         terminal.wait_for("0/2 onboarding");
         let screen = terminal.wait_for("\n[exit 0]");
         assert!(screen.contains("✓ initech active") && !screen.contains("/2"), "{screen}");
