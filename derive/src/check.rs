@@ -131,7 +131,9 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
     if let (Some(version), Some(other)) = (seal.version, other) {
         errors.at(
             version,
-            format_args!("field `{name}` is {other}: a version is a number of its own, stored as it is for DynamoDB to count"),
+            format_args!(
+                "field `{name}` is {other}: a version is a number of its own, stored as it is for DynamoDB to count"
+            ),
         );
     }
     let tenant = check_tenant(field, errors);
@@ -221,8 +223,14 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
 fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     let name = &field.name;
     let seal = &field.seal;
-    let words =
-        [seal.partition_key, seal.sort_key, seal.encrypt, seal.plain, seal.version, seal.tenant.as_ref().map(|t| t.span)];
+    let words = [
+        seal.partition_key,
+        seal.sort_key,
+        seal.encrypt,
+        seal.plain,
+        seal.version,
+        seal.tenant.as_ref().map(|t| t.span),
+    ];
     for word in words.into_iter().flatten() {
         errors.at(word, format_args!("field `{name}` is flattened: mark the fields of the record that it flattens"));
     }

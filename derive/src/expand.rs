@@ -39,9 +39,11 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
     // A fault that only the whole schema shows is reported at the struct's name.
     let span = ident.span().resolved_at(Span::call_site());
     let here = self::krate(seal.krate.as_ref(), span);
-    let discriminator = seal.discriminator.as_ref().zip(seal.value.as_ref()).map(|(attribute, value)| {
-        quote_spanned!(span=> .with_discriminator(#attribute, #value))
-    });
+    let discriminator = seal
+        .discriminator
+        .as_ref()
+        .zip(seal.value.as_ref())
+        .map(|(attribute, value)| quote_spanned!(span=> .with_discriminator(#attribute, #value)));
     let schema = quote_spanned! {span=>
         #here::schema::RecordSchema::new(#table, &[#(#schema_fields),*]) #discriminator
     };

@@ -281,8 +281,15 @@ impl TableSchemaBuilder {
             return Err(InvalidSchema::Discriminator { table: name, attribute });
         }
         let records = BTreeMap::from([(value, all)]);
-        let mut schema =
-            TableSchema { name, partition_key, sort_key, tenant, attributes: Attributes::new(), discriminator, records };
+        let mut schema = TableSchema {
+            name,
+            partition_key,
+            sort_key,
+            tenant,
+            attributes: Attributes::new(),
+            discriminator,
+            records,
+        };
         schema.attributes = schema.merged()?;
         Ok(schema)
     }
@@ -433,7 +440,9 @@ pub enum InvalidSchema {
         attribute: String,
     },
     /// Sort keys that begin with one value may begin with another.
-    #[error("table `{table}`: sort keys are told apart by what they begin with, and another value begins with `{value}`")]
+    #[error(
+        "table `{table}`: sort keys are told apart by what they begin with, and another value begins with `{value}`"
+    )]
     Ambiguous {
         /// The logical table.
         table: String,
