@@ -19,15 +19,15 @@ use crate::records::{Cancelled, NotWritten, Reason};
 pub enum Error {
     /// The request was refused; nothing was sent.
     #[error("refused before anything was sent: {0}")]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
     /// The item could not be sealed; nothing was sent.
     #[error("the item cannot be sealed: {0}")]
-    Seal(#[from] SealError),
+    Seal(SealError),
     /// What is stored does not open. A write that asked for stored values has happened all the same.
     #[error("the stored item does not open: {0}")]
-    Open(#[from] OpenError),
+    Open(OpenError),
     /// The tenant's data key could not be had. A write that asked for stored values may have happened.
-    #[error("no data key: {0}")]
+    #[error(transparent)]
     Key(#[from] KeyServiceError),
     /// A part of the sealing client was replaced, so nothing goes out or comes back.
     #[error(
@@ -147,6 +147,25 @@ pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<It
         next = error.source();
         Some(error)
     })
+}
+
+// Not `#[from]`, which would make them sources as well: their text is in this error's own.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Seal(error)
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
 }
 
 impl From<OpeningKeyError> for Error {

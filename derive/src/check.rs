@@ -127,7 +127,7 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
         }
         _ => {}
     }
-    let other = key.or(seal.encrypt.map(|_| "encrypted"));
+    let other = key.map(|key| format!("the {key}")).or_else(|| seal.encrypt.map(|_| "encrypted".to_owned()));
     if let (Some(version), Some(other)) = (seal.version, other) {
         errors.at(
             version,

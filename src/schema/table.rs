@@ -263,7 +263,7 @@ impl TableSchemaBuilder {
         let (partition_key, template) = partition_keys.remove(0);
         let sort_key = sort_keys.pop();
         let tenant =
-            TenantTemplate::parse(&template).map_err(|source| InvalidSchema::Tenant { table: name.clone(), source })?;
+            TenantTemplate::parse(&template).map_err(|rule| InvalidSchema::Tenant { table: name.clone(), rule })?;
         let keys = std::iter::once(&partition_key).chain(&sort_key).map(|key| (key.clone(), Protection::Key));
         let mut all = BTreeMap::new();
         for (attribute, protection) in keys.chain(attributes) {
@@ -376,12 +376,12 @@ pub enum InvalidSchema {
         table: String,
     },
     /// The tenant template is malformed.
-    #[error("table `{table}`: the tenant template is malformed: {source}")]
+    #[error("table `{table}`: the tenant template is malformed: {rule}")]
     Tenant {
         /// The logical table.
         table: String,
         /// The rule that it breaks.
-        source: InvalidTenantTemplate,
+        rule: InvalidTenantTemplate,
     },
     /// A name is empty or begins with `_seal`.
     #[error("table `{table}`: attribute name `{attribute}` is empty or reserved (`_seal…`): choose another")]
