@@ -68,7 +68,7 @@ impl<'a> Scope<'a> {
 
     /// Refuses an attribute of which it is not known whether it is encrypted.
     fn varies(&self, path: Path) -> ExpressionError {
-        let discriminator = self.discriminator.unwrap_or_default().to_owned();
+        let discriminator = self.discriminator.unwrap_or_default().into();
         ExpressionError::Varies { attribute: path.attribute, discriminator }
     }
 

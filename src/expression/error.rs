@@ -79,7 +79,7 @@ pub enum ExpressionError {
         "the table's records disagree on whether attribute `{attribute}` is encrypted: \
          join `{discriminator} = :value` to the condition or filter by `AND`, with the record's own value"
     )]
-    Varies { attribute: String, discriminator: String },
+    Varies { attribute: String, discriminator: Box<str> },
     /// An update of the attribute that says of which record type an item is.
     #[error("`{attribute}` says of which record type an item is, so an update cannot change it: put the item")]
     Discriminator { attribute: String },
