@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::convert::record_error;
 use crate::error::{Error, Refusal};
+use crate::item::Item;
 use crate::schema::Record;
 
 /// Names an attribute to test, as it is stored: `attribute("status").equals("open")`.
@@ -164,16 +165,19 @@ impl fmt::Debug for Condition {
     }
 }
 
+/// ExpressionAttributeNames.
+type Names = HashMap<String, String>;
+
 /// Writes the expressions of one request: checks names against the record and gives placeholders to names and values.
 pub(super) struct Writer<T> {
     names: Vec<String>,
-    values: HashMap<String, AttributeValue>,
+    values: Item,
     record: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: Record> Writer<T> {
     pub(super) fn new() -> Self {
-        Self { names: Vec::new(), values: HashMap::new(), record: std::marker::PhantomData }
+        Self { names: Vec::new(), values: Item::new(), record: std::marker::PhantomData }
     }
 
     /// The placeholder of an attribute that the record declares.
@@ -206,9 +210,9 @@ impl<T: Record> Writer<T> {
     }
 
     /// ExpressionAttributeNames and ExpressionAttributeValues; none where there would be no entry.
-    pub(super) fn finish(self) -> (Option<HashMap<String, String>>, Option<HashMap<String, AttributeValue>>) {
+    pub(super) fn finish(self) -> (Option<Names>, Option<Item>) {
         let names = self.names.into_iter().enumerate().map(|(at, name)| (format!("#record{at}"), name));
-        let names: HashMap<_, _> = names.collect();
+        let names: Names = names.collect();
         (Some(names).filter(|names| !names.is_empty()), Some(self.values).filter(|values| !values.is_empty()))
     }
 }

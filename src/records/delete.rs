@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::condition::{Condition, Writer, attribute};
 use super::convert::from_item;
 use super::put::own_or_new;
-use super::request::{Changes, Condemns, Nothing, Old, awaits, failed_write, shown};
+use super::request::{Asked, Changes, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
 use super::update::expected;
 use super::{Key, Records};
@@ -70,13 +70,13 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
         self
     }
 
-    fn request(self) -> Result<(DeleteItemFluentBuilder, Condemns), Error> {
+    fn request(self) -> Result<(DeleteItemFluentBuilder, Asked), Error> {
         let Self { records, key, version, condition, if_exists, changes, returns: _ } = self;
         let (table, key) = records.key(key)?;
         let (_, schema) = records.table()?;
-        let (version, mut condemns) = expected::<T>(version)?;
+        let (version, mut asked) = expected::<T>(version)?;
         if condition.is_some() || if_exists {
-            condemns = Condemns::Condition;
+            asked = Asked::Condition;
         }
         let exists = if_exists.then(|| attribute(schema.partition_key()).exists());
         let condition = Condition::all([exists, own_or_new::<T>(), version, condition]);
@@ -86,22 +86,22 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
         let request = records.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key));
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), condemns))
+        Ok((changes.apply(request), asked))
     }
 }
 
 impl<T: Record> Delete<'_, T> {
     async fn send(self) -> Result<(), Error> {
-        let (request, condemns) = self.request()?;
-        request.send().await.map(drop).map_err(|error| failed_write(error, condemns))
+        let (request, asked) = self.request()?;
+        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
     }
 }
 
 impl<T: Record + DeserializeOwned> Delete<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
-        let (request, condemns) = self.request()?;
+        let (request, asked) = self.request()?;
         let answer = request.return_values(ReturnValue::AllOld).send().await;
-        answer.map_err(|error| failed_write(error, condemns))?.attributes.map(from_item).transpose()
+        answer.map_err(|error| failed_write(error, asked))?.attributes.map(from_item).transpose()
     }
 }
 
@@ -111,8 +111,8 @@ awaits!(Delete<Old> gives Option<T> where Record + DeserializeOwned);
 impl<T: Record> Write for Delete<'_, T> {}
 
 impl<T: Record> Action for Delete<'_, T> {
-    fn action(self) -> Result<(TransactWriteItem, Condemns), Error> {
-        let (request, condemns) = self.request()?;
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+        let (request, asked) = self.request()?;
         let input = request.as_input();
         let delete = types::Delete::builder()
             .set_table_name(input.get_table_name().clone())
@@ -121,7 +121,7 @@ impl<T: Record> Action for Delete<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().delete(built(delete.build())?).build(), condemns))
+        Ok((TransactWriteItem::builder().delete(built(delete.build())?).build(), asked))
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::Records;
 use super::condition::{Condition, Writer, attribute};
 use super::convert::{from_item, own_attribute, record_error, to_item};
-use super::request::{Changes, Condemns, New, Nothing, Old, awaits, failed_write, shown};
+use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
 use crate::error::Error;
 use crate::item::Item;
@@ -92,16 +92,14 @@ impl<'a, T: Record, R> Put<'a, T, R> {
     }
 
     /// The request, the item in it, and what it means when its condition fails.
-    fn request(self) -> Result<(PutItemFluentBuilder, Item, Condemns), Error> {
+    fn request(self) -> Result<(PutItemFluentBuilder, Item, Asked), Error> {
         let Self { records, item, condition, if_not_exists, changes, returns: _ } = self;
         let (table, schema) = records.table()?;
         let mut item = item?;
         let version = T::SCHEMA.version().map(|name| next_version::<T>(name, &mut item)).transpose()?;
-        let condemns = match version {
-            Some(_) if condition.is_none() && !if_not_exists => {
-                Condemns::Version { record: std::any::type_name::<T>() }
-            }
-            _ => Condemns::Condition,
+        let asked = match version {
+            Some(_) if condition.is_none() && !if_not_exists => Asked::Version { record: std::any::type_name::<T>() },
+            _ => Asked::Condition,
         };
         let new = if_not_exists.then(|| attribute(schema.partition_key()).not_exists());
         let condition = Condition::all([new, own_or_new::<T>(), version, condition]);
@@ -111,7 +109,7 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item.clone()));
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), item, condemns))
+        Ok((changes.apply(request), item, asked))
     }
 }
 
@@ -135,24 +133,24 @@ fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Err
 
 impl<T: Record> Put<'_, T> {
     async fn send(self) -> Result<(), Error> {
-        let (request, _, condemns) = self.request()?;
-        request.send().await.map(drop).map_err(|error| failed_write(error, condemns))
+        let (request, _, asked) = self.request()?;
+        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
     }
 }
 
 impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
-        let (request, _, condemns) = self.request()?;
+        let (request, _, asked) = self.request()?;
         let answer = request.return_values(ReturnValue::AllOld).send().await;
-        let answer = answer.map_err(|error| failed_write(error, condemns))?;
+        let answer = answer.map_err(|error| failed_write(error, asked))?;
         answer.attributes.map(from_item).transpose()
     }
 }
 
 impl<T: Record + DeserializeOwned> Put<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
-        let (request, item, condemns) = self.request()?;
-        request.send().await.map_err(|error| failed_write(error, condemns))?;
+        let (request, item, asked) = self.request()?;
+        request.send().await.map_err(|error| failed_write(error, asked))?;
         from_item(item)
     }
 }
@@ -164,8 +162,8 @@ awaits!(Put<New> gives T where Record + DeserializeOwned);
 impl<T: Record> Write for Put<'_, T> {}
 
 impl<T: Record> Action for Put<'_, T> {
-    fn action(self) -> Result<(TransactWriteItem, Condemns), Error> {
-        let (request, _, condemns) = self.request()?;
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+        let (request, _, asked) = self.request()?;
         let input = request.as_input().clone();
         let put = types::Put::builder()
             .set_table_name(input.get_table_name().clone())
@@ -174,7 +172,7 @@ impl<T: Record> Action for Put<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().put(built(put.build())?).build(), condemns))
+        Ok((TransactWriteItem::builder().put(built(put.build())?).build(), asked))
     }
 }
 

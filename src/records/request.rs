@@ -38,12 +38,12 @@ impl<'a, B> Changes<'a, B> {
     }
 }
 
-/// What a failed condition of a request means.
+/// What a write asks of the stored item, and so what the failure of its condition means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Condemns {
-    /// The record's version, which nothing else was asked with: another writer was faster.
+pub(super) enum Asked {
+    /// That it has the record's version, and nothing else: another writer was faster.
     Version { record: &'static str },
-    /// A condition of the caller's.
+    /// A condition of the caller's, or nothing.
     Condition,
 }
 
@@ -60,13 +60,13 @@ where
 }
 
 /// The same for a write, whose failed condition may be a conflict.
-pub(super) fn failed_write<E>(error: SdkError<E>, condemns: Condemns) -> Error
+pub(super) fn failed_write<E>(error: SdkError<E>, asked: Asked) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
 {
-    match (failed(error), condemns) {
-        (error, Condemns::Version { record }) if error.is_condition_failed() => Error::Conflict { record },
+    match (failed(error), asked) {
+        (error, Asked::Version { record }) if error.is_condition_failed() => Error::Conflict { record },
         (error, _) => error,
     }
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::condition::{Condition, Writer};
 use super::convert::from_item;
 use super::put::own_or_new;
-use super::request::{Condemns, Pending, failed};
+use super::request::{Asked, Pending, failed};
 use super::{Get, Key, Records};
 use crate::error::{Error, Refusal};
 use crate::item::Item;
@@ -23,14 +23,14 @@ pub trait Write: Action {}
 
 /// The action of a write, and what a failed condition of it means.
 pub(super) trait Action {
-    fn action(self) -> Result<(TransactWriteItem, Condemns), Error>;
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error>;
 }
 
 /// Writes that happen together or not at all: see [`Tenant::transact_write`]. Await it to send it.
 #[must_use = "nothing is written before it is awaited"]
 pub struct TransactWrite {
     tenant: Tenant,
-    actions: Vec<Result<(TransactWriteItem, Condemns), Error>>,
+    actions: Vec<Result<(TransactWriteItem, Asked), Error>>,
     token: Option<String>,
 }
 
@@ -54,8 +54,7 @@ impl TransactWrite {
 
     async fn send(self) -> Result<(), Error> {
         let Self { tenant, actions, token } = self;
-        let (items, condemns): (Vec<_>, Vec<_>) =
-            actions.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let (items, asked): (Vec<_>, Vec<_>) = actions.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let request = tenant.dynamodb().transact_write_items().set_transact_items(Some(items));
         let answer = request.set_client_request_token(token).send().await;
         answer.map(drop).map_err(|error| {
@@ -64,7 +63,7 @@ impl TransactWrite {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
                     if Error::of(&error).is_none() =>
                 {
-                    Error::Cancelled(Cancelled::new(cancelled.cancellation_reasons(), &condemns))
+                    Error::Cancelled(Cancelled::new(cancelled.cancellation_reasons(), &asked))
                 }
                 _ => failed(error),
             }
@@ -104,7 +103,7 @@ impl<T: Record> Check<T> {
 impl<T: Record> Write for Check<T> {}
 
 impl<T: Record> Action for Check<T> {
-    fn action(self) -> Result<(TransactWriteItem, Condemns), Error> {
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
         let Self { records, key, condition } = self;
         let (table, key) = records.key(key)?;
         let condition = Condition::all([own_or_new::<T>(), Some(condition)]);
@@ -118,7 +117,7 @@ impl<T: Record> Action for Check<T> {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values);
         let item = TransactWriteItem::builder().condition_check(built(check.build())?).build();
-        Ok((item, Condemns::Condition))
+        Ok((item, Asked::Condition))
     }
 }
 
@@ -154,11 +153,11 @@ pub enum Reason {
 }
 
 impl Cancelled {
-    fn new(reasons: &[CancellationReason], condemns: &[Condemns]) -> Self {
+    fn new(reasons: &[CancellationReason], asked: &[Asked]) -> Self {
         let reason = |(at, reason): (usize, &CancellationReason)| match reason.code()? {
             "None" => None,
-            "ConditionalCheckFailed" => Some(match condemns.get(at) {
-                Some(Condemns::Version { .. }) => Reason::Conflict,
+            "ConditionalCheckFailed" => Some(match asked.get(at) {
+                Some(Asked::Version { .. }) => Reason::Conflict,
                 _ => Reason::ConditionFailed,
             }),
             "TransactionConflict" => Some(Reason::TransactionConflict),

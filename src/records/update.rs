@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Value, Writer, attribute, to_value};
 use super::convert::{from_item, own_attribute, record_error};
-use super::request::{Changes, Condemns, New, Nothing, Old, awaits, failed_write, shown};
+use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
 use super::{Key, Records};
 use crate::error::{Error, Refusal};
@@ -125,7 +125,7 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         self
     }
 
-    fn request(self) -> Result<(UpdateItemFluentBuilder, Condemns), Error> {
+    fn request(self) -> Result<(UpdateItemFluentBuilder, Asked), Error> {
         let Self { records, key, mut actions, version, condition, if_exists, changes, returns: _ } = self;
         let (table, key) = records.key(key)?;
         let (_, schema) = records.table()?;
@@ -136,9 +136,9 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         if let Some(name) = T::SCHEMA.version() {
             actions.push((Change::Add, name.to_owned(), to_value(1)));
         }
-        let (version, mut condemns) = expected::<T>(version)?;
+        let (version, mut asked) = expected::<T>(version)?;
         if condition.is_some() || if_exists {
-            condemns = Condemns::Condition;
+            asked = Asked::Condition;
         }
         let exists = if_exists.then(|| attribute(schema.partition_key()).exists());
         let own = own_attribute::<T>().map(|(name, own)| attribute(name).equals(own));
@@ -150,7 +150,7 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         let request = records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key));
         let request = request.set_update_expression(update).set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), condemns))
+        Ok((changes.apply(request), asked))
     }
 }
 
@@ -185,35 +185,35 @@ fn is_fixed<T: Record>(name: &str) -> bool {
 }
 
 /// The condition that the stored record has the expected version, and what its failure means.
-pub(super) fn expected<T: Record>(version: Option<u64>) -> Result<(Option<Condition>, Condemns), Error> {
-    let Some(version) = version else { return Ok((None, Condemns::Condition)) };
+pub(super) fn expected<T: Record>(version: Option<u64>) -> Result<(Option<Condition>, Asked), Error> {
+    let Some(version) = version else { return Ok((None, Asked::Condition)) };
     let record = std::any::type_name::<T>();
     let name = T::SCHEMA.version().ok_or_else(|| {
         record_error::<T>("it has no version to expect: mark a field with `#[seal(version)]`".to_owned())
     })?;
-    Ok((Some(attribute(name).equals(version)), Condemns::Version { record }))
+    Ok((Some(attribute(name).equals(version)), Asked::Version { record }))
 }
 
 impl<T: Record> Update<'_, T> {
     async fn send(self) -> Result<(), Error> {
-        let (request, condemns) = self.request()?;
-        request.send().await.map(drop).map_err(|error| failed_write(error, condemns))
+        let (request, asked) = self.request()?;
+        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
     }
 }
 
 impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
-        let (request, condemns) = self.request()?;
+        let (request, asked) = self.request()?;
         let answer = request.return_values(ReturnValue::AllOld).send().await;
-        answer.map_err(|error| failed_write(error, condemns))?.attributes.map(from_item).transpose()
+        answer.map_err(|error| failed_write(error, asked))?.attributes.map(from_item).transpose()
     }
 }
 
 impl<T: Record + DeserializeOwned> Update<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
-        let (request, condemns) = self.request()?;
+        let (request, asked) = self.request()?;
         let answer = request.return_values(ReturnValue::AllNew).send().await;
-        from_item(answer.map_err(|error| failed_write(error, condemns))?.attributes.unwrap_or_default())
+        from_item(answer.map_err(|error| failed_write(error, asked))?.attributes.unwrap_or_default())
     }
 }
 
@@ -224,8 +224,8 @@ awaits!(Update<New> gives T where Record + DeserializeOwned);
 impl<T: Record> Write for Update<'_, T> {}
 
 impl<T: Record> Action for Update<'_, T> {
-    fn action(self) -> Result<(TransactWriteItem, Condemns), Error> {
-        let (request, condemns) = self.request()?;
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+        let (request, asked) = self.request()?;
         let input = request.as_input();
         let update = types::Update::builder()
             .set_table_name(input.get_table_name().clone())
@@ -235,7 +235,7 @@ impl<T: Record> Action for Update<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().update(built(update.build())?).build(), condemns))
+        Ok((TransactWriteItem::builder().update(built(update.build())?).build(), asked))
     }
 }
 
