@@ -137,7 +137,11 @@ fn report(operation: &str, in_flight: usize, all: &[Contestant], measured: &[Mea
     let cpu = |measured: &Measured| Some(measured.cpu?.as_secs_f64() * 1e6 / measured.times.len() as f64);
     let plain = &measured[0];
     for (Contestant { name, .. }, one) in all.iter().zip(measured) {
-        print!("{operation:<9}  {in_flight:>9}  {name:<7}  {:>8.0}  {:>5.3}", throughput(one), throughput(one) / throughput(plain));
+        print!(
+            "{operation:<9}  {in_flight:>9}  {name:<7}  {:>8.0}  {:>5.3}",
+            throughput(one),
+            throughput(one) / throughput(plain)
+        );
         print!("  {:>7.0}  {:>+10.0}", p50(one), p50(one) - p50(plain));
         match (cpu(one), cpu(plain)) {
             (Some(one), Some(plain)) => println!("  {one:>9.1}  {:>5.2}", one / plain),

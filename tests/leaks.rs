@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "leaks/canaries.rs"]
+mod canaries;
 #[path = "leaks/errors.rs"]
 mod errors;
 #[path = "leaks/hooks.rs"]
