@@ -31,6 +31,8 @@ const TABLE: &str = "everything";
 /// The encrypted attributes, by their types.
 const TYPES: [&str; 10] = ["s", "n", "b", "bool", "null", "m", "l", "ss", "ns", "bs"];
 
+/// What a service does, and its name.
+type Fault = (&'static str, fn() -> Reaction);
 type Failed = Box<dyn StdError + 'static>;
 type Reactions = Arc<Mutex<HashMap<String, Box<dyn Fn() -> Reaction + Send>>>>;
 
@@ -280,7 +282,7 @@ async fn no_operation_shows_a_canary_when_it_succeeds_or_its_service_fails() {
             let result = call(operation, &dynamodb, &item).await;
             scene.fails(&format!("{operation}: {code}"), result);
         }
-        let faults: [(&str, fn() -> Reaction); 5] = [
+        let faults: [Fault; 5] = [
             ("no JSON", || Reaction::Answer(200, "<html>".to_owned())),
             ("an error that is no JSON", || Reaction::Answer(500, "<html>".to_owned())),
             ("half an answer", || Reaction::Alter(Box::new(|body| body[..body.len() / 2].to_owned()))),
@@ -321,7 +323,7 @@ async fn no_failure_of_keys_shows_a_canary() {
             scene.fails(&format!("{service}: {code}"), result);
             scene.behave();
         }
-        let faults: [(&str, fn() -> Reaction); 4] = [
+        let faults: [Fault; 4] = [
             ("no JSON and no XML", || Reaction::Answer(200, "garbage".to_owned())),
             ("half an answer", || Reaction::Alter(Box::new(|body| body[..body.len() / 2].to_owned()))),
             ("another key", || Reaction::Alter(Box::new(|body| body.replace(":key/", ":key/0")))),
