@@ -104,7 +104,7 @@ impl Cut<'_> {
     }
 }
 
-/// The key that the auth scheme resolver awaited.
+/// The key that was in the cache, or that the auth scheme resolver awaited.
 pub(super) fn required(key: Option<&UnwrappedKey>) -> Result<&UnwrappedKey, Error> {
     key.ok_or(Error::Replaced("auth scheme resolver"))
 }
