@@ -73,7 +73,7 @@ impl Terminal {
     fn begin(&self, line: &str) {
         self.type_in("clear");
         let since = Instant::now();
-        while self.screen().lines().any(|line| line.starts_with("[exit ") || line.contains("clear")) {
+        while self.screen().trim() != "ready>" {
             assert!(since.elapsed() < Duration::from_secs(60), "{}", self.screen());
             std::thread::sleep(Duration::from_millis(30));
         }
