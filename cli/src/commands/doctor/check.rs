@@ -121,9 +121,13 @@ impl fmt::Display for Checklist<'_> {
                 area = of;
             }
             match outcome {
-                Outcome::Passed { found } => writeln!(f, "  {GOOD}✓{GOOD:#} {check} {DIM}{found}{DIM:#}")?,
+                // The names of these checks say it already.
+                Outcome::Passed { found } if ["allowed", "refused"].contains(&found.as_str()) => {
+                    writeln!(f, "  {GOOD}✓{GOOD:#} {check}")?;
+                }
+                Outcome::Passed { found } => writeln!(f, "  {GOOD}✓{GOOD:#} {check}{DIM}: {found}{DIM:#}")?,
                 Outcome::Skipped { because } => {
-                    writeln!(f, "  {WARN}-{WARN:#} {check} {DIM}not checked: {because}{DIM:#}")?
+                    writeln!(f, "  {WARN}-{WARN:#} {check}{DIM}: not checked, {because}{DIM:#}")?
                 }
                 Outcome::Failed(Finding { wrong, mend, changes }) => {
                     writeln!(f, "  {BAD}✗ {check}{BAD:#}\n      wrong: {wrong}\n      mend:  {mend}")?;
