@@ -21,7 +21,7 @@ impl Moment {
 
     /// The later of two moments of this process.
     pub(super) fn later(self, other: Self) -> Self {
-        if other.monotonic > self.monotonic { other } else { self }
+        if other.monotonic >= self.monotonic { other } else { self }
     }
 
     /// Whether it was after `other`, a moment of this process.

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
 
-use super::{KeyServiceError, KeyServiceErrorKind};
 use super::tenant::TenantKeys;
+use super::{KeyServiceError, KeyServiceErrorKind};
 use crate::item::{OpenFault, UnwrappedKey};
 
 /// What is on its way for a tenant.

@@ -184,13 +184,7 @@ impl Held {
     }
 
     /// KMS has just answered with a key of `kek`; gives the lease's id.
-    pub(super) fn renew(
-        &mut self,
-        context: usize,
-        kek: &KeyArn,
-        renewal: Renewal,
-        terms: &Terms,
-    ) -> u64 {
+    pub(super) fn renew(&mut self, context: usize, kek: &KeyArn, renewal: Renewal, terms: &Terms) -> u64 {
         let Renewal { begun, by_alias, in_use } = renewal;
         let known = self.leases.iter().position(|lease| lease.context == context && lease.kek.is_same_key(kek));
         let at = known.unwrap_or_else(|| {
@@ -214,8 +208,10 @@ impl Held {
         self.opened.insert(slot, Opened { key: Arc::clone(key), lease, used });
     }
 
-    /// From now on new items are sealed with this key.
-    pub(super) fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, born: Moment) {
+    /// From now on new items are sealed with this key. Asking for the present one again does not put off its rotation.
+    pub(super) fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, asked: Moment) {
+        let present = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key));
+        let born = present.map_or(asked, |current| current.born);
         self.current = Some(Current { key: Arc::clone(key), lease, born });
     }
 

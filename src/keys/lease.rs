@@ -34,8 +34,7 @@ impl Terms {
     /// Whether a data key made at `born` seals new items.
     pub(super) fn seal(&self, born: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(born);
-        age < self.rotation
-            || (age < (self.rotation + self.grace).min(Self::MAX_ROTATION) && Self::is_out(outage, now))
+        age < self.rotation || (age < (self.rotation + self.grace).min(Self::MAX_ROTATION) && Self::is_out(outage, now))
     }
 
     fn is_out(outage: Option<Moment>, now: Moment) -> bool {

@@ -250,9 +250,7 @@ impl Inner {
                 self.renew_from(keys, context, &answer, !ahead, begun);
                 return Ok(key);
             }
-            Err(Unwrapping::Failed(error)) if error.is_refusal() => {
-                Unwrapping::Failed(self.judged(keys, error).await)
-            }
+            Err(Unwrapping::Failed(error)) if error.is_refusal() => Unwrapping::Failed(self.judged(keys, error).await),
             Err(failure) => failure,
         };
         let is_over = match &failure {
@@ -434,7 +432,9 @@ struct Trial<'k> {
 
 impl<'k> Trial<'k> {
     fn begin(keys: &'k TenantKeys, now: super::clock::Moment) -> Option<Self> {
-        keys.write().refused.allow(now).then_some(Self { keys, failed: false })
+        let allowed = keys.write().refused.allow(now);
+        // Not `then_some`: what is not allowed must not be given back.
+        if allowed { Some(Self { keys, failed: false }) } else { None }
     }
 
     fn end(mut self, asked: &Result<Answer, Unwrapping>) {

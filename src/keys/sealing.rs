@@ -153,11 +153,7 @@ impl Inner {
     }
 
     /// A new key.
-    async fn made(
-        self: &Arc<Self>,
-        keys: &Arc<TenantKeys>,
-        ahead: bool,
-    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+    async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[Self::CURRENT]);
         let asking = Asking { operation: GENERATE, route: Route::Configured, verified: true };
         let generate = || self.service.generate_data_key(&keys.tenant, &context);

@@ -326,7 +326,9 @@ pub enum ConfigError {
     #[error("`data_key_revalidation` is more than nothing, and at most 24 hours together with `outage_grace`")]
     Revalidation,
     /// A limit is nothing.
-    #[error("`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` are at least 1")]
+    #[error(
+        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` are at least 1"
+    )]
     Limits,
     /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
     #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]

@@ -48,7 +48,11 @@ async fn each_error_of_generate_data_key_means_what_the_api_reference_says() {
         assert_eq!(kind(&error), Some(*expected), "{code}: {error}");
         // What never worked may be new.
         let refused = matches!(expected, Kind::Revoked | Kind::Denied | Kind::NotFound);
-        assert_eq!(error.is_retryable(), matches!(expected, Kind::Unavailable | Kind::Denied | Kind::NotFound), "{code}");
+        assert_eq!(
+            error.is_retryable(),
+            matches!(expected, Kind::Unavailable | Kind::Denied | Kind::NotFound),
+            "{code}"
+        );
         assert_eq!(error.is_revoked(), *expected == Kind::Revoked, "{code}");
         assert_eq!(world.stack.calls().count("GenerateDataKey"), *calls, "{code}");
         assert_eq!(world.stack.calls().count("AssumeRole"), 1, "{code}");
@@ -72,7 +76,11 @@ async fn each_error_of_decrypt_means_what_the_api_reference_says() {
         // A re-pointed alias looks like a swapped key: an operator mends it.
         assert_eq!(error.is_integrity(), *expected == Kind::InvalidCiphertext, "{code}: {error}");
         assert!(of_the_record || kind(&error) == Some(*expected), "{code}: {error}");
-        assert_eq!(error.is_retryable(), matches!(expected, Kind::Unavailable | Kind::Denied | Kind::NotFound), "{code}");
+        assert_eq!(
+            error.is_retryable(),
+            matches!(expected, Kind::Unavailable | Kind::Denied | Kind::NotFound),
+            "{code}"
+        );
         assert_eq!(error.is_revoked(), *expected == Kind::Revoked, "{code}");
         // The record may be of a former key: its own alias is tried as well.
         let tried = matches!(expected, Kind::IncorrectKey | Kind::NotFound | Kind::Denied);

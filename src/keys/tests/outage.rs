@@ -63,7 +63,12 @@ async fn a_tenant_whose_kms_fails_again_and_again_fails_fast_and_recovers_with_o
     scene.seal("globex").await.unwrap();
     tokio::time::sleep(MINUTE).await;
     let before = scene.counts().0;
-    let probes = (0..100).map(|_| tokio::spawn({ let scene = Arc::clone(&scene); async move { scene.seal("acme").await } }));
+    let probes = (0..100).map(|_| {
+        tokio::spawn({
+            let scene = Arc::clone(&scene);
+            async move { scene.seal("acme").await }
+        })
+    });
     for probe in futures_util::future::join_all(probes).await {
         probe.unwrap().unwrap();
     }
@@ -88,7 +93,10 @@ async fn a_probe_that_nobody_waits_for_any_more_lets_another_try() {
 async fn retries_have_a_budget_of_the_tenants_own() {
     let scene = Scene::new();
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
-    let stored = record(&*{ scene.script(|kms| kms.fails = None); scene.another().seal("acme").await.unwrap() });
+    let stored = record(&*{
+        scene.script(|kms| kms.fails = None);
+        scene.another().seal("acme").await.unwrap()
+    });
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
     // Calls by an alias that a record names do not open the circuit, but they share the budget.
     for _ in 0..20 {
