@@ -140,7 +140,7 @@ impl TenantKeys {
         self.read().refused.get(record, now)
     }
 
-    /// Whether anything may be used at `now` at all is the leases' to say.
+    /// Drops what is over.
     pub(super) fn settle(&self, now: Moment, terms: &Terms) {
         self.write().settle(now, terms);
         self.weigh();
@@ -153,10 +153,12 @@ impl State {
         self.held.clear();
     }
 
-    /// Drops what may not be used any more.
+    /// Drops what cannot be used any more, outage or not, and what nobody has used for its whole time.
     pub(super) fn settle(&mut self, now: Moment, terms: &Terms) {
-        let outage = self.standing.outage();
-        self.held.retain_leases(|lease| terms.allow(lease.begun, outage, now));
+        self.held.retain_leases(|lease| {
+            let most = if lease.lapsing { terms.revalidation } else { terms.revalidation + terms.grace };
+            now.since(lease.begun) < most
+        });
     }
 }
 
