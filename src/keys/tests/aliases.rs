@@ -14,7 +14,7 @@ async fn after_a_re_pointing_old_items_open_by_the_keys_own_alias_and_new_ones_g
     let former: Vec<_> = {
         let mut former = Vec::new();
         for _ in 0..5 {
-            former.push(record(&*scene.another().seal("acme").await.unwrap()));
+            former.push(record(&scene.another().seal("acme").await.unwrap()));
         }
         former
     };
@@ -50,7 +50,7 @@ async fn after_a_re_pointing_old_items_open_by_the_keys_own_alias_and_new_ones_g
 #[tokio::test(start_paused = true)]
 async fn a_missing_alias_is_named() {
     let scene = Scene::new();
-    let old = record(&*scene.seal("acme").await.unwrap());
+    let old = record(&scene.seal("acme").await.unwrap());
     scene.script(|kms| kms.alias = 1);
     let reader = scene.another();
     let error = reader.open("acme", &old).await.unwrap_err();
@@ -68,7 +68,7 @@ async fn a_missing_alias_is_named() {
 #[tokio::test(start_paused = true)]
 async fn a_key_disabled_under_a_former_alias_takes_its_own_items_and_not_the_tenant() {
     let scene = Scene::new();
-    let old = record(&*scene.seal("acme").await.unwrap());
+    let old = record(&scene.seal("acme").await.unwrap());
     scene.script(|kms| (kms.alias, kms.own_aliases) = (1, [0, 1].into()));
     let scene = scene.another();
     let new = scene.seal("acme").await.unwrap();
@@ -89,7 +89,7 @@ fn forged(stored: &[u8], number: u32) -> Box<[u8]> {
 #[tokio::test(start_paused = true)]
 async fn hostile_records_neither_evict_nor_open_the_circuit_and_are_bounded() {
     let scene = Scene::new();
-    let mut scene_record = KeyRecord::decode(&record(&*scene.seal("acme").await.unwrap())).unwrap();
+    let mut scene_record = KeyRecord::decode(&record(&scene.seal("acme").await.unwrap())).unwrap();
     let own = scene.seal("acme").await.unwrap();
     scene_record.kek = kek(7);
     scene_record.key_id = crate::crypto::KeyId([7; 16]);
@@ -113,7 +113,7 @@ async fn hostile_records_neither_evict_nor_open_the_circuit_and_are_bounded() {
     // What is known is not concerned, and after a while nothing is.
     scene.open("acme", &record(&own)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
-    scene.open("acme", &record(&*scene.another().seal("acme").await.unwrap())).await.unwrap();
+    scene.open("acme", &record(&scene.another().seal("acme").await.unwrap())).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +121,7 @@ async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
     for refused in [Kind::Revoked, Kind::Denied, Kind::NotFound] {
         for reads_only in [false, true] {
             let scene = Scene::new();
-            let own = record(&*scene.another().seal("acme").await.unwrap());
+            let own = record(&scene.another().seal("acme").await.unwrap());
             if reads_only {
                 scene.open("acme", &own).await.unwrap();
             } else {
@@ -142,7 +142,7 @@ async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
 #[tokio::test(start_paused = true)]
 async fn a_forged_record_of_the_present_kek_is_refused_and_remembered() {
     let scene = Scene::new();
-    let mut forged = KeyRecord::decode(&record(&*scene.another().seal("acme").await.unwrap())).unwrap();
+    let mut forged = KeyRecord::decode(&record(&scene.another().seal("acme").await.unwrap())).unwrap();
     forged.created += 1;
     let forged = forged.encode();
     scene.seal("acme").await.unwrap();

@@ -43,7 +43,7 @@ async fn keys_that_nobody_uses_lapse_unless_a_handle_lives() {
 async fn a_machine_that_slept_asks_before_it_seals_or_opens_anything_more() {
     for both in [false, true] {
         let scene = Scene::new();
-        let stored = record(&*scene.seal("acme").await.unwrap());
+        let stored = record(&scene.seal("acme").await.unwrap());
         scene.open("acme", &stored).await.unwrap();
         assert_eq!(scene.counts(), (1, 0, 0));
         scene.script(|kms| kms.fails = Some(Kind::Revoked));
@@ -75,7 +75,7 @@ async fn a_machine_that_slept_in_an_outage_asks_first() {
 async fn a_lease_counts_from_the_beginning_of_the_request() {
     let scene = Scene::new();
     scene.script(|kms| kms.latency = Duration::from_secs(4));
-    let stored = record(&*scene.seal("acme").await.unwrap());
+    let stored = record(&scene.seal("acme").await.unwrap());
     // Whatever the keeper does: KMS is revoked from now on, and 15 minutes after the beginning nothing works any more.
     scene.script(|kms| *kms = Script { hangs: Some(id("acme")), ..Default::default() });
     tokio::time::advance(MINUTE * 15 - Duration::from_secs(5)).await;
@@ -91,7 +91,7 @@ async fn one_success_refreshes_all_keys_of_the_lease() {
     let scene = Scene::new();
     let mut stored = Vec::new();
     for _ in 0..20 {
-        stored.push(record(&*scene.another().seal("acme").await.unwrap()));
+        stored.push(record(&scene.another().seal("acme").await.unwrap()));
     }
     for record in &stored {
         scene.open("acme", record).await.unwrap();

@@ -28,7 +28,7 @@ async fn a_tenant_whose_kms_hangs_takes_its_own_places_alone() {
     let scene = Arc::new(Scene::limited(|limits| (limits.calls, limits.calls_per_tenant) = (10, 8)));
     let mut stored = Vec::new();
     for _ in 0..50 {
-        stored.push(record(&*scene.another().seal("acme").await.unwrap()));
+        stored.push(record(&scene.another().seal("acme").await.unwrap()));
     }
     scene.script(|kms| kms.hangs = Some(id("acme")));
     let hanging: Vec<_> = stored
@@ -52,7 +52,7 @@ async fn a_tenant_whose_kms_hangs_takes_its_own_places_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_key_service_poisons_nothing() {
     let scene = Scene::new();
-    let stored = record(&*scene.another().seal("acme").await.unwrap());
+    let stored = record(&scene.another().seal("acme").await.unwrap());
     scene.script(|kms| kms.panics = true);
     for error in join_all((0..10).map(|_| scene.seal("acme"))).await {
         assert_eq!(error.unwrap_err().kind(), Kind::Unexpected);

@@ -25,7 +25,7 @@ async fn a_key_is_gone_when_kms_says_that_the_tenant_is_revoked() {
     for kind in [Kind::Revoked, Kind::Denied, Kind::NotFound] {
         let scene = Scene::new();
         let key = scene.seal("acme").await.unwrap();
-        let elsewhere = record(&*scene.another().seal("acme").await.unwrap());
+        let elsewhere = record(&scene.another().seal("acme").await.unwrap());
         let gone = Arc::downgrade(&key);
         drop(key);
         scene.script(|kms| kms.fails = Some(kind));
@@ -80,10 +80,10 @@ async fn what_a_request_begun_before_an_eviction_brings_is_not_used() {
 #[tokio::test(start_paused = true)]
 async fn one_tenants_scan_evicts_its_own_keys_alone() {
     let scene = Scene::limited(|limits| (limits.data_keys, limits.data_keys_per_tenant) = (20, 10));
-    let theirs = record(&*scene.seal("globex").await.unwrap());
+    let theirs = record(&scene.seal("globex").await.unwrap());
     scene.seal("acme").await.unwrap();
     for _ in 0..50 {
-        let stored = record(&*scene.another().seal("acme").await.unwrap());
+        let stored = record(&scene.another().seal("acme").await.unwrap());
         scene.open("acme", &stored).await.unwrap();
     }
     let before = scene.counts();
