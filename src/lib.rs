@@ -11,6 +11,9 @@ mod crypto;
 mod error;
 mod expression;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod item;
 pub mod keys;
