@@ -11,9 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::{DataKey, RandomError, RandomSource, WrappedKey};
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
-use crate::format::{
-    HEADER, KeyArn, KeyRecord, Number, Sealed, decode_value, encode_value, encoded_len,
-};
+use crate::format::{HEADER, KeyArn, KeyRecord, Number, Sealed, decode_value, encode_value, encoded_len};
 use crate::item::{
     CheckedItem, Item, KeyRing, Nonces, UnwrappedKey, distinct_records, open, seal_values, stored_identity,
 };
@@ -157,7 +155,10 @@ pub fn update(data: &[u8]) {
     let scope = Scope::new(Some(names), &protection);
     let elsewhere = BTreeSet::from([":elsewhere".to_owned()]);
     let plan = update.plan(&scope, &elsewhere, &|_| false);
-    assert_eq!(again.plan(&scope, &elsewhere, &|_| false).map(|plan| plan.sealed), plan.clone().map(|plan| plan.sealed));
+    assert_eq!(
+        again.plan(&scope, &elsewhere, &|_| false).map(|plan| plan.sealed),
+        plan.clone().map(|plan| plan.sealed)
+    );
     let Ok(plan) = plan else { return };
     let sent: BTreeSet<_> = plan.sealed.iter().map(|sealed| &sealed.sent).collect();
     assert_eq!(sent.len(), plan.sealed.len(), "{text:?} sends two sealed values under one placeholder");
@@ -227,10 +228,11 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let data_key = DataKey::take(vec![7; 32]).expect("32 bytes");
     let key = UnwrappedKey::generated(&data_key, 1_700_000_000, &context, kek.expect("a good ARN"), wrapped);
     let s = |text: &str| AttributeValue::S(text.to_owned());
-    let original: Item = [("tenant_id", s("acme")), ("email", s("ada@example.org")), ("notes", AttributeValue::Ss(vec![
-        "a".to_owned(),
-        "b".to_owned(),
-    ]))]
+    let original: Item = [
+        ("tenant_id", s("acme")),
+        ("email", s("ada@example.org")),
+        ("notes", AttributeValue::Ss(vec!["a".to_owned(), "b".to_owned()])),
+    ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
     let nonces = Nonces::Random(&Fixed);

@@ -21,6 +21,8 @@ pub mod records;
 pub mod schema;
 mod tenant;
 mod tenant_seal;
+#[cfg(test)]
+mod vectors;
 
 pub use context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
