@@ -21,9 +21,12 @@ use crate::tenant::TenantId;
 #[cfg(test)]
 mod replay;
 
-/// Each property by the name of its target, as `fuzz/fuzz_targets` has it.
+/// A property by the name of its target, as `fuzz/fuzz_targets` has it.
 #[cfg(test)]
-const TARGETS: [(&str, fn(&[u8])); 9] = [
+type Target = (&'static str, fn(&[u8]));
+
+#[cfg(test)]
+const TARGETS: [Target; 9] = [
     ("record", record),
     ("value", value),
     ("number", number),
