@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::TARGETS;
 
 /// How many mutations of each target a test run makes.
-const MUTATIONS: u64 = 20_000;
+const MUTATIONS: u64 = 100_000;
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
 struct Random(u64);
