@@ -91,6 +91,7 @@ fn fault_of(error: &Error) -> (String, &'static str) {
     };
     let fault = match fault {
         OpenFault::NotSealed => "not sealed",
+        OpenFault::Binary => "binary",
         OpenFault::NoHeader => "no header",
         OpenFault::ForeignContext => "foreign context",
         OpenFault::OtherKek => "other KEK",

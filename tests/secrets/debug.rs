@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tenantseal::keys::{GeneratedDataKey, InMemoryKeyService, KeyService, KmsKeyService, UnwrappedDataKey};
-use tenantseal::records::{Put, Query, Records};
+use tenantseal::records::{
+    Check, Condition, Delete, Get, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet, TransactWrite,
+    Update, WriteMany, attribute,
+};
 use tenantseal::{
     DataKey, EncryptionContext, Error, KeyArn, ServiceError, StaticPairs, Tenant, TenantSeal, TenantSealBuilder,
     WrappedKey,
@@ -17,26 +20,39 @@ use zeroize::ZeroizeOnDrop;
 use crate::common::{Contact, World, contact, id};
 
 /// Types that hold, or lead to, keys or plaintext of encrypted attributes. [`no_type_shows_what_it_holds`] prints each of them.
-const HOLD_SECRETS: [&str; 12] = [
+const HOLD_SECRETS: [&str; 23] = [
+    "Check",
+    "Condition",
     "DataKey",
+    "Delete",
     "GeneratedDataKey",
+    "Get",
+    "GetMany",
     "InMemoryKeyService",
     "KmsKeyService",
     "Put",
     "Query",
+    "RecordStream",
     "Records",
+    "Scan",
     "ServiceError",
     "Tenant",
     "TenantSeal",
     "TenantSealBuilder",
+    "TransactGet",
+    "TransactWrite",
     "UnwrappedDataKey",
+    "Update",
+    "WriteMany",
 ];
 
 /// Types that hold neither: names, schemas, policies, key attributes (which are stored in the clear), and errors, whose fields are
 /// names and lengths.
-const HOLD_NONE: [&str; 42] = [
+const HOLD_NONE: [&str; 49] = [
     "Alias",
     "AliasTemplate",
+    "Attribute",
+    "Cancelled",
     "ConfigError",
     "EncryptionContext",
     "Error",
@@ -58,12 +74,17 @@ const HOLD_NONE: [&str; 42] = [
     "KeyServiceError",
     "KeyServiceErrorKind",
     "KeyValue",
+    "New",
+    "NotWritten",
+    "Nothing",
+    "Old",
     "OpenError",
     "OpenFault",
     "Policy",
     "PolicyTooLarge",
     "PrimaryKeyError",
     "Protection",
+    "Reason",
     "RecordField",
     "RecordSchema",
     "Refusal",
@@ -87,7 +108,18 @@ const _: () = {
     prints::<InMemoryKeyService>();
     prints::<KmsKeyService>();
     prints::<Put<'_, Contact>>();
-    prints::<Query<Contact>>();
+    prints::<Query<'_, Contact>>();
+    prints::<Check<Contact>>();
+    prints::<Condition>();
+    prints::<Delete<'_, Contact>>();
+    prints::<Get<'_, Contact>>();
+    prints::<GetMany<Contact>>();
+    prints::<RecordStream<Contact>>();
+    prints::<Scan<'_, Contact>>();
+    prints::<TransactGet<Get<'_, Contact>>>();
+    prints::<TransactWrite>();
+    prints::<Update<'_, Contact>>();
+    prints::<WriteMany<Contact>>();
     prints::<Records<Contact>>();
     prints::<ServiceError>();
     prints::<Tenant>();
@@ -161,7 +193,16 @@ async fn no_type_shows_what_it_holds() {
         format!("{memory:?} {made:?}"),
         format!("{:?}", TenantSeal::builder().key_service(Arc::new(memory)).record::<Contact>()),
         format!("{seal:?} {acme:?} {records:?} {:?}", records.query()),
-        format!("{:?}", records.put(&secret)),
+        format!("{:?} {:?}", records.put(&secret), records.put_many([&secret])),
+        format!(
+            "{:?}",
+            records.update("c-1").set("email", "c-1@example.org").condition(attribute("notes").equals("notes on c-1"))
+        ),
+        format!("{:?}", records.delete("c-1").condition(attribute("email").equals("c-1@example.org"))),
+        format!("{:?}", records.check("c-1", attribute("email").equals("c-1@example.org"))),
+        format!("{:?}", attribute("email").equals("c-1@example.org").and(attribute("notes").equals("notes on c-1"))),
+        format!("{:?}", acme.transact_write().with(records.put(&secret))),
+        format!("{:?} {:?}", records.scan(), records.scan().stream()),
         format!("{taken:?} {service_error:?}"),
         format!("{:?}", acme.open("crm", world.stored("acme", "c-1").await).await.map(|_| ())),
     ];
