@@ -21,6 +21,7 @@ pub mod records;
 pub mod schema;
 mod tenant;
 mod tenant_seal;
+pub mod tenants;
 #[cfg(test)]
 mod vectors;
 
