@@ -38,6 +38,7 @@ fn measure_one(folder: &str, title: &str) -> Outcome<Build> {
     let (begun, cpu) = (Instant::now(), children_cpu()?);
     run(cargo(&["build", "--release", "--quiet"]).arg("--target-dir").arg(&target))?;
     let (wall, cpu) = (begun.elapsed(), children_cpu()? - cpu);
+    eprintln!("{:.0} s, {:.0} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
 
     let tree = cargo(&["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]).output()?;
     let mut crates: Vec<&str> =

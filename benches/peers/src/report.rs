@@ -275,6 +275,9 @@ impl Report {
     }
 
     fn build_table(&self) -> String {
+        if self.build.is_empty() {
+            return "Not measured in the run that wrote this page.".to_owned();
+        }
         let mut table = Table::new(["program", "time", "CPU", "crates", "binary, stripped"]);
         for build in &self.build {
             table.row([

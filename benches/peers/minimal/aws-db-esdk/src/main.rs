@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .logical_table_name("crm")
         .partition_key_name("tenant_id")
         .sort_key_name("id")
-        .attribute_actions_on_encrypt(actions.map(|(name, action)| (name.to_owned(), action)).into())
+        .attribute_actions_on_encrypt(actions.map(|(name, action)| (name.to_owned(), action)))
         .keyring(keyring)
         .allowed_unsigned_attribute_prefix(":")
         .build()?;
