@@ -13,7 +13,11 @@ mod policy;
 mod service;
 
 pub(crate) use cache::{DataKeys, DataKeysConfig, OpeningKeyError};
+pub(crate) use credentials::TenantSessions;
+pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};
+pub(crate) use http::quiet;
 pub use kms::KmsKeyService;
 pub use memory::InMemoryKeyService;
-pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Tenancy};
+pub(crate) use policy::TENANT_TAG;
+pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_async::time::SharedTimeSource;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use moka::Expiry;
 use moka::future::{Cache, CacheBuilder};
 use moka::policy::EvictionPolicy;
@@ -176,6 +176,21 @@ impl DataKeys {
                 Ok(self.current(tenant).await?.leased.key)
             }
         }
+    }
+
+    /// The key that [`Self::sealing_key`] gives without a token, when it is at hand without waiting.
+    pub(crate) fn warm_sealing_key(&self, tenant: &TenantId) -> Option<Arc<UnwrappedKey>> {
+        let current = self.current.get(tenant).now_or_never()??;
+        self.is_usable(tenant, &current.leased).then_some(current.leased.key)
+    }
+
+    /// What [`Self::opening_keys`] gives, when all of it is at hand without waiting.
+    pub(crate) fn warm_opening_keys(&self, tenant: &TenantId, records: &[NeededRecord]) -> Option<KeyRing> {
+        let key = |needed: &NeededRecord| {
+            let key = self.verified(tenant, &needed.record).now_or_never()??;
+            Some((needed.record.clone(), key))
+        };
+        records.iter().map(key).collect::<Option<_>>().map(KeyRing::new)
     }
 
     /// The tenant's current key; makes one when there is none.

@@ -20,7 +20,7 @@ const CALL: Duration = Duration::from_secs(15);
 const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// The configuration with which KMS and STS are called.
-pub(super) fn quiet(config: &SdkConfig) -> SdkConfig {
+pub(crate) fn quiet(config: &SdkConfig) -> SdkConfig {
     let mut timeouts = TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(ATTEMPT).build();
     if let Some(configured) = config.timeout_config() {
         let mut configured = configured.clone();
