@@ -11,6 +11,9 @@ mod crypto;
 mod error;
 mod expression;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod item;
 pub mod keys;
@@ -19,6 +22,8 @@ pub mod schema;
 mod tenant;
 mod tenant_seal;
 pub mod tenants;
+#[cfg(test)]
+mod vectors;
 
 pub use context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};

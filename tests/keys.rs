@@ -10,5 +10,9 @@ mod cache;
 mod conformance;
 #[path = "keys/errors.rs"]
 mod errors;
+#[path = "keys/matrix.rs"]
+mod matrix;
+#[path = "keys/runtimes.rs"]
+mod runtimes;
 #[path = "keys/sessions.rs"]
 mod sessions;
