@@ -1,6 +1,8 @@
 //! What goes wrong while the writers write: one thing after the other, as the seed decides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -23,6 +25,8 @@ pub(crate) struct Suspension {
 pub(crate) struct Injected {
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) suspensions: Vec<Suspension>,
+    /// The calls that met a fault and were not served.
+    failed: Arc<AtomicU64>,
 }
 
 const FAULTS: [&str; 11] = [
@@ -40,6 +44,11 @@ const FAULTS: [&str; 11] = [
 ];
 
 impl Injected {
+    /// How many calls to KMS and STS a fault has failed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     /// Injects faults until `end`, pausing between them. Every fault comes once before one comes again.
     pub(crate) async fn inject(
         &mut self,
@@ -74,16 +83,25 @@ impl Injected {
         (zipf, random): (&Zipf, &mut fastrand::Rng),
     ) -> Outcome<()> {
         let faults = stage.stack.faults();
+        // Counts the calls that a fault fails.
+        let on = |operation: &str, times: usize| {
+            let failed = Arc::clone(&self.failed);
+            let counts = move |_: &_| {
+                failed.fetch_add(1, Ordering::Relaxed);
+                true
+            };
+            faults.on(operation).times(times).when(counts)
+        };
         match fault {
             "KMS throttles" => {
                 for operation in ["GenerateDataKey", "Decrypt"] {
-                    faults.on(operation).times(random.usize(1..20)).fail("ThrottlingException", 400);
+                    on(operation, random.usize(1..20)).fail("ThrottlingException", 400);
                 }
             }
-            "STS throttles" => faults.on("AssumeRole").times(random.usize(1..20)).fail("Throttling", 400),
+            "STS throttles" => on("AssumeRole", random.usize(1..20)).fail("Throttling", 400),
             "KMS and STS fail" => {
                 for operation in ["GenerateDataKey", "Decrypt", "AssumeRole"] {
-                    faults.on(operation).fail("KMSInternalException", 500);
+                    on(operation, usize::MAX).fail("KMSInternalException", 500);
                 }
                 // Sometimes within the grace, sometimes beyond it.
                 sleep(Duration::from_millis(random.u64(1000..8000))).await;
@@ -94,7 +112,7 @@ impl Injected {
                 sleep(Duration::from_secs(2)).await;
                 faults.clear();
             }
-            "KMS and STS drop connections" => faults.on("*").times(random.usize(1..20)).disconnect(),
+            "KMS and STS drop connections" => on("*", random.usize(1..20)).disconnect(),
             "DynamoDB connections are reset" => {
                 for _ in 0..5 {
                     stage.relay.cut();

@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep};
 use chaos::Injected;
 use journal::History;
 use report::{Counted, Report};
-use stage::Stage;
+use stage::{Plan, Stage};
 use verdict::{Sabotage, Verdict};
 use zipf::Zipf;
 
@@ -51,7 +51,7 @@ struct Options {
     /// Prints the report as JSON.
     #[arg(long)]
     json: bool,
-    /// Damages one stored item before the verdict, which must find it.
+    /// Damages something, which the verdict must find.
     #[arg(long)]
     sabotage: Option<Sabotage>,
     #[command(subcommand)]
@@ -121,8 +121,11 @@ async fn judged(
     stage.onboard(tenants, || progress.inc(1)).await?;
     progress.finish_and_clear();
 
-    let mut steady = stage.writer("steady", tenants, seed, journals)?;
-    let respawn = |stage: &Stage| stage.writer("mortal", tenants, !seed, journals);
+    // Less than all tenants' data keys after many lives of the writers, so that some are evicted in the end.
+    let capacity = if sabotage == Some(Sabotage::Cache) { 1 } else { 8 * tenants };
+    let plan = Plan { tenants, capacity };
+    let mut steady = stage.writer("steady", plan, seed, journals)?;
+    let respawn = |stage: &Stage| stage.writer("mortal", plan, !seed, journals);
     let mut mortal = respawn(&stage)?;
     let (progress, samples) = (bar(seconds, "writing")?, Arc::new(Mutex::new(Vec::new())));
     let watching = tokio::spawn(watch(steady.id(), progress.clone(), Arc::clone(&samples)));

@@ -87,12 +87,12 @@ impl Stage {
     }
 
     /// Starts a life of a writer.
-    pub(crate) fn writer(&self, name: &str, tenants: usize, seed: u64, journals: &Path) -> Outcome<Writer> {
+    pub(crate) fn writer(&self, name: &str, plan: Plan, seed: u64, journals: &Path) -> Outcome<Writer> {
         let journal = journals.join(format!("{name}.journal"));
-        let number = |number: u64| number.to_string();
+        let Plan { tenants, capacity } = plan;
         let process = Command::new(std::env::current_exe()?)
             .args(["writer", "--name", name, "--workers", "8"])
-            .args(["--tenants", &tenants.to_string(), "--seed", &number(seed)])
+            .args(["--tenants", &tenants.to_string(), "--capacity", &capacity.to_string(), "--seed", &seed.to_string()])
             .arg("--journal")
             .arg(&journal)
             .env_remove("AWS_PROFILE")
@@ -103,6 +103,14 @@ impl Stage {
             .spawn()?;
         Ok(Writer { process, journal })
     }
+}
+
+/// What all writers do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) tenants: usize,
+    /// How many data keys each may keep.
+    pub(crate) capacity: usize,
 }
 
 /// A process that writes.

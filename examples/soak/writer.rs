@@ -35,15 +35,18 @@ pub(crate) struct Orders {
     pub(crate) seed: u64,
     #[arg(long)]
     pub(crate) workers: usize,
+    /// How many data keys it may keep.
+    #[arg(long)]
+    pub(crate) capacity: u64,
 }
 
 /// Writes until the standard input ends.
 pub(crate) async fn run(orders: Orders) -> Outcome<()> {
-    let Orders { name, journal, tenants, seed, workers } = orders;
+    let Orders { name, journal, tenants, seed, workers, capacity } = orders;
     let (journal, history) = Journal::open(&journal)?;
     let journal = Arc::new(journal);
     let clock = WrongClock::default();
-    let seal = library(&clock, tenants).await?;
+    let seal = library(&clock, capacity).await?;
     let plain = aws_sdk_dynamodb::Client::new(&aws_config::load_defaults(BehaviorVersion::latest()).await);
     let zipf = Arc::new(Zipf::below(tenants));
     let stopping = Arc::new(AtomicBool::new(false));
@@ -77,16 +80,15 @@ pub(crate) async fn run(orders: Orders) -> Outcome<()> {
 }
 
 /// The library over the configuration that the environment names, with short leases, and room for the keys of some tenants only.
-async fn library(clock: &WrongClock, tenants: usize) -> Outcome<TenantSeal> {
+async fn library(clock: &WrongClock, capacity: u64) -> Outcome<TenantSeal> {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(10))
         .operation_timeout(Duration::from_secs(30))
         .build();
     let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
     let config = config.into_builder().time_source(clock.clone()).build();
-    let capacity = u64::try_from(tenants)?;
     let seal = TenantSeal::builder().assume_role(ROLE).record::<Entry>().data_key_capacity(capacity);
-    let seal = seal.data_key_max_age(REVALIDATION + GRACE);
+    let seal = seal.data_key_revalidation(REVALIDATION).outage_grace(GRACE);
     Ok(seal.table_name(TABLE, TABLE).build(&config)?)
 }
 
