@@ -49,7 +49,8 @@ fn fault(root: &Path, claim: &str) -> Option<String> {
 fn is_test(source: &str, name: &str) -> bool {
     let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return false };
     // Between the test before and this one there is a blank line.
-    let attributes: Vec<_> = before.trim_end().lines().rev().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let attributes: Vec<_> =
+        before.trim_end().lines().rev().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let runs = attributes.iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"));
     runs && !attributes.iter().any(|line| line.starts_with("#[ignore"))
 }
