@@ -44,7 +44,7 @@ impl Entry {
         let secret = secret(tenant_id, entry_id, revision);
         let tokens = [("mail".to_owned(), format!("{secret}-mail")), ("chat".to_owned(), format!("{secret}-chat"))];
         // Mostly small, sometimes some KB.
-        let blob = secret.repeat(if revision % 16 == 0 { 64 } else { 2 });
+        let blob = secret.repeat(if revision.is_multiple_of(16) { 64 } else { 2 });
         Self {
             tenant_id: tenant_id.to_owned(),
             entry_id: entry_id.to_owned(),
