@@ -104,7 +104,7 @@ pub fn item(data: &[u8]) {
         rest = after;
     }
     let identity = stored_identity(schema, tenant, &damaged).expect("its key was not touched");
-    let Ok(records) = distinct_records(std::iter::once((schema, &damaged))) else { return };
+    let Ok(records) = distinct_records(std::iter::once(Ok((schema, &damaged)))) else { return };
     // As the cache does: a record of other bytes is served when it passes the check.
     let served = records.into_iter().filter_map(|needed| {
         let record = KeyRecord::decode(&needed.record).ok()?;
