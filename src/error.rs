@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
-use crate::keys::{KeyServiceError, OpeningKeyError};
+use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
 ///
@@ -28,6 +28,9 @@ pub enum Error {
     /// The tenant's data key could not be had. A write that asked for stored values may have happened.
     #[error("no data key: {0}")]
     Key(#[from] KeyServiceError),
+    /// The key table failed. A write that asked for stored values may have happened.
+    #[error("no data key: {0}")]
+    KeyTable(#[from] KeyTableError),
     /// A part of the sealing client was replaced, so nothing goes out or comes back.
     #[error(
         "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
@@ -73,9 +76,13 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service is
-    /// throttled or unavailable. What DynamoDB answered is the SDK's to judge, which has retried it already.
+    /// or the key table is throttled or unavailable. What DynamoDB answered is the SDK's to judge, which has retried it already.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Key(error) if error.is_retryable())
+        match self {
+            Self::Key(error) => error.is_retryable(),
+            Self::KeyTable(error) => error.is_retryable(),
+            _ => false,
+        }
     }
 
     /// Whether a condition of the request did not hold.
@@ -93,7 +100,11 @@ impl Error {
     ///
     /// Not so for what looks like an operator's doing: an index that does not project the header, an alias that was re-pointed.
     pub fn is_integrity(&self) -> bool {
-        matches!(self, Self::Open(error) if error.is_integrity())
+        match self {
+            Self::Open(error) => error.is_integrity(),
+            Self::KeyTable(error) => error.is_integrity(),
+            _ => false,
+        }
     }
 }
 
@@ -111,7 +122,16 @@ impl From<OpeningKeyError> for Error {
     fn from(error: OpeningKeyError) -> Self {
         match error {
             OpeningKeyError::Open(error) => Self::Open(error),
-            OpeningKeyError::Key(error) => Self::Key(error),
+            OpeningKeyError::Key(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Service(error) => Self::Key(error),
+            KeyError::Table(error) => Self::KeyTable(error),
         }
     }
 }

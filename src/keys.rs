@@ -11,9 +11,12 @@ mod kms;
 mod memory;
 mod policy;
 mod service;
+mod table;
 
-pub(crate) use cache::{DataKeys, DataKeysConfig, OpeningKeyError};
+pub(crate) use cache::{DataKeys, DataKeysConfig, KeyError, OpeningKeyError};
 pub use kms::KmsKeyService;
 pub use memory::InMemoryKeyService;
 pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Tenancy};
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
+pub(crate) use table::SharedKeys;
+pub use table::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};

@@ -5,6 +5,7 @@
 
 mod table;
 
+pub(crate) use table::RecordPlace;
 pub use table::{InvalidSchema, InvalidTenantTemplate, Protection, TableSchema, TableSchemaBuilder, TenantTemplate};
 
 /// A type whose sensitive attributes are marked: implemented by `#[derive(Record)]`.

@@ -263,14 +263,14 @@ impl ResolveAuthScheme for Seal {
         AuthSchemeOptionsFuture::new(async move {
             if let Some(pending) = config.load::<Pending>() {
                 let needed = match &pending.state().items {
-                    Some(items) if items.operation.seals() && items.key.is_none() => {
-                        Some(items.operation.token().map(str::to_owned))
+                    Some(items) if items.key.is_none() => {
+                        items.operation.seals().map(|place| (place, items.operation.token().map(str::to_owned)))
                     }
                     _ => None,
                 };
-                if let Some(token) = needed {
+                if let Some((place, token)) = needed {
                     let Binding { tenant, keys, .. } = &*self.0;
-                    let key = keys.sealing_key(tenant, token.as_deref()).await.map_err(Error::from)?;
+                    let key = keys.sealing_key(tenant, token.as_deref(), place).await.map_err(Error::from)?;
                     if let Some(items) = &mut pending.state().items {
                         items.key = Some(key);
                     }

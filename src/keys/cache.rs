@@ -18,11 +18,13 @@ use moka::policy::EvictionPolicy;
 use sha2::{Digest, Sha256};
 
 use super::evictions::Evictions;
+use super::table::{KeyTableError, Pointed, SharedKeys};
 use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
-use crate::context::{EncryptionContext, StaticPairs};
+use crate::context::{EncryptionContext, Period, StaticPairs};
 use crate::crypto::KeyId;
-use crate::format::KeyRecord;
-use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, Serves, UnwrappedKey};
+use crate::format::{KeyRecord, StoredKey};
+use crate::item::{KeyRing, NeededKey, OpenError, OpenFault, Serves, UnwrappedKey};
+use crate::schema::RecordPlace;
 use crate::tenant::TenantId;
 
 /// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
@@ -34,6 +36,9 @@ const PINNED: Duration = Duration::from_secs(600);
 
 /// How long what a flight brought is kept beside `unwrapped`: as good as not at all.
 const FLIGHT: Duration = Duration::from_millis(1);
+
+/// In how many rounds a process comes to an agreement with its fleet.
+const ROUNDS: usize = 3;
 
 /// How long a record that did not open is refused without asking KMS again.
 const REFUSED: Duration = Duration::from_secs(60);
@@ -48,6 +53,8 @@ const REVOKED: Duration = Duration::from_secs(1);
 pub(crate) struct DataKeysConfig {
     pub(crate) service: Arc<dyn KeyService>,
     pub(crate) time: SharedTimeSource,
+    /// The fleet's keys, when it shares them.
+    pub(crate) shared: Option<SharedKeys>,
     /// The pairs of new records, then those of former ones that still open.
     pub(crate) contexts: Vec<StaticPairs>,
     pub(crate) capacity: u64,
@@ -61,6 +68,7 @@ pub(crate) struct DataKeysConfig {
 pub(crate) struct DataKeys {
     service: Arc<dyn KeyService>,
     time: SharedTimeSource,
+    shared: Option<SharedKeys>,
     contexts: Vec<StaticPairs>,
     rotation: Duration,
     max_age: Duration,
@@ -68,6 +76,8 @@ pub(crate) struct DataKeys {
     current: Cache<TenantId, Current>,
     /// The same, by the caller's idempotency token.
     pinned: Cache<(TenantId, String), Current>,
+    /// One agreement with the fleet per tenant; what it brings moves to `current`.
+    agreements: Cache<TenantId, Current>,
     unwrapped: Cache<Slot, Leased>,
     /// One flight per record; what arrives moves to `unwrapped`, or to `refused`.
     flights: Cache<(Slot, [u8; 32]), Leased>,
@@ -98,14 +108,17 @@ struct Leased {
 struct Current {
     leased: Leased,
     rotates: Instant,
+    /// During which the fleet seals with it: the wall clock counts as well.
+    period: Option<Period>,
 }
 
 /// A record that was read and may be asked for.
 struct Wanted {
     attribute: String,
+    named: StoredKey<Box<[u8]>>,
     slot: Slot,
     record: KeyRecord,
-    stored: Box<[u8]>,
+    stored: Arc<[u8]>,
 }
 
 impl DataKeys {
@@ -113,7 +126,7 @@ impl DataKeys {
     const CURRENT: usize = 0;
 
     pub(crate) fn new(config: DataKeysConfig) -> Self {
-        let DataKeysConfig { service, time, contexts, capacity, rotation, max_age } = config;
+        let DataKeysConfig { service, time, shared, contexts, capacity, rotation, max_age } = config;
         fn bounded<K, V>(capacity: u64) -> CacheBuilder<K, V, Cache<K, V>>
         where
             K: Hash + Eq + Send + Sync + 'static,
@@ -124,11 +137,13 @@ impl DataKeys {
         Self {
             service,
             time,
+            shared,
             contexts,
             rotation,
             max_age,
             current: bounded(capacity).eviction_policy(EvictionPolicy::lru()).expire_after(UntilItRotates).build(),
             pinned: bounded(capacity).eviction_policy(EvictionPolicy::lru()).time_to_live(PINNED).build(),
+            agreements: bounded(capacity).time_to_live(FLIGHT).build(),
             unwrapped: bounded(capacity).time_to_live(max_age).build(),
             flights: bounded(capacity).time_to_live(FLIGHT).build(),
             revoked: bounded(capacity).time_to_live(REVOKED).build(),
@@ -137,17 +152,22 @@ impl DataKeys {
         }
     }
 
-    /// The key under which the tenant's new items are sealed; with an idempotency `token`, the one that was current when the token
-    /// was first seen, for [`PINNED`].
+    /// The key under which the tenant's new items are sealed whose key record lies in `place`; with an idempotency `token`, the one
+    /// that was current when the token was first seen, for [`PINNED`].
     pub(crate) async fn sealing_key(
         &self,
         tenant: &TenantId,
         token: Option<&str>,
-    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+        place: RecordPlace,
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        if let (RecordPlace::KeyTable, Some(shared)) = (place, &self.shared) {
+            shared.ensure_recoverable().await?;
+        }
         let current = match token {
-            None => self.current(tenant).await?,
+            None => self.current(tenant, place).await?,
             Some(token) => {
-                let pinned = self.pinned.try_get_with((tenant.clone(), token.to_owned()), self.current(tenant)).await;
+                let pinned =
+                    self.pinned.try_get_with((tenant.clone(), token.to_owned()), self.current(tenant, place)).await;
                 pinned.map_err(unshared)?
             }
         };
@@ -173,66 +193,139 @@ impl DataKeys {
                 if let Some(token) = token {
                     self.pinned.invalidate(&(tenant.clone(), token.to_owned())).await;
                 }
-                Ok(self.current(tenant).await?.leased.key)
+                Ok(self.current(tenant, place).await?.leased.key)
             }
         }
     }
 
     /// The tenant's current key; makes one when there is none.
-    async fn current(&self, tenant: &TenantId) -> Result<Current, KeyServiceError> {
+    async fn current(&self, tenant: &TenantId, place: RecordPlace) -> Result<Current, KeyError> {
         if let Some(current) = self.current.get(tenant).await {
-            return Ok(current);
+            if !current.period.is_none_or(|period| period.left(self.time.now()).is_some()) {
+                self.current.invalidate(tenant).await;
+            } else if current.leased.key.is_at(place) {
+                return Ok(current);
+            }
         }
-        self.current.try_get_with_by_ref(tenant, self.generate(tenant)).await.map_err(unshared)
+        match (place, &self.shared) {
+            (RecordPlace::KeyTable, Some(shared)) => {
+                let agreed = self.agreed(shared, tenant).await?;
+                self.current.insert(tenant.clone(), agreed.clone()).await;
+                Ok(agreed)
+            }
+            _ => self.current.try_get_with_by_ref(tenant, self.make(tenant)).await.map_err(unshared),
+        }
     }
 
-    async fn generate(&self, tenant: &TenantId) -> Result<Current, KeyServiceError> {
+    /// The fleet's key; while the key table fails, one that this process alone seals with.
+    async fn make(&self, tenant: &TenantId) -> Result<Current, KeyError> {
+        if let Some(shared) = &self.shared {
+            match self.agreed(shared, tenant).await {
+                Err(KeyError::Table(error)) if !error.is_integrity() => {
+                    tracing::warn!(tenant = tenant.as_str(), %error, "sealing with a data key of this process alone");
+                }
+                agreed => return agreed,
+            }
+        }
+        let begun = Instant::now();
+        let leased = self.generate(tenant, &self.context(tenant)).await?;
+        let slot = self.slot(tenant, Self::CURRENT, leased.key.record().key_id);
+        self.unwrapped.insert(slot, leased.clone()).await;
+        // The key table is tried again when the lease ends.
+        let lasts = if self.shared.is_some() { self.rotation.min(self.max_age) } else { self.rotation };
+        Ok(Current { leased, rotates: begun + lasts, period: None })
+    }
+
+    async fn agreed(&self, shared: &SharedKeys, tenant: &TenantId) -> Result<Current, KeyError> {
+        self.agreements.try_get_with_by_ref(tenant, self.agree(shared, tenant)).await.map_err(unshared)
+    }
+
+    /// Finds out which key the fleet seals with in this period; makes it when there is none.
+    async fn agree(&self, shared: &SharedKeys, tenant: &TenantId) -> Result<Current, KeyError> {
+        let (begun, now) = (Instant::now(), self.time.now());
+        let period = Period::at(now, self.rotation).ok_or_else(|| shared.unsettled())?;
+        let rotates = begun + period.left(now).unwrap_or_default();
+        let context = self.context(tenant);
+        let pointer = shared.pointer(tenant, &context, period);
+        let mut pointed = shared.pointed(&pointer).await?;
+        for _ in 0..ROUNDS {
+            if let Some(Pointed { record, stored }) = &pointed {
+                let slot = self.slot(tenant, Self::CURRENT, record.key_id);
+                match self.unwrap(slot, record, stored).await {
+                    Ok(leased) => {
+                        leased.key.mark_in_key_table();
+                        return Ok(Current { leased, rotates, period: Some(period) });
+                    }
+                    // The alias was re-pointed: new items need a key of the new KEK, and so does the fleet.
+                    Err(Unwrapping::Refused(OpenFault::OtherKek)) => {}
+                    Err(Unwrapping::Refused(_)) => return Err(shared.forged(tenant).into()),
+                    Err(Unwrapping::Failed(error)) => return Err(error.into()),
+                }
+            }
+            let leased = self.generate(tenant, &context.in_period(period)).await?;
+            let key = &leased.key;
+            pointed = shared.point(&pointer, key.record().key_id, key.stored_record(), pointed.as_ref()).await?;
+            if pointed.is_none() {
+                key.mark_in_key_table();
+                let slot = self.slot(tenant, Self::CURRENT, key.record().key_id);
+                self.unwrapped.insert(slot, leased.clone()).await;
+                return Ok(Current { leased, rotates, period: Some(period) });
+            }
+        }
+        Err(shared.unsettled().into())
+    }
+
+    /// The context of new records, without a period.
+    fn context(&self, tenant: &TenantId) -> EncryptionContext {
+        EncryptionContext::new(tenant, &self.contexts[Self::CURRENT])
+    }
+
+    /// Has KMS make a data key.
+    async fn generate(&self, tenant: &TenantId, context: &EncryptionContext) -> Result<Leased, KeyServiceError> {
         let begun = Instant::now();
         self.not_just_revoked(tenant).await?;
-        let context = EncryptionContext::new(tenant, &self.contexts[Self::CURRENT]);
-        let made = match self.service.generate_data_key(tenant, &context).await {
+        let made = match self.service.generate_data_key(tenant, context).await {
             Ok(made) => made,
             Err(error) => return Err(self.evicted_if_revoked(error).await),
         };
-        let key = UnwrappedKey::generated(&made.data_key, self.now(), &context, made.kek, made.wrapped);
-        let leased = Leased { key: Arc::new(key), begun, until: begun + self.max_age };
-        let slot = self.slot(tenant, Self::CURRENT, leased.key.record().key_id);
-        self.unwrapped.insert(slot, leased.clone()).await;
-        Ok(Current { leased, rotates: begun + self.rotation })
+        let key = UnwrappedKey::generated(&made.data_key, self.now(), context, made.kek, made.wrapped);
+        Ok(Leased { key: Arc::new(key), begun, until: begun + self.max_age })
     }
 
     /// A current key whose lease has ended, asked for again; none when KMS does not take it for the tenant's any more, as after the
     /// alias was re-pointed: then new items need a new key.
-    async fn renewed(&self, tenant: &TenantId, current: &Current) -> Result<Option<Leased>, KeyServiceError> {
+    async fn renewed(&self, tenant: &TenantId, current: &Current) -> Result<Option<Leased>, KeyError> {
         let key = &current.leased.key;
         let slot = self.slot(tenant, Self::CURRENT, key.record().key_id);
         match self.unwrap(slot, key.record(), key.stored_record()).await {
             Ok(leased) => Ok(Some(leased)),
             Err(Unwrapping::Refused(_)) => Ok(None),
-            Err(Unwrapping::Failed(error)) => Err(error),
+            Err(Unwrapping::Failed(error)) => Err(error.into()),
         }
     }
 
-    /// The keys that open items relying on these stored records, each asked for once and all at the same time.
+    /// The keys that open items which name them so, each asked for once and all at the same time.
     pub(crate) async fn opening_keys(
         &self,
         tenant: &TenantId,
-        records: Vec<NeededRecord>,
+        needed: Vec<NeededKey>,
     ) -> Result<KeyRing, OpeningKeyError> {
-        let (mut keys, mut wanted) = (Vec::with_capacity(records.len()), Vec::new());
-        for needed in records {
-            match self.verified(tenant, &needed.record).await {
-                Some(key) => keys.push((needed.record, key)),
-                // All contexts are compared before the first call to KMS.
-                None => wanted.push(self.wanted(tenant, needed)?),
+        let (mut keys, mut missing) = (Vec::with_capacity(needed.len()), Vec::new());
+        for needed in needed {
+            match self.verified(tenant, needed.stored.as_ref()).await {
+                Some(key) => keys.push((needed.stored, key)),
+                None => missing.push(needed),
             }
         }
+        // All contexts are compared before the first call to KMS.
+        let resolved = stream::iter(missing).map(|needed| self.wanted(tenant, needed));
+        let wanted = resolved.buffer_unordered(CONCURRENT_UNWRAPS).try_collect::<Vec<_>>().await?;
         let asked = stream::iter(wanted)
-            .map(|Wanted { attribute, slot, record, stored }| async move {
+            .map(|Wanted { attribute, named, slot, record, stored }| async move {
                 match self.unwrap(slot, &record, &stored).await {
-                    Ok(leased) => Ok((stored, leased.key)),
+                    Ok(leased) => Ok((named, leased.key)),
                     Err(Unwrapping::Refused(fault)) => Err(OpenError::attribute(&attribute, fault).into()),
-                    Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error)),
+                    Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error.into())),
                 }
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
@@ -242,31 +335,54 @@ impl DataKeys {
         Ok(KeyRing::new(keys))
     }
 
-    /// The key in the cache whose record has these very bytes: they were verified when it came there.
-    async fn verified(&self, tenant: &TenantId, stored: &[u8]) -> Option<Arc<UnwrappedKey>> {
-        let key_id = KeyRecord::claimed_key_id(stored)?;
+    /// The key in the cache that is named so: by the very bytes of its record, which were verified when it came there, or by its id,
+    /// which commits to it.
+    async fn verified(&self, tenant: &TenantId, named: StoredKey<&[u8]>) -> Option<Arc<UnwrappedKey>> {
+        let key_id = match named {
+            StoredKey::Record(stored) => KeyRecord::claimed_key_id(stored)?,
+            // What was switched off opens nothing, as after a restart.
+            StoredKey::Reference(key_id) => self.shared.is_some().then_some(key_id)?,
+        };
         for context in 0..self.contexts.len() {
             let leased = self.leased(&self.slot(tenant, context, key_id)).await;
-            if let Some(key) = leased.map(|leased| leased.key).filter(|key| key.stored_record() == stored) {
+            let names = |key: &Arc<UnwrappedKey>| match named {
+                StoredKey::Record(stored) => key.stored_record() == stored,
+                StoredKey::Reference(_) => true,
+            };
+            if let Some(key) = leased.map(|leased| leased.key).filter(names) {
                 return Some(key);
             }
         }
         None
     }
 
-    /// Reads a stored record and finds out which configured context it was made for.
-    fn wanted(&self, tenant: &TenantId, needed: NeededRecord) -> Result<Wanted, OpenError> {
-        let NeededRecord { attribute, record: stored } = needed;
-        let record = KeyRecord::decode(&stored).map_err(|fault| OpenError::attribute(&attribute, fault))?;
+    /// Reads the record of a key, from the key table where it lies there, and finds out which configured context it was made for.
+    async fn wanted(&self, tenant: &TenantId, needed: NeededKey) -> Result<Wanted, OpeningKeyError> {
+        let NeededKey { attribute, stored: named } = needed;
+        let faulty = |fault: OpenFault| OpenError::attribute(&attribute, fault);
+        let stored: Arc<[u8]> = match &named {
+            StoredKey::Record(stored) => Arc::from(&**stored),
+            StoredKey::Reference(key_id) => {
+                let shared = self.shared.as_ref().ok_or_else(|| faulty(OpenFault::NoKeyTable))?;
+                let record = shared.record(tenant, *key_id).await.map_err(KeyError::from)?;
+                record.ok_or_else(|| faulty(OpenFault::UnknownKey))?
+            }
+        };
+        let record = KeyRecord::decode(&stored).map_err(|fault| faulty(fault.into()))?;
+        if matches!(named, StoredKey::Reference(key_id) if key_id != record.key_id) {
+            return Err(faulty(OpenFault::ForgedRecord).into());
+        }
         match self.configured_context(tenant, &record) {
-            Some(context) => Ok(Wanted { slot: self.slot(tenant, context, record.key_id), attribute, record, stored }),
-            None => Err(OpenError::attribute(&attribute, OpenFault::ForeignContext)),
+            Some(context) => {
+                Ok(Wanted { slot: self.slot(tenant, context, record.key_id), attribute, named, record, stored })
+            }
+            None => Err(faulty(OpenFault::ForeignContext).into()),
         }
     }
 
-    /// Which of the configured contexts, if any, a record was made for.
+    /// Which of the configured contexts, if any, a record was made for, in whatever period.
     fn configured_context(&self, tenant: &TenantId, record: &KeyRecord) -> Option<usize> {
-        let bytes = |pairs| KeyRecord::context_bytes(&EncryptionContext::new(tenant, pairs));
+        let bytes = |pairs| KeyRecord::context_bytes(&in_period_of(record, EncryptionContext::new(tenant, pairs)));
         self.contexts.iter().position(|pairs| *record.context() == *bytes(pairs))
     }
 
@@ -356,6 +472,7 @@ impl DataKeys {
         let begun = Instant::now();
         self.not_just_revoked(&slot.tenant).await.map_err(Unwrapping::Failed)?;
         let context = EncryptionContext::new(&slot.tenant, &self.contexts[slot.context]);
+        let context = in_period_of(record, context);
         let asked = self.service.unwrap_data_key(&slot.tenant, &context, &record.kek, &record.wrapped);
         let answer = match asked.await {
             Ok(answer) => answer,
@@ -386,8 +503,16 @@ impl DataKeys {
     }
 }
 
+/// A context with the period that a record names: before any other use the two are compared.
+fn in_period_of(record: &KeyRecord, context: EncryptionContext) -> EncryptionContext {
+    match record.period() {
+        Some(period) => context.in_period(period),
+        None => context,
+    }
+}
+
 /// An error that several callers waited for.
-fn unshared(error: Arc<KeyServiceError>) -> KeyServiceError {
+fn unshared(error: Arc<KeyError>) -> KeyError {
     (*error).clone()
 }
 
@@ -424,7 +549,16 @@ pub(crate) enum OpeningKeyError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
-    Key(#[from] KeyServiceError),
+    Key(#[from] KeyError),
+}
+
+/// Why a data key could not be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error(transparent)]
+    Service(#[from] KeyServiceError),
+    #[error(transparent)]
+    Table(#[from] KeyTableError),
 }
 
 /// Says nothing of what is in the caches: a tenant's `Debug` must not name another.

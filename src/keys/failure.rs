@@ -52,20 +52,20 @@ where
 }
 
 /// Whether the caller's own credentials could not be had: they are fetched where requests are dispatched.
-fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+pub(super) fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|error| error.is::<CredentialsError>())
 }
 
 /// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
-struct ServiceFailure {
+pub(super) struct ServiceFailure {
     said: String,
     request_id: Option<String>,
 }
 
 impl ServiceFailure {
-    fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
+    pub(super) fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
         let said = match (error, error.code()) {
             (SdkError::ServiceError(_), code) => {
                 format!(

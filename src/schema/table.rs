@@ -17,6 +17,17 @@ pub struct TableSchema {
     sort_key: Option<String>,
     tenant: TenantTemplate,
     attributes: BTreeMap<String, Protection>,
+    record_place: RecordPlace,
+}
+
+/// Where the key record lies of what is sealed for a table. Decided where the table is deployed, not by its records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RecordPlace {
+    /// In the item, which opens by itself.
+    #[default]
+    Item,
+    /// More demanding: in the key table, to which the item refers: a compact table.
+    KeyTable,
 }
 
 /// What happens to an attribute.
@@ -98,6 +109,14 @@ impl TableSchema {
         self.attributes.get(attribute).copied()
     }
 
+    pub(crate) fn record_place(&self) -> RecordPlace {
+        self.record_place
+    }
+
+    pub(crate) fn set_record_place(&mut self, place: RecordPlace) {
+        self.record_place = place;
+    }
+
     /// Each attribute and what it is, by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, Protection)> {
         self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))
@@ -105,7 +124,7 @@ impl TableSchema {
 
     /// Adds what another record type in the same table declares.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
-        let Self { name, partition_key, sort_key, tenant, attributes } = other;
+        let Self { name, partition_key, sort_key, tenant, attributes, record_place: _ } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
             return Err(InvalidSchema::KeysDisagree { table: name });
         }
@@ -180,7 +199,7 @@ impl TableSchemaBuilder {
                 return Err(InvalidSchema::Repeated { table: name, attribute });
             }
         }
-        Ok(TableSchema { name, partition_key, sort_key, tenant, attributes: all })
+        Ok(TableSchema { name, partition_key, sort_key, tenant, attributes: all, record_place: RecordPlace::default() })
     }
 }
 
