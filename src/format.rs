@@ -19,7 +19,7 @@ pub use kek::{InvalidKeyArn, KeyArn};
 pub use number::InvalidNumber;
 pub(crate) use number::Number;
 pub(crate) use record::KeyRecord;
-pub(crate) use stored_key::StoredKey;
+pub(crate) use stored_key::{OwnedStoredKey, StoredKey};
 pub use value::InvalidValue;
 pub(crate) use value::{decode_value, encode_value, encoded_len};
 

@@ -13,6 +13,9 @@ pub(crate) enum StoredKey<B> {
     Reference(KeyId),
 }
 
+/// The same by itself.
+pub(crate) type OwnedStoredKey = StoredKey<Box<[u8]>>;
+
 impl<'a> StoredKey<&'a [u8]> {
     /// The first byte of a header that is a reference; key records never have this version.
     const REFERENCE: u8 = 0x02;
@@ -39,7 +42,7 @@ impl<'a> StoredKey<&'a [u8]> {
         }
     }
 
-    pub(crate) fn to_owned(self) -> StoredKey<Box<[u8]>> {
+    pub(crate) fn to_owned(self) -> OwnedStoredKey {
         match self {
             Self::Record(record) => StoredKey::Record(record.into()),
             Self::Reference(key_id) => StoredKey::Reference(key_id),
@@ -47,7 +50,7 @@ impl<'a> StoredKey<&'a [u8]> {
     }
 }
 
-impl StoredKey<Box<[u8]>> {
+impl OwnedStoredKey {
     pub(crate) fn as_ref(&self) -> StoredKey<&[u8]> {
         match self {
             Self::Record(record) => StoredKey::Record(record),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::SealError;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
-use crate::format::{Identity, KeyArn, KeyRecord, StoredKey};
+use crate::format::{Identity, KeyArn, KeyRecord, OwnedStoredKey, StoredKey};
 use crate::schema::RecordPlace;
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
@@ -112,11 +112,11 @@ pub(crate) enum Serves {
 
 /// The data keys that some items need, by how the items name them: usually one or two.
 #[derive(Debug, Default)]
-pub(crate) struct KeyRing(Vec<(StoredKey<Box<[u8]>>, Arc<UnwrappedKey>)>);
+pub(crate) struct KeyRing(Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>);
 
 impl KeyRing {
     /// A ring of these keys.
-    pub(crate) fn new(mut keys: Vec<(StoredKey<Box<[u8]>>, Arc<UnwrappedKey>)>) -> Self {
+    pub(crate) fn new(mut keys: Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>) -> Self {
         keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Self(keys)
     }

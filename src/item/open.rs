@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, KeyRing, PrimaryKeyError, UnwrappedKey, identity};
 use crate::crypto::{ItemKey, TAG_LEN};
-use crate::format::{FormatError, HEADER, Identity, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, decode_value};
+use crate::format::{
+    FormatError, HEADER, Identity, OwnedStoredKey, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, decode_value,
+};
 use crate::schema::{Protection, TableSchema};
 use crate::tenant::TenantId;
 
@@ -95,7 +97,7 @@ impl OpenError {
 #[derive(Debug)]
 pub(crate) struct NeededKey {
     pub(crate) attribute: String,
-    pub(crate) stored: StoredKey<Box<[u8]>>,
+    pub(crate) stored: OwnedStoredKey,
 }
 
 /// The distinct keys that these items rely on, each item given with its table.

@@ -22,7 +22,7 @@ use super::table::{KeyTableError, Pointed, SharedKeys};
 use super::{KeyService, KeyServiceError, KeyServiceErrorKind};
 use crate::context::{EncryptionContext, Period, StaticPairs};
 use crate::crypto::KeyId;
-use crate::format::{KeyRecord, StoredKey};
+use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::item::{KeyRing, NeededKey, OpenError, OpenFault, Serves, UnwrappedKey};
 use crate::schema::RecordPlace;
 use crate::tenant::TenantId;
@@ -115,7 +115,7 @@ struct Current {
 /// A record that was read and may be asked for.
 struct Wanted {
     attribute: String,
-    named: StoredKey<Box<[u8]>>,
+    named: OwnedStoredKey,
     slot: Slot,
     record: KeyRecord,
     stored: Arc<[u8]>,
@@ -201,7 +201,7 @@ impl DataKeys {
     /// The tenant's current key; makes one when there is none.
     async fn current(&self, tenant: &TenantId, place: RecordPlace) -> Result<Current, KeyError> {
         if let Some(current) = self.current.get(tenant).await {
-            if !current.period.is_none_or(|period| period.left(self.time.now()).is_some()) {
+            if current.period.is_some_and(|period| period.left(self.time.now()).is_none()) {
                 self.current.invalidate(tenant).await;
             } else if current.leased.key.is_at(place) {
                 return Ok(current);
@@ -237,7 +237,9 @@ impl DataKeys {
     }
 
     async fn agreed(&self, shared: &SharedKeys, tenant: &TenantId) -> Result<Current, KeyError> {
-        self.agreements.try_get_with_by_ref(tenant, self.agree(shared, tenant)).await.map_err(unshared)
+        let agreed = self.agreements.try_get_with_by_ref(tenant, self.agree(shared, tenant)).await;
+        self.agreements.invalidate(tenant).await;
+        agreed.map_err(unshared)
     }
 
     /// Finds out which key the fleet seals with in this period; makes it when there is none.
@@ -456,6 +458,7 @@ impl DataKeys {
         self.pinned.run_pending_tasks().await;
         self.unwrapped.run_pending_tasks().await;
         self.flights.run_pending_tasks().await;
+        self.agreements.run_pending_tasks().await;
     }
 
     /// Whether a key may be used: its lease has not ended, and it was asked for after the tenant's latest eviction.
