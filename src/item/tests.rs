@@ -9,6 +9,7 @@ use super::*;
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::{DataKey, OsRandom, WrappedKey};
 use crate::format::{FormatError, HEADER, KeyArn, StoredKey};
+use crate::schema::RecordPlace;
 
 fn seal(
     schema: &TableSchema,
@@ -367,5 +368,24 @@ fn the_example_of_the_specification() {
     assert_eq!(
         hex(updated[0].as_b().unwrap().as_ref()),
         format!("120059{record}a0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc6a7ce05b0dd43d7546a37c1bd7376fd86")
+    );
+
+    let mut compact = schema;
+    compact.set_record_place(RecordPlace::KeyTable);
+    assert_eq!(seal_values(&compact, &key, &identity, nonces, &[("a", &s("hello"))]), Err(SealError::NotInKeyTable));
+    assert_eq!(
+        seal(&compact, &tenant("acme"), &key, nonces, item.clone()).unwrap_err(),
+        SealError::NotInKeyTable,
+        "nothing refers to a record that is nowhere"
+    );
+    key.mark_in_key_table();
+    let mut referring = seal(&compact, &tenant("acme"), &key, nonces, item).unwrap();
+    let header = referring.insert(HEADER.to_owned(), sealed[HEADER].clone()).unwrap();
+    assert_eq!(hex(header.as_b().unwrap().as_ref()), "02a34f390b33903c1ec7bb93470438395a");
+    assert_eq!(referring, sealed, "but for the header");
+    let updated = seal_values(&compact, &key, &identity, nonces, &[("a", &s("hello"))]).unwrap();
+    assert_eq!(
+        hex(updated[0].as_b().unwrap().as_ref()),
+        "13a34f390b33903c1ec7bb93470438395aa0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc6718b291d23d6e22a853cc80c354f5757"
     );
 }
