@@ -61,6 +61,28 @@ async fn twenty_processes_that_start_at_once_seal_under_one_data_key() {
 }
 
 #[tokio::test]
+async fn reading_costs_one_unwrap_a_period_and_not_a_process() {
+    const PROCESSES: u64 = 20;
+    let world = World::with_key_table(&["acme"]).await;
+    // GenerateDataKey and Decrypt to start, Decrypt to read what all have written.
+    for (sharing, starting, reading) in [(false, (PROCESSES, 0), PROCESSES), (true, (1, PROCESSES - 1), 1)] {
+        let process = || match sharing {
+            true => world.sharing().build(&world.app).unwrap(),
+            false => world.seal(),
+        };
+        world.stack.calls().reset();
+        let mut items = Vec::new();
+        for _ in 0..PROCESSES {
+            items.push(sealed(&process(), "c-1").await);
+        }
+        assert_eq!(counts(&world), starting);
+        world.stack.calls().reset();
+        process().tenant(&id("acme")).open_all("crm", items).await.unwrap();
+        assert_eq!(counts(&world), (0, reading));
+    }
+}
+
+#[tokio::test]
 async fn one_process_shares_one_agreement_and_asks_the_table_once() {
     let world = World::with_key_table(&["acme"]).await;
     let wire = Wire::open();
