@@ -1,19 +1,39 @@
-//! A tenant's client beside the plain client, on the same local server, in one run: `cargo bench --bench client`.
+//! A tenant's client beside plain ones, on one local server, in one run: `cargo bench --bench client`.
 //!
-//! Both take turns in short rounds, so that a noisy machine disturbs both alike. The item has 1 KiB, three of its five attributes
-//! encrypted; the data key is warm. The server runs in the same process, so a round includes its work, the same for both.
+//! The item has 1 KiB, three of its five attributes encrypted; the data key is warm. Three clients take turns in short rounds, so that a
+//! noisy machine disturbs all alike:
+//!
+//! - `plain`: a plain client and the plain item. What an application without encryption does, and what the ratio is to.
+//! - `bytes`: a plain client and an item of the stored size (the sealed item itself, as opaque bytes). What the bytes alone cost, at the
+//!   client and at the server: no client can seal and be faster.
+//! - `sealed`: the tenant's client.
+//!
+//! The server runs in a process of its own. CPU is that of this process, for one operation, on all threads (Linux only).
+//! The last line is what the primitives alone take.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark")]
 
+#[path = "common/floor.rs"]
+mod floor;
+
 use std::collections::HashMap;
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use floor::Floor;
 use futures_util::{StreamExt, stream};
-use std::sync::Arc;
 use tenantseal::keys::InMemoryKeyService;
 use tenantseal::schema::TableSchema;
 use tenantseal::{TenantId, TenantSeal};
@@ -21,7 +41,14 @@ use tenantseal_local::Stack;
 
 const TABLE: &str = "bench";
 const ITEMS: usize = 100;
+const SECRETS: [&str; 3] = ["secret0", "secret1", "secret2"];
+const LENGTH: usize = 330;
+/// Each client has a turn in each; the first only warms up.
 const ROUNDS: usize = 12;
+/// Set for the process that is the server.
+const SERVER: &str = "TENANTSEAL_BENCH_SERVER";
+
+type Item = HashMap<String, AttributeValue>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Operation {
@@ -31,30 +58,25 @@ enum Operation {
     QueryPage,
 }
 
+/// One of those that are compared, and what it writes.
+struct Contestant {
+    name: &'static str,
+    client: Client,
+    /// The values of a put, and the value of an update.
+    values: Vec<AttributeValue>,
+    update: AttributeValue,
+    /// What a stored item has beside keys and values.
+    header: Option<AttributeValue>,
+}
+
 #[tokio::main]
 async fn main() {
-    let stack = Stack::start().await.unwrap();
-    let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
-    let key = stack.account("222222222222").unwrap().user("bench").permission(everything).create().unwrap();
-    let aws = stack.sdk_config(&key);
-    let plain = Client::new(&aws);
-    create_table(&plain).await;
-    let schema = TableSchema::builder(TABLE).partition_key("pk", "{tenant}").sort_key("sk");
-    let schema = (0..3).fold(schema, |schema, at| schema.encrypt(format!("secret{at}")));
-    let seal = TenantSeal::builder()
-        .key_service(Arc::new(InMemoryKeyService::new()))
-        .table(schema.build().unwrap())
-        .build(&aws)
-        .unwrap();
-    let sealing = seal.tenant(&TenantId::parse("sealed").unwrap()).dynamodb();
-    let clients = [("plain", plain), ("sealed", sealing)];
-    for (tenant, client) in &clients {
-        for at in 0..ITEMS {
-            run(client, tenant, Operation::Put, at).await;
-        }
+    if env::var_os(SERVER).is_some() {
+        return serve().await;
     }
-
-    println!("operation    in flight   plain op/s  sealed op/s   ratio   p50 plain  p50 sealed   difference");
+    let (server, aws) = connect();
+    let contestants = contestants(&aws).await;
+    println!("operation  in flight  client       op/s  ratio   p50 µs  difference  CPU µs/op  ratio");
     for (name, operation, count) in [
         ("put", Operation::Put, 400),
         ("get", Operation::Get, 400),
@@ -62,70 +84,184 @@ async fn main() {
         ("query 100", Operation::QueryPage, 40),
     ] {
         for in_flight in [1, 8, 64] {
-            let mut measured = [(Duration::ZERO, Vec::new()), (Duration::ZERO, Vec::new())];
-            for round in 0..ROUNDS {
-                for turn in 0..2 {
-                    let at = (turn + round) % 2;
-                    let (tenant, client) = &clients[at];
+            report(name, in_flight, &contestants, &measure(&contestants, operation, count, in_flight).await);
+        }
+    }
+    let open = Floor::time_to_open(SECRETS.len(), LENGTH).as_secs_f64() * 1e6;
+    println!("the primitives alone: {open:.1} µs to open one item, {:.0} µs for a page", open * ITEMS as f64);
+    drop(server);
+}
+
+/// What one contestant did.
+#[derive(Default)]
+struct Measured {
+    took: Duration,
+    cpu: Option<Duration>,
+    times: Vec<Duration>,
+}
+
+async fn measure(all: &[Contestant], operation: Operation, count: usize, in_flight: usize) -> Vec<Measured> {
+    let mut measured: Vec<_> = all.iter().map(|_| Measured::default()).collect();
+    for round in 0..ROUNDS {
+        for turn in 0..all.len() {
+            let at = (turn + round) % all.len();
+            let (contestant, measured) = (&all[at], &mut measured[at]);
+            let (begun, cpu) = (Instant::now(), cpu_time());
+            let times: Vec<Duration> = stream::iter(0..count)
+                .map(|at| async move {
                     let begun = Instant::now();
-                    let times: Vec<Duration> = stream::iter(0..count)
-                        .map(|at| async move {
-                            let begun = Instant::now();
-                            run(client, tenant, operation, at % ITEMS).await;
-                            begun.elapsed()
-                        })
-                        .buffer_unordered(in_flight)
-                        .collect()
-                        .await;
-                    // The first round warms up.
-                    if round > 0 {
-                        measured[at].0 += begun.elapsed();
-                        measured[at].1.extend(times);
-                    }
+                    contestant.run(operation, at % ITEMS).await;
+                    begun.elapsed()
+                })
+                .buffer_unordered(in_flight)
+                .collect()
+                .await;
+            if round > 0 {
+                measured.took += begun.elapsed();
+                if let (Some(before), Some(after)) = (cpu, cpu_time()) {
+                    *measured.cpu.get_or_insert_default() += after.saturating_sub(before);
                 }
+                measured.times.extend(times);
             }
-            let [plain, sealed] = measured.map(|(took, mut times)| {
-                times.sort_unstable();
-                (times.len() as f64 / took.as_secs_f64(), times[times.len() / 2])
-            });
-            println!(
-                "{name:<10}   {in_flight:>9}   {:>10.0}  {:>11.0}   {:>5.3}   {:>9.0?}   {:>9.0?}   {:>+7.1} µs",
-                plain.0,
-                sealed.0,
-                sealed.0 / plain.0,
-                plain.1,
-                sealed.1,
-                (sealed.1.as_secs_f64() - plain.1.as_secs_f64()) * 1e6,
-            );
+        }
+    }
+    for Measured { times, .. } in &mut measured {
+        times.sort_unstable();
+    }
+    measured
+}
+
+fn report(operation: &str, in_flight: usize, all: &[Contestant], measured: &[Measured]) {
+    let throughput = |measured: &Measured| measured.times.len() as f64 / measured.took.as_secs_f64();
+    let p50 = |measured: &Measured| measured.times[measured.times.len() / 2].as_secs_f64() * 1e6;
+    let cpu = |measured: &Measured| Some(measured.cpu?.as_secs_f64() * 1e6 / measured.times.len() as f64);
+    let plain = &measured[0];
+    for (Contestant { name, .. }, one) in all.iter().zip(measured) {
+        print!(
+            "{operation:<9}  {in_flight:>9}  {name:<7}  {:>8.0}  {:>5.3}",
+            throughput(one),
+            throughput(one) / throughput(plain)
+        );
+        print!("  {:>7.0}  {:>+10.0}", p50(one), p50(one) - p50(plain));
+        match (cpu(one), cpu(plain)) {
+            (Some(one), Some(plain)) => println!("  {one:>9.1}  {:>5.2}", one / plain),
+            _ => println!(),
         }
     }
 }
 
-async fn run(client: &Client, tenant: &str, operation: Operation, at: usize) {
-    let (pk, sk) = (AttributeValue::S(tenant.to_owned()), AttributeValue::S(format!("item-{at:04}")));
-    let text = || AttributeValue::S("x".repeat(330));
-    let key = || HashMap::from([("pk".to_owned(), pk.clone()), ("sk".to_owned(), sk.clone())]);
-    match operation {
-        Operation::Put => {
-            let mut item = key();
-            item.extend((0..3).map(|at| (format!("secret{at}"), text())));
-            client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
-        }
-        Operation::Get => {
-            let found = client.get_item().table_name(TABLE).set_key(Some(key())).send().await.unwrap();
-            assert_eq!(found.item.unwrap().len(), 5);
-        }
-        Operation::Update => {
-            let update = client.update_item().table_name(TABLE).set_key(Some(key()));
-            let update = update.update_expression("SET secret0 = :v").expression_attribute_values(":v", text());
-            update.send().await.unwrap();
-        }
-        Operation::QueryPage => {
-            let query = client.query().table_name(TABLE).key_condition_expression("pk = :pk");
-            let page = query.expression_attribute_values(":pk", pk).send().await.unwrap();
-            assert_eq!(page.items().len(), ITEMS);
+impl Contestant {
+    async fn run(&self, operation: Operation, at: usize) {
+        let Self { name, client, .. } = self;
+        let (pk, sk) = (AttributeValue::S((*name).to_owned()), AttributeValue::S(format!("item-{at:04}")));
+        let key = || HashMap::from([("pk".to_owned(), pk.clone()), ("sk".to_owned(), sk.clone())]);
+        match operation {
+            Operation::Put => {
+                let mut item = key();
+                item.extend(SECRETS.map(str::to_owned).into_iter().zip(self.values.iter().cloned()));
+                item.extend(self.header.clone().map(|header| ("header".to_owned(), header)));
+                client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+            }
+            Operation::Get => {
+                let found = client.get_item().table_name(TABLE).set_key(Some(key())).send().await.unwrap();
+                assert!(found.item.unwrap().len() >= 5);
+            }
+            Operation::Update => {
+                let update = client.update_item().table_name(TABLE).set_key(Some(key()));
+                let update = update.update_expression("SET secret0 = :v");
+                update.expression_attribute_values(":v", self.update.clone()).send().await.unwrap();
+            }
+            Operation::QueryPage => {
+                let query = client.query().table_name(TABLE).key_condition_expression("pk = :pk");
+                let page = query.expression_attribute_values(":pk", pk).send().await.unwrap();
+                assert_eq!(page.items().len(), ITEMS);
+            }
         }
     }
+
+    async fn put_all(&self) {
+        for at in 0..ITEMS {
+            self.run(Operation::Put, at).await;
+        }
+    }
+}
+
+/// The three, each with its items in the table.
+async fn contestants(aws: &SdkConfig) -> Vec<Contestant> {
+    let plain = Client::new(aws);
+    create_table(&plain).await;
+    let schema = TableSchema::builder(TABLE).partition_key("pk", "{tenant}").sort_key("sk");
+    let schema = SECRETS.into_iter().fold(schema, |schema, secret| schema.encrypt(secret));
+    let builder = TenantSeal::builder().key_service(Arc::new(InMemoryKeyService::new()));
+    let seal = builder.table(schema.build().unwrap()).build(aws).unwrap();
+    let client = seal.tenant(&TenantId::parse("sealed").unwrap()).dynamodb();
+
+    let text = AttributeValue::S("x".repeat(LENGTH));
+    let values = vec![text.clone(); SECRETS.len()];
+    let sealed = Contestant { name: "sealed", client, values: values.clone(), update: text.clone(), header: None };
+    sealed.put_all().await;
+    let put = stored(&plain).await;
+    sealed.run(Operation::Update, 0).await;
+    let updated = stored(&plain).await;
+    let bytes = Contestant {
+        name: "bytes",
+        client: plain.clone(),
+        values: SECRETS.map(|secret| put[secret].clone()).into(),
+        update: updated[SECRETS[0]].clone(),
+        header: Some(put["_seal"].clone()),
+    };
+    bytes.put_all().await;
+    let plain = Contestant { name: "plain", client: plain, values, update: text, header: None };
+    plain.put_all().await;
+    vec![plain, bytes, sealed]
+}
+
+/// The first sealed item as it is stored.
+async fn stored(plain: &Client) -> Item {
+    let key = [("pk", "sealed"), ("sk", "item-0000")];
+    let key = key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
+    plain.get_item().table_name(TABLE).set_key(Some(key.into())).send().await.unwrap().item.unwrap()
+}
+
+/// The server's process: says where it listens, and ends with the one that started it.
+async fn serve() {
+    let stack = Stack::start().await.unwrap();
+    let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let key = stack.account("222222222222").unwrap().user("bench").permission(everything).create().unwrap();
+    let key = Credentials::from(&key);
+    println!("{} {} {}", stack.dynamodb_url(), key.access_key_id(), key.secret_access_key());
+    let mut closed = String::new();
+    tokio::task::spawn_blocking(move || std::io::stdin().read_line(&mut closed)).await.unwrap().unwrap();
+}
+
+/// Starts the server; it stops when its standard input is closed.
+fn connect() -> (Child, SdkConfig) {
+    let mut server = Command::new(env::current_exe().unwrap())
+        .env(SERVER, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let [url, id, secret] = said.split_whitespace().collect::<Vec<_>>()[..] else { panic!("the server says {said:?}") };
+    let aws = SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(id, secret, None, None, "bench")))
+        .build();
+    (server, aws)
+}
+
+/// The CPU time of this process so far: what the scheduler gave to its threads.
+fn cpu_time() -> Option<Duration> {
+    let threads = fs::read_dir("/proc/self/task").ok()?;
+    let spent = threads.flatten().filter_map(|thread| {
+        let spent = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        spent.split(' ').next()?.parse::<u64>().ok()
+    });
+    Some(Duration::from_nanos(spent.sum()))
 }
 
 async fn create_table(client: &Client) {

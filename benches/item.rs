@@ -1,22 +1,20 @@
 //! `seal` and `open` of one item, beside the floor: what the primitives alone take for the same bytes.
 //!
-//! `cargo bench --bench item` prints times and allocations. The floor is one HKDF-Expand, one AES-256 key schedule and one GCM call per
-//! encrypted attribute, on the same crates, without a single allocation.
+//! `cargo bench --bench item` prints times and allocations.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
+#[path = "common/floor.rs"]
+mod floor;
+
 use std::collections::HashMap;
-use std::hint::black_box;
 use std::sync::Arc;
 
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use divan::{AllocProfiler, Bencher};
+use floor::Floor;
 use futures_util::FutureExt;
-use hkdf::Hkdf;
-use sha2::Sha256;
 use tenantseal::keys::InMemoryKeyService;
 use tenantseal::schema::TableSchema;
 use tenantseal::{Tenant, TenantId, TenantSeal};
@@ -65,6 +63,11 @@ impl Shape {
         keys.chain(plain).chain(encrypted).collect()
     }
 
+    /// What the primitives work on: each value, and one byte for its type.
+    fn buffers(self) -> Vec<Vec<u8>> {
+        vec![vec![7; self.length + 1]; self.encrypted]
+    }
+
     /// A handle whose data key is in the cache already.
     fn tenant(self) -> Tenant {
         let mut schema = TableSchema::builder("bench").partition_key("tenant_id", "{tenant}").sort_key("id");
@@ -108,14 +111,9 @@ fn open(bencher: Bencher<'_, '_>, shape: Shape) {
 /// The primitives alone, encrypting.
 #[divan::bench(args = SHAPES)]
 fn seal_floor(bencher: Bencher<'_, '_>, shape: Shape) {
-    let hkdf = Hkdf::<Sha256>::new(Some(b"tenantseal v1"), &[7; 32]);
-    let buffer = vec![7_u8; shape.length + 1];
-    bencher.with_inputs(|| vec![buffer.clone(); shape.encrypted]).bench_values(|mut buffers| {
-        let cipher = item_cipher(&hkdf);
-        for buffer in &mut buffers {
-            let tag = cipher.encrypt_inout_detached(&Nonce::from([1; 12]), &AAD, buffer.as_mut_slice().into()).unwrap();
-            black_box(tag);
-        }
+    let floor = Floor::new();
+    bencher.with_inputs(|| shape.buffers()).bench_values(|mut buffers| {
+        floor.seal(&mut buffers);
         buffers
     });
 }
@@ -123,25 +121,10 @@ fn seal_floor(bencher: Bencher<'_, '_>, shape: Shape) {
 /// The primitives alone, decrypting.
 #[divan::bench(args = SHAPES)]
 fn open_floor(bencher: Bencher<'_, '_>, shape: Shape) {
-    let hkdf = Hkdf::<Sha256>::new(Some(b"tenantseal v1"), &[7; 32]);
-    let mut buffer = vec![7_u8; shape.length + 1];
-    let nonce = Nonce::from([1; 12]);
-    let tag = item_cipher(&hkdf).encrypt_inout_detached(&nonce, &AAD, buffer.as_mut_slice().into()).unwrap();
-    bencher.with_inputs(|| vec![buffer.clone(); shape.encrypted]).bench_values(|mut buffers| {
-        let cipher = item_cipher(&hkdf);
-        for buffer in &mut buffers {
-            cipher.decrypt_inout_detached(&nonce, &AAD, buffer.as_mut_slice().into(), &tag).unwrap();
-        }
+    let (floor, mut sealed) = (Floor::new(), shape.buffers());
+    let tag = floor.seal(&mut sealed);
+    bencher.with_inputs(|| sealed.clone()).bench_values(|mut buffers| {
+        floor.open(&mut buffers, &tag);
         buffers
     });
-}
-
-/// As long as the AAD of an attribute of these items.
-const AAD: [u8; 37] = [3; 37];
-
-/// One Expand of an identity's length, one key schedule.
-fn item_cipher(hkdf: &Hkdf<Sha256>) -> Aes256Gcm {
-    let mut key = [0; 32];
-    hkdf.expand(black_box(&[5; 75]), &mut key).unwrap();
-    Aes256Gcm::new(&key.into())
 }

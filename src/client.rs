@@ -4,9 +4,10 @@
 //! asynchronous:
 //!
 //! ```text
-//! request   read_before_serialization   the typed input is checked, or refused
-//!           auth scheme resolver        awaits the data key
-//!           modify_before_signing       seals, serializes with the SDK's serializer, swaps the body; retries resend it
+//! request   read_before_serialization   the typed input is checked, or refused; looks whether its data key is in the cache
+//!           serializer                  if so, seals, and the SDK's serializer serializes what is sealed
+//!           auth scheme resolver        if not, awaits the data key
+//!           modify_before_signing       and then seals, serializes and swaps the body; retries resend it
 //! response  HTTP connector              parses with the SDK's deserializer, awaits the distinct data keys
 //!           modify_before_completion    opens the items
 //! ```
@@ -52,7 +53,7 @@ pub(crate) fn sealing(
     http: SharedHttpClient,
     binding: &Arc<Binding>,
 ) -> aws_sdk_dynamodb::Client {
-    let seal = interceptor::Seal(Arc::clone(binding));
+    let seal = interceptor::Seal::new(binding);
     let config = config
         .interceptor(seal.clone())
         .auth_scheme_resolver(seal)

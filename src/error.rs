@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
+use crate::records::{Cancelled, NotWritten, Reason};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
 ///
@@ -18,18 +19,18 @@ use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 pub enum Error {
     /// The request was refused; nothing was sent.
     #[error("refused before anything was sent: {0}")]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
     /// The item could not be sealed; nothing was sent.
     #[error("the item cannot be sealed: {0}")]
-    Seal(#[from] SealError),
+    Seal(SealError),
     /// What is stored does not open. A write that asked for stored values has happened all the same.
     #[error("the stored item does not open: {0}")]
-    Open(#[from] OpenError),
+    Open(OpenError),
     /// The tenant's data key could not be had. A write that asked for stored values may have happened.
-    #[error("no data key: {0}")]
+    #[error(transparent)]
     Key(#[from] KeyServiceError),
     /// The key table failed. A write that asked for stored values may have happened.
-    #[error("no data key: {0}")]
+    #[error(transparent)]
     KeyTable(#[from] KeyTableError),
     /// A part of the sealing client was replaced, so nothing goes out or comes back.
     #[error(
@@ -55,6 +56,24 @@ pub enum Error {
         /// What is wrong, without any value.
         what: String,
     },
+    /// The stored record has another version than the one that was expected: another writer was faster. Read it again.
+    #[error("{record}: the stored record has another version than this one was read with: read it again")]
+    Conflict {
+        /// The record type.
+        record: &'static str,
+    },
+    /// A transaction did not happen.
+    #[error("the transaction was cancelled: {0}")]
+    Cancelled(Cancelled),
+    /// DynamoDB has left requests of a batch unprocessed too often.
+    #[error("DynamoDB has left {count} requests of a batch unprocessed, each time: it is throttled")]
+    Unprocessed {
+        /// How many.
+        count: usize,
+    },
+    /// Of many writes some failed.
+    #[error("{0}")]
+    NotWritten(NotWritten),
     /// DynamoDB, or the way to it, failed.
     #[error("DynamoDB: {0}")]
     Dynamodb(ServiceError),
@@ -76,19 +95,39 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service is
-    /// or the key table is throttled or unavailable. What DynamoDB answered is the SDK's to judge, which has retried it already.
+    /// or the key table is throttled or unavailable, DynamoDB leaves requests of a batch unprocessed, or another transaction is at work
+    /// on the items. What DynamoDB answered otherwise is the SDK's to judge, which has retried it already.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Key(error) => error.is_retryable(),
             Self::KeyTable(error) => error.is_retryable(),
+            Self::Cancelled(cancelled) => cancelled.is_passing(),
+            Self::NotWritten(writes) => writes.is_retryable(),
+            Self::Unprocessed { .. } => true,
             _ => false,
         }
     }
 
-    /// Whether a condition of the request did not hold.
+    /// Whether another writer was faster: the stored record has another version than the one that was expected. Read it again, and
+    /// write again.
+    ///
+    /// Not so when a condition of the caller's was asked as well: DynamoDB does not say which of the two did not hold.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Conflict { .. } => true,
+            Self::Cancelled(cancelled) => cancelled.is(&Reason::Conflict),
+            _ => false,
+        }
+    }
+
+    /// Whether a condition of the request did not hold, or of an action of the transaction; also that of the expected version.
     pub fn is_condition_failed(&self) -> bool {
         use aws_sdk_dynamodb::Error::ConditionalCheckFailedException;
-        matches!(self, Self::Dynamodb(error) if matches!(error.as_sdk(), ConditionalCheckFailedException(_)))
+        match self {
+            Self::Dynamodb(error) => matches!(error.as_sdk(), ConditionalCheckFailedException(_)),
+            Self::Cancelled(cancelled) => cancelled.is(&Reason::ConditionFailed) || self.is_conflict(),
+            _ => self.is_conflict(),
+        }
     }
 
     /// Whether the tenant's key is disabled or pending deletion.
@@ -116,6 +155,25 @@ pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<It
         next = error.source();
         Some(error)
     })
+}
+
+// Not `#[from]`, which would make them sources as well: their text is in this error's own.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Seal(error)
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
 }
 
 impl From<OpeningKeyError> for Error {
@@ -237,6 +295,41 @@ pub enum Refusal {
     /// A key of the repository with more or other parts than the table's key has.
     #[error("the key has other parts than the table's: see the table in the documentation of `records::Key`")]
     KeyParts,
+    /// A key that is another record type's, as the sort key says.
+    #[error("the key is not one of {record}: `{attribute}` begins with the type's own value of the discriminator")]
+    OtherRecord {
+        /// The record type.
+        record: &'static str,
+        /// The sort key, which tells record types apart.
+        attribute: String,
+    },
+    /// One key twice among many.
+    #[error("one key is given twice in the same batch: leave one out")]
+    KeyTwice,
+    /// An attribute that the record type does not declare.
+    #[error("{record} has no attribute `{attribute}`: correct its name, which is the stored one")]
+    UnknownAttribute {
+        /// The record type.
+        record: &'static str,
+        /// The name.
+        attribute: String,
+    },
+    /// An update of an attribute that only a put writes.
+    #[error(
+        "an update of {record} cannot touch `{attribute}`: it is a key, the discriminator or the version, which counts by itself"
+    )]
+    FixedAttribute {
+        /// The record type.
+        record: &'static str,
+        /// The name.
+        attribute: String,
+    },
+    /// Records with a version in a batch, which cannot check it.
+    #[error("a batch cannot check the version `{attribute}`: put the records one by one or in a transaction")]
+    VersionInBatch {
+        /// The version.
+        attribute: String,
+    },
     /// A query that may reach beyond the tenant's items.
     #[error(
         "the key condition must test the partition key `{attribute}` for equality with a value of this client's tenant"

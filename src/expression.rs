@@ -48,6 +48,7 @@ use crate::schema::Protection;
 pub(crate) struct Scope<'a> {
     names: Option<&'a HashMap<String, String>>,
     protection: &'a dyn Fn(&str) -> Option<Protection>,
+    discriminator: Option<&'a str>,
 }
 
 impl<'a> Scope<'a> {
@@ -57,7 +58,18 @@ impl<'a> Scope<'a> {
         names: Option<&'a HashMap<String, String>>,
         protection: &'a dyn Fn(&str) -> Option<Protection>,
     ) -> Self {
-        Self { names, protection }
+        Self { names, protection, discriminator: None }
+    }
+
+    /// The same scope in a table whose record types are told apart by `discriminator`.
+    pub(crate) fn told_apart_by(self, discriminator: Option<&'a str>) -> Self {
+        Self { discriminator, ..self }
+    }
+
+    /// Refuses an attribute of which it is not known whether it is encrypted.
+    fn varies(&self, path: Path) -> ExpressionError {
+        let discriminator = self.discriminator.unwrap_or_default().into();
+        ExpressionError::Varies { attribute: path.attribute, discriminator }
     }
 
     /// Resolves a path. An undeclared attribute is refused: a misspelt name would carry a sensitive value in plaintext.
@@ -79,7 +91,7 @@ impl<'a> Scope<'a> {
     /// Resolves a path that, where the attribute is encrypted, must be the attribute as a whole.
     fn resolve_whole(&self, written: &WrittenPath) -> Result<(Path, Protection), ExpressionError> {
         let (path, protection) = self.resolve(written)?;
-        if protection == Protection::Encrypted && !path.segments().is_empty() {
+        if matches!(protection, Protection::Encrypted | Protection::Varies) && !path.segments().is_empty() {
             return Err(ExpressionError::InsideEncrypted { path: path.to_string() });
         }
         Ok((path, protection))

@@ -1,29 +1,50 @@
 //! The typed repository: records in and out, on the tenant's own client.
+//!
+//! Every request is a builder that is awaited: `contacts.put(&ada).if_not_exists().await?`. Names of attributes are those that are
+//! stored, and a name that the record does not declare is refused before anything is sent.
 
+mod batch;
+mod condition;
+mod convert;
+mod delete;
+mod get;
 mod key;
+mod put;
 mod query;
+mod request;
+mod transaction;
+mod update;
 
 use std::fmt;
-use std::future::IntoFuture;
 use std::marker::PhantomData;
-use std::pin::Pin;
 
-use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Refusal, ServiceError};
+use crate::error::{Error, Refusal};
 use crate::item::Item;
 use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
 
+pub use batch::{GetMany, NotWritten, WriteMany};
+pub use condition::{Attribute, Condition, attribute};
+pub use delete::Delete;
+pub use get::Get;
 pub use key::{Key, KeyValue};
-pub use query::Query;
+pub use put::Put;
+pub use query::{Query, RecordStream, Scan};
+pub use request::{New, Nothing, Old};
+pub use transaction::{Cancelled, Check, Reads, Reason, TransactGet, TransactWrite, Write};
+pub use update::Update;
+
+use convert::{from_item, is_of, to_item};
 
 /// The records of one type that belong to one tenant.
 ///
 /// The tenant's part of the partition key is never given: it is the handle's.
+///
+/// A record type with a discriminator has only its own items: reading another type's is an error, and its writes do not touch them
+/// (only batches cannot ask for that).
 pub struct Records<T> {
     tenant: Tenant,
     record: PhantomData<fn() -> T>,
@@ -40,61 +61,106 @@ impl<T: Record> Records<T> {
         self.tenant.table_of(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))
     }
 
+    /// The physical table and the key attributes of an item, which is of this type where the sort key says so.
     fn key(&self, key: Key) -> Result<(&str, Item), Refusal> {
         let (name, schema) = self.table()?;
-        Ok((name, key.attributes(schema, self.tenant.id())?))
+        let key = key.attributes(schema, self.tenant.id())?;
+        match schema.discriminator().filter(|_| schema.is_told_apart_by_sort_key()) {
+            Some(attribute) if !is_of::<T>(&key) => {
+                Err(Refusal::OtherRecord { record: std::any::type_name::<T>(), attribute: attribute.to_owned() })
+            }
+            _ => Ok((name, key)),
+        }
+    }
+
+    /// Deletes the record with this key, if there is one. Needs no data key.
+    pub fn delete<'a>(&self, key: impl Into<Key>) -> Delete<'a, T> {
+        Delete::new(self.clone(), key.into())
+    }
+
+    /// Changes some attributes of one record in one round trip, without reading it. See [`Update`].
+    pub fn update<'a>(&self, key: impl Into<Key>) -> Update<'a, T> {
+        Update::new(self.clone(), key.into())
+    }
+
+    /// A condition on a record that a transaction does not change: see [`Tenant::transact_write`].
+    pub fn check(&self, key: impl Into<Key>, condition: Condition) -> Check<T> {
+        Check::new(self.clone(), key.into(), condition)
+    }
+
+    /// Deletes the records with these keys, 25 at a time and up to four such batches at once. See [`WriteMany`].
+    pub fn delete_many<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> WriteMany<T> {
+        WriteMany::of_keys(self.clone(), keys.into_iter().map(Into::into))
     }
 }
 
 impl<T: Record + Serialize> Records<T> {
-    /// Stores a record, replacing what is there. Await it, or set a condition first.
+    /// Stores a record, replacing what is there. Await it, or set a condition first. See [`Put`].
     ///
     /// Its partition key must be the tenant's.
-    pub fn put<'r>(&'r self, record: &'r T) -> Put<'r, T> {
-        Put { records: self, record, if_not_exists: false, customize: Vec::new() }
+    pub fn put<'a>(&self, record: &T) -> Put<'a, T> {
+        Put::new(self.clone(), record)
+    }
+
+    /// Stores many records, 25 at a time and up to four such batches at once. See [`WriteMany`].
+    pub fn put_many<'r>(&self, records: impl IntoIterator<Item = &'r T>) -> WriteMany<T>
+    where
+        T: 'r,
+    {
+        WriteMany::of_records(self.clone(), records)
+    }
+
+    /// The sealed item of a record, as [`put`](Self::put) would store it: for streams and exports. The version, if there is one,
+    /// stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tenant::seal`].
+    pub async fn seal(&self, record: &T) -> Result<Item, Error> {
+        let (table, _) = self.table()?;
+        self.tenant.seal(table, to_item(record)?).await
     }
 }
 
 impl<T: Record + DeserializeOwned> Records<T> {
-    /// The record with this key, if there is one.
+    /// The record with this key, if there is one. Await it, or ask for a consistent read first.
     ///
     /// # Errors
     ///
     /// When the stored item does not open, or is not such a record.
-    pub async fn get(&self, key: impl Into<Key>) -> Result<Option<T>, Error> {
-        let (table, key) = self.key(key.into())?;
-        let answer = self.tenant.dynamodb().get_item().table_name(table).set_key(Some(key)).send().await;
-        answer.map_err(failed)?.item.map(from_item).transpose()
+    pub fn get<'a>(&self, key: impl Into<Key>) -> Get<'a, T> {
+        Get::new(self.clone(), key.into())
     }
 
-    /// Deletes the record with this key and gives it back, if there was one.
-    ///
-    /// # Errors
-    ///
-    /// When DynamoDB fails. When the deleted item does not open it is deleted all the same.
-    pub async fn take(&self, key: impl Into<Key>) -> Result<Option<T>, Error> {
-        let (table, key) = self.key(key.into())?;
-        let delete = self.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key));
-        let answer = delete.return_values(ReturnValue::AllOld).send().await;
-        answer.map_err(failed)?.attributes.map(from_item).transpose()
+    /// Deletes the record with this key and gives it back: short for `delete(key).returning_old()`.
+    pub fn take<'a>(&self, key: impl Into<Key>) -> Delete<'a, T, Old> {
+        self.delete(key).returning_old()
+    }
+
+    /// The records with these keys, in the order of the keys; none where there is no record. See [`GetMany`].
+    pub fn get_many<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> GetMany<T> {
+        GetMany::new(self.clone(), keys.into_iter().map(Into::into).collect())
     }
 
     /// Finds the tenant's records: all of them, or those under one sort key condition. See [`Query`].
-    pub fn query(&self) -> Query<T> {
+    pub fn query<'a>(&self) -> Query<'a, T> {
         Query::new(self.clone())
     }
-}
 
-impl<T: Record> Records<T> {
-    /// Deletes the record with this key, if there is one. Needs no data key.
+    /// Reads the whole table or an index for the tenant's records of this type; [`query`](Self::query) costs less where it can be
+    /// used. See [`Scan`].
+    pub fn scan<'a>(&self) -> Scan<'a, T> {
+        Scan::new(self.clone())
+    }
+
+    /// Opens a stored item, however it arrived: from a stream, an export, a plain client.
     ///
     /// # Errors
     ///
-    /// When DynamoDB fails.
-    pub async fn delete(&self, key: impl Into<Key>) -> Result<(), Error> {
-        let (table, key) = self.key(key.into())?;
-        let answer = self.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key)).send().await;
-        answer.map(drop).map_err(failed)
+    /// As [`Tenant::open`], and when the item is not such a record.
+    pub async fn open(&self, item: Item) -> Result<T, Error> {
+        let (table, _) = self.table()?;
+        from_item(self.tenant.open(table, item).await?)
     }
 }
 
@@ -107,102 +173,5 @@ impl<T> Clone for Records<T> {
 impl<T> fmt::Debug for Records<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Records<{}>({})", std::any::type_name::<T>(), self.tenant.id())
-    }
-}
-
-type Customize<'r> = Box<dyn FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'r>;
-
-/// A put that has not been sent; await it to send it.
-#[must_use = "nothing is stored before it is awaited"]
-pub struct Put<'r, T> {
-    records: &'r Records<T>,
-    record: &'r T,
-    if_not_exists: bool,
-    customize: Vec<Customize<'r>>,
-}
-
-impl<'r, T: Record + Serialize + Sync> Put<'r, T> {
-    /// Stores the record only when no item has its key; otherwise the error is DynamoDB's ConditionalCheckFailedException.
-    pub fn if_not_exists(mut self) -> Self {
-        self.if_not_exists = true;
-        self
-    }
-
-    /// Changes the SDK's request before it is sent, for example to add a condition of your own.
-    pub fn customize(mut self, change: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'r) -> Self {
-        self.customize.push(Box::new(change));
-        self
-    }
-
-    async fn send(self) -> Result<(), Error> {
-        let Self { records, record, if_not_exists, customize } = self;
-        let (table, schema) = records.table()?;
-        let mut request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(to_item(record)?));
-        if if_not_exists {
-            request = request
-                .condition_expression("attribute_not_exists(#partition_key)")
-                .expression_attribute_names("#partition_key", schema.partition_key());
-        }
-        let request = customize.into_iter().fold(request, |request, change| change(request));
-        request.send().await.map(drop).map_err(failed)
-    }
-}
-
-impl<'r, T: Record + Serialize + Sync> IntoFuture for Put<'r, T> {
-    type Output = Result<(), Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'r>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
-}
-
-impl<T> fmt::Debug for Put<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Put({:?})", self.records)
-    }
-}
-
-/// This library's error where it is the cause, else DynamoDB's.
-fn failed<E>(error: aws_sdk_dynamodb::error::SdkError<E>) -> Error
-where
-    E: std::error::Error + Send + Sync + 'static,
-    aws_sdk_dynamodb::Error: From<aws_sdk_dynamodb::error::SdkError<E>>,
-{
-    match Error::of(&error) {
-        Some(ours) => ours.clone(),
-        None => Error::Dynamodb(ServiceError::new(error.into())),
-    }
-}
-
-fn to_item<T: Serialize>(record: &T) -> Result<Item, Error> {
-    // The serializer's own message may quote a value.
-    serde_dynamo::to_item(record).map_err(|_| record_error::<T>("it does not serialize to an item".to_owned()))
-}
-
-fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
-    let item = serde_dynamo::Item::from(item);
-    let attributes = serde_dynamo::AttributeValue::M(item.into());
-    let deserializer = serde_dynamo::Deserializer::from_attribute_value(attributes);
-    serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        // The deserializer's message may quote a value, and a path below the attribute may be one: say no more than the attribute.
-        let what = match error.path().iter().next() {
-            Some(serde_path_to_error::Segment::Map { key }) => {
-                format!("attribute `{key}` is not what the record expects")
-            }
-            _ => "the item is not such a record: an attribute is missing or superfluous".to_owned(),
-        };
-        record_error::<T>(what)
-    })
-}
-
-fn record_error<T>(what: String) -> Error {
-    Error::Record { record: std::any::type_name::<T>(), what }
-}
-
-/// A key attribute's value as DynamoDB has it.
-impl From<KeyValue> for AttributeValue {
-    fn from(value: KeyValue) -> Self {
-        value.0
     }
 }

@@ -4,6 +4,9 @@
 //! types.
 
 mod table;
+mod variant;
+
+pub(crate) use variant::Variant;
 
 pub(crate) use table::RecordPlace;
 pub use table::{InvalidSchema, InvalidTenantTemplate, Protection, TableSchema, TableSchemaBuilder, TenantTemplate};
@@ -23,6 +26,7 @@ pub trait Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordSchema {
     table: Option<&'static str>,
+    discriminator: Option<(&'static str, &'static str)>,
     fields: &'static [RecordField],
 }
 
@@ -33,7 +37,7 @@ impl RecordSchema {
     ///
     /// When, flattened records included,
     /// - two fields share a stored name: serde would silently drop one of the two,
-    /// - there are two partition or two sort keys, or a sort key without a partition key,
+    /// - there are two partition keys, sort keys or versions, or a sort key without a partition key,
     /// - there is a table but no partition key: nothing could be checked against the tenant,
     /// - a stored name is empty or begins with `_seal`, or a key's name is longer than 255 bytes,
     /// - a tenant template has not exactly one `{tenant}`, or what follows could be a part of a tenant's id.
@@ -41,10 +45,73 @@ impl RecordSchema {
     /// In a `const`, where the derive calls it, that is a compile error.
     #[track_caller]
     pub const fn new(table: Option<&'static str>, fields: &'static [RecordField]) -> Self {
-        let schema = Self { table, fields };
+        let schema = Self { table, discriminator: None, fields };
         schema.check_fields(&schema);
         schema.check_keys();
         schema
+    }
+
+    /// The same schema for a record that shares its table with records which disagree with it on an attribute: its items are
+    /// those whose `attribute` is `value`, or begins with `value` where `attribute` is the sort key.
+    ///
+    /// A record without a field of that name gets the attribute when the repository stores it.
+    ///
+    /// # Panics
+    ///
+    /// When the attribute is the partition key or encrypted, its name is empty or reserved, the value is empty, or there is no table.
+    #[track_caller]
+    pub const fn with_discriminator(self, attribute: &'static str, value: &'static str) -> Self {
+        if attribute.is_empty() || value.is_empty() {
+            panic!("a discriminator has a name and a value");
+        }
+        if starts_with(attribute.as_bytes(), b"_seal") {
+            refuse("the discriminator `", attribute, "` begins with `_seal`, which is reserved for tenantseal");
+        }
+        if self.table.is_none() {
+            refuse("the discriminator `", attribute, "` needs a table: it tells its records apart");
+        }
+        if let Some(RecordField::PartitionKey { .. } | RecordField::Encrypted { .. } | RecordField::Version { .. }) =
+            self.field(attribute)
+        {
+            refuse("the discriminator `", attribute, "` must be the sort key or stored as it is, as a string");
+        }
+        Self { discriminator: Some((attribute, value)), ..self }
+    }
+
+    /// The attribute that tells this record's items from others in the table, and its value: see
+    /// [`with_discriminator`](Self::with_discriminator).
+    pub const fn discriminator(&self) -> Option<(&'static str, &'static str)> {
+        self.discriminator
+    }
+
+    /// The stored name of the optimistic version, when the record has one.
+    pub fn version(&self) -> Option<&'static str> {
+        self.fields.iter().find_map(|field| match field {
+            RecordField::Version { name } => Some(*name),
+            RecordField::Flatten(record) => record.version(),
+            _ => None,
+        })
+    }
+
+    /// The field that is stored under this name, also in a flattened record.
+    pub const fn field(&self, name: &str) -> Option<RecordField> {
+        let mut i = 0;
+        while i < self.fields.len() {
+            match self.fields[i] {
+                RecordField::Flatten(record) => {
+                    if let Some(field) = record.field(name) {
+                        return Some(field);
+                    }
+                }
+                field => {
+                    if is_same(field.name().as_bytes(), name.as_bytes()) {
+                        return Some(field);
+                    }
+                }
+            }
+            i += 1;
+        }
+        None
     }
 
     /// The logical name of the table, when the record has one of its own.
@@ -81,7 +148,7 @@ impl RecordSchema {
                     check_key_name(name);
                     name
                 }
-                RecordField::Plain { name } | RecordField::Encrypted { name } => name,
+                RecordField::Plain { name } | RecordField::Encrypted { name } | RecordField::Version { name } => name,
             };
             if name.is_empty() {
                 panic!("a stored name is empty");
@@ -102,10 +169,12 @@ impl RecordSchema {
         while i < self.fields.len() {
             count += match self.fields[i] {
                 RecordField::Flatten(record) => record.count_of(wanted),
+                // Spelt out: the compiler counts each step of a constant.
                 RecordField::PartitionKey { name, .. }
                 | RecordField::SortKey { name }
                 | RecordField::Plain { name }
-                | RecordField::Encrypted { name } => is_same(name.as_bytes(), wanted.as_bytes()) as usize,
+                | RecordField::Encrypted { name }
+                | RecordField::Version { name } => is_same(name.as_bytes(), wanted.as_bytes()) as usize,
             };
             i += 1;
         }
@@ -114,13 +183,16 @@ impl RecordSchema {
 
     #[track_caller]
     const fn check_keys(&self) {
-        let mut keys = Keys { partition: (0, ""), sort: (0, "") };
+        let mut keys = Keys { partition: (0, ""), sort: (0, ""), version: (0, "") };
         self.count_keys(&mut keys);
         if keys.partition.0 > 1 {
             refuse("a record has one partition key, and `", keys.partition.1, "` is another");
         }
         if keys.sort.0 > 1 {
             refuse("a record has at most one sort key, and `", keys.sort.1, "` is another");
+        }
+        if keys.version.0 > 1 {
+            refuse("a record has at most one version, and `", keys.version.1, "` is another");
         }
         if keys.partition.0 == 0 && keys.sort.0 == 1 {
             refuse("the sort key `", keys.sort.1, "` needs a partition key beside it");
@@ -138,6 +210,7 @@ impl RecordSchema {
             match self.fields[i] {
                 RecordField::PartitionKey { name, .. } => keys.partition = (keys.partition.0 + 1, name),
                 RecordField::SortKey { name } => keys.sort = (keys.sort.0 + 1, name),
+                RecordField::Version { name } => keys.version = (keys.version.0 + 1, name),
                 RecordField::Plain { .. } | RecordField::Encrypted { .. } => {}
                 RecordField::Flatten(record) => record.count_keys(keys),
             }
@@ -146,10 +219,11 @@ impl RecordSchema {
     }
 }
 
-/// How many keys of each kind a record has, and the stored name of the last.
+/// How many keys of each kind and versions a record has, and the stored name of the last.
 struct Keys {
     partition: (usize, &'static str),
     sort: (usize, &'static str),
+    version: (usize, &'static str),
 }
 
 /// One field of a record.
@@ -178,9 +252,45 @@ pub enum RecordField {
         /// The stored name.
         name: &'static str,
     },
+    /// A number, stored as it is, that counts the writes of the record: the repository checks and increments it.
+    Version {
+        /// The stored name.
+        name: &'static str,
+    },
     /// The fields of another record, flattened into this one.
     Flatten(&'static RecordSchema),
 }
+
+impl RecordField {
+    /// The stored name; empty for a flattened record, which has many.
+    const fn name(&self) -> &'static str {
+        match *self {
+            Self::PartitionKey { name, .. }
+            | Self::SortKey { name }
+            | Self::Plain { name }
+            | Self::Encrypted { name }
+            | Self::Version { name } => name,
+            Self::Flatten(_) => "",
+        }
+    }
+}
+
+/// The types of fields that `#[seal(version)]` may mark: integers that start at 0.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a version",
+    label = "a version is an unsigned integer such as `u64`"
+)]
+pub trait VersionNumber {}
+
+impl VersionNumber for u8 {}
+impl VersionNumber for u16 {}
+impl VersionNumber for u32 {}
+impl VersionNumber for u64 {}
+impl VersionNumber for usize {}
+
+/// Compiles when the field's type may be a version. Called by the derive.
+#[doc(hidden)]
+pub fn is_version<V: VersionNumber>(_: &V) {}
 
 /// What DynamoDB allows for the name of a key.
 #[track_caller]
@@ -375,6 +485,30 @@ mod tests {
         refused(None, &[RecordField::SortKey { name: "a" }, RecordField::Flatten(&KEYS)], "one sort key");
         refused(None, &[RecordField::SortKey { name: "a" }], "needs a partition key");
         refused(Some("t"), &[RecordField::Plain { name: "a" }], "a table needs a partition key");
+    }
+
+    #[test]
+    fn a_discriminator_is_a_plain_attribute_or_the_sort_key() {
+        const FIELDS: &[RecordField] =
+            &[KEY, RecordField::SortKey { name: "sk" }, RecordField::Encrypted { name: "email" }];
+        const SCHEMA: RecordSchema = RecordSchema::new(Some("t"), FIELDS);
+        for good in ["kind", "sk"] {
+            assert_eq!(SCHEMA.with_discriminator(good, "contact").discriminator(), Some((good, "contact")));
+        }
+        for (name, value) in [("pk", "x"), ("email", "x"), ("_seal", "x"), ("", "x"), ("kind", "")] {
+            assert!(std::panic::catch_unwind(|| SCHEMA.with_discriminator(name, value)).is_err(), "{name}");
+        }
+        assert!(std::panic::catch_unwind(|| RecordSchema::new(None, FIELDS).with_discriminator("kind", "x")).is_err());
+    }
+
+    #[test]
+    fn a_record_has_one_version() {
+        refused(
+            Some("t"),
+            &[KEY, RecordField::Version { name: "a" }, RecordField::Version { name: "b" }],
+            "at most one version",
+        );
+        assert_eq!(RecordSchema::new(Some("t"), &[KEY, RecordField::Version { name: "a" }]).version(), Some("a"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::http::http_client;
 use crate::item::{CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
 use crate::keys::DataKeys;
-use crate::records::Records;
+use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
 use crate::tenant::TenantId;
 
@@ -97,6 +97,28 @@ impl Tenant {
     /// The typed repository of one record type.
     pub fn records<T: Record>(&self) -> Records<T> {
         Records::new(self.clone())
+    }
+
+    /// Writes of the tenant's records, of any types, that happen together or not at all.
+    ///
+    /// ```
+    /// # use tenantseal::records::{Records, attribute};
+    /// # async fn example<C: tenantseal::Record + serde::Serialize, O: tenantseal::Record>(
+    /// #     acme: tenantseal::Tenant, contacts: Records<C>, orders: Records<O>, contact: C) -> Result<(), tenantseal::Error> {
+    /// acme.transact_write()
+    ///     .with(contacts.put(&contact).if_not_exists())
+    ///     .with(orders.update("o-1").add("lines", 1).condition(attribute("status").equals("open")))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn transact_write(&self) -> TransactWrite {
+        TransactWrite::new(self.clone())
+    }
+
+    /// Reads of the tenant's records, of any types, at one moment:
+    /// `let (contact, order) = acme.transact_get((contacts.get("c-17"), orders.get("o-1"))).await?`.
+    pub fn transact_get<R: Reads>(&self, reads: R) -> TransactGet<R::Found> {
+        TransactGet::new(self.clone(), reads)
     }
 
     /// Seals one item as PutItem would store it: for exports, streams and other mappers.

@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "leaks/canaries.rs"]
+mod canaries;
 #[path = "leaks/errors.rs"]
 mod errors;
 #[path = "leaks/hooks.rs"]
@@ -45,8 +47,14 @@ fn log() -> Vec<u8> {
 
 /// The lines of the log that hold `secret` in any form.
 fn logged(secret: &str) -> Vec<String> {
-    let lines = String::from_utf8_lossy(&log()).into_owned();
-    lines.lines().filter(|line| common::tap::find(line.as_bytes(), secret).is_some()).map(str::to_owned).collect()
+    let (log, forms) = (log(), common::tap::forms(secret));
+    let text = String::from_utf8_lossy(&log);
+    // The whole at once first: it is long.
+    let in_any_form = |text: &str| forms.iter().any(|form| text.contains(form.as_str()));
+    if !in_any_form(&text) {
+        return Vec::new();
+    }
+    text.lines().filter(|line| in_any_form(line)).map(str::to_owned).collect()
 }
 
 /// Fails when `secret` was logged, with the beginning and the surroundings of the first line that holds it.

@@ -4,7 +4,6 @@ mod common;
 
 use common::Contact;
 use common::{World, contact};
-use futures_util::TryStreamExt;
 
 #[tokio::test]
 async fn a_record_comes_back_and_was_never_stored_in_plaintext() {

@@ -1,5 +1,6 @@
 //! The rules: which attributes a struct may have together, and which attributes of an item follow from them.
 
+mod discriminator;
 mod names;
 mod tenant;
 
@@ -37,6 +38,7 @@ pub(crate) enum Role {
     SortKey,
     Plain,
     Encrypted,
+    Version,
 }
 
 /// Checks every rule that one struct can break by itself; those that span records are `RecordSchema::new`'s.
@@ -52,6 +54,7 @@ pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'
     }
     names::check(&entries, errors);
     check_keys(record, errors);
+    discriminator::check(&record.seal, &entries, errors);
     if let Some(table) = &record.seal.table
         && table.value().is_empty()
     {
@@ -124,6 +127,15 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
         }
         _ => {}
     }
+    let other = key.map(|key| format!("the {key}")).or_else(|| seal.encrypt.map(|_| "encrypted".to_owned()));
+    if let (Some(version), Some(other)) = (seal.version, other) {
+        errors.at(
+            version,
+            format_args!(
+                "field `{name}` is {other}: a version is a number of its own, stored as it is for DynamoDB to count"
+            ),
+        );
+    }
     let tenant = check_tenant(field, errors);
     if seal.partition_key.is_some() {
         Role::PartitionKey { tenant }
@@ -131,6 +143,8 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
         Role::SortKey
     } else if seal.encrypt.is_some() {
         Role::Encrypted
+    } else if seal.version.is_some() {
+        Role::Version
     } else {
         Role::Plain
     }
@@ -178,27 +192,28 @@ fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
 fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
     let name = &field.name;
     let serde = &field.serde;
-    let (what, is_key) = match role {
+    let (what, always, why_always) = match role {
         Role::Plain => return,
-        Role::Encrypted => ("encrypted", false),
-        Role::PartitionKey { .. } => ("the partition key", true),
-        Role::SortKey => ("the sort key", true),
+        Role::Encrypted => ("encrypted", false, ""),
+        Role::Version => ("the version", true, "it is checked in the stored item"),
+        Role::PartitionKey { .. } => ("the partition key", true, "every item has its key"),
+        Role::SortKey => ("the sort key", true, "every item has its key"),
     };
     if let Some(skip) = serde.skips() {
-        let why = if is_key { "every item has its key" } else { "what is written and what is read must be the same" };
+        let why = if always { why_always } else { "what is written and what is read must be the same" };
         errors.at(skip, format_args!("field `{name}` is {what} and cannot be skipped: {why}"));
     }
     // An encrypted attribute may be absent: whether it is there is visible anyway.
     if let Some(skip_if) = serde.skip_serializing_if
-        && is_key
+        && always
     {
-        errors.at(skip_if, format_args!("field `{name}` is {what} and cannot be skipped: every item has its key"));
+        errors.at(skip_if, format_args!("field `{name}` is {what} and cannot be skipped: {why_always}"));
     }
     for alias in &serde.aliases {
-        let why = if is_key {
-            "a key has one name, the table's"
-        } else {
-            "an attribute of that name would be read although nothing has sealed it"
+        let why = match role {
+            Role::Version => "DynamoDB checks it under one name",
+            Role::Encrypted => "an attribute of that name would be read although nothing has sealed it",
+            _ => "a key has one name, the table's",
         };
         errors.at(alias.span(), format_args!("field `{name}` is {what} and cannot have an alias: {why}"));
     }
@@ -208,8 +223,14 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
 fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     let name = &field.name;
     let seal = &field.seal;
-    let words =
-        [seal.partition_key, seal.sort_key, seal.encrypt, seal.plain, seal.tenant.as_ref().map(|tenant| tenant.span)];
+    let words = [
+        seal.partition_key,
+        seal.sort_key,
+        seal.encrypt,
+        seal.plain,
+        seal.version,
+        seal.tenant.as_ref().map(|t| t.span),
+    ];
     for word in words.into_iter().flatten() {
         errors.at(word, format_args!("field `{name}` is flattened: mark the fields of the record that it flattens"));
     }
@@ -241,6 +262,8 @@ fn check_keys(record: &Record<'_>, errors: &mut Errors) {
     let sort_keys = || record.fields.iter().filter_map(|field| Some((field, field.seal.sort_key?)));
     refuse_second("partition key", partition_keys(), errors);
     refuse_second("sort key", sort_keys(), errors);
+    let versions = record.fields.iter().filter_map(|field| Some((field, field.seal.version?)));
+    refuse_second("version", versions, errors);
 
     // A flattened record may bring the partition key, and `RecordSchema::new` sees it. A misspelt one is reported
     // already.

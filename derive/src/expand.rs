@@ -39,9 +39,18 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
     // A fault that only the whole schema shows is reported at the struct's name.
     let span = ident.span().resolved_at(Span::call_site());
     let here = self::krate(seal.krate.as_ref(), span);
+    let discriminator = seal
+        .discriminator
+        .as_ref()
+        .zip(seal.value.as_ref())
+        .map(|(attribute, value)| quote_spanned!(span=> .with_discriminator(#attribute, #value)));
     let schema = quote_spanned! {span=>
-        #here::schema::RecordSchema::new(#table, &[#(#schema_fields),*])
+        #here::schema::RecordSchema::new(#table, &[#(#schema_fields),*]) #discriminator
     };
+    let version = fields.iter().find(|field| field.seal.version.is_some()).map(|field| {
+        let (ident, ty) = (field.ident, span_of(field.ty));
+        quote_spanned!(ty=> let _ = |__record: &Self| #krate::schema::is_version(&__record.#ident);)
+    });
     let evaluated = evaluated(record, &here);
     quote! {
         #[automatically_derived]
@@ -53,6 +62,7 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
                 let _ = |__record: &Self| {
                     let Self { #(#names: _),* } = __record;
                 };
+                #version
                 #schema
             };
         }
@@ -74,6 +84,7 @@ fn field(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
         Role::SortKey => quote!(#field::SortKey { name: #name }),
         Role::Plain => quote!(#field::Plain { name: #name }),
         Role::Encrypted => quote!(#field::Encrypted { name: #name }),
+        Role::Version => quote!(#field::Version { name: #name }),
     }
 }
 

@@ -43,6 +43,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[seal(table = "crm")]` | The logical table. A record without one can only be flattened into others. |
+/// | `#[seal(discriminator = "kind", value = "contact")]` | With `table`, when its records disagree on an attribute: items whose `kind` is `contact` are this record's. A record without such a field gets the attribute when it is stored. Where `discriminator` names the sort key, `value` is what it begins with. |
 /// | `#[seal(crate = "path")]` | Where `tenantseal` is, for crates that re-export it. |
 ///
 /// # On fields
@@ -54,6 +55,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[seal(sort_key)]` | The sort key. |
 /// | `#[seal(encrypt)]` | Encrypted before it leaves the process. |
 /// | `#[seal(plain)]`, or nothing | Stored as it is. |
+/// | `#[seal(version)]` | An unsigned integer, stored as it is, by which the typed repository finds out that another writer was faster. |
 ///
 /// A record with a table has exactly one partition key and at most one sort key, which may come with a flattened
 /// record. The partition key must show its tenant: so the key of each operation is checked before anything is sent.
@@ -83,6 +85,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// |---|---|
 /// | an encrypted key | DynamoDB finds items by it. |
 /// | two partition keys, two sort keys, a sort key alone | No table has such a key. |
+/// | a version that is a key, encrypted, skipped or not an unsigned integer | DynamoDB counts it. |
+/// | `discriminator` without `value` or `table`, or of an encrypted attribute | It says what is encrypted. |
 /// | `partition_key` without `tenant`, `tenant` elsewhere | An operation could not be checked against its tenant. |
 /// | two fields of one stored name, also through `flatten` | serde writes both, and one is silently lost. |
 /// | a stored name that is empty or begins with `_seal` | DynamoDB has no such name, or it is reserved. |

@@ -45,8 +45,8 @@ impl ItemPut {
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let item = item.ok_or(Refusal::Missing("Item"))?;
+        conditional.check(table, Some(&item))?;
         let item = CheckedItem::new(table, &binding.tenant, item).map_err(refused)?;
-        conditional.check(table)?;
         let target = Target { table: Arc::clone(table), identity: item.identity().clone() };
         Ok(Self { target, item: Some(item) })
     }
@@ -76,7 +76,7 @@ impl Target {
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let identity = binding.identity_of_key(table, key)?;
-        conditional.check(table)?;
+        conditional.check(table, key)?;
         Ok(Self { table: Arc::clone(table), identity })
     }
 
@@ -90,9 +90,10 @@ impl Conditional<'_> {
     /// Without a condition.
     pub(super) const NONE: Conditional<'static> = Conditional { condition: None, names: None, values: None };
 
-    fn check(self, table: &TableSchema) -> Result<(), Refusal> {
+    /// Checks the condition on the stored item whose key is in `key`.
+    fn check(self, table: &TableSchema, key: Option<&Item>) -> Result<(), Refusal> {
         let Self { condition, names, values } = self;
-        let mut expressions = Expressions::new(table, names, values);
+        let mut expressions = Expressions::new(table, names, values).of_key(key);
         expressions.condition("ConditionExpression", condition)?;
         expressions.finish().map(drop)
     }
@@ -157,10 +158,16 @@ impl ItemUpdate {
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let identity = binding.identity_of_key(table, key)?;
-        let mut expressions = Expressions::new(table, names, values);
+        let mut expressions = Expressions::new(table, names, values).of_key(key);
         expressions.condition("ConditionExpression", condition)?;
         let plan = expressions.update(update)?;
+        let variant = expressions.variant();
         expressions.finish()?;
+        let binary = |placeholder| values.and_then(|values| values.get(placeholder)).is_some_and(AttributeValue::is_b);
+        let mut assigned = plan.plain.iter();
+        if let Some((name, _)) = assigned.find(|(name, value)| variant.forbids_binary(name) && binary(value)) {
+            return Err(SealError::Binary(name.clone()).into());
+        }
         if let Some(SealedValue { given, .. }) =
             plan.sealed.iter().find(|sealed| !values.is_some_and(|values| values.contains_key(&sealed.given)))
         {

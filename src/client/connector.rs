@@ -88,8 +88,11 @@ impl HttpConnector for SealingConnector {
 
 impl SealingConnector {
     /// The keys of an answer, when they come before the deadline.
-    async fn opening_keys(&self, records: Vec<NeededKey>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
-        let keys = self.binding.opening_keys(records);
+    async fn opening_keys(&self, needed: Vec<NeededKey>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
+        if let Some(keys) = self.binding.keys.warm_opening_keys(&self.binding.tenant, &needed) {
+            return Ok(keys);
+        }
+        let keys = self.binding.opening_keys(needed);
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
         Timeout::new(pin!(keys), sleep.sleep(left)).await.unwrap_or_else(|_| {

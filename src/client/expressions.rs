@@ -8,7 +8,8 @@ use crate::error::Refusal;
 use crate::expression::{
     Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection, Update, UpdatePlan,
 };
-use crate::schema::TableSchema;
+use crate::item::Item;
+use crate::schema::{TableSchema, Variant};
 
 /// ExpressionAttributeNames.
 pub(super) type Names = HashMap<String, String>;
@@ -21,11 +22,23 @@ pub(super) struct Expressions<'a> {
     names: Option<&'a Names>,
     values: Option<&'a Values>,
     used: Placeholders,
+    /// Of the items that the expressions mean, as far as the request says it.
+    variant: Variant<'a>,
 }
 
 impl<'a> Expressions<'a> {
     pub(super) fn new(table: &'a TableSchema, names: Option<&'a Names>, values: Option<&'a Values>) -> Self {
-        Self { table, names, values, used: Placeholders::default() }
+        Self { table, names, values, used: Placeholders::default(), variant: Variant::unknown(table) }
+    }
+
+    /// The same for a request that means the item with this key, which says its record type where the sort key does.
+    pub(super) fn of_key(self, key: Option<&Item>) -> Self {
+        match key {
+            Some(key) if self.table.is_told_apart_by_sort_key() => {
+                Self { variant: Variant::of_item(self.table, key), ..self }
+            }
+            _ => self,
+        }
     }
 
     /// A condition or filter: on an encrypted attribute only whether it exists can be asked.
@@ -37,6 +50,7 @@ impl<'a> Expressions<'a> {
         let Some(expression) = expression else { return Ok(None) };
         let refused = |source| Refusal::Expression { parameter, source };
         let condition = Condition::parse(expression).map_err(refused)?;
+        self.learn(|attribute, scope| condition.requires(attribute, scope));
         self.scoped(|scope| condition.check(scope)).map_err(refused)?;
         self.uses(condition.placeholders());
         Ok(Some(condition))
@@ -47,6 +61,7 @@ impl<'a> Expressions<'a> {
         const PARAMETER: &str = "KeyConditionExpression";
         let refused = |source| Refusal::Expression { parameter: PARAMETER, source };
         let condition = KeyCondition::parse(expression.ok_or(Refusal::Missing(PARAMETER))?).map_err(refused)?;
+        self.learn(|attribute, scope| condition.requires(attribute, scope));
         self.scoped(|scope| condition.tests(scope).map(drop)).map_err(refused)?;
         self.uses(condition.placeholders());
         Ok(condition)
@@ -57,14 +72,16 @@ impl<'a> Expressions<'a> {
         let Some(expression) = expression else { return Ok(None) };
         let refused = |source| Refusal::Expression { parameter: "ProjectionExpression", source };
         let projection = Projection::parse(expression).map_err(refused)?;
-        self.scoped(|scope| projection.resolve(scope)).map(Some).map_err(refused)
+        // What comes back is told apart by itself.
+        let protection = |attribute: &str| self.table.protection(attribute);
+        projection.resolve(&Scope::new(self.names, &protection)).map(Some).map_err(refused)
     }
 
     /// An update: what it assigns to encrypted attributes, and how. Follows the conditions of the same request, whose values it
     /// leaves alone.
     pub(super) fn update(&mut self, expression: Option<&str>) -> Result<UpdatePlan, Refusal> {
         let Some(expression) = expression else {
-            return Ok(UpdatePlan { expression: None, sealed: Vec::new(), touched: Vec::new() });
+            return Ok(UpdatePlan { expression: None, sealed: Vec::new(), plain: Vec::new(), touched: Vec::new() });
         };
         let refused = |source| Refusal::Expression { parameter: "UpdateExpression", source };
         let update = Update::parse(expression).map_err(refused)?;
@@ -74,13 +91,31 @@ impl<'a> Expressions<'a> {
         Ok(plan)
     }
 
+    /// The record type of the items that the expressions read so far mean.
+    pub(super) fn variant(&self) -> Variant<'a> {
+        self.variant
+    }
+
+    /// Learns the record type of the items from what a condition requires of the discriminator.
+    fn learn<'c>(&mut self, required: impl FnOnce(&str, &Scope<'_>) -> Option<(bool, &'c str)>) {
+        let Some(discriminator) = self.table.discriminator() else { return };
+        let found = required(discriminator, &Scope::new(self.names, &|_| None));
+        // The beginning of a value says nothing unless beginnings tell record types apart.
+        let telling = found.filter(|(whole, _)| *whole || self.table.is_told_apart_by_sort_key());
+        let value = telling.and_then(|(_, placeholder)| self.values?.get(placeholder));
+        let variant = Variant::of_value(self.table, value);
+        if variant.is_known() {
+            self.variant = variant;
+        }
+    }
+
     /// Runs `check` with the names and the schema of this request.
     pub(super) fn scoped<T>(
         &self,
         check: impl FnOnce(&Scope<'_>) -> Result<T, ExpressionError>,
     ) -> Result<T, ExpressionError> {
-        let protection = |attribute: &str| self.table.protection(attribute);
-        check(&Scope::new(self.names, &protection))
+        let protection = |attribute: &str| self.variant.protection(attribute);
+        check(&Scope::new(self.names, &protection).told_apart_by(self.table.discriminator()))
     }
 
     fn uses(&mut self, Placeholders { names, values }: &Placeholders) {

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use aws_smithy_runtime_api::client::auth::AuthSchemeOptionsFuture;
+use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::ser_de::{
     DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
@@ -27,6 +28,7 @@ use super::opening;
 use super::operation::{Answer, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
+use crate::schema::RecordPlace;
 
 /// What one operation still has to do: travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub(super) struct Pending(Arc<Mutex<State>>);
 
 /// Where an operation stands.
 pub(super) struct State {
+    /// The SDK's own, in whose place [`Pending`] stands.
+    serializer: SharedRequestSerializer,
     /// What may be sent: made once, resent by every attempt.
     sent: Option<Sent>,
     /// What it does with items; none when it touches none.
@@ -44,7 +48,7 @@ pub(super) struct State {
 struct Sent {
     /// `x-amz-target`, which says which operation the body is for.
     target: Option<String>,
-    body: Vec<u8>,
+    body: SdkBody,
 }
 
 pub(super) struct ItemState {
@@ -52,7 +56,8 @@ pub(super) struct ItemState {
     /// What the SDK knows of it.
     pub(super) sdk: &'static FrozenLayer,
     key: Option<Arc<UnwrappedKey>>,
-    sealed: bool,
+    /// Whether our auth scheme resolver has run.
+    resolved: bool,
     /// Until when this attempt may wait for the keys of its answer.
     pub(super) deadline: Option<Instant>,
     /// What the latest attempt brought, and the keys that open it.
@@ -67,16 +72,8 @@ pub(super) struct Arrived {
 }
 
 impl Pending {
-    fn new(checked: Option<Checked>) -> Self {
-        let items = checked.map(|Checked { operation, sdk }| ItemState {
-            operation,
-            sdk,
-            key: None,
-            sealed: false,
-            deadline: None,
-            arrived: None,
-        });
-        Self(Arc::new(Mutex::new(State { sent: None, items })))
+    fn new(items: Option<ItemState>, serializer: SharedRequestSerializer) -> Self {
+        Self(Arc::new(Mutex::new(State { serializer, sent: None, items })))
     }
 
     /// Never held across an await: the hooks are synchronous, and the connector takes it around its waits.
@@ -86,18 +83,35 @@ impl Pending {
 }
 
 impl State {
-    /// Whether this request is what the hooks made of it.
+    /// Whether this request is what was made of the input.
     pub(super) fn allows(&self, request: &HttpRequest) -> bool {
-        self.sent
-            .as_ref()
-            .is_some_and(|sent| sent.target == target(request) && request.body().bytes() == Some(&sent.body))
+        self.sent.as_ref().is_some_and(|sent| {
+            let body = request.body().bytes();
+            body.is_some() && body == sent.body.bytes() && sent.target == target(request)
+        })
+    }
+
+    /// Serializes what is to be sent, and remembers it.
+    fn send(&mut self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
+        let request = self.serializer.serialize_input(input, config)?;
+        let body = request.body().try_clone().ok_or("the SDK serializes DynamoDB's requests in memory")?;
+        self.sent = Some(Sent { target: target(&request), body });
+        Ok(request)
     }
 }
 
-impl Sent {
-    /// What the SDK has serialized.
-    fn of(request: &HttpRequest) -> Option<Self> {
-        Some(Self { target: target(request), body: request.body().bytes()?.to_vec() })
+impl ItemState {
+    fn new(Checked { operation, sdk }: Checked, binding: &Binding) -> Self {
+        let key = match (operation.token(), operation.seals()) {
+            (None, Some(place)) => binding.keys.warm_sealing_key(&binding.tenant, place),
+            _ => None,
+        };
+        Self { operation, sdk, key, resolved: false, deadline: None, arrived: None }
+    }
+
+    /// Where the record lies of the key that sealing still needs.
+    fn awaited(&self) -> Option<RecordPlace> {
+        self.operation.seals().filter(|_| self.key.is_none())
     }
 }
 
@@ -128,7 +142,17 @@ impl Storable for Begun {
 
 /// The hooks of one tenant's client.
 #[derive(Debug, Clone)]
-pub(super) struct Seal(pub(super) Arc<Binding>);
+pub(super) struct Seal {
+    binding: Arc<Binding>,
+    /// The SDK's own, in whose place this one stands.
+    auth: Arc<DefaultAuthSchemeResolver>,
+}
+
+impl Seal {
+    pub(super) fn new(binding: &Arc<Binding>) -> Self {
+        Self { binding: Arc::clone(binding), auth: Arc::default() }
+    }
+}
 
 impl Intercept for Seal {
     fn name(&self) -> &'static str {
@@ -157,26 +181,22 @@ impl Intercept for Seal {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let name = config.load::<Metadata>().map_or("", Metadata::name).to_owned();
-        let mut checked = dispatch::check(&name, context.input(), &self.0)?;
+        let name = config.load::<Metadata>().map_or("", Metadata::name);
+        let mut checked = dispatch::check(name, context.input(), &self.binding)?;
         if let Some(checked) = &mut checked
             && !config.load::<Begun>().is_some_and(|begun| begun.own_token)
         {
             checked.operation.forget_token();
         }
-        config.interceptor_state().store_put(Pending::new(checked));
-        Ok(())
-    }
-
-    /// Precedes every hook that may modify the request: what is not sealed is sent as the SDK has just serialized it.
-    fn read_after_serialization(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let pending = config.load::<Pending>().ok_or(Error::Replaced("interceptor"))?;
-        pending.state().sent = Sent::of(context.request());
+        let serializer = match &checked {
+            Some(checked) => checked.sdk.load::<SharedRequestSerializer>(),
+            None => config.load::<SharedRequestSerializer>(),
+        };
+        let serializer = serializer.ok_or("the SDK has no serializer")?.clone();
+        let items = checked.map(|checked| ItemState::new(checked, &self.binding));
+        let pending = Pending::new(items, serializer);
+        config.interceptor_state().store_put(SharedRequestSerializer::new(pending.clone()));
+        config.interceptor_state().store_put(pending);
         Ok(())
     }
 
@@ -206,22 +226,23 @@ impl Intercept for Seal {
         let pending = config.load::<Pending>().ok_or(Error::Replaced("interceptor"))?.clone();
         let request = context.request_mut();
         request.add_extension(pending.clone());
-        let mut state = pending.state();
-        let State { sent, items } = &mut *state;
-        let Some(items) = items else { return Ok(()) };
+        let state = &mut *pending.state();
+        let Some(items) = &mut state.items else { return Ok(()) };
+        if items.operation.seals().is_some() && !items.resolved {
+            return Err(Error::Replaced("auth scheme resolver").into());
+        }
         // What a former attempt brought.
         items.arrived = None;
         config.interceptor_state().store_put(SharedResponseDeserializer::new(pending.clone()));
-        if !items.sealed {
-            if let Some(input) = items.operation.sealed(items.key.as_deref())? {
-                let serializer = config.load::<SharedRequestSerializer>().ok_or("the SDK has no serializer")?;
-                *sent = Sent::of(&serializer.clone().serialize_input(input, config)?);
-            }
-            items.sealed = true;
+        if state.sent.is_none() {
+            let sealed = items.operation.sealed(items.key.as_deref())?.ok_or(Error::Replaced("serializer"))?;
+            state.send(sealed, config)?;
         }
-        let Sent { body, .. } = sent.as_ref().ok_or("the SDK serializes DynamoDB's requests in memory")?;
-        request.headers_mut().insert("content-length", body.len().to_string());
-        *request.body_mut() = SdkBody::from(body.clone());
+        let body = state.sent.as_ref().and_then(|sent| sent.body.try_clone());
+        let body = body.ok_or(Error::Replaced("serializer"))?;
+        let length = body.bytes().map_or(0, <[u8]>::len);
+        request.headers_mut().insert("content-length", length.to_string());
+        *request.body_mut() = body;
         Ok(())
     }
 
@@ -246,7 +267,7 @@ impl Intercept for Seal {
         if let Some(error) = explained {
             return Err(error.into());
         }
-        let (opened, result) = opening::open(&*items.operation, &self.0, &arrived.keys?, taken);
+        let (opened, result) = opening::open(&*items.operation, &self.binding, &arrived.keys?, taken);
         result?;
         *answer = opened;
         Ok(())
@@ -262,22 +283,38 @@ impl ResolveAuthScheme for Seal {
     ) -> AuthSchemeOptionsFuture<'a> {
         AuthSchemeOptionsFuture::new(async move {
             if let Some(pending) = config.load::<Pending>() {
-                let needed = match &pending.state().items {
-                    Some(items) if items.key.is_none() => {
-                        items.operation.seals().map(|place| (place, items.operation.token().map(str::to_owned)))
+                let needed = match &mut pending.state().items {
+                    Some(items) => {
+                        items.resolved = true;
+                        items.awaited().map(|place| (place, items.operation.token().map(str::to_owned)))
                     }
-                    _ => None,
+                    None => None,
                 };
                 if let Some((place, token)) = needed {
-                    let Binding { tenant, keys, .. } = &*self.0;
+                    let Binding { tenant, keys, .. } = &*self.binding;
                     let key = keys.sealing_key(tenant, token.as_deref(), place).await.map_err(Error::from)?;
                     if let Some(items) = &mut pending.state().items {
                         items.key = Some(key);
                     }
                 }
             }
-            DefaultAuthSchemeResolver::default().resolve_auth_scheme(params, config, components).await
+            self.auth.resolve_auth_scheme(params, config, components).await
         })
+    }
+}
+
+/// Stands in for the SDK's serializer. When no key has to be waited for, the sealed input is serialized in the place of the caller's,
+/// after every hook that may modify that.
+impl SerializeRequest for Pending {
+    fn serialize_input(&self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
+        let state = &mut *self.state();
+        let input = match &mut state.items {
+            None => input,
+            Some(items) if items.awaited().is_none() => items.operation.sealed(items.key.as_deref())?.unwrap_or(input),
+            // Only for what surrounds the body, which is sealed once the key has come: nothing of this may be sent.
+            Some(_) => return state.serializer.serialize_input(input, config),
+        };
+        state.send(input, config)
     }
 }
 

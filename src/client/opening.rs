@@ -46,11 +46,14 @@ pub(super) fn open(
     (answer, result)
 }
 
-/// Says of a missing header which index lacks it.
+/// Says of a missing header or discriminator which index lacks it.
 fn in_index(index: Option<&str>, error: OpenError) -> OpenError {
     match (index, error) {
         (Some(index), OpenError::Attribute { attribute, fault: OpenFault::NoHeader }) => {
             OpenError::IndexLacksHeader { index: index.to_owned(), attribute }
+        }
+        (Some(index), OpenError::Discriminator { discriminator, attribute }) => {
+            OpenError::IndexLacksDiscriminator { index: index.to_owned(), discriminator, attribute }
         }
         (_, error) => error,
     }

@@ -88,7 +88,9 @@ impl Cut<'_> {
     pub(super) fn restrict(self, table: &TableSchema, item: &mut Item) {
         if let Self::Paths(paths) = self {
             let asked = |name: &str| paths.iter().any(|path| path.attribute() == name);
-            item.retain(|name, _| name == HEADER || asked(name) || table.protection(name) == Some(Protection::Key));
+            let tells =
+                |name: &str| table.discriminator() == Some(name) || table.protection(name) == Some(Protection::Key);
+            item.retain(|name, _| name == HEADER || asked(name) || tells(name));
         }
     }
 
@@ -102,7 +104,7 @@ impl Cut<'_> {
     }
 }
 
-/// The key that the auth scheme resolver awaited.
+/// The key that was in the cache, or that the auth scheme resolver awaited.
 pub(super) fn required(key: Option<&UnwrappedKey>) -> Result<&UnwrappedKey, Error> {
     key.ok_or(Error::Replaced("auth scheme resolver"))
 }

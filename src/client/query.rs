@@ -14,7 +14,7 @@ use super::reading::{Filtering, Reading};
 use crate::error::{Error, Refusal};
 use crate::expression::{KeyTest, Selection};
 use crate::item::{Item, OpenError, PrimaryKeyError, UnwrappedKey, check_name};
-use crate::schema::{Protection, TableSchema};
+use crate::schema::{Protection, TableSchema, Variant};
 use crate::tenant::TenantId;
 
 pub(super) struct Query {
@@ -115,7 +115,7 @@ fn reach(
 pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Result<(), Error> {
     let Some(start) = start else { return Ok(()) };
     for name in start.keys() {
-        if check_name(table, name)? == Protection::Encrypted {
+        if !matches!(check_name(&Variant::unknown(table), name)?, Protection::Key | Protection::Plain) {
             return Err(Refusal::Key(PrimaryKeyError::Superfluous { attribute: name.clone() }).into());
         }
     }

@@ -27,7 +27,8 @@ impl Reading<'_> {
         used: &BTreeSet<String>,
     ) -> Result<bool, Refusal> {
         let header = selection.is_encrypted().then_some(HEADER);
-        let needed: Vec<&str> = table.key_names().chain(header).collect();
+        let discriminator = table.discriminator().filter(|_| selection.varies());
+        let needed: Vec<&str> = table.key_names().chain(header).chain(discriminator).collect();
         let taken = |placeholder: &str| self.names.as_ref().is_some_and(|names| names.contains_key(placeholder));
         let Some(request) = selection.request(&needed, &taken) else { return Ok(false) };
         let ProjectionRequest { expression, added_names, dropped_names } = request;

@@ -75,6 +75,11 @@ impl Condition {
         &self.placeholders
     }
 
+    /// What `attribute` must be, or begin with, wherever the condition holds: whether it is the whole value, and its placeholder.
+    pub(crate) fn requires(&self, attribute: &str, scope: &Scope<'_>) -> Option<(bool, &str)> {
+        self.clause.requires(attribute, scope)
+    }
+
     /// This condition and another, which stands for one test, as an expression.
     pub(crate) fn and(&self, test: &str) -> String {
         match &self.clause {
@@ -136,6 +141,24 @@ impl Clause {
             Self::Or(clauses) | Self::And(clauses) => clauses.iter().try_for_each(|clause| clause.check(scope)),
             Self::Not(clause) => clause.check(scope),
             Self::Test(test) => test.check(scope),
+        }
+    }
+
+    fn requires(&self, attribute: &str, scope: &Scope<'_>) -> Option<(bool, &str)> {
+        use Operand::{Path, Value};
+        match self {
+            Self::And(clauses) => clauses.iter().find_map(|clause| clause.requires(attribute, scope)),
+            Self::Or(_) | Self::Not(_) => None,
+            Self::Test(test) => {
+                let (path, whole, value) = match &**test {
+                    Test::Compare(Path(path), Comparator::Equal, Value(value))
+                    | Test::Compare(Value(value), Comparator::Equal, Path(path)) => (path, true, value),
+                    Test::BeginsWith(Path(path), Value(value)) => (path, false, value),
+                    _ => return None,
+                };
+                let is_it = path.steps.is_empty() && scope.name(&path.attribute).is_ok_and(|name| name == attribute);
+                is_it.then_some((whole, value.as_str()))
+            }
         }
     }
 
@@ -234,6 +257,7 @@ fn check_plain(path: &WrittenPath, operation: &'static str, scope: &Scope<'_>) -
         (path, Protection::Encrypted) => {
             Err(ExpressionError::EncryptedCondition { attribute: path.attribute, operation })
         }
+        (path, Protection::Varies) => Err(scope.varies(path)),
     }
 }
 

@@ -74,6 +74,15 @@ pub enum ExpressionError {
     /// A key condition on an encrypted attribute.
     #[error("the encrypted attribute `{attribute}` cannot be a key: query by a plain attribute")]
     EncryptedKey { attribute: String },
+    /// An attribute about which the table's records disagree, in an expression that does not say which it means.
+    #[error(
+        "the table's records disagree on whether attribute `{attribute}` is encrypted: \
+         join `{discriminator} = :value` to the condition or filter by `AND`, with the record's own value"
+    )]
+    Varies { attribute: String, discriminator: Box<str> },
+    /// An update of the attribute that says of which record type an item is.
+    #[error("`{attribute}` says of which record type an item is, so an update cannot change it: put the item")]
+    Discriminator { attribute: String },
     /// Not `attribute operator :value`, joined by `AND`.
     #[error(
         "a key condition consists of `attribute = :value`, and for sort keys \

@@ -53,12 +53,27 @@ impl KeyCondition {
         &self.placeholders
     }
 
+    /// What `attribute` must be, or begin with: whether it is the whole value, and its placeholder.
+    pub(crate) fn requires(&self, attribute: &str, scope: &Scope<'_>) -> Option<(bool, &str)> {
+        self.tests.iter().find_map(|(path, test)| {
+            let (whole, value) = match test {
+                KeyTest::Equals(value) => (true, value),
+                KeyTest::BeginsWith(value) => (false, value),
+                _ => return None,
+            };
+            scope.name(&path.attribute).is_ok_and(|name| name == attribute).then_some((whole, value.as_str()))
+        })
+    }
+
     /// The attributes that are tested, as they are written. Which of them is the partition key the table or index says;
     /// it must be tested for equality. An index may have up to four of each kind.
     pub(crate) fn tests(&self, scope: &Scope<'_>) -> Result<Vec<(String, &KeyTest)>, ExpressionError> {
         let mut tests: Vec<(String, &KeyTest)> = Vec::new();
         for (path, test) in &self.tests {
             let (path, protection) = scope.resolve(path)?;
+            if protection == Protection::Varies {
+                return Err(scope.varies(path));
+            }
             let attribute = path.attribute;
             if protection == Protection::Encrypted {
                 return Err(ExpressionError::EncryptedKey { attribute });

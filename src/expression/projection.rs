@@ -29,8 +29,10 @@ pub(crate) struct Selection {
     /// The attributes that are requested as a whole.
     whole: BTreeSet<String>,
     names: BTreeSet<String>,
-    /// The encrypted attributes of which anything is asked for.
+    /// The attributes of which anything is asked for that are encrypted, or may be.
     encrypted: BTreeSet<String>,
+    /// Whether the record type decides if one of these is encrypted.
+    varies: bool,
     widened: bool,
 }
 
@@ -62,11 +64,12 @@ impl Projection {
         let mut paths = Vec::new();
         let mut requested = Vec::new();
         let mut whole = BTreeSet::new();
-        let (mut encrypted, mut widened) = (BTreeSet::new(), false);
+        let (mut encrypted, mut varies, mut widened) = (BTreeSet::new(), false, false);
         for written in &self.paths {
             let (path, protection) = scope.resolve(written)?;
             let inside = !path.segments().is_empty();
-            if protection == Protection::Encrypted {
+            if matches!(protection, Protection::Encrypted | Protection::Varies) {
+                varies |= protection == Protection::Varies;
                 encrypted.insert(path.attribute.clone());
                 widened |= inside;
                 if whole.insert(path.attribute.clone()) {
@@ -81,7 +84,7 @@ impl Projection {
             paths.push(path);
         }
         refuse_overlaps(&paths)?;
-        Ok(Selection { paths, requested, whole, names: self.placeholders.names.clone(), encrypted, widened })
+        Ok(Selection { paths, requested, whole, names: self.placeholders.names.clone(), encrypted, varies, widened })
     }
 }
 
@@ -89,6 +92,11 @@ impl Selection {
     /// Whether anything of an encrypted attribute is asked for, so that the answer must be opened.
     pub(crate) fn is_encrypted(&self) -> bool {
         !self.encrypted.is_empty()
+    }
+
+    /// Whether anything of an attribute is asked for that only some record types encrypt, so that the answer must say of which it is.
+    pub(crate) fn varies(&self) -> bool {
+        self.varies
     }
 
     /// The projection to send so that the answer also has the `needed` attributes and every encrypted attribute as a

@@ -7,7 +7,7 @@ use crate::crypto::{ItemKey, TAG_LEN};
 use crate::format::{
     FormatError, HEADER, Identity, OwnedStoredKey, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, decode_value,
 };
-use crate::schema::{Protection, TableSchema};
+use crate::schema::{Protection, TableSchema, Variant};
 use crate::tenant::TenantId;
 
 /// Why a stored item does not open. It names the attribute and nothing of its content.
@@ -30,6 +30,29 @@ pub enum OpenError {
         /// An attribute that relies on the header.
         attribute: String,
     },
+    /// A query or scan of an index that does not project the discriminator.
+    #[error(
+        "index `{index}` does not project the discriminator `{discriminator}`, which says whether attribute `{attribute}` is encrypted: \
+         add it to the projection"
+    )]
+    IndexLacksDiscriminator {
+        /// The index.
+        index: String,
+        /// The attribute that tells the table's record types apart.
+        discriminator: String,
+        /// An attribute about which they disagree.
+        attribute: String,
+    },
+    /// The item does not say of which record type it is.
+    #[error(
+        "discriminator `{discriminator}`, which says whether attribute `{attribute}` is encrypted, is missing or has a value that no record declares"
+    )]
+    Discriminator {
+        /// The attribute that tells the table's record types apart.
+        discriminator: String,
+        /// An attribute about which they disagree.
+        attribute: String,
+    },
     /// An attribute does not open.
     #[error("attribute `{attribute}` does not open: {fault}")]
     Attribute {
@@ -47,6 +70,9 @@ pub enum OpenFault {
     /// The schema says encrypted, and what is stored is not: plaintext, or a type other than B.
     #[error("the schema says it is encrypted, but what is stored is not sealed")]
     NotSealed,
+    /// The item's record type stores it as it is, another one of the table encrypts it, and what is stored is binary.
+    #[error("it is binary, and another record of the table encrypts it: the discriminator may have been changed")]
+    Binary,
     /// The stored bytes are malformed.
     #[error("{0}")]
     Format(#[from] FormatError),
@@ -82,8 +108,8 @@ impl OpenError {
     /// Whether someone has tampered with what is stored, as far as can be told.
     pub(crate) fn is_integrity(&self) -> bool {
         match self {
-            Self::Key(_) | Self::OtherItem => true,
-            Self::IndexLacksHeader { .. } => false,
+            Self::Key(_) | Self::OtherItem | Self::Discriminator { .. } => true,
+            Self::IndexLacksHeader { .. } | Self::IndexLacksDiscriminator { .. } => false,
             Self::Attribute { fault, .. } => !matches!(fault, OpenFault::OtherKek | OpenFault::NoKeyTable),
         }
     }
@@ -134,8 +160,9 @@ pub(super) fn needed_keys<'i>(
     mut need: impl FnMut(&'i str, StoredKey<&'i [u8]>),
 ) -> Result<(), OpenError> {
     let mut header_needed = false;
+    let variant = Variant::of_item(schema, item);
     for (name, value) in item {
-        if schema.protection(name) != Some(Protection::Encrypted) {
+        if !is_sealed(&variant, name, value)? {
             continue;
         }
         let stored = value.as_b().map_err(|_| OpenError::attribute(name, OpenFault::NotSealed))?;
@@ -150,6 +177,19 @@ pub(super) fn needed_keys<'i>(
         }
     }
     Ok(())
+}
+
+/// Whether a stored attribute is to be opened; an error when that cannot be told, or is said by a discriminator that looks forged.
+fn is_sealed(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Result<bool, OpenError> {
+    match variant.protection(name) {
+        Some(Protection::Encrypted) => Ok(true),
+        Some(Protection::Varies) => Err(OpenError::Discriminator {
+            discriminator: variant.schema().discriminator().unwrap_or_default().to_owned(),
+            attribute: name.to_owned(),
+        }),
+        _ if value.is_b() && variant.forbids_binary(name) => Err(OpenError::attribute(name, OpenFault::Binary)),
+        _ => Ok(false),
+    }
 }
 
 fn header(item: &Item) -> Option<&[u8]> {
@@ -168,9 +208,10 @@ pub(crate) fn open(
     let header = item.remove(HEADER);
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
+    let variant = Variant::of_item(schema, &item);
     let mut opener = Opener { identity, header, keys, item_keys: Vec::with_capacity(1), aad: Vec::with_capacity(64) };
     for (name, value) in &mut item {
-        if schema.protection(name) == Some(Protection::Encrypted) {
+        if is_sealed(&variant, name, value)? {
             let stored = std::mem::replace(value, AttributeValue::Null(true));
             *value = opener.open(name, stored).map_err(|fault| OpenError::attribute(name, fault))?;
         }

@@ -9,7 +9,7 @@ use crate::format::{
     Form, HEADER, Identity, InvalidValue, RESERVED_PREFIX, StoredKey, attribute_aad, encode_value, encoded_len,
     prefix_len, put_prefix,
 };
-use crate::schema::{Protection, TableSchema};
+use crate::schema::{Protection, TableSchema, Variant};
 use crate::tenant::TenantId;
 
 /// Why an item cannot be sealed. Nothing of it has been sent.
@@ -22,6 +22,14 @@ pub enum SealError {
     /// No record of the table declares the attribute, so nobody said whether it is sensitive.
     #[error("attribute `{0}` is declared by no record of this table: declare it `encrypt` or `plain`")]
     Undeclared(String),
+    /// The item's discriminator is missing, or has a value that no record of the table has.
+    #[error("discriminator `{0}` is missing or has a value that no record of this table declares")]
+    Discriminator(String),
+    /// A plain binary value where other records of the table have sealed ones.
+    #[error(
+        "attribute `{0}` must not be binary: another record of this table encrypts it, and a sealed value could pass for this one"
+    )]
+    Binary(String),
     /// The name belongs to the library.
     #[error("attribute name `{0}` is reserved: choose one that does not begin with `_seal`")]
     Reserved(String),
@@ -68,9 +76,12 @@ impl CheckedItem {
     /// Checks `item`.
     pub(crate) fn new(schema: &TableSchema, tenant: &TenantId, item: Item) -> Result<Self, SealError> {
         let mut encrypted = 0;
-        for name in item.keys() {
-            if check_name(schema, name)? == Protection::Encrypted {
-                encrypted += 1;
+        let variant = to_seal(schema, &item)?;
+        for (name, value) in &item {
+            match check_name(&variant, name)? {
+                Protection::Encrypted => encrypted += 1,
+                _ if value.is_b() && variant.forbids_binary(name) => return Err(SealError::Binary(name.clone())),
+                _ => {}
             }
         }
         let identity = identity(schema, tenant, &item)?;
@@ -86,8 +97,9 @@ impl CheckedItem {
         let Self { mut item, identity, encrypted } = self;
         let header = key.stored_at(schema.record_place())?.to_header();
         let mut sealer = Sealer::new(None, key, &identity, nonces, encrypted)?;
+        let variant = to_seal(schema, &item)?;
         for (name, value) in &mut item {
-            if schema.protection(name) == Some(Protection::Encrypted) {
+            if variant.protection(name) == Some(Protection::Encrypted) {
                 *value = sealer.seal(name, value)?;
             }
         }
@@ -96,9 +108,15 @@ impl CheckedItem {
     }
 }
 
+/// The record type of an item to be sealed.
+fn to_seal<'s>(schema: &'s TableSchema, item: &Item) -> Result<Variant<'s>, SealError> {
+    let unknown = || SealError::Discriminator(schema.discriminator().unwrap_or_default().to_owned());
+    Variant::to_seal(schema, item).ok_or_else(unknown)
+}
+
 /// What an attribute of this name is; refuses names that are reserved or that the schema does not declare.
-pub(crate) fn check_name(schema: &TableSchema, name: &str) -> Result<Protection, SealError> {
-    match schema.protection(name) {
+pub(crate) fn check_name(variant: &Variant<'_>, name: &str) -> Result<Protection, SealError> {
+    match variant.protection(name) {
         Some(protection) => Ok(protection),
         None if name.starts_with(RESERVED_PREFIX) => Err(SealError::Reserved(name.to_owned())),
         None => Err(SealError::Undeclared(name.to_owned())),

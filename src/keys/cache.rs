@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_smithy_async::time::SharedTimeSource;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use moka::Expiry;
 use moka::future::{Cache, CacheBuilder};
 use moka::policy::EvictionPolicy;
@@ -196,6 +196,23 @@ impl DataKeys {
                 Ok(self.current(tenant, place).await?.leased.key)
             }
         }
+    }
+
+    /// The key that [`Self::sealing_key`] gives without a token, when it is at hand without waiting.
+    pub(crate) fn warm_sealing_key(&self, tenant: &TenantId, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
+        let current = self.current.get(tenant).now_or_never()??;
+        let ended = current.period.is_some_and(|period| period.left(self.time.now()).is_none());
+        let usable = !ended && self.is_usable(tenant, &current.leased) && current.leased.key.is_at(place);
+        usable.then_some(current.leased.key)
+    }
+
+    /// What [`Self::opening_keys`] gives, when all of it is at hand without waiting.
+    pub(crate) fn warm_opening_keys(&self, tenant: &TenantId, needed: &[NeededKey]) -> Option<KeyRing> {
+        let key = |needed: &NeededKey| {
+            let key = self.verified(tenant, needed.stored.as_ref()).now_or_never()??;
+            Some((needed.stored.clone(), key))
+        };
+        needed.iter().map(key).collect::<Option<_>>().map(KeyRing::new)
     }
 
     /// The tenant's current key; makes one when there is none.

@@ -27,6 +27,10 @@ key_value! {
     String => |value| AttributeValue::S(value);
     &String => |value| AttributeValue::S(value.clone());
     Vec<u8> => |value| AttributeValue::B(Blob::new(value));
+    &[u8] => |value| AttributeValue::B(Blob::new(value));
+    u8 => |value| AttributeValue::N(value.to_string());
+    u16 => |value| AttributeValue::N(value.to_string());
+    usize => |value| AttributeValue::N(value.to_string());
     i32 => |value| AttributeValue::N(value.to_string());
     i64 => |value| AttributeValue::N(value.to_string());
     u32 => |value| AttributeValue::N(value.to_string());
@@ -59,6 +63,19 @@ impl<V: Into<KeyValue>> From<V> for Key {
 impl<S: Into<KeyValue>> From<(&str, S)> for Key {
     fn from((partition, sort): (&str, S)) -> Self {
         Self(vec![partition.into(), sort.into()])
+    }
+}
+
+impl<S: Into<KeyValue>> From<(String, S)> for Key {
+    fn from((partition, sort): (String, S)) -> Self {
+        Self(vec![partition.into(), sort.into()])
+    }
+}
+
+/// A key attribute's value as DynamoDB has it.
+impl From<KeyValue> for AttributeValue {
+    fn from(value: KeyValue) -> Self {
+        value.0
     }
 }
 

@@ -1,31 +1,44 @@
 //! Finding records, page by page, as a stream.
 
 use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
-use super::{KeyValue, Records, failed, from_item};
+use super::condition::{Condition, Writer, attribute};
+use super::convert::{from_item, own_attribute};
+use super::request::{Changes, failed, shown};
+use super::{KeyValue, Records};
 use crate::error::{Error, Refusal};
-use crate::item::PrimaryKeyError;
-use crate::schema::Record;
+use crate::item::{Item, PrimaryKeyError};
+use crate::schema::{Record, TableSchema};
 
 /// A query over one tenant's records, not sent before its stream is polled.
 ///
-/// In a table that several record types share, narrow it to this type with [`Query::begins_with`]: an item of another type is an error.
+/// Of a table that several record types share it finds this type's alone when the type has a discriminator (on an index whose keys say
+/// it, or with a sort key condition of your own, you have to ask for it yourself). Without one narrow it with
+/// [`Query::begins_with`]: an item of another type is an error.
 #[must_use = "nothing is asked before the stream is polled"]
-pub struct Query<T> {
+pub struct Query<'a, T> {
     records: Records<T>,
     partition: Option<String>,
     sort: Option<(&'static str, Vec<KeyValue>)>,
-    customize: Vec<Box<dyn FnOnce(QueryFluentBuilder) -> QueryFluentBuilder + Send>>,
+    index: Option<(String, Condition)>,
+    filter: Option<Condition>,
+    limit: Option<usize>,
+    descending: bool,
+    changes: Changes<'a, QueryFluentBuilder>,
 }
 
-impl<T: Record + DeserializeOwned> Query<T> {
+impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     pub(super) fn new(records: Records<T>) -> Self {
-        Self { records, partition: None, sort: None, customize: Vec::new() }
+        let (partition, sort, index, filter, limit) = (None, None, None, None, None);
+        Self { records, partition, sort, index, filter, limit, descending: false, changes: Changes::none() }
     }
 
     /// What follows the tenant's prefix in the partition key, where the table has such a prefix.
@@ -46,63 +59,270 @@ impl<T: Record + DeserializeOwned> Query<T> {
         self
     }
 
-    /// Changes the SDK's request before it is sent: an index, a filter on plain attributes, the direction,
-    /// the size of a page (`limit`).
-    pub fn customize(mut self, change: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder + Send + 'static) -> Self {
-        self.customize.push(Box::new(change));
+    /// Asks an index, by a condition on its keys: `.index("by-company", attribute("company").equals("Example Ltd"))`.
+    ///
+    /// The index must project what the record needs, the header `_seal` and the discriminator. An index that has the tenant's
+    /// attribute among its keys must be asked for it too.
+    pub fn index(mut self, name: impl Into<String>, keys: Condition) -> Self {
+        self.index = Some((name.into(), keys));
         self
     }
 
-    /// The records, in the order of their sort keys. A page is asked for when the records before it have been taken.
-    pub fn stream(self) -> impl Stream<Item = Result<T, Error>> + Send + Unpin {
-        let pages = match self.request() {
-            Ok(request) => {
-                let pages = request.into_paginator().send();
-                let next = |mut pages: aws_smithy_async::future::pagination_stream::PaginationStream<_>| async move {
-                    pages.try_next().await.map(|page| page.map(|page| (page, pages)))
-                };
-                stream::try_unfold(pages, next).map_err(failed).left_stream()
-            }
-            Err(refusal) => stream::once(async move { Err(Error::from(refusal)) }).right_stream(),
-        };
-        let records = pages.map_ok(|page: aws_sdk_dynamodb::operation::query::QueryOutput| {
-            stream::iter(page.items.unwrap_or_default().into_iter().map(from_item))
-        });
-        Box::pin(records.try_flatten())
+    /// Only records of which this holds. DynamoDB reads, and charges for, the others too.
+    pub fn filter(mut self, condition: Condition) -> Self {
+        self.filter = Condition::all([self.filter.take(), Some(condition)]);
+        self
     }
 
-    fn request(self) -> Result<QueryFluentBuilder, Refusal> {
-        let Self { records, partition, sort, customize } = self;
+    /// At most so many records.
+    pub fn limit(mut self, records: usize) -> Self {
+        self.limit = Some(records);
+        self
+    }
+
+    /// From the greatest sort key down.
+    pub fn descending(mut self) -> Self {
+        self.descending = true;
+        self
+    }
+
+    /// Changes the SDK's request before it is sent: a consistent read, the size of a page (`limit`). A projection must leave what the
+    /// record and its discriminator need; an expression that is set here takes the place of the repository's.
+    pub fn customize(mut self, change: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder + Send + 'a) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// The records, in the order of their sort keys. See [`RecordStream`].
+    pub fn stream(self) -> RecordStream<T> {
+        let limit = self.limit;
+        RecordStream::over(self.request(), limit)
+    }
+
+    fn request(self) -> Result<QueryFluentBuilder, Error> {
+        let Self { records, partition, sort, index, filter, limit, descending, changes } = self;
         let (table, schema) = records.table()?;
-        let mut value = schema.tenant().render(records.tenant.id());
-        match (schema.tenant().is_prefix(), partition) {
-            (true, Some(rest)) => value.push_str(&rest),
-            (true, None) => {
-                return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into());
+        let mut writer = Writer::<T>::new();
+        let own = own_attribute::<T>().filter(|(name, _)| !index.as_ref().is_some_and(|(_, keys)| keys.names(name)));
+        let own = own.map(|(name, value)| attribute(name).equals(value));
+        let filter = writer.condition(Condition::all([own, filter]).as_ref())?;
+        let mut request = records.tenant.dynamodb().query().table_name(table).set_filter_expression(filter);
+        request = match index {
+            Some((name, keys)) => {
+                if partition.is_some() || sort.is_some() {
+                    return Err(Refusal::KeyParts.into());
+                }
+                request.index_name(name).set_key_condition_expression(writer.condition(Some(&keys))?)
             }
-            (false, Some(_)) => return Err(Refusal::KeyParts),
-            (false, None) => {}
+            None => keys::<T>(request, schema, &records, partition, sort)?,
+        };
+        let (names, values) = writer.finish();
+        for (placeholder, name) in names.into_iter().flatten() {
+            request = request.expression_attribute_names(placeholder, name);
         }
-        let mut condition = "#partition_key = :partition_key".to_owned();
-        let mut request = records.tenant.dynamodb().query().table_name(table);
-        if let Some((test, values)) = sort {
-            let sort_key = schema.sort_key().ok_or(Refusal::KeyParts)?;
-            condition = format!("{condition} AND {test}");
-            request = request.expression_attribute_names("#sort_key", sort_key);
-            for (at, value) in values.into_iter().enumerate() {
-                request = request.expression_attribute_values(format!(":sort{at}"), value.into());
-            }
+        for (placeholder, value) in values.into_iter().flatten() {
+            request = request.expression_attribute_values(placeholder, value);
         }
-        let request = request
-            .key_condition_expression(condition)
-            .expression_attribute_names("#partition_key", schema.partition_key())
-            .expression_attribute_values(":partition_key", AttributeValue::S(value));
-        Ok(customize.into_iter().fold(request, |request, change| change(request)))
+        if descending {
+            request = request.scan_index_forward(false);
+        }
+        request = changes.apply(request);
+        // No page is larger than what is wanted, unless a filter takes some of it away.
+        let page = limit.and_then(|limit| i32::try_from(limit).ok()).filter(|page| *page > 0);
+        if request.get_filter_expression().is_none() && request.get_limit().is_none() {
+            request = request.set_limit(page);
+        }
+        Ok(request)
     }
 }
 
-impl<T> fmt::Debug for Query<T> {
+/// The tenant's part of the table: a partition, and a condition on its sort keys.
+fn keys<T: Record>(
+    mut request: QueryFluentBuilder,
+    schema: &TableSchema,
+    records: &Records<T>,
+    partition: Option<String>,
+    sort: Option<(&'static str, Vec<KeyValue>)>,
+) -> Result<QueryFluentBuilder, Refusal> {
+    let mut value = schema.tenant().render(records.tenant.id());
+    match (schema.tenant().is_prefix(), partition) {
+        (true, Some(rest)) => value.push_str(&rest),
+        (true, None) => {
+            return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into());
+        }
+        (false, Some(_)) => return Err(Refusal::KeyParts),
+        (false, None) => {}
+    }
+    let own = T::SCHEMA.discriminator().filter(|_| schema.is_told_apart_by_sort_key());
+    let sort = sort.or_else(|| own.map(|(_, own)| ("begins_with(#sort_key, :sort0)", vec![own.into()])));
+    let mut condition = "#partition_key = :partition_key".to_owned();
+    if let Some((test, values)) = sort {
+        let sort_key = schema.sort_key().ok_or(Refusal::KeyParts)?;
+        condition = format!("{condition} AND {test}");
+        request = request.expression_attribute_names("#sort_key", sort_key);
+        for (at, value) in values.into_iter().enumerate() {
+            request = request.expression_attribute_values(format!(":sort{at}"), value.into());
+        }
+    }
+    Ok(request
+        .key_condition_expression(condition)
+        .expression_attribute_names("#partition_key", schema.partition_key())
+        .expression_attribute_values(":partition_key", AttributeValue::S(value)))
+}
+
+impl<T> fmt::Debug for Query<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Query({:?})", self.records)
+        shown("Query", &self.records, f)
+    }
+}
+
+/// A scan for one tenant's records of one type, not sent before its stream is polled.
+///
+/// DynamoDB reads, and charges for, the whole table or index. A type without a discriminator must be alone in the table, or asked for
+/// with [`Scan::filter`].
+#[must_use = "nothing is asked before the stream is polled"]
+pub struct Scan<'a, T> {
+    records: Records<T>,
+    filter: Option<Condition>,
+    limit: Option<usize>,
+    changes: Changes<'a, ScanFluentBuilder>,
+}
+
+impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
+    pub(super) fn new(records: Records<T>) -> Self {
+        Self { records, filter: None, limit: None, changes: Changes::none() }
+    }
+
+    /// Only records of which this holds.
+    pub fn filter(mut self, condition: Condition) -> Self {
+        self.filter = Condition::all([self.filter.take(), Some(condition)]);
+        self
+    }
+
+    /// At most so many records.
+    pub fn limit(mut self, records: usize) -> Self {
+        self.limit = Some(records);
+        self
+    }
+
+    /// Changes the SDK's request before it is sent: an index, a segment, the size of a page (`limit`). An expression that is set here
+    /// takes the place of the repository's.
+    pub fn customize(mut self, change: impl FnOnce(ScanFluentBuilder) -> ScanFluentBuilder + Send + 'a) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// The records, in no order. See [`RecordStream`].
+    pub fn stream(self) -> RecordStream<T> {
+        let limit = self.limit;
+        RecordStream::over(self.request(), limit)
+    }
+
+    fn request(self) -> Result<ScanFluentBuilder, Error> {
+        let Self { records, filter, limit: _, changes } = self;
+        let (table, schema) = records.table()?;
+        let own = T::SCHEMA.discriminator().map(|(name, value)| {
+            if schema.is_told_apart_by_sort_key() {
+                attribute(name).begins_with(value)
+            } else {
+                attribute(name).equals(value)
+            }
+        });
+        let mut writer = Writer::<T>::new();
+        let filter = writer.condition(Condition::all([own, filter]).as_ref())?;
+        let (names, values) = writer.finish();
+        let request = records.tenant.dynamodb().scan().table_name(table).set_filter_expression(filter);
+        let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
+        Ok(changes.apply(request))
+    }
+}
+
+impl<T> fmt::Debug for Scan<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown("Scan", &self.records, f)
+    }
+}
+
+/// Records as they are found.
+///
+/// A page is asked for when the records before it have been taken, and not earlier. Consume it with [`next`](Self::next) or
+/// [`try_collect`](Self::try_collect), or as a [`Stream`]. After an error it goes on with the next record, or ends when DynamoDB failed.
+#[must_use = "nothing is asked before the stream is polled"]
+pub struct RecordStream<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>);
+
+impl<T: Record + DeserializeOwned> RecordStream<T> {
+    fn over<P: Page>(request: Result<P, Error>, limit: Option<usize>) -> Self {
+        let pages = match request {
+            Ok(request) => {
+                let next = |request: Option<P>| async move {
+                    let Some(request) = request else { return Ok(None) };
+                    let (items, last) = request.clone().page().await?;
+                    Ok(Some((items, last.map(|last| request.after(last)))))
+                };
+                stream::try_unfold(Some(request), next).left_stream()
+            }
+            Err(error) => stream::once(async move { Err(error) }).right_stream(),
+        };
+        let records = pages.map_ok(|items| stream::iter(items.into_iter().map(from_item))).try_flatten();
+        Self(records.take(limit.unwrap_or(usize::MAX)).boxed())
+    }
+
+    /// The next record, if there is one.
+    pub async fn next(&mut self) -> Option<Result<T, Error>> {
+        self.0.next().await
+    }
+
+    /// All records that are left.
+    ///
+    /// # Errors
+    ///
+    /// The first error.
+    pub async fn try_collect<C: Default + Extend<T>>(self) -> Result<C, Error> {
+        self.0.try_collect().await
+    }
+}
+
+impl<T> Stream for RecordStream<T> {
+    type Item = Result<T, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(context)
+    }
+}
+
+impl<T> fmt::Debug for RecordStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordStream<{}>", std::any::type_name::<T>())
+    }
+}
+
+/// A request that answers page by page.
+trait Page: Clone + Send + 'static {
+    /// The items of this page, and the key at which the next one begins.
+    fn page(self) -> impl Future<Output = Result<(Vec<Item>, Option<Item>), Error>> + Send;
+
+    /// The request of the next page.
+    fn after(self, last: Item) -> Self;
+}
+
+impl Page for QueryFluentBuilder {
+    async fn page(self) -> Result<(Vec<Item>, Option<Item>), Error> {
+        let answer = self.send().await.map_err(failed)?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    fn after(self, last: Item) -> Self {
+        self.set_exclusive_start_key(Some(last))
+    }
+}
+
+impl Page for ScanFluentBuilder {
+    async fn page(self) -> Result<(Vec<Item>, Option<Item>), Error> {
+        let answer = self.send().await.map_err(failed)?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    fn after(self, last: Item) -> Self {
+        self.set_exclusive_start_key(Some(last))
     }
 }

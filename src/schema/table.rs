@@ -16,7 +16,12 @@ pub struct TableSchema {
     partition_key: String,
     sort_key: Option<String>,
     tenant: TenantTemplate,
+    /// Of all records; [`Protection::Varies`] where they disagree.
     attributes: BTreeMap<String, Protection>,
+    /// The attribute that tells record types apart.
+    discriminator: Option<String>,
+    /// What the records of each value of the discriminator declare; with no value, those that have none.
+    records: BTreeMap<Option<String>, Attributes>,
     record_place: RecordPlace,
 }
 
@@ -30,6 +35,9 @@ pub(crate) enum RecordPlace {
     KeyTable,
 }
 
+/// Attributes and what they are.
+pub(super) type Attributes = BTreeMap<String, Protection>;
+
 /// What happens to an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,6 +48,8 @@ pub enum Protection {
     Plain,
     /// Encrypted before it leaves the process.
     Encrypted,
+    /// The table's records disagree: an item's discriminator says what it is.
+    Varies,
 }
 
 impl TableSchema {
@@ -58,7 +68,7 @@ impl TableSchema {
                 builder = match *field {
                     RecordField::PartitionKey { name, tenant } => builder.partition_key(name, tenant),
                     RecordField::SortKey { name } => builder.sort_key(name),
-                    RecordField::Plain { name } => builder.plain(name),
+                    RecordField::Plain { name } | RecordField::Version { name } => builder.plain(name),
                     RecordField::Encrypted { name } => builder.encrypt(name),
                     RecordField::Flatten(inner) => add(builder, inner.fields()),
                 };
@@ -66,7 +76,14 @@ impl TableSchema {
             builder
         }
         let table = record.table().ok_or(InvalidSchema::NoTable)?;
-        add(Self::builder(table), record.fields()).build()
+        let mut builder = add(Self::builder(table), record.fields());
+        if let Some((attribute, value)) = record.discriminator() {
+            if record.field(attribute).is_none() {
+                builder = builder.plain(attribute);
+            }
+            builder = builder.discriminator(attribute, value);
+        }
+        builder.build()
     }
 
     /// Starts a schema by hand; `name` is the table's logical name.
@@ -76,6 +93,7 @@ impl TableSchema {
             partition_keys: Vec::new(),
             sort_keys: Vec::new(),
             attributes: Vec::new(),
+            discriminators: Vec::new(),
         }
     }
 
@@ -104,7 +122,8 @@ impl TableSchema {
         &self.tenant
     }
 
-    /// What the attribute of this name is, when the schema names it.
+    /// What the attribute of this name is in every item, when the schema names it; [`Protection::Varies`] when that depends on the
+    /// item's discriminator.
     pub fn protection(&self, attribute: &str) -> Option<Protection> {
         self.attributes.get(attribute).copied()
     }
@@ -122,18 +141,93 @@ impl TableSchema {
         self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))
     }
 
+    /// The attribute that tells the table's record types apart, when there is one.
+    pub fn discriminator(&self) -> Option<&str> {
+        self.discriminator.as_deref()
+    }
+
+    /// Whether the sort key is the discriminator: then a record's keys begin with its value.
+    pub(crate) fn is_told_apart_by_sort_key(&self) -> bool {
+        self.discriminator.is_some() && self.discriminator == self.sort_key
+    }
+
+    /// What the records with this value of the discriminator declare.
+    pub(super) fn records_of(&self, value: Option<&str>) -> Option<&Attributes> {
+        match value {
+            None => self.records.get(&None),
+            Some(value) if self.is_told_apart_by_sort_key() => {
+                let begins = |known: &Option<String>| known.as_deref().is_some_and(|known| value.starts_with(known));
+                let found = self.records.iter().find(|(known, _)| begins(known)).map(|(_, attributes)| attributes);
+                found.or_else(|| self.records.get(&None))
+            }
+            Some(value) => self.records.get(&Some(value.to_owned())),
+        }
+    }
+
     /// Adds what another record type in the same table declares.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
-        let Self { name, partition_key, sort_key, tenant, attributes, record_place: _ } = other;
+        let Self {
+            name: table,
+            partition_key,
+            sort_key,
+            tenant,
+            discriminator,
+            records,
+            attributes: _,
+            record_place: _,
+        } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
-            return Err(InvalidSchema::KeysDisagree { table: name });
+            return Err(InvalidSchema::KeysDisagree { table });
         }
-        for (attribute, protection) in attributes {
-            if *self.attributes.entry(attribute.clone()).or_insert(protection) != protection {
-                return Err(InvalidSchema::AttributeDisagrees { table: name, attribute });
+        match (&self.discriminator, discriminator) {
+            (Some(ours), Some(theirs)) if *ours != theirs => {
+                return Err(InvalidSchema::DiscriminatorsDisagree { table });
+            }
+            (None, theirs) => self.discriminator = theirs,
+            (Some(_), _) => {}
+        }
+        for (value, attributes) in records {
+            let ours = self.records.entry(value).or_default();
+            for (attribute, protection) in attributes {
+                if *ours.entry(attribute.clone()).or_insert(protection) != protection {
+                    return Err(InvalidSchema::AttributeDisagrees { table, attribute });
+                }
             }
         }
+        self.attributes = self.merged()?;
         Ok(())
+    }
+
+    /// What all records together say, when their discriminator tells those apart that disagree.
+    fn merged(&self) -> Result<Attributes, InvalidSchema> {
+        let Self { name: table, discriminator, records, .. } = self;
+        let mut merged = Attributes::new();
+        for (attribute, protection) in records.values().flatten() {
+            let known = merged.entry(attribute.clone()).or_insert(*protection);
+            if known != protection {
+                *known = Protection::Varies;
+            }
+        }
+        let without = records.get(&None);
+        let varies = |attribute: &&String| merged.get(*attribute) == Some(&Protection::Varies);
+        if let Some(attribute) = without.and_then(|attributes| attributes.keys().find(varies)) {
+            return Err(InvalidSchema::AttributeDisagrees { table: table.clone(), attribute: attribute.clone() });
+        }
+        let Some(discriminator) = discriminator else { return Ok(merged) };
+        let is_key = self.sort_key.as_ref() == Some(discriminator);
+        let allowed = if is_key { Protection::Key } else { Protection::Plain };
+        if merged.get(discriminator) != Some(&allowed) {
+            return Err(InvalidSchema::Discriminator { table: table.clone(), attribute: discriminator.clone() });
+        }
+        if !is_key && without.is_some_and(|attributes| attributes.contains_key(discriminator)) {
+            return Err(InvalidSchema::NoValue { table: table.clone(), attribute: discriminator.clone() });
+        }
+        let values: Vec<&str> = records.keys().flatten().map(String::as_str).collect();
+        let begins = |value: &&str| values.iter().any(|other| other != value && other.starts_with(*value));
+        match values.iter().find(|value| is_key && begins(value)) {
+            Some(value) => Err(InvalidSchema::Ambiguous { table: table.clone(), value: (*value).to_owned() }),
+            None => Ok(merged),
+        }
     }
 }
 
@@ -145,6 +239,7 @@ pub struct TableSchemaBuilder {
     partition_keys: Vec<(String, String)>,
     sort_keys: Vec<String>,
     attributes: Vec<(String, Protection)>,
+    discriminators: Vec<(String, String)>,
 }
 
 impl TableSchemaBuilder {
@@ -172,13 +267,21 @@ impl TableSchemaBuilder {
         self
     }
 
+    /// These are the attributes of items whose `attribute` is `value`; or begins with `value`, where `attribute` is the sort key.
+    ///
+    /// Register a schema per value: then they may disagree on attributes. The attribute is a plain one, and a string.
+    pub fn discriminator(mut self, attribute: impl Into<String>, value: impl Into<String>) -> Self {
+        self.discriminators.push((attribute.into(), value.into()));
+        self
+    }
+
     /// The schema, when it holds together.
     ///
     /// # Errors
     ///
     /// [`InvalidSchema`] names the rule that it breaks.
     pub fn build(self) -> Result<TableSchema, InvalidSchema> {
-        let Self { name, mut partition_keys, mut sort_keys, attributes } = self;
+        let Self { name, mut partition_keys, mut sort_keys, attributes, mut discriminators } = self;
         if name.is_empty() {
             return Err(InvalidSchema::NoTable);
         }
@@ -188,7 +291,7 @@ impl TableSchemaBuilder {
         let (partition_key, template) = partition_keys.remove(0);
         let sort_key = sort_keys.pop();
         let tenant =
-            TenantTemplate::parse(&template).map_err(|source| InvalidSchema::Tenant { table: name.clone(), source })?;
+            TenantTemplate::parse(&template).map_err(|rule| InvalidSchema::Tenant { table: name.clone(), rule })?;
         let keys = std::iter::once(&partition_key).chain(&sort_key).map(|key| (key.clone(), Protection::Key));
         let mut all = BTreeMap::new();
         for (attribute, protection) in keys.chain(attributes) {
@@ -199,7 +302,25 @@ impl TableSchemaBuilder {
                 return Err(InvalidSchema::Repeated { table: name, attribute });
             }
         }
-        Ok(TableSchema { name, partition_key, sort_key, tenant, attributes: all, record_place: RecordPlace::default() })
+        let (discriminator, value) = discriminators.pop().unzip();
+        if let Some(attribute) = discriminator.clone()
+            && (!discriminators.is_empty() || value.as_ref().is_some_and(String::is_empty))
+        {
+            return Err(InvalidSchema::Discriminator { table: name, attribute });
+        }
+        let records = BTreeMap::from([(value, all)]);
+        let mut schema = TableSchema {
+            name,
+            partition_key,
+            sort_key,
+            tenant,
+            attributes: Attributes::new(),
+            discriminator,
+            records,
+            record_place: RecordPlace::default(),
+        };
+        schema.attributes = schema.merged()?;
+        Ok(schema)
     }
 }
 
@@ -284,12 +405,12 @@ pub enum InvalidSchema {
         table: String,
     },
     /// The tenant template is malformed.
-    #[error("table `{table}`: the tenant template is malformed: {source}")]
+    #[error("table `{table}`: the tenant template is malformed: {rule}")]
     Tenant {
         /// The logical table.
         table: String,
         /// The rule that it breaks.
-        source: InvalidTenantTemplate,
+        rule: InvalidTenantTemplate,
     },
     /// A name is empty or begins with `_seal`.
     #[error("table `{table}`: attribute name `{attribute}` is empty or reserved (`_seal…`): choose another")]
@@ -313,13 +434,49 @@ pub enum InvalidSchema {
         /// The logical table.
         table: String,
     },
-    /// Two records in one table disagree on an attribute.
-    #[error("table `{table}`: one record encrypts attribute `{attribute}` and another does not")]
+    /// Two records in one table disagree on an attribute, and nothing tells their items apart.
+    #[error(
+        "table `{table}`: one record encrypts attribute `{attribute}` and another does not: give each a value of one discriminator"
+    )]
     AttributeDisagrees {
         /// The logical table.
         table: String,
         /// The name.
         attribute: String,
+    },
+    /// Records in one table are told apart by different attributes.
+    #[error("table `{table}`: its records are told apart by different attributes: a table has one discriminator")]
+    DiscriminatorsDisagree {
+        /// The logical table.
+        table: String,
+    },
+    /// The discriminator is not a plain attribute or the sort key, has an empty value, or is given twice.
+    #[error(
+        "table `{table}`: discriminator `{attribute}` must be declared plain by its records, or be the sort key, with one value that is not empty"
+    )]
+    Discriminator {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// A record declares the discriminator and has no value of it.
+    #[error("table `{table}`: a record declares the discriminator `{attribute}` and says no value of it")]
+    NoValue {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// Sort keys that begin with one value may begin with another.
+    #[error(
+        "table `{table}`: sort keys are told apart by what they begin with, and another value begins with `{value}`"
+    )]
+    Ambiguous {
+        /// The logical table.
+        table: String,
+        /// The value.
+        value: String,
     },
 }
 
@@ -378,5 +535,56 @@ mod tests {
         assert_eq!(merged.merge(other), Ok(()));
         assert_eq!(merged.protection("company"), Some(Protection::Plain));
         assert!(matches!(merged.merge(schema(|b, name| b.plain(name))), Err(InvalidSchema::AttributeDisagrees { .. })));
+    }
+
+    fn of_kind(kind: Option<(&str, &str)>, note: Protection) -> TableSchema {
+        let mut builder = TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk");
+        builder = if note == Protection::Plain { builder.plain("note") } else { builder.encrypt("note") };
+        if let Some((attribute, value)) = kind {
+            builder = if attribute == "kind" { builder.plain("kind") } else { builder };
+            builder = builder.discriminator(attribute, value);
+        }
+        builder.build().unwrap()
+    }
+
+    #[track_caller]
+    fn merged<const N: usize>(schemas: [TableSchema; N]) -> Result<TableSchema, InvalidSchema> {
+        let mut schemas = schemas.into_iter();
+        let mut merged = schemas.next().unwrap();
+        schemas.try_for_each(|schema| merged.merge(schema)).map(|()| merged)
+    }
+
+    #[test]
+    fn records_that_disagree_are_told_apart_by_distinct_values() {
+        use Protection::{Encrypted, Plain};
+        for attribute in ["kind", "sk"] {
+            let schema =
+                merged([of_kind(Some((attribute, "A#")), Encrypted), of_kind(Some((attribute, "B#")), Plain)]).unwrap();
+            assert_eq!(schema.protection("note"), Some(Protection::Varies));
+            let note = |value: &str| schema.records_of(Some(value)).and_then(|own| own.get("note")).copied();
+            assert_eq!((note("A#"), note("B#"), note("C#")), (Some(Encrypted), Some(Plain), None));
+        }
+    }
+
+    #[test]
+    fn records_that_nothing_tells_apart_may_not_disagree() {
+        use InvalidSchema as E;
+        use Protection::{Encrypted, Plain};
+        let kind = |value| Some(("kind", value));
+        let without = |note| TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk").plain(note);
+        for (schemas, fault) in [
+            ([of_kind(kind("a"), Encrypted), of_kind(kind("a"), Plain)], "`note`"),
+            ([of_kind(kind("a"), Encrypted), of_kind(None, Plain)], "`note`"),
+            ([of_kind(kind("a"), Encrypted), of_kind(Some(("sk", "B#")), Plain)], "different attributes"),
+            ([of_kind(Some(("sk", "A")), Encrypted), of_kind(Some(("sk", "AB")), Plain)], "begins with `A`"),
+            ([of_kind(kind("a"), Encrypted), without("kind").build().unwrap()], "says no value"),
+        ] {
+            let error = merged(schemas).unwrap_err().to_string();
+            assert!(error.contains(fault), "{error}");
+        }
+        let undeclared = without("x").discriminator("kind", "a").build();
+        assert!(matches!(undeclared, Err(E::Discriminator { .. })));
+        let encrypted = without("x").encrypt("kind").discriminator("kind", "a").build();
+        assert!(matches!(encrypted, Err(E::Discriminator { .. })));
     }
 }

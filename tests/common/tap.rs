@@ -72,7 +72,8 @@ pub fn find(bytes: &[u8], secret: &str) -> Option<String> {
     forms(secret).into_iter().find(|form| text.contains(form.as_str()))
 }
 
-fn forms(secret: &str) -> Vec<String> {
+/// The forms in which `secret` may stand somewhere.
+pub fn forms(secret: &str) -> Vec<String> {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let list: Vec<String> = secret.bytes().map(|byte| byte.to_string()).collect();
     let mut forms = vec![secret.to_owned(), hex.to_uppercase(), hex, list.join(", "), list.join(",")];

@@ -33,6 +33,8 @@ pub enum Reaction {
     Alter(Box<dyn FnOnce(String) -> String + Send>),
     /// Fails as a broken connection does, with nothing sent.
     Break,
+    /// Sends nothing and never answers.
+    Hang,
 }
 
 type Script = dyn Fn(&Sent, usize) -> Reaction + Send + Sync;
@@ -109,6 +111,7 @@ impl HttpConnector for Connector {
                     Ok(answer)
                 })
             }
+            Reaction::Hang => HttpConnectorFuture::new(std::future::pending()),
             Reaction::Break => HttpConnectorFuture::ready(Err(ConnectorError::io("broken off".into()))),
         }
     }

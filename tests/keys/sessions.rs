@@ -151,7 +151,7 @@ async fn a_session_serves_all_keys_of_its_tenant() {
     let acme = world.tenant("acme");
     let contacts: Vec<String> = (0..5).map(|at| format!("c-{at}")).collect();
     let records = acme.records::<Contact>();
-    for found in join_all(contacts.iter().map(|contact_id| records.get(contact_id))).await {
+    for found in join_all(contacts.iter().map(|contact_id| records.get(contact_id).into_future())).await {
         assert!(found.unwrap().is_some());
     }
     assert_eq!((world.stack.calls().count("AssumeRole"), world.stack.calls().count("Decrypt")), (1, 5));

@@ -12,7 +12,7 @@ use crate::common::wire::{Reaction, Wire};
 use crate::common::{Contact, World, canary, contact, id, item, key, s, tap};
 
 /// `Display` and `Debug` of an error and of all its causes.
-fn everything(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn everything(error: &(dyn StdError + 'static)) -> String {
     let mut all = String::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -30,7 +30,7 @@ fn assert_clean(error: &(dyn StdError + 'static), secret: &str) {
 /// The same table as `Contact`'s, read as something that the items are not.
 #[derive(Debug, Serialize, Deserialize, Record)]
 #[seal(table = "crm")]
-struct Misread {
+pub(crate) struct Misread {
     #[seal(partition_key, tenant)]
     tenant_id: String,
     #[seal(sort_key)]

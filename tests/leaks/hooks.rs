@@ -1,13 +1,19 @@
 //! A caller adds interceptors of its own: they see what their process may see, and open no way out.
 
+use std::sync::{Arc, Mutex};
+
 use aws_sdk_dynamodb::config::interceptors::{
-    BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut,
-    FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut, FinalizerInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::ser_de::{SerializeRequest, SharedRequestSerializer};
+use aws_smithy_types::body::SdkBody;
 use tenantseal::{Error, Refusal, SealError};
 
 use crate::common::{Contact, World, canary, contact, id, item, key, s, sealing_error, tap};
@@ -138,6 +144,155 @@ async fn what_a_hook_adds_to_the_input_is_sealed_or_refused() {
     sealing_error(put.send().await);
     assert_eq!(tap::find(&taps.dynamodb.sent(), &secret), None);
     assert_not_logged(&secret);
+}
+
+/// Serializes what it pleases in the place of what was checked.
+#[derive(Clone)]
+struct Serializes {
+    body: String,
+    when: Hook,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Hook {
+    BeforeSerialization,
+    ReadBeforeSerialization,
+    BeforeSigning,
+}
+
+/// The SDK logs the `Debug` of interceptors.
+impl std::fmt::Debug for Serializes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Serializes(..)")
+    }
+}
+
+impl Serializes {
+    fn replace(&self, when: Hook, config: &mut ConfigBag) {
+        if self.when == when {
+            config.interceptor_state().store_put(SharedRequestSerializer::new(self.clone()));
+        }
+    }
+}
+
+impl SerializeRequest for Serializes {
+    fn serialize_input(&self, _: Input, _: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
+        let mut request = HttpRequest::new(SdkBody::from(self.body.clone()));
+        request.set_method("POST").unwrap();
+        request.set_uri("/").unwrap();
+        request.headers_mut().insert("x-amz-target", "DynamoDB_20120810.PutItem");
+        request.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+        Ok(request)
+    }
+}
+
+impl Intercept for Serializes {
+    fn name(&self) -> &'static str {
+        "serializes"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        _: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.replace(Hook::BeforeSerialization, config);
+        Ok(())
+    }
+
+    fn read_before_serialization(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.replace(Hook::ReadBeforeSerialization, config);
+        Ok(())
+    }
+
+    fn modify_before_signing(
+        &self,
+        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.replace(Hook::BeforeSigning, config);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_serializes_in_our_place_sends_nothing_of_its_own() {
+    log();
+    let world = World::start(&["acme", "globex"]).await;
+    let (taps, app) = world.tapped().await;
+    let secret = canary();
+    let bodies = ["acme", "globex"].map(|tenant| {
+        format!(
+            r#"{{"TableName":"crm","Item":{{"tenant_id":{{"S":"{tenant}"}},"contact_id":{{"S":"c-9"}},"email":{{"S":"{secret}"}}}}}}"#
+        )
+    });
+    let marked = item(&Contact { email: secret.clone(), ..contact("acme", "c-1") });
+    for body in bodies {
+        for when in [Hook::BeforeSerialization, Hook::ReadBeforeSerialization, Hook::BeforeSigning] {
+            let serializes = Serializes { body: body.clone(), when };
+            let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(serializes.clone());
+            for warm in [false, true] {
+                let acme = world.builder().build(&app).unwrap().tenant(&id("acme"));
+                if warm {
+                    acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
+                }
+                let put = |client: aws_sdk_dynamodb::Client| {
+                    client.put_item().table_name("crm").set_item(Some(marked.clone())).customize()
+                };
+                // Sealed from what was checked, or an error: both are well.
+                let _ = put(acme.dynamodb_with(config.clone())).send().await;
+                let _ = put(acme.dynamodb()).interceptor(serializes.clone()).send().await;
+                let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+                let _ = get.customize().interceptor(serializes.clone()).send().await;
+            }
+        }
+    }
+    assert_eq!(tap::find(&taps.dynamodb.sent(), &secret), None);
+    for tenant in ["acme", "globex"] {
+        let get = world.plain.get_item().table_name("crm").set_key(Some(key(tenant, "c-9"))).send().await.unwrap();
+        assert_eq!(get.item, None);
+    }
+    assert_not_logged(&secret);
+}
+
+/// Looks at the input of a put, after our hooks.
+#[derive(Debug, Clone)]
+struct Looks(Arc<Mutex<Vec<bool>>>, tenantseal::Item);
+
+impl Intercept for Looks {
+    fn name(&self) -> &'static str {
+        "looks"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input: &PutItemInput = context.input().downcast_ref().unwrap();
+        self.0.lock().unwrap().push(input.item.as_ref() == Some(&self.1));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_callers_hook_sees_the_callers_input_whether_the_key_is_warm_or_not() {
+    let world = World::start(&["acme"]).await;
+    let acme = world.tenant("acme");
+    let looks = Looks(Arc::default(), item(&contact("acme", "c-1")));
+    for _ in 0..2 {
+        let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(looks.1.clone()));
+        put.customize().interceptor(looks.clone()).send().await.unwrap();
+    }
+    assert_eq!(*looks.0.lock().unwrap(), [true, true]);
 }
 
 /// Fails after the operation is over, as an interceptor that keeps statistics may.

@@ -7,7 +7,6 @@ use aws_sdk_dynamodb::types::{
     Get, KeysAndAttributes, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactGetItem,
     TransactWriteItem, Update, WriteRequest,
 };
-use futures_util::TryStreamExt;
 use tenantseal::{Error, Tenant};
 
 use crate::common::{Contact, Taps, World, canary, contact, id, item, key, s, sealing_error, tap};

@@ -15,6 +15,8 @@ pub(crate) struct UpdatePlan {
     pub(crate) expression: Option<String>,
     /// The values to seal. Read all of them before replacing any: one value may be given for several attributes.
     pub(crate) sealed: Vec<SealedValue>,
+    /// The plain attributes to which a value is assigned as a whole, and its placeholder.
+    pub(crate) plain: Vec<(String, String)>,
     /// Every path that the update may change: what `UPDATED_OLD` and `UPDATED_NEW` answer.
     pub(crate) touched: Vec<Path>,
 }
@@ -43,13 +45,19 @@ impl Update {
         taken: &dyn Fn(&str) -> bool,
     ) -> Result<UpdatePlan, ExpressionError> {
         let mut actions = self.actions.clone();
-        let mut touched = Vec::new();
+        let (mut touched, mut plain) = (Vec::new(), Vec::new());
         let mut used = elsewhere.clone();
         let mut to_seal = Vec::new();
         for (path, value) in &mut actions.set {
             let (target, protection) = scope.resolve_whole(path)?;
             match protection {
-                Protection::Key | Protection::Plain => check_plain(value, scope, &mut used)?,
+                Protection::Key | Protection::Plain => {
+                    check_plain(value, scope, &mut used)?;
+                    if let Some(placeholder) = assigned(value).filter(|_| target.segments.is_empty()) {
+                        plain.push((target.attribute.clone(), placeholder.to_owned()));
+                    }
+                }
+                Protection::Varies => return Err(scope.varies(target)),
                 Protection::Encrypted => to_seal.push((target.attribute.clone(), given(value, &target, scope)?)),
             }
             touched.push(target);
@@ -64,6 +72,9 @@ impl Update {
             }
         }
         refuse_overlaps(&touched)?;
+        if let Some(path) = touched.iter().find(|path| scope.discriminator == Some(path.attribute())) {
+            return Err(ExpressionError::Discriminator { attribute: path.attribute.clone() });
+        }
 
         // A placeholder that is used but not defined must stay so, for DynamoDB to refuse it.
         let taken = |value: &str| taken(value) || elsewhere.contains(value) || self.placeholders.values.contains(value);
@@ -78,7 +89,7 @@ impl Update {
             }
             sealed.push(SealedValue { attribute, given, sent: placeholder.clone() });
         }
-        Ok(UpdatePlan { expression: is_rewritten.then(|| actions.to_string()), sealed, touched })
+        Ok(UpdatePlan { expression: is_rewritten.then(|| actions.to_string()), sealed, plain, touched })
     }
 }
 
@@ -98,6 +109,15 @@ fn given<'a>(value: &'a mut SetValue, target: &Path, scope: &Scope<'_>) -> Resul
             }
         }
         value => Err(refuse(operation(value))),
+    }
+}
+
+/// The value that an assignment to a plain attribute may leave there as it is.
+fn assigned(value: &SetValue) -> Option<&str> {
+    match value {
+        SetValue::Value(placeholder) => Some(placeholder),
+        SetValue::IfNotExists(_, value) | SetValue::Group(value) => assigned(value),
+        SetValue::Path(_) | SetValue::ListAppend(..) | SetValue::Arithmetic(..) => None,
     }
 }
 
@@ -137,5 +157,6 @@ fn plain_path(path: &WrittenPath, operation: &'static str, scope: &Scope<'_>) ->
     match scope.resolve(path)? {
         (path, Protection::Key | Protection::Plain) => Ok(path),
         (path, Protection::Encrypted) => Err(ExpressionError::EncryptedUpdate { attribute: path.attribute, operation }),
+        (path, Protection::Varies) => Err(scope.varies(path)),
     }
 }

@@ -1,0 +1,306 @@
+//! Many records in one call: in batches of DynamoDB's size, a few at once; what was not processed is asked for again.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::{AsyncSleep, SharedAsyncSleep};
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::convert::{from_item, to_item};
+use super::request::{Pending, failed, shown};
+use super::transaction::built;
+use super::{Key, Records};
+use crate::crypto::{OsRandom, RandomSource};
+use crate::error::{Error, Refusal};
+use crate::item::Item;
+use crate::schema::{Record, TableSchema};
+
+/// The most keys of one BatchGetItem (API reference).
+const GETS: usize = 100;
+/// The most requests of one BatchWriteItem (API reference).
+const WRITES: usize = 25;
+/// How many batches are under way at once.
+const AT_ONCE: usize = 4;
+
+/// The waits between attempts: full jitter, doubling, and an end. Progress begins anew.
+struct Backoff {
+    sleep: Option<SharedAsyncSleep>,
+    failed: u32,
+}
+
+impl Backoff {
+    const BASE: Duration = Duration::from_millis(50);
+    const MOST: Duration = Duration::from_secs(5);
+    /// How many attempts in a row may process nothing.
+    const ATTEMPTS: u32 = 8;
+
+    fn new(client: &aws_sdk_dynamodb::Client) -> Self {
+        Self { sleep: client.config().sleep_impl(), failed: 0 }
+    }
+
+    /// Waits before what is left is asked for again; false when that was tried often enough.
+    async fn again(&mut self, progress: bool) -> bool {
+        self.failed = if progress { 1 } else { self.failed + 1 };
+        let Some(sleep) = self.sleep.as_ref().filter(|_| self.failed < Self::ATTEMPTS) else { return false };
+        let most = (Self::BASE * 2_u32.pow(self.failed - 1)).min(Self::MOST);
+        let mut random = [0; 2];
+        // Without randomness the longest wait is as good as any.
+        let wait = match OsRandom.fill(&mut random) {
+            Ok(()) => most * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX),
+            Err(_) => most,
+        };
+        sleep.sleep(wait).await;
+        true
+    }
+}
+
+/// The key attributes of an item.
+fn key_of(schema: &TableSchema, item: &Item) -> Item {
+    let value = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
+    schema.key_names().filter_map(value).collect()
+}
+
+/// Refuses a key that is given twice: DynamoDB would not take it, or which write comes last is left to chance.
+fn refuse_twice(keys: &[Item]) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    if keys.iter().all(|key| seen.insert(text_of(key))) { Ok(()) } else { Err(Refusal::KeyTwice) }
+}
+
+/// A key as something that can be hashed and tells values of different types apart; shown to nobody.
+fn text_of(key: &Item) -> String {
+    let mut parts: Vec<_> = key.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    parts.sort_unstable();
+    parts.join("\n")
+}
+
+/// A read of many records that has not been sent; await it to send it.
+///
+/// What comes back is in the order of the keys, with none where there is no record. Keys that DynamoDB leaves unprocessed are asked
+/// for again, with growing waits; when eight attempts in a row bring nothing, the error is [`Error::Unprocessed`]. No key may be
+/// given twice.
+#[must_use = "nothing is read before it is awaited"]
+pub struct GetMany<T> {
+    records: Records<T>,
+    keys: Vec<Key>,
+    consistent: bool,
+}
+
+impl<T: Record + DeserializeOwned> GetMany<T> {
+    pub(super) fn new(records: Records<T>, keys: Vec<Key>) -> Self {
+        Self { records, keys, consistent: false }
+    }
+
+    /// Sees every write that has succeeded before. Costs twice as much.
+    pub fn consistent(mut self) -> Self {
+        self.consistent = true;
+        self
+    }
+
+    async fn send(self) -> Result<Vec<Option<T>>, Error> {
+        let Self { records, keys, consistent } = self;
+        let keys = keys.into_iter().map(|key| Ok(records.key(key)?.1)).collect::<Result<Vec<_>, Error>>()?;
+        refuse_twice(&keys)?;
+        let chunks: Vec<Vec<Item>> = keys.chunks(GETS).map(<[Item]>::to_vec).collect();
+        let batches = stream::iter(chunks.into_iter().map(|keys| Self::batch(&records, keys, consistent)));
+        let found: Vec<Vec<Option<Item>>> = batches.buffered(AT_ONCE).try_collect().await?;
+        found.into_iter().flatten().map(|item| item.map(from_item).transpose()).collect()
+    }
+
+    async fn batch(records: &Records<T>, keys: Vec<Item>, consistent: bool) -> Result<Vec<Option<Item>>, Error> {
+        let (table, schema) = records.table()?;
+        let client = records.tenant.dynamodb();
+        let mut backoff = Backoff::new(&client);
+        let mut found: HashMap<String, Item> = HashMap::new();
+        let mut left = keys.clone();
+        loop {
+            let asked = left.len();
+            let request =
+                KeysAndAttributes::builder().set_keys(Some(left)).set_consistent_read(consistent.then_some(true));
+            let answer = client.batch_get_item().request_items(table, built(request.build())?);
+            let answer = answer.send().await.map_err(failed)?;
+            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                found.insert(text_of(&key_of(schema, &item)), item);
+            }
+            left =
+                answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, unprocessed)| unprocessed.keys).collect();
+            if left.is_empty() {
+                break;
+            }
+            if !backoff.again(left.len() < asked).await {
+                return Err(Error::Unprocessed { count: left.len() });
+            }
+        }
+        Ok(keys.iter().map(|key| found.remove(&text_of(key))).collect())
+    }
+}
+
+impl<T: Record + DeserializeOwned + 'static> IntoFuture for GetMany<T> {
+    type Output = Result<Vec<Option<T>>, Error>;
+    type IntoFuture = Pending<'static, Vec<Option<T>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<T> fmt::Debug for GetMany<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown("GetMany", &self.records, f)
+    }
+}
+
+/// Puts or deletes of many records that have not been sent; await it to send them.
+///
+/// Writes that DynamoDB leaves unprocessed are sent again, with growing waits, until eight attempts in a row did nothing. When some
+/// could not be written all others are tried still, and [`Error::NotWritten`] says which failed and why.
+///
+/// DynamoDB has no conditions in batches. So records with a version cannot be put here (a transaction can), and what is replaced or
+/// deleted may be an item of another type. No key may be given twice.
+#[must_use = "nothing is written before it is awaited"]
+pub struct WriteMany<T> {
+    records: Records<T>,
+    writes: Result<Vec<Wanted>, Error>,
+}
+
+enum Wanted {
+    Put(Item),
+    Delete(Key),
+}
+
+/// A write of a batch, with its key and where it stood among those that were given.
+#[derive(Clone)]
+struct Placed {
+    at: usize,
+    key: String,
+    request: WriteRequest,
+}
+
+impl<T: Record> WriteMany<T> {
+    pub(super) fn of_keys(records: Records<T>, keys: impl Iterator<Item = Key>) -> Self {
+        Self { records, writes: Ok(keys.map(Wanted::Delete).collect()) }
+    }
+
+    pub(super) fn of_records<'r>(records: Records<T>, of: impl IntoIterator<Item = &'r T>) -> Self
+    where
+        T: Serialize + 'r,
+    {
+        let writes = match T::SCHEMA.version() {
+            Some(attribute) => Err(Refusal::VersionInBatch { attribute: attribute.to_owned() }.into()),
+            None => of.into_iter().map(|record| to_item(record).map(Wanted::Put)).collect(),
+        };
+        Self { records, writes }
+    }
+
+    async fn send(self) -> Result<(), Error> {
+        let Self { records, writes } = self;
+        let (_, schema) = records.table()?;
+        let mut keys = Vec::new();
+        let mut placed = Vec::new();
+        for (at, wanted) in writes?.into_iter().enumerate() {
+            let (key, request) = match wanted {
+                Wanted::Put(item) => {
+                    let key = key_of(schema, &item);
+                    let put = PutRequest::builder().set_item(Some(item));
+                    (key, WriteRequest::builder().put_request(built(put.build())?).build())
+                }
+                Wanted::Delete(key) => {
+                    let (_, key) = records.key(key)?;
+                    let delete = DeleteRequest::builder().set_key(Some(key.clone()));
+                    (key, WriteRequest::builder().delete_request(built(delete.build())?).build())
+                }
+            };
+            placed.push(Placed { at, key: text_of(&key), request });
+            keys.push(key);
+        }
+        refuse_twice(&keys)?;
+        let chunks: Vec<Vec<Placed>> = placed.chunks(WRITES).map(<[Placed]>::to_vec).collect();
+        let batches = stream::iter(chunks.into_iter().map(|writes| Self::batch(&records, writes)));
+        let mut failed: Vec<(usize, Error)> = batches.buffer_unordered(AT_ONCE).concat().await;
+        if failed.is_empty() {
+            return Ok(());
+        }
+        failed.sort_unstable_by_key(|(at, _)| *at);
+        Err(Error::NotWritten(NotWritten(failed.into())))
+    }
+
+    /// Writes one batch; gives what was not written, or may not have been.
+    async fn batch(records: &Records<T>, mut left: Vec<Placed>) -> Vec<(usize, Error)> {
+        let every = |left: Vec<Placed>, error: Error| left.into_iter().map(|write| (write.at, error.clone())).collect();
+        let (table, schema) = match records.table() {
+            Ok(found) => found,
+            Err(refusal) => return every(left, refusal.into()),
+        };
+        let client = records.tenant.dynamodb();
+        let mut backoff = Backoff::new(&client);
+        loop {
+            let requests = left.iter().map(|write| write.request.clone()).collect();
+            let answer = match client.batch_write_item().request_items(table, requests).send().await {
+                Ok(answer) => answer,
+                Err(error) => return every(left, failed(error)),
+            };
+            let unprocessed: Vec<String> = answer
+                .unprocessed_items
+                .into_iter()
+                .flatten()
+                .flat_map(|(_, requests)| requests)
+                .filter_map(|request| match (request.put_request, request.delete_request) {
+                    (Some(put), _) => Some(text_of(&key_of(schema, &put.item))),
+                    (None, delete) => delete.map(|delete| text_of(&delete.key)),
+                })
+                .collect();
+            let asked = left.len();
+            left.retain(|write| unprocessed.contains(&write.key));
+            if left.is_empty() {
+                return Vec::new();
+            }
+            if !backoff.again(left.len() < asked).await {
+                let count = left.len();
+                return every(left, Error::Unprocessed { count });
+            }
+        }
+    }
+}
+
+impl<T: Record + 'static> IntoFuture for WriteMany<T> {
+    type Output = Result<(), Error>;
+    type IntoFuture = Pending<'static, ()>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<T> fmt::Debug for WriteMany<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown("WriteMany", &self.records, f)
+    }
+}
+
+/// Which of many writes failed. All others were carried out.
+#[derive(Debug, Clone)]
+pub struct NotWritten(Arc<[(usize, Error)]>);
+
+impl NotWritten {
+    /// Where the failed ones stood among the records or keys that were given, and why they failed. After an error on the way one may
+    /// have been written all the same.
+    pub fn failed(&self) -> impl Iterator<Item = (usize, &Error)> {
+        self.0.iter().map(|(at, error)| (*at, error))
+    }
+
+    /// Whether each may succeed later.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.0.iter().all(|(_, error)| error.is_retryable())
+    }
+}
+
+impl fmt::Display for NotWritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} were not written", self.0.len())?;
+        self.0.first().map_or(Ok(()), |(at, error)| write!(f, ", the first of them number {at}: {error}"))
+    }
+}

@@ -1,0 +1,218 @@
+//! Conditions and filters on a record's attributes, with placeholders of their own.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+
+use super::convert::record_error;
+use crate::error::{Error, Refusal};
+use crate::item::Item;
+use crate::schema::Record;
+
+/// Names an attribute to test, as it is stored: `attribute("status").equals("open")`.
+///
+/// Of an encrypted attribute only [`exists`](Attribute::exists) and [`not_exists`](Attribute::not_exists) can be asked.
+pub fn attribute(name: impl Into<String>) -> Attribute {
+    Attribute(name.into())
+}
+
+/// An attribute to be tested; see [`attribute`].
+#[derive(Debug, Clone)]
+#[must_use = "an attribute by itself tests nothing"]
+pub struct Attribute(String);
+
+macro_rules! comparisons {
+    ($($(#[$doc:meta])* $method:ident $operator:literal;)*) => {
+        $($(#[$doc])*
+        pub fn $method(self, value: impl Serialize) -> Condition {
+            Condition(Node::Compare(self.0, $operator, to_value(value)))
+        })*
+    };
+}
+
+impl Attribute {
+    comparisons! {
+        /// Whether it equals `value`.
+        equals "=";
+        /// Whether it is another value than `value`, or not there.
+        not_equals "<>";
+        /// Whether it is less than `value`.
+        less_than "<";
+        /// Whether it is `value` or less.
+        at_most "<=";
+        /// Whether it is greater than `value`.
+        greater_than ">";
+        /// Whether it is `value` or greater.
+        at_least ">=";
+    }
+
+    /// Whether it is between both, which are included.
+    pub fn between(self, low: impl Serialize, high: impl Serialize) -> Condition {
+        Condition(Node::Between(self.0, to_value(low), to_value(high)))
+    }
+
+    /// Whether it is a string or binary that begins with `prefix`.
+    pub fn begins_with(self, prefix: impl Serialize) -> Condition {
+        Condition(Node::Function("begins_with", self.0, Some(to_value(prefix))))
+    }
+
+    /// Whether it is a string with this part, or a set or list with this element.
+    pub fn contains(self, sought: impl Serialize) -> Condition {
+        Condition(Node::Function("contains", self.0, Some(to_value(sought))))
+    }
+
+    /// Whether it is there.
+    pub fn exists(self) -> Condition {
+        Condition(Node::Function("attribute_exists", self.0, None))
+    }
+
+    /// Whether it is not there.
+    pub fn not_exists(self) -> Condition {
+        Condition(Node::Function("attribute_not_exists", self.0, None))
+    }
+}
+
+/// A condition on a record, made from [`attribute`]. Its `Debug` shows no value.
+#[derive(Clone)]
+#[must_use = "a condition is given to a request"]
+pub struct Condition(Node);
+
+#[derive(Clone)]
+enum Node {
+    Compare(String, &'static str, Value),
+    Between(String, Value, Value),
+    Function(&'static str, String, Option<Value>),
+    Joined(Box<Node>, &'static str, Box<Node>),
+    Not(Box<Node>),
+}
+
+/// A value; none when it does not serialize, which is said when the request is made.
+pub(super) type Value = Option<AttributeValue>;
+
+pub(super) fn to_value(value: impl Serialize) -> Value {
+    serde_dynamo::to_attribute_value(value).ok()
+}
+
+impl Condition {
+    /// Both.
+    pub fn and(self, other: Self) -> Self {
+        Self(Node::Joined(Box::new(self.0), "AND", Box::new(other.0)))
+    }
+
+    /// One of the two, or both.
+    pub fn or(self, other: Self) -> Self {
+        Self(Node::Joined(Box::new(self.0), "OR", Box::new(other.0)))
+    }
+
+    /// The contrary.
+    #[expect(clippy::should_implement_trait, reason = "it reads as the two beside it")]
+    pub fn not(self) -> Self {
+        Self(Node::Not(Box::new(self.0)))
+    }
+
+    /// Both, where there are both.
+    pub(super) fn all(conditions: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
+        conditions.into_iter().flatten().reduce(Self::and)
+    }
+
+    /// Whether an attribute of this name is tested.
+    pub(super) fn names(&self, attribute: &str) -> bool {
+        self.0.names(attribute)
+    }
+}
+
+impl Node {
+    fn names(&self, attribute: &str) -> bool {
+        match self {
+            Self::Compare(name, ..) | Self::Between(name, ..) | Self::Function(_, name, _) => name == attribute,
+            Self::Joined(one, _, other) => one.names(attribute) || other.names(attribute),
+            Self::Not(node) => node.names(attribute),
+        }
+    }
+
+    /// In parentheses where it is joined: DynamoDB refuses redundant ones.
+    fn grouped<T: Record>(&self, writer: &mut Writer<T>) -> Result<String, Error> {
+        let written = self.written(writer)?;
+        Ok(if matches!(self, Self::Joined(..)) { format!("({written})") } else { written })
+    }
+
+    fn written<T: Record>(&self, writer: &mut Writer<T>) -> Result<String, Error> {
+        Ok(match self {
+            Self::Compare(name, operator, value) => {
+                format!("{} {operator} {}", writer.name(name)?, writer.value(name, value)?)
+            }
+            Self::Between(name, low, high) => {
+                let (low, high) = (writer.value(name, low)?, writer.value(name, high)?);
+                format!("{} BETWEEN {low} AND {high}", writer.name(name)?)
+            }
+            Self::Function(function, name, None) => format!("{function}({})", writer.name(name)?),
+            Self::Function(function, name, Some(value)) => {
+                format!("{function}({}, {})", writer.name(name)?, writer.value(name, value)?)
+            }
+            Self::Joined(one, operator, other) => {
+                format!("{} {operator} {}", one.grouped(writer)?, other.grouped(writer)?)
+            }
+            Self::Not(node) => format!("NOT {}", node.grouped(writer)?),
+        })
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Condition(..)")
+    }
+}
+
+/// ExpressionAttributeNames.
+type Names = HashMap<String, String>;
+
+/// Writes the expressions of one request: checks names against the record and gives placeholders to names and values.
+pub(super) struct Writer<T> {
+    names: Vec<String>,
+    values: Item,
+    record: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Record> Writer<T> {
+    pub(super) fn new() -> Self {
+        Self { names: Vec::new(), values: Item::new(), record: std::marker::PhantomData }
+    }
+
+    /// The placeholder of an attribute that the record declares.
+    pub(super) fn name(&mut self, attribute: &str) -> Result<String, Error> {
+        let is_discriminator = T::SCHEMA.discriminator().is_some_and(|(name, _)| name == attribute);
+        if T::SCHEMA.field(attribute).is_none() && !is_discriminator {
+            let (record, attribute) = (std::any::type_name::<T>(), attribute.to_owned());
+            return Err(Refusal::UnknownAttribute { record, attribute }.into());
+        }
+        let known = self.names.iter().position(|name| name == attribute);
+        let at = known.unwrap_or_else(|| {
+            self.names.push(attribute.to_owned());
+            self.names.len() - 1
+        });
+        Ok(format!("#record{at}"))
+    }
+
+    /// The placeholder of a value for `attribute`.
+    pub(super) fn value(&mut self, attribute: &str, value: &Value) -> Result<String, Error> {
+        let Some(value) = value else {
+            return Err(record_error::<T>(format!("the value for attribute `{attribute}` does not serialize")));
+        };
+        let placeholder = format!(":record{}", self.values.len());
+        self.values.insert(placeholder.clone(), value.clone());
+        Ok(placeholder)
+    }
+
+    pub(super) fn condition(&mut self, condition: Option<&Condition>) -> Result<Option<String>, Error> {
+        condition.map(|condition| condition.0.written(self)).transpose()
+    }
+
+    /// ExpressionAttributeNames and ExpressionAttributeValues; none where there would be no entry.
+    pub(super) fn finish(self) -> (Option<Names>, Option<Item>) {
+        let names = self.names.into_iter().enumerate().map(|(at, name)| (format!("#record{at}"), name));
+        let names: Names = names.collect();
+        (Some(names).filter(|names| !names.is_empty()), Some(self.values).filter(|values| !values.is_empty()))
+    }
+}

@@ -1,0 +1,76 @@
+//! Reading one record.
+
+use std::fmt;
+
+use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
+use aws_sdk_dynamodb::types::{self, TransactGetItem};
+use serde::de::DeserializeOwned;
+
+use super::convert::from_item;
+use super::request::{Changes, Pending, failed, shown};
+use super::transaction::built;
+use super::{Key, Records};
+use crate::error::Error;
+use crate::schema::Record;
+
+/// A read of one record that has not been sent; await it to send it.
+#[must_use = "nothing is read before it is awaited"]
+pub struct Get<'a, T> {
+    records: Records<T>,
+    key: Key,
+    changes: Changes<'a, GetItemFluentBuilder>,
+}
+
+impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
+    pub(super) fn new(records: Records<T>, key: Key) -> Self {
+        Self { records, key, changes: Changes::none() }
+    }
+
+    /// Sees every write that has succeeded before. Costs twice as much.
+    pub fn consistent(self) -> Self {
+        self.customize(|get| get.consistent_read(true))
+    }
+
+    /// Changes the SDK's request before it is sent. A projection must leave what the record and its discriminator need.
+    pub fn customize(mut self, change: impl FnOnce(GetItemFluentBuilder) -> GetItemFluentBuilder + Send + 'a) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    fn request(self) -> Result<GetItemFluentBuilder, Error> {
+        let Self { records, key, changes } = self;
+        let (table, key) = records.key(key)?;
+        Ok(changes.apply(records.tenant.dynamodb().get_item().table_name(table).set_key(Some(key))))
+    }
+
+    async fn send(self) -> Result<Option<T>, Error> {
+        self.request()?.send().await.map_err(failed)?.item.map(from_item).transpose()
+    }
+
+    /// The read as a part of a transaction, which is always consistent.
+    pub(super) fn action(self) -> Result<TransactGetItem, Error> {
+        let request = self.request()?;
+        let input = request.as_input();
+        let get = types::Get::builder()
+            .set_table_name(input.get_table_name().clone())
+            .set_key(input.get_key().clone())
+            .set_projection_expression(input.get_projection_expression().clone())
+            .set_expression_attribute_names(input.get_expression_attribute_names().clone());
+        Ok(TransactGetItem::builder().get(built(get.build())?).build())
+    }
+}
+
+impl<'a, T: Record + DeserializeOwned + 'a> IntoFuture for Get<'a, T> {
+    type Output = Result<Option<T>, Error>;
+    type IntoFuture = Pending<'a, Option<T>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<T> fmt::Debug for Get<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown("Get", &self.records, f)
+    }
+}

@@ -1,0 +1,183 @@
+//! Storing one record.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::{self, AttributeValue, ReturnValue, TransactWriteItem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Records;
+use super::condition::{Condition, Writer, attribute};
+use super::convert::{from_item, own_attribute, record_error, to_item};
+use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
+use super::transaction::{Action, Write, built};
+use crate::error::Error;
+use crate::item::Item;
+use crate::schema::Record;
+
+/// A put that has not been sent; await it to send it, or give it to a transaction.
+///
+/// # With a version
+///
+/// The number in a record's `#[seal(version)]` field is the one that it was read with; 0 in a record that was never stored. A put is
+/// carried out only when the stored item still has that version (or none, for 0), and stores the next one. Otherwise another writer
+/// was faster: `error.is_conflict()`. The record that was given is not changed; [`returning_new`](Put::returning_new) gives the one
+/// that is stored now, for the next put:
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize, tenantseal::Record)]
+/// # #[seal(table = "crm")]
+/// # struct Contact {
+/// #     #[seal(partition_key, tenant)] tenant_id: String,
+/// #     #[seal(encrypt)] email: String,
+/// #     #[seal(version)] version: u64,
+/// # }
+/// # async fn example(contacts: tenantseal::records::Records<Contact>, mut contact: Contact) -> Result<(), tenantseal::Error> {
+/// contact.email = "ada@example.org".to_owned();
+/// let contact = contacts.put(&contact).returning_new().await?; // contact.version is one more
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is stored before it is awaited"]
+pub struct Put<'a, T, R = Nothing> {
+    records: Records<T>,
+    item: Result<Item, Error>,
+    condition: Option<Condition>,
+    if_not_exists: bool,
+    changes: Changes<'a, PutItemFluentBuilder>,
+    returns: PhantomData<R>,
+}
+
+impl<'a, T: Record + Serialize> Put<'a, T> {
+    pub(super) fn new(records: Records<T>, record: &T) -> Self {
+        let (item, changes) = (to_item(record), Changes::none());
+        Self { records, item, condition: None, if_not_exists: false, changes, returns: PhantomData }
+    }
+
+    /// Gives back what was replaced, if there was something.
+    pub fn returning_old(self) -> Put<'a, T, Old> {
+        self.returning()
+    }
+
+    /// Gives back the record as it is stored now, with its new version. Costs nothing.
+    pub fn returning_new(self) -> Put<'a, T, New> {
+        self.returning()
+    }
+
+    fn returning<R>(self) -> Put<'a, T, R> {
+        let Self { records, item, condition, if_not_exists, changes, returns: _ } = self;
+        Put { records, item, condition, if_not_exists, changes, returns: PhantomData }
+    }
+}
+
+impl<'a, T: Record, R> Put<'a, T, R> {
+    /// Stores the record only when no item has its key; otherwise `error.is_condition_failed()`.
+    pub fn if_not_exists(mut self) -> Self {
+        self.if_not_exists = true;
+        self
+    }
+
+    /// Stores the record only when this holds of the item that is there; otherwise `error.is_condition_failed()`.
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = Condition::all([self.condition.take(), Some(condition)]);
+        self
+    }
+
+    /// Changes the SDK's request before it is sent. A condition expression that is set here takes the place of the repository's.
+    pub fn customize(mut self, change: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'a) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// The request, the item in it, and what it means when its condition fails.
+    fn request(self) -> Result<(PutItemFluentBuilder, Item, Asked), Error> {
+        let Self { records, item, condition, if_not_exists, changes, returns: _ } = self;
+        let (table, schema) = records.table()?;
+        let mut item = item?;
+        let version = T::SCHEMA.version().map(|name| next_version::<T>(name, &mut item)).transpose()?;
+        let asked = match version {
+            Some(_) if condition.is_none() && !if_not_exists => Asked::Version { record: std::any::type_name::<T>() },
+            _ => Asked::Condition,
+        };
+        let new = if_not_exists.then(|| attribute(schema.partition_key()).not_exists());
+        let condition = Condition::all([new, own_or_new::<T>(), version, condition]);
+        let mut writer = Writer::<T>::new();
+        let condition = writer.condition(condition.as_ref())?;
+        let (names, values) = writer.finish();
+        let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item.clone()));
+        let request = request.set_condition_expression(condition);
+        let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
+        Ok((changes.apply(request), item, asked))
+    }
+}
+
+/// That the stored item is of the type, or not there.
+pub(super) fn own_or_new<T: Record>() -> Option<Condition> {
+    let (name, own) = own_attribute::<T>()?;
+    Some(attribute(name).not_exists().or(attribute(name).equals(own)))
+}
+
+/// Puts the next version into an item, and gives the condition that the stored one has the version before.
+fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Error> {
+    let read: Option<u64> = item.get(name).and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
+    let read = read.ok_or_else(|| record_error::<T>(format!("its version `{name}` is not a number")))?;
+    let next = read.checked_add(1).ok_or_else(|| record_error::<T>(format!("its version `{name}` is the last")))?;
+    item.insert(name.to_owned(), AttributeValue::N(next.to_string()));
+    Ok(match read {
+        0 => attribute(name).not_exists(),
+        read => attribute(name).equals(read),
+    })
+}
+
+impl<T: Record> Put<'_, T> {
+    async fn send(self) -> Result<(), Error> {
+        let (request, _, asked) = self.request()?;
+        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
+    }
+}
+
+impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
+    async fn send(self) -> Result<Option<T>, Error> {
+        let (request, _, asked) = self.request()?;
+        let answer = request.return_values(ReturnValue::AllOld).send().await;
+        let answer = answer.map_err(|error| failed_write(error, asked))?;
+        answer.attributes.map(from_item).transpose()
+    }
+}
+
+impl<T: Record + DeserializeOwned> Put<'_, T, New> {
+    async fn send(self) -> Result<T, Error> {
+        let (request, item, asked) = self.request()?;
+        request.send().await.map_err(|error| failed_write(error, asked))?;
+        from_item(item)
+    }
+}
+
+awaits!(Put<Nothing> gives () where Record);
+awaits!(Put<Old> gives Option<T> where Record + DeserializeOwned);
+awaits!(Put<New> gives T where Record + DeserializeOwned);
+
+impl<T: Record> Write for Put<'_, T> {}
+
+impl<T: Record> Action for Put<'_, T> {
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+        let (request, _, asked) = self.request()?;
+        let input = request.as_input().clone();
+        let put = types::Put::builder()
+            .set_table_name(input.get_table_name().clone())
+            .set_item(input.get_item().clone())
+            .set_condition_expression(input.get_condition_expression().clone())
+            .set_expression_attribute_names(input.get_expression_attribute_names().clone())
+            .set_expression_attribute_values(input.get_expression_attribute_values().clone())
+            .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
+        Ok((TransactWriteItem::builder().put(built(put.build())?).build(), asked))
+    }
+}
+
+impl<T, R> fmt::Debug for Put<'_, T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown("Put", &self.records, f)
+    }
+}

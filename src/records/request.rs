@@ -1,0 +1,92 @@
+//! What the repository's requests have in common: changes of the caller's own, what comes back, and what a failure means.
+
+use std::fmt;
+use std::pin::Pin;
+
+use aws_sdk_dynamodb::error::SdkError;
+
+use crate::error::{Error, ServiceError};
+
+/// Nothing comes back.
+#[derive(Debug)]
+pub struct Nothing;
+
+/// The record as it was before comes back, if there was one.
+#[derive(Debug)]
+pub struct Old;
+
+/// The record as it is now comes back.
+#[derive(Debug)]
+pub struct New;
+
+pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// What the caller changes of the SDK's request before it is sent.
+pub(super) struct Changes<'a, B>(Vec<Box<dyn FnOnce(B) -> B + Send + 'a>>);
+
+impl<'a, B> Changes<'a, B> {
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn push(&mut self, change: impl FnOnce(B) -> B + Send + 'a) {
+        self.0.push(Box::new(change));
+    }
+
+    pub(super) fn apply(self, request: B) -> B {
+        self.0.into_iter().fold(request, |request, change| change(request))
+    }
+}
+
+/// What a write asks of the stored item, and so what the failure of its condition means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// That it has the record's version, and nothing else: another writer was faster.
+    Version { record: &'static str },
+    /// A condition of the caller's, or nothing.
+    Condition,
+}
+
+/// This library's error where it is the cause, else DynamoDB's.
+pub(super) fn failed<E>(error: SdkError<E>) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+    aws_sdk_dynamodb::Error: From<SdkError<E>>,
+{
+    match Error::of(&error) {
+        Some(ours) => ours.clone(),
+        None => Error::Dynamodb(ServiceError::new(error.into())),
+    }
+}
+
+/// The same for a write, whose failed condition may be a conflict.
+pub(super) fn failed_write<E>(error: SdkError<E>, asked: Asked) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+    aws_sdk_dynamodb::Error: From<SdkError<E>>,
+{
+    match (failed(error), asked) {
+        (error, Asked::Version { record }) if error.is_condition_failed() => Error::Conflict { record },
+        (error, _) => error,
+    }
+}
+
+/// A builder's future and `Debug`, which shows no item.
+macro_rules! awaits {
+    ($builder:ident<$mark:ty> gives $output:ty where $($bound:tt)*) => {
+        impl<'a, T: $($bound)* + 'a> std::future::IntoFuture for $builder<'a, T, $mark> {
+            type Output = Result<$output, crate::error::Error>;
+            type IntoFuture = crate::records::request::Pending<'a, $output>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin(self.send())
+            }
+        }
+    };
+}
+pub(super) use awaits;
+
+/// How builders are printed: with the repository, without what is in them.
+pub(super) fn shown(name: &str, records: &impl fmt::Debug, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{name}({records:?})")
+}

@@ -1,0 +1,316 @@
+//! Transactions over the records of one tenant, of any types.
+
+use std::fmt;
+use std::vec::IntoIter;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{self, CancellationReason, TransactGetItem, TransactWriteItem};
+use serde::de::DeserializeOwned;
+
+use super::condition::{Condition, Writer};
+use super::convert::from_item;
+use super::put::own_or_new;
+use super::request::{Asked, Pending, failed};
+use super::{Get, Key, Records};
+use crate::error::{Error, Refusal};
+use crate::item::Item;
+use crate::schema::Record;
+use crate::tenant_seal::Tenant;
+
+/// What a transaction can do: a [`Put`](super::Put), [`Update`](super::Update), [`Delete`](super::Delete) or [`Check`].
+#[expect(private_bounds, reason = "sealed: DynamoDB knows no other actions")]
+pub trait Write: Action {}
+
+/// The action of a write, and what a failed condition of it means.
+pub(super) trait Action {
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error>;
+}
+
+/// Writes that happen together or not at all: see [`Tenant::transact_write`]. Await it to send it.
+#[must_use = "nothing is written before it is awaited"]
+pub struct TransactWrite {
+    tenant: Tenant,
+    actions: Vec<Result<(TransactWriteItem, Asked), Error>>,
+    token: Option<String>,
+}
+
+impl TransactWrite {
+    pub(crate) fn new(tenant: Tenant) -> Self {
+        Self { tenant, actions: Vec::new(), token: None }
+    }
+
+    /// Adds a write. What it would return it does not return here.
+    pub fn with(mut self, write: impl Write) -> Self {
+        self.actions.push(write.action());
+        self
+    }
+
+    /// Makes it safe to send the same transaction again within ten minutes: it is carried out once. 1 to 36 characters; a token for
+    /// each thing that is to happen.
+    pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    async fn send(self) -> Result<(), Error> {
+        let Self { tenant, actions, token } = self;
+        let (items, asked): (Vec<_>, Vec<_>) = actions.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let request = tenant.dynamodb().transact_write_items().set_transact_items(Some(items));
+        let answer = request.set_client_request_token(token).send().await;
+        answer.map(drop).map_err(|error| {
+            match error.as_service_error() {
+                // This library's error may travel in any of the SDK's.
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
+                    if Error::of(&error).is_none() =>
+                {
+                    Error::Cancelled(Cancelled::new(cancelled.cancellation_reasons(), &asked))
+                }
+                _ => failed(error),
+            }
+        })
+    }
+}
+
+impl IntoFuture for TransactWrite {
+    type Output = Result<(), Error>;
+    type IntoFuture = Pending<'static, ()>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for TransactWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransactWrite({}, {} actions)", self.tenant.id(), self.actions.len())
+    }
+}
+
+/// A condition on a record that a transaction leaves as it is; see [`Records::check`].
+#[must_use = "a check is given to a transaction"]
+pub struct Check<T> {
+    records: Records<T>,
+    key: Key,
+    condition: Condition,
+}
+
+impl<T: Record> Check<T> {
+    pub(super) fn new(records: Records<T>, key: Key, condition: Condition) -> Self {
+        Self { records, key, condition }
+    }
+}
+
+impl<T: Record> Write for Check<T> {}
+
+impl<T: Record> Action for Check<T> {
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+        let Self { records, key, condition } = self;
+        let (table, key) = records.key(key)?;
+        let condition = Condition::all([own_or_new::<T>(), Some(condition)]);
+        let mut writer = Writer::<T>::new();
+        let condition = writer.condition(condition.as_ref())?;
+        let (names, values) = writer.finish();
+        let check = types::ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
+        let item = TransactWriteItem::builder().condition_check(built(check.build())?).build();
+        Ok((item, Asked::Condition))
+    }
+}
+
+impl<T> fmt::Debug for Check<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::request::shown("Check", &self.records, f)
+    }
+}
+
+/// A part of a request, of which the SDK says that it lacks something.
+pub(super) fn built<P, E>(part: Result<P, E>) -> Result<P, Error> {
+    part.map_err(|_| Refusal::Action.into())
+}
+
+/// Why a transaction did not happen: a reason for each of its actions, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancelled(Vec<Option<Reason>>);
+
+/// Why an action of a transaction could not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its condition did not hold.
+    ConditionFailed,
+    /// The record has another version than the one it was read with: another writer was faster.
+    Conflict,
+    /// Another transaction was at work on the item. The same transaction may succeed later.
+    TransactionConflict,
+    /// Too many requests. The same transaction may succeed later.
+    Throttled,
+    /// Something else, by DynamoDB's code for it.
+    Other(String),
+}
+
+impl Cancelled {
+    fn new(reasons: &[CancellationReason], asked: &[Asked]) -> Self {
+        let reason = |(at, reason): (usize, &CancellationReason)| match reason.code()? {
+            "None" => None,
+            "ConditionalCheckFailed" => Some(match asked.get(at) {
+                Some(Asked::Version { .. }) => Reason::Conflict,
+                _ => Reason::ConditionFailed,
+            }),
+            "TransactionConflict" => Some(Reason::TransactionConflict),
+            "ProvisionedThroughputExceeded" | "ThrottlingError" => Some(Reason::Throttled),
+            other => Some(Reason::Other(other.to_owned())),
+        };
+        Self(reasons.iter().enumerate().map(reason).collect())
+    }
+
+    /// For each action in the order in which they were added: why it could not be carried out, or none when it could.
+    pub fn reasons(&self) -> &[Option<Reason>] {
+        &self.0
+    }
+
+    pub(crate) fn is(&self, wanted: &Reason) -> bool {
+        self.0.iter().flatten().any(|reason| reason == wanted)
+    }
+
+    /// Whether the same transaction may succeed later without anyone doing anything.
+    pub(crate) fn is_passing(&self) -> bool {
+        let passing = |reason: &Reason| matches!(reason, Reason::TransactionConflict | Reason::Throttled);
+        self.0.iter().flatten().next().is_some() && self.0.iter().flatten().all(passing)
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons = self.0.iter().enumerate().filter_map(|(at, reason)| Some((at, reason.as_ref()?)));
+        for (count, (at, reason)) in reasons.enumerate() {
+            let between = if count == 0 { "" } else { ", " };
+            write!(f, "{between}action {at}: ")?;
+            match reason {
+                Reason::ConditionFailed => f.write_str("its condition did not hold")?,
+                Reason::Conflict => f.write_str("the record has another version")?,
+                Reason::TransactionConflict => f.write_str("another transaction is at work on the item")?,
+                Reason::Throttled => f.write_str("throttled")?,
+                Reason::Other(code) => f.write_str(code)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads of records at one moment: see [`Tenant::transact_get`]. Await it to send it.
+#[must_use = "nothing is read before it is awaited"]
+pub struct TransactGet<F> {
+    tenant: Tenant,
+    actions: Result<Vec<TransactGetItem>, Error>,
+    found: fn(&mut Found) -> Result<F, Error>,
+}
+
+/// The items of an answer, in the order of the reads.
+type Found = IntoIter<Option<Item>>;
+
+impl<F> TransactGet<F> {
+    pub(crate) fn new<R: Reads<Found = F>>(tenant: Tenant, reads: R) -> Self {
+        Self { tenant, actions: reads.actions(), found: R::found }
+    }
+
+    async fn send(self) -> Result<F, Error> {
+        let Self { tenant, actions, found } = self;
+        let request = tenant.dynamodb().transact_get_items().set_transact_items(Some(actions?));
+        let responses = request.send().await.map_err(failed)?.responses.unwrap_or_default();
+        // A read that found nothing has no item, or an empty one.
+        let items = responses.into_iter().map(|response| response.item.filter(|item| !item.is_empty()));
+        found(&mut items.collect::<Vec<_>>().into_iter())
+    }
+}
+
+impl<F: 'static> IntoFuture for TransactGet<F> {
+    type Output = Result<F, Error>;
+    type IntoFuture = Pending<'static, F>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<F> fmt::Debug for TransactGet<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransactGet({})", self.tenant.id())
+    }
+}
+
+/// What [`Tenant::transact_get`] can read: a [`Get`], a tuple of up to eight of these, or a `Vec` of one kind.
+#[expect(private_bounds, reason = "sealed: what is found must be what was asked for")]
+pub trait Reads: Read {
+    /// What is found: an `Option` of a record for each [`Get`].
+    type Found;
+
+    #[doc(hidden)]
+    fn found(items: &mut Found) -> Result<Self::Found, Error>;
+}
+
+trait Read {
+    fn actions(self) -> Result<Vec<TransactGetItem>, Error>;
+}
+
+impl<T: Record + DeserializeOwned> Reads for Get<'_, T> {
+    type Found = Option<T>;
+
+    fn found(items: &mut Found) -> Result<Self::Found, Error> {
+        items.next().flatten().map(from_item).transpose()
+    }
+}
+
+impl<T: Record + DeserializeOwned> Read for Get<'_, T> {
+    fn actions(self) -> Result<Vec<TransactGetItem>, Error> {
+        Ok(vec![self.action()?])
+    }
+}
+
+impl<T: Record + DeserializeOwned> Reads for Vec<Get<'_, T>> {
+    type Found = Vec<Option<T>>;
+
+    fn found(items: &mut Found) -> Result<Self::Found, Error> {
+        items.map(|item| item.map(from_item).transpose()).collect()
+    }
+}
+
+impl<T: Record + DeserializeOwned> Read for Vec<Get<'_, T>> {
+    fn actions(self) -> Result<Vec<TransactGetItem>, Error> {
+        self.into_iter().map(Get::action).collect()
+    }
+}
+
+macro_rules! tuples {
+    ($(($($record:ident $read:ident),+))*) => {
+        $(
+            impl<$($record: Record + DeserializeOwned),+> Reads for ($(Get<'_, $record>,)+) {
+                type Found = ($(Option<$record>,)+);
+
+                fn found(items: &mut Found) -> Result<Self::Found, Error> {
+                    Ok(($(Get::<'_, $record>::found(items)?,)+))
+                }
+            }
+
+            impl<$($record: Record + DeserializeOwned),+> Read for ($(Get<'_, $record>,)+) {
+                fn actions(self) -> Result<Vec<TransactGetItem>, Error> {
+                    let ($($read,)+) = self;
+                    Ok(vec![$($read.action()?),+])
+                }
+            }
+        )*
+    };
+}
+
+tuples! {
+    (A a, B b)
+    (A a, B b, C c)
+    (A a, B b, C c, D d)
+    (A a, B b, C c, D d, E e)
+    (A a, B b, C c, D d, E e, F f)
+    (A a, B b, C c, D d, E e, F f, G g)
+    (A a, B b, C c, D d, E e, F f, G g, H h)
+}

@@ -1,0 +1,246 @@
+//! Changing some attributes of one record.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::condition::{Condition, Value, Writer, attribute, to_value};
+use super::convert::{from_item, own_attribute, record_error};
+use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
+use super::transaction::{Action, Write, built};
+use super::{Key, Records};
+use crate::error::{Error, Refusal};
+use crate::schema::{Record, RecordField};
+
+/// An update that has not been sent; await it to send it, or give it to a transaction.
+///
+/// ```
+/// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+/// # -> Result<(), tenantseal::Error> {
+/// contacts.update("c-17").set("email", "ada@example.org").remove("notes").add("logins", 1).if_exists().await?;
+/// # Ok(()) }
+/// ```
+///
+/// One round trip, nothing is read. As DynamoDB's it is an upsert: without [`if_exists`](Self::if_exists) or a condition it makes an
+/// item of the key and what is set. Of a record type whose discriminator is an attribute it only changes items that are there.
+///
+/// A record's version, if it has one, counts each update; [`expect_version`](Self::expect_version) checks it as well.
+#[must_use = "nothing is changed before it is awaited"]
+pub struct Update<'a, T, R = Nothing> {
+    records: Records<T>,
+    key: Key,
+    actions: Vec<(Change, String, Value)>,
+    version: Option<u64>,
+    condition: Option<Condition>,
+    if_exists: bool,
+    changes: Changes<'a, UpdateItemFluentBuilder>,
+    returns: PhantomData<R>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Set,
+    SetIfNotExists,
+    Remove,
+    Add,
+}
+
+impl<'a, T: Record> Update<'a, T> {
+    pub(super) fn new(records: Records<T>, key: Key) -> Self {
+        let (actions, changes) = (Vec::new(), Changes::none());
+        let (version, condition, returns) = (None, None, PhantomData);
+        Self { records, key, actions, version, condition, if_exists: false, changes, returns }
+    }
+
+    /// Gives back the record as it was before, if there was one.
+    pub fn returning_old(self) -> Update<'a, T, Old> {
+        self.returning()
+    }
+
+    /// Gives back the whole record as it is now.
+    pub fn returning_new(self) -> Update<'a, T, New> {
+        self.returning()
+    }
+
+    fn returning<R>(self) -> Update<'a, T, R> {
+        let Self { records, key, actions, version, condition, if_exists, changes, returns: _ } = self;
+        Update { records, key, actions, version, condition, if_exists, changes, returns: PhantomData }
+    }
+}
+
+impl<'a, T: Record, R> Update<'a, T, R> {
+    /// Assigns a value to an attribute, encrypted or plain.
+    pub fn set(self, name: impl Into<String>, value: impl Serialize) -> Self {
+        self.action(Change::Set, name, to_value(value))
+    }
+
+    /// Assigns a value to an attribute that is not there.
+    pub fn set_if_not_exists(self, name: impl Into<String>, value: impl Serialize) -> Self {
+        self.action(Change::SetIfNotExists, name, to_value(value))
+    }
+
+    /// Removes an attribute.
+    pub fn remove(self, name: impl Into<String>) -> Self {
+        self.action(Change::Remove, name, None)
+    }
+
+    /// Adds a number, which may be negative, to a plain one; one that is not there counts as 0. Adds elements to a plain set.
+    pub fn add(self, name: impl Into<String>, value: impl Serialize) -> Self {
+        self.action(Change::Add, name, to_value(value))
+    }
+
+    fn action(mut self, change: Change, name: impl Into<String>, value: Value) -> Self {
+        self.actions.push((change, name.into(), value));
+        self
+    }
+
+    /// Fails with `error.is_condition_failed()` when there is no such record.
+    pub fn if_exists(mut self) -> Self {
+        self.if_exists = true;
+        self
+    }
+
+    /// Changes the record only while it has this version, with which it was read; otherwise `error.is_conflict()`.
+    pub fn expect_version(mut self, version: u64) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Changes the record only when this holds of it; otherwise `error.is_condition_failed()`.
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.condition = Condition::all([self.condition.take(), Some(condition)]);
+        self
+    }
+
+    /// Changes the SDK's request before it is sent. An expression that is set here takes the place of the repository's.
+    pub fn customize(
+        mut self,
+        change: impl FnOnce(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder + Send + 'a,
+    ) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    fn request(self) -> Result<(UpdateItemFluentBuilder, Asked), Error> {
+        let Self { records, key, mut actions, version, condition, if_exists, changes, returns: _ } = self;
+        let (table, key) = records.key(key)?;
+        let (_, schema) = records.table()?;
+        if let Some((_, name, _)) = actions.iter().find(|(_, name, _)| is_fixed::<T>(name)) {
+            let (record, attribute) = (std::any::type_name::<T>(), name.clone());
+            return Err(Refusal::FixedAttribute { record, attribute }.into());
+        }
+        if let Some(name) = T::SCHEMA.version() {
+            actions.push((Change::Add, name.to_owned(), to_value(1)));
+        }
+        let (version, mut asked) = expected::<T>(version)?;
+        if condition.is_some() || if_exists {
+            asked = Asked::Condition;
+        }
+        let exists = if_exists.then(|| attribute(schema.partition_key()).exists());
+        let own = own_attribute::<T>().map(|(name, own)| attribute(name).equals(own));
+        let condition = Condition::all([exists, own, version, condition]);
+        let mut writer = Writer::<T>::new();
+        let update = expression(&actions, &mut writer)?;
+        let condition = writer.condition(condition.as_ref())?;
+        let (names, values) = writer.finish();
+        let request = records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key));
+        let request = request.set_update_expression(update).set_condition_expression(condition);
+        let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
+        Ok((changes.apply(request), asked))
+    }
+}
+
+/// The update expression; none when nothing is changed.
+fn expression<T: Record>(actions: &[(Change, String, Value)], writer: &mut Writer<T>) -> Result<Option<String>, Error> {
+    let (mut set, mut remove, mut add) = (Vec::new(), Vec::new(), Vec::new());
+    for (change, name, value) in actions {
+        let path = writer.name(name)?;
+        match change {
+            Change::Set => set.push(format!("{path} = {}", writer.value(name, value)?)),
+            Change::SetIfNotExists => {
+                set.push(format!("{path} = if_not_exists({path}, {})", writer.value(name, value)?));
+            }
+            Change::Remove => remove.push(path),
+            Change::Add => add.push(format!("{path} {}", writer.value(name, value)?)),
+        }
+    }
+    let clauses = [("SET", set), ("REMOVE", remove), ("ADD", add)];
+    let clauses: Vec<_> = clauses
+        .into_iter()
+        .filter(|(_, actions)| !actions.is_empty())
+        .map(|(keyword, actions)| format!("{keyword} {}", actions.join(", ")))
+        .collect();
+    Ok(Some(clauses.join(" ")).filter(|expression| !expression.is_empty()))
+}
+
+/// Whether an update may not touch the attribute: a key, the version or the discriminator.
+fn is_fixed<T: Record>(name: &str) -> bool {
+    use RecordField::{PartitionKey, SortKey, Version};
+    T::SCHEMA.discriminator().is_some_and(|(discriminator, _)| discriminator == name)
+        || matches!(T::SCHEMA.field(name), Some(PartitionKey { .. } | SortKey { .. } | Version { .. }))
+}
+
+/// The condition that the stored record has the expected version, and what its failure means.
+pub(super) fn expected<T: Record>(version: Option<u64>) -> Result<(Option<Condition>, Asked), Error> {
+    let Some(version) = version else { return Ok((None, Asked::Condition)) };
+    let record = std::any::type_name::<T>();
+    let name = T::SCHEMA.version().ok_or_else(|| {
+        record_error::<T>("it has no version to expect: mark a field with `#[seal(version)]`".to_owned())
+    })?;
+    Ok((Some(attribute(name).equals(version)), Asked::Version { record }))
+}
+
+impl<T: Record> Update<'_, T> {
+    async fn send(self) -> Result<(), Error> {
+        let (request, asked) = self.request()?;
+        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
+    }
+}
+
+impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
+    async fn send(self) -> Result<Option<T>, Error> {
+        let (request, asked) = self.request()?;
+        let answer = request.return_values(ReturnValue::AllOld).send().await;
+        answer.map_err(|error| failed_write(error, asked))?.attributes.map(from_item).transpose()
+    }
+}
+
+impl<T: Record + DeserializeOwned> Update<'_, T, New> {
+    async fn send(self) -> Result<T, Error> {
+        let (request, asked) = self.request()?;
+        let answer = request.return_values(ReturnValue::AllNew).send().await;
+        from_item(answer.map_err(|error| failed_write(error, asked))?.attributes.unwrap_or_default())
+    }
+}
+
+awaits!(Update<Nothing> gives () where Record);
+awaits!(Update<Old> gives Option<T> where Record + DeserializeOwned);
+awaits!(Update<New> gives T where Record + DeserializeOwned);
+
+impl<T: Record> Write for Update<'_, T> {}
+
+impl<T: Record> Action for Update<'_, T> {
+    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+        let (request, asked) = self.request()?;
+        let input = request.as_input();
+        let update = types::Update::builder()
+            .set_table_name(input.get_table_name().clone())
+            .set_key(input.get_key().clone())
+            .set_update_expression(input.get_update_expression().clone())
+            .set_condition_expression(input.get_condition_expression().clone())
+            .set_expression_attribute_names(input.get_expression_attribute_names().clone())
+            .set_expression_attribute_values(input.get_expression_attribute_values().clone())
+            .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
+        Ok((TransactWriteItem::builder().update(built(update.build())?).build(), asked))
+    }
+}
+
+impl<T, R> fmt::Debug for Update<'_, T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown("Update", &self.records, f)
+    }
+}

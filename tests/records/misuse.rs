@@ -1,0 +1,74 @@
+//! Errors name the attribute and show nothing of it; keys of every kind.
+
+use serde::{Deserialize, Serialize};
+use tenantseal::records::{Key, KeyValue};
+use tenantseal::{Error, Record};
+
+use crate::common::{Contact, World, contact, s};
+
+/// The same items, seen with another attribute.
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "crm")]
+struct Misread {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    company: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "crm")]
+struct Demanding {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    phone: String,
+}
+
+#[tokio::test]
+async fn an_item_that_is_no_such_record_names_the_attribute() {
+    let world = World::start(&["acme"]).await;
+    let acme = world.builder().record::<Misread>().record::<Demanding>().build(&world.app).unwrap();
+    let acme = acme.tenant(&crate::common::id("acme"));
+    acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
+    let wrong = acme.records::<Misread>().get("c-1").await.unwrap_err();
+    assert!(wrong.to_string().contains("`company` is not what") && !wrong.to_string().contains("Example"), "{wrong}");
+    let missing = acme.records::<Demanding>().get("c-1").await.unwrap_err();
+    assert!(missing.to_string().contains("`phone` is missing"), "{missing}");
+    assert!(matches!(missing, Error::Record { .. }));
+}
+
+#[tokio::test]
+async fn no_errors_text_repeats_its_sources() {
+    let world = World::start(&["acme"]).await;
+    let dynamodb = world.tenant("acme").dynamodb();
+    let put = || dynamodb.put_item().table_name("crm").set_item(Some(crate::common::item(&contact("acme", "c-1"))));
+    let errors = [
+        crate::common::sealing_error(put().item("undeclared", s("x")).send().await),
+        crate::common::sealing_error(put().condition_expression("email = :v").send().await),
+        crate::common::sealing_error(put().item("contact_id", s("")).send().await),
+        crate::common::sealing_error(put().item("tenant_id", s("globex")).send().await),
+        world.tenant("nobody").records::<Contact>().put(&contact("nobody", "c-1")).await.unwrap_err(),
+    ];
+    for error in errors {
+        let mut all = vec![error.to_string()];
+        let mut next = std::error::Error::source(&error);
+        while let Some(source) = next {
+            all.push(source.to_string());
+            next = source.source();
+        }
+        for (at, text) in all.iter().enumerate() {
+            assert!(all[at + 1..].iter().all(|below| !text.contains(below.as_str())), "{all:?}");
+        }
+    }
+}
+
+#[test]
+fn keys_are_made_of_what_programs_have() {
+    assert_eq!(Key::from((String::from("a"), "b")), Key::from(("a", String::from("b"))));
+    assert_eq!(KeyValue::from(&b"ab"[..]), KeyValue::from(b"ab".to_vec()));
+    assert_eq!(KeyValue::from(7_u8), KeyValue::from(7_u16));
+    assert_eq!(KeyValue::from(7_usize), KeyValue::from(7_i64));
+}

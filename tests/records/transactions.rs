@@ -1,0 +1,85 @@
+//! Transactions over several record types.
+
+use tenantseal::Error;
+use tenantseal::records::{Reason, attribute};
+
+use crate::common::wire::Wire;
+use crate::common::{World, id};
+use crate::scene::{Firm, Person, acme, builder, firm, person};
+
+#[tokio::test]
+async fn writes_of_several_types_happen_together() {
+    let world = World::start(&["acme"]).await;
+    let acme = acme(&world);
+    let (people, firms) = (acme.records::<Person>(), acme.records::<Firm>());
+    firms.put(&firm("f-1")).await.unwrap();
+    firms.put(&firm("f-2")).await.unwrap();
+    acme.transact_write()
+        .with(people.put(&person("p-1")).if_not_exists())
+        .with(firms.update("f-1").set("note", "has a person").set("email", "a@example.org"))
+        .with(firms.delete("f-2"))
+        .with(firms.check("f-3", attribute("tenant_id").not_exists()))
+        .await
+        .unwrap();
+    let (found, changed, gone) =
+        acme.transact_get((people.get("p-1"), firms.get("f-1"), firms.get("f-2"))).await.unwrap();
+    assert_eq!(found, Some(Person { version: 1, ..person("p-1") }));
+    let expected = Firm { note: "has a person".into(), email: Some("a@example.org".into()), ..firm("f-1") };
+    assert_eq!(changed, Some(expected.clone()));
+    assert_eq!(gone, None);
+    let all = acme.transact_get(vec![firms.get("f-1"), firms.get("f-9")]).await.unwrap();
+    assert_eq!(all, [Some(expected), None]);
+    assert!(world.stored("acme", "f-1").await["email"].is_b());
+}
+
+#[tokio::test]
+async fn each_action_has_its_reason_and_nothing_has_happened() {
+    let world = World::start(&["acme"]).await;
+    let acme = acme(&world);
+    let (people, firms) = (acme.records::<Person>(), acme.records::<Firm>());
+    people.put(&person("p-1")).await.unwrap();
+    let transaction = acme
+        .transact_write()
+        .with(firms.put(&firm("f-1")))
+        .with(people.put(&person("p-1")).if_not_exists())
+        .with(firms.check("f-9", attribute("note").exists()));
+    let error = transaction.await.unwrap_err();
+    let Error::Cancelled(cancelled) = &error else { panic!("{error}") };
+    assert_eq!(cancelled.reasons(), [None, Some(Reason::ConditionFailed), Some(Reason::ConditionFailed)]);
+    assert!(error.is_condition_failed() && !error.is_conflict() && !error.is_retryable());
+    assert!(error.to_string().contains("action 1"), "{error}");
+    assert_eq!(firms.get("f-1").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_same_token_makes_the_same_bytes() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let acme = builder().build(&world.over(wire.clone())).unwrap().tenant(&id("acme"));
+    let people = acme.records::<Person>();
+    let registered = person("p-1");
+    let register = || {
+        let put = people.put(&registered);
+        acme.transact_write().with(put).idempotency_token("registration-1")
+    };
+    register().await.unwrap();
+    register().await.unwrap();
+    let bodies = wire.bodies("TransactWriteItems");
+    assert_eq!(bodies.len(), 2);
+    let parsed = bodies.iter().map(|body| serde_json::from_slice::<serde_json::Value>(body).unwrap());
+    let parsed: Vec<_> = parsed.collect();
+    assert_eq!(parsed[0], parsed[1]);
+    assert_eq!(people.get("p-1").await.unwrap().unwrap().version, 1);
+}
+
+#[tokio::test]
+async fn another_tenants_record_has_no_place_in_a_transaction() {
+    let world = World::start(&["acme", "globex"]).await;
+    let seal = builder().build(&world.app).unwrap();
+    let (acme, globex) = (seal.tenant(&id("acme")), seal.tenant(&id("globex")));
+    let foreign = globex.records::<Firm>().delete("f-1");
+    let error = acme.transact_write().with(foreign).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error}");
+    let foreign = acme.transact_get((acme.records::<Firm>().get("f-1"), globex.records::<Firm>().get("f-1")));
+    assert!(matches!(foreign.await.unwrap_err(), Error::Refused(_)));
+}

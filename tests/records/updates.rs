@@ -1,0 +1,94 @@
+//! Updates: one round trip, checked names, sealed values, and what comes back.
+
+use tenantseal::records::attribute;
+use tenantseal::{Error, Refusal};
+
+use crate::common::wire::Wire;
+use crate::common::{Contact, World, contact, id};
+use crate::scene::{Person, acme, person};
+
+#[tokio::test]
+async fn an_update_seals_what_is_encrypted_and_touches_nothing_else() {
+    let world = World::start(&["acme"]).await;
+    let acme = world.tenant("acme");
+    let contacts = acme.records::<Contact>();
+    contacts.put(&contact("acme", "c-1")).await.unwrap();
+    let email = "new@example.org".to_owned();
+    let now = contacts
+        .update("c-1")
+        .set("email", &email)
+        .set("company", "Other Ltd")
+        .set_if_not_exists("notes", "not taken")
+        .returning_new()
+        .await
+        .unwrap();
+    let expected = Contact { email, company: "Other Ltd".into(), ..contact("acme", "c-1") };
+    assert_eq!(now, expected);
+    let stored = world.stored("acme", "c-1").await;
+    assert!(stored["email"].is_b() && stored["company"].is_s());
+
+    let before = contacts.update("c-1").remove("notes").returning_old().await.unwrap();
+    assert_eq!(before, Some(expected.clone()));
+    assert_eq!(contacts.get("c-1").consistent().await.unwrap(), Some(Contact { notes: None, ..expected }));
+}
+
+#[tokio::test]
+async fn an_update_is_one_call_and_an_upsert_unless_it_asks_for_the_record() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let contacts = world.tenant_over("acme", wire.clone()).records::<Contact>();
+    let missing = contacts.update("c-1").set("company", "x").if_exists().await.unwrap_err();
+    assert!(missing.is_condition_failed() && !missing.is_conflict(), "{missing}");
+    contacts.update("c-1").set("email", "x").await.unwrap();
+    assert!(world.stored("acme", "c-1").await["email"].is_b());
+    assert_eq!(wire.bodies("UpdateItem").len(), 2);
+    assert!(wire.bodies("GetItem").is_empty());
+}
+
+#[tokio::test]
+async fn numbers_are_added_by_dynamodb() {
+    let world = World::start(&["acme"]).await;
+    let people = acme(&world).records::<Person>();
+    people.put(&person("p-1")).await.unwrap();
+    let now = people.update("p-1").add("logins", 5).returning_new().await.unwrap();
+    assert_eq!((now.logins, now.version), (6, 2));
+    let now = people.update("p-1").add("logins", -2).returning_new().await.unwrap();
+    assert_eq!((now.logins, now.version), (4, 3));
+    let encrypted = people.update("p-1").add("note", 1).await.unwrap_err();
+    assert!(matches!(encrypted, Error::Refused(Refusal::Expression { .. })), "{encrypted}");
+}
+
+#[tokio::test]
+async fn a_condition_decides_whether_a_record_changes() {
+    let world = World::start(&["acme"]).await;
+    let people = acme(&world).records::<Person>();
+    people.put(&person("p-1")).await.unwrap();
+    let few = attribute("logins").less_than(3).and(attribute("email").exists());
+    people.update("p-1").set("logins", 9).condition(few.clone()).await.unwrap();
+    let error = people.update("p-1").set("logins", 10).condition(few).await.unwrap_err();
+    assert!(error.is_condition_failed(), "{error}");
+    assert_eq!(people.get("p-1").await.unwrap().unwrap().logins, 9);
+}
+
+#[tokio::test]
+async fn a_name_that_the_record_does_not_declare_is_refused_before_any_call() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let seal = crate::scene::builder().build(&world.over(wire.clone())).unwrap();
+    let people = seal.tenant(&id("acme")).records::<Person>();
+    let misspelt: [Error; 4] = [
+        people.update("p-1").set("emial", "x").await.unwrap_err(),
+        people.update("p-1").remove("emial").await.unwrap_err(),
+        people.update("p-1").set("email", "x").condition(attribute("emial").exists()).await.unwrap_err(),
+        people.put(&person("p-1")).condition(attribute("emial").exists()).await.unwrap_err(),
+    ];
+    for error in misspelt {
+        let Error::Refused(Refusal::UnknownAttribute { attribute, .. }) = &error else { panic!("{error}") };
+        assert_eq!(attribute, "emial");
+    }
+    for fixed in ["tenant_id", "contact_id", "kind", "version"] {
+        let error = people.update("p-1").set(fixed, "x").await.unwrap_err();
+        assert!(matches!(error, Error::Refused(Refusal::FixedAttribute { .. })), "{fixed}: {error}");
+    }
+    assert!(wire.sent().is_empty());
+}
