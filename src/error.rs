@@ -180,7 +180,8 @@ impl From<OpeningKeyError> for Error {
     fn from(error: OpeningKeyError) -> Self {
         match error {
             OpeningKeyError::Open(error) => Self::Open(error),
-            OpeningKeyError::Key(error) => error.into(),
+            OpeningKeyError::Key(error) => Self::Key(error),
+            OpeningKeyError::Table(error) => Self::KeyTable(error),
         }
     }
 }

@@ -2,21 +2,40 @@
 //!
 //! [`KeyService`] is the seam; everything above it (caching, single flight, verification) is the same for every implementation.
 
-mod cache;
+mod agreement;
+mod asking;
+mod bucket;
+mod circuit;
+mod clock;
 mod credentials;
-mod evictions;
+mod data_keys;
 mod failure;
+mod flight;
+mod held;
 mod http;
+mod jitter;
+mod keeper;
 mod kms;
+mod lease;
 mod memory;
+mod opening;
 mod policy;
+mod refused;
+mod sealing;
 mod service;
+mod standing;
 mod table;
+mod tenant;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use cache::{DataKeys, DataKeysConfig, KeyError, OpeningKeyError};
+pub(crate) use asking::Retries;
+pub(crate) use data_keys::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKeyError};
 pub use kms::KmsKeyService;
+pub(crate) use lease::Terms;
 pub use memory::InMemoryKeyService;
 pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Tenancy};
-pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
+pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
 pub(crate) use table::SharedKeys;
 pub use table::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
+pub(crate) use tenant::LiveHandle;

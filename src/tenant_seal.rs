@@ -12,7 +12,7 @@ use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::http::http_client;
 use crate::item::{CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
-use crate::keys::DataKeys;
+use crate::keys::{DataKeys, LiveHandle};
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
 use crate::tenant::TenantId;
@@ -61,7 +61,8 @@ impl TenantSeal {
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
         let Inner { tables, keys, .. } = &*self.0;
         let binding = Binding { tenant: tenant.clone(), tables: Arc::clone(tables), keys: Arc::clone(keys) };
-        Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default() }
+        let live = keys.live_handle(tenant);
+        Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default(), _live: live }
     }
 }
 
@@ -71,6 +72,8 @@ pub struct Tenant {
     seal: TenantSeal,
     binding: Arc<Binding>,
     client: Arc<OnceLock<Client>>,
+    /// While a handle lives, the tenant's sealing key is kept valid.
+    _live: LiveHandle,
 }
 
 impl Tenant {

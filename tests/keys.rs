@@ -14,6 +14,10 @@ mod conformance;
 mod errors;
 #[path = "keys/fleet.rs"]
 mod fleet;
+#[path = "keys/matrix.rs"]
+mod matrix;
+#[path = "keys/runtimes.rs"]
+mod runtimes;
 #[path = "keys/sessions.rs"]
 mod sessions;
 #[path = "keys/table.rs"]

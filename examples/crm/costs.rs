@@ -17,7 +17,7 @@ const SERVICES: u64 = 5;
 const PROCESSES: u64 = 10;
 const ITEM_OPERATIONS: u64 = 1_000_000;
 const DATA_KEYS: u64 = 5;
-/// A data key is asked for again after this long: the library's default for `data_key_max_age`.
+/// A data key is asked for again after this long: the library's default for `data_key_revalidation`.
 const MAX_AGE_MINUTES: u64 = 15;
 const MINUTES: u64 = 30 * 24 * 60;
 

@@ -40,11 +40,10 @@ impl Period {
         (period.to_string() == text).then_some(period)
     }
 
-    /// How long after `now` it ends; none when `now` is outside of it.
-    pub(crate) fn left(self, now: SystemTime) -> Option<Duration> {
+    /// How long before `now` it began.
+    pub(crate) fn passed(self, now: SystemTime) -> Duration {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(self.start.into());
-        let passed = now.duration_since(start).ok()?;
-        Duration::from_secs(self.length.into()).checked_sub(passed).filter(|left| !left.is_zero())
+        now.duration_since(start).unwrap_or_default()
     }
 }
 
@@ -67,9 +66,9 @@ mod tests {
         #[test]
         fn every_moment_is_in_its_period_and_in_no_other(now in 0..=u64::from(u32::MAX), length in 1u32..=172_800) {
             let period = Period::at(at(now), Duration::from_secs(length.into())).unwrap();
-            let left = period.left(at(now)).unwrap();
-            prop_assert!(left <= Duration::from_secs(length.into()) && !left.is_zero());
-            prop_assert_eq!(period.left(at(now) + left), None);
+            let passed = period.passed(at(now));
+            prop_assert!(passed < Duration::from_secs(length.into()));
+            prop_assert_eq!(Period::at(at(now) - passed, Duration::from_secs(length.into())), Some(period));
             prop_assert_eq!(Period::parse(&period.to_string()), Some(period));
         }
 
@@ -83,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_period_is_refused() {
-        assert_eq!(Period::parse("172800+86400").unwrap().left(at(172_800 + 86_399)), Some(Duration::from_secs(1)));
+        assert_eq!(Period::parse("172800+86400").unwrap().passed(at(172_800 + 86_399)), Duration::from_secs(86_399));
         for text in [
             "",
             "+",

@@ -10,8 +10,7 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::policy::TENANT_TAG;
-use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, failure, http};
-use crate::crypto::{OsRandom, RandomSource};
+use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, failure, http, jitter};
 use crate::tenant::TenantId;
 
 /// One hour: the most that STS grants when the caller has assumed a role itself (role chaining).
@@ -88,7 +87,7 @@ impl TenantSessions {
             .duration_seconds(DURATION_SECONDS)
             .send()
             .await
-            .map_err(|source| failure::classified(tenant, OPERATION, source))?;
+            .map_err(|source| failure::classified(tenant, OPERATION, source).of_session())?;
         let granted = answer.credentials.ok_or_else(|| error(KeyServiceErrorKind::Unexpected))?;
         let expiry = std::time::SystemTime::try_from(granted.expiration)
             .map_err(|source| error(KeyServiceErrorKind::Unexpected).with_source(source))?;
@@ -102,18 +101,8 @@ impl TenantSessions {
         // How long they are usable is counted from the answer on, so a wrong wall clock here does no harm.
         let lifetime = Duration::from_secs(DURATION_SECONDS.unsigned_abs().into());
         tracing::debug!(tenant = tenant.as_str(), operation = OPERATION, "assumed the tenant's role");
-        Ok(Session { credentials, usable_for: lifetime - MARGIN - jitter() })
+        Ok(Session { credentials, usable_for: lifetime - MARGIN - jitter::up_to(MARGIN) })
     }
-}
-
-/// Between nothing and [`MARGIN`].
-fn jitter() -> Duration {
-    let mut random = [0; 2];
-    // Without randomness the earliest moment is as good as any.
-    if OsRandom.fill(&mut random).is_err() {
-        return MARGIN;
-    }
-    MARGIN * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX)
 }
 
 struct UntilShortlyBeforeExpiry;

@@ -9,8 +9,6 @@ use super::{KeyServiceError, KeyServiceErrorKind};
 use crate::error::chain;
 use crate::tenant::TenantId;
 
-pub(super) const LIMIT_EXCEEDED: &str = "LimitExceededException";
-
 /// What an error of KMS or STS means (KMS API reference, errors of GenerateDataKey and Decrypt; STS API reference, common errors).
 pub(super) fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
 where
@@ -34,7 +32,7 @@ where
             "NotFoundException" => Kind::NotFound,
             "IncorrectKeyException" => Kind::IncorrectKey,
             "InvalidCiphertextException" => Kind::InvalidCiphertext,
-            LIMIT_EXCEEDED | "PackedPolicyTooLarge" => Kind::LimitExceeded,
+            "LimitExceededException" | "PackedPolicyTooLarge" => Kind::LimitExceeded,
             "ExpiredToken"
             | "ExpiredTokenException"
             | "UnrecognizedClientException"

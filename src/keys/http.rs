@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -14,22 +15,37 @@ use bytes::Bytes;
 
 use crate::http::http_client;
 
-/// A call, retries included, takes no longer unless configured: everyone who waits for the tenant's key waits for it.
+/// A call and its repetitions take no longer unless configured: everyone who waits for the tenant's key waits for it.
 const CALL: Duration = Duration::from_secs(15);
 /// An attempt takes no longer unless configured.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// The configuration with which KMS and STS are called.
+/// The configuration with which the key table is reached.
+pub(super) fn bounded(config: &SdkConfig) -> SdkConfig {
+    config.to_builder().timeout_config(timeouts(config)).build()
+}
+
+/// The configuration with which KMS and STS are called. What repeats a call is above, where it is known whose it is: the SDK's own
+/// retries share one budget, and one tenant's trouble would use it up for all.
 pub(super) fn quiet(config: &SdkConfig) -> SdkConfig {
+    let mut builder = config.to_builder().timeout_config(timeouts(config)).retry_config(RetryConfig::disabled());
+    builder.set_http_client(http_client(config).map(|inner| SharedHttpClient::new(Quiet(inner))));
+    builder.build()
+}
+
+/// How long a call and its repetitions may take together.
+pub(super) fn total(config: &SdkConfig) -> Duration {
+    timeouts(config).operation_timeout().unwrap_or(CALL)
+}
+
+fn timeouts(config: &SdkConfig) -> TimeoutConfig {
     let mut timeouts = TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(ATTEMPT).build();
     if let Some(configured) = config.timeout_config() {
         let mut configured = configured.clone();
         configured.take_defaults_from(&timeouts);
         timeouts = configured;
     }
-    let mut builder = config.to_builder().timeout_config(timeouts);
-    builder.set_http_client(http_client(config).map(|inner| SharedHttpClient::new(Quiet(inner))));
-    builder.build()
+    timeouts
 }
 
 /// Streams every answer. The SDK logs what it receives at trace level, and a body that lies in memory prints whole: data keys from

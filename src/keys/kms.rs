@@ -3,27 +3,23 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use aws_sdk_kms::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_kms::error::ProvideErrorMetadata;
-use aws_sdk_kms::operation::decrypt::DecryptError;
-use aws_sdk_kms::operation::generate_data_key::GenerateDataKeyError;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
 use aws_types::SdkConfig;
 
 use super::credentials::TenantSessions;
-use super::failure::{LIMIT_EXCEEDED, classified};
+use super::failure::classified;
 use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey, http};
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
 use crate::format::KeyArn;
-use crate::tenant::{AliasTemplate, TenantId};
+use crate::tenant::{Alias, AliasTemplate, TenantId};
 
 const GENERATE: &str = "GenerateDataKey";
 const DECRYPT: &str = "Decrypt";
+/// Length of a KMS key id in characters: a UUID, or `mrk-` and 32 digits.
+const KEY_ID: usize = 36;
 
 /// Data keys under each tenant's KMS key.
 ///
@@ -60,12 +56,46 @@ impl KmsKeyService {
         Self { kms: kms_client(config), access: Access::Ambient { aliases, arn_prefix } }
     }
 
-    /// How a call for `tenant` names its key.
-    fn key_id(&self, tenant: &TenantId) -> String {
+    /// The alias of the tenant's present key.
+    fn alias(&self, tenant: &TenantId) -> Alias {
         match &self.access {
-            Access::AssumedRole(sessions) => sessions.tenancy().alias(tenant).to_string(),
-            Access::Ambient { aliases, arn_prefix } => format!("{arn_prefix}{}", aliases.alias(tenant)),
+            Access::AssumedRole(sessions) => sessions.tenancy().alias(tenant),
+            Access::Ambient { aliases, .. } => aliases.alias(tenant),
         }
+    }
+
+    /// How a call names the key that an alias stands for.
+    fn key_id(&self, alias: &Alias) -> String {
+        match &self.access {
+            Access::AssumedRole(_) => alias.to_string(),
+            Access::Ambient { arn_prefix, .. } => format!("{arn_prefix}{alias}"),
+        }
+    }
+
+    async fn decrypt(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        alias: &Alias,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        let answer = self
+            .with_credentials(tenant, |credentials| {
+                let request = self
+                    .kms
+                    .decrypt()
+                    .key_id(self.key_id(alias))
+                    .ciphertext_blob(Blob::new(wrapped.as_bytes()))
+                    .set_encryption_context(Some(pairs(context)));
+                let request = request.customize().config_override(with(credentials));
+                async move { request.send().await.map_err(|error| classified(tenant, DECRYPT, error)) }
+            })
+            .await?;
+        let unexpected = || KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::Unexpected);
+        let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
+        let kek = key_arn(answer.key_id.as_deref()).ok_or_else(unexpected)?;
+        tracing::debug!(tenant = tenant.as_str(), operation = DECRYPT, "unwrapped a data key");
+        Ok(UnwrappedDataKey { data_key, kek })
     }
 
     /// Runs `call` with the tenant's credentials; once more with new ones when AWS refuses those that were cached.
@@ -101,7 +131,7 @@ impl KeyService for KmsKeyService {
                 let request = self
                     .kms
                     .generate_data_key()
-                    .key_id(self.key_id(tenant))
+                    .key_id(self.key_id(&self.alias(tenant)))
                     .key_spec(DataKeySpec::Aes256)
                     .set_encryption_context(Some(pairs(context)));
                 let request = request.customize().config_override(with(credentials));
@@ -124,23 +154,25 @@ impl KeyService for KmsKeyService {
         _kek: &KeyArn,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        let answer = self
-            .with_credentials(tenant, |credentials| {
-                let request = self
-                    .kms
-                    .decrypt()
-                    .key_id(self.key_id(tenant))
-                    .ciphertext_blob(Blob::new(wrapped.as_bytes()))
-                    .set_encryption_context(Some(pairs(context)));
-                let request = request.customize().config_override(with(credentials));
-                async move { request.send().await.map_err(|error| classified(tenant, DECRYPT, error)) }
-            })
-            .await?;
-        let unexpected = || KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::Unexpected);
-        let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
-        let kek = key_arn(answer.key_id.as_deref()).ok_or_else(unexpected)?;
-        tracing::debug!(tenant = tenant.as_str(), operation = DECRYPT, "unwrapped a data key");
-        Ok(UnwrappedDataKey { data_key, kek })
+        self.decrypt(tenant, context, &self.alias(tenant), wrapped).await
+    }
+
+    async fn unwrap_former_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        kek: &KeyArn,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        // A key id is of the alphabet of aliases, but a record may claim one that leaves the alias no room.
+        if kek.key_id().len() > KEY_ID {
+            return Err(KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::IncorrectKey));
+        }
+        let alias = self.alias(tenant).of_key(kek.key_id());
+        self.decrypt(tenant, context, &alias, wrapped).await.map_err(|error| match error.kind() {
+            KeyServiceErrorKind::NotFound => error.of_missing_alias(alias, kek),
+            _ => error,
+        })
     }
 
     async fn forget(&self, tenant: &TenantId) {
@@ -157,9 +189,7 @@ impl fmt::Debug for KmsKeyService {
 }
 
 fn kms_client(config: &SdkConfig) -> aws_sdk_kms::Client {
-    let config = http::quiet(config);
-    let config = aws_sdk_kms::config::Builder::from(&config).retry_classifier(PermanentLimits).build();
-    aws_sdk_kms::Client::from_conf(config)
+    aws_sdk_kms::Client::new(&http::quiet(config))
 }
 
 fn with(credentials: Option<Credentials>) -> aws_sdk_kms::config::Builder {
@@ -181,32 +211,4 @@ fn data_key(plaintext: Option<Blob>) -> Option<DataKey> {
 
 fn key_arn(key_id: Option<&str>) -> Option<KeyArn> {
     KeyArn::parse(key_id?).ok()
-}
-
-/// The SDK takes LimitExceededException for throttling and retries it; in KMS it is a quota or a length, and permanent.
-#[derive(Debug)]
-struct PermanentLimits;
-
-impl ClassifyRetry for PermanentLimits {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let Some(Err(error)) = context.output_or_error() else {
-            return RetryAction::NoActionIndicated;
-        };
-        let code = error.as_operation_error().and_then(|error| {
-            let generate = error.downcast_ref::<GenerateDataKeyError>().and_then(ProvideErrorMetadata::code);
-            generate.or_else(|| error.downcast_ref::<DecryptError>().and_then(ProvideErrorMetadata::code))
-        });
-        match code {
-            Some(LIMIT_EXCEEDED) => RetryAction::RetryForbidden,
-            _ => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "permanent limits of KMS"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_before(RetryClassifierPriority::http_status_code_classifier())
-    }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
 use crate::format::KeyArn;
-use crate::tenant::TenantId;
+use crate::tenant::{Alias, TenantId};
 
 /// Makes data keys, and unwraps them again, under one tenant's key-encryption key.
 ///
@@ -24,10 +24,10 @@ pub trait KeyService: Debug + Send + Sync {
         context: &EncryptionContext,
     ) -> Result<GeneratedDataKey, KeyServiceError>;
 
-    /// Unwraps a data key that was wrapped for `tenant` and `context`.
+    /// Unwraps a data key that was wrapped for `tenant` and `context`, by the tenant's present key-encryption key.
     ///
-    /// `kek` is the key that the stored record names. It is not authenticated: it may choose among the tenant's own keys and no
-    /// further. The caller compares it with the key that answered.
+    /// `kek` is the key that the stored record names. It is not authenticated. The caller compares it with the key that answered.
+    /// [`KeyServiceErrorKind::IncorrectKey`] says that the present one is another.
     async fn unwrap_data_key(
         &self,
         tenant: &TenantId,
@@ -35,6 +35,18 @@ pub trait KeyService: Debug + Send + Sync {
         kek: &KeyArn,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError>;
+
+    /// Unwraps a data key that a former key-encryption key of the tenant wrapped, `kek`, which the stored record names. It is not
+    /// authenticated: it may choose among the tenant's own keys and no further. Unless implemented, it is asked for as any other.
+    async fn unwrap_former_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        kek: &KeyArn,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        self.unwrap_data_key(tenant, context, kek, wrapped).await
+    }
 
     /// Forgets what it keeps for `tenant`, such as credentials. There is nothing to forget unless implemented.
     async fn forget(&self, tenant: &TenantId) {
@@ -68,13 +80,92 @@ pub struct KeyServiceError {
     tenant: TenantId,
     operation: &'static str,
     kind: KeyServiceErrorKind,
+    consequence: Consequence,
+    missing_alias: Option<Arc<MissingAlias>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What a refusal means for the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consequence {
+    /// What its kind says.
+    OfItsKind,
+    /// Nothing: the session was refused.
+    OfSession,
+    /// Nothing: a former key was refused.
+    OfFormerKey,
+    /// The tenant may be new.
+    Onboarding,
+    /// The tenant's keys are gone.
+    Revoked,
+}
+
+/// The alias that an operator has to create, so that items sealed under a former key open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingAlias {
+    /// The alias.
+    pub alias: Alias,
+    /// The key that it belongs on, **as the stored item says**: check that it was this tenant's.
+    pub key: KeyArn,
 }
 
 impl KeyServiceError {
     /// An error of `operation`, for example `GenerateDataKey`.
     pub fn new(tenant: &TenantId, operation: &'static str, kind: KeyServiceErrorKind) -> Self {
-        Self { tenant: tenant.clone(), operation, kind, source: None }
+        let consequence = Consequence::OfItsKind;
+        Self { tenant: tenant.clone(), operation, kind, consequence, missing_alias: None, source: None }
+    }
+
+    /// The same error when it is the caller's session that could not be had, which says nothing of the tenant's key.
+    #[must_use]
+    pub fn of_session(mut self) -> Self {
+        self.consequence = Consequence::OfSession;
+        self
+    }
+
+    /// The same error when what does not exist is the alias of a former key.
+    #[must_use]
+    pub fn of_missing_alias(mut self, alias: Alias, key: &KeyArn) -> Self {
+        self.kind = KeyServiceErrorKind::MissingAlias;
+        self.missing_alias = Some(Arc::new(MissingAlias { alias, key: key.clone() }));
+        self
+    }
+
+    /// The same error, which costs the tenant its keys.
+    pub(super) fn revoking(mut self) -> Self {
+        self.consequence = Consequence::Revoked;
+        self
+    }
+
+    /// The same error of a tenant that may be new.
+    pub(super) fn onboarding(mut self) -> Self {
+        self.consequence = Consequence::Onboarding;
+        self
+    }
+
+    /// The same error of a former key, which says nothing of the tenant.
+    pub(super) fn of_former_key(mut self) -> Self {
+        if self.kind == KeyServiceErrorKind::Revoked {
+            self.kind = KeyServiceErrorKind::FormerKeyDisabled;
+        }
+        self.consequence = Consequence::OfFormerKey;
+        self
+    }
+
+    /// Whether it was a former key that refused.
+    pub(super) fn is_of_former_key(&self) -> bool {
+        self.consequence == Consequence::OfFormerKey
+    }
+
+    /// Whether it was the session that could not be had.
+    pub(super) fn is_of_session(&self) -> bool {
+        self.consequence == Consequence::OfSession
+    }
+
+    /// Whether the tenant's own alias has just refused, so that it may have been revoked.
+    pub(super) fn is_refusal(&self) -> bool {
+        use KeyServiceErrorKind::{Denied, NotFound, Revoked};
+        matches!(self.kind, Revoked | Denied | NotFound) && self.consequence == Consequence::OfItsKind
     }
 
     /// The same error with its cause, which must not contain a key.
@@ -96,19 +187,35 @@ impl KeyServiceError {
 
     /// Whether the same call may succeed later without anyone doing anything.
     pub fn is_retryable(&self) -> bool {
-        self.kind == KeyServiceErrorKind::Unavailable
+        use KeyServiceErrorKind::{TooManyRefused, Unavailable};
+        matches!(self.kind, Unavailable | TooManyRefused) || self.consequence == Consequence::Onboarding
     }
 
-    /// Whether the tenant's key is disabled or pending deletion.
+    /// Whether the tenant was revoked, [`kind`](Self::kind) says how: its key is disabled or pending deletion
+    /// ([`Revoked`](KeyServiceErrorKind::Revoked)), or its alias, which did work in this process or should work by now, is
+    /// [`Denied`](KeyServiceErrorKind::Denied) or [`NotFound`](KeyServiceErrorKind::NotFound).
     pub fn is_revoked(&self) -> bool {
-        self.kind == KeyServiceErrorKind::Revoked
+        self.kind == KeyServiceErrorKind::Revoked || self.consequence == Consequence::Revoked
+    }
+
+    /// The alias to create, when that is what is missing.
+    pub fn missing_alias(&self) -> Option<&MissingAlias> {
+        self.missing_alias.as_deref()
     }
 }
 
 impl fmt::Display for KeyServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tenant, operation, kind, source: _ } = self;
-        write!(f, "{operation} for tenant `{tenant}`: {kind}")
+        let Self { tenant, operation, kind, consequence, missing_alias, source: _ } = self;
+        write!(f, "{operation} for tenant `{tenant}`: {kind}")?;
+        if let Some(MissingAlias { alias, key }) = missing_alias.as_deref() {
+            write!(f, ": create the alias `{alias}` on the key `{key}`, if that was this tenant's")?;
+        }
+        match consequence {
+            Consequence::Revoked => f.write_str(" (the tenant is revoked: its data keys are gone from memory)"),
+            Consequence::Onboarding => f.write_str(" (a new alias takes up to five minutes: try again later)"),
+            Consequence::OfItsKind | Consequence::OfSession | Consequence::OfFormerKey => Ok(()),
+        }
     }
 }
 
@@ -134,6 +241,15 @@ pub enum KeyServiceErrorKind {
     /// The alias does not exist (or not yet: aliases take up to five minutes).
     #[error("the tenant's alias or key does not exist: onboard the tenant")]
     NotFound,
+    /// The item was sealed under a former key of the tenant, which has no alias of its own: [`KeyServiceError::missing_alias`].
+    #[error("the item was sealed under a former key of the tenant, and no alias of that key's own exists")]
+    MissingAlias,
+    /// The item was sealed under a former key of the tenant, which is disabled or pending deletion. The tenant is not revoked.
+    #[error("the item was sealed under a former key of the tenant, which is disabled or pending deletion")]
+    FormerKeyDisabled,
+    /// Too many stored records of this tenant did not open: for a while no more unknown ones are tried.
+    #[error("too many stored records of this tenant did not open: try again later, and look for forged items")]
+    TooManyRefused,
     /// The wrapped key belongs to another key than the alias points to.
     #[error("the wrapped key belongs to another key than the tenant's alias points to")]
     IncorrectKey,

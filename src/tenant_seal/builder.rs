@@ -12,7 +12,8 @@ use super::TenantSeal;
 use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
 use crate::keys::{
-    DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, RoleArn, SharedKeys, Tenancy,
+    DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn,
+    SharedKeys, Tenancy, Terms,
 };
 use crate::schema::{InvalidSchema, Record, RecordPlace, TableSchema};
 use crate::tenant::{AliasTemplate, InvalidAliasTemplate};
@@ -28,8 +29,13 @@ pub struct TenantSealBuilder {
     schemas: Vec<Result<TableSchema, InvalidSchema>>,
     physical: Vec<(String, String)>,
     rotation: Option<Duration>,
-    max_age: Option<Duration>,
+    revalidation: Option<Duration>,
+    grace: Option<Duration>,
+    onboarding: Option<Duration>,
     capacity: Option<u64>,
+    share: Option<usize>,
+    calls: Option<usize>,
+    calls_per_tenant: Option<usize>,
     key_table: Option<Arc<dyn KeyTable>>,
     compact: Vec<String>,
 }
@@ -43,10 +49,22 @@ enum Keys {
 impl TenantSealBuilder {
     /// How long one data key seals new items, unless configured: a day.
     const ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
-    /// How long a data key is used before KMS is asked again, unless configured: 15 minutes. This is the revocation delay.
-    const MAX_AGE: Duration = Duration::from_secs(15 * 60);
-    /// The most data keys kept in memory, unless configured; about 1 KB each.
+    /// How long a data key is used before KMS is asked again, unless configured: 15 minutes.
+    const REVALIDATION: Duration = Duration::from_secs(15 * 60);
+    /// How much longer in an outage of KMS, unless configured: 15 minutes.
+    const GRACE: Duration = Duration::from_secs(15 * 60);
+    /// Both together are at most this.
+    const REVOCATION: Duration = Duration::from_secs(24 * 60 * 60);
+    /// How long an alias may be refused before that is final: changes take up to five minutes (KMS developer guide, "Aliases").
+    const ONBOARDING: Duration = Duration::from_secs(5 * 60);
+    /// The most data keys kept in memory, unless configured.
     const CAPACITY: u64 = 100_000;
+    /// The most of one tenant.
+    const SHARE: usize = 1_000;
+    /// The most calls to KMS and STS in flight, unless configured.
+    const CALLS: usize = 256;
+    /// The most for one tenant.
+    const CALLS_PER_TENANT: usize = 8;
 
     /// Reaches the tenants' keys by assuming this role, once per tenant: the role in the key account.
     pub fn assume_role(mut self, role_arn: impl Into<String>) -> Self {
@@ -112,17 +130,49 @@ impl TenantSealBuilder {
         self
     }
 
-    /// How long a data key is used before KMS is asked for it again: 15 minutes unless configured, a day at most.
+    /// How long a data key is used before KMS is asked again whether the tenant still allows it: 15 minutes unless configured.
     ///
-    /// This is the longest that a revoked tenant's items stay readable in a running process.
-    pub fn data_key_max_age(mut self, age: Duration) -> Self {
-        self.max_age = Some(age);
+    /// With [`outage_grace`](Self::outage_grace) this is the longest that a revoked tenant's items stay readable in a running
+    /// process: at most a day together.
+    pub fn data_key_revalidation(mut self, period: Duration) -> Self {
+        self.revalidation = Some(period);
         self
     }
 
-    /// The most data keys kept in memory; the least used go first.
+    /// How much longer data keys are used while KMS is throttling or unavailable: 15 minutes unless configured; nothing is allowed.
+    pub fn outage_grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// How long a tenant whose alias has never worked in this process is told to try again: 5 minutes unless configured, because a
+    /// new alias takes that long. Afterwards AccessDenied and NotFound are final.
+    pub fn onboarding_grace(mut self, grace: Duration) -> Self {
+        self.onboarding = Some(grace);
+        self
+    }
+
+    /// The most data keys kept in memory, 100,000 unless configured; the tenants that were not used for longest go first.
     pub fn data_key_capacity(mut self, keys: u64) -> Self {
         self.capacity = Some(keys);
+        self
+    }
+
+    /// The most data keys kept of one tenant, 1,000 unless configured; its own least recently used go first.
+    pub fn data_keys_per_tenant(mut self, keys: usize) -> Self {
+        self.share = Some(keys);
+        self
+    }
+
+    /// The most calls to KMS and STS in flight: 256 unless configured.
+    pub fn key_calls_in_flight(mut self, calls: usize) -> Self {
+        self.calls = Some(calls);
+        self
+    }
+
+    /// The most of them for one tenant: 8 unless configured.
+    pub fn key_calls_per_tenant(mut self, calls: usize) -> Self {
+        self.calls_per_tenant = Some(calls);
         self
     }
 
@@ -149,19 +199,9 @@ impl TenantSealBuilder {
     ///
     /// [`ConfigError`] names what is missing or contradicts itself.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
-        let Self {
-            keys,
-            alias_template,
-            pairs,
-            former,
-            schemas,
-            physical,
-            rotation,
-            max_age,
-            capacity,
-            key_table,
-            compact,
-        } = self;
+        let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
+        let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
+        let Self { key_table, compact, .. } = self;
         if let (None, Some(table)) = (&key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
@@ -170,18 +210,42 @@ impl TenantSealBuilder {
             alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
         let contexts =
             std::iter::once(pairs).chain(former).map(StaticPairs::new).collect::<Result<Vec<_>, InvalidContext>>()?;
-        let rotation = within(rotation, Self::ROTATION, Self::ROTATION * 2).ok_or(ConfigError::Rotation)?;
-        let max_age = within(max_age, Self::MAX_AGE, Self::ROTATION).ok_or(ConfigError::MaxAge)?;
-        let service = keys.ok_or(ConfigError::NoKeys)?.service(config, aliases)?;
+        let rotation = rotation.unwrap_or(Self::ROTATION);
+        if rotation.is_zero() || rotation > Terms::MAX_ROTATION {
+            return Err(ConfigError::Rotation);
+        }
+        let (revalidation, grace) = (revalidation.unwrap_or(Self::REVALIDATION), grace.unwrap_or(Self::GRACE));
+        if revalidation.is_zero() || revalidation.saturating_add(grace) > Self::REVOCATION {
+            return Err(ConfigError::Revalidation);
+        }
+        let data_keys = capacity.unwrap_or(Self::CAPACITY);
+        let limits = Limits {
+            data_keys,
+            data_keys_per_tenant: share.unwrap_or(Self::SHARE).min(usize::try_from(data_keys).unwrap_or(usize::MAX)),
+            calls: calls.unwrap_or(Self::CALLS),
+            calls_per_tenant: calls_per_tenant.unwrap_or(Self::CALLS_PER_TENANT),
+        };
+        let Limits { data_keys_per_tenant, calls, calls_per_tenant, .. } = limits;
+        let most = tokio::sync::Semaphore::MAX_PERMITS;
+        if data_keys_per_tenant == 0 || !(1..=most).contains(&calls) || !(1..=most).contains(&calls_per_tenant) {
+            return Err(ConfigError::Limits);
+        }
         let shared = match key_table {
             Some(_) if !contexts[0].leave_room_for_a_period() => return Err(ConfigError::NoRoomForPeriod),
             Some(_) if rotation.subsec_nanos() != 0 => return Err(ConfigError::KeyTableRotation),
             Some(table) => Some(SharedKeys::new(table, config.region().ok_or(ConfigError::NoRegion)?.as_ref())),
             None => None,
         };
-        let time = config.time_source().unwrap_or_default();
-        let capacity = capacity.unwrap_or(Self::CAPACITY);
-        let keys = DataKeys::new(DataKeysConfig { service, time, shared, contexts, capacity, rotation, max_age });
+        let keys = DataKeys::new(DataKeysConfig {
+            shared,
+            service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases)?,
+            time: config.time_source().unwrap_or_default(),
+            contexts,
+            terms: Terms { rotation, revalidation, grace },
+            onboarding: onboarding.unwrap_or(Self::ONBOARDING),
+            limits,
+            retries: Retries::of(config),
+        });
         TenantSeal::new(tables, keys, config)
     }
 }
@@ -251,11 +315,6 @@ fn tables(
     Ok(tables)
 }
 
-/// A configured duration that is more than nothing and at most `most`.
-fn within(configured: Option<Duration>, otherwise: Duration, most: Duration) -> Option<Duration> {
-    Some(configured.unwrap_or(otherwise)).filter(|duration| !duration.is_zero() && *duration <= most)
-}
-
 impl fmt::Debug for TenantSealBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TenantSealBuilder(..)")
@@ -311,9 +370,14 @@ pub enum ConfigError {
     /// The rotation period is out of range.
     #[error("`data_key_rotation` is more than nothing and at most 48 hours")]
     Rotation,
-    /// The maximum age is out of range.
-    #[error("`data_key_max_age` is more than nothing and at most 24 hours")]
-    MaxAge,
+    /// The promised revocation delay is out of range.
+    #[error("`data_key_revalidation` is more than nothing, and at most 24 hours together with `outage_grace`")]
+    Revalidation,
+    /// A limit is nothing.
+    #[error(
+        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` are at least 1"
+    )]
+    Limits,
     /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
     #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
     SensitiveBodiesLogged,

@@ -30,7 +30,7 @@ async fn decrypt_always_names_the_alias_and_the_context_in_the_tenants_session()
 #[tokio::test]
 async fn credentials_that_expired_at_aws_are_renewed() {
     let world = World::start(&["acme"]).await;
-    let seal = world.builder().data_key_max_age(Duration::from_millis(50)).build(&world.app).unwrap();
+    let seal = world.builder().data_key_revalidation(Duration::from_millis(50)).build(&world.app).unwrap();
     let acme = seal.tenant(&id("acme"));
     acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
     world.stack.clock().advance(Duration::from_secs(2 * 60 * 60));

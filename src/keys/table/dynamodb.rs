@@ -46,7 +46,7 @@ pub struct DynamoDbKeyTable {
 impl DynamoDbKeyTable {
     /// The table of this name, reached as `config` says; attempts end after 5 seconds and calls after 15 unless it says otherwise.
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
-        Self::with_client(Client::new(&http::quiet(config)), table)
+        Self::with_client(Client::new(&http::bounded(config)), table)
     }
 
     /// The same with a client of your own: a plain one, not a tenant's.

@@ -115,9 +115,14 @@ impl SharedKeys {
         record.map_err(|shared: Arc<KeyTableError>| (*shared).clone())
     }
 
+    /// Whether the table is known to be recoverable.
+    pub(in crate::keys) fn is_recoverable(&self) -> bool {
+        self.recoverable.get().is_some()
+    }
+
     /// Makes sure once that the table can be restored: what refers to its records is lost with it.
     pub(in crate::keys) async fn ensure_recoverable(&self) -> Result<(), KeyTableError> {
-        if self.recoverable.get().is_some() {
+        if self.is_recoverable() {
             return Ok(());
         }
         let checked = self.checks.try_get_with((), self.table.check()).await;

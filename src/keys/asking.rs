@@ -1,0 +1,135 @@
+//! Asking the key service: in turn, not in vain, and again when that makes sense.
+
+use std::time::Duration;
+
+use aws_types::SdkConfig;
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::data_keys::Inner;
+use super::standing::Route;
+use super::tenant::{Begun, TenantKeys};
+use super::{KeyServiceError, KeyServiceErrorKind, http, jitter};
+
+/// How often a call is repeated that found KMS unavailable, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retries {
+    attempts: u32,
+    initial: Duration,
+    most: Duration,
+    /// For all attempts together.
+    total: Duration,
+}
+
+impl Retries {
+    /// As the SDK would: three attempts unless configured otherwise.
+    pub(crate) fn of(config: &SdkConfig) -> Self {
+        let retries = config.retry_config().cloned();
+        let retries = retries.unwrap_or_else(aws_sdk_kms::config::retry::RetryConfig::standard);
+        Self {
+            attempts: retries.max_attempts(),
+            initial: retries.initial_backoff(),
+            most: retries.max_backoff(),
+            total: http::total(config),
+        }
+    }
+}
+
+/// A call of the key service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asking {
+    pub(super) operation: &'static str,
+    pub(super) route: Route,
+    /// Whether what is asked for is known to be the tenant's own; a stored record may be anything.
+    pub(super) verified: bool,
+}
+
+impl Inner {
+    /// Calls the key service: the only place that does, and so the only one where KMS and STS are called.
+    ///
+    /// It waits for its turn among all calls in flight; the caller has one of the tenant's places already.
+    pub(super) async fn call<'c, T>(
+        &self,
+        keys: &TenantKeys,
+        asking: Asking,
+        call: impl Fn() -> BoxFuture<'c, Result<T, KeyServiceError>> + Send + Sync,
+    ) -> Result<(T, Begun), KeyServiceError> {
+        let Asking { operation, route, verified } = asking;
+        // What is asked for by an alias that a stored record names says nothing of the tenant.
+        let own = route == Route::Configured;
+        let telling = own || verified;
+        let started = Instant::now();
+        for attempt in 1.. {
+            let turn = self.calls.acquire().await;
+            let admitted = keys.admit(operation, own, self.clock.now())?;
+            let left = self.retries.total.saturating_sub(started.elapsed());
+            let result = within(left, call()).await.unwrap_or_else(|| {
+                Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
+            });
+            drop(turn);
+            let error = match result {
+                Ok(answer) => {
+                    if telling {
+                        keys.write().standing.answered(own);
+                    }
+                    return Ok((answer, admitted.begun));
+                }
+                Err(error) => error,
+            };
+            if error.kind() != KeyServiceErrorKind::Unavailable {
+                if telling {
+                    keys.write().standing.answered(own);
+                }
+                return Err(error);
+            }
+            let pause = jitter::backoff(self.retries.initial, attempt - 1, self.retries.most);
+            let now = self.clock.now();
+            let again = attempt < self.retries.attempts
+                && !admitted.is_probe
+                && started.elapsed() + pause < self.retries.total
+                && Handle::try_current().is_ok()
+                && keys.write().standing.may_retry(now);
+            if !again {
+                if telling {
+                    keys.write().standing.unavailable(own, now);
+                }
+                return Err(error);
+            }
+            drop(admitted);
+            tokio::time::sleep(pause).await;
+        }
+        Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
+    }
+
+    /// What a refusal by the configured alias means, when no stored record can have brought it about. A tenant that is revoked
+    /// loses its keys and credentials at once.
+    pub(super) async fn judged(&self, keys: &TenantKeys, error: KeyServiceError) -> KeyServiceError {
+        if !error.is_refusal() {
+            return error;
+        }
+        let now = self.clock.now();
+        let (error, evicts) = {
+            let mut state = keys.write();
+            let (error, evicts) = state.standing.refused(error, self.onboarding, now);
+            if evicts {
+                state.evict();
+            }
+            (error, evicts)
+        };
+        if evicts {
+            tracing::warn!(tenant = keys.tenant.as_str(), %error, "evicted the tenant's keys");
+            keys.weigh();
+            self.service.forget(&keys.tenant).await;
+        }
+        error
+    }
+}
+
+/// Waits no longer than this. Without a runtime nothing can tell when that is.
+async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+    match Handle::try_current() {
+        Ok(_) => tokio::time::timeout(limit, call).await.ok(),
+        Err(_) => Some(call.await),
+    }
+}

@@ -1,0 +1,34 @@
+//! A token bucket: so much at once, and so much a second.
+
+use super::clock::Moment;
+
+#[derive(Debug)]
+pub(super) struct TokenBucket {
+    burst: f64,
+    per_second: f64,
+    taken: f64,
+    at: Moment,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    pub(super) fn new(burst: f64, per_second: f64, now: Moment) -> Self {
+        Self { burst, per_second, taken: 0.0, at: now }
+    }
+
+    /// Takes a token, if there is one.
+    pub(super) fn take(&mut self, now: Moment) -> bool {
+        self.taken = (self.taken - now.since(self.at).as_secs_f64() * self.per_second).max(0.0);
+        self.at = now;
+        let there = self.taken + 1.0 <= self.burst;
+        if there {
+            self.taken += 1.0;
+        }
+        there
+    }
+
+    /// Puts a token back that was not needed.
+    pub(super) fn give_back(&mut self) {
+        self.taken = (self.taken - 1.0).max(0.0);
+    }
+}

@@ -1,0 +1,62 @@
+//! One tenant's circuit: when its KMS fails again and again, calls fail at once until a probe says otherwise.
+
+use std::time::Duration;
+
+use super::clock::Moment;
+use super::jitter;
+
+/// So many failed calls in a row open the circuit.
+const THRESHOLD: u32 = 3;
+/// It stays open for full jitter below this, doubled with each failed probe.
+const BASE: Duration = Duration::from_secs(1);
+/// It stays open no longer.
+pub(super) const CAP: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+pub(super) struct Circuit {
+    failures: u32,
+    /// Since when it is open, and for how long.
+    open: Option<(Moment, Duration)>,
+    probing: bool,
+}
+
+/// Whether a call may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Closed,
+    /// The single call that tries whether KMS is back.
+    Probe,
+    Refused,
+}
+
+impl Circuit {
+    pub(super) fn admit(&mut self, now: Moment, may_probe: bool) -> Admission {
+        match self.open {
+            None => Admission::Closed,
+            Some((since, pause)) if now.since(since) >= pause && may_probe && !self.probing => {
+                self.probing = true;
+                Admission::Probe
+            }
+            Some(_) => Admission::Refused,
+        }
+    }
+
+    /// KMS answered, whatever it said.
+    pub(super) fn answered(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A call failed, its retries included.
+    pub(super) fn failed(&mut self, now: Moment) {
+        self.failures = self.failures.saturating_add(1);
+        self.probing = false;
+        if let Some(times) = self.failures.checked_sub(THRESHOLD) {
+            self.open = Some((now, jitter::backoff(BASE, times, CAP)));
+        }
+    }
+
+    /// The probe ended, perhaps because nobody waits for it any more.
+    pub(super) fn probed(&mut self) {
+        self.probing = false;
+    }
+}

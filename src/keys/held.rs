@@ -1,0 +1,301 @@
+//! The data keys held for one tenant, and the leases under which they may be used.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::clock::Moment;
+use super::lease::{Lease, Terms};
+use crate::crypto::KeyId;
+use crate::format::KeyArn;
+use crate::item::UnwrappedKey;
+
+/// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
+const PINNED: Duration = Duration::from_secs(600);
+/// The most tokens remembered for a tenant.
+const PINS: usize = 10_000;
+
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The most data keys.
+    share: usize,
+    since: Moment,
+    current: Option<Current>,
+    /// Under which key something with an idempotency token was sealed first, and when.
+    pins: HashMap<String, (Pinned, Moment)>,
+    opened: HashMap<(usize, KeyId), Opened>,
+    leases: Vec<Lease>,
+    next_lease: u64,
+}
+
+/// The key that seals a tenant's new items.
+#[derive(Debug, Clone)]
+struct Current {
+    key: Arc<UnwrappedKey>,
+    lease: u64,
+    born: Moment,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Pinned {
+    pub(super) key: Arc<UnwrappedKey>,
+    lease: u64,
+}
+
+/// A key that was verified.
+#[derive(Debug)]
+struct Opened {
+    key: Arc<UnwrappedKey>,
+    lease: u64,
+    /// Milliseconds since the tenant came.
+    used: AtomicU64,
+}
+
+/// How KMS has allowed a lease again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Renewal {
+    pub(super) begun: Moment,
+    /// Whether the configured alias was asked.
+    pub(super) by_alias: bool,
+    /// Whether someone waits for a key of it.
+    pub(super) in_use: bool,
+}
+
+/// A key in the cache.
+pub(super) enum Lookup {
+    /// It may be used; and whether the keeper seems to be gone.
+    Usable(Arc<UnwrappedKey>, bool),
+    /// Its lease is over.
+    Over { key: Arc<UnwrappedKey>, lease: u64 },
+}
+
+impl Held {
+    pub(super) fn new(share: usize, now: Moment) -> Self {
+        Self {
+            share,
+            since: now,
+            current: None,
+            pins: HashMap::new(),
+            opened: HashMap::new(),
+            leases: Vec::new(),
+            next_lease: 0,
+        }
+    }
+
+    /// How many data keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.opened.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        let Self { current, pins, opened, leases, share: _, since: _, next_lease: _ } = self;
+        *current = None;
+        pins.clear();
+        opened.clear();
+        leases.clear();
+    }
+
+    fn lease(&self, id: u64) -> Option<&Lease> {
+        self.leases.iter().find(|lease| lease.id == id)
+    }
+
+    /// The key that seals, when it may; and whether the keeper seems to be gone.
+    pub(super) fn sealing(
+        &self,
+        terms: &Terms,
+        outage: Option<Moment>,
+        now: Moment,
+    ) -> Option<(Arc<UnwrappedKey>, bool)> {
+        let current = self.current.as_ref().filter(|current| terms.seal(current.born, outage, now))?;
+        let lease = self.lease(current.lease)?;
+        let allowed = lease.aliased.is_some_and(|begun| terms.allow(begun, outage, now));
+        allowed.then(|| (Arc::clone(&current.key), lease.touch(true, now, terms)))
+    }
+
+    /// The key that would seal if its lease were renewed, and since when its rotation counts: it may be dropped meanwhile.
+    pub(super) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
+        let current = self.current.as_ref().filter(|current| terms.seal(current.born, None, now))?;
+        Some((Arc::clone(&current.key), current.born))
+    }
+
+    /// The key of this id, whose record may be another than the one that is asked for.
+    pub(super) fn opening(
+        &self,
+        context: usize,
+        key_id: KeyId,
+        terms: &Terms,
+        outage: Option<Moment>,
+        now: Moment,
+    ) -> Option<Lookup> {
+        let opened = self.opened.get(&(context, key_id))?;
+        let tick = self.tick(now);
+        if opened.used.load(Ordering::Relaxed) != tick {
+            opened.used.store(tick, Ordering::Relaxed);
+        }
+        self.looked_up(&opened.key, opened.lease, terms, outage, now)
+    }
+
+    /// The key pinned to a token.
+    pub(super) fn pinned(&self, token: &str, now: Moment) -> Option<Pinned> {
+        let (pinned, at) = self.pins.get(token)?;
+        (now.since(*at) < PINNED).then(|| pinned.clone())
+    }
+
+    pub(super) fn look_up_pinned(
+        &self,
+        pinned: &Pinned,
+        terms: &Terms,
+        outage: Option<Moment>,
+        now: Moment,
+    ) -> Option<Lookup> {
+        self.looked_up(&pinned.key, pinned.lease, terms, outage, now)
+    }
+
+    fn looked_up(
+        &self,
+        key: &Arc<UnwrappedKey>,
+        lease: u64,
+        terms: &Terms,
+        outage: Option<Moment>,
+        now: Moment,
+    ) -> Option<Lookup> {
+        let lease = self.lease(lease)?;
+        Some(match terms.allow(lease.begun, outage, now) {
+            true => Lookup::Usable(Arc::clone(key), lease.touch(false, now, terms)),
+            false => Lookup::Over { key: Arc::clone(key), lease: lease.id },
+        })
+    }
+
+    /// Remembers that `key`, if it is the one that seals now, seals what has this token; the first key stays.
+    pub(super) fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) {
+        let Some(current) = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key)) else { return };
+        let pinned = Pinned { key: Arc::clone(key), lease: current.lease };
+        if self.pins.len() >= PINS {
+            self.pins.retain(|_, (_, at)| now.since(*at) < PINNED);
+        }
+        if self.pins.len() < PINS {
+            self.pins.insert(token.to_owned(), (pinned, now));
+        }
+    }
+
+    pub(super) fn unpin(&mut self, token: &str) {
+        self.pins.remove(token);
+    }
+
+    /// KMS has just answered with a key of `kek`; gives the lease's id.
+    pub(super) fn renew(&mut self, context: usize, kek: &KeyArn, renewal: Renewal, terms: &Terms) -> u64 {
+        let Renewal { begun, by_alias, in_use } = renewal;
+        let known = self.leases.iter().position(|lease| lease.context == context && lease.kek.is_same_key(kek));
+        let at = known.unwrap_or_else(|| {
+            self.leases.push(Lease::new(self.next_lease, context, kek.clone(), begun, terms));
+            self.next_lease += 1;
+            self.leases.len() - 1
+        });
+        self.leases[at].renew(begun, by_alias, in_use, terms);
+        self.leases[at].id
+    }
+
+    /// Takes in a key under a lease; the least recently used of this tenant make room.
+    pub(super) fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) {
+        let slot = (context, key.record().key_id);
+        while self.opened.len() >= self.share && !self.opened.contains_key(&slot) {
+            let least = self.opened.iter().min_by_key(|(_, opened)| opened.used.load(Ordering::Relaxed));
+            let Some(least) = least.map(|(slot, _)| *slot) else { break };
+            self.opened.remove(&least);
+        }
+        let used = AtomicU64::new(self.tick(now));
+        self.opened.insert(slot, Opened { key: Arc::clone(key), lease, used });
+    }
+
+    /// From now on new items are sealed with this key. Asking for the present one again does not put off its rotation.
+    pub(super) fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, asked: Moment) {
+        let present = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key));
+        let born = present.map_or(asked, |current| current.born);
+        self.current = Some(Current { key: Arc::clone(key), lease, born });
+    }
+
+    /// Seals from now on with a key that has opened something already, if the configured alias vouches for it.
+    pub(super) fn seal_with_opened(
+        &mut self,
+        context: usize,
+        key_id: KeyId,
+        stored: &[u8],
+        born: Moment,
+        usable: impl Fn(Moment) -> bool,
+    ) -> Option<Arc<UnwrappedKey>> {
+        let opened = self.opened.get(&(context, key_id)).filter(|opened| opened.key.stored_record() == stored)?;
+        let (key, lease) = (Arc::clone(&opened.key), opened.lease);
+        self.lease(lease)?.aliased.filter(|begun| usable(*begun))?;
+        self.seal_with(&key, lease, born);
+        Some(key)
+    }
+
+    /// A key by which a lease can be renewed, and its context.
+    pub(super) fn of_lease(&self, id: u64) -> Option<(usize, Arc<UnwrappedKey>)> {
+        let lease = self.lease(id)?;
+        let current = self.current.as_ref().filter(|current| current.lease == id).map(|current| &current.key);
+        let opened = || self.opened.values().find(|opened| opened.lease == id).map(|opened| &opened.key);
+        let pinned = || self.pins.values().find(|(pinned, _)| pinned.lease == id).map(|(pinned, _)| &pinned.key);
+        let key = current.or_else(opened).or_else(pinned)?;
+        Some((lease.context, Arc::clone(key)))
+    }
+
+    /// New items need another key: the configured alias does not vouch for this one any more.
+    pub(super) fn seal_no_more(&mut self) {
+        let Some(current) = self.current.take() else { return };
+        if let Some(lease) = self.leases.iter_mut().find(|lease| lease.id == current.lease) {
+            lease.aliased = None;
+        }
+    }
+
+    /// The lease of the key that seals.
+    pub(super) fn sealing_lease(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.lease)
+    }
+
+    pub(super) fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {
+        self.current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.key, key))
+    }
+
+    /// Whether the keys of a lease may be used.
+    pub(super) fn is_allowed(&self, id: u64, terms: &Terms, now: Moment) -> bool {
+        self.lease(id).is_some_and(|lease| terms.allow(lease.begun, None, now))
+    }
+
+    /// A lease by which the configured alias can be tried: its id, whether the key that seals is under it, and when that alias was
+    /// last asked with success.
+    pub(super) fn own_lease(&self, kek: Option<&KeyArn>) -> Option<(u64, bool, Moment)> {
+        let sealing = self.current.as_ref().and_then(|current| self.lease(current.lease));
+        let of_kek = || self.leases.iter().find(|lease| kek.is_some_and(|kek| lease.kek.is_same_key(kek)));
+        let lease = sealing.or_else(of_kek)?;
+        Some((lease.id, sealing.is_some(), lease.aliased.unwrap_or(lease.begun)))
+    }
+
+    pub(super) fn leases(&self) -> &[Lease] {
+        &self.leases
+    }
+
+    pub(super) fn leases_mut(&mut self) -> &mut [Lease] {
+        &mut self.leases
+    }
+
+    /// Drops the leases that `keep` does not keep, and with them their keys, at once.
+    pub(super) fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) {
+        let before = self.leases.len();
+        self.leases.retain(keep);
+        if self.leases.len() != before {
+            let Self { leases, current, pins, opened, .. } = self;
+            let is_there = |id| leases.iter().any(|lease| lease.id == id);
+            opened.retain(|_, opened| is_there(opened.lease));
+            pins.retain(|_, (pinned, _)| is_there(pinned.lease));
+            if current.as_ref().is_some_and(|current| !is_there(current.lease)) {
+                *current = None;
+            }
+        }
+    }
+
+    fn tick(&self, now: Moment) -> u64 {
+        u64::try_from(now.since(self.since).as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,20 @@
+//! Randomness in time, so that a fleet does not ask at once.
+
+use std::time::Duration;
+
+use crate::crypto::{OsRandom, RandomSource};
+
+/// Between nothing and `most`: full jitter.
+pub(super) fn up_to(most: Duration) -> Duration {
+    let mut random = [0; 2];
+    // Without randomness the latest moment is as good as any.
+    if OsRandom.fill(&mut random).is_err() {
+        return most;
+    }
+    most * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX)
+}
+
+/// Full jitter below `base` doubled `times` times, and below `cap`.
+pub(super) fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
+    up_to(base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap))
+}

@@ -1,0 +1,179 @@
+//! What is known of a tenant's KMS key: whether it answers, which KEK it is, and whether the tenant was revoked.
+
+use std::time::Duration;
+
+use super::bucket::TokenBucket;
+use super::circuit::{Admission, Circuit};
+use super::clock::Moment;
+use super::{KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::format::KeyArn;
+use crate::tenant::TenantId;
+
+/// How long a tenant that was refused is refused without asking again: its retries must not use up everyone's quota.
+const REFUSED: Duration = Duration::from_secs(1);
+/// So many retries at once, and so many a second.
+const RETRIES: f64 = 10.0;
+const RETRIES_PER_SECOND: f64 = 1.0;
+
+#[derive(Debug)]
+pub(super) struct Standing {
+    circuit: Circuit,
+    /// When KMS was last found unavailable, unless it has answered since.
+    outage: Option<Moment>,
+    retries: TokenBucket,
+    /// Whether a call by the configured alias has ever succeeded.
+    succeeded: bool,
+    /// Since when an alias that never worked is refused: it may be new.
+    refused_since: Option<Moment>,
+    refusal: Option<(KeyServiceError, Moment)>,
+    /// The KEK with which the configured alias answers.
+    current: Option<KeyArn>,
+    /// KEKs that it was found not to answer with, and that answered by an alias of their own.
+    former: Vec<KeyArn>,
+}
+
+/// By which of a tenant's aliases a call names its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// The configured one.
+    Configured,
+    /// The one that stays on the key which a record names.
+    OfKey,
+}
+
+impl Route {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Configured => Self::OfKey,
+            Self::OfKey => Self::Configured,
+        }
+    }
+}
+
+impl Standing {
+    pub(super) fn new(now: Moment) -> Self {
+        Self {
+            circuit: Circuit::default(),
+            outage: None,
+            retries: TokenBucket::new(RETRIES, RETRIES_PER_SECOND, now),
+            succeeded: false,
+            refused_since: None,
+            refusal: None,
+            current: None,
+            former: Vec::new(),
+        }
+    }
+
+    pub(super) fn outage(&self) -> Option<Moment> {
+        self.outage
+    }
+
+    pub(super) fn admit(
+        &mut self,
+        tenant: &TenantId,
+        operation: &'static str,
+        own: bool,
+        now: Moment,
+    ) -> Result<Admission, KeyServiceError> {
+        if let Some((error, _)) = self.refusal.as_ref().filter(|(_, at)| now.since(*at) < REFUSED) {
+            return Err(error.clone());
+        }
+        match self.circuit.admit(now, own) {
+            Admission::Refused => {
+                Err(KeyServiceError::new(tenant, operation, Kind::Unavailable).with_source(CircuitOpen))
+            }
+            admission => Ok(admission),
+        }
+    }
+
+    pub(super) fn probed(&mut self) {
+        self.circuit.probed();
+    }
+
+    pub(super) fn may_retry(&mut self, now: Moment) -> bool {
+        self.retries.take(now)
+    }
+
+    /// KMS, or STS, answered; what `own` calls say is the circuit's.
+    pub(super) fn answered(&mut self, own: bool) {
+        if own {
+            self.circuit.answered();
+        }
+        self.outage = None;
+    }
+
+    /// They did not.
+    pub(super) fn unavailable(&mut self, own: bool, now: Moment) {
+        if own {
+            self.circuit.failed(now);
+        }
+        self.outage = Some(now);
+    }
+
+    /// The configured alias answered with this KEK.
+    pub(super) fn answers_with(&mut self, kek: &KeyArn) {
+        self.succeeded = true;
+        self.refused_since = None;
+        self.former.retain(|former| !former.is_same_key(kek));
+        self.current = Some(kek.clone());
+    }
+
+    /// The configured alias does not answer with this KEK, and its own does.
+    pub(super) fn is_former(&mut self, kek: &KeyArn) {
+        self.current.take_if(|current| current.is_same_key(kek));
+        if !self.former.iter().any(|former| former.is_same_key(kek)) {
+            self.former.push(kek.clone());
+        }
+    }
+
+    /// By which alias to ask first for a key that `kek` wrapped.
+    pub(super) fn route(&self, kek: &KeyArn) -> Route {
+        match &self.current {
+            Some(current) if current.is_same_key(kek) => Route::Configured,
+            Some(_) => Route::OfKey,
+            None if self.former.iter().any(|former| former.is_same_key(kek)) => Route::OfKey,
+            None => Route::Configured,
+        }
+    }
+
+    /// The KEK of the configured alias, when it is known.
+    pub(super) fn current(&self) -> Option<&KeyArn> {
+        self.current.as_ref()
+    }
+
+    /// How the configured alias refused last.
+    pub(super) fn refusal(&self) -> Option<KeyServiceError> {
+        self.refusal.as_ref().map(|(error, _)| error.clone())
+    }
+
+    /// What a refusal by the configured alias means for the tenant; whether its keys go.
+    ///
+    /// An alias that has never worked here may be new: changes take up to five minutes at AWS.
+    pub(super) fn refused(
+        &mut self,
+        error: KeyServiceError,
+        onboarding: Duration,
+        now: Moment,
+    ) -> (KeyServiceError, bool) {
+        let since = *self.refused_since.get_or_insert(now);
+        let is_final = error.kind() == Kind::Revoked || self.succeeded || now.since(since) >= onboarding;
+        let error = if is_final { error.revoking() } else { error.onboarding() };
+        self.refusal = Some((error.clone(), now));
+        if is_final {
+            self.current = None;
+            self.former.clear();
+        }
+        (error, is_final)
+    }
+
+    /// The same of a record that nobody has verified: it may be the record, so nothing follows for the tenant.
+    pub(super) fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
+        let is_new = !self.succeeded && now.since(*self.refused_since.get_or_insert(now)) < onboarding;
+        if is_new && error.kind() != Kind::Revoked { error.onboarding() } else { error }
+    }
+}
+
+/// The tenant's calls failed several times in a row, so for a moment none is made.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("several calls in a row have failed, so for a moment none is made")]
+struct CircuitOpen;

@@ -1,0 +1,171 @@
+//! What is kept for one tenant: nothing of it is shared with another, so no tenant waits for another's lock.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::KeyServiceError;
+use super::circuit::Admission;
+use super::clock::Moment;
+use super::flight::{Flights, Unwrapping};
+use super::held::Held;
+use super::lease::Terms;
+use super::refused::Refused;
+use super::standing::Standing;
+use crate::tenant::TenantId;
+
+/// One tenant's keys, what is on its way, and what is known of its KMS key.
+#[derive(Debug)]
+pub(super) struct TenantKeys {
+    pub(super) tenant: TenantId,
+    pub(super) flights: Flights,
+    calls: Semaphore,
+    /// Never held over an await, and nothing of a user runs under it.
+    state: RwLock<State>,
+    /// How many data keys are held, for the global bound.
+    weight: AtomicU32,
+    live: Arc<()>,
+}
+
+/// Keeps a tenant's keys valid in the background while it lives.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveHandle(#[expect(dead_code, reason = "it is counted")] Arc<()>);
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// How often the tenant was evicted: what was begun before is not used.
+    pub(super) epoch: u64,
+    pub(super) held: Held,
+    pub(super) standing: Standing,
+    pub(super) refused: Refused,
+    pub(super) keeper: Keeper,
+}
+
+/// Which keeper is at work, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    pub(super) number: u64,
+    pub(super) started: Option<Moment>,
+}
+
+/// When a request to KMS was begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) at: Moment,
+    pub(super) epoch: u64,
+}
+
+/// A call that may be made; ends a probe when it is dropped.
+pub(super) struct Admitted<'a> {
+    keys: &'a TenantKeys,
+    pub(super) begun: Begun,
+    pub(super) is_probe: bool,
+}
+
+impl TenantKeys {
+    pub(super) fn new(tenant: TenantId, calls: usize, share: usize, now: Moment) -> Self {
+        let state = State {
+            epoch: 0,
+            held: Held::new(share, now),
+            standing: Standing::new(now),
+            refused: Refused::new(now),
+            keeper: Keeper::default(),
+        };
+        Self {
+            tenant,
+            flights: Flights::default(),
+            calls: Semaphore::new(calls),
+            state: RwLock::new(state),
+            weight: AtomicU32::new(1),
+            live: Arc::default(),
+        }
+    }
+
+    /// A half-changed state cannot be: nothing in here panics, and a panic elsewhere changes nothing here.
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of the tenant's places among the calls in flight.
+    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.calls.acquire().await.ok()
+    }
+
+    /// How much of the cache's capacity it takes.
+    pub(super) fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Counts again; whether that changed anything.
+    pub(super) fn weigh(&self) -> bool {
+        let weight = u32::try_from(self.read().held.len().max(1)).unwrap_or(u32::MAX);
+        self.weight.swap(weight, Ordering::Relaxed) != weight
+    }
+
+    pub(super) fn handle(&self) -> LiveHandle {
+        LiveHandle(Arc::clone(&self.live))
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        Arc::strong_count(&self.live) > 1
+    }
+
+    /// Drops all keys. They are zeroized with the last operation that uses them.
+    pub(super) fn evict(&self) {
+        self.write().evict();
+        self.weigh();
+    }
+
+    /// Whether a call may be made now. `own` calls name the configured alias; the circuit is theirs.
+    pub(super) fn admit(
+        &self,
+        operation: &'static str,
+        own: bool,
+        now: Moment,
+    ) -> Result<Admitted<'_>, KeyServiceError> {
+        let mut state = self.write();
+        let admission = state.standing.admit(&self.tenant, operation, own, now)?;
+        let begun = Begun { at: now, epoch: state.epoch };
+        Ok(Admitted { keys: self, begun, is_probe: admission == Admission::Probe })
+    }
+
+    /// What became of a record lately.
+    pub(super) fn refused(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
+        self.read().refused.get(record, now)
+    }
+
+    /// Drops what is over.
+    pub(super) fn settle(&self, now: Moment, terms: &Terms) {
+        self.write().settle(now, terms);
+        self.weigh();
+    }
+}
+
+impl State {
+    pub(super) fn evict(&mut self) {
+        self.epoch += 1;
+        self.held.clear();
+    }
+
+    /// Drops what cannot be used any more, outage or not, and what nobody has used for its whole time.
+    pub(super) fn settle(&mut self, now: Moment, terms: &Terms) {
+        self.held.retain_leases(|lease| {
+            let most = if lease.lapsing { terms.revalidation } else { terms.revalidation + terms.grace };
+            now.since(lease.begun) < most
+        });
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if self.is_probe {
+            self.keys.write().standing.probed();
+        }
+    }
+}

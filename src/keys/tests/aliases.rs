@@ -1,0 +1,155 @@
+//! The alias is pointed elsewhere; and what stored records can and cannot bring about.
+
+use std::time::Duration;
+
+use super::scene::{MINUTE, Scene, id, kek, kind, record};
+use crate::format::KeyRecord;
+use crate::item::{NeededKey, OpenError, OpenFault};
+use crate::keys::{KeyServiceErrorKind as Kind, OpeningKeyError};
+
+#[tokio::test(start_paused = true)]
+async fn after_a_re_pointing_old_items_open_by_the_keys_own_alias_and_new_ones_go_under_the_new_key() {
+    let scene = Scene::new();
+    let old = scene.seal("acme").await.unwrap();
+    let former: Vec<_> = {
+        let mut former = Vec::new();
+        for _ in 0..5 {
+            former.push(record(&scene.another().seal("acme").await.unwrap()));
+        }
+        former
+    };
+    scene.script(|kms| {
+        kms.alias = 1;
+        kms.own_aliases = [0, 1].into();
+    });
+    // Noticed in the background, at the latest when the lease ends.
+    tokio::time::sleep(MINUTE * 15).await;
+    let new = scene.seal("acme").await.unwrap();
+    assert!(new.record().kek == kek(1), "{new:?}");
+    let (_, asked, _) = scene.counts();
+    // Once learned it costs no failing call.
+    for stored in &former {
+        scene.open("acme", stored).await.unwrap();
+    }
+    scene.open("acme", &record(&old)).await.unwrap();
+    assert_eq!(scene.counts().1, asked);
+
+    // A process that only reads learns it with one failing call.
+    let reader = scene.another();
+    let before = scene.counts();
+    for stored in &former {
+        reader.open("acme", stored).await.unwrap();
+    }
+    assert_eq!(scene.counts(), (before.0, before.1 + 1, before.2 + 5));
+    // And goes on reading, also what is new.
+    reader.open("acme", &record(&new)).await.unwrap();
+    tokio::time::sleep(MINUTE * 20).await;
+    reader.open("acme", &former[0]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_alias_is_named() {
+    let scene = Scene::new();
+    let old = record(&scene.seal("acme").await.unwrap());
+    scene.script(|kms| kms.alias = 1);
+    let reader = scene.another();
+    let error = reader.open("acme", &old).await.unwrap_err();
+    assert_eq!(kind(&error), Kind::MissingAlias);
+    let OpeningKeyError::Key(error) = error else { panic!("{error}") };
+    let missing = error.missing_alias().unwrap();
+    assert_eq!(missing.alias.as_str(), format!("alias/customer-acme/{}", kek(0).key_id()));
+    assert_eq!(missing.key, kek(0));
+    assert!(error.to_string().contains(missing.alias.as_str()) && !error.is_revoked(), "{error}");
+    scene.script(|kms| kms.own_aliases = [0].into());
+    tokio::time::sleep(MINUTE).await;
+    reader.open("acme", &old).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_disabled_under_a_former_alias_takes_its_own_items_and_not_the_tenant() {
+    let scene = Scene::new();
+    let old = record(&scene.seal("acme").await.unwrap());
+    scene.script(|kms| (kms.alias, kms.own_aliases) = (1, [0, 1].into()));
+    let scene = scene.another();
+    let new = scene.seal("acme").await.unwrap();
+    scene.script(|kms| kms.own_aliases = [1].into());
+    assert_eq!(kind(&scene.open("acme", &old).await.unwrap_err()), Kind::MissingAlias);
+    assert!(scene.warm("acme").is_some());
+    scene.open("acme", &record(&new)).await.unwrap();
+}
+
+/// Records that someone with access to the table alone could store.
+fn forged(stored: &[u8], number: u32) -> Box<[u8]> {
+    let mut forged = stored.to_vec();
+    let end = forged.len() - 4;
+    forged[end..].copy_from_slice(&number.to_be_bytes());
+    forged.into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_records_neither_evict_nor_open_the_circuit_and_are_bounded() {
+    let scene = Scene::new();
+    let mut scene_record = KeyRecord::decode(&record(&scene.seal("acme").await.unwrap())).unwrap();
+    let own = scene.seal("acme").await.unwrap();
+    scene_record.kek = kek(7);
+    scene_record.key_id = crate::crypto::KeyId([7; 16]);
+    let hostile = scene_record.encode();
+    let before = scene.counts();
+    let mut refused = 0;
+    for number in 0..1_000 {
+        match scene.open("acme", &forged(&hostile, number)).await {
+            Err(OpeningKeyError::Key(error)) if error.kind() == Kind::TooManyRefused => {
+                assert!(error.is_retryable());
+                refused += 1;
+            }
+            Err(_) => {}
+            Ok(()) => panic!("a forged record opened"),
+        }
+        assert!(scene.warm("acme").is_some());
+    }
+    assert!(refused >= 890, "{refused}");
+    let (_, asked, former) = scene.counts();
+    assert!(asked + former - before.1 - before.2 <= 2 * 110, "{:?}", scene.counts());
+    // What is known is not concerned, and after a while nothing is.
+    scene.open("acme", &record(&own)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    scene.open("acme", &record(&scene.another().seal("acme").await.unwrap())).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
+    for refused in [Kind::Revoked, Kind::Denied, Kind::NotFound] {
+        for reads_only in [false, true] {
+            let scene = Scene::new();
+            let own = record(&scene.another().seal("acme").await.unwrap());
+            if reads_only {
+                scene.open("acme", &own).await.unwrap();
+            } else {
+                scene.seal("acme").await.unwrap();
+            }
+            let other = scene.another().seal("acme").await.unwrap();
+            scene.script(|kms| kms.refuses = Some((other.record().wrapped.clone(), refused)));
+            let error = scene.open("acme", &record(&other)).await.unwrap_err();
+            assert!(!matches!(&error, OpeningKeyError::Key(error) if error.is_revoked()), "{refused}: {error}");
+            let needed = NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(own) };
+            let (sealing, opening) = (scene.warm("acme"), scene.keys.warm_opening_keys(&id("acme"), &[needed]));
+            assert!(if reads_only { opening.is_some() } else { sealing.is_some() }, "{refused}: evicted");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forged_record_of_the_present_kek_is_refused_and_remembered() {
+    let scene = Scene::new();
+    let mut forged = KeyRecord::decode(&record(&scene.another().seal("acme").await.unwrap())).unwrap();
+    forged.created += 1;
+    let forged = forged.encode();
+    scene.seal("acme").await.unwrap();
+    for _ in 0..3 {
+        match scene.open("acme", &forged).await {
+            Err(OpeningKeyError::Open(OpenError::Attribute { fault: OpenFault::ForgedRecord, .. })) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(scene.counts().1, 1);
+}

@@ -1,0 +1,66 @@
+//! Many tenants at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::scene::{Scene, id, record};
+use crate::keys::KeyServiceErrorKind as Kind;
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_tenants_at_once_wait_well_under_a_second() {
+    let scene = Scene::new();
+    scene.script(|kms| kms.latency = Duration::from_millis(20));
+    let started = Instant::now();
+    let tenants: Vec<_> = (0..1_000).map(|at| format!("t{at}")).collect();
+    for key in join_all(tenants.iter().map(|tenant| scene.seal(tenant))).await {
+        key.unwrap();
+    }
+    // 256 at once, in four rounds.
+    assert_eq!(started.elapsed().as_millis() / 20, 4, "{:?}", started.elapsed());
+    assert_eq!(scene.counts().0, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_whose_kms_hangs_takes_its_own_places_alone() {
+    let scene = Arc::new(Scene::limited(|limits| (limits.calls, limits.calls_per_tenant) = (10, 8)));
+    let mut stored = Vec::new();
+    for _ in 0..50 {
+        stored.push(record(&scene.another().seal("acme").await.unwrap()));
+    }
+    scene.script(|kms| kms.hangs = Some(id("acme")));
+    let hanging: Vec<_> = stored
+        .into_iter()
+        .map(|stored| {
+            let scene = Arc::clone(&scene);
+            tokio::spawn(async move { scene.open("acme", &stored).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let started = Instant::now();
+    for at in 0..100 {
+        scene.seal(&format!("t{at}")).await.unwrap();
+    }
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    for hanging in hanging {
+        hanging.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_key_service_poisons_nothing() {
+    let scene = Scene::new();
+    let stored = record(&scene.another().seal("acme").await.unwrap());
+    scene.script(|kms| kms.panics = true);
+    for error in join_all((0..10).map(|_| scene.seal("acme"))).await {
+        assert_eq!(error.unwrap_err().kind(), Kind::Unexpected);
+    }
+    assert!(scene.open("acme", &stored).await.is_err());
+    // The script's own lock is whole: it was let go before the panic.
+    scene.script(|kms| kms.panics = false);
+    scene.seal("acme").await.unwrap();
+    scene.open("acme", &stored).await.unwrap();
+    scene.seal("globex").await.unwrap();
+}

@@ -1,0 +1,102 @@
+//! When KMS cannot be asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::scene::{MINUTE, Scene, id, kind, record};
+use crate::keys::KeyServiceErrorKind as Kind;
+
+#[tokio::test(start_paused = true)]
+async fn keys_serve_on_for_the_grace_and_no_longer() {
+    let scene = Scene::new();
+    let stored = record(&scene.seal("acme").await.unwrap());
+    scene.script(|kms| (kms.fails, kms.latency) = (Some(Kind::Unavailable), Duration::from_secs(5)));
+    for minute in 1..30 {
+        tokio::time::sleep(MINUTE).await;
+        if minute > 15 {
+            assert!(scene.warm("acme").is_some(), "minute {minute}: a request would wait");
+        }
+        scene.seal("acme").await.unwrap();
+        scene.open("acme", &stored).await.unwrap();
+    }
+    tokio::time::sleep(MINUTE).await;
+    assert!(scene.seal("acme").await.unwrap_err().is_retryable());
+    assert_eq!(kind(&scene.open("acme", &stored).await.unwrap_err()), Kind::Unavailable);
+    // A KMS that is dead is not hammered.
+    let (made, asked, _) = scene.counts();
+    assert!(made + asked < 120, "{:?}", scene.counts());
+    scene.script(|kms| kms.fails = None);
+    tokio::time::sleep(MINUTE).await;
+    scene.seal("acme").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_grace_keys_end_with_their_lease() {
+    for failing in [Kind::Unavailable, Kind::Credentials, Kind::LimitExceeded] {
+        let terms = crate::keys::Terms { grace: Duration::ZERO, ..super::scene::TERMS };
+        let limits = crate::keys::Limits { data_keys: 10, data_keys_per_tenant: 10, calls: 8, calls_per_tenant: 8 };
+        let terms = if failing == Kind::Unavailable { terms } else { super::scene::TERMS };
+        let scene = Scene::with(terms, limits, Arc::default());
+        scene.seal("acme").await.unwrap();
+        scene.script(|kms| kms.fails = Some(failing));
+        tokio::time::sleep(MINUTE * 14).await;
+        scene.seal("acme").await.unwrap();
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(scene.seal("acme").await.unwrap_err().kind(), failing);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_whose_kms_fails_again_and_again_fails_fast_and_recovers_with_one_probe() {
+    let scene = Arc::new(Scene::new());
+    scene.script(|kms| kms.fails = Some(Kind::Unavailable));
+    for _ in 0..3 {
+        scene.seal("acme").await.unwrap_err();
+    }
+    let before = scene.counts().0;
+    for _ in 0..1_000 {
+        assert!(scene.seal("acme").await.unwrap_err().is_retryable());
+    }
+    assert!(scene.counts().0 <= before + 1, "{} calls in no time", scene.counts().0 - before);
+    // Others are not concerned.
+    scene.script(|kms| (kms.fails, kms.latency) = (None, Duration::from_secs(3)));
+    scene.seal("globex").await.unwrap();
+    tokio::time::sleep(MINUTE).await;
+    let before = scene.counts().0;
+    let probes = (0..100).map(|_| {
+        tokio::spawn({
+            let scene = Arc::clone(&scene);
+            async move { scene.seal("acme").await }
+        })
+    });
+    for probe in futures_util::future::join_all(probes).await {
+        probe.unwrap().unwrap();
+    }
+    assert_eq!(scene.counts().0, before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_nobody_waits_for_any_more_lets_another_try() {
+    let scene = Scene::new();
+    scene.script(|kms| kms.fails = Some(Kind::Unavailable));
+    for _ in 0..3 {
+        scene.seal("acme").await.unwrap_err();
+    }
+    tokio::time::sleep(MINUTE).await;
+    scene.script(|kms| (kms.fails, kms.hangs) = (None, Some(id("acme"))));
+    tokio::time::timeout(Duration::from_secs(1), scene.seal("acme")).await.unwrap_err();
+    scene.script(|kms| kms.hangs = None);
+    scene.seal("acme").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_have_a_budget_of_the_tenants_own() {
+    let scene = Scene::new();
+    let stored = record(&scene.another().seal("acme").await.unwrap());
+    scene.script(|kms| kms.fails = Some(Kind::Unavailable));
+    // Three calls open the circuit; until then, each is repeated twice.
+    for _ in 0..20 {
+        let _ = scene.open("acme", &stored).await;
+    }
+    assert!(scene.counts().1 < 3 * 3 + 20, "{:?}", scene.counts());
+}

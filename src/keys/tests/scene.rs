@@ -1,0 +1,266 @@
+//! A KMS that does as it is told, and a cache above it.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use tokio::time::Instant;
+
+use crate::context::{EncryptionContext, StaticPairs};
+use crate::crypto::WrappedKey;
+use crate::format::{KeyArn, StoredKey};
+use crate::item::{NeededKey, UnwrappedKey};
+use crate::keys::{
+    DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyError, KeyService, KeyServiceError,
+    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey,
+};
+use crate::schema::RecordPlace;
+use crate::tenant::{AliasTemplate, TenantId};
+
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const TERMS: Terms = Terms {
+    rotation: Duration::from_secs(24 * 60 * 60),
+    revalidation: Duration::from_secs(15 * 60),
+    grace: Duration::from_secs(15 * 60),
+};
+const LIMITS: Limits = Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
+
+pub(super) fn id(tenant: &str) -> TenantId {
+    TenantId::parse(tenant).unwrap()
+}
+
+/// The wall clock: as fast as Tokio's, and put forward by hand.
+#[derive(Debug, Clone)]
+pub(super) struct Wall {
+    start: Instant,
+    ahead: Arc<Mutex<Duration>>,
+}
+
+impl TimeSource for Wall {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.start.elapsed() + *self.ahead.lock().unwrap()
+    }
+}
+
+/// A KMS in memory whose answers a test decides.
+#[derive(Debug, Default)]
+pub(super) struct Kms {
+    keys: InMemoryKeyService,
+    pub(super) made: AtomicUsize,
+    pub(super) asked: AtomicUsize,
+    pub(super) asked_former: AtomicUsize,
+    pub(super) forgotten: AtomicUsize,
+    pub(super) script: Mutex<Script>,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Script {
+    pub(super) latency: Duration,
+    /// Every call fails with this.
+    pub(super) fails: Option<Kind>,
+    /// Calls by the configured alias fail with this.
+    pub(super) configured_fails: Option<Kind>,
+    /// By the configured alias, this wrapped key fails with this.
+    pub(super) refuses: Option<(WrappedKey, Kind)>,
+    /// The tenant whose calls never end.
+    pub(super) hangs: Option<TenantId>,
+    pub(super) panics: bool,
+    /// Which KEK the configured alias points to, `0` at first.
+    pub(super) alias: u8,
+    /// The KEKs that have an alias of their own.
+    pub(super) own_aliases: BTreeSet<u8>,
+}
+
+pub(super) fn kek(number: u8) -> KeyArn {
+    let arn = format!("arn:aws:kms:us-east-1:111111111111:key/{number:08x}-0000-0000-0000-000000000000");
+    KeyArn::parse(&arn).unwrap()
+}
+
+impl Kms {
+    async fn passes(&self, tenant: &TenantId, operation: &'static str, own: bool) -> Result<Script, KeyServiceError> {
+        let script = self.script.lock().unwrap().clone();
+        assert!(!script.panics, "a hook of the user's panics");
+        if !script.latency.is_zero() {
+            tokio::time::sleep(script.latency).await;
+        }
+        if script.hangs.as_ref() == Some(tenant) {
+            std::future::pending::<()>().await;
+        }
+        match script.fails.or(script.configured_fails.filter(|_| own)) {
+            Some(kind) => Err(KeyServiceError::new(tenant, operation, kind)),
+            None => Ok(script),
+        }
+    }
+
+    /// The handle of a wrapped key follows the number of its KEK.
+    async fn unwrapped(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        by: u8,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        let [number, handle @ ..] = wrapped.as_bytes() else { panic!("a wrapped key") };
+        if *number != by {
+            return Err(KeyServiceError::new(tenant, "Decrypt", Kind::IncorrectKey));
+        }
+        let wrapped = WrappedKey::new(handle.to_vec()).unwrap();
+        let answer = self.keys.unwrap_data_key(tenant, context, &kek(by), &wrapped).await?;
+        Ok(UnwrappedDataKey { kek: kek(by), ..answer })
+    }
+}
+
+#[async_trait]
+impl KeyService for Kms {
+    async fn generate_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+    ) -> Result<GeneratedDataKey, KeyServiceError> {
+        self.made.fetch_add(1, Ordering::SeqCst);
+        let Script { alias, .. } = self.passes(tenant, "GenerateDataKey", true).await?;
+        let made = self.keys.generate_data_key(tenant, context).await?;
+        let wrapped = WrappedKey::new([&[alias], made.wrapped.as_bytes()].concat()).unwrap();
+        Ok(GeneratedDataKey { kek: kek(alias), wrapped, ..made })
+    }
+
+    async fn unwrap_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        _: &KeyArn,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let Script { alias, refuses, .. } = self.passes(tenant, "Decrypt", true).await?;
+        if let Some((_, kind)) = refuses.filter(|(refused, _)| refused == wrapped) {
+            return Err(KeyServiceError::new(tenant, "Decrypt", kind));
+        }
+        self.unwrapped(tenant, context, alias, wrapped).await
+    }
+
+    async fn unwrap_former_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        named: &KeyArn,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        self.asked_former.fetch_add(1, Ordering::SeqCst);
+        let Script { own_aliases, .. } = self.passes(tenant, "Decrypt", false).await?;
+        match own_aliases.into_iter().find(|number| kek(*number) == *named) {
+            Some(number) => self.unwrapped(tenant, context, number, wrapped).await,
+            None => {
+                let alias = AliasTemplate::default().alias(tenant).of_key(named.key_id());
+                let error = KeyServiceError::new(tenant, "Decrypt", Kind::NotFound);
+                Err(error.of_missing_alias(alias, named))
+            }
+        }
+    }
+
+    async fn forget(&self, _: &TenantId) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A KMS and a cache.
+pub(super) struct Scene {
+    pub(super) kms: Arc<Kms>,
+    wall: Wall,
+    pub(super) keys: DataKeys,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        Self::with(TERMS, LIMITS, Arc::default())
+    }
+
+    pub(super) fn limited(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = LIMITS;
+        change(&mut limits);
+        Self::with(TERMS, limits, Arc::default())
+    }
+
+    /// Another process with the same KMS.
+    pub(super) fn another(&self) -> Self {
+        Self::with(TERMS, LIMITS, Arc::clone(&self.kms))
+    }
+
+    pub(super) fn with(terms: Terms, limits: Limits, kms: Arc<Kms>) -> Self {
+        Self::sharing(terms, limits, kms, None)
+    }
+
+    /// A process of the fleet that shares its keys by this table.
+    pub(super) fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
+        let shared = SharedKeys::new(Arc::clone(table), "us-east-1");
+        Self::sharing(TERMS, LIMITS, Arc::clone(kms), Some(shared))
+    }
+
+    fn sharing(terms: Terms, limits: Limits, kms: Arc<Kms>, shared: Option<SharedKeys>) -> Self {
+        let wall = Wall { start: Instant::now(), ahead: Arc::default() };
+        let keys = DataKeys::new(DataKeysConfig {
+            service: Arc::clone(&kms) as _,
+            time: SharedTimeSource::new(wall.clone()),
+            shared,
+            contexts: vec![StaticPairs::default()],
+            terms,
+            onboarding: MINUTE * 5,
+            limits,
+            retries: Retries::of(&aws_types::SdkConfig::builder().build()),
+        });
+        Self { kms, wall, keys }
+    }
+
+    pub(super) fn script(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.kms.script.lock().unwrap());
+    }
+
+    /// Puts the wall clock forward: the machine slept.
+    pub(super) fn sleep_deeply(&self, by: Duration) {
+        *self.wall.ahead.lock().unwrap() += by;
+    }
+
+    pub(super) async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+        let sealing = self.keys.sealing_key(&id(tenant), None, RecordPlace::Item).await;
+        sealing.map_err(|error| match error {
+            KeyError::Service(error) => error,
+            KeyError::Table(error) => panic!("{error}"),
+        })
+    }
+
+    /// The key that seals what refers to the key table.
+    pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
+        self.keys.sealing_key(&id(tenant), None, RecordPlace::KeyTable).await
+    }
+
+    /// The key that seals, when nothing has to be waited for.
+    pub(super) fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
+        self.keys.warm_sealing_key(&id(tenant), RecordPlace::Item)
+    }
+
+    pub(super) async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
+        let needed = NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record.into()) };
+        self.keys.opening_keys(&id(tenant), vec![needed]).await.map(|_| ())
+    }
+
+    /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        let Kms { made, asked, asked_former, .. } = &*self.kms;
+        (made.load(Ordering::SeqCst), asked.load(Ordering::SeqCst), asked_former.load(Ordering::SeqCst))
+    }
+}
+
+/// The stored record of a key.
+pub(super) fn record(key: &UnwrappedKey) -> Box<[u8]> {
+    key.stored_record().into()
+}
+
+pub(super) fn kind(error: &OpeningKeyError) -> Kind {
+    match error {
+        OpeningKeyError::Key(error) => error.kind(),
+        other => panic!("{other}"),
+    }
+}
