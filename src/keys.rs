@@ -30,11 +30,15 @@ mod tenant;
 mod tests;
 
 pub(crate) use asking::Retries;
+pub(crate) use credentials::TenantSessions;
 pub(crate) use data_keys::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKeyError};
+pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};
+pub(crate) use http::quiet;
 pub use kms::KmsKeyService;
 pub(crate) use lease::Terms;
 pub use memory::InMemoryKeyService;
-pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Tenancy};
+pub(crate) use policy::TENANT_TAG;
+pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
 pub(crate) use table::SharedKeys;
 pub use table::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};

@@ -18,6 +18,7 @@ pub mod records;
 pub mod schema;
 mod tenant;
 mod tenant_seal;
+pub mod tenants;
 
 pub use context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};

@@ -55,6 +55,11 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
+    /// Whether a policy says no. Otherwise none says yes, which a grant may.
+    pub(crate) fn is_explicit(self) -> bool {
+        matches!(self, Self::DeniedByIdentity | Self::DeniedBySession | Self::DeniedByResource)
+    }
+
     /// The message of an access-denied error.
     pub(crate) fn message(self, caller: &Principal, action: &str, resource: &str) -> String {
         let reason = match self {

@@ -6,6 +6,7 @@
 mod aliases;
 mod cipher;
 mod data;
+mod grants;
 mod input;
 mod keys;
 mod page;
@@ -104,6 +105,7 @@ impl Session<'_> {
     fn perform(mut self, operation: &str, input: Value) -> Result<Option<Value>, Refusal> {
         match operation {
             "CancelKeyDeletion" => self.run(input, Self::cancel_key_deletion),
+            "CreateGrant" => self.run(input, Self::create_grant),
             "CreateAlias" => self.run(input, Self::create_alias),
             "CreateKey" => self.run(input, Self::create_key),
             "Decrypt" => self.run(input, Self::decrypt),
@@ -120,12 +122,15 @@ impl Session<'_> {
             "GetKeyPolicy" => self.run(input, Self::get_key_policy),
             "GetKeyRotationStatus" => self.run(input, Self::get_key_rotation_status),
             "ListAliases" => self.run(input, Self::list_aliases),
+            "ListGrants" => self.run(input, Self::list_grants),
             "ListKeyPolicies" => self.run(input, Self::list_key_policies),
+            "ListKeyRotations" => self.run(input, Self::list_key_rotations),
             "ListKeys" => self.run(input, Self::list_keys),
             "ListResourceTags" => self.run(input, Self::list_resource_tags),
             "PutKeyPolicy" => self.run(input, Self::put_key_policy),
             "ReEncrypt" => self.run(input, Self::re_encrypt),
             "ReplicateKey" => self.run(input, Self::replicate_key),
+            "RevokeGrant" => self.run(input, Self::revoke_grant),
             "RotateKeyOnDemand" => self.run(input, Self::rotate_key_on_demand),
             "ScheduleKeyDeletion" => self.run(input, Self::schedule_key_deletion),
             "TagResource" => self.run(input, Self::tag_resource),

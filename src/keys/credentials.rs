@@ -22,7 +22,7 @@ const CAPACITY: u64 = 10_000;
 
 /// Sessions of the key account's role, one per tenant, cached until shortly before they expire.
 #[derive(Debug)]
-pub(super) struct TenantSessions {
+pub(crate) struct TenantSessions {
     sts: aws_sdk_sts::Client,
     tenancy: Tenancy,
     region: String,
@@ -36,23 +36,23 @@ struct Session {
 }
 
 impl TenantSessions {
-    pub(super) fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
+    pub(crate) fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
         let sessions = Cache::builder().max_capacity(CAPACITY).expire_after(UntilShortlyBeforeExpiry).build();
-        Self { sts: aws_sdk_sts::Client::new(&http::quiet(config)), tenancy, region, sessions }
+        Self { sts: aws_sdk_sts::Client::new(&http::single_attempts(config)), tenancy, region, sessions }
     }
 
-    pub(super) fn tenancy(&self) -> &Tenancy {
+    pub(crate) fn tenancy(&self) -> &Tenancy {
         &self.tenancy
     }
 
     /// The tenant's credentials; concurrent callers share one AssumeRole.
-    pub(super) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
+    pub(crate) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
         let session = self.sessions.try_get_with_by_ref(tenant, self.assume_role(tenant)).await;
         session.map(|session| session.credentials).map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
     }
 
     /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
-    pub(super) async fn forget(&self, tenant: &TenantId, refused: &Credentials) {
+    pub(crate) async fn forget(&self, tenant: &TenantId, refused: &Credentials) {
         let cached = self.sessions.get(tenant).await;
         if cached.is_some_and(|session| session.credentials.access_key_id() == refused.access_key_id()) {
             self.sessions.invalidate(tenant).await;

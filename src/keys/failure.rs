@@ -10,13 +10,24 @@ use crate::error::chain;
 use crate::tenant::TenantId;
 
 /// What an error of KMS or STS means (KMS API reference, errors of GenerateDataKey and Decrypt; STS API reference, common errors).
-pub(super) fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
+pub(crate) fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let kind = kind(&error);
+    let failure = AwsFailure::of(&error);
+    tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
+    KeyServiceError::new(tenant, operation, kind).with_source(failure)
+}
+
+/// What an error of an AWS service means.
+pub(crate) fn kind<E>(error: &SdkError<E>) -> KeyServiceErrorKind
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     use KeyServiceErrorKind as Kind;
-    let kind = match (&error, error.code()) {
-        _ if lacks_credentials(&error) => Kind::Credentials,
+    match (error, error.code()) {
+        _ if lacks_credentials(error) => Kind::Credentials,
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => Kind::Unavailable,
         (_, Some(code)) => match code {
             "ThrottlingException"
@@ -26,7 +37,10 @@ where
             | "KMSInternalException"
             | "KeyUnavailableException"
             | "ServiceUnavailable"
-            | "InternalFailure" => Kind::Unavailable,
+            | "InternalFailure"
+            | "InternalServerError"
+            | "ProvisionedThroughputExceededException"
+            | "TransactionInProgressException" => Kind::Unavailable,
             "DisabledException" | "KMSInvalidStateException" => Kind::Revoked,
             "AccessDeniedException" | "AccessDenied" => Kind::Denied,
             "NotFoundException" => Kind::NotFound,
@@ -43,27 +57,29 @@ where
         },
         (SdkError::ServiceError(service), None) if service.raw().status().is_server_error() => Kind::Unavailable,
         _ => Kind::Unexpected,
-    };
-    let failure = ServiceFailure::of(&error);
-    tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
-    KeyServiceError::new(tenant, operation, kind).with_source(failure)
+    }
 }
 
 /// Whether the caller's own credentials could not be had: they are fetched where requests are dispatched.
-pub(super) fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|error| error.is::<CredentialsError>())
 }
 
 /// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
-pub(super) struct ServiceFailure {
+pub(crate) struct AwsFailure {
     said: String,
     request_id: Option<String>,
 }
 
-impl ServiceFailure {
-    pub(super) fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
+impl AwsFailure {
+    /// An answer that lacks what it must have.
+    pub(crate) fn malformed() -> Self {
+        Self { said: "its answer is incomplete".to_owned(), request_id: None }
+    }
+
+    pub(crate) fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
         let said = match (error, error.code()) {
             (SdkError::ServiceError(_), code) => {
                 format!(

@@ -20,17 +20,17 @@ const CALL: Duration = Duration::from_secs(15);
 /// An attempt takes no longer unless configured.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// The configuration with which the key table is reached.
-pub(super) fn bounded(config: &SdkConfig) -> SdkConfig {
-    config.to_builder().timeout_config(timeouts(config)).build()
-}
-
-/// The configuration with which KMS and STS are called. What repeats a call is above, where it is known whose it is: the SDK's own
-/// retries share one budget, and one tenant's trouble would use it up for all.
-pub(super) fn quiet(config: &SdkConfig) -> SdkConfig {
-    let mut builder = config.to_builder().timeout_config(timeouts(config)).retry_config(RetryConfig::disabled());
+/// The configuration with which KMS and STS are called.
+pub(crate) fn quiet(config: &SdkConfig) -> SdkConfig {
+    let mut builder = config.to_builder().timeout_config(timeouts(config));
     builder.set_http_client(http_client(config).map(|inner| SharedHttpClient::new(Quiet(inner))));
     builder.build()
+}
+
+/// The same for the tenants' own calls. What repeats those is above, where it is known whose they are: the SDK's own retries share one
+/// budget, and one tenant's trouble would use it up for all.
+pub(super) fn single_attempts(config: &SdkConfig) -> SdkConfig {
+    quiet(config).to_builder().retry_config(RetryConfig::disabled()).build()
 }
 
 /// How long a call and its repetitions may take together.

@@ -189,7 +189,7 @@ impl fmt::Debug for KmsKeyService {
 }
 
 fn kms_client(config: &SdkConfig) -> aws_sdk_kms::Client {
-    aws_sdk_kms::Client::new(&http::quiet(config))
+    aws_sdk_kms::Client::new(&http::single_attempts(config))
 }
 
 fn with(credentials: Option<Credentials>) -> aws_sdk_kms::config::Builder {

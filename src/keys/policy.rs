@@ -28,6 +28,11 @@ impl Policy {
         format!("{:#}", self.0)
     }
 
+    /// Whether `json` is this document, however it is written.
+    pub(crate) fn is_same(&self, json: &str) -> bool {
+        serde_json::from_str::<Value>(json).is_ok_and(|value| value == self.0)
+    }
+
     fn at_most(self, limit: usize) -> Result<Self, PolicyTooLarge> {
         let length = self.to_string().len();
         if length <= limit { Ok(self) } else { Err(PolicyTooLarge { length, limit }) }
@@ -106,22 +111,53 @@ impl fmt::Display for RoleArn {
 pub struct InvalidRoleArn;
 
 /// The session tag that names the tenant; the role's policy compares it with the alias.
-pub(super) const TENANT_TAG: &str = "TenantId";
+pub(crate) const TENANT_TAG: &str = "TenantId";
 
 /// The actions of the data role. Never Encrypt or ReEncrypt, with which it could wrap keys of its choice.
 const DATA_ACTIONS: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
+
+/// The cryptographic actions, none of which an administrator or another tenant's session may have.
+const CRYPTOGRAPHY: [&str; 4] = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
+
+/// By what the role's policies tell one tenant's key from another's. In every case the encryption context must name the tenant as well.
+///
+/// | scope | the call names the key | protects from | trusts |
+/// |---|---|---|---|
+/// | [`RequestAlias`](Self::RequestAlias) | by its alias only | calls by key ARN, key id or none, also on keys of others that someone shares by mistake | who may re-point aliases |
+/// | [`ResourceAliases`](Self::ResourceAliases) | in any way | keys without the tenant's alias | who may create aliases; denied while a key has more than 50 |
+/// | [`ResourceTag`](Self::ResourceTag) | in any way | keys without the tenant's tag, whatever happens to aliases | who may tag keys (`kms:TagResource`) |
+///
+/// This library always names the alias, so it works with each; the last two are for other programs that send ARNs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Scope {
+    /// By the alias that the request names (`kms:RequestAlias`).
+    #[default]
+    RequestAlias,
+    /// By the aliases that the key has (`kms:ResourceAliases`).
+    ResourceAliases,
+    /// By the key's tag `TenantId` (`aws:ResourceTag`).
+    ResourceTag,
+}
 
 /// The key account, the role in it and the aliases of its tenants: what every policy is made of.
 #[derive(Debug, Clone)]
 pub struct Tenancy {
     role: RoleArn,
     aliases: AliasTemplate,
+    scope: Scope,
 }
 
 impl Tenancy {
     /// The policies for the keys that `role` reaches under aliases made with `aliases`.
     pub fn new(role: RoleArn, aliases: AliasTemplate) -> Self {
-        Self { role, aliases }
+        Self { role, aliases, scope: Scope::default() }
+    }
+
+    /// The same with policies that tell the tenants' keys apart in another way.
+    #[must_use]
+    pub fn scoped_by(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 
     /// The role.
@@ -151,27 +187,33 @@ impl Tenancy {
             "Effect": "Allow",
             "Action": DATA_ACTIONS,
             "Resource": self.keys(region),
-            "Condition": {
-                "StringLike": { "kms:RequestAlias": self.alias(tenant).patterns() },
-                "StringEquals": { "kms:EncryptionContext:tenant": tenant.as_str() },
-            },
+            "Condition": self.condition(&self.alias(tenant).patterns(), tenant.as_str()),
         }]))
         .at_most(Policy::MAX_SESSION)
+    }
+
+    /// What holds for calls on the keys of a tenant, in policies of the caller.
+    fn condition(&self, aliases: &[String; 2], tenant: &str) -> Value {
+        let context = json!({ "kms:EncryptionContext:tenant": tenant });
+        match self.scope {
+            Scope::RequestAlias => json!({ "StringLike": { "kms:RequestAlias": aliases }, "StringEquals": context }),
+            Scope::ResourceAliases => {
+                json!({ "ForAnyValue:StringLike": { "kms:ResourceAliases": aliases }, "StringEquals": context })
+            }
+            Scope::ResourceTag => json!({ "StringEquals": {
+                format!("aws:ResourceTag/{TENANT_TAG}"): tenant, "kms:EncryptionContext:tenant": tenant } }),
+        }
     }
 
     /// The role's own policy. It fails closed without the session tag: a variable without a value matches nothing.
     pub fn role_policy(&self, region: &str) -> Policy {
         let tag = format!("${{aws:PrincipalTag/{TENANT_TAG}}}");
-        let [alias, of_keys] = self.aliases.patterns_for(&tag);
         Policy::new(json!([{
             "Sid": "TenantData",
             "Effect": "Allow",
             "Action": DATA_ACTIONS,
             "Resource": self.keys(region),
-            "Condition": {
-                "StringLike": { "kms:RequestAlias": [alias, of_keys] },
-                "StringEquals": { "kms:EncryptionContext:tenant": tag },
-            },
+            "Condition": self.condition(&self.aliases.patterns_for(&tag), &tag),
         }]))
     }
 
@@ -212,57 +254,139 @@ impl Tenancy {
         }]))
     }
 
-    /// The policy of one tenant's key: administered by the account, used by the role through the tenant's alias and context alone.
+    /// What an administrator who runs [`tenants`](crate::tenants) needs, and no cryptographic action: on keys and tenants' aliases of the
+    /// account in `region` (`*` for all), and on the registry's table.
+    pub fn operator_policy(&self, region: &str, registry_table_arn: &str) -> Policy {
+        let RoleArn { partition, account, .. } = &self.role;
+        let [aliases, _] = self.aliases.patterns_for("*");
+        Policy::new(json!([
+            {
+                "Sid": "FindAndCreateKeys",
+                "Effect": "Allow",
+                "Action": ["kms:CreateKey", "kms:ListKeys", "kms:ListAliases"],
+                "Resource": "*",
+            },
+            {
+                "Sid": "AdministerKeys",
+                "Effect": "Allow",
+                "Action": [
+                    "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:TagResource", "kms:EnableKey",
+                    "kms:DisableKey", "kms:EnableKeyRotation", "kms:GetKeyRotationStatus", "kms:ListKeyRotations",
+                    "kms:RotateKeyOnDemand", "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
+                    "kms:GetKeyPolicy", "kms:PutKeyPolicy",
+                ],
+                "Resource": [self.keys(region), format!("arn:{partition}:kms:{region}:{account}:{aliases}")],
+            },
+            {
+                "Sid": "Registry",
+                "Effect": "Allow",
+                "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+                "Resource": [registry_table_arn, format!("{registry_table_arn}/index/*")],
+            },
+        ]))
+    }
+
+    /// The policy of one tenant's key: administered by the account, used by the role in this tenant's sessions alone.
     ///
-    /// The administrators' statement has no cryptographic action (a root statement with `kms:*` would make the role's broad
-    /// permissions effective on every key), and the Deny also catches calls that name no alias: a negated operator is true when
-    /// the condition key is absent.
+    /// The administrators' statement has no cryptographic action: a root statement with `kms:*` would make the role's broad permissions
+    /// effective on every key. The denials also catch what no Allow here gives, such as a grant or a mistaken statement that names a
+    /// session: a negated operator is true when its condition key is absent, so calls without an alias, without a context or without
+    /// the session tag are denied.
     ///
     /// # Errors
     ///
     /// [`PolicyTooLarge`] beyond the 32 KB that KMS allows.
     pub fn key_policy(&self, tenant: &TenantId) -> Result<Policy, PolicyTooLarge> {
-        let aliases = self.alias(tenant).patterns();
-        let RoleArn { arn, partition, account } = &self.role;
+        let context = json!({ "kms:EncryptionContext:tenant": tenant.as_str() });
+        let aliases = json!({ "kms:RequestAlias": self.alias(tenant).patterns() });
+        // The other scopes' condition keys mean nothing in key policies.
+        let (used_through, other) = match self.scope {
+            Scope::RequestAlias => (
+                json!({ "StringLike": aliases, "StringEquals": context }),
+                deny("DenyOtherAliases", json!({ "StringNotLike": aliases })),
+            ),
+            Scope::ResourceAliases | Scope::ResourceTag => {
+                (json!({ "StringEquals": context }), deny("DenyOtherContexts", json!({ "StringNotEquals": context })))
+            }
+        };
+        let other_tenants = json!({ "StringNotEquals": { format!("aws:PrincipalTag/{TENANT_TAG}"): tenant.as_str() } });
         Policy::new(json!([
-            {
-                "Sid": "Administer",
-                "Effect": "Allow",
-                "Principal": { "AWS": format!("arn:{partition}:iam::{account}:root") },
-                "Action": [
-                    "kms:Describe*", "kms:Get*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Enable*", "kms:Disable*",
-                    "kms:CreateAlias", "kms:DeleteAlias", "kms:TagResource", "kms:UntagResource", "kms:RotateKeyOnDemand",
-                    "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
-                ],
-                "Resource": "*",
-            },
-            {
-                "Sid": "TenantData",
-                "Effect": "Allow",
-                "Principal": { "AWS": arn },
-                "Action": DATA_ACTIONS,
-                "Resource": "*",
-                "Condition": {
-                    "StringLike": { "kms:RequestAlias": aliases },
-                    "StringEquals": { "kms:EncryptionContext:tenant": tenant.as_str() },
-                },
-            },
-            {
-                "Sid": "DenyOtherAliases",
-                "Effect": "Deny",
-                "Principal": { "AWS": "*" },
-                "Action": ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-                "Resource": "*",
-                "Condition": { "StringNotLike": { "kms:RequestAlias": aliases } },
-            },
+            self.administer(),
+            self.tenant_data(used_through),
+            other,
+            deny("DenyOtherTenants", other_tenants),
         ]))
         .at_most(Policy::MAX_KEY)
     }
+
+    /// The policy of a key that several tenants share: each session uses it through the alias and in the context that its session tag
+    /// names, whatever the [`Scope`].
+    ///
+    /// Which tenants share it is not written here: a tenant uses the key as long as its alias is on it. A session without the tag can do
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyTooLarge`] beyond the 32 KB that KMS allows.
+    pub fn shared_key_policy(&self) -> Result<Policy, PolicyTooLarge> {
+        let key = format!("aws:PrincipalTag/{TENANT_TAG}");
+        let tag = format!("${{{key}}}");
+        let aliases = json!({ "kms:RequestAlias": self.aliases.patterns_for(&tag) });
+        let context = json!({ "kms:EncryptionContext:tenant": tag });
+        Policy::new(json!([
+            self.administer(),
+            self.tenant_data(json!({ "StringLike": aliases, "StringEquals": context })),
+            deny("DenyOtherAliases", json!({ "StringNotLike": aliases })),
+            deny("DenyOtherContexts", json!({ "StringNotEquals": context })),
+            // So that the two before it need not rely on what becomes of a variable without a value.
+            deny("DenyUntagged", json!({ "Null": { key: "true" } })),
+        ]))
+        .at_most(Policy::MAX_KEY)
+    }
+
+    fn administer(&self) -> Value {
+        let RoleArn { partition, account, .. } = &self.role;
+        json!({
+            "Sid": "Administer",
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:{partition}:iam::{account}:root") },
+            "Action": [
+                "kms:Describe*", "kms:Get*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Enable*", "kms:Disable*",
+                "kms:CreateAlias", "kms:DeleteAlias", "kms:TagResource", "kms:UntagResource", "kms:RotateKeyOnDemand",
+                "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
+            ],
+            "Resource": "*",
+        })
+    }
+
+    fn tenant_data(&self, condition: Value) -> Value {
+        json!({
+            "Sid": "TenantData",
+            "Effect": "Allow",
+            "Principal": { "AWS": self.role.arn },
+            "Action": DATA_ACTIONS,
+            "Resource": "*",
+            "Condition": condition,
+        })
+    }
+}
+
+/// No cryptography for anyone, on this condition.
+fn deny(sid: &str, condition: Value) -> Value {
+    json!({
+        "Sid": sid,
+        "Effect": "Deny",
+        "Principal": { "AWS": "*" },
+        "Action": CRYPTOGRAPHY,
+        "Resource": "*",
+        "Condition": condition,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn tenancy() -> Tenancy {
         Tenancy::new(RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys").unwrap(), AliasTemplate::default())
@@ -289,6 +413,56 @@ mod tests {
             },
         }]});
         assert_eq!(policy.0, expected);
+    }
+
+    proptest! {
+        /// Whatever the id, it stands in each policy as a text of its own, and never makes a pattern, a variable or JSON.
+        #[test]
+        fn a_tenant_id_cannot_inject(id in "\\PC{1,60}|[A-Za-z0-9_-]{1,48}", scope in 0..3_usize) {
+            let Ok(tenant) = TenantId::parse(&id) else { return Ok(()) };
+            let scope = [Scope::RequestAlias, Scope::ResourceAliases, Scope::ResourceTag][scope];
+            let (ours, plain) = (tenancy().scoped_by(scope), TenantId::parse("0").unwrap());
+            for (policy, expected) in [
+                (ours.session_policy(&tenant, "us-east-1").unwrap(), ours.session_policy(&plain, "us-east-1").unwrap()),
+                (ours.key_policy(&tenant).unwrap(), ours.key_policy(&plain).unwrap()),
+            ] {
+                let (policy, expected): (Value, Value) =
+                    (serde_json::from_str(&policy.to_string()).unwrap(), serde_json::from_str(&expected.to_string()).unwrap());
+                let (mut texts, mut others) = (Vec::new(), Vec::new());
+                collect(&policy, &mut texts);
+                collect(&expected, &mut others);
+                prop_assert_eq!(texts.len(), others.len());
+                for (text, other) in texts.iter().zip(&others) {
+                    prop_assert_eq!(text.matches(['*', '?', '$', '{', '"']).count(), other.matches(['*', '?', '$', '{', '"']).count());
+                    prop_assert!(text == other || text.contains(id.as_str()));
+                }
+            }
+        }
+    }
+
+    fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+        match value {
+            Value::String(text) => texts.push(text),
+            Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                texts.push(name);
+                collect(value, texts);
+            }),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_policy_fits_for_the_longest_names() {
+        let longest = TenantId::parse(&"x".repeat(48)).unwrap();
+        let template = AliasTemplate::parse(&format!("alias/{}-{{tenant}}", "y".repeat(163))).unwrap();
+        for scope in [Scope::RequestAlias, Scope::ResourceAliases, Scope::ResourceTag] {
+            let tenancy = Tenancy::new(tenancy().role, template.clone()).scoped_by(scope);
+            assert!(tenancy.session_policy(&longest, "ap-southeast-2").is_ok());
+            assert!(tenancy.key_policy(&longest).is_ok() && tenancy.shared_key_policy().is_ok());
+        }
+        let too_large = Policy::new(json!([{ "Sid": "x".repeat(2_048) }])).at_most(Policy::MAX_SESSION).unwrap_err();
+        assert!(too_large.to_string().ends_with("AWS allows 2048: shorten the alias template"), "{too_large}");
     }
 
     #[test]

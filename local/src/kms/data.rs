@@ -138,7 +138,7 @@ impl Session<'_> {
             ("kms:ReEncryptFrom", &source, &source_encryption_context),
             ("kms:ReEncryptTo", &destination, &destination_encryption_context),
         ] {
-            self.authorise_with(action, target, |keys| {
+            self.authorise_or_granted(action, target, context, |keys| {
                 add_encryption_context(keys, context);
                 keys.set("kms:ReEncryptOnSameKey", &same_key);
             })?;
@@ -191,7 +191,7 @@ impl Session<'_> {
     }
 
     fn authorise_data(&self, action: &str, target: &Target, context: &EncryptionContext) -> Result<(), Refusal> {
-        self.authorise_with(action, target, |keys| add_encryption_context(keys, context))
+        self.authorise_or_granted(action, target, context, |keys| add_encryption_context(keys, context))
     }
 
     /// Decrypts, and tells the id of the material.

@@ -84,8 +84,10 @@ impl Session<'_> {
             policy: KeyPolicy::read_or_default(input.policy, self.account())?,
             tags: BTreeMap::new(),
             primary_region: input.multi_region.then(|| self.region.to_owned()),
-            materials: vec![Material::new()?],
+            materials: vec![Material::new(self.now)?],
             rotation_days: None,
+            rotation_since: None,
+            grants: BTreeMap::new(),
         };
         let metadata = self.add_key(key, input.tags, check)?;
         Ok(json!({ "KeyMetadata": metadata }))

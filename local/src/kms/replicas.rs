@@ -1,5 +1,7 @@
 //! Multi-Region keys: one id and one key material in several Regions, each with a policy, aliases and tags of its own.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,6 +58,7 @@ impl Session<'_> {
             description: input.description,
             created: self.now,
             policy: KeyPolicy::read_or_default(input.policy, &primary.account)?,
+            grants: BTreeMap::new(),
             ..primary.clone()
         };
         let policy = replica.policy.text.clone();

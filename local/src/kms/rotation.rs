@@ -1,9 +1,12 @@
 //! Rotation: more key material under the same key id.
 
+use std::time::{Duration, SystemTime};
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    clock::epoch_seconds,
     random::{self, NoRandomness},
     refusal::{Refusal, kms as code},
     state::keys::{Key, Material},
@@ -11,6 +14,7 @@ use crate::{
 
 use super::{
     input::OnlyKeyId,
+    page::Page,
     session::{Session, Target},
 };
 
@@ -19,6 +23,15 @@ use super::{
 pub(super) struct EnableKeyRotation {
     key_id: String,
     rotation_period_in_days: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListKeyRotations {
+    key_id: String,
+    include_key_material: Option<String>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 /// How often a key can be rotated on demand.
@@ -32,7 +45,7 @@ impl Session<'_> {
         if key.materials.len() > MAX_ROTATIONS {
             return Err(code::LIMIT_EXCEEDED.because(format!("a key can be rotated on demand {MAX_ROTATIONS} times")));
         }
-        let material = Material::new()?;
+        let material = Material::new(self.now)?;
         for key in self.state.keys.family_mut(&target.key.id) {
             key.materials.push(material.clone());
         }
@@ -63,15 +76,51 @@ impl Session<'_> {
         let key = self.key(&target.key)?;
         let mut status = json!({ "KeyId": key.name.id, "KeyRotationEnabled": key.rotation_days.is_some() });
         if let Some(days) = key.rotation_days {
+            let since = key.rotation_since.unwrap_or(key.created);
             status["RotationPeriodInDays"] = days.into();
+            status["NextRotationDate"] =
+                epoch_seconds(since + Duration::from_secs(u64::from(days) * 24 * 60 * 60)).into();
         }
         Ok(status)
     }
 
+    pub(super) fn list_key_rotations(&mut self, input: ListKeyRotations) -> Result<Value, Refusal> {
+        let all = match input.include_key_material.as_deref() {
+            None | Some("ROTATIONS_ONLY") => false,
+            Some("ALL_KEY_MATERIAL") => true,
+            Some(_) => {
+                return Err(code::VALIDATION.because("IncludeKeyMaterial is ALL_KEY_MATERIAL or ROTATIONS_ONLY"));
+            }
+        };
+        let target = self.resolve_key(&input.key_id)?;
+        self.authorise("kms:ListKeyRotations", &target)?;
+        let key = self.key(&target.key)?;
+        let last = key.materials.len() - 1;
+        let entries: Vec<_> = key.materials.iter().enumerate().skip(usize::from(!all)).collect();
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|(number, material)| {
+                let mut entry = json!({
+                    "KeyId": key.name.id,
+                    "KeyMaterialId": material.id,
+                    "KeyMaterialState": if number == last { "CURRENT" } else { "NON_CURRENT" },
+                });
+                if number > 0 {
+                    entry["RotationDate"] = epoch_seconds(material.since).into();
+                    entry["RotationType"] = "ON_DEMAND".into();
+                }
+                (format!("{number:08}"), entry)
+            })
+            .collect();
+        input.page.answer("Rotations", 100, 1000, entries.iter().map(|(name, entry)| (name.as_str(), entry.clone())))
+    }
+
     fn set_rotation(&mut self, target: &Target, days: Option<u32>) -> Result<(), Refusal> {
         self.rotatable(target)?;
+        let now = self.now;
         for key in self.state.keys.family_mut(&target.key.id) {
             key.rotation_days = days;
+            key.rotation_since = days.map(|_| now);
         }
         Ok(())
     }
@@ -94,7 +143,7 @@ impl Key {
 }
 
 impl Material {
-    pub(super) fn new() -> Result<Self, NoRandomness> {
-        Ok(Self { bytes: random::array()?, id: random::hex(32)? })
+    pub(super) fn new(since: SystemTime) -> Result<Self, NoRandomness> {
+        Ok(Self { bytes: random::array()?, id: random::hex(32)?, since })
     }
 }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    authorise::{Caller, Request},
+    authorise::{Caller, Denial, Request},
     policy::{Context, Policy, is_account_id},
     refusal::{Refusal, kms as code},
     state::{
@@ -141,8 +141,23 @@ impl<'a> Session<'a> {
         target: &Target,
         add: impl FnOnce(&mut Context),
     ) -> Result<(), Refusal> {
+        self.authorise_or_granted(action, target, &EncryptionContext::default(), add)
+    }
+
+    /// As [`authorise_with`](Self::authorise_with), or by a grant that holds for this encryption context.
+    pub(super) fn authorise_or_granted(
+        &self,
+        action: &str,
+        target: &Target,
+        context: &EncryptionContext,
+        add: impl FnOnce(&mut Context),
+    ) -> Result<(), Refusal> {
         let key = self.key(&target.key)?;
-        self.authorise_under(action, key, &key.policy.policy, target.alias.as_deref(), add)
+        let decision = self.decide(action, key, &key.policy.policy, target.alias.as_deref(), add);
+        match decision {
+            Err(denial) if !denial.is_explicit() && self.is_granted(action, target, context) => Ok(()),
+            decision => decision.map_err(|denial| self.refuse(denial, action, &key.arn())),
+        }
     }
 
     /// As [`authorise_with`](Self::authorise_with), under a policy that the key may not have yet.
@@ -154,6 +169,17 @@ impl<'a> Session<'a> {
         alias: Option<&str>,
         add: impl FnOnce(&mut Context),
     ) -> Result<(), Refusal> {
+        self.decide(action, key, policy, alias, add).map_err(|denial| self.refuse(denial, action, &key.arn()))
+    }
+
+    fn decide(
+        &self,
+        action: &str,
+        key: &Key,
+        policy: &Policy,
+        alias: Option<&str>,
+        add: impl FnOnce(&mut Context),
+    ) -> Result<(), Denial> {
         let mut context = self.context();
         context.set("aws:ResourceAccount", &key.account);
         context.set("kms:KeySpec", "SYMMETRIC_DEFAULT");
@@ -175,9 +201,11 @@ impl<'a> Session<'a> {
         }
         let resource = key.arn();
         let request = Request { action, resource: &resource, context: &own };
-        let decision = self.caller.may_use(request, &key.account, policy, &context);
-        decision
-            .map_err(|denial| code::ACCESS_DENIED.because(denial.message(&self.caller.principal, action, &resource)))
+        self.caller.may_use(request, &key.account, policy, &context)
+    }
+
+    fn refuse(&self, denial: Denial, action: &str, resource: &str) -> Refusal {
+        code::ACCESS_DENIED.because(denial.message(&self.caller.principal, action, resource))
     }
 
     /// Authorises an action on something that has no policy of its own, by the caller's policies alone.
@@ -190,7 +218,7 @@ impl<'a> Session<'a> {
         let mut context = self.context();
         add(&mut context);
         let decision = self.caller.may(Request { action, resource, context: &context });
-        decision.map_err(|denial| code::ACCESS_DENIED.because(denial.message(&self.caller.principal, action, resource)))
+        decision.map_err(|denial| self.refuse(denial, action, resource))
     }
 
     /// A key that can encrypt and decrypt now.

@@ -48,6 +48,10 @@ pub(crate) struct Key {
     pub(crate) materials: Vec<Material>,
     /// The period of automatic rotation in days, when it is on.
     pub(crate) rotation_days: Option<u32>,
+    /// Since when automatic rotation is on.
+    pub(crate) rotation_since: Option<SystemTime>,
+    /// In the order of their ids.
+    pub(crate) grants: BTreeMap<String, Grant>,
 }
 
 /// A key policy as it was written, which is how it is read back, and as it is understood.
@@ -63,6 +67,28 @@ pub(crate) struct Material {
     pub(crate) bytes: [u8; 32],
     /// What `KeyMaterialId` says.
     pub(crate) id: String,
+    pub(crate) since: SystemTime,
+}
+
+/// A permission that a key's administrator has given to one principal, beside all policies.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    /// The ARN of a user, a role or a session.
+    pub(crate) grantee: String,
+    pub(crate) retiring: Option<String>,
+    /// Without `kms:`.
+    pub(crate) operations: Vec<String>,
+    pub(crate) constraint: Option<Constraint>,
+    pub(crate) created: SystemTime,
+}
+
+/// The encryption context that a grant insists on.
+#[derive(Clone, Debug)]
+pub(crate) enum Constraint {
+    Subset(BTreeMap<String, String>),
+    Equals(BTreeMap<String, String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

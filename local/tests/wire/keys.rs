@@ -268,7 +268,7 @@ async fn what_the_stack_does_not_know_it_says() {
     let fixture = Fixture::start().await;
     let kms = &fixture.kms;
     let key = fixture.key("alias/a", None).await;
-    assert_eq!(refusal(kms.list_grants().key_id(&key).send().await), "UnknownOperationException");
+    assert_eq!(refusal(kms.get_public_key().key_id(&key).send().await), "UnknownOperationException");
     let other = kms.create_key().key_spec(aws_sdk_kms::types::KeySpec::Rsa2048).send().await;
     assert_eq!(refusal(other), "UnsupportedOperationException");
     assert_eq!(refusal(kms.describe_key().key_id("no-such-key").send().await), "NotFoundException");

@@ -20,8 +20,8 @@ use aws_smithy_async::rt::sleep::AsyncSleep;
 use aws_types::SdkConfig;
 
 use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
-use crate::keys::failure::{ServiceFailure, lacks_credentials};
-use crate::keys::http;
+use crate::keys::failure::{self, AwsFailure};
+use crate::keys::{KeyServiceErrorKind, http};
 use crate::tenant::TenantId;
 
 const TENANT: &str = "tenant";
@@ -46,7 +46,7 @@ pub struct DynamoDbKeyTable {
 impl DynamoDbKeyTable {
     /// The table of this name, reached as `config` says; attempts end after 5 seconds and calls after 15 unless it says otherwise.
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
-        Self::with_client(Client::new(&http::bounded(config)), table)
+        Self::with_client(Client::new(&http::quiet(config)), table)
     }
 
     /// The same with a client of your own: a plain one, not a tenant's.
@@ -151,32 +151,19 @@ impl DynamoDbKeyTable {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
+        use KeyServiceErrorKind as Said;
         use KeyTableErrorKind as Kind;
-        let kind = match (&error, error.code()) {
-            _ if lacks_credentials(&error) => Kind::Credentials,
-            (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => {
+        let kind = match (error.code(), failure::kind(&error)) {
+            (Some("ResourceNotFoundException" | "TableNotFoundException"), _) => Kind::NotFound,
+            // Limits of DynamoDB on concurrent changes of tables, and of replicas, pass.
+            (Some("ReplicatedWriteConflictException"), _) | (_, Said::Unavailable | Said::LimitExceeded) => {
                 Kind::Unavailable
             }
-            (_, Some(code)) => match code {
-                "ProvisionedThroughputExceededException"
-                | "RequestLimitExceeded"
-                | "ThrottlingException"
-                | "InternalServerError"
-                | "ServiceUnavailable"
-                | "LimitExceededException"
-                | "ReplicatedWriteConflictException" => Kind::Unavailable,
-                "ResourceNotFoundException" | "TableNotFoundException" => Kind::NotFound,
-                "AccessDeniedException" => Kind::Denied,
-                "ExpiredTokenException"
-                | "UnrecognizedClientException"
-                | "InvalidSignatureException"
-                | "MissingAuthenticationTokenException" => Kind::Credentials,
-                _ => Kind::Unexpected,
-            },
-            (SdkError::ServiceError(service), None) if service.raw().status().is_server_error() => Kind::Unavailable,
+            (_, Said::Denied) => Kind::Denied,
+            (_, Said::Credentials) => Kind::Credentials,
             _ => Kind::Unexpected,
         };
-        let failure = ServiceFailure::of(&error);
+        let failure = AwsFailure::of(&error);
         tracing::warn!(table = &*self.table, %kind, %failure, "the key table failed");
         self.error(kind).with_source(failure)
     }

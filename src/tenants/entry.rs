@@ -1,0 +1,205 @@
+//! What the registry knows of a tenant.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::date_time::{DateTime, Format};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::state::{Operation, State};
+use crate::format::KeyArn;
+use crate::tenant::{Alias, TenantId};
+
+/// One tenant in the registry. Serializes for storage and for machines; the names of its fields are part of the stored format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Where it stands.
+    pub state: State,
+    /// Whose key it uses.
+    pub tier: Tier,
+    /// The alias of its current key, for example `alias/customer-acme`.
+    pub alias: String,
+    /// Every key it ever had, oldest first; the last one is behind the alias. Empty until onboarding has finished.
+    pub generations: Vec<Generation>,
+    /// The Regions of its keys; the first has the primary.
+    pub regions: Vec<String>,
+    /// Of a shared key: the tenants with aliases on it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub members: BTreeSet<TenantId>,
+    /// An operation that has begun and not finished. The same operation, run again, finishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+    /// When KMS deletes the keys of an offboarded tenant; until then it can be cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Timestamp>,
+    /// When onboarding began.
+    pub created: Timestamp,
+    /// When this version was written.
+    pub updated: Timestamp,
+    /// The ARN of who wrote this version.
+    pub by: String,
+    /// Counts the versions, from 1.
+    pub version: u64,
+}
+
+impl Entry {
+    pub(super) fn new(tenant: &TenantId, alias: &Alias, now: Timestamp) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            state: State::Onboarding,
+            tier: Tier::Dedicated,
+            alias: alias.to_string(),
+            generations: Vec::new(),
+            regions: Vec::new(),
+            members: BTreeSet::new(),
+            pending: None,
+            deletion: None,
+            created: now,
+            updated: now,
+            by: String::new(),
+            version: 0,
+        }
+    }
+
+    /// The key behind the alias, once onboarding has finished.
+    pub fn current(&self) -> Option<&Generation> {
+        self.generations.last()
+    }
+
+    /// Whether `key` is one of the tenant's, or is about to be.
+    pub(super) fn owns(&self, key: &KeyArn) -> bool {
+        let pending = self.pending.as_ref().and_then(|pending| pending.key.as_ref());
+        self.generations.iter().map(|generation| &generation.key).chain(pending).any(|own| own.is_same_key(key))
+    }
+
+    /// The unfinished operation, if it is this one.
+    pub(super) fn pending(&self, id: &OperationId) -> Option<&Pending> {
+        self.pending.as_ref().filter(|pending| pending.id == *id)
+    }
+}
+
+/// Whose key a tenant uses.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+#[non_exhaustive]
+pub enum Tier {
+    /// Its own.
+    #[default]
+    Dedicated,
+    /// Its own, which tenants of the tier [`Tier::Shared`] use as well. This entry stands for the key; its name is no customer's.
+    Pool,
+    /// Another entry's, kept apart from the others on it by alias and encryption context.
+    Shared {
+        /// The entry whose key it is.
+        pool: TenantId,
+    },
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dedicated => f.write_str("dedicated"),
+            Self::Pool => f.write_str("pool"),
+            Self::Shared { pool } => write!(f, "shared ({pool})"),
+        }
+    }
+}
+
+/// One key of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Generation {
+    /// Counts from 1.
+    pub number: u32,
+    /// The key, in the first of the entry's Regions.
+    pub key: KeyArn,
+    /// Since when the alias points to it.
+    pub since: Timestamp,
+    /// The pool whose key it is, unless it is the tenant's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<TenantId>,
+}
+
+/// An operation that has begun. It is written before anything else happens, and removed last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Pending {
+    /// The operation.
+    pub operation: Operation,
+    /// Names this operation, also in the description of a key that it creates.
+    pub id: OperationId,
+    /// How often someone has set out to create its key.
+    pub claims: u32,
+    /// When the last of them did.
+    pub claimed: Timestamp,
+    /// Who began it.
+    pub by: String,
+    /// Where a change of keys leads.
+    #[serde(default)]
+    pub target: Tier,
+    /// The key that it creates, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyArn>,
+    /// Before a rotation on demand: the key material then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub material: Option<String>,
+}
+
+/// Names one operation: 32 random hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(pub(super) String);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A moment, to the millisecond. Written as RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// How long ago this was at `now`; nothing if it lies ahead.
+    pub fn elapsed(self, now: Self) -> Duration {
+        Duration::from_millis(u64::try_from(now.0 - self.0).unwrap_or(0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<DateTime> for Timestamp {
+    fn from(time: DateTime) -> Self {
+        Self(time.to_millis().unwrap_or(i64::MAX))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = DateTime::from_millis(self.0).fmt(Format::DateTime).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        DateTime::from_str(&text, Format::DateTime).map(Self::from).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,233 @@
+//! What can go wrong while tenants are administered, and what to do then.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+
+use super::entry::{Pending, Timestamp};
+use super::registry::RegistryError;
+use super::state::{IllegalTransition, Operation};
+use crate::format::KeyArn;
+use crate::keys::{AwsFailure, KeyServiceErrorKind as Kind, PolicyTooLarge, failure_kind};
+use crate::tenant::TenantId;
+
+/// Why an operation on a tenant's keys did not finish. What it has done so far is kept: run it again and it goes on from there.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The tenant is not in the registry.
+    #[error("tenant `{0}` is not in the registry: onboard it first")]
+    Unknown(TenantId),
+    /// The tenant's state does not allow the operation.
+    #[error(transparent)]
+    Transition(#[from] IllegalTransition),
+    /// Another operation has begun and not finished.
+    #[error(
+        "`{operation}` of tenant `{tenant}` was begun by {by} and has not finished (last seen {since}): run it again first"
+    )]
+    UnderWay {
+        /// The tenant.
+        tenant: TenantId,
+        /// The unfinished operation.
+        operation: Operation,
+        /// Who began it.
+        by: String,
+        /// When it was last seen.
+        since: Timestamp,
+    },
+    /// Others kept writing the entry.
+    #[error("others keep changing tenant `{0}`: look at it and try again")]
+    Contended(TenantId),
+    /// KMS or STS refused or failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The registry refused or failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The credentials are of another account than the role.
+    #[error(
+        "these credentials are of account {actual}, but the tenants' keys belong in account {expected}: use that account's"
+    )]
+    WrongAccount {
+        /// The role's account.
+        expected: String,
+        /// The account of the credentials.
+        actual: String,
+    },
+    /// The tenant's alias is on a key that is not the tenant's.
+    #[error("`{alias}` points to {key}, which is not the tenant's: remove or re-point the alias")]
+    AliasTaken {
+        /// The alias.
+        alias: String,
+        /// The key behind it.
+        key: KeyArn,
+    },
+    /// The tenant's session is still refused.
+    #[error("`{alias}` did not take effect within {} s: check role, trust policy and key policy, then run it again", waited.as_secs())]
+    NotEffective {
+        /// The alias.
+        alias: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// How the tenant's session was refused last.
+        #[source]
+        last: crate::keys::KeyServiceError,
+    },
+    /// The keys are deleted.
+    #[error("{0} is deleted already: what it sealed cannot be opened any more")]
+    KeyGone(KeyArn),
+    /// The waiting period is out of bounds.
+    #[error("KMS deletes a key after 7 to 30 days, not {0}")]
+    Window(u32),
+    /// The rotation period is out of bounds.
+    #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
+    Period(u32),
+    /// The entry is no shared key in service.
+    #[error("`{0}` is not an active pool: onboard it with `as_pool` first")]
+    NotAPool(TenantId),
+    /// The shared key has as many tenants as a key may have.
+    #[error("pool `{0}` is full: onboard another pool and name that one")]
+    PoolFull(TenantId),
+    /// The shared key has no replica where the tenant needs one.
+    #[error("pool `{pool}` has no key in {region}: name a pool that has")]
+    PoolRegion {
+        /// The pool.
+        pool: TenantId,
+        /// The Region.
+        region: String,
+    },
+    /// The shared key rotates for all of its members at once.
+    #[error("tenant `{tenant}` uses the key of pool `{pool}`: rotate the pool, or move the tenant to a key of its own")]
+    RotatesWithPool {
+        /// The tenant.
+        tenant: TenantId,
+        /// The pool.
+        pool: TenantId,
+    },
+    /// The shared key is in use.
+    #[error("pool `{pool}` has {members} tenants on it: move them to keys of their own first")]
+    PoolInUse {
+        /// The pool.
+        pool: TenantId,
+        /// How many tenants.
+        members: usize,
+    },
+    /// The operation is not for a shared key.
+    #[error("`{0}` is a pool: members' aliases point to its key, so it keeps that key; rotate it on demand instead")]
+    PoolKeepsKey(TenantId),
+    /// The tenant is where it shall go.
+    #[error("tenant `{0}` uses that key already")]
+    SameKey(TenantId),
+    /// A policy is longer than AWS allows.
+    #[error(transparent)]
+    Policy(#[from] PolicyTooLarge),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+}
+
+impl Error {
+    pub(super) fn under_way(tenant: &TenantId, pending: &Pending) -> Self {
+        let Pending { operation, by, claimed, .. } = pending;
+        Self::UnderWay { tenant: tenant.clone(), operation: *operation, by: by.clone(), since: *claimed }
+    }
+
+    /// Whether the same call may succeed later without anyone doing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Aws(error) => error.is_retryable(),
+            Self::Registry(error) => error.is_retryable(),
+            Self::Contended(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A call to AWS that failed for good. Says which permission it needs and what to do; the cause quotes AWS.
+#[derive(Debug, Clone)]
+pub struct AwsError {
+    action: &'static str,
+    region: Option<String>,
+    kind: Kind,
+    code: Option<String>,
+    source: Arc<AwsFailure>,
+}
+
+impl AwsError {
+    /// `action` is the permission that the call needs, for example `kms:CreateKey`.
+    pub(super) fn new<E>(action: &'static str, region: Option<&str>, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        Self {
+            action,
+            region: region.map(str::to_owned),
+            kind: failure_kind(error),
+            code: error.code().map(str::to_owned),
+            source: Arc::new(AwsFailure::of(error)),
+        }
+    }
+
+    /// An answer that lacks what it must have.
+    pub(super) fn unexpected(action: &'static str, region: &str) -> Self {
+        Self {
+            action,
+            region: Some(region.to_owned()),
+            kind: Kind::Unexpected,
+            code: None,
+            source: Arc::new(AwsFailure::malformed()),
+        }
+    }
+
+    /// The permission that the call needs, for example `kms:CreateKey`.
+    pub fn action(&self) -> &'static str {
+        self.action
+    }
+
+    /// AWS's own error code, if AWS answered.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// Whether the same call may succeed later without anyone doing anything.
+    pub fn is_retryable(&self) -> bool {
+        self.kind == Kind::Unavailable
+    }
+
+    /// Whether the caller lacks a permission.
+    pub fn is_denied(&self) -> bool {
+        self.kind == Kind::Denied
+    }
+
+    pub(super) fn is(&self, code: &str) -> bool {
+        self.code() == Some(code)
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.action)?;
+        if let Some(region) = &self.region {
+            write!(f, " in {region}")?;
+        }
+        match self.kind {
+            Kind::Unavailable => {
+                f.write_str(": AWS is throttling or cannot be reached: check the endpoint and try again")
+            }
+            Kind::Denied => write!(f, ": access denied: allow `{}` to these credentials", self.action),
+            Kind::Credentials => f.write_str(": the credentials are missing, expired or unknown: renew them"),
+            Kind::NotFound => f.write_str(": what it names does not exist in this account and Region"),
+            Kind::LimitExceeded => f.write_str(": a quota of the account is used up: have it raised"),
+            _ => f.write_str(" failed"),
+        }
+    }
+}
+
+impl StdError for AwsError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}

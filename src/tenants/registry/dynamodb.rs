@@ -1,0 +1,252 @@
+//! The registry in a DynamoDB table of the key account.
+//!
+//! | item | `tenant` (partition key) | `row` (sort key) |
+//! |---|---|---|
+//! | the current entry | tenant id | `current` |
+//! | a version of it, never changed again | tenant id | `version#` and 20 digits |
+//!
+//! The index `tenants` (`listed`, `tenant`) has the current entries alone, in the order of the tenants' ids.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    PointInTimeRecoverySpecification, Projection, ProjectionType, Put, ScalarAttributeType, TableStatus,
+    TransactWriteItem,
+};
+use aws_smithy_async::rt::sleep::AsyncSleep;
+use aws_types::SdkConfig;
+
+use super::{Page, Registry, RegistryError};
+use crate::tenant::TenantId;
+use crate::tenants::Entry;
+use crate::tenants::error::AwsError;
+
+const POLL: Duration = Duration::from_millis(500);
+const TENANT: &str = "tenant";
+const ROW: &str = "row";
+const LISTED: &str = "listed";
+const INDEX: &str = "tenants";
+const CURRENT: &str = "current";
+const VERSION: &str = "version#";
+
+/// A registry in a DynamoDB table.
+///
+/// A write is one transaction of the current entry, on condition that its version is the one before, and of a new item of the history.
+/// The list reads an index with one partition, which allows 1,000 writes a second (DynamoDB developer guide, "Partitions and data
+/// distribution"), far above what KMS allows in new keys.
+#[derive(Debug, Clone)]
+pub struct DynamoDbRegistry {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbRegistry {
+    /// The registry in the table of this name, reached with the credentials and the Region of `config`.
+    pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
+        Self { client: Client::new(config), table: table.into() }
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Creates the table, paid per request and protected from deletion, and waits until it is there. A table that exists is left as it is.
+    /// Call [`DynamoDbRegistry::enable_recovery`] afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Aws`] names the action that failed.
+    pub async fn create_table(&self) -> Result<(), RegistryError> {
+        if let Err(error) = self.request_table().await
+            && !error.is("ResourceInUseException")
+        {
+            return Err(error.into());
+        }
+        while !self.is_active().await? {
+            if let Some(sleep) = self.client.config().sleep_impl() {
+                sleep.sleep(POLL).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Switches point-in-time recovery on: the table can then be restored to any second of the last 35 days.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Aws`] names the action that failed.
+    pub async fn enable_recovery(&self) -> Result<(), RegistryError> {
+        let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
+        let recovery = recovery.map_err(|error| RegistryError::Other(Arc::new(error)))?;
+        let request = self.client.update_continuous_backups().table_name(&self.table);
+        let answer = request.point_in_time_recovery_specification(recovery).send().await;
+        answer.map(drop).map_err(|error| self.failed("dynamodb:UpdateContinuousBackups", &error))
+    }
+
+    async fn request_table(&self) -> Result<(), AwsError> {
+        let text =
+            |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+        let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(INDEX)
+            .set_key_schema(
+                [key(LISTED, KeyType::Hash), key(TENANT, KeyType::Range)].into_iter().collect::<Result<_, _>>().ok(),
+            )
+            .projection(Projection::builder().projection_type(ProjectionType::All).build())
+            .build();
+        let request = self
+            .client
+            .create_table()
+            .table_name(&self.table)
+            .set_attribute_definitions([TENANT, ROW, LISTED].map(text).into_iter().collect::<Result<_, _>>().ok())
+            .set_key_schema(
+                [key(TENANT, KeyType::Hash), key(ROW, KeyType::Range)].into_iter().collect::<Result<_, _>>().ok(),
+            )
+            .set_global_secondary_indexes(index.ok().map(|index| vec![index]))
+            .billing_mode(BillingMode::PayPerRequest)
+            .deletion_protection_enabled(true);
+        let answer = request.send().await;
+        answer.map(drop).map_err(|error| AwsError::new("dynamodb:CreateTable", None, &error))
+    }
+
+    async fn is_active(&self) -> Result<bool, RegistryError> {
+        let answer = self.client.describe_table().table_name(&self.table).send().await;
+        let answer = answer.map_err(|error| self.failed("dynamodb:DescribeTable", &error))?;
+        Ok(answer.table.and_then(|table| table.table_status) == Some(TableStatus::Active))
+    }
+
+    fn failed<E>(&self, action: &'static str, error: &SdkError<E>) -> RegistryError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        match error.code() {
+            Some("ResourceNotFoundException") => RegistryError::NoTable(self.table.clone()),
+            _ => AwsError::new(action, None, error).into(),
+        }
+    }
+
+    /// A write of `entry` as `row`.
+    fn write(
+        &self,
+        entry: &Entry,
+        row: String,
+    ) -> Result<aws_sdk_dynamodb::types::builders::PutBuilder, RegistryError> {
+        let malformed = |what: String| RegistryError::Malformed { tenant: entry.tenant.to_string(), what };
+        let item: HashMap<String, AttributeValue> =
+            serde_dynamo::to_item(entry).map_err(|error| malformed(error.to_string()))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = if row == CURRENT { put.item(LISTED, AttributeValue::S(TENANT.to_owned())) } else { put };
+        Ok(put.item(ROW, AttributeValue::S(row)))
+    }
+}
+
+#[async_trait]
+impl Registry for DynamoDbRegistry {
+    async fn get(&self, tenant: &TenantId) -> Result<Option<Entry>, RegistryError> {
+        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = request.key(TENANT, text(tenant.as_str())).key(ROW, text(CURRENT));
+        let answer = request.send().await.map_err(|error| self.failed("dynamodb:GetItem", &error))?;
+        answer.item.map(entry).transpose()
+    }
+
+    async fn put(&self, entry: &Entry) -> Result<(), RegistryError> {
+        const NAMES: [(&str, &str); 1] = [("#tenant", TENANT)];
+        let mut current = self.write(entry, CURRENT.to_owned())?;
+        current = match entry.version {
+            0 | 1 => current
+                .condition_expression("attribute_not_exists(#tenant)")
+                .expression_attribute_names(NAMES[0].0, NAMES[0].1),
+            version => current
+                .condition_expression("version = :previous")
+                .expression_attribute_values(":previous", AttributeValue::N((version - 1).to_string())),
+        };
+        let version = self
+            .write(entry, format!("{VERSION}{:020}", entry.version))?
+            .condition_expression("attribute_not_exists(#tenant)")
+            .expression_attribute_names(NAMES[0].0, NAMES[0].1);
+        let mut request = self.client.transact_write_items();
+        for put in [current, version] {
+            let put = put.build().map_err(|error| RegistryError::Other(Arc::new(error)))?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        let Err(error) = request.send().await else { return Ok(()) };
+        let cancelled = error.as_service_error().is_some_and(|error| match error {
+            aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(error) => {
+                let reasons = error.cancellation_reasons().iter().filter_map(|reason| reason.code());
+                reasons.into_iter().any(|code| code == "ConditionalCheckFailed" || code == "TransactionConflict")
+            }
+            _ => false,
+        });
+        if cancelled {
+            return Err(RegistryError::Conflict(entry.tenant.clone()));
+        }
+        Err(self.failed("dynamodb:PutItem", &error))
+    }
+
+    async fn list(&self, after: Option<&TenantId>, limit: u32) -> Result<Page, RegistryError> {
+        let start = after.map(|tenant| {
+            [(LISTED, TENANT), (TENANT, tenant.as_str()), (ROW, CURRENT)]
+                .map(|(name, value)| (name.to_owned(), text(value)))
+                .into()
+        });
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("listed = :listed")
+            .expression_attribute_values(":listed", text(TENANT))
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| self.failed("dynamodb:Query", &error))?;
+        let entries = answer.items.unwrap_or_default().into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let next = answer.last_evaluated_key.and(entries.last()).map(|entry| entry.tenant.clone());
+        Ok(Page { entries, next })
+    }
+
+    async fn history(&self, tenant: &TenantId) -> Result<Vec<Entry>, RegistryError> {
+        let mut entries = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("#tenant = :tenant AND begins_with(#row, :version)")
+                .expression_attribute_names("#tenant", TENANT)
+                .expression_attribute_names("#row", ROW)
+                .expression_attribute_values(":tenant", text(tenant.as_str()))
+                .expression_attribute_values(":version", text(VERSION))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| self.failed("dynamodb:Query", &error))?;
+            for item in answer.items.unwrap_or_default() {
+                entries.push(entry(item)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(entries);
+            }
+        }
+    }
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+fn entry(item: HashMap<String, AttributeValue>) -> Result<Entry, RegistryError> {
+    let tenant = item.get(TENANT).and_then(|tenant| tenant.as_s().ok()).cloned().unwrap_or_default();
+    serde_dynamo::from_item(item).map_err(|error| RegistryError::Malformed { tenant, what: error.to_string() })
+}

@@ -1,0 +1,13 @@
+//! Every policy that the library prints, tried from all sides, beside the commonly copied recipe.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+#[path = "policies/matrix.rs"]
+mod matrix;
+#[path = "tenants/office.rs"]
+#[allow(dead_code, reason = "shared with another test binary")]
+mod office;
+#[path = "policies/operator.rs"]
+mod operator;
+#[path = "policies/scene.rs"]
+mod scene;
