@@ -11,6 +11,9 @@ mod crypto;
 mod error;
 mod expression;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod item;
 pub mod keys;
@@ -19,11 +22,14 @@ pub mod schema;
 mod tenant;
 mod tenant_seal;
 pub mod tenants;
+#[cfg(test)]
+mod vectors;
 
 pub use context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
 pub use error::{Error, Refusal, ServiceError};
 pub use expression::ExpressionError;
+pub use format::inspect;
 pub use format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, InvalidValue, KeyArn};
 pub use item::{Item, OpenError, OpenFault, PrimaryKeyError, SealError};
 pub use schema::Record;

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::{Aes256Gcm, KeyInit, Nonce, Tag};
+use super::backend::Aes256Gcm;
 
 /// Length of a nonce in bytes (NIST SP 800-38D, the 96-bit case).
 pub(crate) const NONCE_LEN: usize = 12;
@@ -22,15 +20,12 @@ impl ItemKey {
     pub(crate) const LEN: usize = 32;
 
     pub(super) fn new(key: &[u8; Self::LEN]) -> Self {
-        Self(Aes256Gcm::new(key.into()))
+        Self(Aes256Gcm::new(key))
     }
 
     /// Encrypts what lies in `buffer` from `start` on, in place, and appends the tag.
     pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>, start: usize) {
-        let tag = self
-            .0
-            .encrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(&mut buffer[start..]))
-            .expect("an attribute is far shorter than the 64 GiB that GCM allows");
+        let tag = self.0.encrypt(nonce, aad, &mut buffer[start..]);
         buffer.extend_from_slice(&tag);
     }
 
@@ -42,9 +37,7 @@ impl ItemKey {
         buffer: &mut [u8],
         tag: &[u8; TAG_LEN],
     ) -> Result<(), NotAuthentic> {
-        self.0
-            .decrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(buffer), &Tag::from(*tag))
-            .map_err(|_| NotAuthentic)
+        self.0.decrypt(nonce, aad, buffer, tag)
     }
 }
 

@@ -2,50 +2,46 @@
 
 use std::fmt;
 
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::backend::{HkdfSha256, hmac_sha256};
 use super::{DataKey, ItemKey, NONCE_LEN, label};
 use crate::format::Identity;
 
 /// The salt of the one Extract per data key.
 const SALT: &[u8] = b"tenantseal v1";
 
-/// What HKDF-Extract makes of a data key, kept as a keyed HMAC state: everything else is expanded from it.
+/// What HKDF-Extract makes of a data key: everything else is expanded from it.
 ///
-/// The data key itself is not needed any more once this exists. The state is zeroized on drop by `sha2`.
-pub(crate) struct PseudorandomKey(Hkdf<Sha256>);
+/// The data key itself is not needed any more once this exists. The backend zeroizes what it keeps.
+pub(crate) struct PseudorandomKey(HkdfSha256);
 
 impl PseudorandomKey {
     /// `PRK = HKDF-Extract("tenantseal v1", data key)`.
     pub(crate) fn extract(data_key: &DataKey) -> Self {
         // Exposed to derive from it: the only use of a data key.
-        let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(SALT), data_key.expose());
-        prk.zeroize();
-        Self(hkdf)
+        Self(HkdfSha256::extract(SALT, data_key.expose()))
     }
 
     /// `Expand(PRK, label("key id"), 16)`: names the data key and commits to it.
     pub(crate) fn key_id(&self) -> KeyId {
         let mut id = [0; KeyId::LEN];
-        self.expand(&[label!("key id")], &mut id);
+        self.0.expand(&[label!("key id")], &mut id);
         KeyId(id)
     }
 
     /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of itself.
     pub(crate) fn check(&self, version: u8, created: u32, context: &[u8]) -> Check {
         let mut check = [0; Check::LEN];
-        self.expand(&[label!("record"), &[version], &created.to_be_bytes(), context], &mut check);
+        self.0.expand(&[label!("record"), &[version], &created.to_be_bytes(), context], &mut check);
         Check(check)
     }
 
     /// `Expand(PRK, label("item") ‖ identity, 32)`: the key of one item.
     pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
         let mut key = [0; ItemKey::LEN];
-        self.expand(&[label!("item"), identity.as_bytes()], &mut key);
+        self.0.expand(&[label!("item"), identity.as_bytes()], &mut key);
         let item_key = ItemKey::new(&key);
         key.zeroize();
         item_key
@@ -54,14 +50,8 @@ impl PseudorandomKey {
     /// `Expand(PRK, label("nonce") ‖ identity, 32)`: the key of one item's synthetic nonces.
     pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
         let mut key = Zeroizing::new([0; 32]);
-        self.expand(&[label!("nonce"), identity.as_bytes()], key.as_mut());
+        self.0.expand(&[label!("nonce"), identity.as_bytes()], key.as_mut());
         NonceKey(key)
-    }
-
-    fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
-        self.0
-            .expand_multi_info(info, output)
-            .expect("the outputs above have at most 32 of the 8,160 bytes that HKDF-SHA256 allows");
     }
 }
 
@@ -77,14 +67,9 @@ pub(crate) struct NonceKey(Zeroizing<[u8; 32]>);
 impl NonceKey {
     /// `HMAC-SHA256(nonce key, lp(token) ‖ lp(AAD) ‖ plaintext)`, the first 12 bytes.
     pub(crate) fn nonce(&self, token: &str, aad: &[u8], plaintext: &[u8]) -> [u8; NONCE_LEN] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
-        for part in [token.as_bytes(), aad] {
-            let length = u32::try_from(part.len()).expect("a token has 36 bytes, an AAD less than 64 KiB");
-            mac.update(&length.to_be_bytes());
-            mac.update(part);
-        }
-        mac.update(plaintext);
-        let mac = mac.finalize().into_bytes();
+        let length = |part: &[u8]| u32::try_from(part.len()).expect("a token has 36 bytes, an AAD less than 64 KiB");
+        let (token, lengths) = (token.as_bytes(), [length(token.as_bytes()), length(aad)].map(u32::to_be_bytes));
+        let mac = hmac_sha256(&self.0, &[&lengths[0], token, &lengths[1], aad, plaintext]);
         *mac.first_chunk().expect("SHA-256 has 32 bytes")
     }
 }

@@ -1,0 +1,72 @@
+//! What a minimal program with each library costs to build from cold.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+use crate::Outcome;
+use crate::report::Build;
+
+/// The programs in `minimal/`: the SDK alone, and one for each library.
+const PROGRAMS: [(&str, &str); 3] =
+    [("plain", "the SDK alone"), ("tenantseal", "tenantseal"), ("aws-db-esdk", "DB-ESDK")];
+
+/// Builds each program into an empty directory: the same flags, nothing fetched while the clock runs.
+pub fn measure() -> Outcome<Vec<Build>> {
+    PROGRAMS.into_iter().map(|(folder, title)| measure_one(folder, title)).collect()
+}
+
+fn measure_one(folder: &str, title: &str) -> Outcome<Build> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = here.join("minimal").join(folder).join("Cargo.toml");
+    let target = here.join("target").join("minimal").join(folder);
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(arguments).arg("--locked").arg("--manifest-path").arg(&manifest);
+        command
+    };
+    run(&mut cargo(&["fetch"]))?;
+    if target.exists() {
+        fs::remove_dir_all(&target)?;
+    }
+
+    eprintln!("building {title} from cold");
+    let (begun, cpu) = (Instant::now(), children_cpu()?);
+    run(cargo(&["build", "--release", "--quiet"]).arg("--target-dir").arg(&target))?;
+    let (wall, cpu) = (begun.elapsed(), children_cpu()? - cpu);
+    eprintln!("{:.0} s, {:.0} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
+
+    let tree = cargo(&["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]).output()?;
+    let mut crates: Vec<&str> =
+        str::from_utf8(&tree.stdout)?.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    crates.sort_unstable();
+    crates.dedup();
+    let binary_bytes = fs::metadata(target.join("release").join(format!("minimal-{folder}")))?.len();
+    fs::remove_dir_all(&target)?;
+    Ok(Build {
+        program: title.to_owned(),
+        wall_s: wall.as_secs_f64(),
+        cpu_s: cpu.as_secs_f64(),
+        // Without the program itself.
+        crates: crates.len() - 1,
+        binary_bytes,
+    })
+}
+
+fn run(command: &mut Command) -> Outcome<()> {
+    match command.status()? {
+        status if status.success() => Ok(()),
+        status => Err(format!("{command:?} ended with {status}").into()),
+    }
+}
+
+/// The CPU time of all child processes that have ended.
+fn children_cpu() -> Outcome<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let seconds = |time: TimeVal| Duration::new(time.tv_sec().unsigned_abs(), 1000 * time.tv_usec() as u32);
+    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
+}

@@ -1,0 +1,75 @@
+//! RustCrypto: pure Rust, in constant time. Every key and every state made of one is zeroized on drop.
+
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::aead::inout::InOutBuf;
+use aes_gcm::{KeyInit, Nonce, Tag};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroize;
+
+use crate::crypto::{NONCE_LEN, NotAuthentic, TAG_LEN};
+
+/// An expanded key schedule.
+pub(crate) struct Aes256Gcm(aes_gcm::Aes256Gcm);
+
+impl Aes256Gcm {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self(aes_gcm::Aes256Gcm::new(key.into()))
+    }
+
+    /// Encrypts in place.
+    pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
+        self.0
+            .encrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(buffer))
+            .expect("an attribute is far shorter than the 64 GiB that GCM allows")
+            .into()
+    }
+
+    /// Decrypts in place. On failure `buffer` holds no plaintext.
+    pub(crate) fn decrypt(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        buffer: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result<(), NotAuthentic> {
+        self.0
+            .decrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(buffer), &Tag::from(*tag))
+            .map_err(|_| NotAuthentic)
+    }
+}
+
+/// The pseudorandom key, as a keyed HMAC state.
+pub(crate) struct HkdfSha256(Hkdf<Sha256>);
+
+impl HkdfSha256 {
+    pub(crate) fn extract(salt: &[u8], key: &[u8; 32]) -> Self {
+        let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(salt), key);
+        prk.zeroize();
+        Self(hkdf)
+    }
+
+    /// Expands to at most 8,160 bytes.
+    pub(crate) fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
+        self.0.expand_multi_info(info, output).expect("all outputs of the format have at most 32 bytes");
+    }
+}
+
+/// HMAC of the concatenated parts.
+pub(crate) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_state_is_zeroized_on_drop() {
+        fn is_zeroized<T: zeroize::ZeroizeOnDrop>() {}
+        is_zeroized::<aes_gcm::Aes256Gcm>();
+        // An HMAC state, and so HKDF's, is two states of the hash and a buffer.
+        is_zeroized::<sha2::Sha256>();
+    }
+}

@@ -1,0 +1,115 @@
+//! The vectors of docs/FORMAT.md: made here with fixed keys and nonces, committed in `tests/vectors/v1`, one file per rule or defect.
+//!
+//! `tests/interop/test_vectors.py` reads the same files. `TENANTSEAL_VECTORS=overwrite cargo test --lib vectors` writes them; stored
+//! formats are only added to, so no committed vector ever changes.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{env, fs};
+
+use crate::item::{OpenError, OpenFault, PrimaryKeyError};
+use crate::{Error, FormatError, TenantSeal};
+
+mod bytes;
+mod json;
+mod opened;
+mod refused;
+mod refused_records;
+mod scene;
+
+use scene::{Expected, Vector};
+
+fn vectors() -> Vec<Vector> {
+    [opened::vectors(), refused::vectors(), refused_records::vectors()].into_iter().flatten().collect()
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/v1")
+}
+
+#[test]
+fn the_committed_vectors_are_those_that_are_made() {
+    let overwrite = env::var("TENANTSEAL_VECTORS").is_ok_and(|value| value == "overwrite");
+    let mut names = BTreeSet::new();
+    for vector in vectors() {
+        let name = format!("{}.json", vector.name);
+        let text = serde_json::to_string_pretty(&vector.to_json()).unwrap() + "\n";
+        if overwrite {
+            fs::write(folder().join(&name), &text).unwrap();
+        }
+        let committed = fs::read_to_string(folder().join(&name)).unwrap_or_default();
+        assert_eq!(committed, text, "{name} differs from what is made");
+        assert!(names.insert(name.clone()), "{name} is made twice");
+    }
+    let committed = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(committed.collect::<BTreeSet<_>>(), names, "a file that nothing makes, or the other way round");
+}
+
+#[tokio::test]
+async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
+    for Vector { name, scene, stored, expected, .. } in vectors() {
+        let config = aws_types::SdkConfig::builder().build();
+        let mut builder = TenantSeal::builder().key_service(Arc::new(scene.kms.clone())).table(scene.table_schema());
+        let (current, former) = scene.contexts.split_first().unwrap();
+        for (pair, value) in current {
+            builder = builder.context(pair, value);
+        }
+        for pairs in former {
+            builder = builder.former_context(pairs.clone());
+        }
+        let tenant = builder.build(&config).unwrap().tenant(&scene.tenant);
+        match (tenant.open(&scene.table, stored).await, expected) {
+            (Ok(opened), Expected::Opened { item, .. }) => assert_eq!(opened, item, "{name}"),
+            (Err(error), Expected::Refused { fault, attributes }) => {
+                let (attribute, named) = fault_of(&error);
+                assert_eq!(named, fault, "{name}: {error}");
+                assert!(attributes.contains(&&*attribute), "{name}: {error}");
+            }
+            (Ok(_), _) => panic!("{name} opens"),
+            (Err(error), _) => panic!("{name}: {error}"),
+        }
+    }
+}
+
+/// The attribute that an error names, and its fault by the name that the vectors have for it.
+fn fault_of(error: &Error) -> (String, &'static str) {
+    let (attribute, fault) = match error {
+        Error::Open(OpenError::Attribute { attribute, fault }) => (attribute, *fault),
+        Error::Open(OpenError::Key(PrimaryKeyError::Missing { attribute })) => {
+            return (attribute.clone(), "key missing");
+        }
+        Error::Open(OpenError::Key(PrimaryKeyError::ForeignTenant { attribute })) => {
+            return (attribute.clone(), "key of another tenant");
+        }
+        Error::Open(OpenError::Key(PrimaryKeyError::Invalid { attribute, .. })) => {
+            return (attribute.clone(), "key invalid");
+        }
+        other => panic!("{other}"),
+    };
+    let fault = match fault {
+        OpenFault::NotSealed => "not sealed",
+        OpenFault::Binary => "binary",
+        OpenFault::NoHeader => "no header",
+        OpenFault::ForeignContext => "foreign context",
+        OpenFault::OtherKek => "other KEK",
+        OpenFault::WrappedKey => "wrapped key refused",
+        OpenFault::ForgedRecord => "forged record",
+        OpenFault::NotAuthentic => "not authentic",
+        OpenFault::NoKeyTable => "no key table",
+        OpenFault::UnknownKey => "unknown key",
+        OpenFault::Format(FormatError::Truncated) => "truncated",
+        OpenFault::Format(FormatError::Trailing) => "trailing bytes",
+        OpenFault::Format(FormatError::UnknownVersion(_)) => "unknown version",
+        OpenFault::Format(FormatError::UnknownForm(_)) => "unknown form",
+        OpenFault::Format(FormatError::UnknownType(_)) => "unknown type",
+        OpenFault::Format(FormatError::Context) => "malformed context",
+        OpenFault::Format(FormatError::KeyArn) => "malformed KEK",
+        OpenFault::Format(FormatError::WrappedKey(_)) => "length of wrapped key",
+        OpenFault::Format(FormatError::NotCanonical) => "not canonical",
+        OpenFault::Format(FormatError::TooDeep) => "too deep",
+    };
+    (attribute.clone(), fault)
+}

@@ -1,0 +1,88 @@
+//! Vectors as JSON: items as DynamoDB's, binaries in Base64; keys, nonces and wrapped keys in hex.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_types::base64;
+use serde_json::{Map, Value, json};
+
+use super::scene::{Expected, Sealing, Unwrapping, Vector};
+use crate::item::Item;
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn item(item: &Item) -> Value {
+    item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>().into()
+}
+
+fn value(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::B(bytes) => json!({ "B": base64::encode(bytes) }),
+        AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
+        AttributeValue::Null(flag) => json!({ "NULL": flag }),
+        AttributeValue::M(map) => json!({ "M": item(map) }),
+        AttributeValue::L(list) => json!({ "L": list.iter().map(self::value).collect::<Vec<_>>() }),
+        AttributeValue::Ss(members) => json!({ "SS": members }),
+        AttributeValue::Ns(members) => json!({ "NS": members }),
+        AttributeValue::Bs(members) => json!({ "BS": members.iter().map(base64::encode).collect::<Vec<_>>() }),
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Vector {
+    pub(super) fn to_json(&self) -> Value {
+        let Self { name: _, rule, scene, stored, expected } = self;
+        let pairs = |pairs: &[(String, String)]| {
+            let tenant = ("tenant".to_owned(), json!(scene.tenant.as_str()));
+            let pairs = pairs.iter().map(|(name, value)| (name.clone(), json!(value)));
+            Value::from(pairs.chain([tenant]).collect::<Map<_, _>>())
+        };
+        let kms = scene.kms.0.iter().map(|Unwrapping { wrapped, context, data_key, kek }| {
+            json!({ "wrapped": hex(wrapped), "context": pairs(context), "data_key": hex(data_key), "key": kek })
+        });
+        let mut vector = json!({
+            "rule": rule,
+            "tenant": scene.tenant.as_str(),
+            "contexts": scene.contexts.iter().map(|context| pairs(context)).collect::<Vec<_>>(),
+            "schema": {
+                "table": scene.table,
+                "partition_key": scene.partition_key,
+                "template": scene.template,
+                "sort_key": scene.sort_key,
+                "encrypted": scene.encrypted,
+            },
+            "kms": kms.collect::<Vec<_>>(),
+            "stored": item(stored),
+        });
+        match expected {
+            Expected::Opened { item: opened, sealing } => {
+                vector["opened"] = item(opened);
+                if let Some(Sealing { attribute, form, nonce, token, value: given }) = sealing {
+                    vector["sealed"] = json!({ "attribute": attribute, "form": hex(&[*form]), "nonce": hex(nonce), "value": value(given) });
+                    if let Some(token) = token {
+                        vector["sealed"]["token"] = json!(token);
+                    }
+                }
+            }
+            Expected::Refused { fault, attributes } => {
+                vector["refused"] = json!({ "fault": fault, "attributes": attributes })
+            }
+        }
+        sorted(vector)
+    }
+}
+
+/// Objects in the order of their names, whatever order the JSON library keeps.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.into_iter().collect();
+            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+            fields.into_iter().map(|(name, field)| (name, sorted(field))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(elements) => elements.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}

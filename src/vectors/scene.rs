@@ -1,0 +1,183 @@
+//! What a vector takes place in: a tenant, a table and what KMS knows.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::context::{EncryptionContext, StaticPairs};
+use crate::crypto::{DataKey, PseudorandomKey, WrappedKey};
+use crate::format::{Identity, KeyArn};
+use crate::item::{Item, UnwrappedKey, identity};
+use crate::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
+use crate::schema::TableSchema;
+use crate::tenant::TenantId;
+
+pub(super) const STANDARD: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+pub(super) const MULTI_REGION: &str = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+pub(super) const CREATED: u32 = 1_700_000_000;
+pub(super) const NONCE: [u8; 12] = [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab];
+
+/// One file.
+pub(super) struct Vector {
+    pub(super) name: String,
+    /// The section of docs/FORMAT.md and the rule.
+    pub(super) rule: &'static str,
+    pub(super) scene: Scene,
+    pub(super) stored: Item,
+    pub(super) expected: Expected,
+}
+
+pub(super) enum Expected {
+    /// It opens to this item; `sealing` makes the stored bytes again.
+    Opened { item: Item, sealing: Option<Sealing> },
+    /// It does not open, and the error names one of these attributes.
+    Refused { fault: &'static str, attributes: Vec<&'static str> },
+}
+
+/// How a stored attribute was made, for those who write a writer.
+pub(super) struct Sealing {
+    pub(super) attribute: String,
+    pub(super) form: u8,
+    pub(super) nonce: [u8; 12],
+    /// From which the nonce was made (section 10).
+    pub(super) token: Option<&'static str>,
+    pub(super) value: AttributeValue,
+}
+
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) tenant: TenantId,
+    pub(super) table: String,
+    pub(super) partition_key: String,
+    pub(super) template: String,
+    pub(super) sort_key: Option<String>,
+    pub(super) encrypted: Vec<String>,
+    /// The static pairs: the current ones, then former ones.
+    pub(super) contexts: Vec<Vec<(String, String)>>,
+    pub(super) kms: Kms,
+}
+
+/// The scene of section 11.
+pub(super) fn scene() -> Scene {
+    Scene {
+        tenant: TenantId::parse("acme").unwrap(),
+        table: "crm".to_owned(),
+        partition_key: "tenant_id".to_owned(),
+        template: "{tenant}".to_owned(),
+        sort_key: Some("n".to_owned()),
+        encrypted: vec!["a".to_owned()],
+        contexts: vec![vec![]],
+        kms: Kms(vec![Unwrapping {
+            wrapped: vec![0xaa, 0xbb, 0xcc, 0xdd],
+            context: vec![],
+            data_key: (0..32).collect(),
+            kek: STANDARD.to_owned(),
+        }]),
+    }
+}
+
+impl Scene {
+    pub(super) fn with_pairs(mut self, pairs: &[(&str, &str)]) -> Self {
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.contexts = vec![pairs.clone()];
+        self.kms.0[0].context = pairs;
+        self
+    }
+
+    pub(super) fn with_kek(mut self, kek: &str) -> Self {
+        kek.clone_into(&mut self.kms.0[0].kek);
+        self
+    }
+
+    pub(super) fn encrypting(mut self, names: &[&str]) -> Self {
+        self.encrypted = names.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    pub(super) fn table_schema(&self) -> TableSchema {
+        let mut schema = TableSchema::builder(&self.table).partition_key(&self.partition_key, &self.template);
+        if let Some(sort_key) = &self.sort_key {
+            schema = schema.sort_key(sort_key);
+        }
+        self.encrypted.iter().fold(schema, |schema, name| schema.encrypt(name)).build().unwrap()
+    }
+
+    /// The key attributes of the example.
+    pub(super) fn key(&self) -> Item {
+        let partition = self.template.replace("{tenant}", self.tenant.as_str());
+        let mut key = Item::from([(self.partition_key.clone(), s(&partition))]);
+        if let Some(sort_key) = &self.sort_key {
+            key.insert(sort_key.clone(), n("150"));
+        }
+        key
+    }
+
+    pub(super) fn identity(&self, key: &Item) -> Identity {
+        identity(&self.table_schema(), &self.tenant, key).unwrap()
+    }
+
+    pub(super) fn prk(&self) -> PseudorandomKey {
+        PseudorandomKey::extract(&DataKey::take(self.kms.0[0].data_key.clone()).unwrap())
+    }
+
+    /// The data key that KMS knows at this place, as the library holds it.
+    pub(super) fn unwrapped(&self, at: usize, created: u32) -> UnwrappedKey {
+        let Unwrapping { wrapped, context, data_key, kek } = &self.kms.0[at];
+        let context = EncryptionContext::new(&self.tenant, &StaticPairs::new(context.clone()).unwrap());
+        let data_key = DataKey::take(data_key.clone()).unwrap();
+        let wrapped = WrappedKey::new(wrapped.clone()).unwrap();
+        UnwrappedKey::generated(&data_key, created, &context, KeyArn::parse(kek).unwrap(), wrapped)
+    }
+}
+
+/// What KMS unwraps.
+#[derive(Debug, Clone)]
+pub(super) struct Kms(pub(super) Vec<Unwrapping>);
+
+#[derive(Debug, Clone)]
+pub(super) struct Unwrapping {
+    pub(super) wrapped: Vec<u8>,
+    /// The static pairs; `tenant` comes from whose scene it is.
+    pub(super) context: Vec<(String, String)>,
+    pub(super) data_key: Vec<u8>,
+    pub(super) kek: String,
+}
+
+#[async_trait]
+impl KeyService for Kms {
+    async fn generate_data_key(
+        &self,
+        tenant: &TenantId,
+        _: &EncryptionContext,
+    ) -> Result<GeneratedDataKey, KeyServiceError> {
+        Err(KeyServiceError::new(tenant, "GenerateDataKey", KeyServiceErrorKind::Denied))
+    }
+
+    async fn unwrap_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        _: &KeyArn,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        let known = self.0.iter().find(|known| {
+            let pairs = StaticPairs::new(known.context.clone()).unwrap();
+            known.wrapped == wrapped.as_bytes() && EncryptionContext::new(tenant, &pairs) == *context
+        });
+        let refused = KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::InvalidCiphertext);
+        let Unwrapping { data_key, kek, .. } = known.ok_or(refused)?;
+        let data_key = DataKey::take(data_key.clone()).unwrap();
+        Ok(UnwrappedDataKey { data_key, kek: KeyArn::parse(kek).unwrap() })
+    }
+}
+
+pub(super) fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+pub(super) fn n(number: &str) -> AttributeValue {
+    AttributeValue::N(number.to_owned())
+}
+
+pub(super) fn b(bytes: impl Into<Vec<u8>>) -> AttributeValue {
+    AttributeValue::B(bytes.into().into())
+}

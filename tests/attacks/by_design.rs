@@ -1,0 +1,77 @@
+//! What is not detected, asserted so that docs/THREATS.md stays true: when one of these fails, the document must change.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::common::{Contact, World, contact, id, item, key, s};
+use crate::victim::{ENCRYPTED, attack, store};
+
+#[tokio::test]
+async fn an_earlier_value_of_the_same_attribute_of_the_same_item_opens_again() {
+    let world = World::start(&["acme"]).await;
+    let seal = world.seal();
+    let acme = seal.tenant(&id("acme"));
+    let before = store(&world, &seal, "acme", "c-1").await;
+    let mut newer = contact("acme", "c-1");
+    newer.email = "new@example.org".to_owned();
+    newer.notes = Some("new notes on c-1".to_owned());
+    acme.records::<Contact>().put(&newer).await.unwrap();
+    // A value with a record of its own, also when the item was deleted and made again.
+    for deleted in [false, true] {
+        if deleted {
+            acme.records::<Contact>().delete("c-1").await.unwrap();
+            acme.records::<Contact>().put(&newer).await.unwrap();
+        }
+        let mut rolled_back = world.stored("acme", "c-1").await;
+        rolled_back.insert("notes".to_owned(), before["notes"].clone());
+        let opened = attack(&acme, rolled_back).await.unwrap();
+        assert_eq!((&opened["notes"], &opened["email"]), (&s("notes on c-1"), &s("new@example.org")));
+    }
+    // A value without one, as long as the header is of the same data key.
+    let mut rolled_back = world.stored("acme", "c-1").await;
+    rolled_back.insert("email".to_owned(), before["email"].clone());
+    assert_eq!(attack(&acme, rolled_back).await.unwrap()["email"], s("c-1@example.org"));
+    // The whole item.
+    world.plant(before).await;
+    assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
+}
+
+#[tokio::test]
+async fn encrypted_attributes_that_are_deleted_read_as_absent() {
+    let world = World::start(&["acme"]).await;
+    let seal = world.seal();
+    let stored = store(&world, &seal, "acme", "c-1").await;
+    for gone in ENCRYPTED {
+        let (mut remaining, mut expected) = (stored.clone(), item(&contact("acme", "c-1")));
+        remaining.remove(gone);
+        expected.remove(gone);
+        assert_eq!(attack(&seal.tenant(&id("acme")), remaining).await, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn plain_attributes_can_be_changed_added_and_deleted() {
+    let world = World::start(&["acme"]).await;
+    let seal = world.seal();
+    let acme = seal.tenant(&id("acme"));
+    let stored = store(&world, &seal, "acme", "c-1").await;
+    let mut changed = stored.clone();
+    changed.insert("company".to_owned(), AttributeValue::Bool(true));
+    changed.insert("added".to_owned(), s("by someone"));
+    let opened = attack(&acme, changed).await.unwrap();
+    assert_eq!((&opened["company"], &opened["added"]), (&AttributeValue::Bool(true), &s("by someone")));
+    let mut without = stored;
+    without.remove("company");
+    assert!(!attack(&acme, without).await.unwrap().contains_key("company"));
+}
+
+#[tokio::test]
+async fn an_item_that_is_deleted_is_gone_and_one_that_is_copied_back_is_there() {
+    let world = World::start(&["acme"]).await;
+    let seal = world.seal();
+    let acme = seal.tenant(&id("acme"));
+    let stored = store(&world, &seal, "acme", "c-1").await;
+    world.plain.delete_item().table_name("crm").set_key(Some(key("acme", "c-1"))).send().await.unwrap();
+    assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), None);
+    world.plant(stored).await;
+    assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
+}

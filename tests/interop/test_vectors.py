@@ -1,0 +1,87 @@
+"""The reader against the committed vectors: it opens every one that opens, and refuses every one that does not."""
+
+import json
+import re
+import unittest
+from base64 import b64decode
+from pathlib import Path
+
+import read
+from read import Refused, Schema, Tenant
+
+VECTORS = sorted((Path(__file__).parent.parent / "vectors" / "v1").glob("*.json"))
+
+
+def value(encoded):
+    """A value of DynamoDB's JSON as boto3 has it."""
+    [(kind, inner)] = encoded.items()
+    match kind:
+        case "B":
+            inner = b64decode(inner)
+        case "BS":
+            inner = [b64decode(member) for member in inner]
+        case "L":
+            inner = [value(element) for element in inner]
+        case "M":
+            inner = item(inner)
+    return {kind: inner}
+
+
+def item(encoded):
+    return {name: value(inner) for name, inner in encoded.items()}
+
+
+def unwrapping(known):
+    def unwrap(wrapped, context):
+        for one in known:
+            if bytes.fromhex(one["wrapped"]) == wrapped and one["context"] == context:
+                return bytes.fromhex(one["data_key"]), one["key"]
+        raise Refused("KMS: InvalidCiphertextException")
+
+    return unwrap
+
+
+def open_vector(vector):
+    tenant = Tenant(vector["tenant"], vector["contexts"], unwrapping(vector["kms"]))
+    return tenant.open(Schema(**vector["schema"]), item(vector["stored"]))
+
+
+class Vectors(unittest.TestCase):
+    def test_there_are_vectors_of_both_kinds(self):
+        kinds = {path.name.split("_")[0] for path in VECTORS}
+        self.assertEqual(kinds, {"open", "refuse"})
+
+    def test_every_vector_is_opened_or_refused_as_it_says(self):
+        for path in VECTORS:
+            vector = json.loads(path.read_text())
+            with self.subTest(path.stem):
+                if "opened" in vector:
+                    self.assertEqual(open_vector(vector), item(vector["opened"]))
+                else:
+                    with self.assertRaises(Refused) as caught:
+                        open_vector(vector)
+                    self.assertIn(caught.exception.attribute, vector["refused"]["attributes"])
+
+    def test_what_was_sealed_with_a_token_has_the_nonce_of_that_token(self):
+        vector = json.loads((VECTORS[0].parent / "open_synthetic_nonce.json").read_text())
+        sealed, schema = vector["sealed"], Schema(**vector["schema"])
+        identity = schema.identity(vector["tenant"], item(vector["stored"]))
+        prk = read.extract(bytes.fromhex(vector["kms"][0]["data_key"]))
+        key = read.expand(prk, read.label("nonce") + identity, 32)
+        aad = read.label("attribute") + b"\x11\0" + read.lp(sealed["attribute"].encode())
+        plaintext = b"\x01" + sealed["value"]["S"].encode()
+        nonce = read.hmac.digest(key, read.lp(sealed["token"].encode()) + read.lp(aad) + plaintext, "sha256")[:12]
+        self.assertEqual(nonce.hex(), sealed["nonce"])
+
+    def test_the_reader_knows_no_more_than_the_page(self):
+        """Every rule that a vector names is a section of docs/FORMAT.md."""
+        page = (Path(__file__).parents[2] / "docs" / "FORMAT.md").read_text()
+        sections = set(re.findall(r"^#{2,3} ([0-9.]*[0-9])", page, re.MULTILINE))
+        for path in VECTORS:
+            rule = json.loads(path.read_text())["rule"].split(":")[0]
+            section = rule if rule in sections else rule.split(".")[0]
+            self.assertIn(section, sections, path.stem)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,245 @@
+//! What `Debug` of each public type shows. A public type that is not in one of the lists fails the test.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tenantseal::keys::{GeneratedDataKey, InMemoryKeyService, KeyService, KmsKeyService, UnwrappedDataKey};
+use tenantseal::records::{
+    Check, Condition, Delete, Get, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet, TransactWrite,
+    Update, WriteMany, attribute,
+};
+use tenantseal::{
+    DataKey, EncryptionContext, Error, KeyArn, ServiceError, StaticPairs, Tenant, TenantSeal, TenantSealBuilder,
+    WrappedKey,
+};
+use zeroize::ZeroizeOnDrop;
+
+use crate::common::{Contact, World, contact, id};
+
+/// Types that hold, or lead to, keys or plaintext of encrypted attributes. [`no_type_shows_what_it_holds`] prints each of them.
+const HOLD_SECRETS: [&str; 23] = [
+    "Check",
+    "Condition",
+    "DataKey",
+    "Delete",
+    "GeneratedDataKey",
+    "Get",
+    "GetMany",
+    "InMemoryKeyService",
+    "KmsKeyService",
+    "Put",
+    "Query",
+    "RecordStream",
+    "Records",
+    "Scan",
+    "ServiceError",
+    "Tenant",
+    "TenantSeal",
+    "TenantSealBuilder",
+    "TransactGet",
+    "TransactWrite",
+    "UnwrappedDataKey",
+    "Update",
+    "WriteMany",
+];
+
+/// Types that hold neither: names, schemas, policies, what the registry says of tenants and their KMS keys, key attributes (which are stored in the clear), and errors, whose fields are
+/// names and lengths.
+const HOLD_NONE: [&str; 77] = [
+    "Alias",
+    "AliasTemplate",
+    "Attribute",
+    "AwsError",
+    "Cancelled",
+    "ConfigError",
+    "DeletedKey",
+    "DynamoDbRegistry",
+    "EncryptionContext",
+    "Entry",
+    "Error",
+    "ExpressionError",
+    "FormatError",
+    "Generation",
+    "IllegalTransition",
+    "InMemoryRegistry",
+    "InvalidAliasTemplate",
+    "InvalidContext",
+    "InvalidKey",
+    "InvalidKeyArn",
+    "InvalidNumber",
+    "InvalidRoleArn",
+    "InvalidSchema",
+    "InvalidSetting",
+    "InvalidTenantId",
+    "InvalidTenantTemplate",
+    "InvalidValue",
+    "Key",
+    "KeyArn",
+    "KeyDetails",
+    "KeyId",
+    "KeyServiceError",
+    "KeyServiceErrorKind",
+    "KeyValue",
+    "MonthlyCost",
+    "New",
+    "NotWritten",
+    "Nothing",
+    "Offboard",
+    "Offboarded",
+    "Old",
+    "Onboard",
+    "OpenError",
+    "OpenFault",
+    "Operation",
+    "OperationId",
+    "Page",
+    "Pending",
+    "Policy",
+    "PolicyTooLarge",
+    "PrimaryKeyError",
+    "Protection",
+    "Reason",
+    "RecordField",
+    "RecordSchema",
+    "Refusal",
+    "RegistryError",
+    "Rekey",
+    "RoleArn",
+    "Rotate",
+    "Rotated",
+    "Scope",
+    "SealError",
+    "Shown",
+    "State",
+    "StaticPairs",
+    "TableSchema",
+    "TableSchemaBuilder",
+    "Tenancy",
+    "TenantId",
+    "TenantTemplate",
+    "Tenants",
+    "TenantsBuilder",
+    "Tier",
+    "Timestamp",
+    "WrappedKey",
+    "WrongLength",
+];
+
+/// The compile-time list: each type that holds secrets has a `Debug`, and the key zeroizes itself.
+const _: () = {
+    const fn prints<T: Debug>() {}
+    const fn is_zeroized<T: ZeroizeOnDrop>() {}
+    prints::<GeneratedDataKey>();
+    prints::<InMemoryKeyService>();
+    prints::<KmsKeyService>();
+    prints::<Put<'_, Contact>>();
+    prints::<Query<'_, Contact>>();
+    prints::<Check<Contact>>();
+    prints::<Condition>();
+    prints::<Delete<'_, Contact>>();
+    prints::<Get<'_, Contact>>();
+    prints::<GetMany<Contact>>();
+    prints::<RecordStream<Contact>>();
+    prints::<Scan<'_, Contact>>();
+    prints::<TransactGet<Get<'_, Contact>>>();
+    prints::<TransactWrite>();
+    prints::<Update<'_, Contact>>();
+    prints::<WriteMany<Contact>>();
+    prints::<Records<Contact>>();
+    prints::<ServiceError>();
+    prints::<Tenant>();
+    prints::<TenantSeal>();
+    prints::<TenantSealBuilder>();
+    prints::<UnwrappedDataKey>();
+    prints::<DataKey>();
+    is_zeroized::<DataKey>();
+};
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let nested = paths.map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    nested.flatten().filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+#[test]
+fn every_public_type_is_in_one_of_the_lists() {
+    let mut found = BTreeSet::new();
+    for path in rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let line = line.trim_start();
+            let Some(rest) =
+                ["pub struct ", "pub enum ", "pub union "].iter().find_map(|start| line.strip_prefix(start))
+            else {
+                continue;
+            };
+            found.insert(rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned());
+        }
+    }
+    let listed: BTreeSet<_> = HOLD_SECRETS.iter().chain(&HOLD_NONE).map(|&name| name.to_owned()).collect();
+    assert_eq!(found, listed, "a new public type belongs in one of the lists of this file");
+}
+
+/// Any form in which a derived `Debug` would print these bytes.
+fn is_shown(shown: &str, secret: &[u8]) -> bool {
+    let list = format!("{secret:?}");
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let texts = [list.trim_matches(['[', ']']).to_owned(), hex, String::from_utf8_lossy(secret).into_owned()];
+    let base64 = aws_smithy_types::base64::encode(secret);
+    texts.iter().chain([&base64]).any(|text| shown.contains(&**text))
+}
+
+#[tokio::test]
+async fn no_type_shows_what_it_holds() {
+    const KEY: [u8; 32] = *b"this-is-the-data-key-of-the-test";
+    let data_key = || DataKey::take(KEY.to_vec()).unwrap();
+    let kek = || KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1").unwrap();
+    let wrapped = WrappedKey::new(KEY.to_vec()).unwrap();
+    // The test can fail: what a derived `Debug` prints is found.
+    assert!(is_shown(&format!("{:?}", aws_sdk_kms::primitives::Blob::new(KEY)), &KEY));
+
+    let world = World::start(&["acme"]).await;
+    let seal = world.seal();
+    let acme = seal.tenant(&id("acme"));
+    let records = acme.records::<Contact>();
+    let secret = contact("acme", "c-1");
+    records.put(&secret).await.unwrap();
+    records.get("c-1").await.unwrap();
+    let taken = records.put(&secret).if_not_exists().await.unwrap_err();
+    let Error::Dynamodb(service_error) = &taken else { panic!("{taken}") };
+
+    let memory = InMemoryKeyService::new();
+    let context = EncryptionContext::new(&id("acme"), &StaticPairs::default());
+    let made = memory.generate_data_key(&id("acme"), &context).await.unwrap();
+    let mut shown = vec![
+        format!("{:?}", data_key()),
+        format!("{wrapped:?}"),
+        format!("{:?}", GeneratedDataKey { data_key: data_key(), wrapped, kek: kek() }),
+        format!("{:?}", UnwrappedDataKey { data_key: data_key(), kek: kek() }),
+        format!("{memory:?} {made:?}"),
+        format!("{:?}", TenantSeal::builder().key_service(Arc::new(memory)).record::<Contact>()),
+        format!("{seal:?} {acme:?} {records:?} {:?}", records.query()),
+        format!("{:?} {:?}", records.put(&secret), records.put_many([&secret])),
+        format!(
+            "{:?}",
+            records.update("c-1").set("email", "c-1@example.org").condition(attribute("notes").equals("notes on c-1"))
+        ),
+        format!("{:?}", records.delete("c-1").condition(attribute("email").equals("c-1@example.org"))),
+        format!("{:?}", records.check("c-1", attribute("email").equals("c-1@example.org"))),
+        format!("{:?}", attribute("email").equals("c-1@example.org").and(attribute("notes").equals("notes on c-1"))),
+        format!("{:?}", acme.transact_write().with(records.put(&secret))),
+        format!("{:?} {:?}", records.scan(), records.scan().stream()),
+        format!("{taken:?} {service_error:?}"),
+        format!("{:?}", acme.open("crm", world.stored("acme", "c-1").await).await.map(|_| ())),
+    ];
+    // Pretty-printed too: a derived `Debug` behind a hand-written one would show there.
+    shown.push(format!("{:#?}", (&seal, &acme, &records, &service_error)));
+    for shown in shown {
+        assert!(!is_shown(&shown, &KEY), "{shown}");
+        for text in ["c-1@example.org", "notes on c-1", "key-of-c-1"] {
+            assert!(!is_shown(&shown, text.as_bytes()), "{shown}");
+        }
+    }
+}

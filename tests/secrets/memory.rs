@@ -1,0 +1,156 @@
+//! Data keys leave memory when they are evicted: scanned through `/proc/<pid>/mem` of a process that used them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tenantseal::keys::{GeneratedDataKey, KeyService, KeyServiceError, UnwrappedDataKey};
+use tenantseal::{DataKey, EncryptionContext, KeyArn, TenantId, TenantSeal, WrappedKey};
+
+use crate::common::{Contact, World, contact, id, item};
+use crate::needles;
+use crate::process::{ROLE, Scanned, stop_at};
+
+/// The data key of the process that is scanned, byte by byte, so that the whole is nowhere but where it is written.
+fn data_key_byte(at: usize) -> u8 {
+    let mixed = (u64::try_from(at).unwrap() + 0x5eed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 29)).to_be_bytes()[3]
+}
+
+/// A key service that makes the key anew each time, in the place where it stays.
+#[derive(Debug)]
+struct Derived;
+
+impl Derived {
+    fn data_key() -> DataKey {
+        let Ok(key) = DataKey::try_from_fn(|bytes| {
+            bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = data_key_byte(at));
+            Ok::<_, std::convert::Infallible>(())
+        });
+        key
+    }
+
+    fn kek() -> KeyArn {
+        KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap()
+    }
+}
+
+#[async_trait]
+impl KeyService for Derived {
+    async fn generate_data_key(
+        &self,
+        _: &TenantId,
+        _: &EncryptionContext,
+    ) -> Result<GeneratedDataKey, KeyServiceError> {
+        Ok(GeneratedDataKey {
+            data_key: Self::data_key(),
+            wrapped: WrappedKey::new(vec![1]).unwrap(),
+            kek: Self::kek(),
+        })
+    }
+
+    async fn unwrap_data_key(
+        &self,
+        _: &TenantId,
+        _: &EncryptionContext,
+        _: &KeyArn,
+        _: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        Ok(UnwrappedDataKey { data_key: Self::data_key(), kek: Self::kek() })
+    }
+}
+
+/// Seals and opens some items.
+async fn work(seal: &TenantSeal) {
+    let acme = seal.tenant(&id("acme"));
+    for at in 0..20 {
+        let contact = item(&contact("acme", &format!("c-{at}")));
+        let sealed = acme.seal("crm", contact.clone()).await.unwrap();
+        assert_eq!(acme.open("crm", sealed).await.unwrap(), contact);
+    }
+}
+
+#[tokio::test]
+#[ignore = "it is the process that is scanned"]
+async fn a_process_with_a_key_service_of_its_own() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let config = aws_types::SdkConfig::builder().build();
+    let seal = TenantSeal::builder().key_service(Arc::new(Derived)).record::<Contact>().build(&config).unwrap();
+    work(&seal).await;
+    stop_at("use");
+    seal.revoke(&id("acme")).await;
+    stop_at("eviction");
+}
+
+#[test]
+fn no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction() {
+    let needles = needles::of_data_key(&std::array::from_fn(data_key_byte));
+    let mut process = Scanned::start("memory::a_process_with_a_key_service_of_its_own", vec![]);
+    process.reaches("use");
+    let in_use = process.count(&needles);
+    process.goes_on();
+    process.reaches("eviction");
+    let evicted = process.count(&needles);
+    process.goes_on();
+    for ((needle, in_use), evicted) in needles.iter().zip(&in_use).zip(&evicted) {
+        println!("{}: {in_use} in use, {evicted} after the eviction", needle.name);
+    }
+    // The scan finds what is there: the backend's own form of the key.
+    let held = if cfg!(feature = "aws-lc-rs") { "data key" } else { "HMAC state, inner" };
+    assert!(needles.iter().zip(&in_use).any(|(needle, count)| needle.name == held && *count > 0), "{in_use:?}");
+    assert_eq!(evicted, vec![0; needles.len()]);
+}
+
+#[tokio::test]
+#[ignore = "it is the process that is scanned"]
+async fn a_process_with_kms() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    let seal = TenantSeal::builder().assume_role(crate::common::ROLE).record::<Contact>().build(&config).unwrap();
+    work(&seal).await;
+    stop_at("use");
+    seal.revoke(&id("acme")).await;
+    stop_at("eviction");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_sdk_keeps_of_an_answer_of_kms_is_counted_and_nothing_of_ours_is_left() {
+    let world = World::start(&["acme"]).await;
+    let (taps, _) = world.tapped().await;
+    let mut environment = world.stack.environment(world.credentials.clone());
+    environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_KMS");
+    environment.push(("AWS_ENDPOINT_URL_KMS", taps.kms.url().to_owned()));
+    let (needles, in_use, evicted) = tokio::task::spawn_blocking(move || {
+        let mut process = Scanned::start("memory::a_process_with_kms", environment);
+        process.reaches("use");
+        let plaintext = plaintexts(&taps.kms.answered()).remove(0);
+        let data_key = aws_smithy_types::base64::decode(&plaintext).unwrap();
+        let mut needles = needles::of_data_key(&data_key.try_into().unwrap());
+        needles.push(needles::Needle { name: "data key in Base64", bytes: plaintext.into_bytes() });
+        let in_use = process.count(&needles);
+        process.goes_on();
+        process.reaches("eviction");
+        let evicted = process.count(&needles);
+        process.goes_on();
+        (needles, in_use, evicted)
+    })
+    .await
+    .unwrap();
+    for ((needle, in_use), evicted) in needles.iter().zip(&in_use).zip(&evicted) {
+        println!("{}: {in_use} in use, {evicted} after the eviction", needle.name);
+    }
+    for ((needle, _), evicted) in needles.iter().zip(&in_use).zip(&evicted) {
+        // The answer itself lay in buffers of the HTTP client and of the SDK's parser, which nobody wipes.
+        let is_beyond_reach = needle.name.starts_with("data key");
+        assert!(is_beyond_reach || *evicted == 0, "{}: {evicted}", needle.name);
+    }
+}
+
+/// What KMS answered in `Plaintext`.
+fn plaintexts(answered: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(answered).into_owned();
+    text.split("\"Plaintext\":\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
