@@ -14,7 +14,7 @@ use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::format::Identity;
 use crate::item::{Item, Nonces, OpenError, UnwrappedKey, stored_identity};
-use crate::schema::TableSchema;
+use crate::schema::{RecordPlace, TableSchema};
 use crate::tenant::TenantId;
 
 pub(super) struct BatchWrite {
@@ -59,8 +59,8 @@ impl BatchWrite {
 }
 
 impl Operation for BatchWrite {
-    fn seals(&self) -> bool {
-        self.tables.values().any(|writes| !writes.puts.is_empty())
+    fn seals(&self) -> Option<RecordPlace> {
+        self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {

@@ -22,7 +22,7 @@ use super::Binding;
 use super::interceptor::{Arrived, Pending};
 use super::opening;
 use crate::error::Error;
-use crate::item::{KeyRing, NeededRecord};
+use crate::item::{KeyRing, NeededKey};
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 
 /// Decorates the HTTP client that really sends.
@@ -87,12 +87,12 @@ impl HttpConnector for SealingConnector {
 
 impl SealingConnector {
     /// The keys of an answer, when they come before the deadline.
-    async fn opening_keys(&self, records: Vec<NeededRecord>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
-        if let Some(keys) = self.binding.keys.warm_opening_keys(&self.binding.tenant, &records) {
+    async fn opening_keys(&self, needed: Vec<NeededKey>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
+        if let Some(keys) = self.binding.keys.warm_opening_keys(&self.binding.tenant, &needed) {
             return Ok(keys);
         }
         // On the heap: every request makes the future around it, and only those with a cold key need this.
-        let keys = Box::pin(self.binding.opening_keys(records));
+        let keys = Box::pin(self.binding.opening_keys(needed));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
         Timeout::new(keys, sleep.sleep(left)).await.unwrap_or_else(|_| {

@@ -3,7 +3,7 @@
 use super::Binding;
 use super::operation::{Answer, Carrier, Operation, Returned};
 use crate::error::Error;
-use crate::item::{self, KeyRing, NeededRecord, OpenError, OpenFault, distinct_records, stored_identity};
+use crate::item::{self, KeyRing, NeededKey, OpenError, OpenFault, distinct_keys, stored_identity};
 use crate::tenant::TenantId;
 
 /// The distinct key records that the items of an answer rely on.
@@ -11,14 +11,14 @@ pub(super) fn needed_records(
     operation: &dyn Operation,
     tenant: &TenantId,
     answer: Answer,
-) -> (Answer, Result<Vec<NeededRecord>, Error>) {
+) -> (Answer, Result<Vec<NeededKey>, Error>) {
     each_returned(operation, answer, |returned| {
         let items = returned.into_iter().map(|Returned { item, table, expected, cut }| {
             expected.check(table, item, &stored_identity(table, tenant, item)?)?;
             cut.restrict(table, item);
             Ok((table, &*item))
         });
-        Ok(distinct_records(items).map_err(|error| in_index(operation.index(), error))?)
+        Ok(distinct_keys(items).map_err(|error| in_index(operation.index(), error))?)
     })
 }
 

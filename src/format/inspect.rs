@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::reader::Reader;
-use super::{FormatError, KeyArn, KeyRecord, Sealed};
+use super::{FormatError, KeyArn, KeyRecord, Sealed, StoredKey};
 use crate::crypto::{KeyId, TAG_LEN, WrappedKey};
 
 /// The attribute that holds the key record under which PutItem sealed the item.
@@ -68,6 +68,7 @@ impl StoredKeyRecord {
 pub struct SealedAttribute {
     form: u8,
     key_record: Option<StoredKeyRecord>,
+    reference: Option<KeyId>,
     value_len: usize,
     stored_len: usize,
 }
@@ -80,17 +81,26 @@ impl SealedAttribute {
     /// [`FormatError`] when they are not a sealed attribute of a known form.
     pub fn parse(stored: &[u8]) -> Result<Self, FormatError> {
         let sealed = Sealed::parse(stored)?;
-        let key_record = sealed.record.map(StoredKeyRecord::parse).transpose()?;
+        let (key_record, reference) = match sealed.key {
+            Some(StoredKey::Record(record)) => (Some(StoredKeyRecord::parse(record)?), None),
+            Some(StoredKey::Reference(key_id)) => (None, Some(key_id)),
+            None => (None, None),
+        };
         let value_len = stored.len() - sealed.start - TAG_LEN;
-        Ok(Self { form: sealed.form as u8, key_record, value_len, stored_len: stored.len() })
+        Ok(Self { form: sealed.form as u8, key_record, reference, value_len, stored_len: stored.len() })
     }
 
-    /// The form: `0x11` opens with the item's header, `0x12` carries its own key record.
+    /// The form: `0x11` opens with the item's header, `0x12` carries its own key record, `0x13` refers to one in the key table.
     pub fn form(&self) -> u8 {
         self.form
     }
 
-    /// Its own key record; none when the item's header serves.
+    /// The id of its own data key, when the record lies in the key table.
+    pub fn reference(&self) -> Option<KeyId> {
+        self.reference
+    }
+
+    /// Its own key record; none when the item's header serves, or the key table.
     pub fn key_record(&self) -> Option<&StoredKeyRecord> {
         self.key_record.as_ref()
     }
@@ -128,7 +138,7 @@ mod tests {
     use super::*;
     use crate::context::{EncryptionContext, StaticPairs};
     use crate::crypto::{DataKey, PseudorandomKey};
-    use crate::format::Form;
+    use crate::format::put_prefix;
     use crate::tenant::TenantId;
 
     fn record() -> Vec<u8> {
@@ -151,15 +161,21 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_of_either_form_tells_its_sizes() {
+    fn an_attribute_of_any_form_tells_its_sizes() {
         let record = record();
-        for (form, overhead) in [(Form::OfHeader, 29), (Form::OfItself, 31 + record.len())] {
+        let key_id = KeyId([3; KeyId::LEN]);
+        for (form, own, overhead) in [
+            (0x11, None, 29),
+            (0x12, Some(StoredKey::Record(&record[..])), 31 + record.len()),
+            (0x13, Some(StoredKey::Reference(key_id)), 45),
+        ] {
             let mut stored = Vec::new();
-            form.put_prefix(&record, &[1; 12], &mut stored);
+            put_prefix(own, &[1; 12], &mut stored);
             stored.extend_from_slice(&[2; 5 + TAG_LEN]);
             let read = SealedAttribute::parse(&stored).unwrap();
-            assert_eq!((read.form(), read.value_len(), read.overhead()), (form as u8, 5, overhead));
-            assert_eq!(read.key_record().is_some(), form == Form::OfItself);
+            assert_eq!((read.form(), read.value_len(), read.overhead()), (form, 5, overhead));
+            assert_eq!(read.key_record().is_some(), form == 0x12);
+            assert_eq!(read.reference(), (form == 0x13).then_some(key_id));
         }
     }
 

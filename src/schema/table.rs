@@ -25,6 +25,17 @@ pub struct TableSchema {
     discriminator: Option<String>,
     /// What the records of each value of the discriminator declare; with no value, those that have none.
     records: BTreeMap<Option<String>, Attributes>,
+    record_place: RecordPlace,
+}
+
+/// Where the key record lies of what is sealed for a table. Decided where the table is deployed, not by its records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RecordPlace {
+    /// In the item, which opens by itself.
+    #[default]
+    Item,
+    /// More demanding: in the key table, to which the item refers: a compact table.
+    KeyTable,
 }
 
 /// Attributes and what they are.
@@ -143,6 +154,14 @@ impl TableSchema {
         self.lookup.get(attribute)
     }
 
+    pub(crate) fn record_place(&self) -> RecordPlace {
+        self.record_place
+    }
+
+    pub(crate) fn set_record_place(&mut self, place: RecordPlace) {
+        self.record_place = place;
+    }
+
     /// Each attribute and what it is, by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, Protection)> {
         self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))
@@ -173,8 +192,17 @@ impl TableSchema {
 
     /// Adds what another record type in the same table declares.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
-        let Self { name: table, partition_key, sort_key, tenant, discriminator, records, attributes: _, lookup: _ } =
-            other;
+        let Self {
+            name: table,
+            partition_key,
+            sort_key,
+            tenant,
+            discriminator,
+            records,
+            attributes: _,
+            lookup: _,
+            record_place: _,
+        } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
             return Err(InvalidSchema::KeysDisagree { table });
         }
@@ -323,6 +351,7 @@ impl TableSchemaBuilder {
             lookup: Lookup::default(),
             discriminator,
             records,
+            record_place: RecordPlace::default(),
         };
         schema.settle()?;
         Ok(schema)
