@@ -42,7 +42,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
-use crate::item::{Item, KeyRing, NeededRecord, PrimaryKeyError, identity};
+use crate::item::{Item, KeyRing, NeededKey, PrimaryKeyError, identity};
 use crate::keys::DataKeys;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -89,7 +89,7 @@ impl Binding {
     }
 
     /// The keys that open items relying on these records.
-    pub(crate) async fn opening_keys(&self, records: Vec<NeededRecord>) -> Result<KeyRing, Error> {
+    pub(crate) async fn opening_keys(&self, records: Vec<NeededKey>) -> Result<KeyRing, Error> {
         Ok(self.keys.opening_keys(&self.tenant, records).await?)
     }
 }

@@ -1,7 +1,6 @@
 //! Sealing and opening one item: the pure heart. Takes items, keys and randomness; waits for nothing.
 //!
-//! Opening has two phases, because the keys must be fetched in between: [`distinct_records`] says which key records items rely
-//! on, and [`open`] opens each with what the edge made of them.
+//! Opening has two phases, because the keys must be fetched in between: [`distinct_keys`] says which keys items rely on, and [`open`] opens each with what the edge made of them.
 
 mod key;
 mod open;
@@ -19,8 +18,8 @@ use crate::tenant::TenantId;
 
 pub(crate) use key::{KeyRing, Serves, UnwrappedKey};
 #[cfg(test)]
-use open::needed_records;
-pub(crate) use open::{NeededRecord, distinct_records, open, stored_identity};
+use open::needed_keys;
+pub(crate) use open::{NeededKey, distinct_keys, open, stored_identity};
 pub use open::{OpenError, OpenFault};
 pub use seal::SealError;
 pub(crate) use seal::{CheckedItem, Nonces, check_name, seal_values};

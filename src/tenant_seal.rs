@@ -11,7 +11,7 @@ use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::http::http_client;
-use crate::item::{CheckedItem, Item, Nonces, distinct_records, open, stored_identity};
+use crate::item::{CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
 use crate::keys::{DataKeys, LiveHandle};
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
@@ -135,7 +135,7 @@ impl Tenant {
     pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
         let table = self.binding.table(Some(table))?;
         let item = CheckedItem::new(table, self.id(), item)?;
-        let key = self.binding.keys.sealing_key(self.id(), None).await?;
+        let key = self.binding.keys.sealing_key(self.id(), None, table.record_place()).await?;
         Ok(item.seal(table, &key, Nonces::Random(&OsRandom))?)
     }
 
@@ -159,7 +159,7 @@ impl Tenant {
         let table = self.binding.table(Some(table))?;
         let identities =
             items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
-        let records = distinct_records(items.iter().map(|item| (&**table, item)))?;
+        let records = distinct_keys(items.iter().map(|item| (&**table, item)))?;
         let keys = self.binding.opening_keys(records).await?;
         let opened = |(item, identity)| Ok(open(table, &identity, &keys, item)?);
         items.into_iter().zip(identities).map(opened).collect()

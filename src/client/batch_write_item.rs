@@ -13,7 +13,7 @@ use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::TableSchema;
+use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct BatchWrite {
     /// Without the items of its puts. Taken when it is sealed.
@@ -55,8 +55,8 @@ impl BatchWrite {
 }
 
 impl Operation for BatchWrite {
-    fn seals(&self) -> bool {
-        self.tables.values().any(|writes| !writes.puts.is_empty())
+    fn seals(&self) -> Option<RecordPlace> {
+        self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {

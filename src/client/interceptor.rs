@@ -28,6 +28,7 @@ use super::opening;
 use super::operation::{Answer, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
+use crate::schema::RecordPlace;
 
 /// What one operation still has to do: travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
@@ -101,16 +102,16 @@ impl State {
 
 impl ItemState {
     fn new(Checked { operation, sdk }: Checked, binding: &Binding) -> Self {
-        let key = match operation.token() {
-            None if operation.seals() => binding.keys.warm_sealing_key(&binding.tenant),
+        let key = match (operation.token(), operation.seals()) {
+            (None, Some(place)) => binding.keys.warm_sealing_key(&binding.tenant, place),
             _ => None,
         };
         Self { operation, sdk, key, resolved: false, deadline: None, arrived: None }
     }
 
-    /// Whether everything is there that sealing needs.
-    fn is_ready(&self) -> bool {
-        self.key.is_some() || !self.operation.seals()
+    /// Where the record lies of the key that sealing still needs.
+    fn awaited(&self) -> Option<RecordPlace> {
+        self.operation.seals().filter(|_| self.key.is_none())
     }
 }
 
@@ -227,7 +228,7 @@ impl Intercept for Seal {
         request.add_extension(pending.clone());
         let state = &mut *pending.state();
         let Some(items) = &mut state.items else { return Ok(()) };
-        if items.operation.seals() && !items.resolved {
+        if items.operation.seals().is_some() && !items.resolved {
             return Err(Error::Replaced("auth scheme resolver").into());
         }
         // What a former attempt brought.
@@ -285,13 +286,13 @@ impl ResolveAuthScheme for Seal {
                 let needed = match &mut pending.state().items {
                     Some(items) => {
                         items.resolved = true;
-                        (!items.is_ready()).then(|| items.operation.token().map(str::to_owned))
+                        items.awaited().map(|place| (place, items.operation.token().map(str::to_owned)))
                     }
                     None => None,
                 };
-                if let Some(token) = needed {
+                if let Some((place, token)) = needed {
                     let Binding { tenant, keys, .. } = &*self.binding;
-                    let key = keys.sealing_key(tenant, token.as_deref()).await.map_err(Error::from)?;
+                    let key = keys.sealing_key(tenant, token.as_deref(), place).await.map_err(Error::from)?;
                     if let Some(items) = &mut pending.state().items {
                         items.key = Some(key);
                     }
@@ -309,7 +310,7 @@ impl SerializeRequest for Pending {
         let state = &mut *self.state();
         let input = match &mut state.items {
             None => input,
-            Some(items) if items.is_ready() => items.operation.sealed(items.key.as_deref())?.unwrap_or(input),
+            Some(items) if items.awaited().is_none() => items.operation.sealed(items.key.as_deref())?.unwrap_or(input),
             // Only for what surrounds the body, which is sealed once the key has come: nothing of this may be sent.
             Some(_) => return state.serializer.serialize_input(input, config),
         };

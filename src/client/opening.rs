@@ -4,7 +4,7 @@ use super::Binding;
 use super::operation::{Answer, Carrier, Expected, Operation, Returned};
 use crate::error::Error;
 use crate::format::Identity;
-use crate::item::{self, KeyRing, NeededRecord, OpenError, OpenFault, distinct_records, stored_identity};
+use crate::item::{self, KeyRing, NeededKey, OpenError, OpenFault, distinct_keys, stored_identity};
 use crate::tenant::TenantId;
 
 /// The distinct key records that the items of an answer rely on.
@@ -12,7 +12,7 @@ pub(super) fn needed_records(
     operation: &dyn Operation,
     tenant: &TenantId,
     answer: Answer,
-) -> (Answer, Result<Vec<NeededRecord>, Error>) {
+) -> (Answer, Result<Vec<NeededKey>, Error>) {
     each_returned(operation, answer, |returned| {
         let mut items = Vec::with_capacity(returned.len());
         for Returned { item, table, expected, cut } in returned {
@@ -20,7 +20,7 @@ pub(super) fn needed_records(
             cut.restrict(table, item);
             items.push((table, &*item));
         }
-        Ok(distinct_records(items.into_iter()).map_err(|error| in_index(operation.index(), error))?)
+        Ok(distinct_keys(items.into_iter()).map_err(|error| in_index(operation.index(), error))?)
     })
 }
 

@@ -9,16 +9,16 @@ use crate::error::Error;
 use crate::expression::{Path, Selection, prune};
 use crate::format::{HEADER, Identity};
 use crate::item::{Item, OpenError, UnwrappedKey};
-use crate::schema::{Protection, TableSchema};
+use crate::schema::{Protection, RecordPlace, TableSchema};
 
 /// What comes back from DynamoDB: typed, but behind the SDK's erasure.
 pub(super) type Answer = Result<Output, OrchestratorError<OperationError>>;
 
 /// One checked operation that touches items, on its way out and back. Waits for nothing.
 pub(super) trait Operation: Send + Sync {
-    /// Whether the request needs a data key.
-    fn seals(&self) -> bool {
-        false
+    /// Where the record must lie of the data key that the request needs; none when it needs no key.
+    fn seals(&self) -> Option<RecordPlace> {
+        None
     }
 
     /// The caller's own idempotency token, to which the data key is pinned so that a repeated request repeats its bytes.

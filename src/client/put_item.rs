@@ -10,6 +10,7 @@ use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
+use crate::schema::RecordPlace;
 
 pub(super) struct Put {
     /// Without its item. Taken when it is sealed.
@@ -34,8 +35,8 @@ impl Put {
 }
 
 impl Operation for Put {
-    fn seals(&self) -> bool {
-        true
+    fn seals(&self) -> Option<RecordPlace> {
+        Some(self.put.target.table.record_place())
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {

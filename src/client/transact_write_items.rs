@@ -13,6 +13,7 @@ use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
+use crate::schema::RecordPlace;
 
 pub(super) struct TransactWrite {
     /// Without the items of its puts. Taken when it is sealed.
@@ -92,12 +93,13 @@ impl Action {
 }
 
 impl Operation for TransactWrite {
-    fn seals(&self) -> bool {
-        self.actions.iter().any(|action| match action {
-            Action::Put(_) => true,
+    fn seals(&self) -> Option<RecordPlace> {
+        let places = self.actions.iter().filter_map(|action| match action {
+            Action::Put(put) => Some(put.target.table.record_place()),
             Action::Update(update) => update.seals(),
-            Action::Other(_) => false,
-        })
+            Action::Other(_) => None,
+        });
+        places.max()
     }
 
     fn token(&self) -> Option<&str> {
@@ -114,7 +116,7 @@ impl Operation for TransactWrite {
         for (item, action) in input.transact_items.iter_mut().flatten().zip(&mut self.actions) {
             match (action, &mut item.put, &mut item.update) {
                 (Action::Put(checked), Some(put), _) => put.item = checked.seal(required(key)?, nonces)?,
-                (Action::Update(action), _, Some(update)) if action.seals() => {
+                (Action::Update(action), _, Some(update)) if action.seals().is_some() => {
                     let Update { update_expression, expression_attribute_values, .. } = update;
                     let mut expression = None;
                     action.seal(required(key)?, nonces, &mut expression, expression_attribute_values)?;

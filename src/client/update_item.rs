@@ -13,6 +13,7 @@ use super::operation::{Carrier, Cut, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
+use crate::schema::RecordPlace;
 
 pub(super) struct UpdateItem {
     /// Taken when it is sealed.
@@ -48,13 +49,13 @@ impl UpdateItem {
 }
 
 impl Operation for UpdateItem {
-    fn seals(&self) -> bool {
+    fn seals(&self) -> Option<RecordPlace> {
         self.update.seals()
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let mut input = self.input.take().ok_or(Refusal::Missing("Key"))?;
-        if self.update.seals() {
+        if self.update.seals().is_some() {
             let UpdateItemInput { update_expression, expression_attribute_values, .. } = &mut input;
             self.update.seal(
                 required(key)?,

@@ -22,6 +22,17 @@ pub struct TableSchema {
     discriminator: Option<String>,
     /// What the records of each value of the discriminator declare; with no value, those that have none.
     records: BTreeMap<Option<String>, Attributes>,
+    record_place: RecordPlace,
+}
+
+/// Where the key record lies of what is sealed for a table. Decided where the table is deployed, not by its records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RecordPlace {
+    /// In the item, which opens by itself.
+    #[default]
+    Item,
+    /// More demanding: in the key table, to which the item refers: a compact table.
+    KeyTable,
 }
 
 /// Attributes and what they are.
@@ -117,6 +128,14 @@ impl TableSchema {
         self.attributes.get(attribute).copied()
     }
 
+    pub(crate) fn record_place(&self) -> RecordPlace {
+        self.record_place
+    }
+
+    pub(crate) fn set_record_place(&mut self, place: RecordPlace) {
+        self.record_place = place;
+    }
+
     /// Each attribute and what it is, by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, Protection)> {
         self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))
@@ -147,7 +166,16 @@ impl TableSchema {
 
     /// Adds what another record type in the same table declares.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
-        let Self { name: table, partition_key, sort_key, tenant, discriminator, records, attributes: _ } = other;
+        let Self {
+            name: table,
+            partition_key,
+            sort_key,
+            tenant,
+            discriminator,
+            records,
+            attributes: _,
+            record_place: _,
+        } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
             return Err(InvalidSchema::KeysDisagree { table });
         }
@@ -289,6 +317,7 @@ impl TableSchemaBuilder {
             attributes: Attributes::new(),
             discriminator,
             records,
+            record_place: RecordPlace::default(),
         };
         schema.attributes = schema.merged()?;
         Ok(schema)

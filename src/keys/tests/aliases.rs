@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::scene::{MINUTE, Scene, id, kek, kind, record};
 use crate::format::KeyRecord;
-use crate::item::{NeededRecord, OpenError, OpenFault};
+use crate::item::{NeededKey, OpenError, OpenFault};
 use crate::keys::{KeyServiceErrorKind as Kind, OpeningKeyError};
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn a_key_disabled_under_a_former_alias_takes_its_own_items_and_not_the_ten
     let new = scene.seal("acme").await.unwrap();
     scene.script(|kms| kms.own_aliases = [1].into());
     assert_eq!(kind(&scene.open("acme", &old).await.unwrap_err()), Kind::MissingAlias);
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_some());
+    assert!(scene.warm("acme").is_some());
     scene.open("acme", &record(&new)).await.unwrap();
 }
 
@@ -105,7 +105,7 @@ async fn hostile_records_neither_evict_nor_open_the_circuit_and_are_bounded() {
             Err(_) => {}
             Ok(()) => panic!("a forged record opened"),
         }
-        assert!(scene.keys.warm_sealing_key(&id("acme")).is_some());
+        assert!(scene.warm("acme").is_some());
     }
     assert!(refused >= 890, "{refused}");
     let (_, asked, former) = scene.counts();
@@ -131,9 +131,8 @@ async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
             scene.script(|kms| kms.refuses = Some((other.record().wrapped.clone(), refused)));
             let error = scene.open("acme", &record(&other)).await.unwrap_err();
             assert!(!matches!(&error, OpeningKeyError::Key(error) if error.is_revoked()), "{refused}: {error}");
-            let needed = NeededRecord { attribute: "email".to_owned(), record: own };
-            let (sealing, opening) =
-                (scene.keys.warm_sealing_key(&id("acme")), scene.keys.warm_opening_keys(&id("acme"), &[needed]));
+            let needed = NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(own) };
+            let (sealing, opening) = (scene.warm("acme"), scene.keys.warm_opening_keys(&id("acme"), &[needed]));
             assert!(if reads_only { opening.is_some() } else { sealing.is_some() }, "{refused}: evicted");
         }
     }
