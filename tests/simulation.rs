@@ -20,7 +20,7 @@ const ROTATION: Duration = Duration::from_secs(4 * 3_600);
 const REVALIDATION: Duration = Duration::from_secs(15 * 60);
 
 fn load(seed: u64) -> Load {
-    Load { tenants: 200, processes: 8, length: 12 * HOUR, visits: 800, seed }
+    Load { tenants: 100, processes: 6, length: 12 * HOUR, visits: 200, seed }
 }
 
 fn settings(key_table: bool) -> Settings {
@@ -47,7 +47,7 @@ async fn with_a_key_table_the_whole_fleet_makes_one_data_key_per_tenant_and_peri
     assert!(ahead < shared.written_periods / 10, "{} of {}", shared.counts.generate, shared.written_periods);
     assert_eq!(shared.counts.table_writes, 2 * shared.counts.generate, "a record and a pointer");
     assert!(shared.counts.table_reads >= shared.counts.generate);
-    assert!(alone.counts.generate > 2 * shared.counts.generate, "each of 8 processes makes its own");
+    assert!(alone.counts.generate > 2 * shared.counts.generate, "each of 6 processes makes its own");
     assert_eq!((alone.counts.table_reads, alone.counts.table_writes), (0, 0));
     assert!(kms(&shared) < kms(&alone));
 }

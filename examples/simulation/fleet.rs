@@ -46,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) opened: u64,
     /// Requests that waited for KMS, STS or the key table.
     pub(crate) waited: u64,
+    /// Tenants that had a request at all.
+    pub(crate) active: u64,
     /// How many pairs of a tenant and a day (or whatever the rotation period is) have a write.
     pub(crate) written_periods: u64,
     /// By how much the resident memory grew at most, without the stored items; for the whole fleet, in bytes.
@@ -89,6 +91,7 @@ pub(crate) async fn run(load: &Load, requests: &[Request], settings: &Settings) 
         sealed: 0,
         opened: 0,
         waited: 0,
+        active: 0,
         written_periods: 0,
         memory: None,
     };
@@ -121,6 +124,7 @@ pub(crate) async fn run(load: &Load, requests: &[Request], settings: &Settings) 
     }
     tokio::time::sleep_until(begun + load.length).await;
     outcome.written_periods = periods.len() as u64;
+    outcome.active = table.iter().filter(|items| !items.is_empty()).count() as u64;
     outcome.memory = measured.most;
     outcome.counts = aws.counts();
     Ok(outcome)

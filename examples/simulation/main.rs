@@ -9,7 +9,7 @@ mod memory;
 mod report;
 mod traffic;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use fleet::{Error, Settings, run};
@@ -18,7 +18,7 @@ use traffic::Load;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const LOAD: Load = Load { tenants: 10_000, processes: 50, length: DAY.saturating_mul(7), visits: 100_000, seed: 1 };
+const LOAD: Load = Load { tenants: 10_000, processes: 50, length: DAY.saturating_mul(7), visits: 30_000, seed: 1 };
 
 /// What is simulated: what it is called in the table, and how it differs from the defaults.
 fn scenarios() -> Vec<(&'static str, Settings)> {
@@ -52,10 +52,11 @@ fn main() -> Result<(), Error> {
 /// Each scenario in a process of its own, so that its memory is its own.
 fn all() -> Result<Report, Error> {
     let program = std::env::current_exe()?;
+    let start = |(name, _)| Ok((name, Command::new(&program).args(["--only", name]).stdout(Stdio::piped()).spawn()?));
+    let running = scenarios().into_iter().map(start).collect::<Result<Vec<_>, Error>>()?;
     let mut rows = Vec::new();
-    for (name, _) in scenarios() {
-        eprintln!("{name} …");
-        let output = Command::new(&program).args(["--only", name]).stderr(std::process::Stdio::inherit()).output()?;
+    for (name, child) in running {
+        let output = child.wait_with_output()?;
         if !output.status.success() {
             return Err(format!("{name}: {}", output.status).into());
         }

@@ -26,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) requests: u64,
     pub(crate) sealed: u64,
     pub(crate) opened: u64,
+    /// Tenants that had a request at all.
+    pub(crate) active: u64,
     pub(crate) seed: u64,
     pub(crate) dollars_a_month_for_keys: f64,
     pub(crate) rows: Vec<Row>,
@@ -38,6 +40,7 @@ pub(crate) struct Row {
     pub(crate) requests: u64,
     pub(crate) sealed: u64,
     pub(crate) opened: u64,
+    pub(crate) active: u64,
     pub(crate) generate: u64,
     pub(crate) decrypt: u64,
     pub(crate) assume_role: u64,
@@ -57,7 +60,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn new(name: &str, load: &Load, outcome: &Outcome) -> Self {
-        let Outcome { counts, requests, sealed, opened, waited, written_periods: _, memory } = outcome;
+        let Outcome { counts, requests, sealed, opened, waited, active, written_periods: _, memory } = outcome;
         let Counts { generate, decrypt, assume_role, table_reads, table_writes, hourly } = counts.clone();
         let calls = (generate + decrypt) as f64;
         let table = (table_reads as f64 * READS_MILLION + table_writes as f64 * WRITES_MILLION) / 1e6;
@@ -66,6 +69,7 @@ impl Row {
             requests: *requests,
             sealed: *sealed,
             opened: *opened,
+            active: *active,
             generate,
             decrypt,
             assume_role,
@@ -88,14 +92,11 @@ impl Row {
             sealed: row.sealed,
             opened: row.opened,
             waited: row.requests,
+            active: row.active,
             written_periods: 0,
             memory: None,
         };
         Self { served_at_once: None, ..Self::new("no cache (computed)", load, &outcome) }
-    }
-
-    fn calls(&self) -> u64 {
-        self.generate + self.decrypt
     }
 
     fn cells(&self) -> [String; 9] {
@@ -130,8 +131,10 @@ const HEADS: [&str; 9] = [
 impl Report {
     pub(crate) fn new(load: &Load, rows: Vec<Row>) -> Self {
         let uncached = rows.first().map(|row| Row::uncached(load, row));
-        let (requests, sealed, opened) = rows.first().map_or((0, 0, 0), |row| (row.requests, row.sealed, row.opened));
+        let (requests, sealed, opened, active) =
+            rows.first().map_or((0, 0, 0, 0), |row| (row.requests, row.sealed, row.opened, row.active));
         Self {
+            active,
             tenants: load.tenants,
             processes: load.processes,
             requests,
@@ -166,6 +169,7 @@ impl Report {
             .replace("{requests}", &thousands(self.requests))
             .replace("{sealed}", &thousands(self.sealed))
             .replace("{opened}", &thousands(self.opened))
+            .replace("{active}", &thousands(self.active))
             .replace("{seed}", &self.seed.to_string())
             .replace("{keys}", &format!("${}", thousands(self.tenants.into())))
             .replace("{table_bill}", &table_bill.unwrap_or_default())

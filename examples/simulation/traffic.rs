@@ -11,15 +11,15 @@ pub(crate) struct Load {
     pub(crate) tenants: u32,
     pub(crate) processes: u32,
     pub(crate) length: Duration,
-    /// Visits of users; their requests follow one another by about half a minute.
+    /// Visits of users; each is a number of requests.
     pub(crate) visits: u32,
     pub(crate) seed: u64,
 }
 
 /// How many requests a visit has, on average.
-pub(crate) const REQUESTS_A_VISIT: f64 = 10.0;
+pub(crate) const REQUESTS_A_VISIT: f64 = 20.0;
 /// How long after one request of a visit the next comes, on average.
-pub(crate) const BETWEEN_REQUESTS: Duration = Duration::from_secs(30);
+pub(crate) const BETWEEN_REQUESTS: Duration = Duration::from_secs(15);
 /// One request in so many writes.
 pub(crate) const REQUESTS_A_WRITE: u32 = 5;
 /// How many items a read opens, if there are so many.
