@@ -38,7 +38,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::{SharedHttpClient, SharedInterceptor};
 
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
@@ -54,10 +54,11 @@ pub(crate) fn sealing(
     binding: &Arc<Binding>,
 ) -> aws_sdk_dynamodb::Client {
     let seal = interceptor::Seal::new(binding);
-    let config = config
-        .interceptor(seal.clone())
-        .auth_scheme_resolver(seal)
+    let mut config = config
+        .auth_scheme_resolver(seal.clone())
         .http_client(connector::SealingHttpClient::new(http, Arc::clone(binding)));
+    // Nothing can disable it, so the SDK need not look before each hook whether something has.
+    config.push_interceptor(SharedInterceptor::permanent(seal));
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 

@@ -4,6 +4,7 @@ mod ciphertext;
 mod context;
 mod fault;
 mod identity;
+pub mod inspect;
 mod kek;
 mod number;
 mod reader;

@@ -159,7 +159,7 @@ impl Tenant {
         let table = self.binding.table(Some(table))?;
         let identities =
             items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
-        let records = distinct_keys(items.iter().map(|item| (&**table, item)))?;
+        let records = distinct_keys(items.iter().map(|item| Ok((&**table, item))))?;
         let keys = self.binding.opening_keys(records).await?;
         let opened = |(item, identity)| Ok(open(table, &identity, &keys, item)?);
         items.into_iter().zip(identities).map(opened).collect()

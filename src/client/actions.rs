@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Binding;
 use super::expressions::{Expressions, Names, Values};
-use super::operation::{Cut, Expected, Returned};
+use super::operation::{Cut, Expected, Returned, taken};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
@@ -53,7 +53,7 @@ impl ItemPut {
 
     /// The sealed item.
     pub(super) fn seal(&mut self, key: &UnwrappedKey, nonces: Nonces<'_>) -> Result<Item, Error> {
-        let item = self.item.take().ok_or(Refusal::Missing("Item"))?;
+        let item = taken(&mut self.item)?;
         Ok(item.seal(&self.target.table, key, nonces)?)
     }
 }

@@ -1,6 +1,5 @@
 //! The HTTP client's decorator: awaits the data keys of an answer before the SDK goes on with it.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -92,10 +91,11 @@ impl SealingConnector {
         if let Some(keys) = self.binding.keys.warm_opening_keys(&self.binding.tenant, &needed) {
             return Ok(keys);
         }
-        let keys = self.binding.opening_keys(needed);
+        // On the heap: every request makes the future around it, and only those with a cold key need this.
+        let keys = Box::pin(self.binding.opening_keys(needed));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
-        Timeout::new(pin!(keys), sleep.sleep(left)).await.unwrap_or_else(|_| {
+        Timeout::new(keys, sleep.sleep(left)).await.unwrap_or_else(|_| {
             let tenant = &self.binding.tenant;
             Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unavailable).into())
         })

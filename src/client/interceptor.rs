@@ -87,7 +87,7 @@ impl State {
     pub(super) fn allows(&self, request: &HttpRequest) -> bool {
         self.sent.as_ref().is_some_and(|sent| {
             let body = request.body().bytes();
-            body.is_some() && body == sent.body.bytes() && sent.target == target(request)
+            body.is_some() && body == sent.body.bytes() && sent.target.as_deref() == target(request)
         })
     }
 
@@ -95,7 +95,7 @@ impl State {
     fn send(&mut self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
         let request = self.serializer.serialize_input(input, config)?;
         let body = request.body().try_clone().ok_or("the SDK serializes DynamoDB's requests in memory")?;
-        self.sent = Some(Sent { target: target(&request), body });
+        self.sent = Some(Sent { target: target(&request).map(str::to_owned), body });
         Ok(request)
     }
 }
@@ -115,8 +115,8 @@ impl ItemState {
     }
 }
 
-fn target(request: &HttpRequest) -> Option<String> {
-    request.headers().get("x-amz-target").map(str::to_owned)
+fn target(request: &HttpRequest) -> Option<&str> {
+    request.headers().get("x-amz-target")
 }
 
 impl Storable for Pending {
@@ -267,7 +267,7 @@ impl Intercept for Seal {
         if let Some(error) = explained {
             return Err(error.into());
         }
-        let (opened, result) = opening::open(&*items.operation, &self.binding, &arrived.keys?, taken);
+        let (opened, result) = opening::open(&mut *items.operation, &self.binding, &arrived.keys?, taken);
         result?;
         *answer = opened;
         Ok(())
@@ -281,22 +281,21 @@ impl ResolveAuthScheme for Seal {
         config: &'a ConfigBag,
         components: &'a RuntimeComponents,
     ) -> AuthSchemeOptionsFuture<'a> {
+        let waiting = config.load::<Pending>().and_then(|pending| {
+            let mut state = pending.state();
+            let items = state.items.as_mut()?;
+            items.resolved = true;
+            items.awaited().map(|place| (pending, place, items.operation.token().map(str::to_owned)))
+        });
+        // A future that may have to ask for keys is large: it is made only when it does.
+        let Some((pending, place, token)) = waiting else {
+            return self.auth.resolve_auth_scheme(params, config, components);
+        };
         AuthSchemeOptionsFuture::new(async move {
-            if let Some(pending) = config.load::<Pending>() {
-                let needed = match &mut pending.state().items {
-                    Some(items) => {
-                        items.resolved = true;
-                        items.awaited().map(|place| (place, items.operation.token().map(str::to_owned)))
-                    }
-                    None => None,
-                };
-                if let Some((place, token)) = needed {
-                    let Binding { tenant, keys, .. } = &*self.binding;
-                    let key = keys.sealing_key(tenant, token.as_deref(), place).await.map_err(Error::from)?;
-                    if let Some(items) = &mut pending.state().items {
-                        items.key = Some(key);
-                    }
-                }
+            let Binding { tenant, keys, .. } = &*self.binding;
+            let key = Box::pin(keys.sealing_key(tenant, token.as_deref(), place)).await.map_err(Error::from)?;
+            if let Some(items) = &mut pending.state().items {
+                items.key = Some(key);
             }
             self.auth.resolve_auth_scheme(params, config, components).await
         })

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::ItemRead;
-use super::operation::{Carrier, Operation, Returned};
+use super::operation::{Carrier, Operation, Returned, taken};
 use crate::error::{Error, Refusal};
 use crate::item::{OpenError, UnwrappedKey};
 
@@ -39,7 +39,7 @@ impl TransactGet {
 
 impl Operation for TransactGet {
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let input = self.rewritten.take().ok_or(Refusal::Missing("TransactItems"))?;
+        let input = taken(&mut self.rewritten)?;
         Ok(Some(Input::erase(input)))
     }
 

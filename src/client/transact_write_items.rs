@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::{Conditional, ItemPut, ItemUpdate, Target};
-use super::operation::{Carrier, Operation, Returned, required};
+use super::operation::{Carrier, Operation, Returned, required, taken};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
@@ -111,7 +111,7 @@ impl Operation for TransactWrite {
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = self.input.take().ok_or(Refusal::Missing("TransactItems"))?;
+        let mut input = taken(&mut self.input)?;
         let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
         for (item, action) in input.transact_items.iter_mut().flatten().zip(&mut self.actions) {
             match (action, &mut item.put, &mut item.update) {

@@ -126,12 +126,13 @@ pub(crate) struct NeededKey {
     pub(crate) stored: OwnedStoredKey,
 }
 
-/// The distinct keys that these items rely on, each item given with its table.
+/// The distinct keys that these items rely on, each item given with its table, or with what forbids to look at it.
 pub(crate) fn distinct_keys<'i>(
-    items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
+    items: impl Iterator<Item = Result<(&'i TableSchema, &'i Item), OpenError>>,
 ) -> Result<Vec<NeededKey>, OpenError> {
     let mut needed: Vec<(StoredKey<&[u8]>, &str)> = Vec::new();
-    for (schema, item) in items {
+    for item in items {
+        let (schema, item) = item?;
         needed_keys(schema, item, |attribute, key| {
             // Most items of an answer rely on the same key.
             if needed.last().is_none_or(|(latest, _)| *latest != key) {
@@ -209,7 +210,8 @@ pub(crate) fn open(
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
     let variant = Variant::of_item(schema, &item);
-    let mut opener = Opener { identity, header, keys, item_keys: Vec::with_capacity(1), aad: Vec::with_capacity(64) };
+    let (item_keys, aad) = (Vec::with_capacity(1), Vec::with_capacity(64));
+    let mut opener = Opener { identity, header, header_key: None, keys, item_keys, aad };
     for (name, value) in &mut item {
         if is_sealed(&variant, name, value)? {
             let stored = std::mem::replace(value, AttributeValue::Null(true));
@@ -223,6 +225,8 @@ pub(crate) fn open(
 struct Opener<'a> {
     identity: &'a Identity,
     header: Option<&'a [u8]>,
+    /// Where in `item_keys` the header's is, once it was needed.
+    header_key: Option<usize>,
     keys: &'a KeyRing,
     /// The item's key under each data key: usually one, a few after updates.
     item_keys: Vec<(&'a UnwrappedKey, ItemKey)>,
@@ -236,25 +240,28 @@ impl<'a> Opener<'a> {
         let AttributeValue::B(stored) = stored else { return Err(OpenFault::NotSealed) };
         let mut stored = stored.into_inner();
         let Sealed { form, key, nonce, start, tag } = Sealed::parse(&stored)?;
-        let named = match key {
-            Some(own) => own,
-            None => StoredKey::of_header(self.header.ok_or(OpenFault::NoHeader)?)?,
+        let at = match (key, self.header_key) {
+            (Some(own), _) => self.item_key(own)?,
+            (None, Some(at)) => at,
+            (None, None) => {
+                let at = self.item_key(StoredKey::of_header(self.header.ok_or(OpenFault::NoHeader)?)?)?;
+                *self.header_key.insert(at)
+            }
         };
-        let key = self.keys.get(named).ok_or(OpenFault::ForgedRecord)?;
         attribute_aad(form, name, &mut self.aad);
         stored.truncate(stored.len() - TAG_LEN);
-        let at = self.item_key(key);
         let Self { item_keys, aad, .. } = self;
         item_keys[at].1.decrypt(&nonce, aad, &mut stored[start..], &tag).map_err(|_| OpenFault::NotAuthentic)?;
         Ok(decode_value(stored, start)?)
     }
 
-    /// Where in `item_keys` the item's key under `key` is.
-    fn item_key(&mut self, key: &'a UnwrappedKey) -> usize {
+    /// Where in `item_keys` the item's key under the data key that is `named` is.
+    fn item_key(&mut self, named: StoredKey<&[u8]>) -> Result<usize, OpenFault> {
+        let key = self.keys.get(named).ok_or(OpenFault::ForgedRecord)?;
         let made = self.item_keys.iter().position(|(made, _)| std::ptr::eq(*made, key));
-        made.unwrap_or_else(|| {
+        Ok(made.unwrap_or_else(|| {
             self.item_keys.push((key, key.item_key(self.identity)));
             self.item_keys.len() - 1
-        })
+        }))
     }
 }

@@ -344,7 +344,7 @@ class Sealed:
             raise Refused("does not decrypt") from None
 
 
-# ---- 12. Key table ----
+# ---- 13. Key table ----
 
 PERIOD = re.compile(r"(0|[1-9][0-9]*)\+([1-9][0-9]*)")
 

@@ -235,7 +235,7 @@ class Reader(unittest.TestCase):
         created = HEADER[:20] + b"\1" + HEADER[21:]
         self.refuses("forged", tenant.open, CRM, {**BY_PUT, "_seal": {"B": created}})
 
-    def test_12_key_table(self):
+    def test_13_key_table(self):
         entry = f"key#{HEADER[1:17].hex()}"
         other = HEADER[:1] + bytes(16) + HEADER[17:]
         for item in (COMPACT, COMPACT_UPDATE):
@@ -247,7 +247,7 @@ class Reader(unittest.TestCase):
                 self.refuses_before_kms(reason, "a", item, key_table=key_table)
         self.refuses_before_kms("17 bytes", "a", {**COMPACT, "_seal": {"B": b"\x02" + HEADER[1:18]}}, key_table=KEY_TABLE)
 
-    def test_12_2_periods(self):
+    def test_13_2_periods(self):
         for text in ("0+1", "86400+86400", "1699920000+86400", "4294967295+1", "172800+172800"):
             self.assertTrue(read.is_period(text), text)
         for text in (

@@ -139,6 +139,26 @@ async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_from_before_the_tenant_was_resumed_is_neither_believed_nor_remembered() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let scene = Scene::new();
+    scene.seal("acme").await.unwrap();
+    let [slow, quick] = [scene.another().seal("acme").await.unwrap(), scene.another().seal("acme").await.unwrap()];
+    let wrapped = slow.record().wrapped.clone();
+    scene.script(|kms| (kms.latency, kms.refuses) = (SECOND * 3, Some((wrapped, Kind::Revoked))));
+    let vouched = async {
+        tokio::time::sleep(SECOND).await;
+        scene.script(|kms| (kms.latency, kms.refuses) = (Duration::ZERO, None));
+        scene.open("acme", &record(&quick)).await
+    };
+    let slow = record(&slow);
+    let (refused, vouched) = tokio::join!(scene.open("acme", &slow), vouched);
+    vouched.unwrap();
+    refused.unwrap();
+    scene.open("acme", &slow).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_forged_record_of_the_present_kek_is_refused_and_remembered() {
     let scene = Scene::new();
     let mut forged = KeyRecord::decode(&record(&scene.another().seal("acme").await.unwrap())).unwrap();
