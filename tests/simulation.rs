@@ -27,6 +27,7 @@ fn settings(key_table: bool) -> Settings {
     Settings { rotation: ROTATION, revalidation: REVALIDATION, key_table, routed: None }
 }
 
+#[expect(clippy::unwrap_used, reason = "an operation that fails fails the test")]
 async fn simulate(seed: u64, settings: &Settings) -> (Vec<Request>, Outcome) {
     let load = load(seed);
     let requests = load.requests();

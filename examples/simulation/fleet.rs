@@ -159,7 +159,7 @@ fn serves(request: &Request, settings: &Settings, processes: u32) -> usize {
         Some(among) => u64::from(request.tenant) * 7_919 + lot % u64::from(among),
         None => lot,
     };
-    (process % u64::from(processes)) as usize
+    usize::try_from(process % u64::from(processes)).unwrap_or_default()
 }
 
 async fn write(seal: &TenantSeal, tenant: &TenantId, number: usize) -> Result<Stored, Error> {
