@@ -55,6 +55,10 @@ impl BatchWrite {
 }
 
 impl Operation for BatchWrite {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        self.tables.values().map(|writes| (&*writes.table, writes.puts.len())).collect()
+    }
+
     fn seals(&self) -> bool {
         self.tables.values().any(|writes| !writes.puts.is_empty())
     }

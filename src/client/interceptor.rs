@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::ser_de::{
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{FrozenLayer, Storable, StoreReplace};
 use aws_smithy_types::timeout::TimeoutConfig;
+use tracing::{Instrument, Span};
 
 use super::Binding;
 use super::dispatch::{self, Checked};
@@ -28,10 +29,14 @@ use super::opening;
 use super::operation::{Answer, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
+use crate::sight;
 
 /// What one operation still has to do: travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
-pub(super) struct Pending(Arc<Mutex<State>>);
+pub(super) struct Pending {
+    state: Arc<Mutex<State>>,
+    span: Span,
+}
 
 /// Where an operation stands.
 pub(super) struct State {
@@ -51,6 +56,9 @@ struct Sent {
 }
 
 pub(super) struct ItemState {
+    name: &'static str,
+    /// The logical tables whose items are sealed and how many, for the audit.
+    sealed: Vec<(String, usize)>,
     pub(super) operation: Box<dyn Operation>,
     /// What the SDK knows of it.
     pub(super) sdk: &'static FrozenLayer,
@@ -71,13 +79,18 @@ pub(super) struct Arrived {
 }
 
 impl Pending {
-    fn new(items: Option<ItemState>, serializer: SharedRequestSerializer) -> Self {
-        Self(Arc::new(Mutex::new(State { serializer, sent: None, items })))
+    fn new(items: Option<ItemState>, serializer: SharedRequestSerializer, span: Span) -> Self {
+        Self { state: Arc::new(Mutex::new(State { serializer, sent: None, items })), span }
+    }
+
+    /// The operation's.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Never held across an await: the hooks are synchronous, and the connector takes it around its waits.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,12 +113,20 @@ impl State {
 }
 
 impl ItemState {
-    fn new(Checked { operation, sdk }: Checked, binding: &Binding) -> Self {
+    fn new(Checked { name, operation, sdk }: Checked, binding: &Binding) -> Result<Self, Error> {
+        let mut sealed = Vec::new();
+        if binding.audit.is_on() && operation.seals() {
+            let tables = operation.tables().into_iter().filter(|(_, items)| *items > 0);
+            sealed.extend(tables.map(|(table, items)| (table.name().to_owned(), items)));
+        }
         let key = match operation.token() {
             None if operation.seals() => binding.keys.warm_sealing_key(&binding.tenant),
             _ => None,
         };
-        Self { operation, sdk, key, resolved: false, deadline: None, arrived: None }
+        if let Some(key) = &key {
+            binding.audit.seals(&binding.tenant, name, key, &sealed)?;
+        }
+        Ok(Self { name, sealed, operation, sdk, key, resolved: false, deadline: None, arrived: None })
     }
 
     /// Whether everything is there that sealing needs.
@@ -181,7 +202,12 @@ impl Intercept for Seal {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let name = config.load::<Metadata>().map_or("", Metadata::name);
+        let span = sight::operation(&self.binding.tenant, name);
+        let _entered = span.enter();
         let mut checked = dispatch::check(name, context.input(), &self.binding)?;
+        if let Some(checked) = &checked {
+            sight::tables(&span, || checked.operation.tables().into_iter().map(|(table, _)| table.name()).collect());
+        }
         if let Some(checked) = &mut checked
             && !config.load::<Begun>().is_some_and(|begun| begun.own_token)
         {
@@ -192,8 +218,8 @@ impl Intercept for Seal {
             None => config.load::<SharedRequestSerializer>(),
         };
         let serializer = serializer.ok_or("the SDK has no serializer")?.clone();
-        let items = checked.map(|checked| ItemState::new(checked, &self.binding));
-        let pending = Pending::new(items, serializer);
+        let items = checked.map(|checked| ItemState::new(checked, &self.binding)).transpose()?;
+        let pending = Pending::new(items, serializer, span.clone());
         config.interceptor_state().store_put(SharedRequestSerializer::new(pending.clone()));
         config.interceptor_state().store_put(pending);
         Ok(())
@@ -266,7 +292,18 @@ impl Intercept for Seal {
         if let Some(error) = explained {
             return Err(error.into());
         }
-        let (opened, result) = opening::open(&*items.operation, &self.binding, &arrived.keys?, taken);
+        let (keys, name) = (arrived.keys?, items.name);
+        let (taken, used) = match self.binding.audit.is_on() {
+            true => opening::used(&*items.operation, &keys, taken),
+            false => (taken, Ok(Vec::new())),
+        };
+        // No lock is held over a user's code.
+        drop(state);
+        self.binding.audit.opens(&self.binding.tenant, name, &keys, &used?)?;
+        let mut state = pending.state();
+        let Some(items) = &mut state.items else { return Ok(()) };
+        let _entered = pending.span().enter();
+        let (opened, result) = opening::open(&*items.operation, &self.binding, &keys, taken);
         result?;
         *answer = opened;
         Ok(())
@@ -285,13 +322,16 @@ impl ResolveAuthScheme for Seal {
                 let needed = match &mut pending.state().items {
                     Some(items) => {
                         items.resolved = true;
-                        (!items.is_ready()).then(|| items.operation.token().map(str::to_owned))
+                        let token = || items.operation.token().map(str::to_owned);
+                        (!items.is_ready()).then(|| (token(), items.name, std::mem::take(&mut items.sealed)))
                     }
                     None => None,
                 };
-                if let Some(token) = needed {
-                    let Binding { tenant, keys, .. } = &*self.binding;
-                    let key = keys.sealing_key(tenant, token.as_deref()).await.map_err(Error::from)?;
+                if let Some((token, name, sealed)) = needed {
+                    let Binding { tenant, keys, audit, .. } = &*self.binding;
+                    let key = keys.sealing_key(tenant, token.as_deref()).instrument(pending.span().clone());
+                    let key = key.await.map_err(Error::from)?;
+                    audit.seals(tenant, name, &key, &sealed)?;
                     if let Some(items) = &mut pending.state().items {
                         items.key = Some(key);
                     }

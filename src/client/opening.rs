@@ -2,6 +2,7 @@
 
 use super::Binding;
 use super::operation::{Answer, Carrier, Expected, Operation, Returned};
+use crate::audit::Used;
 use crate::error::Error;
 use crate::format::Identity;
 use crate::item::{self, KeyRing, NeededRecord, OpenError, OpenFault, distinct_records, stored_identity};
@@ -21,6 +22,17 @@ pub(super) fn needed_records(
             items.push((table, &*item));
         }
         Ok(distinct_records(items.into_iter()).map_err(|error| in_index(operation.index(), error))?)
+    })
+}
+
+/// How many items of each table the keys open.
+pub(super) fn used<'k>(
+    operation: &dyn Operation,
+    keys: &'k KeyRing,
+    answer: Answer,
+) -> (Answer, Result<Vec<Used<'k>>, Error>) {
+    each_returned(operation, answer, |returned| {
+        Ok(item::used(keys, returned.iter().map(|returned| (returned.table, &*returned.item)))?)
     })
 }
 

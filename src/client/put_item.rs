@@ -10,6 +10,7 @@ use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
+use crate::schema::TableSchema;
 
 pub(super) struct Put {
     /// Without its item. Taken when it is sealed.
@@ -34,6 +35,10 @@ impl Put {
 }
 
 impl Operation for Put {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.put.target.table, 1)]
+    }
+
     fn seals(&self) -> bool {
         true
     }

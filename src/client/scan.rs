@@ -52,6 +52,10 @@ impl Scan {
 }
 
 impl Operation for Scan {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.table, 0)]
+    }
+
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
     }

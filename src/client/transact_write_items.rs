@@ -13,6 +13,7 @@ use super::operation::{Carrier, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
+use crate::schema::TableSchema;
 
 pub(super) struct TransactWrite {
     /// Without the items of its puts. Taken when it is sealed.
@@ -82,6 +83,14 @@ impl Action {
         })
     }
 
+    fn seals(&self) -> bool {
+        match self {
+            Self::Put(_) => true,
+            Self::Update(update) => update.seals(),
+            Self::Other(_) => false,
+        }
+    }
+
     fn target(&self) -> &Target {
         match self {
             Self::Put(put) => &put.target,
@@ -92,12 +101,12 @@ impl Action {
 }
 
 impl Operation for TransactWrite {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        self.actions.iter().map(|action| (&*action.target().table, usize::from(action.seals()))).collect()
+    }
+
     fn seals(&self) -> bool {
-        self.actions.iter().any(|action| match action {
-            Action::Put(_) => true,
-            Action::Update(update) => update.seals(),
-            Action::Other(_) => false,
-        })
+        self.actions.iter().any(Action::seals)
     }
 
     fn token(&self) -> Option<&str> {

@@ -13,6 +13,7 @@ use super::operation::{Carrier, Cut, Operation, Returned, required};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
+use crate::schema::TableSchema;
 
 pub(super) struct UpdateItem {
     /// Taken when it is sealed.
@@ -48,6 +49,10 @@ impl UpdateItem {
 }
 
 impl Operation for UpdateItem {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.update.target.table, usize::from(self.update.seals()))]
+    }
+
     fn seals(&self) -> bool {
         self.update.seals()
     }

@@ -1,6 +1,7 @@
 //! A data key in use, and the keys that a set of items needs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
@@ -12,9 +13,18 @@ pub(crate) struct UnwrappedKey {
     key: PseudorandomKey,
     record: KeyRecord,
     stored: Box<[u8]>,
+    /// The key service's request that brought it.
+    request_id: Option<String>,
+    /// Whether an operation has used it.
+    used: AtomicBool,
 }
 
 impl UnwrappedKey {
+    fn new(key: PseudorandomKey, record: KeyRecord) -> Self {
+        let stored = record.encode().into();
+        Self { key, record, stored, request_id: None, used: AtomicBool::new(false) }
+    }
+
     /// A data key that KMS has just made.
     pub(crate) fn generated(
         data_key: &DataKey,
@@ -25,17 +35,29 @@ impl UnwrappedKey {
     ) -> Self {
         let key = PseudorandomKey::extract(data_key);
         let record = KeyRecord::new(&key, created, context, kek, wrapped);
-        let stored = record.encode().into();
-        Self { key, record, stored }
+        Self::new(key, record)
     }
 
     /// A data key that KMS unwrapped, when `record` is its own.
     pub(crate) fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
         let key = PseudorandomKey::extract(data_key);
-        record.is_of(&key).then(|| {
-            let stored = record.encode().into();
-            Self { key, record, stored }
-        })
+        record.is_of(&key).then(|| Self::new(key, record))
+    }
+
+    /// The same, which a request of this id has brought.
+    pub(crate) fn brought_by(mut self, request_id: Option<String>) -> Self {
+        self.request_id = request_id;
+        self
+    }
+
+    /// The request that brought it.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// Whether it is used now and was not before.
+    pub(crate) fn is_first_use(&self) -> bool {
+        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
     }
 
     /// Whether this key, found by its id, serves `record`, stored as `stored`.
@@ -92,6 +114,11 @@ impl KeyRing {
     pub(crate) fn new(mut keys: Vec<(Box<[u8]>, Arc<UnwrappedKey>)>) -> Self {
         keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Self(keys)
+    }
+
+    /// All of them; a key that two forms of its record name is there twice.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &UnwrappedKey> {
+        self.0.iter().map(|(_, key)| &**key)
     }
 
     /// The key whose record is stored as `record`.

@@ -5,6 +5,7 @@
 //! the wall clock.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ use super::clock::Clock;
 use super::lease::Terms;
 use super::tenant::{LiveHandle, TenantKeys};
 use super::{KeyService, KeyServiceError};
+use crate::audit::Purpose;
 use crate::context::StaticPairs;
 use crate::item::{KeyRing, NeededRecord, OpenError, UnwrappedKey};
+use crate::sight::{self, Eviction};
 use crate::tenant::TenantId;
 
 /// How the cache is set up.
@@ -77,7 +80,8 @@ impl DataKeys {
             .eviction_listener(|_, keys: Arc<TenantKeys>, cause| {
                 // Replaced by itself when it was weighed anew.
                 if cause != RemovalCause::Replaced {
-                    keys.evict();
+                    // moka calls a listener that panics never again.
+                    let _ = catch_unwind(AssertUnwindSafe(|| keys.evict(Eviction::Capacity)));
                 }
             })
             .build();
@@ -101,16 +105,20 @@ impl DataKeys {
         tenant: &TenantId,
         token: Option<&str>,
     ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        match (token, self.warm_sealing_key(tenant)) {
-            (None, Some(key)) => Ok(key),
-            (None, None) => self.0.sealing(&self.0.tenant(tenant)).await,
-            (Some(token), _) => self.0.sealing_pinned(&self.0.tenant(tenant), token).await,
+        if let Some(token) = token {
+            return self.0.sealing_pinned(&self.0.tenant(tenant), token).await;
+        }
+        match self.warm_sealing_key(tenant) {
+            Some(key) => Ok(key),
+            None => self.0.sealing(&self.0.tenant(tenant)).await,
         }
     }
 
     /// The same without a token, when nothing has to be waited for.
     pub(crate) fn warm_sealing_key(&self, tenant: &TenantId) -> Option<Arc<UnwrappedKey>> {
-        self.0.sealing_now(&self.0.tenants.get(tenant)?)
+        let key = self.0.sealing_now(&self.0.tenants.get(tenant)?)?;
+        sight::hit(tenant, Purpose::Seal, 1);
+        Some(key)
     }
 
     /// The keys that open items relying on these stored records, each asked for once and all at the same time.
@@ -129,14 +137,16 @@ impl DataKeys {
     pub(crate) fn warm_opening_keys(&self, tenant: &TenantId, records: &[NeededRecord]) -> Option<KeyRing> {
         let keys = self.0.tenants.get(tenant)?;
         let warm = |needed: &NeededRecord| Some((needed.record.clone(), self.0.verified(&keys, &needed.record)?));
-        Some(KeyRing::new(records.iter().map(warm).collect::<Option<_>>()?))
+        let found = records.iter().map(warm).collect::<Option<_>>()?;
+        sight::hit(tenant, Purpose::Open, records.len());
+        Some(KeyRing::new(found))
     }
 
     /// Forgets everything of a tenant, the key service's credentials included. What a request that is under way brings later is
     /// not used.
     pub(crate) async fn revoke(&self, tenant: &TenantId) {
         if let Some(keys) = self.0.tenants.get(tenant) {
-            keys.evict();
+            keys.evict(Eviction::ByHand);
         }
         self.0.service.forget(tenant).await;
     }

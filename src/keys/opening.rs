@@ -15,9 +15,11 @@ use super::held::{Lookup, Renewal};
 use super::standing::Route;
 use super::tenant::{Begun, TenantKeys};
 use super::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
+use crate::audit::Purpose;
 use crate::context::EncryptionContext;
 use crate::format::KeyRecord;
 use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, Serves, UnwrappedKey};
+use crate::sight::{self, Eviction};
 
 /// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
 /// records costs a bounded number of calls.
@@ -66,6 +68,8 @@ impl Inner {
                 None => wanted.push(self.wanted(keys, needed)?),
             }
         }
+        sight::hit(&keys.tenant, Purpose::Open, found.len());
+        let _waiting = (!wanted.is_empty()).then(|| sight::missed(&keys.tenant, Purpose::Open, wanted.len()));
         let asked = stream::iter(wanted)
             .map(|Wanted { attribute, context, record, stored }| async move {
                 match self.unwrap(keys, context, record, &stored).await {
@@ -244,6 +248,7 @@ impl Inner {
             }
             self.decrypt(keys, context, key.record(), true).await
         };
+        sight::revalidated(ahead, asked.is_ok());
         let failure = match asked {
             Ok(answer) => {
                 let begun = answer.begun;
@@ -259,7 +264,8 @@ impl Inner {
             Unwrapping::Failed(error) => error.is_of_former_key() && error.kind() != Kind::Unavailable,
         };
         if is_over {
-            keys.write().held.retain_leases(|other| other.id != lease);
+            let evicted = keys.write().held.retain_leases(|other| other.id != lease);
+            sight::evicted(&keys.tenant, evicted, Eviction::FormerKey);
             self.taken_in(keys);
         }
         Err(failure)
@@ -297,7 +303,10 @@ impl Inner {
             Ok(answered) => {
                 let answer = Answer::checked(record, answered, second)?;
                 if second == Route::OfKey && error.kind() != Kind::Denied {
-                    keys.write().standing.is_former(&record.kek);
+                    let is_new = keys.write().standing.is_former(&record.kek);
+                    if is_new {
+                        sight::former(&keys.tenant, &record.kek);
+                    }
                 }
                 Ok(answer)
             }
@@ -343,13 +352,14 @@ impl Inner {
         let begun = answer.begun;
         let lease = self.renew_from(keys, context, &answer, in_use, begun)?;
         let key = Arc::new(answer.key);
-        {
+        let evicted = {
             let mut state = keys.write();
             if state.epoch != begun.epoch {
                 return None;
             }
-            state.held.insert(context, &key, lease, self.clock.now());
-        }
+            state.held.insert(context, &key, lease, self.clock.now())
+        };
+        sight::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
         self.taken_in(keys);
         Some(key)
     }
@@ -368,10 +378,13 @@ impl Inner {
             return None;
         }
         let kek = &answer.key.record().kek;
-        if by_alias {
-            state.standing.answers_with(kek);
+        let repointed = by_alias && state.standing.answers_with(kek);
+        let lease = state.held.renew(context, kek, Renewal { begun: begun.at, by_alias, in_use }, &self.terms);
+        drop(state);
+        if repointed {
+            sight::repointed(&keys.tenant, kek);
         }
-        Some(state.held.renew(context, kek, Renewal { begun: begun.at, by_alias, in_use }, &self.terms))
+        Some(lease)
     }
 }
 
@@ -397,7 +410,8 @@ impl Answer {
     ) -> Result<Self, Unwrapping> {
         let genuine = answer.kek.is_same_key(&record.kek);
         let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
-        key.map(|key| Self { key, begun, route }).ok_or(Unwrapping::Refused(OpenFault::ForgedRecord))
+        key.map(|key| Self { key: key.brought_by(answer.request_id), begun, route })
+            .ok_or(Unwrapping::Refused(OpenFault::ForgedRecord))
     }
 }
 

@@ -11,8 +11,10 @@ use super::held::{Lookup, Renewal};
 use super::standing::Route;
 use super::tenant::{Begun, TenantKeys};
 use super::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::audit::Purpose;
 use crate::context::EncryptionContext;
 use crate::item::UnwrappedKey;
+use crate::sight::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
 
@@ -39,8 +41,10 @@ impl Inner {
         keys: &Arc<TenantKeys>,
     ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         if let Some(key) = self.sealing_now(keys) {
+            sight::hit(&keys.tenant, Purpose::Seal, 1);
             return Ok(key);
         }
+        let _waiting = sight::missed(&keys.tenant, Purpose::Seal, 1);
         match self.renew_sealing(keys, false).await {
             Ok(key) => Ok(key),
             // In an outage keys serve on for a while.
@@ -62,8 +66,14 @@ impl Inner {
                 state.held.look_up_pinned(&pinned, &self.terms, state.standing.outage(), self.clock.now())
             };
             let renewed = match look_up() {
-                Some(Lookup::Usable(key, _)) => return Ok(key),
-                Some(Lookup::Over { lease, .. }) => self.renew_lease(keys, lease, false).await,
+                Some(Lookup::Usable(key, _)) => {
+                    sight::hit(&keys.tenant, Purpose::Seal, 1);
+                    return Ok(key);
+                }
+                Some(Lookup::Over { lease, .. }) => {
+                    let _waiting = sight::missed(&keys.tenant, Purpose::Seal, 1);
+                    self.renew_lease(keys, lease, false).await
+                }
                 None => Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
             };
             match (look_up(), renewed) {
@@ -135,7 +145,9 @@ impl Inner {
         ahead: bool,
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
         let record = key.record();
-        match self.ask(keys, Self::CURRENT, record, Route::Configured, true).await {
+        let asked = self.ask(keys, Self::CURRENT, record, Route::Configured, true).await;
+        sight::revalidated(ahead, asked.is_ok());
+        match asked {
             Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
                 let same = UnwrappedKey::verify(record.clone(), &answer.data_key).is_some();
                 if same {
@@ -158,9 +170,10 @@ impl Inner {
         let asking = Asking { operation: GENERATE, route: Route::Configured, verified: true };
         let generate = || self.service.generate_data_key(&keys.tenant, &context);
         let (made, begun) = self.call(keys, asking, generate).await?;
-        let GeneratedDataKey { data_key, wrapped, kek } = made;
+        let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
         let created = self.clock.now().unix_seconds();
-        let key = Arc::new(UnwrappedKey::generated(&data_key, created, &context, kek, wrapped));
+        let key = UnwrappedKey::generated(&data_key, created, &context, kek, wrapped);
+        let key = Arc::new(key.brought_by(request_id));
         self.renewed(keys, &key, begun, ahead);
         Ok(key)
     }
@@ -168,18 +181,22 @@ impl Inner {
     /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked.
     fn renewed(self: &Arc<Self>, keys: &Arc<TenantKeys>, key: &Arc<UnwrappedKey>, begun: Begun, ahead: bool) {
         let now = self.clock.now();
-        {
+        let kek = &key.record().kek;
+        let (repointed, evicted) = {
             let mut state = keys.write();
             if state.epoch != begun.epoch {
                 return;
             }
-            let kek = &key.record().kek;
-            state.standing.answers_with(kek);
+            let repointed = state.standing.answers_with(kek);
             let renewal = Renewal { begun: begun.at, by_alias: true, in_use: !ahead };
             let lease = state.held.renew(Self::CURRENT, kek, renewal, &self.terms);
             state.held.seal_with(key, lease, begun.at);
-            state.held.insert(Self::CURRENT, key, lease, now);
+            (repointed, state.held.insert(Self::CURRENT, key, lease, now))
+        };
+        if repointed {
+            sight::repointed(&keys.tenant, kek);
         }
+        sight::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
         self.taken_in(keys);
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 
 use super::TenantSeal;
+use crate::audit::{Audit, AuditSink};
 use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
 use crate::keys::{
@@ -35,6 +36,7 @@ pub struct TenantSealBuilder {
     share: Option<usize>,
     calls: Option<usize>,
     calls_per_tenant: Option<usize>,
+    audit: Option<Arc<dyn AuditSink>>,
 }
 
 enum Keys {
@@ -173,6 +175,12 @@ impl TenantSealBuilder {
         self
     }
 
+    /// Tells `sink` each use of a data key, those of cached keys too: before it seals or opens anything.
+    pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
+        self.audit = Some(sink);
+        self
+    }
+
     /// Checks the configuration. `config` gives the Region, the credentials and the HTTP client of every AWS client.
     ///
     /// # Errors
@@ -180,7 +188,8 @@ impl TenantSealBuilder {
     /// [`ConfigError`] names what is missing or contradicts itself.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
-        let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
+        let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, audit, .. } =
+            self;
         let tables = tables(schemas, physical)?;
         let aliases =
             alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
@@ -206,16 +215,17 @@ impl TenantSealBuilder {
         if data_keys_per_tenant == 0 || !(1..=most).contains(&calls) || !(1..=most).contains(&calls_per_tenant) {
             return Err(ConfigError::Limits);
         }
+        let time = config.time_source().unwrap_or_default();
         let keys = DataKeys::new(DataKeysConfig {
             service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases)?,
-            time: config.time_source().unwrap_or_default(),
+            time: time.clone(),
             contexts,
             terms: Terms { rotation, revalidation, grace },
             onboarding: onboarding.unwrap_or(Self::ONBOARDING),
             limits,
             retries: Retries::of(config),
         });
-        TenantSeal::new(tables, keys, config)
+        TenantSeal::new(tables, keys, Audit::new(audit, time), config)
     }
 }
 

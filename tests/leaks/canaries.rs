@@ -174,6 +174,15 @@ impl Scene {
     }
 }
 
+/// An audit that is not kept.
+struct Unaccounted;
+
+impl tenantseal::audit::AuditSink for Unaccounted {
+    fn used(&self, _: &tenantseal::audit::KeyUse<'_>) {
+        panic!("the trail is full");
+    }
+}
+
 /// The names in the `Debug` of an error.
 fn words(debug: &str) -> Vec<String> {
     let words = debug.split(|next: char| !next.is_ascii_alphanumeric());
@@ -581,6 +590,9 @@ async fn no_refusal_shows_a_canary() {
     let index = dynamodb.query().table_name("crm").index_name("by-company-and-tenant");
     let index = index.key_condition_expression("company = :c").expression_attribute_values(":c", s("Example Ltd"));
     scene.fails("the tenant in an index", index.send().await);
+    let unaccounted = scene.builder().audit(Arc::new(Unaccounted)).build(&scene.app).unwrap();
+    let put = call("PutItem", &unaccounted.tenant(&id("acme")).dynamodb(), &scene.item()).await;
+    scene.fails("an audit that panics", put);
     scene.react("GetItem", || Reaction::Answer(400, service_error("ValidationException")));
     scene.fails("DynamoDB", records.get("c-1").await);
     scene.behave();

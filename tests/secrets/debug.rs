@@ -48,7 +48,7 @@ const HOLD_SECRETS: [&str; 23] = [
 
 /// Types that hold neither: names, schemas, policies, what the registry says of tenants and their KMS keys, key attributes (which are stored in the clear), and errors, whose fields are
 /// names and lengths.
-const HOLD_NONE: [&str; 77] = [
+const HOLD_NONE: [&str; 80] = [
     "Alias",
     "AliasTemplate",
     "Attribute",
@@ -82,6 +82,8 @@ const HOLD_NONE: [&str; 77] = [
     "KeyId",
     "KeyServiceError",
     "KeyServiceErrorKind",
+    "KeySource",
+    "KeyUse",
     "KeyValue",
     "MonthlyCost",
     "New",
@@ -101,6 +103,7 @@ const HOLD_NONE: [&str; 77] = [
     "PolicyTooLarge",
     "PrimaryKeyError",
     "Protection",
+    "Purpose",
     "Reason",
     "RecordField",
     "RecordSchema",
@@ -216,8 +219,8 @@ async fn no_type_shows_what_it_holds() {
     let mut shown = vec![
         format!("{:?}", data_key()),
         format!("{wrapped:?}"),
-        format!("{:?}", GeneratedDataKey { data_key: data_key(), wrapped, kek: kek() }),
-        format!("{:?}", UnwrappedDataKey { data_key: data_key(), kek: kek() }),
+        format!("{:?}", GeneratedDataKey { data_key: data_key(), wrapped, kek: kek(), request_id: None }),
+        format!("{:?}", UnwrappedDataKey { data_key: data_key(), kek: kek(), request_id: None }),
         format!("{memory:?} {made:?}"),
         format!("{:?}", TenantSeal::builder().key_service(Arc::new(memory)).record::<Contact>()),
         format!("{seal:?} {acme:?} {records:?} {:?}", records.query()),
