@@ -114,10 +114,14 @@ impl State {
 
 impl ItemState {
     fn new(Checked { name, operation, sdk }: Checked, binding: &Binding) -> Result<Self, Error> {
-        let mut sealed = Vec::new();
+        let mut sealed: Vec<(String, usize)> = Vec::new();
         if binding.audit.is_on() && operation.seals() {
-            let tables = operation.tables().into_iter().filter(|(_, items)| *items > 0);
-            sealed.extend(tables.map(|(table, items)| (table.name().to_owned(), items)));
+            for (table, items) in operation.tables().into_iter().filter(|(_, items)| *items > 0) {
+                match sealed.iter_mut().find(|(name, _)| name == table.name()) {
+                    Some((_, sum)) => *sum += items,
+                    None => sealed.push((table.name().to_owned(), items)),
+                }
+            }
         }
         let key = match operation.token() {
             None if operation.seals() => binding.keys.warm_sealing_key(&binding.tenant),
