@@ -10,6 +10,10 @@
 //!
 //! The server runs in a process of its own. CPU is that of this process, for one operation, on all threads (Linux only).
 //! The last line is what the primitives alone take.
+//!
+//! `--only <client> <operation> <count>` has one client carry out so many operations, one after the other, and measures nothing: for
+//! `valgrind --tool=callgrind`, whose counts do not mind a noisy machine. What an operation costs is the difference of two counts:
+//! `valgrind --tool=callgrind <the benchmark's binary> --only sealed get 300`, and the same with 100.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark")]
 
@@ -50,6 +54,14 @@ const SERVER: &str = "TENANTSEAL_BENCH_SERVER";
 
 type Item = HashMap<String, AttributeValue>;
 
+/// The operations, by their names in what is printed.
+const OPERATIONS: [(&str, Operation, usize); 4] = [
+    ("put", Operation::Put, 400),
+    ("get", Operation::Get, 400),
+    ("update", Operation::Update, 400),
+    ("query 100", Operation::QueryPage, 40),
+];
+
 #[derive(Clone, Copy, PartialEq)]
 enum Operation {
     Put,
@@ -76,13 +88,13 @@ async fn main() {
     }
     let (server, aws) = connect();
     let contestants = contestants(&aws).await;
+    let arguments: Vec<String> = env::args().skip_while(|argument| argument != "--only").skip(1).collect();
+    if let [client, operation, count] = &arguments[..] {
+        only(&contestants, client, operation, count.parse().unwrap()).await;
+        return drop(server);
+    }
     println!("operation  in flight  client       op/s  ratio   p50 µs  difference  CPU µs/op  ratio");
-    for (name, operation, count) in [
-        ("put", Operation::Put, 400),
-        ("get", Operation::Get, 400),
-        ("update", Operation::Update, 400),
-        ("query 100", Operation::QueryPage, 40),
-    ] {
+    for (name, operation, count) in OPERATIONS {
         for in_flight in [1, 8, 64] {
             report(name, in_flight, &contestants, &measure(&contestants, operation, count, in_flight).await);
         }
@@ -90,6 +102,15 @@ async fn main() {
     let open = Floor::time_to_open(SECRETS.len(), LENGTH).as_secs_f64() * 1e6;
     println!("the primitives alone: {open:.1} µs to open one item, {:.0} µs for a page", open * ITEMS as f64);
     drop(server);
+}
+
+/// Carries out so many operations of one kind with one client.
+async fn only(all: &[Contestant], client: &str, operation: &str, count: usize) {
+    let contestant = all.iter().find(|contestant| contestant.name == client).unwrap();
+    let (_, operation, _) = OPERATIONS.into_iter().find(|(name, ..)| name.starts_with(operation)).unwrap();
+    for at in 0..count {
+        contestant.run(operation, at % ITEMS).await;
+    }
 }
 
 /// What one contestant did.

@@ -38,12 +38,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::{SharedHttpClient, SharedInterceptor};
 
 use crate::audit::Audit;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
-use crate::item::{Item, KeyRing, NeededRecord, PrimaryKeyError, identity};
+use crate::item::{Item, KeyRing, NeededKey, PrimaryKeyError, identity};
 use crate::keys::DataKeys;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -55,10 +55,11 @@ pub(crate) fn sealing(
     binding: &Arc<Binding>,
 ) -> aws_sdk_dynamodb::Client {
     let seal = interceptor::Seal::new(binding);
-    let config = config
-        .interceptor(seal.clone())
-        .auth_scheme_resolver(seal)
+    let mut config = config
+        .auth_scheme_resolver(seal.clone())
         .http_client(connector::SealingHttpClient::new(http, Arc::clone(binding)));
+    // Nothing can disable it, so the SDK need not look before each hook whether something has.
+    config.push_interceptor(SharedInterceptor::permanent(seal));
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
@@ -91,7 +92,7 @@ impl Binding {
     }
 
     /// The keys that open items relying on these records.
-    pub(crate) async fn opening_keys(&self, records: Vec<NeededRecord>) -> Result<KeyRing, Error> {
+    pub(crate) async fn opening_keys(&self, records: Vec<NeededKey>) -> Result<KeyRing, Error> {
         Ok(self.keys.opening_keys(&self.tenant, records).await?)
     }
 }

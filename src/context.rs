@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::tenant::TenantId;
 
+mod period;
+
+pub(crate) use period::Period;
+
 /// The encryption context of a tenant's data keys: the pair `tenant` and the application's static pairs.
 ///
 /// Coarse on purpose: one data key serves all of a tenant's tables, so it can be cached. It appears in CloudTrail in plain text:
@@ -21,6 +25,14 @@ impl EncryptionContext {
     pub fn new(tenant: &TenantId, pairs: &StaticPairs) -> Self {
         let mut all = pairs.0.clone();
         all.push((Self::TENANT.to_owned(), tenant.as_str().to_owned()));
+        all.sort();
+        Self(all.into())
+    }
+
+    /// The same for data keys that a fleet shares during `period`.
+    pub(crate) fn in_period(&self, period: Period) -> Self {
+        let mut all = self.0.to_vec();
+        all.push((Period::NAME.to_owned(), period.to_string()));
         all.sort();
         Self(all.into())
     }
@@ -44,7 +56,12 @@ impl fmt::Debug for EncryptionContext {
 pub struct StaticPairs(Vec<(String, String)>);
 
 impl StaticPairs {
-    const RESERVED: [&'static str; 4] = [EncryptionContext::TENANT, "table", "period", "purpose"];
+    const RESERVED: [&'static str; 4] = [EncryptionContext::TENANT, "table", Period::NAME, "purpose"];
+
+    /// Whether a record of a shared data key has room for these pairs beside `tenant` and `period`.
+    pub(crate) fn leave_room_for_a_period(&self) -> bool {
+        self.0.len() + 2 <= EncryptionContext::MAX_PAIRS
+    }
 
     /// Checks the pairs.
     ///

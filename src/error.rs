@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
-use crate::keys::{KeyServiceError, OpeningKeyError};
+use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 use crate::records::{Cancelled, NotWritten, Reason};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
@@ -29,6 +29,9 @@ pub enum Error {
     /// The tenant's data key could not be had. A write that asked for stored values may have happened.
     #[error(transparent)]
     Key(#[from] KeyServiceError),
+    /// The key table failed. A write that asked for stored values may have happened.
+    #[error(transparent)]
+    KeyTable(#[from] KeyTableError),
     /// A part of the sealing client was replaced, so nothing goes out or comes back.
     #[error(
         "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
@@ -95,11 +98,12 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service is
-    /// throttled or unavailable, DynamoDB leaves requests of a batch unprocessed, or another transaction is at work on the items. What
-    /// DynamoDB answered otherwise is the SDK's to judge, which has retried it already.
+    /// or the key table is throttled or unavailable, DynamoDB leaves requests of a batch unprocessed, or another transaction is at work
+    /// on the items. What DynamoDB answered otherwise is the SDK's to judge, which has retried it already.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Key(error) => error.is_retryable(),
+            Self::KeyTable(error) => error.is_retryable(),
             Self::Cancelled(cancelled) => cancelled.is_passing(),
             Self::NotWritten(writes) => writes.is_retryable(),
             Self::Unprocessed { .. } => true,
@@ -138,7 +142,11 @@ impl Error {
     ///
     /// Not so for what looks like an operator's doing: an index that does not project the header, an alias that was re-pointed.
     pub fn is_integrity(&self) -> bool {
-        matches!(self, Self::Open(error) if error.is_integrity())
+        match self {
+            Self::Open(error) => error.is_integrity(),
+            Self::KeyTable(error) => error.is_integrity(),
+            _ => false,
+        }
     }
 }
 
@@ -176,6 +184,16 @@ impl From<OpeningKeyError> for Error {
         match error {
             OpeningKeyError::Open(error) => Self::Open(error),
             OpeningKeyError::Key(error) => Self::Key(error),
+            OpeningKeyError::Table(error) => Self::KeyTable(error),
+        }
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Service(error) => Self::Key(error),
+            KeyError::Table(error) => Self::KeyTable(error),
         }
     }
 }

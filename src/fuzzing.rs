@@ -11,9 +11,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::{DataKey, RandomError, RandomSource, WrappedKey};
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
-use crate::format::{HEADER, KeyArn, KeyRecord, Number, Sealed, decode_value, encode_value, encoded_len};
+use crate::format::{
+    HEADER, KeyArn, KeyRecord, Number, Sealed, StoredKey, decode_value, encode_value, encoded_len, put_prefix,
+};
 use crate::item::{
-    CheckedItem, Item, KeyRing, Nonces, UnwrappedKey, distinct_records, open, seal_values, stored_identity,
+    CheckedItem, Item, KeyRing, Nonces, UnwrappedKey, distinct_keys, open, seal_values, stored_identity,
 };
 use crate::schema::{Protection, TableSchema};
 use crate::tenant::TenantId;
@@ -71,9 +73,10 @@ pub fn number(data: &[u8]) {
 
 /// A sealed attribute is the sum of its parts.
 pub fn ciphertext(data: &[u8]) {
-    let Ok(Sealed { form, record, nonce, start, tag }) = Sealed::parse(data) else { return };
+    let Ok(Sealed { form, key, nonce, start, tag }) = Sealed::parse(data) else { return };
     let mut again = Vec::new();
-    form.put_prefix(record.unwrap_or_default(), &nonce, &mut again);
+    put_prefix(key, &nonce, &mut again);
+    assert_eq!(again[0], form as u8);
     assert_eq!(again.len(), start);
     again.extend_from_slice(&data[start..data.len() - tag.len()]);
     again.extend_from_slice(&tag);
@@ -104,12 +107,16 @@ pub fn item(data: &[u8]) {
         rest = after;
     }
     let identity = stored_identity(schema, tenant, &damaged).expect("its key was not touched");
-    let Ok(records) = distinct_records(std::iter::once((schema, &damaged))) else { return };
+    let Ok(needed) = distinct_keys(std::iter::once(Ok((schema, &damaged)))) else { return };
     // As the cache does: a record of other bytes is served when it passes the check.
-    let served = records.into_iter().filter_map(|needed| {
-        let record = KeyRecord::decode(&needed.record).ok()?;
-        let serves = key.serves(&record, &needed.record) == crate::item::Serves::Yes;
-        serves.then(|| (needed.record, Arc::clone(key)))
+    let served = needed.into_iter().filter_map(|needed| {
+        let serves = match &needed.stored {
+            StoredKey::Record(stored) => {
+                key.serves(&KeyRecord::decode(stored).ok()?, stored) == crate::item::Serves::Yes
+            }
+            StoredKey::Reference(key_id) => *key_id == key.record().key_id,
+        };
+        serves.then(|| (needed.stored, Arc::clone(key)))
     });
     if let Ok(opened) = open(schema, &identity, &KeyRing::new(served.collect()), damaged) {
         assert_eq!(&opened, original);
@@ -242,7 +249,7 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let checked = CheckedItem::new(&schema, &tenant, original.clone()).expect("a good item");
     let identity = checked.identity().clone();
     let mut stored = checked.seal(&schema, &key, nonces).expect("a good item");
-    let notes = seal_values(&key, &identity, nonces, &[("notes", &original["notes"])]).expect("a good value");
+    let notes = seal_values(&schema, &key, &identity, nonces, &[("notes", &original["notes"])]).expect("a good value");
     stored.extend(notes.into_iter().map(|value| ("notes".to_owned(), value)));
     Scene { schema, tenant, key: Arc::new(key), stored, original }
 });

@@ -1,7 +1,6 @@
 //! Sealing and opening one item: the pure heart. Takes items, keys and randomness; waits for nothing.
 //!
-//! Opening has two phases, because the keys must be fetched in between: [`distinct_records`] says which key records items rely
-//! on, and [`open`] opens each with what the edge made of them.
+//! Opening has two phases, because the keys must be fetched in between: [`distinct_keys`] says which keys items rely on, and [`open`] opens each with what the edge made of them.
 
 mod key;
 mod open;
@@ -20,8 +19,8 @@ use crate::tenant::TenantId;
 
 pub(crate) use key::{KeyRing, Serves, UnwrappedKey};
 #[cfg(test)]
-use open::needed_records;
-pub(crate) use open::{NeededRecord, distinct_records, open, stored_identity};
+use open::needed_keys;
+pub(crate) use open::{NeededKey, distinct_keys, open, stored_identity};
 pub use open::{OpenError, OpenFault};
 pub use seal::SealError;
 pub(crate) use seal::{CheckedItem, Nonces, check_name, seal_values};
@@ -37,9 +36,11 @@ pub(crate) fn used<'k, 'i>(
     let mut used: Vec<Used<'k>> = Vec::new();
     for (table, item) in items {
         let mut of_item: Vec<&UnwrappedKey> = Vec::new();
-        for NeededRecord { record, .. } in distinct_records(std::iter::once((table, item)))? {
+        for NeededKey { stored, .. } in distinct_keys(std::iter::once(Ok((table, item))))? {
             // Two forms of a record may name one key.
-            if let Some(key) = keys.get(&record).filter(|key| !of_item.iter().any(|other| std::ptr::eq(*other, *key))) {
+            if let Some(key) =
+                keys.get(stored.as_ref()).filter(|key| !of_item.iter().any(|other| std::ptr::eq(*other, *key)))
+            {
                 of_item.push(key);
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! [`KeyService`] is the seam; everything above it (caching, single flight, verification) is the same for every implementation.
 
+mod agreement;
 mod asking;
 mod bucket;
 mod circuit;
@@ -23,13 +24,14 @@ mod refused;
 mod sealing;
 mod service;
 mod standing;
+mod table;
 mod tenant;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use asking::Retries;
 pub(crate) use credentials::TenantSessions;
-pub(crate) use data_keys::{DataKeys, DataKeysConfig, Limits, OpeningKeyError};
+pub(crate) use data_keys::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKeyError};
 pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};
 pub(crate) use http::quiet;
 pub use kms::KmsKeyService;
@@ -38,4 +40,6 @@ pub use memory::InMemoryKeyService;
 pub(crate) use policy::TENANT_TAG;
 pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
+pub(crate) use table::SharedKeys;
+pub use table::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 pub(crate) use tenant::LiveHandle;

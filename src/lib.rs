@@ -31,6 +31,7 @@ pub use context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
 pub use error::{Error, Refusal, ServiceError};
 pub use expression::ExpressionError;
+pub use format::inspect;
 pub use format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, InvalidValue, KeyArn};
 pub use item::{Item, OpenError, OpenFault, PrimaryKeyError, SealError};
 pub use schema::Record;

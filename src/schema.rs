@@ -8,6 +8,7 @@ mod variant;
 
 pub(crate) use variant::Variant;
 
+pub(crate) use table::RecordPlace;
 pub use table::{InvalidSchema, InvalidTenantTemplate, Protection, TableSchema, TableSchemaBuilder, TenantTemplate};
 
 /// A type whose sensitive attributes are marked: implemented by `#[derive(Record)]`.

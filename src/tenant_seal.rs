@@ -13,7 +13,7 @@ use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::http::http_client;
-use crate::item::{self, CheckedItem, Item, Nonces, distinct_records, open, stored_identity};
+use crate::item::{self, CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
 use crate::keys::{DataKeys, LiveHandle};
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
@@ -146,7 +146,7 @@ impl Tenant {
         let table = self.binding.table(Some(table))?;
         let item = CheckedItem::new(table, self.id(), item)?;
         let Binding { tenant, keys, audit, .. } = &*self.binding;
-        let key = keys.sealing_key(tenant, None).instrument(self.span("seal", table)).await?;
+        let key = keys.sealing_key(tenant, None, table.record_place()).instrument(self.span("seal", table)).await?;
         audit.seals(tenant, "seal", &key, &[(table.name(), 1)])?;
         Ok(item.seal(table, &key, Nonces::Random(&OsRandom))?)
     }
@@ -171,7 +171,7 @@ impl Tenant {
         let table = self.binding.table(Some(table))?;
         let identities =
             items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
-        let records = distinct_records(items.iter().map(|item| (&**table, item)))?;
+        let records = distinct_keys(items.iter().map(|item| Ok((&**table, item))))?;
         let keys = self.binding.opening_keys(records).instrument(self.span("open", table)).await?;
         let audit = &self.binding.audit;
         let used = match audit.is_on() {

@@ -98,6 +98,8 @@ fn fault_of(error: &Error) -> (String, &'static str) {
         OpenFault::WrappedKey => "wrapped key refused",
         OpenFault::ForgedRecord => "forged record",
         OpenFault::NotAuthentic => "not authentic",
+        OpenFault::NoKeyTable => "no key table",
+        OpenFault::UnknownKey => "unknown key",
         OpenFault::Format(FormatError::Truncated) => "truncated",
         OpenFault::Format(FormatError::Trailing) => "trailing bytes",
         OpenFault::Format(FormatError::UnknownVersion(_)) => "unknown version",

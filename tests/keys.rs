@@ -6,13 +6,19 @@ mod common;
 
 #[path = "keys/cache.rs"]
 mod cache;
+#[path = "keys/compact.rs"]
+mod compact;
 #[path = "keys/conformance.rs"]
 mod conformance;
 #[path = "keys/errors.rs"]
 mod errors;
+#[path = "keys/fleet.rs"]
+mod fleet;
 #[path = "keys/matrix.rs"]
 mod matrix;
 #[path = "keys/runtimes.rs"]
 mod runtimes;
 #[path = "keys/sessions.rs"]
 mod sessions;
+#[path = "keys/table.rs"]
+mod table;

@@ -12,6 +12,12 @@ mod errors;
 mod hooks;
 #[path = "leaks/keys.rs"]
 mod keys;
+#[path = "leaks/refusals.rs"]
+mod refusals;
+#[path = "leaks/repository.rs"]
+mod repository;
+#[path = "leaks/scene.rs"]
+mod scene;
 #[path = "leaks/traffic.rs"]
 mod traffic;
 

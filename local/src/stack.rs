@@ -1,6 +1,6 @@
 //! Starting and stopping, and what a client needs to know.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
@@ -21,10 +21,17 @@ use crate::{
 ///
 /// The stack stops when it is [shut down](Self::shutdown) or dropped. It needs a Tokio runtime, and works on a
 /// current-thread one.
-#[derive(Debug)]
 pub struct Stack {
     shared: Arc<Shared>,
+    addresses: [SocketAddr; 3],
     endpoints: Endpoints,
+    database: dynoxide::Database,
+    running: Running,
+}
+
+/// The servers of one start.
+#[derive(Debug)]
+struct Running {
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
 }
@@ -109,19 +116,22 @@ impl Stack {
         &self.shared.faults
     }
 
+    /// Stops the servers, and starts them again after `pause`, on the same ports and with everything that they knew. Clients find their
+    /// connections closed, and refused meanwhile. Requests that are being served are answered first.
+    ///
+    /// # Errors
+    /// When a port was taken meanwhile; the stack has stopped then.
+    pub async fn restart(&mut self, pause: Duration) -> Result<(), Error> {
+        self.running.stop().await;
+        tokio::time::sleep(pause).await;
+        let listeners = Listeners::at(self.addresses).await?;
+        self.running = Running::start(listeners, &self.shared, &self.database);
+        Ok(())
+    }
+
     /// Stops the servers and waits until requests that they are serving are answered.
     pub async fn shutdown(mut self) {
-        self.stop.send_replace(true);
-        for server in std::mem::take(&mut self.servers) {
-            // A server that panicked has stopped as well.
-            let _ = server.await;
-        }
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.running.stop().await;
     }
 }
 
@@ -138,23 +148,68 @@ impl StackBuilder {
     /// When no loopback port or no memory database can be opened.
     pub async fn start(self) -> Result<Stack, Error> {
         let shared = Arc::new(Shared::new(self.region));
-        let (stop, stopped) = watch::channel(false);
-        let (dynamodb, dynamodb_url) = listen().await?;
-        let (kms, kms_url) = listen().await?;
-        let (sts, sts_url) = listen().await?;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = Listeners::at([any; 3]).await?;
+        let addresses = listeners.addresses()?;
+        let [dynamodb, kms, sts] = addresses.map(|address| format!("http://{address}"));
+        let endpoints = Endpoints { dynamodb, kms, sts };
         let database = dynoxide::Database::memory().map_err(|error| Error::DynamoDb(Box::new(error)))?;
+        let running = Running::start(listeners, &shared, &database);
+        Ok(Stack { shared, addresses, endpoints, database, running })
+    }
+}
 
+/// The bound ports of DynamoDB, KMS and STS.
+struct Listeners([TcpListener; 3]);
+
+impl Listeners {
+    async fn at([dynamodb, kms, sts]: [SocketAddr; 3]) -> Result<Self, Error> {
+        Ok(Self([listen(dynamodb).await?, listen(kms).await?, listen(sts).await?]))
+    }
+
+    fn addresses(&self) -> Result<[SocketAddr; 3], Error> {
+        let [dynamodb, kms, sts] = &self.0;
+        let address = |listener: &TcpListener| listener.local_addr().map_err(Error::Listen);
+        Ok([address(dynamodb)?, address(kms)?, address(sts)?])
+    }
+}
+
+impl Running {
+    fn start(listeners: Listeners, shared: &Arc<Shared>, database: &dynoxide::Database) -> Self {
+        let Listeners([dynamodb, kms, sts]) = listeners;
+        let (stop, stopped) = watch::channel(false);
         let until_stopped = server::until(stopped.clone());
+        let database = database.clone();
         // What a server could still report after it has bound its port would reach nobody; clients see the connection fail.
         let servers = vec![
             tokio::spawn(async {
                 drop(dynoxide::server::serve_with_shutdown(dynamodb, database, until_stopped).await)
             }),
-            tokio::spawn(serve(Service::Kms, kms, &shared, &stopped)),
-            tokio::spawn(serve(Service::Sts, sts, &shared, &stopped)),
+            tokio::spawn(serve(Service::Kms, kms, shared, &stopped)),
+            tokio::spawn(serve(Service::Sts, sts, shared, &stopped)),
         ];
-        let endpoints = Endpoints { dynamodb: dynamodb_url, kms: kms_url, sts: sts_url };
-        Ok(Stack { shared, endpoints, stop, servers })
+        Self { stop, servers }
+    }
+
+    async fn stop(&mut self) {
+        self.stop.send_replace(true);
+        for server in std::mem::take(&mut self.servers) {
+            // A server that panicked has stopped as well.
+            let _ = server.await;
+        }
+    }
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoints, running, .. } = self;
+        f.debug_struct("Stack").field("endpoints", endpoints).field("running", running).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
     }
 }
 
@@ -168,11 +223,6 @@ fn serve(
     async { drop(serving.await) }
 }
 
-async fn listen() -> Result<(TcpListener, String), Error> {
-    let bind = async {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        Ok::<_, io::Error>((listener, url))
-    };
-    bind.await.map_err(Error::Listen)
+async fn listen(at: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(at).await.map_err(Error::Listen)
 }

@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Binding;
 use super::expressions::{Expressions, Names, Values};
-use super::operation::{Cut, Expected, Returned};
+use super::operation::{Cut, Expected, Returned, taken};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
 use crate::format::Identity;
 use crate::item::{CheckedItem, Item, Nonces, SealError, UnwrappedKey, seal_values};
-use crate::schema::TableSchema;
+use crate::schema::{RecordPlace, TableSchema};
 
 /// One item that a request names: its table and identity.
 pub(super) struct Target {
@@ -53,7 +53,7 @@ impl ItemPut {
 
     /// The sealed item.
     pub(super) fn seal(&mut self, key: &UnwrappedKey, nonces: Nonces<'_>) -> Result<Item, Error> {
-        let item = self.item.take().ok_or(Refusal::Missing("Item"))?;
+        let item = taken(&mut self.item)?;
         Ok(item.seal(&self.target.table, key, nonces)?)
     }
 }
@@ -180,9 +180,9 @@ impl ItemUpdate {
         Ok(Self { target: Target { table: Arc::clone(table), identity }, plan })
     }
 
-    /// Whether a sensitive value is assigned.
-    pub(super) fn seals(&self) -> bool {
-        !self.plan.sealed.is_empty()
+    /// Where the key's record must lie, when a sensitive value is assigned.
+    pub(super) fn seals(&self) -> Option<RecordPlace> {
+        (!self.plan.sealed.is_empty()).then(|| self.target.table.record_place())
     }
 
     /// The paths that the update touches.
@@ -207,7 +207,7 @@ impl ItemUpdate {
                 Ok((attribute.as_str(), value))
             })
             .collect::<Result<_, Refusal>>()?;
-        let made = seal_values(key, &self.target.identity, nonces, &given)?;
+        let made = seal_values(&self.target.table, key, &self.target.identity, nonces, &given)?;
         values.extend(sealed.iter().map(|SealedValue { sent, .. }| sent.clone()).zip(made));
         if let Some(rewritten) = rewritten {
             *expression = Some(rewritten.clone());

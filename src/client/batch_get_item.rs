@@ -10,8 +10,8 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use super::Binding;
 use super::actions::widened;
 use super::expressions::{Names, no_legacy};
-use super::operation::{Carrier, Cut, Expected, Operation, Returned};
-use crate::error::{Error, Refusal};
+use super::operation::{Carrier, Cut, Expected, Operation, Returned, taken};
+use crate::error::Error;
 use crate::expression::Selection;
 use crate::format::Identity;
 use crate::item::{OpenError, UnwrappedKey};
@@ -59,7 +59,7 @@ impl Operation for BatchGet {
     }
 
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let input = self.rewritten.take().ok_or(Refusal::Missing("RequestItems"))?;
+        let input = taken(&mut self.rewritten)?;
         Ok(Some(Input::erase(input)))
     }
 

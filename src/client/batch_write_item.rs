@@ -1,21 +1,24 @@
-//! BatchWriteItem: puts and deletes in several tables. What was not processed comes back opened, so that a retry just works.
+//! BatchWriteItem: puts and deletes in several tables. What was not processed comes back as the caller gave it, so that a retry just
+//! works, and needs no key for it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
-use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
 use super::Binding;
 use super::actions::{Conditional, ItemPut, Target};
-use super::operation::{Carrier, Cut, Expected, Operation, Returned, required};
+use super::operation::{Carrier, Operation, Returned, required, taken};
 use crate::crypto::OsRandom;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::format::Identity;
-use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::TableSchema;
+use crate::item::{Item, Nonces, OpenError, UnwrappedKey, stored_identity};
+use crate::schema::{RecordPlace, TableSchema};
+use crate::tenant::TenantId;
 
 pub(super) struct BatchWrite {
+    tenant: TenantId,
     /// Without the items of its puts. Taken when it is sealed.
     input: Option<BatchWriteItemInput>,
     /// By the table's name as the request has it.
@@ -27,8 +30,8 @@ struct TableWrites {
     table: Arc<TableSchema>,
     /// In the order of the request.
     puts: Vec<ItemPut>,
-    /// Whose items the puts are.
-    identities: HashSet<Identity>,
+    /// What the caller put.
+    given: HashMap<Identity, Item>,
 }
 
 impl BatchWrite {
@@ -37,20 +40,21 @@ impl BatchWrite {
         let mut tables = HashMap::new();
         for (name, writes) in input.request_items.iter_mut().flatten() {
             let table = Arc::clone(binding.table(Some(name))?);
-            let mut puts = Vec::new();
+            let (mut puts, mut given) = (Vec::new(), HashMap::new());
             for write in writes {
                 if let Some(put) = &mut write.put_request {
                     let item = std::mem::take(&mut put.item);
-                    puts.push(ItemPut::check(binding, Some(name), Some(item), Conditional::NONE)?);
+                    let checked = ItemPut::check(binding, Some(name), Some(item.clone()), Conditional::NONE)?;
+                    given.insert(checked.target.identity.clone(), item);
+                    puts.push(checked);
                 }
                 if let Some(delete) = &write.delete_request {
                     Target::of_key(binding, Some(name), Some(&delete.key), Conditional::NONE)?;
                 }
             }
-            let identities = puts.iter().map(|put: &ItemPut| put.target.identity.clone()).collect();
-            tables.insert(name.clone(), TableWrites { table, puts, identities });
+            tables.insert(name.clone(), TableWrites { table, puts, given });
         }
-        Ok(Self { input: Some(input), tables })
+        Ok(Self { tenant: binding.tenant.clone(), input: Some(input), tables })
     }
 }
 
@@ -59,12 +63,12 @@ impl Operation for BatchWrite {
         self.tables.values().map(|writes| (&*writes.table, writes.puts.len())).collect()
     }
 
-    fn seals(&self) -> bool {
-        self.tables.values().any(|writes| !writes.puts.is_empty())
+    fn seals(&self) -> Option<RecordPlace> {
+        self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = self.input.take().ok_or(Refusal::Missing("RequestItems"))?;
+        let mut input = taken(&mut self.input)?;
         for (name, writes) in input.request_items.iter_mut().flatten() {
             let checked = self.tables.get_mut(name).map(|writes| writes.puts.iter_mut()).into_iter().flatten();
             for (put, checked) in writes.iter_mut().filter_map(|write| write.put_request.as_mut()).zip(checked) {
@@ -74,17 +78,20 @@ impl Operation for BatchWrite {
         Ok(Some(Input::erase(input)))
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
-        let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
-        let unprocessed =
-            output.downcast_mut::<BatchWriteItemOutput>().and_then(|output| output.unprocessed_items.as_mut());
-        let mut returned = Vec::new();
-        for (name, writes) in unprocessed.into_iter().flatten() {
-            let TableWrites { table, identities, .. } = self.tables.get(name).ok_or(OpenError::OtherItem)?;
-            let expected = Expected::Among(identities);
-            let puts = writes.iter_mut().filter_map(|write| write.put_request.as_mut());
-            returned.extend(puts.map(|put| Returned { item: &mut put.item, table, expected, cut: Cut::Whole }));
+    /// None is opened.
+    fn returned<'a>(&'a self, _: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+        Ok(Vec::new())
+    }
+
+    fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
+        let output = output.downcast_mut::<BatchWriteItemOutput>();
+        for (name, writes) in output.and_then(|output| output.unprocessed_items.as_mut()).into_iter().flatten() {
+            let TableWrites { table, given, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
+            for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
+                let identity = stored_identity(table, &self.tenant, &put.item)?;
+                put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
+            }
         }
-        Ok(returned)
+        Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! The HTTP client's decorator: awaits the data keys of an answer before the SDK goes on with it.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +23,7 @@ use super::Binding;
 use super::interceptor::{Arrived, Pending};
 use super::opening;
 use crate::error::Error;
-use crate::item::{KeyRing, NeededRecord};
+use crate::item::{KeyRing, NeededKey};
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 
 /// Decorates the HTTP client that really sends.
@@ -90,14 +89,15 @@ impl HttpConnector for SealingConnector {
 
 impl SealingConnector {
     /// The keys of an answer, when they come before the deadline.
-    async fn opening_keys(&self, records: Vec<NeededRecord>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
-        if let Some(keys) = self.binding.keys.warm_opening_keys(&self.binding.tenant, &records) {
+    async fn opening_keys(&self, needed: Vec<NeededKey>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
+        if let Some(keys) = self.binding.keys.warm_opening_keys(&self.binding.tenant, &needed) {
             return Ok(keys);
         }
-        let keys = self.binding.opening_keys(records);
+        // On the heap: every request makes the future around it, and only those with a cold key need this.
+        let keys = Box::pin(self.binding.opening_keys(needed));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
-        Timeout::new(pin!(keys), sleep.sleep(left)).await.unwrap_or_else(|_| {
+        Timeout::new(keys, sleep.sleep(left)).await.unwrap_or_else(|_| {
             let tenant = &self.binding.tenant;
             Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unavailable).into())
         })

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use super::Binding;
 use super::actions::{Conditional, Target};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Operation, Returned};
+use super::operation::{Carrier, Operation, Returned, returned_item};
 use crate::error::Error;
 use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
@@ -38,15 +38,7 @@ impl Operation for Delete {
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
-        let item = match answer {
-            Carrier::Output(output) => {
-                output.downcast_mut::<DeleteItemOutput>().and_then(|output| output.attributes.as_mut())
-            }
-            Carrier::Error(error) => match error.downcast_mut() {
-                Some(DeleteItemError::ConditionalCheckFailedException(failed)) => failed.item.as_mut(),
-                _ => None,
-            },
-        };
+        let item = returned_item!(answer, DeleteItemOutput, DeleteItemError);
         Ok(item.map(|item| self.target.returned(item)).into_iter().collect())
     }
 }

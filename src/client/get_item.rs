@@ -20,16 +20,16 @@ pub(super) struct Get {
 impl Get {
     pub(super) fn check(input: &GetItemInput, binding: &Binding) -> Result<Self, Error> {
         no_legacy(input.attributes_to_get.as_ref(), "AttributesToGet", "ProjectionExpression")?;
-        let mut input = input.clone();
-        let GetItemInput { table_name, key, projection_expression, expression_attribute_names, .. } = &mut input;
-        let (read, changed) = ItemRead::check(
-            binding,
-            table_name.as_deref(),
-            key.as_ref(),
-            projection_expression,
-            expression_attribute_names,
-        )?;
-        Ok(Self { rewritten: changed.then_some(input), read })
+        let mut projection = input.projection_expression.clone();
+        let mut names = input.expression_attribute_names.clone();
+        let (read, changed) = ItemRead::check(binding, input.table_name(), input.key(), &mut projection, &mut names)?;
+        let rewritten = changed.then(|| {
+            let mut input = input.clone();
+            input.projection_expression = projection;
+            input.expression_attribute_names = names;
+            input
+        });
+        Ok(Self { rewritten, read })
     }
 }
 

@@ -29,6 +29,7 @@ use super::opening;
 use super::operation::{Answer, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
+use crate::schema::RecordPlace;
 use crate::sight;
 
 /// What one operation still has to do: travels in the config bag, and with the request to the connector.
@@ -99,7 +100,7 @@ impl State {
     pub(super) fn allows(&self, request: &HttpRequest) -> bool {
         self.sent.as_ref().is_some_and(|sent| {
             let body = request.body().bytes();
-            body.is_some() && body == sent.body.bytes() && sent.target == target(request)
+            body.is_some() && body == sent.body.bytes() && sent.target.as_deref() == target(request)
         })
     }
 
@@ -107,7 +108,7 @@ impl State {
     fn send(&mut self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
         let request = self.serializer.serialize_input(input, config)?;
         let body = request.body().try_clone().ok_or("the SDK serializes DynamoDB's requests in memory")?;
-        self.sent = Some(Sent { target: target(&request), body });
+        self.sent = Some(Sent { target: target(&request).map(str::to_owned), body });
         Ok(request)
     }
 }
@@ -115,7 +116,7 @@ impl State {
 impl ItemState {
     fn new(Checked { name, operation, sdk }: Checked, binding: &Binding) -> Result<Self, Error> {
         let mut sealed: Vec<(String, usize)> = Vec::new();
-        if binding.audit.is_on() && operation.seals() {
+        if binding.audit.is_on() && operation.seals().is_some() {
             for (table, items) in operation.tables().into_iter().filter(|(_, items)| *items > 0) {
                 match sealed.iter_mut().find(|(name, _)| name == table.name()) {
                     Some((_, sum)) => *sum += items,
@@ -123,8 +124,8 @@ impl ItemState {
                 }
             }
         }
-        let key = match operation.token() {
-            None if operation.seals() => binding.keys.warm_sealing_key(&binding.tenant),
+        let key = match (operation.token(), operation.seals()) {
+            (None, Some(place)) => binding.keys.warm_sealing_key(&binding.tenant, place),
             _ => None,
         };
         if let Some(key) = &key {
@@ -133,14 +134,14 @@ impl ItemState {
         Ok(Self { name, sealed, operation, sdk, key, resolved: false, deadline: None, arrived: None })
     }
 
-    /// Whether everything is there that sealing needs.
-    fn is_ready(&self) -> bool {
-        self.key.is_some() || !self.operation.seals()
+    /// Where the record lies of the key that sealing still needs.
+    fn awaited(&self) -> Option<RecordPlace> {
+        self.operation.seals().filter(|_| self.key.is_none())
     }
 }
 
-fn target(request: &HttpRequest) -> Option<String> {
-    request.headers().get("x-amz-target").map(str::to_owned)
+fn target(request: &HttpRequest) -> Option<&str> {
+    request.headers().get("x-amz-target")
 }
 
 impl Storable for Pending {
@@ -257,7 +258,7 @@ impl Intercept for Seal {
         request.add_extension(pending.clone());
         let state = &mut *pending.state();
         let Some(items) = &mut state.items else { return Ok(()) };
-        if items.operation.seals() && !items.resolved {
+        if items.operation.seals().is_some() && !items.resolved {
             return Err(Error::Replaced("auth scheme resolver").into());
         }
         // What a former attempt brought.
@@ -307,7 +308,7 @@ impl Intercept for Seal {
         let mut state = pending.state();
         let Some(items) = &mut state.items else { return Ok(()) };
         let _entered = pending.span().enter();
-        let (opened, result) = opening::open(&*items.operation, &self.binding, &keys, taken);
+        let (opened, result) = opening::open(&mut *items.operation, &self.binding, &keys, taken);
         result?;
         *answer = opened;
         Ok(())
@@ -321,25 +322,25 @@ impl ResolveAuthScheme for Seal {
         config: &'a ConfigBag,
         components: &'a RuntimeComponents,
     ) -> AuthSchemeOptionsFuture<'a> {
+        let waiting = config.load::<Pending>().and_then(|pending| {
+            let mut state = pending.state();
+            let items = state.items.as_mut()?;
+            items.resolved = true;
+            let place = items.awaited()?;
+            let token = items.operation.token().map(str::to_owned);
+            Some((pending, place, token, items.name, std::mem::take(&mut items.sealed)))
+        });
+        // A future that may have to ask for keys is large: it is made only when it does.
+        let Some((pending, place, token, name, sealed)) = waiting else {
+            return self.auth.resolve_auth_scheme(params, config, components);
+        };
         AuthSchemeOptionsFuture::new(async move {
-            if let Some(pending) = config.load::<Pending>() {
-                let needed = match &mut pending.state().items {
-                    Some(items) => {
-                        items.resolved = true;
-                        let token = || items.operation.token().map(str::to_owned);
-                        (!items.is_ready()).then(|| (token(), items.name, std::mem::take(&mut items.sealed)))
-                    }
-                    None => None,
-                };
-                if let Some((token, name, sealed)) = needed {
-                    let Binding { tenant, keys, audit, .. } = &*self.binding;
-                    let key = keys.sealing_key(tenant, token.as_deref()).instrument(pending.span().clone());
-                    let key = key.await.map_err(Error::from)?;
-                    audit.seals(tenant, name, &key, &sealed)?;
-                    if let Some(items) = &mut pending.state().items {
-                        items.key = Some(key);
-                    }
-                }
+            let Binding { tenant, keys, audit, .. } = &*self.binding;
+            let key = keys.sealing_key(tenant, token.as_deref(), place).instrument(pending.span().clone());
+            let key = Box::pin(key).await.map_err(Error::from)?;
+            audit.seals(tenant, name, &key, &sealed)?;
+            if let Some(items) = &mut pending.state().items {
+                items.key = Some(key);
             }
             self.auth.resolve_auth_scheme(params, config, components).await
         })
@@ -353,7 +354,7 @@ impl SerializeRequest for Pending {
         let state = &mut *self.state();
         let input = match &mut state.items {
             None => input,
-            Some(items) if items.is_ready() => items.operation.sealed(items.key.as_deref())?.unwrap_or(input),
+            Some(items) if items.awaited().is_none() => items.operation.sealed(items.key.as_deref())?.unwrap_or(input),
             // Only for what surrounds the body, which is sealed once the key has come: nothing of this may be sent.
             Some(_) => return state.serializer.serialize_input(input, config),
         };

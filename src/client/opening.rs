@@ -1,11 +1,10 @@
 //! Opening the items of an answer: which keys they need, and then the items themselves.
 
 use super::Binding;
-use super::operation::{Answer, Carrier, Expected, Operation, Returned};
+use super::operation::{Answer, Carrier, Operation, Returned};
 use crate::audit::Used;
 use crate::error::Error;
-use crate::format::Identity;
-use crate::item::{self, KeyRing, NeededRecord, OpenError, OpenFault, distinct_records, stored_identity};
+use crate::item::{self, KeyRing, NeededKey, OpenError, OpenFault, distinct_keys, stored_identity};
 use crate::tenant::TenantId;
 
 /// The distinct key records that the items of an answer rely on.
@@ -13,15 +12,14 @@ pub(super) fn needed_records(
     operation: &dyn Operation,
     tenant: &TenantId,
     answer: Answer,
-) -> (Answer, Result<Vec<NeededRecord>, Error>) {
+) -> (Answer, Result<Vec<NeededKey>, Error>) {
     each_returned(operation, answer, |returned| {
-        let mut items = Vec::with_capacity(returned.len());
-        for Returned { item, table, expected, cut } in returned {
-            expected.check(&stored_identity(table, tenant, item)?)?;
+        let items = returned.into_iter().map(|Returned { item, table, expected, cut }| {
+            expected.check(table, item, &stored_identity(table, tenant, item)?)?;
             cut.restrict(table, item);
-            items.push((table, &*item));
-        }
-        Ok(distinct_records(items.into_iter()).map_err(|error| in_index(operation.index(), error))?)
+            Ok((table, &*item))
+        });
+        Ok(distinct_keys(items).map_err(|error| in_index(operation.index(), error))?)
     })
 }
 
@@ -38,22 +36,22 @@ pub(super) fn used<'k>(
 
 /// Opens the items of an answer and leaves of each what the caller asked for.
 pub(super) fn open(
-    operation: &dyn Operation,
+    operation: &mut dyn Operation,
     binding: &Binding,
     keys: &KeyRing,
     answer: Answer,
 ) -> (Answer, Result<(), Error>) {
-    let (mut answer, result) = each_returned(operation, answer, |returned| {
+    let (mut answer, mut result) = each_returned(operation, answer, |returned| {
         for Returned { item, table, expected, cut } in returned {
             let identity = stored_identity(table, &binding.tenant, item)?;
-            expected.check(&identity)?;
+            expected.check(table, item, &identity)?;
             *item = item::open(table, &identity, keys, std::mem::take(item))?;
             cut.apply(item);
         }
         Ok(())
     });
     if let Ok(output) = &mut answer {
-        operation.finish(output);
+        result = result.and_then(|()| Ok(operation.finish(output)?));
     }
     (answer, result)
 }
@@ -68,18 +66,6 @@ fn in_index(index: Option<&str>, error: OpenError) -> OpenError {
             OpenError::IndexLacksDiscriminator { index: index.to_owned(), discriminator, attribute }
         }
         (_, error) => error,
-    }
-}
-
-impl Expected<'_> {
-    /// Whether an item with this identity was asked for.
-    fn check(self, identity: &Identity) -> Result<(), OpenError> {
-        let expected = match self {
-            Self::One(expected) => expected == identity,
-            Self::Among(expected) => expected.contains(identity),
-            Self::AnyOfTenant => true,
-        };
-        if expected { Ok(()) } else { Err(OpenError::OtherItem) }
     }
 }
 

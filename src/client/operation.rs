@@ -9,16 +9,16 @@ use crate::error::Error;
 use crate::expression::{Path, Selection, prune};
 use crate::format::{HEADER, Identity};
 use crate::item::{Item, OpenError, UnwrappedKey};
-use crate::schema::{Protection, TableSchema};
+use crate::schema::{Protection, RecordPlace, TableSchema};
 
 /// What comes back from DynamoDB: typed, but behind the SDK's erasure.
 pub(super) type Answer = Result<Output, OrchestratorError<OperationError>>;
 
 /// One checked operation that touches items, on its way out and back. Waits for nothing.
 pub(super) trait Operation: Send + Sync {
-    /// Whether the request needs a data key.
-    fn seals(&self) -> bool {
-        false
+    /// Where the record must lie of the data key that the request needs; none when it needs no key.
+    fn seals(&self) -> Option<RecordPlace> {
+        None
     }
 
     /// The caller's own idempotency token, to which the data key is pinned so that a repeated request repeats its bytes.
@@ -44,7 +44,9 @@ pub(super) trait Operation: Send + Sync {
     }
 
     /// The last touch to an output whose items are opened and cut.
-    fn finish(&self, _: &mut Output) {}
+    fn finish(&mut self, _: &mut Output) -> Result<(), OpenError> {
+        Ok(())
+    }
 
     /// What an error of DynamoDB means, when this library's change to the request brought it about.
     fn explain(&self, _: &OperationError) -> Option<Error> {
@@ -67,15 +69,33 @@ pub(super) struct Returned<'a> {
     pub(super) cut: Cut<'a>,
 }
 
-/// Which identities an item in an answer may have.
+/// Which item an answer may hold.
 #[derive(Clone, Copy)]
 pub(super) enum Expected<'a> {
     /// The one that the request names.
     One(&'a Identity),
     /// One of those that the request names.
     Among(&'a HashSet<Identity>),
+    /// Any of the tenant's with this partition key.
+    OfPartition(&'a str),
     /// Any of the tenant's: the request names none.
     AnyOfTenant,
+}
+
+impl Expected<'_> {
+    /// Whether `item`, whose identity this is, was asked for.
+    pub(super) fn check(self, table: &TableSchema, item: &Item, identity: &Identity) -> Result<(), OpenError> {
+        let expected = match self {
+            Self::One(expected) => expected == identity,
+            Self::Among(expected) => expected.contains(identity),
+            Self::OfPartition(expected) => item
+                .get(table.partition_key())
+                .and_then(|value| value.as_s().ok())
+                .is_some_and(|value| value == expected),
+            Self::AnyOfTenant => true,
+        };
+        if expected { Ok(()) } else { Err(OpenError::OtherItem) }
+    }
 }
 
 /// What the caller asked for of an item.
@@ -106,6 +126,25 @@ impl Cut<'_> {
         }
     }
 }
+
+/// What an operation sends, which it makes once: the serializer is the SDK's, or nothing goes out.
+pub(super) fn taken<T>(once: &mut Option<T>) -> Result<T, Error> {
+    once.take().ok_or(Error::Replaced("serializer"))
+}
+
+/// The item in the answer to a put, update or delete: among its attributes, or in the error that shows what failed the condition.
+macro_rules! returned_item {
+    ($answer:expr, $output:ty, $error:ident) => {
+        match $answer {
+            Carrier::Output(output) => output.downcast_mut::<$output>().and_then(|output| output.attributes.as_mut()),
+            Carrier::Error(error) => match error.downcast_mut() {
+                Some($error::ConditionalCheckFailedException(failed)) => failed.item.as_mut(),
+                _ => None,
+            },
+        }
+    };
+}
+pub(super) use returned_item;
 
 /// The key that was in the cache, or that the auth scheme resolver awaited.
 pub(super) fn required(key: Option<&UnwrappedKey>) -> Result<&UnwrappedKey, Error> {

@@ -6,11 +6,11 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use super::Binding;
 use super::actions::{Conditional, ItemPut};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Operation, Returned, required};
+use super::operation::{Carrier, Operation, Returned, required, returned_item, taken};
 use crate::crypto::OsRandom;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::TableSchema;
+use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct Put {
     /// Without its item. Taken when it is sealed.
@@ -39,26 +39,18 @@ impl Operation for Put {
         vec![(&self.put.target.table, 1)]
     }
 
-    fn seals(&self) -> bool {
-        true
+    fn seals(&self) -> Option<RecordPlace> {
+        Some(self.put.target.table.record_place())
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = self.input.take().ok_or(Refusal::Missing("Item"))?;
+        let mut input = taken(&mut self.input)?;
         input.item = Some(self.put.seal(required(key)?, Nonces::Random(&OsRandom))?);
         Ok(Some(Input::erase(input)))
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
-        let item = match answer {
-            Carrier::Output(output) => {
-                output.downcast_mut::<PutItemOutput>().and_then(|output| output.attributes.as_mut())
-            }
-            Carrier::Error(error) => match error.downcast_mut() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item.as_mut(),
-                _ => None,
-            },
-        };
+        let item = returned_item!(answer, PutItemOutput, PutItemError);
         Ok(item.map(|item| self.put.target.returned(item)).into_iter().collect())
     }
 }

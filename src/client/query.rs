@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
 
 use super::Binding;
 use super::expressions::{Expressions, Values, no_legacy};
-use super::operation::{Carrier, Cut, Expected, Operation, Returned};
-use super::reading::{Filtering, Reading};
+use super::operation::{Carrier, Operation, Returned};
+use super::reading::{Filtering, Reading, Rows};
 use crate::error::{Error, Refusal};
-use crate::expression::{KeyTest, Selection};
+use crate::expression::KeyTest;
 use crate::item::{Item, OpenError, PrimaryKeyError, UnwrappedKey, check_name};
 use crate::schema::{Protection, TableSchema, Variant};
 use crate::tenant::TenantId;
@@ -20,11 +19,9 @@ use crate::tenant::TenantId;
 pub(super) struct Query {
     /// What is sent in place of the caller's input, when that lacks something.
     rewritten: Option<QueryInput>,
-    table: Arc<TableSchema>,
     /// Whether a filter was added.
     filtered: bool,
-    selection: Option<Selection>,
-    index: Option<String>,
+    rows: Rows,
 }
 
 impl Query {
@@ -43,7 +40,7 @@ impl Query {
         let partition = tests.iter().find(|(attribute, _)| attribute == table.partition_key()).map(|(_, test)| *test);
         let reach = reach(table, &binding.tenant, partition, values, input.index_name().is_some())?;
         match (reach, input.exclusive_start_key()) {
-            (Reach::Partition, Some(start)) if input.index_name().is_none() => {
+            (Reach::Partition(_), Some(start)) if input.index_name().is_none() => {
                 binding.identity_of_key(table, Some(start))?;
             }
             (_, start) => check_start_key(table, start)?,
@@ -52,62 +49,65 @@ impl Query {
         let selection = expressions.projection(input.projection_expression())?;
         let used = expressions.finish()?;
 
-        let mut changed = input.clone();
-        let QueryInput {
+        let filtered = reach == Reach::Beyond;
+        let mut rewritten = (filtered || selection.is_some()).then(|| input.clone());
+        if let Some(QueryInput {
             projection_expression: projection,
             filter_expression: filter,
             expression_attribute_names: names,
             expression_attribute_values: values,
             ..
-        } = &mut changed;
-        let widened = match &selection {
-            Some(selection) => Reading { projection, names: &mut *names }.widen(table, selection, &used)?,
-            None => false,
-        };
-        if reach == Reach::Beyond {
-            Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
+        }) = &mut rewritten
+        {
+            if let Some(selection) = &selection {
+                Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
+            }
+            if filtered {
+                Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
+            }
         }
-        let rewritten = (widened || reach == Reach::Beyond).then_some(changed);
-        let (filtered, index) = (reach == Reach::Beyond, input.index_name.clone());
-        Ok(Self { rewritten, table: Arc::clone(table), filtered, selection, index })
+        let partition = match reach {
+            Reach::Partition(value) => value.map(str::to_owned),
+            Reach::Beyond => None,
+        };
+        let rows = Rows { table: Arc::clone(table), partition, selection, index: input.index_name.clone() };
+        Ok(Self { rewritten, filtered, rows })
     }
 }
 
 /// Whose items a read can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// Only the tenant's.
-    Partition,
+enum Reach<'v> {
+    /// Only the tenant's; of one partition key, when the request says which.
+    Partition(Option<&'v str>),
     /// Other tenants' too: an index is not divided by tenant.
     Beyond,
 }
 
 /// Whose items a query can find, from what it tests the table's partition key for.
-fn reach(
+fn reach<'v>(
     table: &TableSchema,
     tenant: &TenantId,
     partition: Option<&KeyTest>,
-    values: Option<&Values>,
+    values: Option<&'v Values>,
     index: bool,
-) -> Result<Reach, Refusal> {
-    let value = |placeholder: &String| {
+) -> Result<Reach<'v>, Refusal> {
+    let owned = |placeholder: &String| -> Result<Option<&str>, Refusal> {
         let value = values.and_then(|values| values.get(placeholder));
-        value.ok_or_else(|| Refusal::UndefinedValue(placeholder.clone()))
+        let value = value.ok_or_else(|| Refusal::UndefinedValue(placeholder.clone()))?;
+        Ok(value.as_s().ok().map(String::as_str).filter(|value| table.tenant().owns(tenant, value)))
     };
-    let owned = |value: &AttributeValue| value.as_s().is_ok_and(|value| table.tenant().owns(tenant, value));
-    let bound = match partition {
-        Some(KeyTest::Equals(placeholder)) => owned(value(placeholder)?),
+    let reach = match partition {
+        Some(KeyTest::Equals(placeholder)) => owned(placeholder)?.map(|value| Reach::Partition(Some(value))),
         // As the sort key of an index, and only where a beginning belongs to one tenant.
-        Some(KeyTest::BeginsWith(placeholder)) if index && table.tenant().is_prefix() => owned(value(placeholder)?),
-        Some(_) => false,
-        None if index => return Ok(Reach::Beyond),
-        None => false,
+        Some(KeyTest::BeginsWith(placeholder)) if index && table.tenant().is_prefix() => {
+            owned(placeholder)?.map(|_| Reach::Partition(None))
+        }
+        Some(_) => None,
+        None if index => Some(Reach::Beyond),
+        None => None,
     };
-    if bound {
-        Ok(Reach::Partition)
-    } else {
-        Err(Refusal::NotOneTenant { attribute: table.partition_key().to_owned() })
-    }
+    reach.ok_or_else(|| Refusal::NotOneTenant { attribute: table.partition_key().to_owned() })
 }
 
 /// A key at which a scan or an index query goes on. It may be another tenant's, as the last key that was looked at; it must not
@@ -124,7 +124,7 @@ pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Resu
 
 impl Operation for Query {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
-        vec![(&self.table, 0)]
+        vec![(&self.rows.table, 0)]
     }
 
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
@@ -135,18 +135,15 @@ impl Operation for Query {
         // A filter may not name a key of the index (developer guide, "Filter expressions for the Query operation").
         let message = error.downcast_ref::<QueryError>()?.message()?;
         let refused = self.filtered && message.contains("non-primary key attributes");
-        refused.then(|| Error::TenantInIndex { attribute: self.table.partition_key().to_owned() })
+        refused.then(|| Error::TenantInIndex { attribute: self.rows.table.partition_key().to_owned() })
     }
 
     fn index(&self) -> Option<&str> {
-        self.index.as_deref()
+        self.rows.index.as_deref()
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
-        let items = output.downcast_mut::<QueryOutput>().and_then(|output| output.items.as_mut());
-        let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
-        let returned = |item| Returned { item, table: &self.table, expected: Expected::AnyOfTenant, cut };
-        Ok(items.into_iter().flatten().map(returned).collect())
+        Ok(self.rows.returned(output.downcast_mut::<QueryOutput>().and_then(|output| output.items.as_mut())))
     }
 }

@@ -1,14 +1,37 @@
 //! What a read asks for in place of what the caller asked for: the header and the keys come along, and go again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::expressions::{Names, Values};
+use super::operation::{Cut, Expected, Returned};
 use crate::error::Refusal;
 use crate::expression::{Condition, ExpressionError, Fresh, ProjectionRequest, Selection};
 use crate::format::HEADER;
+use crate::item::Item;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
-use aws_sdk_dynamodb::types::AttributeValue;
+
+/// What a query or scan reads.
+pub(super) struct Rows {
+    pub(super) table: Arc<TableSchema>,
+    /// The partition key of every item, when one was asked for.
+    pub(super) partition: Option<String>,
+    pub(super) selection: Option<Selection>,
+    pub(super) index: Option<String>,
+}
+
+impl Rows {
+    /// The items of a page.
+    pub(super) fn returned<'a>(&'a self, items: Option<&'a mut Vec<Item>>) -> Vec<Returned<'a>> {
+        let expected = self.partition.as_deref().map_or(Expected::AnyOfTenant, Expected::OfPartition);
+        let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
+        let returned = |item| Returned { item, table: &self.table, expected, cut };
+        items.into_iter().flatten().map(returned).collect()
+    }
+}
 
 /// The parameters of a read that may have to change.
 pub(super) struct Reading<'a> {

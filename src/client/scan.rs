@@ -7,19 +7,16 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::expressions::{Expressions, no_legacy};
-use super::operation::{Carrier, Cut, Expected, Operation, Returned};
+use super::operation::{Carrier, Operation, Returned};
 use super::query::check_start_key;
-use super::reading::{Filtering, Reading};
+use super::reading::{Filtering, Reading, Rows};
 use crate::error::Error;
-use crate::expression::Selection;
 use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
 
 pub(super) struct Scan {
     rewritten: Option<ScanInput>,
-    table: Arc<TableSchema>,
-    selection: Option<Selection>,
-    index: Option<String>,
+    rows: Rows,
 }
 
 impl Scan {
@@ -47,13 +44,14 @@ impl Scan {
             Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
         }
         Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-        Ok(Self { rewritten: Some(rewritten), table: Arc::clone(table), selection, index: input.index_name.clone() })
+        let rows = Rows { table: Arc::clone(table), partition: None, selection, index: input.index_name.clone() };
+        Ok(Self { rewritten: Some(rewritten), rows })
     }
 }
 
 impl Operation for Scan {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
-        vec![(&self.table, 0)]
+        vec![(&self.rows.table, 0)]
     }
 
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
@@ -61,14 +59,11 @@ impl Operation for Scan {
     }
 
     fn index(&self) -> Option<&str> {
-        self.index.as_deref()
+        self.rows.index.as_deref()
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
-        let items = output.downcast_mut::<ScanOutput>().and_then(|output| output.items.as_mut());
-        let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
-        let returned = |item| Returned { item, table: &self.table, expected: Expected::AnyOfTenant, cut };
-        Ok(items.into_iter().flatten().map(returned).collect())
+        Ok(self.rows.returned(output.downcast_mut::<ScanOutput>().and_then(|output| output.items.as_mut())))
     }
 }

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::ItemRead;
-use super::operation::{Carrier, Operation, Returned};
+use super::operation::{Carrier, Operation, Returned, taken};
 use crate::error::{Error, Refusal};
 use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
@@ -44,7 +44,7 @@ impl Operation for TransactGet {
     }
 
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let input = self.rewritten.take().ok_or(Refusal::Missing("TransactItems"))?;
+        let input = taken(&mut self.rewritten)?;
         Ok(Some(Input::erase(input)))
     }
 

@@ -9,11 +9,11 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::{Conditional, ItemPut, ItemUpdate, Target};
-use super::operation::{Carrier, Operation, Returned, required};
+use super::operation::{Carrier, Operation, Returned, required, taken};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::TableSchema;
+use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct TransactWrite {
     /// Without the items of its puts. Taken when it is sealed.
@@ -83,11 +83,11 @@ impl Action {
         })
     }
 
-    fn seals(&self) -> bool {
+    fn seals(&self) -> Option<RecordPlace> {
         match self {
-            Self::Put(_) => true,
+            Self::Put(put) => Some(put.target.table.record_place()),
             Self::Update(update) => update.seals(),
-            Self::Other(_) => false,
+            Self::Other(_) => None,
         }
     }
 
@@ -102,11 +102,11 @@ impl Action {
 
 impl Operation for TransactWrite {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
-        self.actions.iter().map(|action| (&*action.target().table, usize::from(action.seals()))).collect()
+        self.actions.iter().map(|action| (&*action.target().table, usize::from(action.seals().is_some()))).collect()
     }
 
-    fn seals(&self) -> bool {
-        self.actions.iter().any(Action::seals)
+    fn seals(&self) -> Option<RecordPlace> {
+        self.actions.iter().filter_map(Action::seals).max()
     }
 
     fn token(&self) -> Option<&str> {
@@ -118,12 +118,12 @@ impl Operation for TransactWrite {
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = self.input.take().ok_or(Refusal::Missing("TransactItems"))?;
+        let mut input = taken(&mut self.input)?;
         let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
         for (item, action) in input.transact_items.iter_mut().flatten().zip(&mut self.actions) {
             match (action, &mut item.put, &mut item.update) {
                 (Action::Put(checked), Some(put), _) => put.item = checked.seal(required(key)?, nonces)?,
-                (Action::Update(action), _, Some(update)) if action.seals() => {
+                (Action::Update(action), _, Some(update)) if action.seals().is_some() => {
                     let Update { update_expression, expression_attribute_values, .. } = update;
                     let mut expression = None;
                     action.seal(required(key)?, nonces, &mut expression, expression_attribute_values)?;

@@ -9,11 +9,11 @@ use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use super::Binding;
 use super::actions::{Conditional, ItemUpdate};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Cut, Operation, Returned, required};
+use super::operation::{Carrier, Cut, Operation, Returned, required, returned_item, taken};
 use crate::crypto::OsRandom;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::TableSchema;
+use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct UpdateItem {
     /// Taken when it is sealed.
@@ -50,16 +50,16 @@ impl UpdateItem {
 
 impl Operation for UpdateItem {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
-        vec![(&self.update.target.table, usize::from(self.update.seals()))]
+        vec![(&self.update.target.table, usize::from(self.update.seals().is_some()))]
     }
 
-    fn seals(&self) -> bool {
+    fn seals(&self) -> Option<RecordPlace> {
         self.update.seals()
     }
 
     fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = self.input.take().ok_or(Refusal::Missing("Key"))?;
-        if self.update.seals() {
+        let mut input = taken(&mut self.input)?;
+        if self.update.seals().is_some() {
             let UpdateItemInput { update_expression, expression_attribute_values, .. } = &mut input;
             self.update.seal(
                 required(key)?,
@@ -71,7 +71,7 @@ impl Operation for UpdateItem {
         Ok(Some(Input::erase(input)))
     }
 
-    fn finish(&self, output: &mut Output) {
+    fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
         // DynamoDB leaves `Attributes` out when nothing that was touched is there.
         if self.touched_only
             && let Some(output) = output.downcast_mut::<UpdateItemOutput>()
@@ -79,21 +79,16 @@ impl Operation for UpdateItem {
         {
             output.attributes = None;
         }
+        Ok(())
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let target = &self.update.target;
-        let (item, cut) = match answer {
-            Carrier::Output(output) => {
-                let output = output.downcast_mut::<UpdateItemOutput>();
-                let cut = if self.touched_only { Cut::Paths(self.update.touched()) } else { Cut::Whole };
-                (output.and_then(|output| output.attributes.as_mut()), cut)
-            }
-            Carrier::Error(error) => match error.downcast_mut() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => (failed.item.as_mut(), Cut::Whole),
-                _ => (None, Cut::Whole),
-            },
+        let cut = match &answer {
+            Carrier::Output(_) if self.touched_only => Cut::Paths(self.update.touched()),
+            _ => Cut::Whole,
         };
+        let item = returned_item!(answer, UpdateItemOutput, UpdateItemError);
         Ok(item.map(|item| Returned { cut, ..target.returned(item) }).into_iter().collect())
     }
 }

@@ -1,8 +1,8 @@
 //! An encrypted attribute as it is stored.
 
-use super::FormatError;
 use super::reader::{Reader, put_lp};
-use crate::crypto::{NONCE_LEN, TAG_LEN, label};
+use super::{FormatError, StoredKey};
+use crate::crypto::{KeyId, NONCE_LEN, TAG_LEN, label};
 
 /// How a sealed attribute says which key opens it: its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,14 +11,17 @@ pub(crate) enum Form {
     OfHeader = 0x11,
     /// Its own key record: `0x12 ‖ u16be len ‖ key record ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem.
     OfItself = 0x12,
+    /// The id of a key whose record lies in the key table: `0x13 ‖ kid ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem in compact
+    /// tables.
+    ByReference = 0x13,
 }
 
 /// The parts of a sealed attribute, found but **not authenticated**.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sealed<'a> {
     pub(crate) form: Form,
-    /// The attribute's own key record; none when the header's serves.
-    pub(crate) record: Option<&'a [u8]>,
+    /// The attribute's own key; none when the header's serves.
+    pub(crate) key: Option<StoredKey<&'a [u8]>>,
     pub(crate) nonce: [u8; NONCE_LEN],
     /// Where the ciphertext begins in the stored bytes; it ends before the tag.
     pub(crate) start: usize,
@@ -29,12 +32,13 @@ impl<'a> Sealed<'a> {
     /// Finds the parts.
     pub(crate) fn parse(stored: &'a [u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(stored);
-        let (form, record) = match reader.u8()? {
-            0x11 => (Form::OfHeader, None),
+        let key = match reader.u8()? {
+            0x11 => None,
             0x12 => {
                 let length = reader.u16()?;
-                (Form::OfItself, Some(reader.take(length.into())?))
+                Some(StoredKey::Record(reader.take(length.into())?))
             }
+            0x13 => Some(StoredKey::Reference(KeyId(reader.array()?))),
             unknown => return Err(FormatError::UnknownForm(unknown)),
         };
         let nonce = reader.array()?;
@@ -44,29 +48,44 @@ impl<'a> Sealed<'a> {
         if ciphertext.is_empty() {
             return Err(FormatError::Truncated);
         }
-        Ok(Self { form, record, nonce, start, tag: *tag })
+        Ok(Self { form: Form::with(key), key, nonce, start, tag: *tag })
     }
 }
 
 impl Form {
-    /// How many bytes [`Self::put_prefix`] writes.
-    pub(crate) fn prefix_len(self, record: &[u8]) -> usize {
-        match self {
-            Self::OfHeader => 1 + NONCE_LEN,
-            Self::OfItself => 1 + 2 + record.len() + NONCE_LEN,
+    /// The form of an attribute with this key of its own.
+    pub(crate) fn with(key: Option<StoredKey<&[u8]>>) -> Self {
+        match key {
+            None => Self::OfHeader,
+            Some(StoredKey::Record(_)) => Self::OfItself,
+            Some(StoredKey::Reference(_)) => Self::ByReference,
         }
     }
+}
 
-    /// Everything before the ciphertext.
-    pub(crate) fn put_prefix(self, record: &[u8], nonce: &[u8; NONCE_LEN], out: &mut Vec<u8>) {
-        out.push(self as u8);
-        if self == Self::OfItself {
+/// How many bytes [`put_prefix`] writes.
+pub(crate) fn prefix_len(key: Option<StoredKey<&[u8]>>) -> usize {
+    let key = match key {
+        None => 0,
+        Some(StoredKey::Record(record)) => 2 + record.len(),
+        Some(StoredKey::Reference(_)) => KeyId::LEN,
+    };
+    1 + key + NONCE_LEN
+}
+
+/// Everything before the ciphertext of an attribute with this key of its own.
+pub(crate) fn put_prefix(key: Option<StoredKey<&[u8]>>, nonce: &[u8; NONCE_LEN], out: &mut Vec<u8>) {
+    out.push(Form::with(key) as u8);
+    match key {
+        None => {}
+        Some(StoredKey::Record(record)) => {
             let length = u16::try_from(record.len()).expect("a key record is far shorter than 64 KiB");
             out.extend_from_slice(&length.to_be_bytes());
             out.extend_from_slice(record);
         }
-        out.extend_from_slice(nonce);
+        Some(StoredKey::Reference(key_id)) => out.extend_from_slice(key_id.as_bytes()),
     }
+    out.extend_from_slice(nonce);
 }
 
 /// `label("attribute") ‖ first byte ‖ path`, with the path `0x00 ‖ lp(name)` of a top-level attribute; replaces what is in `out`.
@@ -82,31 +101,40 @@ pub(crate) fn attribute_aad(form: Form, name: &str, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
+    const KEYS: [Option<StoredKey<&[u8]>>; 3] =
+        [None, Some(StoredKey::Record(b"record")), Some(StoredKey::Reference(KeyId([3; KeyId::LEN])))];
+
     #[test]
     fn the_parts_are_found_where_the_specification_puts_them() {
-        let mut stored = Vec::new();
-        Form::OfItself.put_prefix(b"record", &[1; 12], &mut stored);
-        stored.extend_from_slice(b"ciphertext");
-        stored.extend_from_slice(&[2; 16]);
-        let sealed = Sealed::parse(&stored).unwrap();
-        assert_eq!((sealed.record, sealed.nonce, sealed.tag), (Some(&b"record"[..]), [1; 12], [2; 16]));
-        assert_eq!(&stored[sealed.start..stored.len() - TAG_LEN], b"ciphertext");
+        for (key, form) in KEYS.into_iter().zip([0x11, 0x12, 0x13]) {
+            let mut stored = Vec::new();
+            put_prefix(key, &[1; 12], &mut stored);
+            assert_eq!((stored[0], stored.len()), (form, prefix_len(key)));
+            stored.extend_from_slice(b"ciphertext");
+            stored.extend_from_slice(&[2; 16]);
+            let sealed = Sealed::parse(&stored).unwrap();
+            assert_eq!((sealed.form as u8, sealed.key), (form, key));
+            assert_eq!((sealed.nonce, sealed.tag), ([1; 12], [2; 16]));
+            assert_eq!(&stored[sealed.start..stored.len() - TAG_LEN], b"ciphertext");
+        }
     }
 
     #[test]
     fn nothing_too_short_is_parsed() {
-        let mut stored = Vec::new();
-        Form::OfHeader.put_prefix(b"", &[1; 12], &mut stored);
-        stored.extend_from_slice(&[2; 17]);
-        assert!(Sealed::parse(&stored).is_ok());
-        for end in 0..stored.len() {
-            assert_eq!(Sealed::parse(&stored[..end]), Err(FormatError::Truncated), "{end}");
+        for key in KEYS {
+            let mut stored = Vec::new();
+            put_prefix(key, &[1; 12], &mut stored);
+            stored.extend_from_slice(&[2; 17]);
+            assert!(Sealed::parse(&stored).is_ok());
+            for end in 0..stored.len() {
+                assert_eq!(Sealed::parse(&stored[..end]), Err(FormatError::Truncated), "{end}");
+            }
         }
     }
 
     #[test]
     fn reserved_and_unknown_forms_are_named() {
-        for form in (0..=u8::MAX).filter(|form| ![0x11, 0x12].contains(form)) {
+        for form in (0..=u8::MAX).filter(|form| ![0x11, 0x12, 0x13].contains(form)) {
             assert_eq!(Sealed::parse(&[form; 64]), Err(FormatError::UnknownForm(form)));
         }
     }

@@ -45,3 +45,18 @@ pub(super) fn take_context<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Form
     }
     Ok(&stored[..stored.len() - reader.0.len()])
 }
+
+/// The value of the pair `name` in a well-formed context.
+pub(super) fn value_of<'a>(context: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut reader = Reader(context);
+    for _ in 0..reader.u8().ok()? {
+        let length = reader.u8().ok()?;
+        let this = reader.take(length.into()).ok()?;
+        let length = reader.u16().ok()?;
+        let value = reader.take(length.into()).ok()?;
+        if this == name.as_bytes() {
+            return std::str::from_utf8(value).ok();
+        }
+    }
+    None
+}

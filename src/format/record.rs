@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::context::{encode_context, take_context};
+use super::context::{encode_context, take_context, value_of};
 use super::reader::Reader;
 use super::{FormatError, KeyArn};
-use crate::context::EncryptionContext;
+use crate::context::{EncryptionContext, Period};
 use crate::crypto::{Check, KeyId, PseudorandomKey, WrappedKey};
 
 /// A key record as it was read: **not authenticated**. Nothing in it may be believed before [`Self::is_of`] says so.
@@ -49,6 +49,11 @@ impl KeyRecord {
     /// The context as stored, to be compared with [`Self::context_bytes`] of a configured one.
     pub(crate) fn context(&self) -> &[u8] {
         &self.context
+    }
+
+    /// The period in the context, when there is one and it is written as periods are.
+    pub(crate) fn period(&self) -> Option<Period> {
+        Period::parse(value_of(&self.context, Period::NAME)?)
     }
 
     /// Whether this record names `key` and was made with it: key id and check, each compared in constant time.

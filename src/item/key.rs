@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::SealError;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
-use crate::format::{Identity, KeyArn, KeyRecord};
+use crate::format::{Identity, KeyArn, KeyRecord, OwnedStoredKey, StoredKey};
+use crate::schema::RecordPlace;
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(crate) struct UnwrappedKey {
     key: PseudorandomKey,
     record: KeyRecord,
     stored: Box<[u8]>,
+    /// Whether the key table is known to hold the record.
+    in_key_table: AtomicBool,
     /// The key service's request that brought it.
     request_id: Option<String>,
     /// Whether an operation has used it.
@@ -22,7 +26,14 @@ pub(crate) struct UnwrappedKey {
 impl UnwrappedKey {
     fn new(key: PseudorandomKey, record: KeyRecord) -> Self {
         let stored = record.encode().into();
-        Self { key, record, stored, request_id: None, used: AtomicBool::new(false) }
+        Self {
+            key,
+            record,
+            stored,
+            in_key_table: AtomicBool::new(false),
+            request_id: None,
+            used: AtomicBool::new(false),
+        }
     }
 
     /// A data key that KMS has just made.
@@ -73,6 +84,28 @@ impl UnwrappedKey {
         }
     }
 
+    /// Says that the key table holds the record: items may refer to it from now on.
+    pub(crate) fn mark_in_key_table(&self) {
+        self.in_key_table.store(true, Ordering::Relaxed);
+    }
+
+    /// What an item stores that names this key.
+    pub(crate) fn stored_at(&self, place: RecordPlace) -> Result<StoredKey<&[u8]>, SealError> {
+        match place {
+            RecordPlace::Item => Ok(StoredKey::Record(&self.stored)),
+            // Checked where it would hurt: what refers to a record that is nowhere is lost.
+            RecordPlace::KeyTable if self.in_key_table.load(Ordering::Relaxed) => {
+                Ok(StoredKey::Reference(self.record.key_id))
+            }
+            RecordPlace::KeyTable => Err(SealError::NotInKeyTable),
+        }
+    }
+
+    /// Whether this key may seal where the record lies there.
+    pub(crate) fn is_at(&self, place: RecordPlace) -> bool {
+        self.stored_at(place).is_ok()
+    }
+
     /// The record as it is stored.
     pub(crate) fn stored_record(&self) -> &[u8] {
         &self.stored
@@ -105,13 +138,13 @@ pub(crate) enum Serves {
     AskAgain,
 }
 
-/// The data keys that some items need, by the stored bytes of their records: usually one or two.
+/// The data keys that some items need, by how the items name them: usually one or two.
 #[derive(Debug, Default)]
-pub(crate) struct KeyRing(Vec<(Box<[u8]>, Arc<UnwrappedKey>)>);
+pub(crate) struct KeyRing(Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>);
 
 impl KeyRing {
     /// A ring of these keys.
-    pub(crate) fn new(mut keys: Vec<(Box<[u8]>, Arc<UnwrappedKey>)>) -> Self {
+    pub(crate) fn new(mut keys: Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>) -> Self {
         keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Self(keys)
     }
@@ -121,9 +154,9 @@ impl KeyRing {
         self.0.iter().map(|(_, key)| &**key)
     }
 
-    /// The key whose record is stored as `record`.
-    pub(crate) fn get(&self, record: &[u8]) -> Option<&UnwrappedKey> {
-        let at = self.0.binary_search_by(|(stored, _)| (**stored).cmp(record)).ok()?;
+    /// The key that items name so.
+    pub(crate) fn get(&self, named: StoredKey<&[u8]>) -> Option<&UnwrappedKey> {
+        let at = self.0.binary_search_by(|(stored, _)| stored.as_ref().cmp(&named)).ok()?;
         Some(&self.0[at].1)
     }
 }

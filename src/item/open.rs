@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, KeyRing, PrimaryKeyError, UnwrappedKey, identity};
 use crate::crypto::{ItemKey, TAG_LEN};
-use crate::format::{FormatError, HEADER, Identity, RESERVED_PREFIX, Sealed, attribute_aad, decode_value};
+use crate::format::{
+    FormatError, HEADER, Identity, OwnedStoredKey, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, decode_value,
+};
 use crate::schema::{Protection, TableSchema, Variant};
 use crate::tenant::TenantId;
 
@@ -91,6 +93,12 @@ pub enum OpenFault {
     /// The key record is not that of the key which KMS unwrapped, or names another KMS key than the one that unwrapped it.
     #[error("its key record is forged: it does not match the key that KMS unwrapped")]
     ForgedRecord,
+    /// The item refers to a key table, and none is configured.
+    #[error("its key record lies in a key table: configure it with `TenantSealBuilder::key_table`")]
+    NoKeyTable,
+    /// The key table has no record of the key that the item refers to.
+    #[error("the key table has no record of its key for this tenant: it was deleted, or the reference is forged")]
+    UnknownKey,
     /// The ciphertext was not made for this attribute of this item under this key.
     #[error("it is not authentic: altered, or moved from another attribute, item, table or tenant")]
     NotAuthentic,
@@ -102,7 +110,7 @@ impl OpenError {
         match self {
             Self::Key(_) | Self::OtherItem | Self::Discriminator { .. } => true,
             Self::IndexLacksHeader { .. } | Self::IndexLacksDiscriminator { .. } => false,
-            Self::Attribute { fault, .. } => *fault != OpenFault::OtherKek,
+            Self::Attribute { fault, .. } => !matches!(fault, OpenFault::OtherKek | OpenFault::NoKeyTable),
         }
     }
 
@@ -111,30 +119,31 @@ impl OpenError {
     }
 }
 
-/// A stored key record that something relies on, and the attribute in which it was found, for the error's sake.
+/// A key that something stored relies on, and the attribute in which it was found, for the error's sake.
 #[derive(Debug)]
-pub(crate) struct NeededRecord {
+pub(crate) struct NeededKey {
     pub(crate) attribute: String,
-    pub(crate) record: Box<[u8]>,
+    pub(crate) stored: OwnedStoredKey,
 }
 
-/// The distinct key records that these items rely on, each item given with its table.
-pub(crate) fn distinct_records<'i>(
-    items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
-) -> Result<Vec<NeededRecord>, OpenError> {
-    let mut needed: Vec<(&[u8], &str)> = Vec::new();
-    for (schema, item) in items {
-        needed_records(schema, item, |attribute, record| {
-            // Most items of an answer rely on the same record.
-            if needed.last().is_none_or(|(latest, _)| *latest != record) {
-                needed.push((record, attribute));
+/// The distinct keys that these items rely on, each item given with its table, or with what forbids to look at it.
+pub(crate) fn distinct_keys<'i>(
+    items: impl Iterator<Item = Result<(&'i TableSchema, &'i Item), OpenError>>,
+) -> Result<Vec<NeededKey>, OpenError> {
+    let mut needed: Vec<(StoredKey<&[u8]>, &str)> = Vec::new();
+    for item in items {
+        let (schema, item) = item?;
+        needed_keys(schema, item, |attribute, key| {
+            // Most items of an answer rely on the same key.
+            if needed.last().is_none_or(|(latest, _)| *latest != key) {
+                needed.push((key, attribute));
             }
         })?;
     }
     needed.sort_unstable();
-    needed.dedup_by_key(|(record, _)| *record);
+    needed.dedup_by_key(|(key, _)| *key);
     let owned =
-        |(record, attribute): (&[u8], &str)| NeededRecord { attribute: attribute.into(), record: record.into() };
+        |(key, attribute): (StoredKey<&[u8]>, &str)| NeededKey { attribute: attribute.into(), stored: key.to_owned() };
     Ok(needed.into_iter().map(owned).collect())
 }
 
@@ -143,13 +152,13 @@ pub(crate) fn stored_identity(schema: &TableSchema, tenant: &TenantId, item: &It
     Ok(identity(schema, tenant, item)?)
 }
 
-/// The key records that the encrypted attributes of `item` rely on, as stored, each with the attribute that it is found in.
+/// The keys that the encrypted attributes of `item` rely on, as stored, each with the attribute that it is found in.
 ///
 /// An item without encrypted attributes relies on none, whatever its header says.
-pub(super) fn needed_records<'i>(
+pub(super) fn needed_keys<'i>(
     schema: &TableSchema,
     item: &'i Item,
-    mut need: impl FnMut(&'i str, &'i [u8]),
+    mut need: impl FnMut(&'i str, StoredKey<&'i [u8]>),
 ) -> Result<(), OpenError> {
     let mut header_needed = false;
     let variant = Variant::of_item(schema, item);
@@ -158,12 +167,13 @@ pub(super) fn needed_records<'i>(
             continue;
         }
         let stored = value.as_b().map_err(|_| OpenError::attribute(name, OpenFault::NotSealed))?;
-        match Sealed::parse(stored.as_ref()).map_err(|fault| OpenError::attribute(name, fault))?.record {
-            Some(record) => need(name, record),
+        match Sealed::parse(stored.as_ref()).map_err(|fault| OpenError::attribute(name, fault))?.key {
+            Some(key) => need(name, key),
             None if header_needed => {}
             None => {
                 header_needed = true;
-                need(HEADER, header(item).ok_or_else(|| OpenError::attribute(name, OpenFault::NoHeader))?);
+                let header = header(item).ok_or_else(|| OpenError::attribute(name, OpenFault::NoHeader))?;
+                need(HEADER, StoredKey::of_header(header).map_err(|fault| OpenError::attribute(HEADER, fault))?);
             }
         }
     }
@@ -200,7 +210,8 @@ pub(crate) fn open(
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
     let variant = Variant::of_item(schema, &item);
-    let mut opener = Opener { identity, header, keys, item_keys: Vec::with_capacity(1), aad: Vec::with_capacity(64) };
+    let (item_keys, aad) = (Vec::with_capacity(1), Vec::with_capacity(64));
+    let mut opener = Opener { identity, header, header_key: None, keys, item_keys, aad };
     for (name, value) in &mut item {
         if is_sealed(&variant, name, value)? {
             let stored = std::mem::replace(value, AttributeValue::Null(true));
@@ -214,6 +225,8 @@ pub(crate) fn open(
 struct Opener<'a> {
     identity: &'a Identity,
     header: Option<&'a [u8]>,
+    /// Where in `item_keys` the header's is, once it was needed.
+    header_key: Option<usize>,
     keys: &'a KeyRing,
     /// The item's key under each data key: usually one, a few after updates.
     item_keys: Vec<(&'a UnwrappedKey, ItemKey)>,
@@ -226,23 +239,29 @@ impl<'a> Opener<'a> {
     fn open(&mut self, name: &str, stored: AttributeValue) -> Result<AttributeValue, OpenFault> {
         let AttributeValue::B(stored) = stored else { return Err(OpenFault::NotSealed) };
         let mut stored = stored.into_inner();
-        let Sealed { form, record, nonce, start, tag } = Sealed::parse(&stored)?;
-        let record = record.or(self.header).ok_or(OpenFault::NoHeader)?;
-        let key = self.keys.get(record).ok_or(OpenFault::ForgedRecord)?;
+        let Sealed { form, key, nonce, start, tag } = Sealed::parse(&stored)?;
+        let at = match (key, self.header_key) {
+            (Some(own), _) => self.item_key(own)?,
+            (None, Some(at)) => at,
+            (None, None) => {
+                let at = self.item_key(StoredKey::of_header(self.header.ok_or(OpenFault::NoHeader)?)?)?;
+                *self.header_key.insert(at)
+            }
+        };
         attribute_aad(form, name, &mut self.aad);
         stored.truncate(stored.len() - TAG_LEN);
-        let at = self.item_key(key);
         let Self { item_keys, aad, .. } = self;
         item_keys[at].1.decrypt(&nonce, aad, &mut stored[start..], &tag).map_err(|_| OpenFault::NotAuthentic)?;
         Ok(decode_value(stored, start)?)
     }
 
-    /// Where in `item_keys` the item's key under `key` is.
-    fn item_key(&mut self, key: &'a UnwrappedKey) -> usize {
+    /// Where in `item_keys` the item's key under the data key that is `named` is.
+    fn item_key(&mut self, named: StoredKey<&[u8]>) -> Result<usize, OpenFault> {
+        let key = self.keys.get(named).ok_or(OpenFault::ForgedRecord)?;
         let made = self.item_keys.iter().position(|(made, _)| std::ptr::eq(*made, key));
-        made.unwrap_or_else(|| {
+        Ok(made.unwrap_or_else(|| {
             self.item_keys.push((key, key.item_key(self.identity)));
             self.item_keys.len() - 1
-        })
+        }))
     }
 }

@@ -5,7 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, PrimaryKeyError, UnwrappedKey, identity};
 use crate::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
-use crate::format::{Form, HEADER, Identity, InvalidValue, RESERVED_PREFIX, attribute_aad, encode_value, encoded_len};
+use crate::format::{
+    Form, HEADER, Identity, InvalidValue, RESERVED_PREFIX, StoredKey, attribute_aad, encode_value, encoded_len,
+    prefix_len, put_prefix,
+};
 use crate::schema::{Protection, TableSchema, Variant};
 use crate::tenant::TenantId;
 
@@ -41,6 +44,9 @@ pub enum SealError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for nonces")]
     Random,
+    /// The table is compact, and the key table is not known to hold the record of the data key: the item could never be opened.
+    #[error("the table is compact, and the key table does not hold the record of the data key")]
+    NotInKeyTable,
 }
 
 impl From<RandomError> for SealError {
@@ -89,14 +95,15 @@ impl CheckedItem {
     /// Seals the item as PutItem stores it.
     pub(crate) fn seal(self, schema: &TableSchema, key: &UnwrappedKey, nonces: Nonces<'_>) -> Result<Item, SealError> {
         let Self { mut item, identity, encrypted } = self;
-        let mut sealer = Sealer::new(Form::OfHeader, key, &identity, nonces, encrypted)?;
+        let header = key.stored_at(schema.record_place())?.to_header();
+        let mut sealer = Sealer::new(None, key, &identity, nonces, encrypted)?;
         let variant = to_seal(schema, &item)?;
         for (name, value) in &mut item {
             if variant.protection(name) == Some(Protection::Encrypted) {
                 *value = sealer.seal(name, value)?;
             }
         }
-        item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(key.stored_record())));
+        item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
         Ok(item)
     }
 }
@@ -116,21 +123,23 @@ pub(crate) fn check_name(variant: &Variant<'_>, name: &str) -> Result<Protection
     }
 }
 
-/// Seals values for attributes of the item with this identity, as UpdateItem stores them: each carries its key record.
+/// Seals values for attributes of the item with this identity, as UpdateItem stores them: each names its key itself.
 pub(crate) fn seal_values(
+    schema: &TableSchema,
     key: &UnwrappedKey,
     identity: &Identity,
     nonces: Nonces<'_>,
     values: &[(&str, &AttributeValue)],
 ) -> Result<Vec<AttributeValue>, SealError> {
-    let mut sealer = Sealer::new(Form::OfItself, key, identity, nonces, values.len())?;
+    let own = key.stored_at(schema.record_place())?;
+    let mut sealer = Sealer::new(Some(own), key, identity, nonces, values.len())?;
     values.iter().map(|(name, value)| sealer.seal(name, value)).collect()
 }
 
 /// Seals the attributes of one item.
 struct Sealer<'a> {
-    form: Form,
-    record: &'a [u8],
+    /// The key that each attribute names itself; none when the header does.
+    own: Option<StoredKey<&'a [u8]>>,
     item_key: ItemKey,
     synthetic: Option<(NonceKey, &'a str)>,
     /// Drawn with one system call for all attributes; unused when nonces are synthetic.
@@ -142,8 +151,8 @@ struct Sealer<'a> {
 impl<'a> Sealer<'a> {
     /// A sealer for `count` attributes.
     fn new(
-        form: Form,
-        key: &'a UnwrappedKey,
+        own: Option<StoredKey<&'a [u8]>>,
+        key: &UnwrappedKey,
         identity: &Identity,
         nonces: Nonces<'a>,
         count: usize,
@@ -156,19 +165,19 @@ impl<'a> Sealer<'a> {
             }
             Nonces::OfToken(token) => Some((key.nonce_key(identity), token)),
         };
-        let (record, item_key) = (key.stored_record(), key.item_key(identity));
-        Ok(Self { form, record, item_key, synthetic, random: random.into_iter(), aad: Vec::with_capacity(64) })
+        let item_key = key.item_key(identity);
+        Ok(Self { own, item_key, synthetic, random: random.into_iter(), aad: Vec::with_capacity(64) })
     }
 
     fn seal(&mut self, name: &str, value: &AttributeValue) -> Result<AttributeValue, SealError> {
-        let Self { form, record, item_key, synthetic, random, aad } = self;
+        let Self { own, item_key, synthetic, random, aad } = self;
         let mut nonce = random.next().ok_or(SealError::Random)?;
         // Prefix, ciphertext and tag in one allocation.
-        let mut sealed = Vec::with_capacity(form.prefix_len(record) + encoded_len(value) + TAG_LEN);
-        form.put_prefix(record, &nonce, &mut sealed);
+        let mut sealed = Vec::with_capacity(prefix_len(*own) + encoded_len(value) + TAG_LEN);
+        put_prefix(*own, &nonce, &mut sealed);
         let start = sealed.len();
         encode_value(value, &mut sealed).map_err(|source| SealError::Value { attribute: name.to_owned(), source })?;
-        attribute_aad(*form, name, aad);
+        attribute_aad(Form::with(*own), name, aad);
         if let Some((key, token)) = synthetic {
             nonce = key.nonce(token, aad, &sealed[start..]);
             sealed[start - NONCE_LEN..start].copy_from_slice(&nonce);

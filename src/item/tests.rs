@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::{DataKey, OsRandom, WrappedKey};
-use crate::format::{FormatError, HEADER, KeyArn};
+use crate::format::{FormatError, HEADER, KeyArn, StoredKey};
+use crate::schema::RecordPlace;
 
 fn seal(
     schema: &TableSchema,
@@ -50,7 +51,7 @@ fn key(tenant_id: &str, byte: u8) -> Arc<UnwrappedKey> {
 }
 
 fn ring(keys: &[&Arc<UnwrappedKey>]) -> KeyRing {
-    KeyRing::new(keys.iter().map(|key| (key.stored_record().into(), Arc::clone(key))).collect())
+    KeyRing::new(keys.iter().map(|key| (StoredKey::Record(key.stored_record().into()), Arc::clone(key))).collect())
 }
 
 fn s(text: &str) -> AttributeValue {
@@ -121,7 +122,7 @@ fn an_item_without_sensitive_attributes_needs_no_key_to_open() {
     let mut item = sealed("c-1");
     item.retain(|name, _| !["email", "notes", "api_keys"].contains(&name.as_str()));
     let mut needed = 0;
-    needed_records(&schema("crm"), &item, |_, _| needed += 1).unwrap();
+    needed_keys(&schema("crm"), &item, |_, _| needed += 1).unwrap();
     assert_eq!(needed, 0);
     assert_eq!(opened(item).unwrap().len(), 3);
 }
@@ -155,7 +156,7 @@ fn plaintext_where_ciphertext_belongs_is_refused() {
     for planted in [s("mallory@example.org"), AttributeValue::Null(true), AttributeValue::Bool(false)] {
         let mut item = sealed("c-1");
         item.insert("email".to_owned(), planted);
-        assert!(matches!(needed_records(&schema("crm"), &item, |_, _| {}), Err(OpenError::Attribute { .. })));
+        assert!(matches!(needed_keys(&schema("crm"), &item, |_, _| {}), Err(OpenError::Attribute { .. })));
         assert_eq!(fault(opened(item)), ("email".into(), OpenFault::NotSealed));
     }
     let mut item = sealed("c-1");
@@ -214,7 +215,7 @@ fn a_missing_header_is_named() {
     item.remove(HEADER);
     assert_eq!(fault(opened(item.clone())).1, OpenFault::NoHeader);
     assert!(matches!(
-        needed_records(&schema("crm"), &item, |_, _| {}),
+        needed_keys(&schema("crm"), &item, |_, _| {}),
         Err(OpenError::Attribute { fault: OpenFault::NoHeader, .. })
     ));
 }
@@ -280,7 +281,10 @@ proptest! {
         item.insert("email".to_owned(), AttributeValue::B(Blob::new(email)));
         item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
         let mut records = Vec::new();
-        let _ = needed_records(&schema("crm"), &item, |_, record| records.push(record));
+        let _ = needed_keys(&schema("crm"), &item, |_, key| match key {
+            StoredKey::Record(record) => records.push(record),
+            StoredKey::Reference(_) => {}
+        });
         prop_assert!(records.iter().all(|record| crate::format::KeyRecord::decode(record).is_err()));
         prop_assert!(opened(item).is_err());
     }
@@ -312,10 +316,10 @@ fn a_value_that_carries_its_key_opens_beside_values_of_another_key() {
     let mut item = sealed("c-1");
     let identity = identity(&schema, &tenant("acme"), &item).unwrap();
     let new = s("new@example.org");
-    let values = seal_values(&update, &identity, Nonces::Random(&OsRandom), &[("email", &new)]).unwrap();
+    let values = seal_values(&schema, &update, &identity, Nonces::Random(&OsRandom), &[("email", &new)]).unwrap();
     item.insert("email".to_owned(), values[0].clone());
     let mut needed = Vec::new();
-    needed_records(&schema, &item, |_, record| needed.push(record.to_vec())).unwrap();
+    needed_keys(&schema, &item, |_, key| needed.push(key.to_owned())).unwrap();
     assert_eq!(needed.len(), 2);
     let mut expected = contact("c-1");
     expected.insert("email".to_owned(), new);
@@ -360,9 +364,28 @@ fn the_example_of_the_specification() {
         hex(sealed["a"].as_b().unwrap().as_ref()),
         "11a0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc61f017046defc88d75b2adb6eb93c02f4"
     );
-    let updated = seal_values(&key, &identity, nonces, &[("a", &s("hello"))]).unwrap();
+    let updated = seal_values(&schema, &key, &identity, nonces, &[("a", &s("hello"))]).unwrap();
     assert_eq!(
         hex(updated[0].as_b().unwrap().as_ref()),
         format!("120059{record}a0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc6a7ce05b0dd43d7546a37c1bd7376fd86")
+    );
+
+    let mut compact = schema;
+    compact.set_record_place(RecordPlace::KeyTable);
+    assert_eq!(seal_values(&compact, &key, &identity, nonces, &[("a", &s("hello"))]), Err(SealError::NotInKeyTable));
+    assert_eq!(
+        seal(&compact, &tenant("acme"), &key, nonces, item.clone()).unwrap_err(),
+        SealError::NotInKeyTable,
+        "nothing refers to a record that is nowhere"
+    );
+    key.mark_in_key_table();
+    let mut referring = seal(&compact, &tenant("acme"), &key, nonces, item).unwrap();
+    let header = referring.insert(HEADER.to_owned(), sealed[HEADER].clone()).unwrap();
+    assert_eq!(hex(header.as_b().unwrap().as_ref()), "02a34f390b33903c1ec7bb93470438395a");
+    assert_eq!(referring, sealed, "but for the header");
+    let updated = seal_values(&compact, &key, &identity, nonces, &[("a", &s("hello"))]).unwrap();
+    assert_eq!(
+        hex(updated[0].as_b().unwrap().as_ref()),
+        "13a34f390b33903c1ec7bb93470438395aa0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc6718b291d23d6e22a853cc80c354f5757"
     );
 }

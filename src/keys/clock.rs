@@ -19,6 +19,15 @@ impl Moment {
         monotonic.max(self.wall.duration_since(earlier.wall).unwrap_or_default())
     }
 
+    /// The moment so long before: the wall clock's may precede the machine's start, where the monotonic clock begins.
+    pub(super) fn earlier_by(self, by: Duration) -> Self {
+        Self { monotonic: self.monotonic.checked_sub(by).unwrap_or(self.monotonic), wall: self.wall - by }
+    }
+
+    pub(super) fn wall(self) -> SystemTime {
+        self.wall
+    }
+
     /// The later of two moments of this process.
     pub(super) fn later(self, other: Self) -> Self {
         if other.monotonic >= self.monotonic { other } else { self }

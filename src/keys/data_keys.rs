@@ -19,11 +19,13 @@ use tokio::sync::Semaphore;
 use super::asking::Retries;
 use super::clock::Clock;
 use super::lease::Terms;
+use super::table::{KeyTableError, SharedKeys};
 use super::tenant::{LiveHandle, TenantKeys};
 use super::{KeyService, KeyServiceError};
 use crate::audit::Purpose;
 use crate::context::StaticPairs;
-use crate::item::{KeyRing, NeededRecord, OpenError, UnwrappedKey};
+use crate::item::{KeyRing, NeededKey, OpenError, UnwrappedKey};
+use crate::schema::RecordPlace;
 use crate::sight::{self, Eviction};
 use crate::tenant::TenantId;
 
@@ -32,6 +34,8 @@ use crate::tenant::TenantId;
 pub(crate) struct DataKeysConfig {
     pub(crate) service: Arc<dyn KeyService>,
     pub(crate) time: SharedTimeSource,
+    /// The fleet's keys, when it shares them.
+    pub(crate) shared: Option<SharedKeys>,
     /// The pairs of new records, then those of former ones that still open.
     pub(crate) contexts: Vec<StaticPairs>,
     pub(crate) terms: Terms,
@@ -60,6 +64,7 @@ pub(crate) struct DataKeys(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) service: Arc<dyn KeyService>,
     pub(super) clock: Clock,
+    pub(super) shared: Option<SharedKeys>,
     pub(super) contexts: Vec<StaticPairs>,
     pub(super) terms: Terms,
     pub(super) onboarding: Duration,
@@ -72,7 +77,7 @@ pub(super) struct Inner {
 
 impl DataKeys {
     pub(crate) fn new(config: DataKeysConfig) -> Self {
-        let DataKeysConfig { service, time, contexts, terms, onboarding, limits, retries } = config;
+        let DataKeysConfig { service, time, shared, contexts, terms, onboarding, limits, retries } = config;
         let tenants = Cache::builder()
             .max_capacity(limits.data_keys)
             .eviction_policy(EvictionPolicy::lru())
@@ -88,6 +93,7 @@ impl DataKeys {
         Self(Arc::new(Inner {
             service,
             clock: Clock::new(time),
+            shared,
             contexts,
             terms,
             onboarding,
@@ -98,47 +104,48 @@ impl DataKeys {
         }))
     }
 
-    /// The key under which the tenant's new items are sealed; with an idempotency `token`, the one that was current when the token
+    /// The key under which the tenant's new items are sealed whose key record lies in `place`; with an idempotency `token`, the one that was current when the token
     /// was first seen, for ten minutes.
     pub(crate) async fn sealing_key(
         &self,
         tenant: &TenantId,
         token: Option<&str>,
-    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+        place: RecordPlace,
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
         if let Some(token) = token {
-            return self.0.sealing_pinned(&self.0.tenant(tenant), token).await;
+            return self.0.sealing_pinned(&self.0.tenant(tenant), token, place).await;
         }
-        match self.warm_sealing_key(tenant) {
+        match self.warm_sealing_key(tenant, place) {
             Some(key) => Ok(key),
-            None => self.0.sealing(&self.0.tenant(tenant)).await,
+            None => self.0.sealing(&self.0.tenant(tenant), place).await,
         }
     }
 
     /// The same without a token, when nothing has to be waited for.
-    pub(crate) fn warm_sealing_key(&self, tenant: &TenantId) -> Option<Arc<UnwrappedKey>> {
-        let key = self.0.sealing_now(&self.0.tenants.get(tenant)?)?;
+    pub(crate) fn warm_sealing_key(&self, tenant: &TenantId, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
+        let key = self.0.sealing_now(&self.0.tenants.get(tenant)?, place)?;
         sight::hit(tenant, Purpose::Seal, 1);
         Some(key)
     }
 
-    /// The keys that open items relying on these stored records, each asked for once and all at the same time.
+    /// The keys that open items which name them so, each asked for once and all at the same time.
     pub(crate) async fn opening_keys(
         &self,
         tenant: &TenantId,
-        records: Vec<NeededRecord>,
+        needed: Vec<NeededKey>,
     ) -> Result<KeyRing, OpeningKeyError> {
-        match self.warm_opening_keys(tenant, &records) {
+        match self.warm_opening_keys(tenant, &needed) {
             Some(keys) => Ok(keys),
-            None => self.0.opening(&self.0.tenant(tenant), records).await,
+            None => self.0.opening(&self.0.tenant(tenant), needed).await,
         }
     }
 
     /// The same, when nothing has to be waited for.
-    pub(crate) fn warm_opening_keys(&self, tenant: &TenantId, records: &[NeededRecord]) -> Option<KeyRing> {
+    pub(crate) fn warm_opening_keys(&self, tenant: &TenantId, needed: &[NeededKey]) -> Option<KeyRing> {
         let keys = self.0.tenants.get(tenant)?;
-        let warm = |needed: &NeededRecord| Some((needed.record.clone(), self.0.verified(&keys, &needed.record)?));
-        let found = records.iter().map(warm).collect::<Option<_>>()?;
-        sight::hit(tenant, Purpose::Open, records.len());
+        let warm = |needed: &NeededKey| Some((needed.stored.clone(), self.0.verified(&keys, needed.stored.as_ref())?));
+        let found = needed.iter().map(warm).collect::<Option<_>>()?;
+        sight::hit(tenant, Purpose::Open, needed.len());
         Some(KeyRing::new(found))
     }
 
@@ -187,6 +194,17 @@ pub(crate) enum OpeningKeyError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Key(#[from] KeyServiceError),
+    #[error(transparent)]
+    Table(#[from] KeyTableError),
+}
+
+/// Why a data key that seals could not be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error(transparent)]
+    Service(#[from] KeyServiceError),
+    #[error(transparent)]
+    Table(#[from] KeyTableError),
 }
 
 /// Says nothing of what is in the caches: a tenant's `Debug` must not name another.

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
 
 use super::tenant::TenantKeys;
-use super::{KeyServiceError, KeyServiceErrorKind};
+use super::{KeyError, KeyServiceError, KeyServiceErrorKind, KeyTableError};
 use crate::item::{OpenFault, UnwrappedKey};
 
 /// What is on its way for a tenant.
@@ -20,6 +20,8 @@ use crate::item::{OpenFault, UnwrappedKey};
 pub(super) enum Flight {
     /// The key that seals, made or asked for again.
     Sealing,
+    /// The key with which the whole fleet seals.
+    Agreement,
     /// A lease, by its id.
     Lease(u64),
     /// The key of a stored record that is not known yet: its context, and the SHA-256 of the whole record, so that a forged one
@@ -38,6 +40,17 @@ pub(super) enum Unwrapping {
     Failed(KeyServiceError),
     /// The record does not open, and will not: it says so of itself alone.
     Refused(OpenFault),
+    /// The key table did not answer, or not with a key of the fleet.
+    Unshared(KeyTableError),
+}
+
+impl From<KeyError> for Unwrapping {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Service(error) => Self::Failed(error),
+            KeyError::Table(error) => Self::Unshared(error),
+        }
+    }
 }
 
 /// The flights of one tenant.

@@ -116,10 +116,10 @@ impl Held {
         allowed.then(|| (Arc::clone(&current.key), lease.touch(true, now, terms)))
     }
 
-    /// The key that would seal if its lease were renewed.
-    pub(super) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<Arc<UnwrappedKey>> {
+    /// The key that would seal if its lease were renewed, and since when its rotation counts: it may be dropped meanwhile.
+    pub(super) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
         let current = self.current.as_ref().filter(|current| terms.seal(current.born, None, now))?;
-        Some(Arc::clone(&current.key))
+        Some((Arc::clone(&current.key), current.born))
     }
 
     /// The key of this id, whose record may be another than the one that is asked for.
@@ -221,6 +221,22 @@ impl Held {
         self.current = Some(Current { key: Arc::clone(key), lease, born });
     }
 
+    /// Seals from now on with a key that has opened something already, if the configured alias vouches for it.
+    pub(super) fn seal_with_opened(
+        &mut self,
+        context: usize,
+        key_id: KeyId,
+        stored: &[u8],
+        born: Moment,
+        usable: impl Fn(Moment) -> bool,
+    ) -> Option<Arc<UnwrappedKey>> {
+        let opened = self.opened.get(&(context, key_id)).filter(|opened| opened.key.stored_record() == stored)?;
+        let (key, lease) = (Arc::clone(&opened.key), opened.lease);
+        self.lease(lease)?.aliased.filter(|begun| usable(*begun))?;
+        self.seal_with(&key, lease, born);
+        Some(key)
+    }
+
     /// A key by which a lease can be renewed, and its context.
     pub(super) fn of_lease(&self, id: u64) -> Option<(usize, Arc<UnwrappedKey>)> {
         let lease = self.lease(id)?;
@@ -229,6 +245,14 @@ impl Held {
         let pinned = || self.pins.values().find(|(pinned, _)| pinned.lease == id).map(|(pinned, _)| &pinned.key);
         let key = current.or_else(opened).or_else(pinned)?;
         Some((lease.context, Arc::clone(key)))
+    }
+
+    /// New items need another key: the configured alias does not vouch for this one any more.
+    pub(super) fn seal_no_more(&mut self) {
+        let Some(current) = self.current.take() else { return };
+        if let Some(lease) = self.leases.iter_mut().find(|lease| lease.id == current.lease) {
+            lease.aliased = None;
+        }
     }
 
     /// The lease of the key that seals.

@@ -104,7 +104,7 @@ async fn look_after(inner: Weak<Inner>, off_duty: OffDuty) {
                 Next::Wait(pause) => pause.max(Duration::from_millis(1)),
                 Next::Ask { lease, sealing } => {
                     let asked = if sealing {
-                        inner.renew_sealing(&keys, true).await.map_err(Unwrapping::Failed)
+                        inner.renew_sealing(&keys, true).await.map_err(Unwrapping::from)
                     } else {
                         inner.renew_lease(&keys, lease, true).await
                     };

@@ -17,8 +17,8 @@ use super::tenant::{Begun, TenantKeys};
 use super::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
 use crate::audit::Purpose;
 use crate::context::EncryptionContext;
-use crate::format::KeyRecord;
-use crate::item::{KeyRing, NeededRecord, OpenError, OpenFault, Serves, UnwrappedKey};
+use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
+use crate::item::{KeyRing, NeededKey, OpenError, OpenFault, Serves, UnwrappedKey};
 use crate::sight::{self, Eviction};
 
 /// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
@@ -30,20 +30,34 @@ pub(super) const DECRYPT: &str = "Decrypt";
 /// A record that was read and may be asked for.
 struct Wanted {
     attribute: String,
+    named: OwnedStoredKey,
     context: usize,
     record: KeyRecord,
-    stored: Box<[u8]>,
+    stored: Arc<[u8]>,
 }
 
 impl Inner {
-    /// The key in the cache whose record has these very bytes: they were verified when it came there.
-    pub(super) fn verified(self: &Arc<Self>, keys: &Arc<TenantKeys>, stored: &[u8]) -> Option<Arc<UnwrappedKey>> {
-        let key_id = KeyRecord::claimed_key_id(stored)?;
+    /// The key in the cache that is named so: by the very bytes of its record, which were verified when it came there, or by its id,
+    /// which commits to it.
+    pub(super) fn verified(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        named: StoredKey<&[u8]>,
+    ) -> Option<Arc<UnwrappedKey>> {
+        let key_id = match named {
+            StoredKey::Record(stored) => KeyRecord::claimed_key_id(stored)?,
+            // Without a key table references open nothing, whatever is in memory.
+            StoredKey::Reference(key_id) => self.shared.is_some().then_some(key_id)?,
+        };
+        let names = |key: &UnwrappedKey| match named {
+            StoredKey::Record(stored) => key.stored_record() == stored,
+            StoredKey::Reference(_) => true,
+        };
         let now = self.clock.now();
         let state = keys.read();
         let found = (0..self.contexts.len()).find_map(|context| {
             match state.held.opening(context, key_id, &self.terms, state.standing.outage(), now)? {
-                Lookup::Usable(key, neglected) if key.stored_record() == stored => Some((key, neglected)),
+                Lookup::Usable(key, neglected) if names(&key) => Some((key, neglected)),
                 _ => None,
             }
         });
@@ -58,24 +72,27 @@ impl Inner {
     pub(super) async fn opening(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
-        records: Vec<NeededRecord>,
+        needed: Vec<NeededKey>,
     ) -> Result<KeyRing, OpeningKeyError> {
-        let (mut found, mut wanted) = (Vec::with_capacity(records.len()), Vec::new());
-        for needed in records {
-            match self.verified(keys, &needed.record) {
-                Some(key) => found.push((needed.record, key)),
-                // All contexts are compared before the first call to KMS.
-                None => wanted.push(self.wanted(keys, needed)?),
+        let (mut found, mut missing) = (Vec::with_capacity(needed.len()), Vec::new());
+        for needed in needed {
+            match self.verified(keys, needed.stored.as_ref()) {
+                Some(key) => found.push((needed.stored, key)),
+                None => missing.push(needed),
             }
         }
         sight::hit(&keys.tenant, Purpose::Open, found.len());
-        let _waiting = (!wanted.is_empty()).then(|| sight::missed(&keys.tenant, Purpose::Open, wanted.len()));
+        let _waiting = (!missing.is_empty()).then(|| sight::missed(&keys.tenant, Purpose::Open, missing.len()));
+        // All contexts are compared before the first call to KMS.
+        let wanted = stream::iter(missing).map(|needed| self.wanted(keys, needed));
+        let wanted = wanted.buffer_unordered(CONCURRENT_UNWRAPS).try_collect::<Vec<_>>().await?;
         let asked = stream::iter(wanted)
-            .map(|Wanted { attribute, context, record, stored }| async move {
+            .map(|Wanted { attribute, named, context, record, stored }| async move {
                 match self.unwrap(keys, context, record, &stored).await {
-                    Ok(key) => Ok((stored, key)),
+                    Ok(key) => Ok((named, key)),
                     Err(Unwrapping::Refused(fault)) => Err(OpenError::attribute(&attribute, fault).into()),
                     Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error)),
+                    Err(Unwrapping::Unshared(error)) => Err(OpeningKeyError::Table(error)),
                 }
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
@@ -85,14 +102,36 @@ impl Inner {
         Ok(KeyRing::new(found))
     }
 
-    /// Reads a stored record and finds out which configured context it was made for.
-    fn wanted(&self, keys: &TenantKeys, needed: NeededRecord) -> Result<Wanted, OpenError> {
-        let NeededRecord { attribute, record: stored } = needed;
-        let record = KeyRecord::decode(&stored).map_err(|fault| OpenError::attribute(&attribute, fault))?;
-        let bytes = |pairs| KeyRecord::context_bytes(&EncryptionContext::new(&keys.tenant, pairs));
-        match self.contexts.iter().position(|pairs| *record.context() == *bytes(pairs)) {
-            Some(context) => Ok(Wanted { attribute, context, record, stored }),
-            None => Err(OpenError::attribute(&attribute, OpenFault::ForeignContext)),
+    /// Reads the record of a key, from the key table where it lies there, and finds out which configured context it was made for,
+    /// in whatever period.
+    async fn wanted(&self, keys: &TenantKeys, needed: NeededKey) -> Result<Wanted, OpeningKeyError> {
+        let NeededKey { attribute, stored: named } = needed;
+        let faulty = |fault: OpenFault| OpenError::attribute(&attribute, fault);
+        let stored: Arc<[u8]> = match &named {
+            StoredKey::Record(stored) => Arc::from(&**stored),
+            StoredKey::Reference(key_id) => {
+                let shared = self.shared.as_ref().ok_or_else(|| faulty(OpenFault::NoKeyTable))?;
+                let record = shared.record(&keys.tenant, *key_id).await?;
+                record.ok_or_else(|| faulty(OpenFault::UnknownKey))?
+            }
+        };
+        let record = KeyRecord::decode(&stored).map_err(|fault| faulty(fault.into()))?;
+        if matches!(named, StoredKey::Reference(key_id) if key_id != record.key_id) {
+            return Err(faulty(OpenFault::ForgedRecord).into());
+        }
+        let bytes = |context| KeyRecord::context_bytes(&self.context_of(keys, context, &record));
+        match (0..self.contexts.len()).find(|context| *record.context() == *bytes(*context)) {
+            Some(context) => Ok(Wanted { attribute, named, context, record, stored }),
+            None => Err(faulty(OpenFault::ForeignContext).into()),
+        }
+    }
+
+    /// A configured context, in the period that a record names: before any other use the two are compared.
+    fn context_of(&self, keys: &TenantKeys, context: usize, record: &KeyRecord) -> EncryptionContext {
+        let context = EncryptionContext::new(&keys.tenant, &self.contexts[context]);
+        match record.period() {
+            Some(period) => context.in_period(period),
+            None => context,
         }
     }
 
@@ -163,7 +202,7 @@ impl Inner {
         if let Known::Usable(key) = self.known(keys, id.0, record, stored)? {
             return Ok(key);
         }
-        for _ in 0..Self::ROUNDS {
+        for round in 0..Self::ROUNDS {
             let started = self.clock.now();
             let asked = {
                 let _place = keys.place().await;
@@ -181,7 +220,12 @@ impl Inner {
                     None => continue,
                 },
                 Err(Unwrapping::Failed(error)) if error.is_refusal() => {
-                    Unwrapping::Failed(self.suspected(keys, error, started).await)
+                    let error = self.suspected(keys, error, started).await;
+                    // KMS refuses the key for which it vouches: the tenant was suspended or resumed between the two answers.
+                    if round == 0 && error.is_of_former_key() && keys.read().standing.answers_now_with(&record.kek) {
+                        continue;
+                    }
+                    Unwrapping::Failed(error)
                 }
                 Err(failure) => failure,
             };
@@ -262,6 +306,7 @@ impl Inner {
             Unwrapping::Refused(_) => true,
             // The lease of a former key: the tenant's own has taken all keys with it.
             Unwrapping::Failed(error) => error.is_of_former_key() && error.kind() != Kind::Unavailable,
+            Unwrapping::Unshared(_) => false,
         };
         if is_over {
             let evicted = keys.write().held.retain_leases(|other| other.id != lease);
@@ -331,7 +376,7 @@ impl Inner {
         route: Route,
         verified: bool,
     ) -> Result<(UnwrappedDataKey, Begun), KeyServiceError> {
-        let context = EncryptionContext::new(&keys.tenant, &self.contexts[context]);
+        let context = self.context_of(keys, context, record);
         let KeyRecord { kek, wrapped, .. } = record;
         let asking = Asking { operation: DECRYPT, route, verified };
         let unwrap = || match route {
@@ -434,6 +479,7 @@ fn is_of_the_record(failure: &Unwrapping) -> bool {
             let kinds = matches!(error.kind(), MissingAlias | FormerKeyDisabled | Revoked | Denied | NotFound);
             kinds && !error.is_of_session()
         }
+        Unwrapping::Unshared(_) => false,
     }
 }
 

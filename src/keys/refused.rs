@@ -37,7 +37,7 @@ impl Refused {
         let keep = match &what {
             Unwrapping::Refused(_) => REFUSED,
             Unwrapping::Failed(error) if error.missing_alias().is_some() => REFUSED,
-            Unwrapping::Failed(_) => DOUBTFUL,
+            Unwrapping::Failed(_) | Unwrapping::Unshared(_) => DOUBTFUL,
         };
         if self.records.len() >= CAPACITY {
             self.records.retain(|_, (_, at, keep)| now.since(*at) < *keep);

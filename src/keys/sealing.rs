@@ -5,27 +5,34 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::asking::Asking;
+use super::clock::Moment;
 use super::data_keys::Inner;
 use super::flight::{Brought, Flight, Flights, Unwrapping};
 use super::held::{Lookup, Renewal};
 use super::standing::Route;
+use super::table::SharedKeys;
 use super::tenant::{Begun, TenantKeys};
-use super::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind};
+use super::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::Purpose;
 use crate::context::EncryptionContext;
 use crate::item::UnwrappedKey;
+use crate::schema::RecordPlace;
 use crate::sight::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
 
 impl Inner {
     /// Where in `contexts` the pairs of new records are.
-    const CURRENT: usize = 0;
+    pub(super) const CURRENT: usize = 0;
     /// So often is asked again when the tenant was evicted meanwhile.
     pub(super) const ROUNDS: usize = 3;
 
     /// The key that seals, when nothing has to be waited for.
-    pub(super) fn sealing_now(self: &Arc<Self>, keys: &Arc<TenantKeys>) -> Option<Arc<UnwrappedKey>> {
+    pub(super) fn sealing_now(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        place: RecordPlace,
+    ) -> Option<Arc<UnwrappedKey>> {
         let (key, neglected) = {
             let state = keys.read();
             state.held.sealing(&self.terms, state.standing.outage(), self.clock.now())?
@@ -33,24 +40,43 @@ impl Inner {
         if neglected {
             self.keep_again(keys);
         }
-        Some(key)
+        self.may_seal(&key, place).then_some(key)
     }
 
     pub(super) async fn sealing(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
-    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        if let Some(key) = self.sealing_now(keys) {
+        place: RecordPlace,
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        if let (RecordPlace::KeyTable, Some(shared)) = (place, &self.shared) {
+            shared.ensure_recoverable().await?;
+        }
+        if let Some(key) = self.sealing_now(keys, place) {
             sight::hit(&keys.tenant, Purpose::Seal, 1);
             return Ok(key);
         }
         let _waiting = sight::missed(&keys.tenant, Purpose::Seal, 1);
-        match self.renew_sealing(keys, false).await {
-            Ok(key) => Ok(key),
+        let sealing = match self.renew_sealing(keys, false).await {
+            // A key of this process alone does not do.
+            Ok(key) if !self.may_seal(&key, place) => self.agreement(keys, false).await,
+            sealing => sealing,
+        };
+        match sealing {
             // In an outage keys serve on for a while.
-            Err(error) if error.kind() == Kind::Unavailable => self.sealing_now(keys).ok_or(error),
-            Err(error) => Err(error),
+            Err(KeyError::Service(error)) if error.kind() == Kind::Unavailable => {
+                self.sealing_now(keys, place).ok_or(error.into())
+            }
+            sealing => sealing,
         }
+    }
+
+    /// Whether what a key seals can be opened when its record lies there.
+    fn may_seal(&self, key: &UnwrappedKey, place: RecordPlace) -> bool {
+        let is_safe = match place {
+            RecordPlace::Item => true,
+            RecordPlace::KeyTable => self.shared.as_ref().is_some_and(SharedKeys::is_recoverable),
+        };
+        is_safe && key.is_at(place)
     }
 
     /// The key that was current when `token` was first seen.
@@ -58,8 +84,10 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         token: &str,
-    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        let pinned = keys.read().held.pinned(token, self.clock.now());
+        place: RecordPlace,
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        let pinned =
+            keys.read().held.pinned(token, self.clock.now()).filter(|pinned| self.may_seal(&pinned.key, place));
         if let Some(pinned) = pinned {
             let look_up = || {
                 let state = keys.read();
@@ -78,15 +106,17 @@ impl Inner {
             };
             match (look_up(), renewed) {
                 (Some(Lookup::Usable(key, _)), _) => return Ok(key),
-                (_, Err(Unwrapping::Failed(error))) if error.is_retryable() || error.is_revoked() => return Err(error),
+                (_, Err(Unwrapping::Failed(error))) if error.is_retryable() || error.is_revoked() => {
+                    return Err(error.into());
+                }
                 _ => keys.write().held.unpin(token),
             }
         }
-        let key = self.sealing(keys).await?;
+        let key = self.sealing(keys, place).await?;
         let now = self.clock.now();
         let mut state = keys.write();
         // Another caller with this token may have been faster.
-        if let Some(pinned) = state.held.pinned(token, now) {
+        if let Some(pinned) = state.held.pinned(token, now).filter(|pinned| self.may_seal(&pinned.key, place)) {
             return Ok(pinned.key);
         }
         state.held.pin(token, &key, now);
@@ -99,30 +129,42 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,
-    ) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
         let flight = Flights::join(keys, Flight::Sealing, || {
             let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { inner.fly_sealing(&keys, ahead).await }.boxed()
         });
-        flight.await.map_err(|failure| match failure {
-            Unwrapping::Failed(error) => error,
-            Unwrapping::Refused(_) => KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected),
-        })
+        flight.await.map_err(|failure| unsealed(keys, failure))
     }
 
     async fn fly_sealing(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> Brought {
-        let _place = keys.place().await;
         // Who came while the former flight landed needs no other.
-        if !ahead && let Some(key) = self.sealing_now(keys) {
+        if !ahead && let Some(key) = self.sealing_now(keys, RecordPlace::Item) {
             return Ok(key);
         }
         for _ in 0..Self::ROUNDS {
-            let to_renew = keys.read().held.to_renew(&self.terms, self.clock.now());
+            let mut to_renew = keys.read().held.to_renew(&self.terms, self.clock.now());
+            let is_shared = to_renew.as_ref().is_some_and(|(key, _)| key.is_at(RecordPlace::KeyTable));
+            if self.shared.is_some() && !is_shared {
+                match self.agreement(keys, ahead).await {
+                    Err(KeyError::Table(error)) if !error.is_integrity() => {
+                        tracing::warn!(tenant = keys.tenant.as_str(), %error, "sealing with a data key of this process alone");
+                    }
+                    agreed => return Ok(agreed?),
+                }
+                // Rather the one that it has than another.
+                to_renew = keys.read().held.to_renew(&self.terms, self.clock.now());
+            }
             let asked = match to_renew {
-                Some(key) => self.vouched(keys, key, ahead).await,
+                Some((key, born)) => self.vouched(keys, key, born, ahead).await,
                 None => Ok(None),
             };
             let asked = match asked {
+                // The fleet needs another key as well.
+                Ok(None) if is_shared => {
+                    keys.write().held.seal_no_more();
+                    continue;
+                }
                 Ok(None) => self.made(keys, ahead).await.map(Some),
                 asked => asked,
             };
@@ -142,16 +184,18 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         key: Arc<UnwrappedKey>,
+        born: Moment,
         ahead: bool,
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
         let record = key.record();
+        let _place = keys.place().await;
         let asked = self.ask(keys, Self::CURRENT, record, Route::Configured, true).await;
         sight::revalidated(ahead, asked.is_ok());
         match asked {
             Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
                 let same = UnwrappedKey::verify(record.clone(), &answer.data_key).is_some();
                 if same {
-                    self.renewed(keys, &key, begun, ahead);
+                    self.renewed(keys, &key, begun, born, ahead);
                 }
                 Ok(same.then_some(key))
             }
@@ -167,19 +211,37 @@ impl Inner {
     /// A new key.
     async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[Self::CURRENT]);
-        let asking = Asking { operation: GENERATE, route: Route::Configured, verified: true };
-        let generate = || self.service.generate_data_key(&keys.tenant, &context);
-        let (made, begun) = self.call(keys, asking, generate).await?;
-        let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
-        let created = self.clock.now().unix_seconds();
-        let key = UnwrappedKey::generated(&data_key, created, &context, kek, wrapped);
-        let key = Arc::new(key.brought_by(request_id));
-        self.renewed(keys, &key, begun, ahead);
+        let (key, begun) = self.generated(keys, &context).await?;
+        self.renewed(keys, &key, begun, begun.at, ahead);
         Ok(key)
     }
 
-    /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked.
-    fn renewed(self: &Arc<Self>, keys: &Arc<TenantKeys>, key: &Arc<UnwrappedKey>, begun: Begun, ahead: bool) {
+    /// Has KMS make a data key.
+    pub(super) async fn generated(
+        &self,
+        keys: &TenantKeys,
+        context: &EncryptionContext,
+    ) -> Result<(Arc<UnwrappedKey>, Begun), KeyServiceError> {
+        let _place = keys.place().await;
+        let asking = Asking { operation: GENERATE, route: Route::Configured, verified: true };
+        let generate = || self.service.generate_data_key(&keys.tenant, context);
+        let (made, begun) = self.call(keys, asking, generate).await?;
+        let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
+        let created = self.clock.now().unix_seconds();
+        let key = UnwrappedKey::generated(&data_key, created, context, kek, wrapped);
+        Ok((Arc::new(key.brought_by(request_id)), begun))
+    }
+
+    /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked. The rotation of a key that
+    /// is new here counts from `born`.
+    pub(super) fn renewed(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        key: &Arc<UnwrappedKey>,
+        begun: Begun,
+        born: Moment,
+        ahead: bool,
+    ) {
         let now = self.clock.now();
         let kek = &key.record().kek;
         let (repointed, evicted) = {
@@ -190,7 +252,7 @@ impl Inner {
             let repointed = state.standing.answers_with(kek);
             let renewal = Renewal { begun: begun.at, by_alias: true, in_use: !ahead };
             let lease = state.held.renew(Self::CURRENT, kek, renewal, &self.terms);
-            state.held.seal_with(key, lease, begun.at);
+            state.held.seal_with(key, lease, born);
             (repointed, state.held.insert(Self::CURRENT, key, lease, now))
         };
         if repointed {
@@ -200,7 +262,16 @@ impl Inner {
         self.taken_in(keys);
     }
 
-    fn is_held(&self, keys: &TenantKeys, key: &Arc<UnwrappedKey>) -> bool {
+    pub(super) fn is_held(&self, keys: &TenantKeys, key: &Arc<UnwrappedKey>) -> bool {
         keys.read().held.seals_with(key)
+    }
+}
+
+/// What a flight brought in place of a key that seals.
+pub(super) fn unsealed(keys: &TenantKeys, failure: Unwrapping) -> KeyError {
+    match failure {
+        Unwrapping::Failed(error) => error.into(),
+        Unwrapping::Unshared(error) => error.into(),
+        Unwrapping::Refused(_) => KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected).into(),
     }
 }

@@ -141,6 +141,11 @@ impl Standing {
         self.current.as_ref()
     }
 
+    /// Whether the configured alias is known to answer with this KEK.
+    pub(super) fn answers_now_with(&self, kek: &KeyArn) -> bool {
+        self.current.as_ref().is_some_and(|current| current.is_same_key(kek))
+    }
+
     /// How the configured alias refused last.
     pub(super) fn refusal(&self) -> Option<KeyServiceError> {
         self.refusal.as_ref().map(|(error, _)| error.clone())

@@ -3,6 +3,7 @@
 mod aliases;
 mod clocks;
 mod fairness;
+mod fleet;
 mod memory;
 mod outage;
 mod scene;

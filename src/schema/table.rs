@@ -1,5 +1,6 @@
 //! A table's schema at run time: what the client goes by.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,15 +18,51 @@ pub struct TableSchema {
     sort_key: Option<String>,
     tenant: TenantTemplate,
     /// Of all records; [`Protection::Varies`] where they disagree.
-    attributes: BTreeMap<String, Protection>,
+    attributes: Attributes,
+    /// The same, as it is asked for.
+    lookup: Lookup,
     /// The attribute that tells record types apart.
     discriminator: Option<String>,
     /// What the records of each value of the discriminator declare; with no value, those that have none.
     records: BTreeMap<Option<String>, Attributes>,
+    record_place: RecordPlace,
+}
+
+/// Where the key record lies of what is sealed for a table. Decided where the table is deployed, not by its records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RecordPlace {
+    /// In the item, which opens by itself.
+    #[default]
+    Item,
+    /// More demanding: in the key table, to which the item refers: a compact table.
+    KeyTable,
 }
 
 /// Attributes and what they are.
 pub(super) type Attributes = BTreeMap<String, Protection>;
+
+/// Attributes in the order of their lengths, then their names. Every attribute of every item is looked up: so most steps compare two
+/// numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Lookup(Box<[(Box<str>, Protection)]>);
+
+impl Lookup {
+    fn new(attributes: &Attributes) -> Self {
+        let copied = |(name, protection): (&String, &Protection)| (name.as_str().into(), *protection);
+        let mut all: Box<[(Box<str>, Protection)]> = attributes.iter().map(copied).collect();
+        all.sort_unstable_by(|(one, _), (other, _)| Self::order(one, other));
+        Self(all)
+    }
+
+    fn get(&self, name: &str) -> Option<Protection> {
+        let at = self.0.binary_search_by(|(known, _)| Self::order(known, name)).ok()?;
+        Some(self.0[at].1)
+    }
+
+    fn order(one: &str, other: &str) -> Ordering {
+        one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+    }
+}
 
 /// What happens to an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +151,15 @@ impl TableSchema {
     /// What the attribute of this name is in every item, when the schema names it; [`Protection::Varies`] when that depends on the
     /// item's discriminator.
     pub fn protection(&self, attribute: &str) -> Option<Protection> {
-        self.attributes.get(attribute).copied()
+        self.lookup.get(attribute)
+    }
+
+    pub(crate) fn record_place(&self) -> RecordPlace {
+        self.record_place
+    }
+
+    pub(crate) fn set_record_place(&mut self, place: RecordPlace) {
+        self.record_place = place;
     }
 
     /// Each attribute and what it is, by name.
@@ -147,7 +192,17 @@ impl TableSchema {
 
     /// Adds what another record type in the same table declares.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
-        let Self { name: table, partition_key, sort_key, tenant, discriminator, records, attributes: _ } = other;
+        let Self {
+            name: table,
+            partition_key,
+            sort_key,
+            tenant,
+            discriminator,
+            records,
+            attributes: _,
+            lookup: _,
+            record_place: _,
+        } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
             return Err(InvalidSchema::KeysDisagree { table });
         }
@@ -166,7 +221,13 @@ impl TableSchema {
                 }
             }
         }
+        self.settle()
+    }
+
+    /// Finds out what all records together say.
+    fn settle(&mut self) -> Result<(), InvalidSchema> {
         self.attributes = self.merged()?;
+        self.lookup = Lookup::new(&self.attributes);
         Ok(())
     }
 
@@ -287,10 +348,12 @@ impl TableSchemaBuilder {
             sort_key,
             tenant,
             attributes: Attributes::new(),
+            lookup: Lookup::default(),
             discriminator,
             records,
+            record_place: RecordPlace::default(),
         };
-        schema.attributes = schema.merged()?;
+        schema.settle()?;
         Ok(schema)
     }
 }

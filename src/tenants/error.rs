@@ -202,6 +202,11 @@ impl AwsError {
         self.kind == Kind::Denied
     }
 
+    /// Whether the caller's credentials are missing, expired or unknown.
+    pub fn lacks_credentials(&self) -> bool {
+        self.kind == Kind::Credentials
+    }
+
     pub(super) fn is(&self, code: &str) -> bool {
         self.code() == Some(code)
     }

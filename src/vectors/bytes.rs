@@ -1,7 +1,7 @@
 //! Stored bytes in their parts, so that each part can be wrong while the rest is right.
 
 use super::scene::{CREATED, NONCE, Scene};
-use crate::format::{Form, Identity, attribute_aad};
+use crate::format::{Form, Identity, StoredKey, attribute_aad, put_prefix};
 
 pub(super) fn lp(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
@@ -63,15 +63,14 @@ impl Record {
 pub(super) fn sealed(
     scene: &Scene,
     identity: &Identity,
-    form: Form,
-    record: &[u8],
+    own: Option<StoredKey<&[u8]>>,
     name: &str,
     plaintext: &[u8],
 ) -> Vec<u8> {
     let mut aad = Vec::new();
-    attribute_aad(form, name, &mut aad);
+    attribute_aad(Form::with(own), name, &mut aad);
     let mut bytes = Vec::new();
-    form.put_prefix(record, &NONCE, &mut bytes);
+    put_prefix(own, &NONCE, &mut bytes);
     let start = bytes.len();
     bytes.extend_from_slice(plaintext);
     scene.prk().item_key(identity).encrypt(&NONCE, &aad, &mut bytes, start);

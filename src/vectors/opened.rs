@@ -40,7 +40,7 @@ pub(super) fn stored(scene: &Scene) -> Item {
 /// As UpdateItem stores it: one attribute with its record.
 pub(super) fn updated(scene: &Scene, key: &UnwrappedKey, name: &str, value: &AttributeValue) -> AttributeValue {
     let identity = scene.identity(&scene.key());
-    seal_values(key, &identity, Nonces::Random(&FixedNonce), &[(name, value)]).unwrap().remove(0)
+    seal_values(&scene.table_schema(), key, &identity, Nonces::Random(&FixedNonce), &[(name, value)]).unwrap().remove(0)
 }
 
 fn sealing(name: &str, form: u8, value: &AttributeValue) -> Option<Sealing> {

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::bytes::{self, lp, sealed};
 use super::opened::{stored, updated};
 use super::scene::{CREATED, Expected, NONCE, Scene, Vector, b, n, s, scene};
-use crate::format::{Form, HEADER};
+use crate::format::HEADER;
 use crate::item::Item;
 use crate::tenant::TenantId;
 
@@ -95,7 +95,7 @@ fn attribute() -> Vec<u8> {
 }
 
 fn forms() -> Vec<Vector> {
-    const FORM: &str = "6: a reader refuses every first byte but 11 and 12";
+    const FORM: &str = "6: a reader refuses every first byte but 11, 12 and 13";
     const SHORT: &str = "6: bytes that are too short";
     let form_11 = attribute();
     let own = scene().unwrapped(0, CREATED);
@@ -107,7 +107,7 @@ fn forms() -> Vec<Vector> {
     for (name, form) in [
         ("00", 0x00),
         ("10", 0x10),
-        ("13_key_table", 0x13),
+        ("14", 0x14),
         ("20_whole_item_seal", 0x20),
         ("2f_whole_item_seal", 0x2f),
         ("ff", 0xff),
@@ -257,7 +257,7 @@ fn moved() -> Vec<Vector> {
 fn encoded(name: &str, rule: &'static str, fault: &'static str, plaintext: &[u8]) -> Vector {
     let scene = scene();
     let identity = scene.identity(&scene.key());
-    let bytes = sealed(&scene, &identity, Form::OfHeader, b"", "a", plaintext);
+    let bytes = sealed(&scene, &identity, None, "a", plaintext);
     let header = bytes::record(&scene).bytes(&scene);
     let item = with(with(scene.key(), "a", b(bytes)), HEADER, b(header));
     refused(&format!("value_{name}"), rule, fault, &["a"], scene, item)

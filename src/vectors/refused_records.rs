@@ -61,7 +61,8 @@ fn lengths() -> Vec<Vector> {
     vectors.extend([
         headed("trailing_byte", "5: bytes after the end", "trailing bytes", scene.clone(), [&whole[..], &[0]].concat()),
         changed("version_00", "5: another version", "unknown version", |record| record.version = 0),
-        changed("version_02", "5: another version", "unknown version", |record| record.version = 2),
+        changed("version_03", "5: another version", "unknown version", |record| record.version = 3),
+        changed("reference_too_long", "5.3: anything but 17 bytes", "trailing bytes", |record| record.version = 2),
         changed("wrapped_key_empty", "5: wrapped key", "length of wrapped key", |record| record.wrapped.clear()),
         changed("wrapped_key_of_1025", "5: wrapped key", "length of wrapped key", |record| {
             record.wrapped = vec![1; 1025]

@@ -1,7 +1,7 @@
 //! Every bit and every length of every sealed byte.
 
-use crate::common::{World, contact, id, item};
-use crate::victim::{attack, bytes, store, with};
+use crate::common::{World, contact, item};
+use crate::victim::{Attacker, bytes, store, with};
 
 /// The wrapped key is the end of a record; `check` does not cover it, KMS does (docs/FORMAT.md, section 7).
 fn wrapped_key(record: &[u8]) -> std::ops::Range<usize> {
@@ -17,7 +17,7 @@ async fn every_flipped_bit_is_detected() {
     let world = World::start(&["acme"]).await;
     let seal = world.seal();
     let stored = store(&world, &seal, "acme", "c-1").await;
-    let acme = seal.tenant(&id("acme"));
+    let mut attacker = Attacker::new(&world, Some(stored.clone())).await;
     let original = item(&contact("acme", "c-1"));
     let mut bits = 0;
     for name in ["_seal", "email", "notes", "api_keys"] {
@@ -36,7 +36,7 @@ async fn every_flipped_bit_is_detected() {
             for bit in 0..8 {
                 let mut damaged = sealed.clone();
                 damaged[at] ^= 1 << bit;
-                let opened = attack(&acme, with(stored.clone(), name, damaged)).await;
+                let opened = attacker.attack(with(stored.clone(), name, damaged)).await;
                 // While the data key is in use, nobody asks for it by the wrapped key, and the values are authentic all the same.
                 // In form 12 the wrapped key is no part of what is encrypted either.
                 let harmless = record.contains(&at).then(|| original.clone());
@@ -53,7 +53,7 @@ async fn every_flipped_bit_of_a_wrapped_key_is_detected_by_kms() {
     let world = World::start(&["acme"]).await;
     let seal = world.seal();
     let stored = store(&world, &seal, "acme", "c-1").await;
-    let acme = seal.tenant(&id("acme"));
+    let mut attacker = Attacker::new(&world, None).await;
     for name in ["_seal", "notes"] {
         let sealed = bytes(&stored, name);
         let end =
@@ -68,8 +68,8 @@ async fn every_flipped_bit_of_a_wrapped_key_is_detected_by_kms() {
                 "_seal" => drop(alone.remove("notes")),
                 _ => alone.retain(|other, _| !["email", "api_keys"].contains(&other.as_str())),
             }
-            seal.revoke(&id("acme")).await;
-            assert_eq!(attack(&acme, alone).await, None, "{name}: byte {at}");
+            attacker.restart().await;
+            assert_eq!(attacker.attack(alone).await, None, "{name}: byte {at}");
         }
     }
 }
@@ -79,22 +79,26 @@ async fn everything_that_is_cut_short_or_goes_on_is_detected() {
     let world = World::start(&["acme"]).await;
     let seal = world.seal();
     let stored = store(&world, &seal, "acme", "c-1").await;
-    let acme = seal.tenant(&id("acme"));
+    let mut attacker = Attacker::new(&world, Some(stored.clone())).await;
     for name in ["_seal", "email", "notes", "api_keys"] {
         let sealed = bytes(&stored, name);
         for end in 0..sealed.len() {
-            assert_eq!(attack(&acme, with(stored.clone(), name, sealed[..end].to_vec())).await, None, "{name}: {end}");
+            assert_eq!(
+                attacker.attack(with(stored.clone(), name, sealed[..end].to_vec())).await,
+                None,
+                "{name}: {end}"
+            );
         }
         for start in 1..sealed.len() {
             assert_eq!(
-                attack(&acme, with(stored.clone(), name, sealed[start..].to_vec())).await,
+                attacker.attack(with(stored.clone(), name, sealed[start..].to_vec())).await,
                 None,
                 "{name}: {start}.."
             );
         }
         for byte in 0..=u8::MAX {
             let longer = [&sealed[..], &[byte]].concat();
-            assert_eq!(attack(&acme, with(stored.clone(), name, longer)).await, None, "{name} and {byte}");
+            assert_eq!(attacker.attack(with(stored.clone(), name, longer)).await, None, "{name} and {byte}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is attacked: items that the library itself stored, by PutItem and UpdateItem.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal::keys::KeyServiceErrorKind;
 use tenantseal::{Error, Item, OpenError, Tenant, TenantSeal};
 
 use crate::common::{World, contact, id, item, key, s};
@@ -32,16 +33,62 @@ pub(crate) async fn store(world: &World, seal: &TenantSeal, tenant: &str, contac
     stored
 }
 
-/// Opens a damaged item: none, when it is refused with an error that names an attribute and carries nothing of the item.
+/// Opens a damaged item: none, when it is refused with an error that carries nothing of the item.
 pub(crate) async fn attack(tenant: &Tenant, damaged: Item) -> Option<Item> {
-    match tenant.open("crm", damaged).await {
-        Ok(opened) => Some(opened),
-        Err(error) => {
-            let Error::Open(OpenError::Attribute { attribute, .. }) = &error else { panic!("{error}") };
+    refused(tenant.open("crm", damaged).await).expect("few enough records that do not open")
+}
+
+/// Too many attacks on one tenant are refused without a look, so that they cannot use up the key service's quota.
+#[derive(Debug)]
+struct TooMany;
+
+fn refused(result: Result<Item, Error>) -> Result<Option<Item>, TooMany> {
+    let error = match result {
+        Ok(opened) => return Ok(Some(opened)),
+        Err(error) => error,
+    };
+    match &error {
+        Error::Open(OpenError::Attribute { attribute, .. }) => {
             assert!(ENCRYPTED.contains(&&**attribute) || attribute == "_seal", "{attribute}");
-            let text = format!("{error} {error:?}");
-            assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
-            None
         }
+        Error::Key(error) if error.kind() == KeyServiceErrorKind::TooManyRefused => return Err(TooMany),
+        // The record names a key that is none of the tenant's.
+        Error::Key(error) if error.missing_alias().is_some() => {}
+        _ => panic!("{error}"),
+    }
+    let text = format!("{error} {error:?}");
+    assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
+    Ok(None)
+}
+
+/// Somebody who attacks more often than one process puts up with: then it is the next process's turn.
+pub(crate) struct Attacker<'w> {
+    world: &'w World,
+    tenant: Tenant,
+    /// What a new process opens first, so that its keys are in use.
+    opens: Option<Item>,
+}
+
+impl<'w> Attacker<'w> {
+    pub(crate) async fn new(world: &'w World, opens: Option<Item>) -> Self {
+        let mut attacker = Self { world, tenant: world.tenant("acme"), opens };
+        attacker.restart().await;
+        attacker
+    }
+
+    /// Attacks another process.
+    pub(crate) async fn restart(&mut self) {
+        self.tenant = self.world.tenant("acme");
+        if let Some(item) = &self.opens {
+            self.tenant.open("crm", item.clone()).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn attack(&mut self, damaged: Item) -> Option<Item> {
+        if let Ok(outcome) = refused(self.tenant.open("crm", damaged.clone()).await) {
+            return outcome;
+        }
+        self.restart().await;
+        attack(&self.tenant, damaged).await
     }
 }

@@ -233,24 +233,34 @@ fn plaintext_and_other_types_where_ciphertext_belongs_are_errors() {
 #[test]
 fn unknown_versions_and_forms_and_huge_lengths_are_named() {
     let stored = OFFLINE.sealed("acme", "crm", "c-1");
-    for form in (0..=u8::MAX).filter(|form| ![0x11, 0x12].contains(form)) {
+    for form in (0..=u8::MAX).filter(|form| ![0x11, 0x12, 0x13].contains(form)) {
         let mut sealed = bytes(&stored, "email");
         sealed[0] = form;
         let fault = OFFLINE.fault(with(stored.clone(), "email", b(sealed)));
         assert_eq!(fault, ("email".to_owned(), FormatError::UnknownForm(form).into()));
     }
-    for version in (0..=u8::MAX).filter(|version| *version != 1) {
+    for version in (0..=u8::MAX).filter(|version| ![1, 2].contains(version)) {
         let mut header = bytes(&stored, "_seal");
         header[0] = version;
         let fault = OFFLINE.fault(with(stored.clone(), "_seal", b(header)));
         assert_eq!(fault, ("_seal".to_owned(), FormatError::UnknownVersion(version).into()));
     }
-    for start in [&[0x12, 0xff, 0xff][..], &[0x12, 0, 0], &[0x11], &[0x12], &[]] {
+    for start in [&[0x12, 0xff, 0xff][..], &[0x12, 0, 0], &[0x11], &[0x12], &[0x13], &[]] {
         for length in [0, 1, 27, 28, 400, 390_000] {
             let mut sealed = start.to_vec();
             sealed.resize(start.len() + length, 0xff);
             is_decent(&OFFLINE.open(with(stored.clone(), "email", b(sealed))).unwrap_err(), &["email"]).unwrap();
         }
+    }
+    // References, where nobody configured a key table.
+    for (name, reference) in [("email", [&[0x13][..], &[7; 45]].concat()), ("_seal", [&[2][..], &[7; 16]].concat())] {
+        let fault = OFFLINE.fault(with(stored.clone(), name, b(reference)));
+        assert_eq!(fault, (name.to_owned(), OpenFault::NoKeyTable));
+    }
+    for (length, expected) in [(0, FormatError::Truncated), (15, FormatError::Truncated), (17, FormatError::Trailing)] {
+        let header = [&[2][..], &vec![7; length]].concat();
+        let fault = OFFLINE.fault(with(stored.clone(), "_seal", b(header)));
+        assert_eq!(fault, ("_seal".to_owned(), expected.into()));
     }
 }
 

@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Get, KeysAndAttributes, PutRequest, TransactGetItem, TransactWriteItem, WriteRequest,
 };
-use tenantseal::Error;
+use tenantseal::schema::TableSchema;
+use tenantseal::{Error, OpenError};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, contact, id, item, key, s, sealing_error};
@@ -112,6 +113,47 @@ async fn what_a_batch_left_undone_is_what_it_was_told_to_do() {
         let answer = lied.batch_write_item().request_items("crm", write()).send().await;
         assert!(answer.is_err(), "{table}: the caller would write what it never wrote: {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_batch_left_undone_comes_back_as_it_was_given_whatever_stands_in_the_answer() {
+    let (world, _) = scene().await;
+    let put = PutRequest::builder().set_item(Some(item(&contact("acme", "c-1")))).build().unwrap();
+    let write = vec![WriteRequest::builder().put_request(put).build()];
+    let planted = r#"{"tenant_id":{"S":"acme"},"contact_id":{"S":"c-1"},"email":{"S":"planted"}}"#;
+    let unsealed = format!(r#"{{"UnprocessedItems":{{"crm":[{{"PutRequest":{{"Item":{planted}}}}}]}}}}"#);
+    let lied = lied_to(&world, "BatchWriteItem", 200, unsealed);
+    world.stack.faults().on("Decrypt").fail("DisabledException", 400);
+    let answer = lied.batch_write_item().request_items("crm", write.clone()).send().await.unwrap();
+    assert_eq!(answer.unprocessed_items.unwrap()["crm"], write);
+}
+
+#[tokio::test]
+async fn a_query_answers_with_items_of_the_partition_that_was_asked_for_alone() {
+    let world = World::start(&["acme"]).await;
+    world.create_table("parted").await;
+    let schema = TableSchema::builder("parted").partition_key("tenant_id", "TENANT#{tenant}#").sort_key("contact_id");
+    let schema = schema.encrypt("email").build().unwrap();
+    let client =
+        |wire| world.builder().table(schema.clone()).build(&world.over(wire)).unwrap().tenant(&id("acme")).dynamodb();
+    let honest = client(Wire::open());
+    let put = honest.put_item().table_name("parted").item("tenant_id", s("TENANT#acme#a"));
+    put.item("contact_id", s("c-1")).item("email", s("x")).send().await.unwrap();
+    let query = |dynamodb: &aws_sdk_dynamodb::Client, partition: &str| {
+        let query = dynamodb.query().table_name("parted").key_condition_expression("tenant_id = :t");
+        query.expression_attribute_values(":t", s(partition)).send()
+    };
+    assert_eq!(query(&honest, "TENANT#acme#a").await.unwrap().count(), 1);
+    let get = world.plain.get_item().table_name("parted").key("tenant_id", s("TENANT#acme#a"));
+    let stored = get.key("contact_id", s("c-1")).send().await.unwrap().item.unwrap();
+    let page = format!("{{\"Items\":[{}]}}", json(&stored));
+    let lying = client(Wire::scripted(move |sent, _| match &*sent.operation {
+        "Query" => Reaction::Answer(200, page.clone()),
+        _ => Reaction::Forward,
+    }));
+    assert_eq!(query(&lying, "TENANT#acme#a").await.unwrap().items().len(), 1);
+    let error = sealing_error(query(&lying, "TENANT#acme#b").await);
+    assert!(matches!(error, Error::Open(OpenError::OtherItem)) && error.is_integrity(), "{error}");
 }
 
 #[tokio::test]

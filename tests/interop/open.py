@@ -43,6 +43,16 @@ def stored_items(job):
     return [item for page in pages for item in page["Items"]]
 
 
+def key_table(job):
+    """The tenant's entries of the key table, if there is one."""
+    if job["key_table"] is None:
+        return {}
+    pages = boto3.client("dynamodb").get_paginator("query").paginate(
+        TableName=job["key_table"], ConsistentRead=True, KeyConditionExpression="tenant = :tenant",
+        ExpressionAttributeValues={":tenant": {"S": job["tenant"]}})
+    return {item["entry"]["S"]: item.get("record", {}).get("B", b"") for page in pages for item in page["Items"]}
+
+
 def to_json(value):
     [(kind, value)] = value.items()
     match kind:
@@ -63,7 +73,7 @@ def item_to_json(item):
 
 job = json.load(sys.stdin)
 schema = Schema(**job["schema"])
-tenant = Tenant(job["tenant"], job["contexts"], unwrapping(session(job), job["alias"]))
+tenant = Tenant(job["tenant"], job["contexts"], unwrapping(session(job), job["alias"]), key_table(job))
 answers = []
 for item in stored_items(job):
     key = {name: value for name, value in item.items() if name in (schema.partition_key, schema.sort_key)}

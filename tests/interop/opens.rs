@@ -6,7 +6,7 @@ use tenantseal::{Item, Tenant};
 
 use crate::common::{World, id, s};
 use crate::python::{Python, python, to_json, without_order};
-use crate::scene::{Table, b, bare, empty, extreme, full, map, n, with};
+use crate::scene::{Shared, Table, b, bare, empty, extreme, full, map, n, with};
 
 /// The first bytes of the sealed attributes in an item.
 fn forms(stored: &Item) -> Vec<(&str, u8)> {
@@ -150,4 +150,41 @@ async fn an_independent_reader_opens_what_a_multi_region_key_wraps_when_tenantse
     let header = table.stored(&world, "acme").await[0]["_seal"].as_b().unwrap().clone().into_inner();
     assert!(header.windows(11).any(|window| window == b"\x02\x09us-east-1"));
     assert_eq!(compare(&python, &world, &table, "acme", "acme").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_independent_reader_opens_compact_items_with_the_key_table_when_tenantseal_python_is_set() {
+    let Some(python) = python("an_independent_reader_opens_compact_items") else { return };
+    let world = World::with_key_table(&["acme"]).await;
+    let mut table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;
+    let set = "SET #text = :t, #map = :m REMOVE flag";
+    let values = [(":t", s("changed")), (":m", map([("changed", n("1e1"))]))];
+    // Each by a process of its own, with and without static pairs.
+    let pairs = vec![("zone", "eu"), ("a", "é")];
+    for (at, (put, updated)) in [
+        (Shared::Not, Shared::Compactly),
+        (Shared::Compactly, Shared::Not),
+        (Shared::Compactly, Shared::WithRecords),
+        (Shared::WithRecords, Shared::Compactly),
+        (Shared::Compactly, Shared::Compactly),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        (table.shared, table.contexts) = (put, vec![vec![], pairs.clone()]);
+        let sort_key = s(&format!("c-{at}"));
+        table.put(&table.tenant(&world, "acme").dynamodb(), full("acme", sort_key.clone())).await;
+        // An item that never had a header, too.
+        (table.shared, table.contexts) = (updated, vec![pairs.clone(), vec![]]);
+        for sort_key in [sort_key, s(&format!("~{at}"))] {
+            update(&table.tenant(&world, "acme"), "things", bare("acme", sort_key), set, &values).await;
+        }
+    }
+    table.shared = Shared::Compactly;
+    let stored = table.stored(&world, "acme").await;
+    let versions = stored.iter().filter_map(|item| Some(item.get("_seal")?.as_b().unwrap().as_ref()[0]));
+    assert_eq!(versions.collect::<Vec<_>>(), [1, 2, 2, 1, 2]);
+    let updated = stored.iter().map(|item| item["text"].as_b().unwrap().as_ref()[0]).collect::<Vec<_>>();
+    assert_eq!(updated, [0x13, 0x12, 0x12, 0x13, 0x13, 0x13, 0x12, 0x12, 0x13, 0x13]);
+    assert_eq!(compare(&python, &world, &table, "acme", "acme").await.len(), 10);
 }

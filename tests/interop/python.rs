@@ -67,14 +67,17 @@ pub(crate) struct Job<'a> {
     /// Whose session it is.
     pub session: &'a str,
     pub contexts: Value,
+    /// The key table, when there is one.
+    pub key_table: Option<&'static str>,
 }
 
 impl Job<'_> {
     fn to_json(&self, world: &World) -> Value {
-        let Self { table, schema, partition, tenant, session, contexts } = self;
+        let Self { table, schema, partition, tenant, session, contexts, key_table } = self;
         let whose = id(session);
         json!({
             "table": table, "schema": schema, "partition": partition, "tenant": tenant, "contexts": contexts,
+            "key_table": key_table,
             "alias": world.tenancy.alias(&id(tenant)).as_str(),
             "role": ROLE, "session_name": whose.session_name(), "session_tenant": session,
             "policy": world.tenancy.session_policy(&whose, world.stack.region()).unwrap().to_string(),

@@ -299,6 +299,13 @@ def is_kek(kek, answered):
     return other is not None and (partition, account, key_id) == (other[1], other[3], other[4])
 
 
+# ---- 5.3 Reference ----
+
+
+def is_reference(header):
+    return header[:1] == b"\x02"
+
+
 # ---- 6. Sealed attribute ----
 
 
@@ -310,19 +317,23 @@ class Sealed:
     ciphertext: bytes
 
     @classmethod
-    def parse(cls, stored, header):
+    def parse(cls, stored, header, key_table):
         """Parses a stored attribute of an item with this header, both as DynamoDB returns them."""
         require("B" in stored, "present and not a B")
         cursor = Cursor(bytes(stored["B"]))
         form = cursor.uint(1)
-        require(form in (0x11, 0x12), "not a sealed attribute")
+        require(form in (0x11, 0x12, 0x13), "not a sealed attribute")
         if form == 0x12:
             record = Record.decode(cursor.take(cursor.uint(2)))
+        elif form == 0x13:
+            kid = cursor.take(16)
         nonce, ciphertext = cursor.take(12), cursor.rest
         require(len(ciphertext) > 16, "too short")
         if form == 0x11:
             require(header is not None and "B" in header, "no header")
-            record = Record.decode(bytes(header["B"]))
+            record = named_by_header(bytes(header["B"]), key_table)
+        elif form == 0x13:
+            record = looked_up(kid, key_table)
         return cls(form, record, nonce, ciphertext)
 
     def decrypt(self, item_key, name):
@@ -331,6 +342,45 @@ class Sealed:
             return AESGCM(item_key).decrypt(self.nonce, self.ciphertext, aad)
         except InvalidTag:
             raise Refused("does not decrypt") from None
+
+
+# ---- 13. Key table ----
+
+PERIOD = re.compile(r"(0|[1-9][0-9]*)\+([1-9][0-9]*)")
+
+
+def named_by_header(header, key_table):
+    if not is_reference(header):
+        return Record.decode(header)
+    require(len(header) == 17, "a reference has 17 bytes")
+    return looked_up(header[1:], key_table)
+
+
+def looked_up(kid, key_table):
+    """The record of a kid in the tenant's entries of the key table: a dict of `entry` to `record`."""
+    stored = key_table.get(f"key#{kid.hex()}")
+    require(stored is not None, "the key table has no such record")
+    record = Record.decode(stored)
+    require(record.kid == kid, "the key table has another key's record there")
+    return record
+
+
+def is_period(text):
+    match = PERIOD.fullmatch(text)
+    if not match or len(match[1]) > 10 or len(match[2]) > 6:
+        return False
+    start, length = int(match[1]), int(match[2])
+    return start < 2**32 and 1 <= length <= 172800 and start % length == 0
+
+
+def period_of(context):
+    """The pair `period` of a stored context, if there is one and it is a period."""
+    cursor = Cursor(context)
+    for _ in range(cursor.uint(1)):
+        name, value = cursor.take(cursor.uint(1)), cursor.take(cursor.uint(2))
+        if name == b"period" and is_period(utf8(value)):
+            return {"period": utf8(value)}
+    return {}
 
 
 # ---- 7. Keys and derivations ----
@@ -354,6 +404,7 @@ class Tenant:
     id: str
     contexts: list[dict[str, str]]  # the current one and the former ones, each with the pair `tenant`
     unwrap: Callable  # KMS Decrypt: of a wrapped key and a context, the data key and the ARN in the answer
+    key_table: dict[str, bytes] = field(default_factory=dict)  # the tenant's entries, `entry` to `record`
     prks: dict[bytes, bytes] = field(default_factory=dict)  # of records that passed steps 3 and 4, by all their bytes
 
     def __post_init__(self):
@@ -371,12 +422,15 @@ class Tenant:
         for name in schema.encrypted:
             if name in item and (wanted is None or name in wanted):
                 with naming(name):
-                    sealed[name] = Sealed.parse(item[name], item.get("_seal"))
+                    sealed[name] = Sealed.parse(item[name], item.get("_seal"), self.key_table)
         # 2
-        contexts = {encode_context(pairs): pairs for pairs in self.contexts}
+        contexts = {}
         for name, attribute in sealed.items():
             with naming(name):
-                require(attribute.record.context in contexts, "a context that is not the tenant's")
+                stored = attribute.record.context
+                configured = [pairs | period_of(stored) for pairs in self.contexts]
+                contexts |= {stored: pairs for pairs in configured if encode_context(pairs) == stored}
+                require(stored in contexts, "a context that is not the tenant's")
         # 3 to 6
         opened, prks = {}, {}
         for name, attribute in sealed.items():

@@ -4,9 +4,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use serde_json::json;
 use tenantseal::{Error, Item, OpenError, OpenFault, Tenant};
 
+use crate::common::key_table::key_id;
 use crate::common::{World, s};
 use crate::python::python;
-use crate::scene::{ENCRYPTED, Table, b, bare, full};
+use crate::scene::{ENCRYPTED, Shared, Table, b, bare, full};
 
 type Damage = fn(&mut Item, &Others);
 
@@ -54,7 +55,8 @@ const DAMAGES: &[(&str, &[&str], Damage)] = &[
     ("a byte more", &["text"], |item, _| edit(item, "text", |bytes| bytes.push(0))),
     ("a bit of the tag", &["list"], |item, _| edit(item, "list", |bytes| *bytes.last_mut().unwrap() ^= 1)),
     ("a bit of the nonce", &["text"], |item, _| edit(item, "text", |bytes| bytes[1] ^= 0x80)),
-    ("a reserved form", &["text"], |item, _| edit(item, "text", |bytes| bytes[0] = 0x13)),
+    ("a reserved form", &["text"], |item, _| edit(item, "text", |bytes| bytes[0] = 0x20)),
+    ("an unknown form", &["text"], |item, _| edit(item, "text", |bytes| bytes[0] = 0x14)),
     ("another form", &["text"], |item, _| edit(item, "text", |bytes| bytes[0] = 0x12)),
     ("a record of its own cut off", &["number"], |item, _| edit(item, "number", |bytes| bytes.truncate(40))),
     ("a record of its own dropped", &["number"], |item, _| {
@@ -67,7 +69,14 @@ const DAMAGES: &[(&str, &[&str], Damage)] = &[
     ("a header of another type", &ENCRYPTED, |item, _| put(item, "_seal", s("x"))),
     ("the header cut off", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes.truncate(bytes.len() - 1))),
     ("a byte after the header", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes.push(0))),
-    ("another version", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes[0] = 2)),
+    ("another version", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes[0] = 3)),
+    ("a reference that is too long", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes[0] = 2)),
+    ("a reference that is too short", &ENCRYPTED, |item, _| {
+        edit(item, "_seal", |bytes| {
+            bytes[0] = 2;
+            bytes.truncate(16);
+        });
+    }),
     ("another key id", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes[1] ^= 1)),
     ("another time", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes[20] ^= 1)),
     ("another tenant in the context", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes[34] ^= 1)),
@@ -185,4 +194,74 @@ async fn an_independent_reader_refuses_another_tenants_items_when_tenantseal_pyt
     job.session = "globex";
     let answers = python.read(&world, &job).await;
     assert!(answers.iter().all(|answer| answer.item.is_some()), "{answers:?}");
+}
+
+/// Every way to damage compact items and their entries in the key table.
+const COMPACT_DAMAGES: &[(&str, &[&str], Damage)] = &[
+    ("an unknown key", &ENCRYPTED, |item, _| edit(item, "_seal", |bytes| bytes[1] ^= 1)),
+    ("an unknown key of an attribute", &["number"], |item, _| edit(item, "number", |bytes| bytes[1] ^= 1)),
+    ("another tenant's key", &ENCRYPTED, |item, others| take(item, "_seal", &others.globex)),
+    ("another key of the tenant", &ENCRYPTED, |item, others| take(item, "_seal", &others.neighbour)),
+    ("an attribute under the header's form", &["number"], |item, _| {
+        edit(item, "number", |bytes| drop(bytes.splice(..17, [0x11])))
+    }),
+    ("an attribute cut off within its key id", &["number"], |item, _| edit(item, "number", |bytes| bytes.truncate(16))),
+    ("an attribute cut off behind its key id", &["number"], |item, _| edit(item, "number", |bytes| bytes.truncate(45))),
+];
+
+#[tokio::test]
+async fn an_independent_reader_refuses_forged_references_when_tenantseal_python_is_set() {
+    let Some(python) = python("an_independent_reader_refuses_forged_references") else { return };
+    let world = World::with_key_table(&["acme", "globex"]).await;
+    let mut table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;
+    (table.shared, table.contexts) = (Shared::Compactly, vec![vec![("env", "test")], vec![]]);
+    let neighbour = store(&world, &table, "acme", "~ neighbour").await;
+    table.contexts = vec![vec![], vec![("env", "test")]];
+    for (what, _, damage) in COMPACT_DAMAGES {
+        let mut item = store(&world, &table, "acme", what).await;
+        assert_eq!((item["_seal"].as_b().unwrap().as_ref()[0], item["number"].as_b().unwrap().as_ref()[0]), (2, 0x13));
+        damage(
+            &mut item,
+            &Others { globex: store(&world, &table, "globex", what).await, neighbour: neighbour.clone() },
+        );
+        table.put(&world.plain, item).await;
+    }
+    let answers = python.read(&world, &table.job("acme", "acme")).await;
+    assert_eq!(answers.len(), COMPACT_DAMAGES.len() + 1);
+    for answer in answers {
+        let sort_key = answer.key["contact_id"]["S"].as_str().unwrap().to_owned();
+        let Some((what, may_be_named, _)) = COMPACT_DAMAGES.iter().find(|(what, ..)| *what == sort_key) else {
+            assert!(answer.item.is_some(), "{answer:?}");
+            continue;
+        };
+        assert!(
+            answer.item.is_none() && may_be_named.contains(&answer.attribute.as_deref().unwrap()),
+            "{what}: {answer:?}"
+        );
+        let ours = refusal(&table.tenant(&world, "acme"), &table, bare("acme", s(what))).await;
+        assert!(ours.is_integrity(), "{what}: {ours}");
+    }
+
+    // Damage to the key table is damage to the item.
+    let mut entries = world.entries("key#").await;
+    entries.retain(|(tenant, ..)| tenant == "acme");
+    let [(_, first, one), (_, second, two)] = &entries[..] else { panic!("{entries:?}") };
+    for (records, readable) in [([two, one], false), ([one, one], false), ([one, two], true)] {
+        for (entry, record) in [first, second].into_iter().zip(records) {
+            world.plant_entry("acme", entry, b(record)).await;
+        }
+        let answers = python.read(&world, &table.job("acme", "acme")).await;
+        let neighbour = answers.iter().find(|answer| answer.key["contact_id"]["S"] == "~ neighbour").unwrap();
+        let ours = table.tenant(&world, "acme").open("things", neighbour_of(&table, &world).await).await;
+        let swapped = key_id(&neighbour_of(&table, &world).await) == one[1..17] && records[0] == one;
+        assert_eq!(
+            (neighbour.item.is_some(), ours.is_ok()),
+            (readable || swapped, readable || swapped),
+            "{neighbour:?}"
+        );
+    }
+}
+
+async fn neighbour_of(table: &Table, world: &World) -> Item {
+    table.stored(world, "acme").await.pop().unwrap()
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tenantseal::schema::{Protection, TableSchema};
 use tenantseal::{Item, Tenant, TenantSealBuilder};
 
+use crate::common::key_table::KEY_TABLE;
 use crate::common::{World, id, s};
 use crate::python::Job;
 
@@ -22,6 +23,16 @@ pub(crate) struct Table {
     pub physical: &'static str,
     /// The static pairs of the context: the current ones, then former ones.
     pub contexts: Vec<Vec<(&'static str, &'static str)>>,
+    /// Whether the data keys are shared, and items refer to them.
+    pub shared: Shared,
+}
+
+/// What a key table is used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shared {
+    Not,
+    WithRecords,
+    Compactly,
 }
 
 impl Table {
@@ -41,13 +52,18 @@ impl Table {
             Some(kind) => world.create_table_with(name, kind).await,
             None => create_without_sort_key(world, name).await,
         }
-        Self { schema, template, physical: name, contexts: vec![vec![]] }
+        Self { schema, template, physical: name, contexts: vec![vec![]], shared: Shared::Not }
     }
 
     /// A sealing library that holds no data key yet: it makes another one, or asks for each.
     pub(crate) fn tenant(&self, world: &World, tenant: &str) -> Tenant {
-        let Self { schema, template: _, physical, contexts } = self;
-        let builder: TenantSealBuilder = world.builder().table(schema.clone());
+        let Self { schema, template: _, physical, contexts, shared } = self;
+        let builder: TenantSealBuilder = match shared {
+            Shared::Not => world.builder(),
+            Shared::WithRecords => world.sharing(),
+            Shared::Compactly => world.sharing().compact(schema.name()),
+        };
+        let builder = builder.table(schema.clone());
         let builder = match *physical == schema.name() {
             true => builder,
             false => builder.table_name(schema.name(), *physical),
@@ -70,7 +86,8 @@ impl Table {
             "sort_key": self.schema.sort_key(), "encrypted": encrypted.map(|(name, _)| name).collect::<Vec<_>>(),
         });
         let contexts = self.contexts.iter().map(context).collect();
-        Job { table: self.physical, schema, partition, tenant, session: tenant, contexts }
+        let key_table = (self.shared != Shared::Not).then_some(KEY_TABLE);
+        Job { table: self.physical, schema, partition, tenant, session: tenant, contexts, key_table }
     }
 
     /// What the application sees in a partition.

@@ -16,9 +16,13 @@ HEADER = bytes.fromhex(
 NONCE = bytes.fromhex("a0a1a2a3a4a5a6a7a8a9aaab")
 FORM_11 = b"\x11" + NONCE + bytes.fromhex("0d27fdce2bc61f017046defc88d75b2adb6eb93c02f4")
 FORM_12 = b"\x12\x00\x59" + HEADER + NONCE + bytes.fromhex("0d27fdce2bc6a7ce05b0dd43d7546a37c1bd7376fd86")
+FORM_13 = b"\x13" + HEADER[1:17] + NONCE + bytes.fromhex("0d27fdce2bc6718b291d23d6e22a853cc80c354f5757")
+KEY_TABLE = {f"key#{HEADER[1:17].hex()}": HEADER}
 KEY = {"tenant_id": {"S": "acme"}, "n": {"N": "150"}}
 BY_PUT = {**KEY, "a": {"B": FORM_11}, "_seal": {"B": HEADER}}
 BY_UPDATE = {**KEY, "a": {"B": FORM_12}}
+COMPACT = {**BY_PUT, "_seal": {"B": b"\x02" + HEADER[1:17]}}
+COMPACT_UPDATE = {**KEY, "a": {"B": FORM_13}}
 OPENED = {**KEY, "a": {"S": "hello"}}
 
 
@@ -33,9 +37,9 @@ class Kms:
         return self.data_key, self.kek
 
 
-def open_item(item, kms=None, schema=CRM, tenant="acme", contexts=None, **options):
+def open_item(item, kms=None, schema=CRM, tenant="acme", contexts=None, key_table=None, **options):
     contexts = contexts or [{"tenant": tenant}]
-    return Tenant(tenant, contexts, kms or Kms()).open(schema, item, **options)
+    return Tenant(tenant, contexts, kms or Kms(), key_table or {}).open(schema, item, **options)
 
 
 class Reader(unittest.TestCase):
@@ -52,6 +56,8 @@ class Reader(unittest.TestCase):
     def test_the_example_opens(self):
         self.assertEqual(open_item(BY_PUT), OPENED)
         self.assertEqual(open_item(BY_UPDATE), OPENED)
+        self.assertEqual(open_item(COMPACT, key_table=KEY_TABLE), OPENED)
+        self.assertEqual(open_item(COMPACT_UPDATE, key_table=KEY_TABLE), OPENED)
         prk = read.extract(bytes(range(32)))
         self.assertEqual(prk.hex(), "7799df65d4af921d54c9f056d8d08869ac5fb0755c2e6a0ea69e8bb5e8c9211f")
         self.assertEqual(
@@ -59,14 +65,17 @@ class Reader(unittest.TestCase):
             "ad3cdb43f8e7eaf9d2dad9464df97c8dbfcfea1424fa3fded77f70e70541c9d0")
 
     def test_no_byte_of_the_example_can_change_or_go(self):
-        for name, item in [("a", BY_PUT), ("_seal", BY_PUT), ("a", BY_UPDATE)]:
+        for name, item in [
+            ("a", BY_PUT), ("_seal", BY_PUT), ("a", BY_UPDATE), ("a", COMPACT), ("_seal", COMPACT), ("a", COMPACT_UPDATE),
+        ]:
             data = item[name]["B"]
             for at in range(len(data)):
                 for damaged in (data[:at], data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]):
                     with self.subTest(name=name, damaged=damaged.hex()):
-                        refused = self.refuses("", open_item, {**item, name: {"B": damaged}})
+                        damaged = {**item, name: {"B": damaged}}
+                        refused = self.refuses("", open_item, damaged, key_table=KEY_TABLE)
                         self.assertEqual(refused.attribute, "a")
-            self.refuses("", open_item, {**item, name: {"B": data + b"\0"}})
+            self.refuses("", open_item, {**item, name: {"B": data + b"\0"}}, key_table=KEY_TABLE)
 
     def test_2_the_schema_decides(self):
         for value in ({"S": "hello"}, {"N": "1"}, {"NULL": True}, {"M": {}}):
@@ -199,7 +208,7 @@ class Reader(unittest.TestCase):
             self.assertEqual(read.is_kek(kek, answered), same)
 
     def test_6_forms(self):
-        for form in (0x00, 0x10, 0x13, 0x20, 0x2F, 0xFF):
+        for form in (0x00, 0x10, 0x14, 0x20, 0x2F, 0xFF):
             self.refuses_before_kms("not a sealed", "a", {**BY_PUT, "a": {"B": bytes([form]) + FORM_11[1:]}})
         self.refuses_before_kms("too short", "a", {**BY_PUT, "a": {"B": FORM_11[:29]}})
         self.refuses_before_kms("early", "a", {**BY_PUT, "a": {"B": b""}})
@@ -225,6 +234,47 @@ class Reader(unittest.TestCase):
         self.assertEqual(kms.calls, 1)
         created = HEADER[:20] + b"\1" + HEADER[21:]
         self.refuses("forged", tenant.open, CRM, {**BY_PUT, "_seal": {"B": created}})
+
+    def test_13_key_table(self):
+        entry = f"key#{HEADER[1:17].hex()}"
+        other = HEADER[:1] + bytes(16) + HEADER[17:]
+        for item in (COMPACT, COMPACT_UPDATE):
+            self.assertEqual(open_item(item, key_table={**KEY_TABLE, "key#other": b"junk"}), OPENED)
+            for reason, key_table in [
+                ("no such record", {}), ("no such record", {entry.upper(): HEADER}), ("another key's", {entry: other}),
+                ("early", {entry: b""}), ("another version", {entry: b"\x02" + HEADER[1:17]}),
+            ]:
+                self.refuses_before_kms(reason, "a", item, key_table=key_table)
+        self.refuses_before_kms("17 bytes", "a", {**COMPACT, "_seal": {"B": b"\x02" + HEADER[1:18]}}, key_table=KEY_TABLE)
+
+    def test_13_2_periods(self):
+        for text in ("0+1", "86400+86400", "1699920000+86400", "4294967295+1", "172800+172800"):
+            self.assertTrue(read.is_period(text), text)
+        for text in (
+            "", "+", "0+0", "1+2", "86400", "86400+", "+86400", "086400+86400", "86400+086400", "86400++86400", "86401+86400",
+            "345602+172801", "86400+86400 ", " 86400+86400", "-86400+86400", "4294972800+3600", "86400.0+86400", "\u0661+1",
+            "86400+86400\n",
+        ):
+            self.assertFalse(read.is_period(text), text)
+
+        def item(period, prk=read.extract(bytes(range(32)))):
+            context = encode_context({"tenant": "acme", "period": period})
+            check = read.expand(prk, read.label("record") + b"\x01" + HEADER[17:21] + context, 16)
+            return {**BY_PUT, "_seal": {"B": HEADER[:21] + context + check + HEADER[51:]}}
+
+        asked = []
+
+        def unwrap(wrapped, context):
+            asked.append(context)
+            return bytes(range(32)), ARN
+
+        self.assertEqual(open_item(item("86400+86400"), unwrap), OPENED)
+        self.assertEqual(asked, [{"tenant": "acme", "period": "86400+86400"}])
+        self.refuses("context", open_item, item("86401+86400"), unwrap)
+        self.refuses("context", open_item, item("86400+86400"), unwrap, contexts=[{"tenant": "acme", "env": "test"}])
+        self.assertEqual(len(asked), 1)
+        moved = item("86400+86400")["_seal"]["B"].replace(b"86400+86400", b"86401+86401")
+        self.refuses("forged", open_item, {**BY_PUT, "_seal": {"B": moved}}, unwrap)
 
 
 if __name__ == "__main__":

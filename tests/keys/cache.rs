@@ -39,6 +39,20 @@ async fn a_thousand_first_uses_at_once_make_one_session_and_one_data_key() {
 }
 
 #[tokio::test]
+async fn a_page_under_one_data_key_costs_one_call_when_cold_and_none_when_warm() {
+    let world = World::start(&["acme"]).await;
+    let all: Vec<_> = (0..100).map(|at| contact("acme", &format!("c-{at:03}"))).collect();
+    world.tenant("acme").records::<Contact>().put_many(&all).await.unwrap();
+    let reader = world.tenant("acme").records::<Contact>();
+    world.stack.calls().reset();
+    for _ in 0..3 {
+        let found: Vec<Contact> = reader.query().stream().try_collect().await.unwrap();
+        assert_eq!(found, all);
+        assert_eq!(counts(&world), (1, 0, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_page_asks_for_each_distinct_data_key_once_and_for_all_at_the_same_time() {
     let world = World::start(&["acme"]).await;
     for key in 0..8 {

@@ -55,21 +55,6 @@ async fn the_tap_and_the_log_do_see_what_is_plain() {
 }
 
 #[tokio::test]
-async fn what_the_repository_stores_and_reads_is_neither_sent_nor_logged_in_plaintext() {
-    let world = World::start(&["acme"]).await;
-    let (taps, acme) = tapped(&world).await;
-    let (contact, canaries) = marked("acme", "c-1");
-    let records = acme.records::<Contact>();
-    records.put(&contact).await.unwrap();
-    assert_eq!(records.get("c-1").await.unwrap().as_ref(), Some(&contact));
-    let found: Vec<Contact> = records.query().begins_with("c").stream().try_collect().await.unwrap();
-    assert_eq!(found.as_slice(), std::slice::from_ref(&contact));
-    records.put(&contact).if_not_exists().await.unwrap_err();
-    assert_eq!(records.take("c-1").await.unwrap(), Some(contact));
-    assert_unseen(&taps, &canaries);
-}
-
-#[tokio::test]
 async fn what_the_drop_in_client_stores_and_reads_is_neither_sent_nor_logged_in_plaintext() {
     let world = World::start(&["acme"]).await;
     let (taps, acme) = tapped(&world).await;

@@ -26,6 +26,25 @@ async fn dynamodb_serves_from_the_same_configuration() {
 }
 
 #[tokio::test]
+async fn a_restarted_stack_knows_what_it_knew_and_listens_where_it_did() {
+    let mut fixture = Fixture::start().await;
+    let key = fixture.kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
+    let client = aws_sdk_dynamodb::Client::new(&fixture.stack.sdk_config(&fixture.admin));
+    let id =
+        AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build().unwrap();
+    let hash = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().unwrap();
+    let table = client.create_table().table_name("items").billing_mode(BillingMode::PayPerRequest);
+    table.attribute_definitions(id).key_schema(hash).send().await.unwrap();
+
+    let urls = |stack: &Stack| [stack.dynamodb_url(), stack.kms_url(), stack.sts_url()].map(str::to_owned);
+    let before = urls(&fixture.stack);
+    fixture.stack.restart(Duration::from_millis(10)).await.unwrap();
+    assert_eq!(urls(&fixture.stack), before);
+    assert!(fixture.kms.describe_key().key_id(&key).send().await.is_ok());
+    assert_eq!(client.list_tables().send().await.unwrap().table_names(), ["items"]);
+}
+
+#[tokio::test]
 async fn every_answer_has_a_request_id() {
     let Fixture { kms, sts, stack, .. } = &Fixture::start().await;
     assert!(kms.list_keys().send().await.unwrap().request_id().is_some());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::scene::{MINUTE, Scene, id, kek, kind, record};
 use crate::format::KeyRecord;
-use crate::item::{NeededRecord, OpenError, OpenFault};
+use crate::item::{NeededKey, OpenError, OpenFault};
 use crate::keys::{KeyServiceErrorKind as Kind, OpeningKeyError};
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn a_key_disabled_under_a_former_alias_takes_its_own_items_and_not_the_ten
     let new = scene.seal("acme").await.unwrap();
     scene.script(|kms| kms.own_aliases = [1].into());
     assert_eq!(kind(&scene.open("acme", &old).await.unwrap_err()), Kind::MissingAlias);
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_some());
+    assert!(scene.warm("acme").is_some());
     scene.open("acme", &record(&new)).await.unwrap();
 }
 
@@ -105,7 +105,7 @@ async fn hostile_records_neither_evict_nor_open_the_circuit_and_are_bounded() {
             Err(_) => {}
             Ok(()) => panic!("a forged record opened"),
         }
-        assert!(scene.keys.warm_sealing_key(&id("acme")).is_some());
+        assert!(scene.warm("acme").is_some());
     }
     assert!(refused >= 890, "{refused}");
     let (_, asked, former) = scene.counts();
@@ -131,12 +131,31 @@ async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
             scene.script(|kms| kms.refuses = Some((other.record().wrapped.clone(), refused)));
             let error = scene.open("acme", &record(&other)).await.unwrap_err();
             assert!(!matches!(&error, OpeningKeyError::Key(error) if error.is_revoked()), "{refused}: {error}");
-            let needed = NeededRecord { attribute: "email".to_owned(), record: own };
-            let (sealing, opening) =
-                (scene.keys.warm_sealing_key(&id("acme")), scene.keys.warm_opening_keys(&id("acme"), &[needed]));
+            let needed = NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(own) };
+            let (sealing, opening) = (scene.warm("acme"), scene.keys.warm_opening_keys(&id("acme"), &[needed]));
             assert!(if reads_only { opening.is_some() } else { sealing.is_some() }, "{refused}: evicted");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_from_before_the_tenant_was_resumed_is_neither_believed_nor_remembered() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let scene = Scene::new();
+    scene.seal("acme").await.unwrap();
+    let [slow, quick] = [scene.another().seal("acme").await.unwrap(), scene.another().seal("acme").await.unwrap()];
+    let wrapped = slow.record().wrapped.clone();
+    scene.script(|kms| (kms.latency, kms.refuses) = (SECOND * 3, Some((wrapped, Kind::Revoked))));
+    let vouched = async {
+        tokio::time::sleep(SECOND).await;
+        scene.script(|kms| (kms.latency, kms.refuses) = (Duration::ZERO, None));
+        scene.open("acme", &record(&quick)).await
+    };
+    let slow = record(&slow);
+    let (refused, vouched) = tokio::join!(scene.open("acme", &slow), vouched);
+    vouched.unwrap();
+    refused.unwrap();
+    scene.open("acme", &slow).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ async fn keys_in_use_are_revalidated_ahead_of_expiry_and_no_request_waits() {
     scene.seal("acme").await.unwrap();
     for _ in 0..10 * 60 {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert!(scene.keys.warm_sealing_key(&id("acme")).is_some(), "a request would have had to wait");
+        assert!(scene.warm("acme").is_some(), "a request would have had to wait");
     }
     let (made, asked, _) = scene.counts();
     assert_eq!(made, 1);
@@ -26,17 +26,17 @@ async fn keys_that_nobody_uses_lapse_unless_a_handle_lives() {
     scene.seal("acme").await.unwrap();
     tokio::time::sleep(MINUTE * 120).await;
     assert!(scene.counts().1 <= 1, "the first use counts, and nothing afterwards: {:?}", scene.counts());
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_none());
+    assert!(scene.warm("acme").is_none());
 
     let live = scene.keys.live_handle(&id("acme"));
     scene.seal("acme").await.unwrap();
     let before = scene.counts().1;
     tokio::time::sleep(MINUTE * 120).await;
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_some());
+    assert!(scene.warm("acme").is_some());
     assert!(scene.counts().1 >= before + 8, "{:?}", scene.counts());
     drop(live);
     tokio::time::sleep(MINUTE * 40).await;
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_none());
+    assert!(scene.warm("acme").is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +52,7 @@ async fn a_machine_that_slept_asks_before_it_seals_or_opens_anything_more() {
             // Time passes without any task getting to run.
             tokio::time::advance(MINUTE * 20).await;
         }
-        assert!(scene.keys.warm_sealing_key(&id("acme")).is_none());
+        assert!(scene.warm("acme").is_none());
         assert!(scene.seal("acme").await.unwrap_err().is_revoked());
         assert!(scene.open("acme", &stored).await.is_err());
     }
@@ -64,10 +64,10 @@ async fn a_machine_that_slept_in_an_outage_asks_first() {
     scene.seal("acme").await.unwrap();
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
     tokio::time::sleep(MINUTE * 16).await;
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_some(), "in an outage keys serve on");
+    assert!(scene.warm("acme").is_some(), "in an outage keys serve on");
     scene.script(|kms| kms.fails = Some(Kind::Revoked));
     scene.sleep_deeply(MINUTE * 2);
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_none());
+    assert!(scene.warm("acme").is_none());
     assert!(scene.seal("acme").await.unwrap_err().is_revoked());
 }
 
@@ -79,10 +79,11 @@ async fn a_lease_counts_from_the_beginning_of_the_request() {
     // Whatever the keeper does: KMS is revoked from now on, and 15 minutes after the beginning nothing works any more.
     scene.script(|kms| *kms = Script { hangs: Some(id("acme")), ..Default::default() });
     tokio::time::advance(MINUTE * 15 - Duration::from_secs(5)).await;
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_some());
+    assert!(scene.warm("acme").is_some());
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_none());
-    let needed = crate::item::NeededRecord { attribute: "email".to_owned(), record: stored };
+    assert!(scene.warm("acme").is_none());
+    let needed =
+        crate::item::NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(stored) };
     assert!(scene.keys.warm_opening_keys(&id("acme"), &[needed]).is_none());
 }
 

@@ -10,7 +10,7 @@ use crate::keys::KeyServiceErrorKind as Kind;
 async fn a_key_is_gone_as_soon_as_its_tenant_is_revoked() {
     let scene = Scene::new();
     let key = scene.seal("acme").await.unwrap();
-    scene.keys.sealing_key(&id("acme"), Some("token")).await.unwrap();
+    scene.keys.sealing_key(&id("acme"), Some("token"), crate::schema::RecordPlace::Item).await.unwrap();
     scene.open("acme", &record(&key)).await.unwrap();
     let gone = Arc::downgrade(&key);
     drop(key);
@@ -74,7 +74,7 @@ async fn what_a_request_begun_before_an_eviction_brings_is_not_used() {
     // The request had been answered with a key.
     assert!(under_way.await.unwrap().unwrap_err().is_revoked());
     assert_eq!(scene.counts().0, 2);
-    assert!(scene.keys.warm_sealing_key(&id("acme")).is_none());
+    assert!(scene.warm("acme").is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ async fn keys_serve_on_for_the_grace_and_no_longer() {
     for minute in 1..30 {
         tokio::time::sleep(MINUTE).await;
         if minute > 15 {
-            assert!(scene.keys.warm_sealing_key(&id("acme")).is_some(), "minute {minute}: a request would wait");
+            assert!(scene.warm("acme").is_some(), "minute {minute}: a request would wait");
         }
         scene.seal("acme").await.unwrap();
         scene.open("acme", &stored).await.unwrap();

@@ -11,12 +11,13 @@ use tokio::time::Instant;
 
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::WrappedKey;
-use crate::format::KeyArn;
-use crate::item::{NeededRecord, UnwrappedKey};
+use crate::format::{KeyArn, StoredKey};
+use crate::item::{NeededKey, UnwrappedKey};
 use crate::keys::{
-    DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
-    KeyServiceErrorKind as Kind, Limits, OpeningKeyError, Retries, Terms, UnwrappedDataKey,
+    DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyError, KeyService, KeyServiceError,
+    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey,
 };
+use crate::schema::RecordPlace;
 use crate::tenant::{AliasTemplate, TenantId};
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -189,10 +190,21 @@ impl Scene {
     }
 
     pub(super) fn with(terms: Terms, limits: Limits, kms: Arc<Kms>) -> Self {
+        Self::sharing(terms, limits, kms, None)
+    }
+
+    /// A process of the fleet that shares its keys by this table.
+    pub(super) fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
+        let shared = SharedKeys::new(Arc::clone(table), "us-east-1");
+        Self::sharing(TERMS, LIMITS, Arc::clone(kms), Some(shared))
+    }
+
+    fn sharing(terms: Terms, limits: Limits, kms: Arc<Kms>, shared: Option<SharedKeys>) -> Self {
         let wall = Wall { start: Instant::now(), ahead: Arc::default() };
         let keys = DataKeys::new(DataKeysConfig {
             service: Arc::clone(&kms) as _,
             time: SharedTimeSource::new(wall.clone()),
+            shared,
             contexts: vec![StaticPairs::default()],
             terms,
             onboarding: MINUTE * 5,
@@ -212,11 +224,25 @@ impl Scene {
     }
 
     pub(super) async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        self.keys.sealing_key(&id(tenant), None).await
+        let sealing = self.keys.sealing_key(&id(tenant), None, RecordPlace::Item).await;
+        sealing.map_err(|error| match error {
+            KeyError::Service(error) => error,
+            KeyError::Table(error) => panic!("{error}"),
+        })
+    }
+
+    /// The key that seals what refers to the key table.
+    pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
+        self.keys.sealing_key(&id(tenant), None, RecordPlace::KeyTable).await
+    }
+
+    /// The key that seals, when nothing has to be waited for.
+    pub(super) fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
+        self.keys.warm_sealing_key(&id(tenant), RecordPlace::Item)
     }
 
     pub(super) async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
-        let needed = NeededRecord { attribute: "email".to_owned(), record: record.into() };
+        let needed = NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record.into()) };
         self.keys.opening_keys(&id(tenant), vec![needed]).await.map(|_| ())
     }
 
@@ -235,6 +261,6 @@ pub(super) fn record(key: &UnwrappedKey) -> Box<[u8]> {
 pub(super) fn kind(error: &OpeningKeyError) -> Kind {
     match error {
         OpeningKeyError::Key(error) => error.kind(),
-        OpeningKeyError::Open(error) => panic!("{error}"),
+        other => panic!("{other}"),
     }
 }

@@ -1,0 +1,50 @@
+//! The way to AWS: one configuration, with profile, Region and endpoint as the AWS CLI has them.
+
+use std::time::Duration;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+use crate::errors::{Failure, Result};
+use crate::settings::Settings;
+
+/// The configuration of whoever runs the command.
+pub(crate) async fn operator(settings: &Settings) -> SdkConfig {
+    config(settings, settings.profile.as_deref()).await
+}
+
+/// The configuration of a service that assumes the role.
+pub(crate) async fn service(settings: &Settings) -> SdkConfig {
+    config(settings, settings.service_profile.as_deref().or(settings.profile.as_deref())).await
+}
+
+async fn config(settings: &Settings, profile: Option<&str>) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(15))
+        .operation_timeout(Duration::from_secs(45))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
+    if let Some(profile) = profile {
+        // As with the AWS CLI, a profile that is named wins over credentials in the environment; by default the SDK asks there first.
+        let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(credentials);
+    }
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &settings.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}
+
+/// The Region that the configuration names.
+pub(crate) fn region(config: &SdkConfig) -> Result<String> {
+    config
+        .region()
+        .map(ToString::to_string)
+        .filter(|region| !region.is_empty())
+        .ok_or_else(|| Failure::usage("which Region?").help("give --region, AWS_REGION, or a profile that names one"))
+}

@@ -1,0 +1,102 @@
+//! The estimate as an SVG: stacked bars that read the same on light and dark pages, and in black and white.
+
+use super::model::{Design, Estimate};
+use super::{count, money};
+
+const WIDTH: f64 = 760.0;
+const LEFT: f64 = 24.0;
+const RIGHT: f64 = 110.0;
+const TOP: f64 = 92.0;
+const ROW: f64 = 62.0;
+const BAR: f64 = 26.0;
+
+const STYLE: &str = "\
+svg{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}\
+.page{fill:#ffffff}.ink{fill:#1f2328;stroke:#ffffff;stroke-width:4px;paint-order:stroke}.dim{fill:#59636e}.grid{stroke:#d1d9e0}.axis{stroke:#59636e}\
+.keys{fill:#0969da}.requests{fill:#bc4c00}\
+@media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#f0f6fc;stroke:#0d1117}.dim{fill:#9198a1}.grid{stroke:#2f3742}\
+.axis{stroke:#9198a1}.keys{fill:#4493f8}.requests{fill:#f0883e}}";
+
+/// Draws a bar for each design: what its keys cost, and what its requests cost.
+pub(super) fn draw(estimates: &[(Design, Estimate)], subtitle: &str) -> String {
+    let most = estimates.iter().map(|(_, estimate)| estimate.total()).fold(0.0, f64::max);
+    let step = step(most);
+    let end = (most / step).ceil().max(1.0) * step;
+    let scale = (WIDTH - LEFT - RIGHT) / end;
+    let bottom = estimates.iter().fold(TOP, |y, _| y + ROW);
+    let height = bottom + 52.0;
+    let described: Vec<_> =
+        estimates.iter().map(|(design, e)| format!("{}: {}", design.name(), money(e.total()))).collect();
+
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
+         aria-labelledby=\"title desc\">\n<title id=\"title\">Cost of a month, in US dollars</title>\n<desc id=\"desc\">{}</desc>\n\
+         <style>{STYLE}</style>\n<rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>\n",
+        described.join("; "),
+    );
+    svg.push_str(&text(LEFT, 32.0, "ink", "start", 17, "Cost of a month"));
+    svg.push_str(&text(LEFT, 53.0, "dim", "start", 12, subtitle));
+    for (x, class, label) in [(LEFT, "keys", "keys"), (LEFT + 62.0, "requests", "requests to KMS")] {
+        svg.push_str(&format!("<rect class=\"{class}\" x=\"{x}\" y=\"66\" width=\"11\" height=\"11\" rx=\"2\"/>\n"));
+        svg.push_str(&text(x + 17.0, 76.0, "dim", "start", 12, label));
+    }
+    let mut tick = 0.0;
+    while tick <= end + step / 2.0 {
+        let x = LEFT + tick * scale;
+        let class = if tick == 0.0 { "axis" } else { "grid" };
+        svg.push_str(&format!("<line class=\"{class}\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n"));
+        svg.push_str(&text(x, bottom + 18.0, "dim", "middle", 12, &format!("${}", label(tick, step))));
+        tick += step;
+    }
+    svg.push_str(&text(LEFT + end * scale / 2.0, bottom + 40.0, "dim", "middle", 12, "US dollars a month"));
+    let mut y = TOP;
+    for (design, estimate) in estimates {
+        let bar = y + 26.0;
+        svg.push_str(&text(LEFT + 6.0, y + 19.0, "ink", "start", 13, design.name()));
+        let mut x = LEFT;
+        for (class, cost) in [("keys", estimate.key_cost), ("requests", estimate.request_cost)] {
+            let width = cost * scale;
+            svg.push_str(&format!(
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{bar}\" width=\"{width:.1}\" height=\"{BAR}\"><title>{class}: {}</title></rect>\n",
+                money(cost)
+            ));
+            x += width;
+        }
+        svg.push_str(&text(x + 8.0, bar + 18.0, "ink", "start", 13, &format!("${}", count(estimate.total()))));
+        y += ROW;
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn text(x: f64, y: f64, class: &str, anchor: &str, size: u32, text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    format!(
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\">{text}</text>\n"
+    )
+}
+
+/// The distance of ticks: 1, 2 or 5 times a power of ten, so that there are four to nine.
+fn step(most: f64) -> f64 {
+    let rough = (most / 6.0).max(0.01);
+    let power = 10_f64.powf(rough.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= rough).unwrap_or(power * 10.0)
+}
+
+fn label(tick: f64, step: f64) -> String {
+    if step < 1.0 { format!("{tick:.2}") } else { count(tick) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_neither_few_nor_many() {
+        for most in [0.3, 1.0, 7.0, 99.0, 1_052.0, 5_040.0, 123_456.0, 9_999_999.0] {
+            let step = step(most);
+            let ticks = (most / step).ceil();
+            assert!((3.0..=9.0).contains(&ticks), "{most}: {ticks} of {step}");
+        }
+    }
+}

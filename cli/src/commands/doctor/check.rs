@@ -1,0 +1,150 @@
+//! What was checked, what came out, and what mends it.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::output::{BAD, BOLD, DIM, GOOD, Progress, WARN};
+
+/// One line of the checklist.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Check {
+    /// What it belongs to: `access`, a tenant, a pair of tenants.
+    pub(super) area: String,
+    pub(super) check: String,
+    #[serde(flatten)]
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Passed { found: String },
+    Failed(Finding),
+    Skipped { because: String },
+}
+
+/// What is wrong, and what mends it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Finding {
+    pub(super) wrong: String,
+    pub(super) mend: String,
+    /// Statements to add to and remove from the policy that `mend` names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) changes: Vec<Change>,
+}
+
+/// A statement that a policy lacks, or has and should not have.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Change {
+    Add(Value),
+    Remove(Value),
+}
+
+impl Outcome {
+    pub(super) fn passed(found: impl Into<String>) -> Self {
+        Self::Passed { found: found.into() }
+    }
+
+    pub(super) fn failed(wrong: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::Failed(Finding { wrong: wrong.into(), mend: mend.into(), changes: Vec::new() })
+    }
+
+    pub(super) fn skipped(because: impl Into<String>) -> Self {
+        Self::Skipped { because: because.into() }
+    }
+
+    /// The same failure with the statements that mend it.
+    pub(super) fn with(mut self, statements: Vec<Change>) -> Self {
+        if let Self::Failed(finding) = &mut self {
+            finding.changes = statements;
+        }
+        self
+    }
+}
+
+/// The checklist as it grows.
+#[derive(Debug)]
+pub(super) struct Report {
+    checks: Vec<Check>,
+    progress: Progress,
+}
+
+impl Report {
+    pub(super) fn new(progress: Progress) -> Self {
+        Self { checks: Vec::new(), progress }
+    }
+
+    pub(super) fn add(&mut self, area: &str, check: impl Into<String>, outcome: Outcome) {
+        let check = check.into();
+        self.progress.step(format!("{area}: {check}"));
+        self.checks.push(Check { area: area.to_owned(), check, outcome });
+    }
+
+    pub(super) fn into_checks(self) -> Vec<Check> {
+        self.checks
+    }
+}
+
+/// How many checks ended in which way.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct Tally {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) skipped: usize,
+}
+
+impl Tally {
+    pub(super) fn of(checks: &[Check]) -> Self {
+        checks.iter().fold(Self::default(), |mut tally, check| {
+            match check.outcome {
+                Outcome::Passed { .. } => tally.passed += 1,
+                Outcome::Failed(_) => tally.failed += 1,
+                Outcome::Skipped { .. } => tally.skipped += 1,
+            }
+            tally
+        })
+    }
+}
+
+/// The checklist for people.
+pub(super) struct Checklist<'a>(pub(super) &'a [Check]);
+
+impl fmt::Display for Checklist<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut area = "";
+        for Check { area: of, check, outcome } in self.0 {
+            if of != area {
+                writeln!(f, "{}{BOLD}{of}{BOLD:#}", if area.is_empty() { "" } else { "\n" })?;
+                area = of;
+            }
+            match outcome {
+                // The names of these checks say it already.
+                Outcome::Passed { found } if ["allowed", "refused"].contains(&found.as_str()) => {
+                    writeln!(f, "  {GOOD}✓{GOOD:#} {check}")?;
+                }
+                Outcome::Passed { found } => writeln!(f, "  {GOOD}✓{GOOD:#} {check}{DIM}: {found}{DIM:#}")?,
+                Outcome::Skipped { because } => {
+                    writeln!(f, "  {WARN}-{WARN:#} {check}{DIM}: not checked, {because}{DIM:#}")?
+                }
+                Outcome::Failed(Finding { wrong, mend, changes }) => {
+                    writeln!(f, "  {BAD}✗ {check}{BAD:#}\n      wrong: {wrong}\n      mend:  {mend}")?;
+                    for change in changes {
+                        let (sign, style, statement) = match change {
+                            Change::Add(statement) => ('+', GOOD, statement),
+                            Change::Remove(statement) => ('-', BAD, statement),
+                        };
+                        for line in format!("{statement:#}").lines() {
+                            writeln!(f, "      {style}{sign} {line}{style:#}")?;
+                        }
+                    }
+                }
+            }
+        }
+        let Tally { passed, failed, skipped } = Tally::of(self.0);
+        let style = if failed > 0 { BAD } else { GOOD };
+        write!(f, "\n{style}{passed} passed, {failed} failed, {skipped} not checked{style:#}")
+    }
+}

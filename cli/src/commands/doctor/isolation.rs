@@ -1,0 +1,207 @@
+//! The proof: what tenant A's session may do, and what it must be refused, tried at KMS with `DryRun`.
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::primitives::Blob;
+use tenantseal::{DataKey, TenantId};
+
+use super::check::{Outcome, Report};
+use super::{Found, Patient, document, documents};
+use crate::args::Scope;
+use crate::errors::{Failure, Result};
+use crate::sessions::Limits;
+
+/// What KMS says to a call with `DryRun` that it would have answered (412).
+const ALLOWED: &str = "DryRunOperationException";
+const REFUSED: &str = "AccessDeniedException";
+
+/// A data key that was really made.
+struct Made {
+    key_arn: String,
+    wrapped: Blob,
+}
+
+/// A call, by the key that it names and the tenant of its encryption context.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    key: Option<&'a str>,
+    context: Option<&'a TenantId>,
+    /// Decrypts this; without it, a data key is made.
+    wrapped: Option<&'a Blob>,
+}
+
+/// Tries what `a`'s session may do with its own key, and all that it must not.
+pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId, b: &TenantId) -> Result<()> {
+    let area = format!("{a} against {b}");
+    let (own, other) = (patient.tenancy.alias(a), patient.tenancy.alias(b));
+    let (own, other) = (own.as_str(), other.as_str());
+
+    // Without B's own session succeeding, a refusal of A on B's alias would prove nothing.
+    let (Some(session), Some(b_session)) =
+        (session(patient, Limits::of(a)).await?, session(patient, Limits::of(b)).await?)
+    else {
+        report.add(&area, "isolation", Outcome::skipped("the role cannot be assumed"));
+        return Ok(());
+    };
+    let made = make(&session, own, a).await?;
+    let outcome = match &made {
+        Ok(_) => Outcome::passed("allowed"),
+        Err(said) => denied(patient, a, said),
+    };
+    report.add(&area, format!("{a}'s session makes a data key by {own}"), outcome);
+    let theirs = make(&b_session, other, b).await?;
+    let (Ok(mine), Ok(theirs)) = (made, theirs) else {
+        report.add(
+            &area,
+            "what must be refused",
+            Outcome::skipped("it means nothing while the tenants' own calls fail"),
+        );
+        return Ok(());
+    };
+
+    let decrypt = Call { key: Some(own), context: Some(a), wrapped: Some(&mine.wrapped) };
+    let outcome = match try_it(&session, decrypt).await? {
+        Ok(()) => Outcome::passed("allowed"),
+        Err(said) => denied(patient, a, &said),
+    };
+    report.add(&area, format!("{a}'s session decrypts by {own}"), outcome);
+
+    let generate = Call { wrapped: None, ..decrypt };
+    let theirs_by = |key, wrapped| Call { key, context: Some(b), wrapped };
+    let mut forbidden = vec![
+        (format!("a data key by {b}'s alias"), theirs_by(Some(other), None), b),
+        (format!("a data key by {b}'s alias for {a}'s context"), Call { key: Some(other), ..generate }, b),
+        (format!("a data key by {b}'s key ARN"), theirs_by(Some(&theirs.key_arn), None), b),
+        (format!("decrypting {b}'s data key by {b}'s alias"), theirs_by(Some(other), Some(&theirs.wrapped)), b),
+        (format!("decrypting {b}'s data key without KeyId"), theirs_by(None, Some(&theirs.wrapped)), b),
+        (format!("a data key for {b}'s context"), Call { context: Some(b), ..generate }, a),
+        ("a data key without a context".to_owned(), Call { context: None, ..generate }, a),
+    ];
+    // The other scopes are for programs that name the tenant's own key by its ARN.
+    if patient.scope == Scope::RequestAlias {
+        forbidden.extend([
+            ("a data key by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..generate }, a),
+            ("decrypting by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..decrypt }, a),
+            ("decrypting without KeyId".to_owned(), Call { key: None, ..decrypt }, a),
+        ]);
+    }
+    for (check, call, of) in forbidden {
+        let outcome = must_be_refused(patient, &session, call, of).await?;
+        report.add(&area, format!("{a}'s session is refused {check}"), outcome);
+    }
+
+    // With the session policy away, the tag has to hold.
+    let across = Call { key: Some(other), context: Some(b), ..generate };
+    for (check, limits) in [
+        (
+            format!("tagged {a}, without a session policy, is refused {b}'s alias"),
+            Limits { tag: Some(a), policy: None },
+        ),
+        (
+            format!("tagged {a}, with {b}'s session policy, is refused {b}'s alias"),
+            Limits { tag: Some(a), policy: Some(b) },
+        ),
+    ] {
+        let outcome = match self::session(patient, limits).await? {
+            None => Outcome::passed("STS gives no such session"),
+            Some(session) => must_be_refused(patient, &session, across, b).await?,
+        };
+        report.add(&area, format!("a session {check}"), outcome);
+    }
+    Ok(())
+}
+
+/// A KMS client within `limits`, unless STS refuses such a session.
+async fn session(patient: &Patient, limits: Limits<'_>) -> Result<Option<Client>> {
+    match patient.sessions.assume(limits).await? {
+        Ok(session) => Ok(Some(session)),
+        Err(error) if error.code() == Some("AccessDenied") => Ok(None),
+        Err(error) => Err(Failure::aws("AssumeRole", &error)),
+    }
+}
+
+/// Really makes a data key; the inner error is what KMS says against it.
+async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result<Made, String>> {
+    let request = session.generate_data_key().key_id(alias).number_of_bytes(32);
+    match request.encryption_context("tenant", tenant.as_str()).send().await {
+        Ok(answer) => {
+            // The key itself is not wanted: it is zeroized here.
+            drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
+            let wrapped = answer.ciphertext_blob.unwrap_or_else(|| Blob::new([]));
+            Ok(Ok(Made { key_arn: answer.key_id.unwrap_or_default(), wrapped }))
+        }
+        Err(error) => said(&error, "GenerateDataKey").map(Err),
+    }
+}
+
+/// Tries a call with `DryRun`; the inner error is what KMS says against it.
+async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> {
+    let Call { key, context, wrapped } = call;
+    let key = key.map(str::to_owned);
+    let context = context.map(|tenant| [("tenant".to_owned(), tenant.to_string())].into());
+    let (allowed, said) = match wrapped {
+        Some(wrapped) => {
+            let request = session.decrypt().set_key_id(key).ciphertext_blob(wrapped.clone());
+            match request.set_encryption_context(context).dry_run(true).send().await {
+                Err(error) if error.code() != Some(ALLOWED) => (false, said(&error, "Decrypt")?),
+                _ => (true, String::new()),
+            }
+        }
+        None => {
+            let request = session.generate_data_key().set_key_id(key).number_of_bytes(32);
+            match request.set_encryption_context(context).dry_run(true).send().await {
+                Err(error) if error.code() != Some(ALLOWED) => (false, said(&error, "GenerateDataKey")?),
+                _ => (true, String::new()),
+            }
+        }
+    };
+    Ok(if allowed { Ok(()) } else { Err(said) })
+}
+
+/// What KMS says when it refuses; anything that proves nothing, such as throttling, ends the examination.
+fn said<E>(error: &SdkError<E>, doing: &str) -> Result<String>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error.code() {
+        Some(code @ (REFUSED | "DisabledException" | "KMSInvalidStateException" | "NotFoundException")) => {
+            Ok(format!("{code}: {}", error.message().unwrap_or_default()))
+        }
+        _ => Err(Failure::aws(doing, error)),
+    }
+}
+
+/// A call of the tenant's own that KMS refuses.
+fn denied(patient: &Patient, tenant: &TenantId, said: &str) -> Outcome {
+    if !said.starts_with(REFUSED) {
+        return Outcome::failed(said, format!("see what is said of tenant {tenant} above"));
+    }
+    let Found { key_policy, .. } = patient.found(tenant);
+    if !key_policy.is_empty() {
+        return Outcome::failed(said, format!("change the key policy of {tenant}:")).with(key_policy);
+    }
+    let role = patient.tenancy.role();
+    let wanted = document(&patient.tenancy.role_policy(&patient.region));
+    let mend = format!(
+        "the key policy allows it; {role} needs this statement (`tenantseal policy role`), and nothing that denies:"
+    );
+    Outcome::failed(said, mend).with(documents::additions(&wanted))
+}
+
+/// Tries a call on the key of `tenant` that KMS has to refuse.
+async fn must_be_refused(patient: &Patient, session: &Client, call: Call<'_>, tenant: &TenantId) -> Result<Outcome> {
+    match try_it(session, call).await? {
+        Err(said) if said.starts_with(REFUSED) => return Ok(Outcome::passed("refused")),
+        Err(said) => return Ok(Outcome::skipped(said)),
+        Ok(()) => {}
+    }
+    let wrong = "KMS would have answered";
+    let Found { key_id, key_policy } = patient.found(tenant);
+    if !key_policy.is_empty() {
+        return Ok(Outcome::failed(wrong, format!("change the key policy of {tenant}:")).with(key_policy));
+    }
+    let role = patient.tenancy.role();
+    let mend =
+        format!("the key policy is right, so a grant to {role} must allow it: aws kms list-grants --key-id {key_id}");
+    Ok(Outcome::failed(wrong, mend))
+}

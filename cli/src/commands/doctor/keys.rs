@@ -1,0 +1,177 @@
+//! A tenant's key, seen by its administrator.
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::error::ProvideErrorMetadata;
+use aws_sdk_kms::types::{KeyMetadata, KeyState};
+use tenantseal::TenantId;
+use tenantseal::tenants::{self, Entry, RegistryError, State, Tier};
+
+use super::check::{Change, Outcome, Report};
+use super::{Found, Patient, document, documents};
+use crate::errors::{Exit, Failure, Result};
+
+/// Checks alias, state, rotation and policy of the tenant's key.
+pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &TenantId) -> Result<()> {
+    let kms = Client::new(&patient.operator);
+    let area = format!("tenant {tenant}");
+    let entry = match patient.registry.registry().get(tenant).await {
+        Err(RegistryError::NoTable(table)) => {
+            let wrong = format!("the registry's table `{table}` does not exist");
+            report.add(&area, "the registry knows it", Outcome::failed(wrong, "tenantseal init, or check --registry"));
+            None
+        }
+        Ok(None) => {
+            let outcome = Outcome::failed("it is not in the registry", format!("tenantseal onboard {tenant}"));
+            report.add(&area, "the registry knows it", outcome);
+            None
+        }
+        entry => entry.map_err(tenants::Error::from)?,
+    };
+    let alias = patient.tenancy.alias(tenant);
+    let described = match kms.describe_key().key_id(alias.as_str()).send().await {
+        Ok(answer) => answer.key_metadata,
+        Err(error) if error.code() == Some("NotFoundException") => None,
+        Err(error) => return Err(Failure::aws("DescribeKey", &error)),
+    };
+    let Some(key) = described else {
+        let wrong = format!("there is no {alias} in {}", patient.region);
+        report.add(
+            &area,
+            "the alias exists",
+            Outcome::failed(wrong, format!("tenantseal onboard {tenant}, or check --alias and --region")),
+        );
+        return Ok(());
+    };
+    report.add(&area, "the alias exists", Outcome::passed(format!("{alias} → {}", key.key_id)));
+    if let Some(entry) = &entry {
+        report.add(&area, "the registry knows it", registry(tenant, entry, &key));
+    }
+    report.add(&area, "the key has an alias of its own", own_alias(&kms, patient, tenant, &key).await?);
+    report.add(&area, "the key is enabled", state(tenant, &key));
+    report.add(&area, "the key is rotated", rotation(&kms, &key).await?);
+    report.add(&area, "no grant goes around the policies", grants(&kms, &key).await?);
+    let shared = entry.is_some_and(|entry| entry.tier != Tier::Dedicated);
+    let changes = changes(&kms, patient, tenant, &key, shared).await?;
+    let outcome = if changes.is_empty() {
+        Outcome::passed("statement by statement")
+    } else {
+        let mend = format!(
+            "aws kms put-key-policy --key-id {} --policy \"$(tenantseal policy key {tenant})\", which makes these changes:",
+            key.key_id
+        );
+        Outcome::failed(format!("{} of its statements differ", changes.len()), mend).with(changes.clone())
+    };
+    report.add(&area, "the key policy is the generated one", outcome);
+    patient.found.insert(tenant.clone(), Found { key_id: key.key_id, key_policy: changes });
+    Ok(())
+}
+
+/// Whether the registry and KMS say the same.
+fn registry(tenant: &TenantId, entry: &Entry, key: &KeyMetadata) -> Outcome {
+    let again =
+        |operation: &dyn std::fmt::Display| format!("tenantseal {operation} {tenant}, which goes on where it stopped");
+    if let Some(pending) = &entry.pending {
+        let wrong = format!("`{}` was begun by {} and has not finished", pending.operation, pending.by);
+        return Outcome::failed(wrong, again(&pending.operation));
+    }
+    let known = entry.current().map(|current| current.key.to_string());
+    if known != key.arn {
+        let [known, there] = [known, key.arn.clone()].map(|arn| arn.unwrap_or_else(|| "no key".to_owned()));
+        let mend =
+            format!("aws kms update-alias --alias-name {} --target-key-id {known}, or ask who moved it", entry.alias);
+        return Outcome::failed(format!("the registry says {known}, the alias points to {there}"), mend);
+    }
+    let state = key.key_state.as_ref();
+    let (agrees, mend) = match entry.state {
+        State::Suspended => (state == Some(&KeyState::Disabled), "suspend"),
+        State::Offboarded => (state != Some(&KeyState::Enabled), "offboard"),
+        _ => (state == Some(&KeyState::Enabled), "resume"),
+    };
+    if agrees {
+        return Outcome::passed(entry.state.to_string());
+    }
+    let state = state.map_or("unknown", KeyState::as_str);
+    Outcome::failed(format!("the registry says {}, KMS says {state}", entry.state), again(&mend))
+}
+
+/// The alias that stays when the tenant's alias is pointed to another key one day.
+async fn own_alias(kms: &Client, patient: &Patient, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
+    let own = patient.tenancy.alias(tenant).of_key(&key.key_id);
+    let mut pages = kms.list_aliases().key_id(&key.key_id).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| Failure::aws("ListAliases", &error))?;
+        if page.aliases().iter().any(|alias| alias.alias_name() == Some(own.as_str())) {
+            return Ok(Outcome::passed(own.as_str()));
+        }
+    }
+    let wrong = "once the tenant's alias points to another key, items of this key will not open";
+    Ok(Outcome::failed(wrong, format!("aws kms create-alias --alias-name {own} --target-key-id {}", key.key_id)))
+}
+
+fn state(tenant: &TenantId, key: &KeyMetadata) -> Outcome {
+    match &key.key_state {
+        Some(KeyState::Enabled) => Outcome::passed("Enabled"),
+        Some(KeyState::Disabled) => Outcome::failed("it is disabled", format!("tenantseal resume {tenant}")),
+        Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => {
+            Outcome::failed("it is pending deletion", format!("tenantseal cancel-offboard {tenant}"))
+        }
+        other => {
+            let state = other.as_ref().map_or("unknown", KeyState::as_str);
+            Outcome::failed(
+                format!("its state is {state}"),
+                "wait until KMS has created it, or look at it in the console",
+            )
+        }
+    }
+}
+
+/// A grant is limited by no session policy and by no condition of the key policy but a Deny.
+async fn grants(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
+    let mut grants = Vec::new();
+    let mut pages = kms.list_grants().key_id(&key.key_id).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| Failure::aws("ListGrants", &error))?;
+        grants.extend(page.grants.unwrap_or_default());
+    }
+    Ok(match &grants[..] {
+        [] => Outcome::passed("none"),
+        [grant, ..] => {
+            let (to, id) =
+                (grant.grantee_principal.as_deref().unwrap_or("?"), grant.grant_id.as_deref().unwrap_or("?"));
+            let mend = format!("aws kms revoke-grant --key-id {} --grant-id {id}", key.key_id);
+            Outcome::failed(format!("{} of them, the first to {to}", grants.len()), mend)
+        }
+    })
+}
+
+async fn rotation(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
+    if key.key_state != Some(KeyState::Enabled) {
+        return Ok(Outcome::skipped("KMS rotates enabled keys alone"));
+    }
+    let answer = kms.get_key_rotation_status().key_id(&key.key_id).send().await;
+    let answer = answer.map_err(|error| Failure::aws("GetKeyRotationStatus", &error))?;
+    Ok(if answer.key_rotation_enabled {
+        Outcome::passed(answer.rotation_period_in_days.map_or_else(String::new, |days| format!("every {days} days")))
+    } else {
+        let mend = format!("aws kms enable-key-rotation --key-id {} --rotation-period-in-days 365", key.key_id);
+        Outcome::failed("automatic rotation is off", mend)
+    })
+}
+
+/// What makes the key's policy the one that the library generates.
+async fn changes(
+    kms: &Client,
+    patient: &Patient,
+    tenant: &TenantId,
+    key: &KeyMetadata,
+    shared: bool,
+) -> Result<Vec<Change>> {
+    let answer = kms.get_key_policy().key_id(&key.key_id).send().await;
+    let present = answer.map_err(|error| Failure::aws("GetKeyPolicy", &error))?.policy.unwrap_or_default();
+    let present = serde_json::from_str(&present)
+        .map_err(|error| Failure::new(Exit::Aws, format!("GetKeyPolicy: the policy is not JSON: {error}")))?;
+    let tenancy = &patient.tenancy;
+    let wanted = if shared { tenancy.shared_key_policy() } else { tenancy.key_policy(tenant) };
+    let wanted = wanted.map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(documents::changes(&present, &document(&wanted)))
+}

@@ -1,0 +1,132 @@
+//! `offboard`: the end of a tenant, and the record of it for auditors.
+
+mod record;
+mod samples;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tenantseal::TenantId;
+use tenantseal::schema::TenantTemplate;
+use tenantseal::tenants::Operation;
+
+use self::record::{Record, Who};
+use self::samples::{Samples, Source};
+use crate::args::tenant;
+use crate::aws;
+use crate::errors::{Exit, Failure, Result};
+use crate::output::{BAD, GOOD, Output, moment};
+use crate::sessions::Sessions;
+use crate::settings::Settings;
+
+/// Disable a tenant's keys and have them deleted after 7 to 30 days.
+///
+/// Once a key is deleted, nothing that it sealed can ever be opened again, backups included. Until then `cancel-offboard` keeps it.
+/// Data keys in the memory of running services serve on until their lease ends (15 minutes unless configured).
+#[derive(Debug, Args)]
+pub(crate) struct Offboard {
+    #[arg(value_parser = tenant)]
+    tenant: TenantId,
+    /// Days until the deletion
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(7..=30))]
+    days: u32,
+    /// Write a record for auditors: FILE.md for people, FILE.json for machines
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Sample sealed items of this table: try to open them before and after, as a service would
+    #[arg(long, value_name = "TABLE", requires = "report")]
+    sample_table: Option<String>,
+    /// How many items
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000), requires = "sample_table")]
+    limit: u32,
+    /// How a tenant shows in the table's partition key
+    #[arg(long, default_value = "{tenant}", value_name = "TEMPLATE", requires = "sample_table")]
+    partition_key: String,
+}
+
+impl Offboard {
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
+        let Self { tenant, days, report, sample_table, limit, partition_key } = self;
+        let template = TenantTemplate::parse(&partition_key)
+            .map_err(|error| Failure::usage(format!("--partition-key `{partition_key}`: {error}")))?;
+        let operator = aws::operator(settings).await;
+        let tenants = settings.tenants(&operator, None)?;
+        let before = tenants.check(&tenant, Operation::Offboard).await?;
+        if output.is_dry_run() {
+            let keys =
+                before.iter().flat_map(|entry| &entry.generations).filter(|generation| generation.pool.is_none());
+            let mut steps = vec![format!("disable every key of {tenant}")];
+            steps.extend(keys.map(|generation| format!("have {} deleted in {days} days", generation.key)));
+            steps.extend(
+                report.map(|path| {
+                    format!("write {} and {}", Record::text(&path).display(), Record::data(&path).display())
+                }),
+            );
+            return output.would(&steps);
+        }
+        if let Some(path) = &report {
+            Record::check(path)?;
+        }
+        let what = format!(
+            "This ends {tenant}: its keys are disabled, and deleted in {days} days. Without them nothing of it opens again."
+        );
+        output.confirm(&what, tenant.as_str()).await?;
+
+        let progress = output.progress(format!("offboarding {tenant}"));
+        let sessions = Sessions::new(aws::service(settings).await, tenants.tenancy().clone())?;
+        let mut samples = None;
+        if let Some(table) = sample_table {
+            progress.step(format!("sampling {table}"));
+            let source = Source { table, template, limit };
+            let mut taken = Samples::take(&operator, source, &tenant).await?;
+            taken.try_before(&sessions, tenants.tenancy(), &tenant).await?;
+            samples = Some(taken);
+        }
+        progress.step(format!("disabling the keys of {tenant}"));
+        let done = tenants.offboard(&tenant).window_days(days).await?;
+        if let Some(samples) = &mut samples {
+            progress.step("trying the samples again");
+            samples.try_after(&sessions, tenants.tenancy(), &tenant).await?;
+        }
+        let still_open = samples.as_ref().map_or(0, Samples::still_open);
+        if let Some(path) = &report {
+            let keys = tenants.show(&tenant).await?.keys;
+            let who = Who::ask(&operator).await?;
+            Record {
+                tenant: tenant.clone(),
+                role: tenants.tenancy().role().to_string(),
+                by: who,
+                keys,
+                done: done.clone(),
+                samples,
+            }
+            .write(path)?;
+        }
+        drop(progress);
+
+        let mut text = format!("{GOOD}✓{GOOD:#} {tenant} {}\n", done.entry.state);
+        for key in &done.keys {
+            let when = key
+                .deletion
+                .map_or_else(|| "is deleted".to_owned(), |when| format!("will be deleted {}", moment(when)));
+            text.push_str(&format!("  {} {when}\n", key.key));
+        }
+        if let Some(until) = done.cancellable_until {
+            text.push_str(&format!("  until {} `tenantseal cancel-offboard {tenant}` keeps them\n", moment(until)));
+        }
+        if let Some(path) = &report {
+            text.push_str(&format!(
+                "  recorded in {} and {}\n",
+                Record::text(path).display(),
+                Record::data(path).display()
+            ));
+        }
+        if still_open > 0 {
+            text.push_str(&format!(
+                "{BAD}✗{BAD:#} {still_open} sampled data keys can still be unwrapped: see the record\n"
+            ));
+        }
+        output.answer(text, &done)?;
+        Ok(if still_open == 0 { Exit::Done } else { Exit::Findings })
+    }
+}

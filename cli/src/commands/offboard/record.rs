@@ -1,0 +1,139 @@
+//! The record of an offboarding, for auditors: Markdown for people, JSON for machines.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use aws_config::SdkConfig;
+use serde::Serialize;
+use tenantseal::TenantId;
+use tenantseal::tenants::{KeyDetails, Offboarded};
+
+use super::samples::{OPENED, Samples};
+use crate::errors::{Failure, Result};
+use crate::output::date;
+
+/// Whose credentials did it, as STS says.
+#[derive(Debug, Serialize)]
+pub(super) struct Who {
+    arn: String,
+    account: String,
+}
+
+impl Who {
+    pub(super) async fn ask(config: &SdkConfig) -> Result<Self> {
+        let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+        let answer = answer.map_err(|error| Failure::aws("GetCallerIdentity", &error))?;
+        Ok(Self { arn: answer.arn.unwrap_or_default(), account: answer.account.unwrap_or_default() })
+    }
+}
+
+/// What is written down.
+#[derive(Debug, Serialize)]
+pub(super) struct Record {
+    pub(super) tenant: TenantId,
+    /// The role whose session tried the samples.
+    pub(super) role: String,
+    pub(super) by: Who,
+    /// The keys after it, as KMS describes them.
+    pub(super) keys: Vec<KeyDetails>,
+    pub(super) done: Offboarded,
+    pub(super) samples: Option<Samples>,
+}
+
+impl Record {
+    /// Where the text is written.
+    pub(super) fn text(path: &Path) -> PathBuf {
+        path.with_extension("md")
+    }
+
+    /// Where the data is written.
+    pub(super) fn data(path: &Path) -> PathBuf {
+        path.with_extension("json")
+    }
+
+    /// Refuses a place where the record could not be written afterwards.
+    pub(super) fn check(path: &Path) -> Result<()> {
+        let unfit = |path: &Path, what: &str| {
+            Failure::usage(format!("{}: {what}", path.display())).help("choose another --report")
+        };
+        for path in [Self::text(path), Self::data(path)] {
+            if path.exists() {
+                return Err(unfit(&path, "there is a record already"));
+            }
+        }
+        match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() || folder.is_dir() => Ok(()),
+            _ => Err(unfit(path, "there is no such folder")),
+        }
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let at = date(std::time::SystemTime::now());
+        let mut data = serde_json::to_value(self).map_err(|error| Failure::usage(error.to_string()))?;
+        data["at"] = at.as_str().into();
+        data["tool"] = concat!("tenantseal ", env!("CARGO_PKG_VERSION")).into();
+        for (path, text) in [(Self::text(path), self.markdown(&at)), (Self::data(path), format!("{data:#}\n"))] {
+            std::fs::write(&path, text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        }
+        Ok(())
+    }
+
+    fn markdown(&self, at: &str) -> String {
+        let Self { tenant, role, by, keys, done, samples } = self;
+        let mut text = format!(
+            "# Offboarding of tenant `{tenant}`\n\n| | |\n|---|---|\n| recorded | {at} |\n| by | `{}` |\n| account | {} |\n\
+             | state | {} |\n| can be cancelled until | {} |\n\n## Keys\n\n\
+             | generation | key | Region | state | deletion |\n|---|---|---|---|---|\n",
+            by.arn,
+            by.account,
+            done.entry.state,
+            done.cancellable_until.map_or_else(|| "no longer".to_owned(), |until| until.to_string()),
+        );
+        // Writing to a String does not fail.
+        for key in keys {
+            let state = key.state.as_deref().unwrap_or("deleted");
+            let deletion = key.deletion.map_or_else(String::new, |when| when.to_string());
+            let _ = writeln!(text, "| {} | `{}` | {} | {state} | {deletion} |", key.generation, key.key, key.region);
+        }
+        for key in &done.shared {
+            let _ = writeln!(
+                text,
+                "\n`{key}` is shared with other tenants and stays; this tenant's alias on it was removed."
+            );
+        }
+        text.push_str("\n## Samples\n\n");
+        match samples {
+            None => text.push_str("None were taken (`--sample-table`).\n"),
+            Some(samples) => sampled(samples, role, &mut text),
+        }
+        text.push_str(
+            "\n## What this record does not say\n\nServices that had a data key in memory can use it until its lease ends (`data_key_max_age`, \
+             15 minutes unless configured). Plain attributes and copies that applications made elsewhere are not concerned by keys.\n",
+        );
+        text
+    }
+}
+
+fn sampled(samples: &Samples, role: &str, text: &mut String) {
+    let Samples { table, items, data_keys } = samples;
+    let refused = data_keys.values().filter(|wrapped| wrapped.after != OPENED).count();
+    let _ = write!(
+        text,
+        "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused now: {refused}. Before and after, a session of \
+         `{role}` for this tenant asked KMS to unwrap each of them.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
+        items.len(),
+        data_keys.len(),
+    );
+    for (id, wrapped) in data_keys {
+        let _ = writeln!(text, "| `{id}` | `{}` | {} | {} |", wrapped.kek, wrapped.before, wrapped.after);
+    }
+    text.push_str("\n| item | data keys |\n|---|---|\n");
+    for item in items {
+        let key = serde_json::to_string(&item.key).unwrap_or_default().replace('|', "\\|").replace('`', "'");
+        let _ = writeln!(
+            text,
+            "| `{key}` | {} |",
+            item.data_keys.iter().map(|id| format!("`{}…`", &id[..8])).collect::<Vec<_>>().join(" ")
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! Sealed items of a tenant, and whether the tenant's session can still unwrap their data keys.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType};
+use aws_sdk_kms::error::ProvideErrorMetadata;
+use aws_sdk_kms::primitives::Blob;
+use serde::Serialize;
+use tenantseal::inspect::{HEADER, SealedAttribute, StoredKeyRecord};
+use tenantseal::keys::Tenancy;
+use tenantseal::schema::TenantTemplate;
+use tenantseal::{DataKey, Item, TenantId};
+
+use crate::errors::{Exit, Failure, Result};
+use crate::sessions::{Limits, Sessions};
+
+/// Pages that are read at most, where the tenant's items have to be looked for.
+const MAX_PAGES: u32 = 100;
+/// A disabled key may serve on for some seconds (KMS developer guide, "Eventual consistency").
+const PATIENCE: u32 = 20;
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Where samples come from.
+pub(super) struct Source {
+    pub(super) table: String,
+    pub(super) template: TenantTemplate,
+    pub(super) limit: u32,
+}
+
+/// Sampled items and their data keys.
+#[derive(Debug, Serialize)]
+pub(super) struct Samples {
+    pub(super) table: String,
+    pub(super) items: Vec<Sample>,
+    pub(super) data_keys: BTreeMap<String, Wrapped>,
+}
+
+/// One item.
+#[derive(Debug, Serialize)]
+pub(super) struct Sample {
+    /// Its key in DynamoDB JSON.
+    pub(super) key: BTreeMap<String, serde_dynamo::AttributeValue>,
+    /// The data keys that seal it.
+    pub(super) data_keys: Vec<String>,
+}
+
+/// One data key, and what KMS answered when the tenant's session asked for it.
+#[derive(Debug, Serialize)]
+pub(super) struct Wrapped {
+    pub(super) kek: String,
+    pub(super) before: String,
+    pub(super) after: String,
+    #[serde(skip)]
+    record: StoredKeyRecord,
+}
+
+/// What is written down when KMS would have unwrapped, or has.
+pub(super) const OPENED: &str = "unwrapped";
+const NOT_TRIED: &str = "not tried";
+
+impl Samples {
+    /// Reads items of the tenant with a plain client, until `limit` of them are sealed.
+    pub(super) async fn take(config: &SdkConfig, source: Source, tenant: &TenantId) -> Result<Self> {
+        let Source { table, template, limit } = source;
+        let client = aws_sdk_dynamodb::Client::new(config);
+        let described = client.describe_table().table_name(&table).send().await;
+        let described = described.map_err(|error| Failure::aws("DescribeTable", &error))?.table;
+        let schema = described.and_then(|table| table.key_schema).unwrap_or_default();
+        let partition = schema.iter().find(|key| key.key_type == KeyType::Hash).map(|key| key.attribute_name.clone());
+        let partition =
+            partition.ok_or_else(|| Failure::new(Exit::Aws, format!("DescribeTable: `{table}` has no keys")))?;
+        let value = AttributeValue::S(template.render(tenant));
+        let mut samples = Self { table: table.clone(), items: Vec::new(), data_keys: BTreeMap::new() };
+        let mut start = None;
+        for _ in 0..MAX_PAGES {
+            // Only with a prefix the items of the tenant have more than one partition, and have to be looked for.
+            let (items, next) = if template.is_prefix() {
+                let scan = client.scan().table_name(&table).filter_expression("begins_with(#p, :p)");
+                let scan =
+                    scan.expression_attribute_names("#p", &partition).expression_attribute_values(":p", value.clone());
+                let page =
+                    scan.set_exclusive_start_key(start).send().await.map_err(|error| Failure::aws("Scan", &error))?;
+                (page.items, page.last_evaluated_key)
+            } else {
+                let query = client.query().table_name(&table).key_condition_expression("#p = :p");
+                let query =
+                    query.expression_attribute_names("#p", &partition).expression_attribute_values(":p", value.clone());
+                let page =
+                    query.set_exclusive_start_key(start).send().await.map_err(|error| Failure::aws("Query", &error))?;
+                (page.items, page.last_evaluated_key)
+            };
+            for item in items.unwrap_or_default() {
+                if samples.items.len() < limit as usize {
+                    let key = schema.iter().filter_map(|key| item.get_key_value(&key.attribute_name));
+                    let key = key.map(|(name, value)| (name.clone(), value.clone().into())).collect();
+                    samples.add(key, &item, tenant);
+                }
+            }
+            start = next;
+            if start.is_none() || samples.items.len() >= limit as usize {
+                break;
+            }
+        }
+        Ok(samples)
+    }
+
+    /// Keeps an item if it is sealed for the tenant.
+    fn add(&mut self, key: BTreeMap<String, serde_dynamo::AttributeValue>, item: &Item, tenant: &TenantId) {
+        let mut data_keys = Vec::new();
+        for (name, value) in item {
+            let AttributeValue::B(stored) = value else { continue };
+            let record = match name.as_str() {
+                HEADER => StoredKeyRecord::parse(stored.as_ref()).ok(),
+                _ => SealedAttribute::parse(stored.as_ref()).ok().and_then(|sealed| sealed.key_record().cloned()),
+            };
+            let Some(record) = record else { continue };
+            // Another tenant's key record would be refused for that reason alone.
+            if !record.context().iter().any(|(name, value)| name == "tenant" && value == tenant.as_str()) {
+                continue;
+            }
+            let id = record.key_id().to_string();
+            data_keys.push(id.clone());
+            let not_tried = || NOT_TRIED.to_owned();
+            let wrapped = || Wrapped { kek: record.kek().to_string(), before: not_tried(), after: not_tried(), record };
+            self.data_keys.entry(id).or_insert_with(wrapped);
+        }
+        if !data_keys.is_empty() {
+            data_keys.sort();
+            data_keys.dedup();
+            self.items.push(Sample { key, data_keys });
+        }
+    }
+
+    /// Asks whether the data keys can be unwrapped, without having it done.
+    pub(super) async fn try_before(&mut self, sessions: &Sessions, tenancy: &Tenancy, tenant: &TenantId) -> Result<()> {
+        let session = session(sessions, tenant).await?;
+        for wrapped in self.data_keys.values_mut() {
+            wrapped.before = match &session {
+                Ok(session) => unwrap(session, tenancy, tenant, &wrapped.record, true).await?,
+                Err(refused) => refused.clone(),
+            };
+        }
+        Ok(())
+    }
+
+    /// Tries to unwrap the data keys for real, until KMS refuses all of them or patience ends.
+    pub(super) async fn try_after(&mut self, sessions: &Sessions, tenancy: &Tenancy, tenant: &TenantId) -> Result<()> {
+        let session = session(sessions, tenant).await?;
+        for attempt in 0..PATIENCE {
+            if attempt > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            for wrapped in
+                self.data_keys.values_mut().filter(|wrapped| [NOT_TRIED, OPENED].contains(&wrapped.after.as_str()))
+            {
+                wrapped.after = match &session {
+                    Ok(session) => unwrap(session, tenancy, tenant, &wrapped.record, false).await?,
+                    Err(refused) => refused.clone(),
+                };
+            }
+            if self.still_open() == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many data keys KMS still unwraps.
+    pub(super) fn still_open(&self) -> usize {
+        self.data_keys.values().filter(|wrapped| wrapped.after == OPENED).count()
+    }
+}
+
+/// The tenant's session, or how STS refused it.
+async fn session(sessions: &Sessions, tenant: &TenantId) -> Result<Result<aws_sdk_kms::Client, String>> {
+    match sessions.assume(Limits::of(tenant)).await? {
+        Ok(session) => Ok(Ok(session)),
+        Err(error) if error.code() == Some("AccessDenied") => Ok(Err("AssumeRole: AccessDenied".to_owned())),
+        Err(error) => Err(Failure::aws("AssumeRole", &error)),
+    }
+}
+
+/// What KMS answers to Decrypt by the alias of the key that wrapped it.
+async fn unwrap(
+    session: &aws_sdk_kms::Client,
+    tenancy: &Tenancy,
+    tenant: &TenantId,
+    record: &StoredKeyRecord,
+    dry_run: bool,
+) -> Result<String> {
+    let alias = tenancy.alias(tenant).of_key(record.kek().key_id());
+    let answer = session
+        .decrypt()
+        .key_id(alias.as_str())
+        .ciphertext_blob(Blob::new(record.wrapped_key().as_bytes()))
+        .set_encryption_context(Some(record.context().iter().cloned().collect()))
+        .dry_run(dry_run)
+        .send()
+        .await;
+    match answer {
+        Ok(answer) => {
+            // The key itself is not wanted: it is zeroized here.
+            drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
+            Ok(OPENED.to_owned())
+        }
+        Err(error) => match error.code() {
+            Some("DryRunOperationException") => Ok(OPENED.to_owned()),
+            Some(
+                code @ ("DisabledException"
+                | "KMSInvalidStateException"
+                | "NotFoundException"
+                | "AccessDeniedException"
+                | "IncorrectKeyException"
+                | "InvalidCiphertextException"),
+            ) => Ok(code.to_owned()),
+            _ => Err(Failure::aws("Decrypt", &error)),
+        },
+    }
+}

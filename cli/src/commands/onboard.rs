@@ -1,0 +1,100 @@
+//! `onboard`: keys, aliases and entries for tenants.
+
+use clap::Args;
+use futures_util::{StreamExt, stream};
+use tenantseal::TenantId;
+use tenantseal::tenants::{Entry, Operation, Tenants};
+
+use crate::args::tenant;
+use crate::aws;
+use crate::errors::{Exit, Failure, Result};
+use crate::output::{GOOD, Output};
+use crate::settings::Settings;
+
+/// Onboardings under way at once. The rate that KMS allows for new keys is the bound, not this.
+const AT_ONCE: usize = 8;
+
+/// Give tenants their keys, aliases and entries in the registry.
+///
+/// Interrupted at any point and run again, it goes on where it stopped. A tenant that has all is left as it is.
+#[derive(Debug, Args)]
+pub(crate) struct Onboard {
+    #[arg(required = true, value_parser = tenant)]
+    tenants: Vec<TenantId>,
+    /// A further Region with a replica of the key (repeat it)
+    #[arg(long = "replica", value_name = "REGION")]
+    replicas: Vec<String>,
+    /// Use the shared key of this pool
+    #[arg(long, value_parser = tenant, conflicts_with_all = ["replicas", "as_pool"])]
+    pool: Option<TenantId>,
+    /// Make it a pool: a key for tenants that share one
+    #[arg(long)]
+    as_pool: bool,
+    /// Wait until the tenant's own session is let through: assumes the role as a service does
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Onboard {
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
+        let operator = aws::operator(settings).await;
+        let service = if self.wait { Some(aws::service(settings).await) } else { None };
+        let handle = settings.tenants(&operator, service.as_ref())?;
+        if output.is_dry_run() {
+            return self.rehearse(&handle, output).await;
+        }
+        let progress = output.progress_of(self.tenants.len() as u64, "onboarding");
+        let one = |tenant: &TenantId| {
+            let mut onboard = handle.onboard(tenant).replicas(&self.replicas);
+            if let Some(pool) = &self.pool {
+                onboard = onboard.shared(pool);
+            } else if self.as_pool {
+                onboard = onboard.as_pool();
+            }
+            async move { onboard.await }
+        };
+        let mut all = stream::iter(self.tenants.iter().map(one)).buffered(AT_ONCE);
+        let mut first_failure: Option<Failure> = None;
+        while let Some(result) = all.next().await {
+            match result {
+                Ok(entry) => {
+                    progress.step(format!("{} onboarded", entry.tenant));
+                    progress.aside(|| output.answer(told(&entry), &entry))?;
+                }
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    // The last one ends the command; those before it are told as they come.
+                    if let Some(earlier) = first_failure.replace(failure) {
+                        progress.aside(|| output.failure(&earlier));
+                    }
+                }
+            }
+        }
+        first_failure.map_or(Ok(Exit::Done), Err)
+    }
+
+    async fn rehearse(&self, handle: &Tenants, output: &Output) -> Result<Exit> {
+        let mut steps = Vec::new();
+        for tenant in &self.tenants {
+            let known = handle.check(tenant, Operation::Onboard).await?;
+            let alias = handle.tenancy().alias(tenant);
+            steps.push(match (known.filter(|entry| entry.pending.is_none()), &self.pool) {
+                (Some(entry), _) if !entry.generations.is_empty() => {
+                    format!("leave {tenant} as it is: {}", entry.state)
+                }
+                (_, Some(pool)) => format!("put {alias} on the key of pool {pool} for {tenant}"),
+                _ => format!(
+                    "create a key for {tenant} in {} (+$1 a month), {alias} and an alias of the key's own",
+                    handle.region()
+                ),
+            });
+        }
+        output.would(&steps)
+    }
+}
+
+fn told(entry: &Entry) -> String {
+    let Entry { tenant, state, alias, .. } = entry;
+    let key = entry.current().map_or_else(String::new, |current| format!(" → {}", current.key));
+    format!("{GOOD}✓{GOOD:#} {tenant} {state}  {alias}{key}")
+}

@@ -1,0 +1,123 @@
+//! `policy`: the documents, ready to be deployed.
+
+use clap::{Args, Subcommand};
+use tenantseal::TenantId;
+use tenantseal::keys::Policy as Document;
+use tenantseal::schema::TenantTemplate;
+
+use crate::args::tenant;
+use crate::errors::{Exit, Failure, Result};
+use crate::output::Output;
+use crate::settings::Settings;
+
+/// Print a policy, ready to be deployed.
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    kind: Kind,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// What the role may do: nothing without the session tag that names the tenant
+    Role,
+    /// Who may assume the role, and only for one tenant
+    Trust {
+        /// A role or user that may (repeat it) [default: `services` of the settings]
+        #[arg(long = "service", value_name = "ARN")]
+        services: Vec<String>,
+    },
+    /// What whoever runs this command needs: keys, aliases and the registry, and no cryptography
+    Operator,
+    /// The policy of a tenant's key
+    Key {
+        #[arg(value_parser = tenant)]
+        tenant: TenantId,
+    },
+    /// The session policy that the library sends with AssumeRole for a tenant
+    Session {
+        #[arg(value_parser = tenant)]
+        tenant: TenantId,
+    },
+    /// For credentials that are scoped by tenant at DynamoDB too: items whose partition key is the tenant's
+    Dynamodb {
+        #[arg(value_parser = tenant)]
+        tenant: TenantId,
+        /// The table
+        #[arg(long, value_name = "ARN")]
+        table_arn: String,
+        /// How a tenant shows in the partition key
+        #[arg(long, default_value = "{tenant}", value_name = "TEMPLATE")]
+        partition_key: String,
+    },
+}
+
+impl Policy {
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
+        let tenancy = settings.tenancy()?;
+        let large = |error: tenantseal::keys::PolicyTooLarge| Failure::usage(error.to_string());
+        let document: Document = match self.kind {
+            Kind::Role => tenancy.role_policy(&settings.region().await?),
+            Kind::Operator => {
+                let (region, role) = (settings.region().await?, tenancy.role());
+                let (partition, account) = (role.partition(), role.account());
+                let table = format!("arn:{partition}:dynamodb:{region}:{account}:table/{}", settings.registry());
+                tenancy.operator_policy(&region, &table)
+            }
+            Kind::Trust { services } => {
+                let services = if services.is_empty() { settings.services.clone() } else { services };
+                if services.is_empty() {
+                    return Err(Failure::usage("who may assume the role?")
+                        .help("give --service <ARN>, or `services` in tenantseal.toml"));
+                }
+                if let Some(wrong) = services.iter().find(|service| !is_principal(service)) {
+                    return Err(Failure::usage(format!("--service `{wrong}` is not the ARN of a role or user"))
+                        .help("its shape is arn:<partition>:iam::<12-digit account>:role/<name>; wildcards and accounts are refused"));
+                }
+                tenancy.trust_policy(&services.iter().map(String::as_str).collect::<Vec<_>>())
+            }
+            Kind::Key { tenant } => tenancy.key_policy(&tenant).map_err(large)?,
+            Kind::Session { tenant } => tenancy.session_policy(&tenant, &settings.region().await?).map_err(large)?,
+            Kind::Dynamodb { tenant, table_arn, partition_key } => {
+                let template = TenantTemplate::parse(&partition_key)
+                    .map_err(|error| Failure::usage(format!("--partition-key `{partition_key}`: {error}")))?;
+                if !is_table(&table_arn) {
+                    return Err(Failure::usage(format!("--table-arn `{table_arn}` is not the ARN of a table"))
+                        .help("its shape is arn:<partition>:dynamodb:<region>:<12-digit account>:table/<name>"));
+                }
+                tenancy.leading_keys_policy(&tenant, &table_arn, &template)
+            }
+        };
+        // A policy is JSON for people too; machines get it in one line.
+        output.print(if output.is_json() { document.to_string() } else { document.pretty() })?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Whether a text is the ARN of one role or one user, and of no more: wildcards would let others in.
+fn is_principal(arn: &str) -> bool {
+    let [_, "iam", "", account, resource] = parts(arn)[..] else { return false };
+    let name = resource.strip_prefix("role/").or_else(|| resource.strip_prefix("user/"));
+    is_account(account) && name.is_some_and(|name| is_name(name, b"+=,.@_-/"))
+}
+
+fn is_table(arn: &str) -> bool {
+    let [_, "dynamodb", region, account, resource] = parts(arn)[..] else { return false };
+    let name = resource.strip_prefix("table/");
+    is_name(region, b"-") && is_account(account) && name.is_some_and(|name| is_name(name, b"_.-"))
+}
+
+fn parts(arn: &str) -> Vec<&str> {
+    match arn.split_once(':') {
+        Some(("arn", rest)) => rest.splitn(5, ':').collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_name(text: &str, others: &[u8]) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+}

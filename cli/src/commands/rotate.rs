@@ -1,0 +1,82 @@
+//! `rotate`: new key material, or a new key.
+
+use clap::Args;
+use tenantseal::TenantId;
+use tenantseal::tenants::{Operation, Rotated, Tier};
+
+use crate::args::tenant;
+use crate::aws;
+use crate::errors::{Exit, Result};
+use crate::output::{GOOD, Output};
+use crate::settings::Settings;
+
+/// Rotate a tenant's key. Without an option, makes sure that KMS rotates it every year.
+///
+/// Nothing that is stored has to be written again. Each of the first two rotations of a key adds $1 a month and Region; a new key adds
+/// $1, and the old one stays for what it has sealed.
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    #[arg(value_parser = tenant)]
+    tenant: TenantId,
+    /// Have KMS rotate it by itself every so many days, 90 to 2,560
+    #[arg(long, value_name = "DAYS", group = "how")]
+    every: Option<u32>,
+    /// Have KMS rotate it now
+    #[arg(long, group = "how")]
+    on_demand: bool,
+    /// Put a new key of its own behind the alias
+    #[arg(long, group = "how")]
+    new_key: bool,
+    /// Move it to the shared key of a pool
+    #[arg(long, value_name = "POOL", value_parser = tenant, group = "how")]
+    to_pool: Option<TenantId>,
+    /// A new key waits until its aliases take effect: find out by assuming the role as a service does, instead of for five minutes
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Rotate {
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
+        let Self { tenant, every, on_demand, new_key, to_pool, wait } = self;
+        let operator = aws::operator(settings).await;
+        let service = if wait { Some(aws::service(settings).await) } else { None };
+        let tenants = settings.tenants(&operator, service.as_ref())?;
+        let (operation, what) = match &to_pool {
+            Some(pool) => (
+                Operation::Rekey,
+                format!("move {tenant} to the key of pool {pool}; what its own key sealed opens as before"),
+            ),
+            None if new_key => (
+                Operation::Rekey,
+                format!("put a new key behind {} (+$1 a month); the old one stays", tenants.tenancy().alias(&tenant)),
+            ),
+            None if on_demand => (
+                Operation::Rotate,
+                format!("have KMS rotate the key of {tenant} now (+$1 a month for each of its first two rotations)"),
+            ),
+            None => {
+                (Operation::Rotate, format!("have KMS rotate the key of {tenant} every {} days", every.unwrap_or(365)))
+            }
+        };
+        if output.is_dry_run() {
+            tenants.check(&tenant, operation).await?;
+            return output.would(&[what]);
+        }
+        let waiting =
+            if operation == Operation::Rekey && !wait { ", then waiting five minutes for its aliases" } else { "" };
+        let progress = output.progress(format!("rotating {tenant}{waiting}"));
+        let rotate = tenants.rotate(&tenant);
+        let rotated = match (to_pool, every) {
+            (Some(pool), _) => tenants.move_to(&tenant, Tier::Shared { pool }).await,
+            _ if new_key => rotate.new_key().await,
+            _ if on_demand => rotate.on_demand().await,
+            (_, Some(days)) => rotate.every_days(days).await,
+            _ => rotate.await,
+        }?;
+        drop(progress);
+        let Rotated { entry, cost, .. } = &rotated;
+        let key = entry.current().map_or_else(String::new, |current| current.key.to_string());
+        output.answer(format_args!("{GOOD}✓{GOOD:#} {tenant} {}  {key}\n  {cost}", entry.state), &rotated)?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,88 @@
+//! `show`: one tenant, and what KMS says of its keys.
+
+use clap::Args;
+use serde_json::json;
+use tenantseal::TenantId;
+use tenantseal::tenants::{Entry, KeyDetails, Shown};
+
+use crate::args::tenant;
+use crate::aws;
+use crate::errors::{Exit, Result};
+use crate::output::{BOLD, Output, moment, table};
+use crate::settings::Settings;
+
+/// Show a tenant, and what KMS says of its keys.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[arg(value_parser = tenant)]
+    tenant: TenantId,
+    /// Every version of its entry, too: who changed what, and when
+    #[arg(long)]
+    history: bool,
+}
+
+impl Show {
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
+        let tenants = settings.tenants(&aws::operator(settings).await, None)?;
+        let progress = output.progress(format!("looking at {}", self.tenant));
+        let shown = tenants.show(&self.tenant).await?;
+        let history = if self.history { Some(tenants.history(&self.tenant).await?) } else { None };
+        drop(progress);
+        let text = format!("{}{}", describe(&shown), history.as_deref().map(past).unwrap_or_default());
+        output.answer(text, &json!({ "entry": shown.entry, "keys": shown.keys, "history": history }))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn describe(shown: &Shown) -> String {
+    let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, .. } = &shown.entry;
+    let mut lines = vec![
+        ("state", state.to_string()),
+        ("tier", tier.to_string()),
+        ("alias", alias.clone()),
+        ("Regions", regions.join(", ")),
+        ("onboarded", moment(*created)),
+        ("changed", format!("{} by {by}", moment(*updated))),
+    ];
+    if let Some(pending) = pending {
+        lines.push(("unfinished", format!("{}, begun by {}: run it again", pending.operation, pending.by)));
+    }
+    if let Some(deletion) = deletion {
+        lines.push((
+            "deletion",
+            format!("{}; until then `tenantseal cancel-offboard {tenant}` keeps the keys", moment(*deletion)),
+        ));
+    }
+    let lines: String = lines.iter().map(|(name, value)| format!("  {name:<10} {value}\n")).collect();
+    let heading = ["generation", "key", "Region", "state", "rotated", "policy"].map(str::to_owned).to_vec();
+    let keys: Vec<_> = std::iter::once(heading).chain(shown.keys.iter().map(row)).collect();
+    format!("{BOLD}{tenant}{BOLD:#}\n{lines}\n{}", table(&keys))
+}
+
+fn row(key: &KeyDetails) -> Vec<String> {
+    let state = match (&key.state, key.deletion) {
+        (None, _) => "deleted".to_owned(),
+        (Some(state), None) => state.clone(),
+        (Some(state), Some(deletion)) => format!("{state}, {}", moment(deletion)),
+    };
+    let times = key.rotations.map_or_else(String::new, |times| format!(", {times} so far"));
+    let rotated = match key.rotation_days {
+        Some(days) => format!("every {days} days{times}"),
+        None => "off".to_owned(),
+    };
+    let policy = match key.policy_is_ours {
+        Some(true) => "the generated one",
+        Some(false) => "another: see `doctor`",
+        None => "",
+    };
+    vec![key.generation.to_string(), key.key.key_id().to_owned(), key.region.clone(), state, rotated, policy.to_owned()]
+}
+
+fn past(history: &[Entry]) -> String {
+    let heading = ["version", "when", "state", "unfinished", "by"].map(str::to_owned).to_vec();
+    let rows = history.iter().map(|entry| {
+        let unfinished = entry.pending.as_ref().map_or_else(String::new, |pending| pending.operation.to_string());
+        vec![entry.version.to_string(), moment(entry.updated), entry.state.to_string(), unfinished, entry.by.clone()]
+    });
+    format!("\n{}", table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()))
+}

@@ -1,0 +1,237 @@
+//! What went wrong, in one line that says what to do, and the exit code that scripts go by.
+
+use std::error::Error as StdError;
+use std::process::ExitCode;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use tenantseal::tenants::{self, AwsError, RegistryError};
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Exit codes, as `--help` and docs/COMMAND.md document them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Findings = 1,
+    Usage = 2,
+    Refused = 3,
+    Aws = 4,
+    Unreachable = 5,
+    NotFound = 6,
+    Interrupted = 130,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> i32 {
+        self as i32
+    }
+
+    /// The word for it in JSON.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Findings => "findings",
+            Self::Usage => "usage",
+            Self::Refused => "refused",
+            Self::Aws => "aws",
+            Self::Unreachable => "unreachable",
+            Self::NotFound => "not_found",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: one_line(&message.into()), help: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "interrupted").help("run the same command again to go on where it stopped")
+    }
+
+    /// The same with what to do.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(one_line(&help.into()));
+        self
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// What an error of KMS, STS or DynamoDB means to the person who runs the command. `doing` is, for example, `CreateKey`.
+    pub(crate) fn aws<E>(doing: &str, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let cause = || chain(error).last().map(ToString::to_string).unwrap_or_default();
+        if chain(error).any(|error| error.is::<CredentialsError>()) {
+            return Self::without_credentials(doing, &cause());
+        }
+        match (error, error.code()) {
+            (SdkError::ServiceError(_), Some(code)) => Self::service(doing, code, error.message().unwrap_or_default()),
+            (SdkError::ServiceError(service), None) if !service.raw().status().is_server_error() => {
+                let status = service.raw().status();
+                Self::new(Exit::Aws, format!("{doing}: the endpoint answered HTTP {status}, not as AWS does"))
+                    .help("check --endpoint-url and AWS_ENDPOINT_URL")
+            }
+            (SdkError::ConstructionFailure(_), _) => Self::usage(format!("{doing}: {}", cause())),
+            _ => Self::unreachable(doing, &cause()),
+        }
+    }
+
+    /// What an error code of AWS means (common errors of the KMS, STS and DynamoDB API references).
+    fn service(doing: &str, code: &str, said: &str) -> Self {
+        let message = format!("{doing}: {code}: {said}");
+        let (exit, help) = match code {
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
+                Exit::Aws,
+                "the credentials have expired: get new ones (`aws sso login`, or a new session) and run it again",
+            ),
+            "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature" => {
+                (Exit::Aws, "AWS does not know these credentials: check --profile and the AWS_… environment variables")
+            }
+            "AccessDenied" | "AccessDeniedException" => (
+                Exit::Aws,
+                "these credentials lack that permission: use --profile of someone who has it, or have it granted",
+            ),
+            "ThrottlingException"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "ProvisionedThroughputExceededException" => (Exit::Unreachable, "AWS is throttling: try again later"),
+            "DependencyTimeoutException"
+            | "KMSInternalException"
+            | "KeyUnavailableException"
+            | "InternalServerError"
+            | "InternalFailure"
+            | "ServiceUnavailable" => (Exit::Unreachable, "AWS has a fault of its own: try again"),
+            "NotFoundException" => {
+                (Exit::NotFound, "check the tenant's id, --region and --alias, or onboard the tenant")
+            }
+            "ResourceNotFoundException" => (Exit::NotFound, "check the table's name, --registry and --region"),
+            "LimitExceededException" => {
+                (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)")
+            }
+            "DisabledException" | "KMSInvalidStateException" => {
+                (Exit::Refused, "the key is disabled or pending deletion: `tenantseal show` tells its state")
+            }
+            "ValidationException" | "ValidationError" => (Exit::Usage, "check what was given"),
+            _ => (Exit::Aws, "AWS does not accept this"),
+        };
+        Self::new(exit, message).help(help)
+    }
+}
+
+impl From<tenants::Error> for Failure {
+    fn from(error: tenants::Error) -> Self {
+        use tenants::Error;
+        match &error {
+            Error::Aws(aws) => Self::administration(aws),
+            Error::Registry(error) => Self::registry(error),
+            Error::Unknown(_) | Error::KeyGone(_) => Self::new(Exit::NotFound, error.to_string()),
+            Error::WrongAccount { .. } => {
+                Self::new(Exit::Aws, error.to_string()).help("choose another --profile, or correct --role")
+            }
+            Error::NotEffective { last, .. } => {
+                Self::new(Exit::Unreachable, format!("{error} ({last})")).help("`tenantseal doctor` finds out why")
+            }
+            Error::Contended(_) | Error::NoRandomness => Self::new(Exit::Unreachable, error.to_string()),
+            Error::Window(_) | Error::Period(_) | Error::Policy(_) => Self::usage(error.to_string()),
+            _ => Self::new(Exit::Refused, error.to_string()),
+        }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::registry(&error)
+    }
+}
+
+impl Failure {
+    fn registry(error: &RegistryError) -> Self {
+        match error {
+            RegistryError::Aws(aws) => Self::administration(aws),
+            RegistryError::NoTable(table) => {
+                Self::new(Exit::NotFound, format!("the registry's table `{table}` does not exist"))
+                    .help("`tenantseal init` creates it; or check --registry, --profile and --region")
+            }
+            RegistryError::Conflict(_) => Self::new(Exit::Unreachable, error.to_string()),
+            _ => Self::new(Exit::Findings, error.to_string()),
+        }
+    }
+
+    /// What AWS said to the key team's call, with its cause: the library's words say what to do.
+    fn administration(error: &AwsError) -> Self {
+        let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
+        if let Some(code) = error.code() {
+            return Self::service(
+                error.action(),
+                code,
+                cause.strip_prefix(code).unwrap_or(&cause).trim_start_matches([':', ' ']),
+            );
+        }
+        let root = cause.rsplit(": ").next().unwrap_or(&cause);
+        match error.action() {
+            // The last of the causes is the one that a person can do something about.
+            doing if error.lacks_credentials() => Self::without_credentials(doing, root),
+            doing if error.is_retryable() => Self::unreachable(doing, root),
+            _ => Self::new(Exit::Aws, format!("{error}: {cause}")).help("check --endpoint-url and AWS_ENDPOINT_URL"),
+        }
+    }
+
+    fn without_credentials(doing: &str, cause: &str) -> Self {
+        Self::new(Exit::Aws, format!("{doing}: there are no AWS credentials ({cause})")).help(
+            "choose a --profile that exists, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    }
+
+    fn unreachable(doing: &str, cause: &str) -> Self {
+        Self::new(Exit::Unreachable, format!("{doing}: the endpoint does not answer ({cause})"))
+            .help("check --endpoint-url, --region and the network, then try again")
+    }
+}
+
+/// An error and its causes.
+pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
+}
+
+/// What others say may have line breaks and control characters; a failure is one line.
+fn one_line(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}

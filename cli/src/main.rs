@@ -1,0 +1,55 @@
+//! `tenantseal`: runs the keys of many tenants. docs/COMMAND.md shows every command at work.
+
+mod args;
+mod aws;
+mod commands;
+mod errors;
+mod output;
+mod sessions;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Cli;
+use errors::{Exit, Failure};
+use output::Output;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let output = Output::new(&cli.global);
+    let endless = cli.command.runs_until_interrupted();
+    let result = tokio::select! {
+        // First of all, so that Ctrl-C is listened for before anything begins.
+        biased;
+        _ = tokio::signal::ctrl_c() => if endless { Ok(Exit::Done) } else { Err(Failure::interrupted()) },
+        result = commands::run(cli, &output) => result,
+    };
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit()
+        }
+    };
+    // A question that waits for an answer holds a thread that nothing else ends.
+    std::process::exit(exit.code())
+}
+
+/// Help and version are answers; anything else is a misuse, also for machines.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let told = error.to_string();
+        let line = told.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        output::json_failure(&Failure::usage(line));
+        return Exit::Usage.into();
+    }
+    // Nobody is left to tell when this cannot be printed.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}

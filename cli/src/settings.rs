@@ -1,0 +1,122 @@
+//! What nobody wants to repeat: role, alias template, registry. Arguments win over the environment, the environment over the file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use serde::Deserialize;
+use tenantseal::AliasTemplate;
+use tenantseal::keys::{RoleArn, Tenancy};
+use tenantseal::tenants::{DynamoDbRegistry, Tenants};
+
+use crate::args::{Global, Scope};
+use crate::aws;
+use crate::errors::{Failure, Result};
+
+const FILE: &str = "tenantseal.toml";
+const REGISTRY: &str = "tenantseal-tenants";
+
+/// The settings of a command.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    role: Option<String>,
+    alias: Option<String>,
+    scope: Option<Scope>,
+    registry: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) profile: Option<String>,
+    /// The profile of a service that assumes the role, when it is not `profile`.
+    pub(crate) service_profile: Option<String>,
+    pub(crate) endpoint_url: Option<String>,
+    /// Who may assume the role.
+    #[serde(default)]
+    pub(crate) services: Vec<String>,
+}
+
+impl Settings {
+    pub(crate) fn load(global: &Global) -> Result<Self> {
+        let mut settings = match &global.config {
+            Some(path) => Self::read(path)?,
+            None if Path::new(FILE).exists() => Self::read(Path::new(FILE))?,
+            None => Self::default(),
+        };
+        let given = |argument: &Option<String>, setting: &mut Option<String>| {
+            if let Some(argument) = argument {
+                *setting = Some(argument.clone());
+            }
+        };
+        given(&global.role, &mut settings.role);
+        given(&global.alias, &mut settings.alias);
+        given(&global.registry, &mut settings.registry);
+        settings.scope = global.scope.or(settings.scope);
+        given(&global.region, &mut settings.region);
+        given(&global.profile, &mut settings.profile);
+        given(&global.service_profile, &mut settings.service_profile);
+        given(&global.endpoint_url, &mut settings.endpoint_url);
+        Ok(settings)
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("{shown}: {error}")).help("check --config and TENANTSEAL_CONFIG")
+        })?;
+        toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            Failure::usage(format!("{shown}, line {line}: {}", error.message()))
+        })
+    }
+
+    /// The same with a role, unless there is one.
+    #[cfg(feature = "local")]
+    #[must_use]
+    pub(crate) fn with_role(mut self, role: &str) -> Self {
+        self.role.get_or_insert_with(|| role.to_owned());
+        self
+    }
+
+    /// The role and the aliases.
+    pub(crate) fn tenancy(&self) -> Result<Tenancy> {
+        let role = self.role.as_deref().ok_or_else(|| {
+            Failure::usage("which role do services assume?")
+                .help("give --role arn:aws:iam::<account>:role/<name>, TENANTSEAL_ROLE, or `role` in tenantseal.toml")
+        })?;
+        let role = RoleArn::parse(role).map_err(|error| Failure::usage(format!("--role `{role}`: {error}")))?;
+        Ok(Tenancy::new(role, self.aliases()?).scoped_by(self.scope().into()))
+    }
+
+    fn aliases(&self) -> Result<AliasTemplate> {
+        let Some(template) = self.alias.as_deref() else { return Ok(AliasTemplate::default()) };
+        AliasTemplate::parse(template).map_err(|error| Failure::usage(format!("--alias `{template}`: {error}")))
+    }
+
+    /// The key team's handle on all tenants. With `probe`, it waits for aliases by asking as a service would.
+    pub(crate) fn tenants(&self, operator: &SdkConfig, probe: Option<&SdkConfig>) -> Result<Tenants> {
+        aws::region(operator)?;
+        let registry = DynamoDbRegistry::new(operator, self.registry());
+        let mut tenants = Tenants::builder(self.tenancy()?, Arc::new(registry));
+        if let Some(service) = probe {
+            tenants = tenants.probe(service);
+        }
+        tenants.build(operator).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The Region that the policies name.
+    pub(crate) async fn region(&self) -> Result<String> {
+        match &self.region {
+            Some(region) => Ok(region.clone()),
+            None => aws::region(&aws::operator(self).await),
+        }
+    }
+
+    /// How policies tell the tenants' keys apart.
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope.unwrap_or_default()
+    }
+
+    /// The registry's table.
+    pub(crate) fn registry(&self) -> &str {
+        self.registry.as_deref().unwrap_or(REGISTRY)
+    }
+}

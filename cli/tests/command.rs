@@ -1,0 +1,17 @@
+//! The command as people and machines run it: the real binary against a real local stack, in a pipe and in a terminal.
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+#[path = "command/bad_input.rs"]
+mod bad_input;
+#[path = "command/doctor.rs"]
+mod doctor;
+#[path = "command/pipe.rs"]
+mod pipe;
+#[path = "command/redact.rs"]
+mod redact;
+#[path = "command/terminal.rs"]
+mod terminal;
+#[path = "command/transcript.rs"]
+mod transcript;
+#[path = "command/world.rs"]
+mod world;

@@ -1,0 +1,158 @@
+//! What goes wrong while the writers write: one thing after the other, as the seed decides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::Outcome;
+use crate::journal::now;
+use crate::stage::{GRACE, REVALIDATION, Stage, Writer};
+use crate::zipf::Zipf;
+
+/// A tenant that was suspended, and from when to when (milliseconds since 1970): while KMS refuses its key for certain.
+#[derive(Debug, Clone)]
+pub(crate) struct Suspension {
+    pub(crate) tenant: usize,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(crate) struct Injected {
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) suspensions: Vec<Suspension>,
+    /// The calls that met a fault and were not served.
+    failed: Arc<AtomicU64>,
+}
+
+const FAULTS: [&str; 11] = [
+    "KMS throttles",
+    "STS throttles",
+    "KMS and STS fail",
+    "KMS and STS are slow",
+    "KMS and STS drop connections",
+    "DynamoDB connections are reset",
+    "all servers restart",
+    "the servers' clock jumps",
+    "the writers' clocks jump",
+    "a tenant is suspended",
+    "a writer is killed",
+];
+
+impl Injected {
+    /// How many calls to KMS and STS a fault has failed.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Injects faults until `end`, pausing between them. Every fault comes once before one comes again.
+    pub(crate) async fn inject(
+        &mut self,
+        (stage, steady, mortal): (&mut Stage, &mut Writer, &mut Writer),
+        respawn: impl Fn(&Stage) -> Outcome<Writer>,
+        (zipf, random): (&Zipf, &mut fastrand::Rng),
+        end: Instant,
+    ) -> Outcome<()> {
+        let mut order = FAULTS;
+        loop {
+            random.shuffle(&mut order);
+            for fault in order {
+                sleep(Duration::from_millis(random.u64(300..1500)).min(end.saturating_duration_since(Instant::now())))
+                    .await;
+                if Instant::now() >= end {
+                    return Ok(());
+                }
+                if !steady.runs()? || !mortal.runs()? {
+                    return Err("a writer ended by itself".into());
+                }
+                *self.faults.entry(fault).or_default() += 1;
+                self.one(fault, (stage, steady, mortal), &respawn, (zipf, random)).await?;
+            }
+        }
+    }
+
+    async fn one(
+        &mut self,
+        fault: &str,
+        (stage, steady, mortal): (&mut Stage, &mut Writer, &mut Writer),
+        respawn: impl Fn(&Stage) -> Outcome<Writer>,
+        (zipf, random): (&Zipf, &mut fastrand::Rng),
+    ) -> Outcome<()> {
+        let faults = stage.stack.faults();
+        // Counts the calls that a fault fails.
+        let on = |operation: &str, times: usize| {
+            let failed = Arc::clone(&self.failed);
+            let counts = move |_: &_| {
+                failed.fetch_add(1, Ordering::Relaxed);
+                true
+            };
+            faults.on(operation).times(times).when(counts)
+        };
+        match fault {
+            "KMS throttles" => {
+                for operation in ["GenerateDataKey", "Decrypt"] {
+                    on(operation, random.usize(1..20)).fail("ThrottlingException", 400);
+                }
+            }
+            "STS throttles" => on("AssumeRole", random.usize(1..20)).fail("Throttling", 400),
+            "KMS and STS fail" => {
+                for operation in ["GenerateDataKey", "Decrypt", "AssumeRole"] {
+                    on(operation, usize::MAX).fail("KMSInternalException", 500);
+                }
+                // Sometimes within the grace, sometimes beyond it.
+                sleep(Duration::from_millis(random.u64(1000..8000))).await;
+                faults.clear();
+            }
+            "KMS and STS are slow" => {
+                faults.on("*").delay(Duration::from_millis(random.u64(50..500)));
+                sleep(Duration::from_secs(2)).await;
+                faults.clear();
+            }
+            "KMS and STS drop connections" => on("*", random.usize(1..20)).disconnect(),
+            "DynamoDB connections are reset" => {
+                for _ in 0..5 {
+                    stage.relay.cut();
+                    sleep(Duration::from_millis(random.u64(1..200))).await;
+                }
+            }
+            "all servers restart" => stage.stack.restart(Duration::from_millis(random.u64(10..1500))).await?,
+            // An hour ends sessions, a day ends data keys.
+            "the servers' clock jumps" => stage.stack.clock().advance(Duration::from_secs(random.u64(60..100_000))),
+            "the writers' clocks jump" => {
+                for writer in [steady, mortal] {
+                    writer.clock(random.i64(-100_000..200_000))?;
+                }
+            }
+            "a tenant is suspended" => self.suspend(stage, (zipf, random)).await?,
+            _ => {
+                mortal.kill()?;
+                sleep(Duration::from_millis(random.u64(100..300))).await;
+                *mortal = respawn(stage)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Some tenants, most of them busy, for longer than anyone may go on without them.
+    async fn suspend(&mut self, stage: &Stage, (zipf, random): (&Zipf, &mut fastrand::Rng)) -> Outcome<()> {
+        let tenants: std::collections::BTreeSet<_> = (0..4).map(|_| zipf.draw(random)).collect();
+        for &tenant in &tenants {
+            stage.administrator.disable_key().key_id(&stage.keys[tenant]).send().await?;
+            self.suspensions.push(Suspension { tenant, from: now(), to: u64::MAX });
+        }
+        sleep(REVALIDATION + GRACE + Duration::from_millis(random.u64(1500..4000))).await;
+        for tenant in tenants {
+            let to = now();
+            self.suspensions
+                .iter_mut()
+                .filter(|one| one.tenant == tenant && one.to == u64::MAX)
+                .for_each(|one| one.to = to);
+            stage.administrator.enable_key().key_id(&stage.keys[tenant]).send().await?;
+        }
+        Ok(())
+    }
+}

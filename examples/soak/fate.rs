@@ -1,0 +1,61 @@
+//! What an error says about a write: that it did not happen, that it may have, or that something is wrong.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use tenantseal::Error;
+use tenantseal::keys::KeyServiceErrorKind;
+
+use crate::journal::Fate;
+
+/// Of an operation of the repository.
+pub(crate) fn of<T>(result: Result<T, Error>, items: impl FnOnce(&T) -> usize) -> Fate {
+    match result {
+        Ok(answer) => Fate::Acknowledged(items(&answer)),
+        Err(error) => of_error(&error),
+    }
+}
+
+/// Of an operation of the drop-in client.
+pub(crate) fn of_sdk<T, E>(result: Result<T, SdkError<E>>, items: impl FnOnce(&T) -> usize) -> Fate
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let error = match result {
+        Ok(answer) => return Fate::Acknowledged(items(&answer)),
+        Err(error) => error,
+    };
+    if let Some(error) = Error::of(&error) {
+        return of_error(error);
+    }
+    match &error {
+        SdkError::ConstructionFailure(_) => Fate::NotSent("not sent".to_owned()),
+        SdkError::TimeoutError(_) => Fate::Unknown("timeout".to_owned()),
+        SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => Fate::Unknown("connection".to_owned()),
+        _ if error.code() == Some("ConditionalCheckFailedException") => Fate::ConditionFailed,
+        _ => Fate::Violation(format!("an answer that no fault explains: {}", DisplayErrorContext(&error))),
+    }
+}
+
+/// Of this library's error.
+pub(crate) fn of_error(error: &Error) -> Fate {
+    if error.is_condition_failed() {
+        return Fate::ConditionFailed;
+    }
+    match error {
+        Error::Key(key) => match key.kind() {
+            KeyServiceErrorKind::Unavailable => Fate::NotSent("key service unavailable".to_owned()),
+            KeyServiceErrorKind::Revoked => Fate::NotSent("tenant suspended".to_owned()),
+            KeyServiceErrorKind::Credentials => Fate::NotSent("credentials refused".to_owned()),
+            _ => Fate::Violation(format!("a key error that no fault explains: {error}")),
+        },
+        Error::Cancelled(cancelled) if error.is_retryable() => Fate::NotSent(cancelled.to_string()),
+        Error::NotWritten(writes) => {
+            let explained = |(_, error): (usize, &Error)| !matches!(of_error(error), Fate::Violation(_));
+            match writes.failed().all(explained) {
+                true => Fate::Unknown("part of a batch".to_owned()),
+                false => Fate::Violation(error.to_string()),
+            }
+        }
+        Error::Dynamodb(service) if service.as_sdk().code().is_none() => Fate::Unknown("connection".to_owned()),
+        _ => Fate::Violation(format!("an error that no fault explains: {error}")),
+    }
+}

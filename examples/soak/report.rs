@@ -1,0 +1,305 @@
+//! The figures, from the journals and the stack's counts, and the bounds that they must keep.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+use crate::chaos::Injected;
+use crate::journal::{Fate, History};
+use crate::stage::{REVALIDATION, Stage};
+use crate::verdict::Verdict;
+
+/// Everything that is printed, as text or as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
+    pub(crate) tenants: usize,
+    pub(crate) operations: BTreeMap<String, Kind>,
+    /// Why operations failed, and how many.
+    pub(crate) failures: BTreeMap<String, u64>,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) writer_processes: u64,
+    pub(crate) keys: Keys,
+    pub(crate) memory: Memory,
+    pub(crate) read_back: ReadBack,
+    pub(crate) violations: Vec<String>,
+}
+
+/// Operations of one kind.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Kind {
+    acknowledged: u64,
+    condition_failed: u64,
+    not_sent: u64,
+    unknown: u64,
+    killed: u64,
+    p50_micros: u64,
+    p99_micros: u64,
+    #[serde(skip)]
+    micros: Vec<u64>,
+}
+
+/// Calls for data keys and sessions.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Keys {
+    assume_role: u64,
+    generate_data_key: u64,
+    decrypt: u64,
+    failed_by_faults: u64,
+    kms_bound: u64,
+    sts_bound: u64,
+    items_sealed_or_opened: u64,
+    /// The part of the items for which KMS was not asked.
+    hit_rate: f64,
+}
+
+/// The resident memory of the writer that is not killed, in bytes.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Memory {
+    /// The most during the first third.
+    pub(crate) after_warm_up: u64,
+    /// The most during the last third.
+    pub(crate) end: u64,
+    bound: u64,
+    /// One a second.
+    pub(crate) samples: Vec<u64>,
+}
+
+/// The verdict on what is stored.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ReadBack {
+    entries_written: usize,
+    entries_stored: usize,
+    either_of_two: usize,
+    values_searched: usize,
+    foreign_reads_refused: usize,
+}
+
+/// What the stack had counted when the writers had ended.
+pub(crate) struct Counted {
+    assume_role: u64,
+    generate_data_key: u64,
+    decrypt: u64,
+}
+
+impl Counted {
+    pub(crate) fn of(stage: &Stage) -> Self {
+        let count = |operation| stage.stack.calls().count(operation);
+        Self {
+            assume_role: count("AssumeRole"),
+            generate_data_key: count("GenerateDataKey"),
+            decrypt: count("Decrypt"),
+        }
+    }
+}
+
+impl Memory {
+    /// A third more than after the warm-up and 16 MB: allocators give back late, and quiet tenants come for the first time.
+    fn judged(samples: Vec<u64>) -> Self {
+        let third = samples.len() / 3;
+        let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or_default();
+        let after_warm_up = most(&samples[..third]);
+        let end = most(&samples[samples.len() - third..]);
+        Self { after_warm_up, end, bound: after_warm_up / 3 * 4 + (16 << 20), samples }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(
+        (seed, seconds, tenants): (u64, u64, usize),
+        histories: &[History],
+        injected: &Injected,
+        counted: &Counted,
+        samples: Vec<u64>,
+        verdict: Verdict,
+    ) -> Self {
+        let mut operations: BTreeMap<String, Kind> = BTreeMap::new();
+        let mut failures: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut items, mut needs) = (0, HashMap::<_, u64>::new());
+        let period = u64::try_from(REVALIDATION.as_millis()).unwrap_or(u64::MAX);
+        for (writer, history) in histories.iter().enumerate() {
+            for operation in history.operations.values() {
+                operations.entry(operation.kind.clone()).or_default().count(operation, &mut failures);
+                let some = match operation.fate {
+                    Some(Fate::Acknowledged(some)) => some as u64,
+                    _ => 0,
+                };
+                items += some;
+                let lease = (writer, operation.life, operation.tenant.as_str(), operation.begun / period);
+                *needs.entry(lease).or_default() += some.max(1);
+            }
+        }
+        for kind in operations.values_mut() {
+            kind.micros.sort_unstable();
+            let at = |percent: usize| kind.micros.get(kind.micros.len().saturating_sub(1) * percent / 100).copied();
+            (kind.p50_micros, kind.p99_micros) = (at(50).unwrap_or_default(), at(99).unwrap_or_default());
+        }
+        let injections = |fault: &str| injected.faults.get(fault).copied().unwrap_or_default();
+        let sessions: HashSet<_> = needs.keys().map(|(writer, life, tenant, _)| (*writer, *life, *tenant)).collect();
+        // A process makes another data key for a tenant when its clock says that a day is over, and when it may have been revoked.
+        let made = 1 + injections("the writers' clocks jump") + injections("a tenant is suspended");
+        let mut data_keys = HashMap::<_, u64>::new();
+        for (_, _, tenant) in &sessions {
+            *data_keys.entry(*tenant).or_default() += made;
+        }
+        // In each period each process may ask once for each data key that the tenant's items need and for one to seal, if it needs
+        // so many; and it may renew what it has before it knows that nobody needs it any more.
+        let stored = |tenant: &str| verdict.headers.get(tenant).copied().unwrap_or_default() as u64;
+        let keys_of = |tenant: &str| stored(tenant).min(data_keys.get(tenant).copied().unwrap_or_default());
+        let kms_bound = 2 * needs.iter().map(|((_, _, tenant, _), need)| (*need).min(1 + keys_of(tenant))).sum::<u64>();
+        // A session is asked for again when a clock jumped past its end, or its tenant was suspended.
+        let jumps = injections("the servers' clock jumps") + injections("the writers' clocks jump");
+        let sts_bound = sessions.len() as u64 * (1 + jumps) + injected.suspensions.len() as u64 * 2;
+        let Counted { assume_role, generate_data_key, decrypt } = *counted;
+        let asked = generate_data_key + decrypt;
+        let failed = injected.failed();
+        let hit_rate = if items == 0 { 0.0 } else { 1.0 - asked as f64 / items as f64 };
+        let keys = Keys {
+            assume_role,
+            generate_data_key,
+            decrypt,
+            failed_by_faults: failed,
+            kms_bound,
+            sts_bound,
+            items_sealed_or_opened: items,
+            hit_rate,
+        };
+        let memory = Memory::judged(samples);
+        let Verdict { mut violations, written, read_back, open, searched, foreign, headers: _ } = verdict;
+        if asked > kms_bound + failed || assume_role > sts_bound + failed {
+            violations
+                .push(format!("{asked} calls to KMS and {assume_role} to STS: more than {kms_bound} and {sts_bound}, and {failed} failed by faults"));
+        }
+        if memory.end > memory.bound {
+            violations.push(format!("memory grew from {} to {} bytes", memory.after_warm_up, memory.end));
+        }
+        if operations.values().all(|kind| kind.acknowledged == 0) {
+            violations.push("nothing was acknowledged: nothing was tested".to_owned());
+        }
+        let read_back = ReadBack {
+            entries_written: written,
+            entries_stored: read_back,
+            either_of_two: open,
+            values_searched: searched,
+            foreign_reads_refused: foreign,
+        };
+        let writer_processes = histories.iter().map(|history| history.lives).sum();
+        let faults = injected.faults.clone();
+        Self {
+            seed,
+            seconds,
+            tenants,
+            operations,
+            failures,
+            faults,
+            writer_processes,
+            keys,
+            memory,
+            read_back,
+            violations,
+        }
+    }
+}
+
+impl Kind {
+    fn count(&mut self, operation: &crate::journal::Operation, failures: &mut BTreeMap<String, u64>) {
+        let (counter, why) = match &operation.fate {
+            Some(Fate::Acknowledged(_)) => (&mut self.acknowledged, None),
+            Some(Fate::ConditionFailed) => (&mut self.condition_failed, None),
+            Some(Fate::NotSent(why)) => (&mut self.not_sent, Some(why.as_str())),
+            Some(Fate::Unknown(why)) => (&mut self.unknown, Some(why.as_str())),
+            Some(Fate::Violation(_)) => (&mut self.unknown, Some("violation")),
+            None => (&mut self.killed, None),
+        };
+        *counter += 1;
+        if let Some(why) = why {
+            *failures.entry(why.to_owned()).or_default() += 1;
+        }
+        if operation.fate.as_ref().is_some_and(|fate| matches!(fate, Fate::Acknowledged(_))) {
+            self.micros.push(u64::try_from(operation.took.as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            seconds,
+            tenants,
+            operations,
+            failures,
+            faults,
+            writer_processes,
+            keys,
+            memory,
+            read_back,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "soak: {tenants} tenants, {seconds} s, {writer_processes} writer processes; repeat with --seed {seed}\n"
+        )?;
+        let heading = ["acknowledged", "condition", "not sent", "unknown", "killed", "p50 ms", "p99 ms"];
+        writeln!(f, "{:<18}{}", "operation", heading.map(|name| format!("{name:>13}")).concat())?;
+        let mut total = [0; 5];
+        for (name, kind) in operations {
+            let Kind { acknowledged, condition_failed, not_sent, unknown, killed, p50_micros, p99_micros, .. } = kind;
+            let counts = [acknowledged, condition_failed, not_sent, unknown, killed];
+            counts.iter().zip(&mut total).for_each(|(count, total)| *total += **count);
+            let counts = counts.map(|count| format!("{count:>13}")).concat();
+            let ms = [p50_micros, p99_micros].map(|micros| format!("{:>13.1}", *micros as f64 / 1000.0)).concat();
+            writeln!(f, "{name:<18}{counts}{ms}")?;
+        }
+        writeln!(f, "{:<18}{}", "together", total.map(|count| format!("{count:>13}")).concat())?;
+        list(f, "failed, because of", failures.iter().map(|(name, count)| (name.as_str(), count)))?;
+        list(f, "faults injected", faults.iter().map(|(name, count)| (*name, count)))?;
+        let Keys { assume_role, generate_data_key, decrypt, failed_by_faults, .. } = keys;
+        let Keys { kms_bound, sts_bound, items_sealed_or_opened, hit_rate, .. } = keys;
+        writeln!(f, "\nkeys      GenerateDataKey {generate_data_key}, Decrypt {decrypt} (bound {kms_bound})")?;
+        writeln!(
+            f,
+            "          AssumeRole {assume_role} (bound {sts_bound}); {failed_by_faults} of all calls failed by faults"
+        )?;
+        writeln!(
+            f,
+            "          {items_sealed_or_opened} items sealed or opened: {:.1} % without KMS",
+            hit_rate * 100.0
+        )?;
+        let mb = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let Memory { after_warm_up, end, bound, .. } = memory;
+        writeln!(
+            f,
+            "memory    {:.1} MiB after the warm-up, {:.1} MiB at the end (bound {:.1})",
+            mb(*after_warm_up),
+            mb(*end),
+            mb(*bound)
+        )?;
+        let ReadBack { entries_written, entries_stored, either_of_two, values_searched, foreign_reads_refused } =
+            read_back;
+        writeln!(
+            f,
+            "stored    {entries_written} entries judged, {entries_stored} there and read back, {either_of_two} of them in either of two states"
+        )?;
+        writeln!(
+            f,
+            "          {values_searched} stored values searched for plaintext, {foreign_reads_refused} reads of others' items tried"
+        )?;
+        if self.violations.is_empty() {
+            return writeln!(f, "\nno violation");
+        }
+        writeln!(f, "\n{} VIOLATIONS", self.violations.len())?;
+        self.violations.iter().take(20).try_for_each(|violation| writeln!(f, "  {violation}"))
+    }
+}
+
+fn list<'a>(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    mut counts: impl Iterator<Item = (&'a str, &'a u64)>,
+) -> fmt::Result {
+    writeln!(f, "\n{title}")?;
+    counts.try_for_each(|(name, count)| writeln!(f, "{count:>8}  {name}"))
+}

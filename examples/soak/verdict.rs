@@ -1,0 +1,228 @@
+//! Afterwards: is every acknowledged write there, is nothing in plaintext, was nobody served what is another's?
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tenantseal::{Item, TenantId};
+
+use crate::Outcome;
+use crate::chaos::Suspension;
+use crate::entry::{CANARY, Entry, TABLE, secret, tenant_id};
+use crate::journal::{EntryKey, Fate, History, Possible};
+use crate::stage::{GRACE, REVALIDATION, Stage};
+use crate::worker::key;
+
+/// What is damaged, to see that the verdict finds it: one stored item, or the writers' caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sabotage {
+    /// One bit of an encrypted value.
+    Bit,
+    /// The item is gone.
+    Lost,
+    /// An encrypted value, as it was before it was sealed, in an attribute that nobody reads.
+    Plaintext,
+    /// The writers have no cache of data keys to speak of.
+    Cache,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) violations: Vec<String>,
+    /// Entries that a writer has written.
+    pub(crate) written: usize,
+    /// Entries that are stored, read back through the library.
+    pub(crate) read_back: usize,
+    /// Entries of which two revisions were possible.
+    pub(crate) open: usize,
+    /// Stored values searched for plaintext.
+    pub(crate) searched: usize,
+    /// Items of others' that were asked for.
+    pub(crate) foreign: usize,
+    /// The distinct headers of each tenant's items: at most one for each data key and the write that used it.
+    pub(crate) headers: HashMap<String, usize>,
+}
+
+impl Verdict {
+    /// Everything that a journal alone shows: what the writers found, and who was served while suspended.
+    pub(crate) fn of_journal(&mut self, name: &str, history: &History, suspensions: &[Suspension]) -> Outcome<()> {
+        // Leases count from the beginning of the request to KMS, which may have been under way.
+        let notice = REVALIDATION + GRACE + Duration::from_secs(1);
+        let mut suspended: HashMap<String, Vec<(u64, u64)>> = HashMap::new();
+        for Suspension { tenant, from, to } in suspensions {
+            let from = from + u64::try_from(notice.as_millis())?;
+            suspended.entry(tenant_id(*tenant)?.as_str().to_owned()).or_default().push((from, *to));
+        }
+        for operation in history.operations.values() {
+            match &operation.fate {
+                Some(Fate::Violation(what)) => self.violations.push(format!("{name}, {}: {what}", operation.kind)),
+                Some(Fate::Acknowledged(1..)) => {
+                    let end = operation.begun + u64::try_from(operation.took.as_millis())?;
+                    let times = suspended.get(&operation.tenant).into_iter().flatten();
+                    if times.clone().any(|(from, to)| operation.begun >= *from && end < *to) {
+                        self.violations.push(format!(
+                            "{name}, {}: served {} while it was suspended",
+                            operation.kind, operation.tenant
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads everything back, with a library that has no keys yet.
+    pub(crate) async fn of_table(
+        &mut self,
+        stage: &Stage,
+        entries: &HashMap<EntryKey, Possible>,
+        step: impl Fn(),
+    ) -> Outcome<()> {
+        let stored = self.search_for_plaintext(stage, entries).await?;
+        let seal = stage.library()?;
+        let tenants: HashSet<_> = entries.keys().chain(stored.keys()).map(|(tenant, _)| tenant.as_str()).collect();
+        let reading = stream::iter(tenants).map(|tenant| {
+            let (seal, step) = (&seal, &step);
+            async move {
+                let records = seal.tenant(&TenantId::parse(tenant)?).records::<Entry>();
+                let found: Result<Vec<Entry>, _> = records.query().stream().try_collect().await;
+                step();
+                Outcome::Ok((tenant, found))
+            }
+        });
+        let found: Vec<_> = reading.buffer_unordered(16).try_collect().await?;
+        let (mut read, mut unreadable) = (HashMap::new(), HashSet::new());
+        for (tenant, found) in found {
+            match found {
+                Ok(found) => {
+                    for entry in found {
+                        if !entry.is_whole() {
+                            self.violations.push(format!("{tenant} {} is not whole", entry.entry_id));
+                        }
+                        read.insert((tenant.to_owned(), entry.entry_id.clone()), entry.revision);
+                    }
+                }
+                Err(error) => {
+                    self.violations.push(format!("{tenant} cannot be read: {error}"));
+                    unreadable.insert(tenant);
+                }
+            }
+        }
+        self.read_back = read.len();
+        self.written = entries.len();
+        for (key, possible) in entries {
+            let revision = read.remove(key).unwrap_or_default();
+            self.open += usize::from(possible.len() > 1);
+            if !possible.contains(&revision) && !unreadable.contains(key.0.as_str()) {
+                self.violations.push(format!("{} {} has revision {revision}, possible are {possible:?}", key.0, key.1));
+            }
+        }
+        for ((tenant, entry), revision) in read {
+            self.violations.push(format!("{tenant} {entry} has revision {revision}, and nobody wrote it"));
+        }
+        self.cross(stage, &stored).await
+    }
+
+    /// The whole table through a client that opens nothing.
+    async fn search_for_plaintext(
+        &mut self,
+        stage: &Stage,
+        entries: &HashMap<EntryKey, Possible>,
+    ) -> Outcome<HashMap<EntryKey, Item>> {
+        let mut stored = HashMap::with_capacity(entries.len());
+        let mut headers: HashMap<String, HashSet<Vec<u8>>> = HashMap::new();
+        let mut items = stage.plain.scan().table_name(TABLE).into_paginator().items().send();
+        while let Some(item) = items.try_next().await? {
+            let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+            let key = text("tenant_id").zip(text("entry_id")).ok_or("a stored item has no key of strings")?;
+            for (name, value) in &item {
+                self.searched += 1;
+                if Entry::ENCRYPTED.contains(&name.as_str()) && !value.is_b() {
+                    self.violations.push(format!("{} {}: `{name}` is not stored sealed", key.0, key.1));
+                }
+                if shows(value) {
+                    self.violations.push(format!("{} {}: `{name}` shows plaintext", key.0, key.1));
+                }
+                if let (true, Ok(header)) = (name.starts_with("_seal"), value.as_b()) {
+                    headers.entry(key.0.clone()).or_default().insert(header.as_ref().to_vec());
+                }
+            }
+            stored.insert(key, item);
+        }
+        self.headers = headers.into_iter().map(|(tenant, headers)| (tenant, headers.len())).collect();
+        Ok(stored)
+    }
+
+    /// Each of some tenants asks for another's item, and finds it among its own.
+    async fn cross(&mut self, stage: &Stage, stored: &HashMap<EntryKey, Item>) -> Outcome<()> {
+        let seal = stage.library()?;
+        let mut sample: Vec<_> = stored.iter().collect();
+        sample.sort_by_key(|(key, _)| (*key).clone());
+        sample.dedup_by_key(|((tenant, _), _)| tenant.clone());
+        sample.truncate(50);
+        for at in 0..sample.len() {
+            let ((victim, entry), item) = sample[at];
+            let ((thief, _), _) = sample[(at + 1) % sample.len()];
+            if thief == victim {
+                continue;
+            }
+            let thief = seal.tenant(&TenantId::parse(thief)?);
+            let dynamodb = thief.dynamodb();
+            let asked = dynamodb.get_item().table_name(TABLE).set_key(Some(key(victim, entry))).send().await;
+            let planted = key(thief.id().as_str(), "planted");
+            let mut moved = item.clone();
+            moved.extend(planted.clone());
+            stage.plain.put_item().table_name(TABLE).set_item(Some(moved)).send().await?;
+            let found = dynamodb.get_item().table_name(TABLE).set_key(Some(planted.clone())).send().await;
+            stage.plain.delete_item().table_name(TABLE).set_key(Some(planted)).send().await?;
+            self.foreign += 2;
+            if asked.is_ok() || found.is_ok() {
+                self.violations.push(format!("{} read {entry} of {victim}", thief.id()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sabotage {
+    /// Does it to one entry that is stored for certain.
+    pub(crate) async fn commit(self, stage: &Stage, entries: &HashMap<EntryKey, Possible>) -> Outcome<()> {
+        if self == Self::Cache {
+            return Ok(());
+        }
+        let certain =
+            entries.iter().filter(|(_, possible)| possible.len() == 1 && possible[0] != 0).map(|(key, _)| key);
+        let (tenant, entry) = certain.min().ok_or("no entry is stored for certain")?;
+        let at = Some(key(tenant, entry));
+        if self == Self::Lost {
+            stage.plain.delete_item().table_name(TABLE).set_key(at).send().await?;
+            return Ok(());
+        }
+        let item = stage.plain.get_item().table_name(TABLE).set_key(at).send().await?.item;
+        let mut item = item.ok_or("the entry is not stored")?;
+        if self == Self::Plaintext {
+            item.insert("note".to_owned(), AttributeValue::S(secret(tenant, entry, 1)));
+        } else {
+            let sealed = item.get("secret").and_then(|value| value.as_b().ok()).ok_or("the entry is not sealed")?;
+            let mut bytes = sealed.as_ref().to_vec();
+            if let Some(last) = bytes.last_mut() {
+                *last ^= 1;
+            }
+            item.insert("secret".to_owned(), AttributeValue::B(Blob::new(bytes)));
+        }
+        stage.plain.put_item().table_name(TABLE).set_item(Some(item)).send().await?;
+        Ok(())
+    }
+}
+
+/// Whether somebody who sees the stored value sees the canary.
+fn shows(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::B(bytes) => bytes.as_ref().windows(CANARY.len()).any(|window| window == CANARY.as_bytes()),
+        other => format!("{other:?}").contains(CANARY),
+    }
+}

@@ -1,0 +1,501 @@
+//! One of a writer's tasks: it alone writes its entries, one operation after the other, and so knows what they must be.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
+use serde_dynamo::{from_item, to_item};
+use tenantseal::records::attribute;
+use tenantseal::{Error, Item, Tenant, TenantId, TenantSeal};
+
+use crate::Outcome;
+use crate::entry::{Entry, TABLE, secret, tenant_id};
+use crate::fate;
+use crate::journal::{EntryKey, Fate, Journal, Possible, add, conclude};
+use crate::zipf::Zipf;
+
+/// How many entries a worker has of each tenant.
+const SLOTS: usize = 4;
+
+/// An entry whose write ended unknown is left alone this long, so that a late request cannot meet a later one.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// What all workers of a process share.
+pub(crate) type Shared = (TenantSeal, Client, Arc<Journal>, Arc<Zipf>);
+
+/// See the module.
+pub(crate) struct Worker {
+    name: String,
+    seal: TenantSeal,
+    /// Opens nothing.
+    plain: Client,
+    journal: Arc<Journal>,
+    zipf: Arc<Zipf>,
+    random: fastrand::Rng,
+    entries: HashMap<EntryKey, State>,
+}
+
+struct State {
+    possible: Possible,
+    since: Instant,
+}
+
+/// The kinds of operation and how often each is chosen, in 100.
+const MIX: [(&str, u32); 20] = [
+    ("put", 12),
+    ("put-typed", 10),
+    ("get", 10),
+    ("get-typed", 10),
+    ("update", 8),
+    ("update-typed", 7),
+    ("put-if", 5),
+    ("put-if-false", 4),
+    ("update-if-typed", 4),
+    ("delete", 3),
+    ("delete-typed", 3),
+    ("query-page", 3),
+    ("query-typed", 4),
+    ("batch-write", 2),
+    ("batch-write-typed", 2),
+    ("batch-get-typed", 2),
+    ("transact-write", 4),
+    ("transact-get", 2),
+    ("foreign-request", 3),
+    ("foreign-item", 2),
+];
+
+impl Worker {
+    pub(crate) fn new(
+        name: String,
+        (seal, plain, journal, zipf): Shared,
+        random: fastrand::Rng,
+        entries: HashMap<EntryKey, Possible>,
+    ) -> Self {
+        let since = Instant::now();
+        let entries = entries.into_iter().map(|(key, possible)| (key, State { possible, since })).collect();
+        Self { name, seal, plain, journal, zipf, random, entries }
+    }
+
+    /// Works until it is told to stop.
+    pub(crate) async fn run(mut self, stopping: Arc<AtomicBool>) -> Outcome<()> {
+        while !stopping.load(Ordering::Relaxed) {
+            let tenant = tenant_id(self.zipf.draw(&mut self.random))?;
+            let tenant = self.seal.tenant(&tenant);
+            if self.settled(&tenant).await? {
+                self.operate(&tenant).await?;
+            } else {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn operate(&mut self, tenant: &Tenant) -> Outcome<()> {
+        let mut draw = self.random.u32(..MIX.iter().map(|(_, weight)| weight).sum::<u32>());
+        let chosen = MIX.iter().find(|(_, weight)| {
+            let chosen = draw < *weight;
+            draw = draw.saturating_sub(*weight);
+            chosen
+        });
+        let kind = chosen.map_or("get", |(kind, _)| kind);
+        let first = self.random.usize(..SLOTS);
+        let (id, entry) = (tenant.id().as_str().to_owned(), self.entry_id(first));
+        let now = self.revision(&id, &entry);
+        let next = self.journal.number();
+        let put = Entry::new(&id, &entry, next);
+        let records = tenant.records::<Entry>();
+        let dynamodb = tenant.dynamodb();
+        let one = |_: &_| 1;
+        match kind {
+            "put" => {
+                let request = dynamodb.put_item().table_name(TABLE).set_item(Some(to_item(&put)?));
+                let call = async { fate::of_sdk(request.send().await, |_| 1) };
+                self.write(kind, &id, vec![(entry, next)], call).await
+            }
+            "put-typed" => {
+                let call = async { fate::of(records.put(&put).await, one) };
+                self.write(kind, &id, vec![(entry, next)], call).await
+            }
+            "put-if" | "put-if-false" => {
+                // Of the revision that is there, or of one that never was.
+                let expected = if kind == "put-if" { now } else { next };
+                let mut request = dynamodb.put_item().table_name(TABLE).set_item(Some(to_item(&put)?));
+                request = match expected {
+                    0 => request.condition_expression("attribute_not_exists(entry_id)"),
+                    expected => request
+                        .condition_expression("revision = :expected")
+                        .expression_attribute_values(":expected", AttributeValue::N(expected.to_string())),
+                };
+                let call = async { fate::of_sdk(request.send().await, |_| 1) };
+                if kind == "put-if" {
+                    return self.write(kind, &id, vec![(entry, next)], held(call)).await;
+                }
+                // Nothing is written: whatever is found later of this revision was not allowed.
+                let call = async {
+                    match call.await {
+                        Fate::Acknowledged(_) => Fate::Violation("a condition held that is false".to_owned()),
+                        other => other,
+                    }
+                };
+                self.write(kind, &id, vec![], call).await
+            }
+            "update" | "update-typed" | "update-if-typed" if now == 0 => Ok(()),
+            "update" => {
+                let request = dynamodb
+                    .update_item()
+                    .table_name(TABLE)
+                    .set_key(Some(key(&id, &entry)))
+                    .update_expression("SET revision = :revision, secret = :secret")
+                    .condition_expression("attribute_exists(entry_id)")
+                    .expression_attribute_values(":revision", AttributeValue::N(next.to_string()))
+                    .expression_attribute_values(":secret", AttributeValue::S(secret(&id, &entry, next)));
+                let call = async { fate::of_sdk(request.send().await, |_| 1) };
+                self.write(kind, &id, vec![(entry, next)], call).await
+            }
+            "update-typed" => {
+                let update = records.update(&*entry).set("revision", next).set("secret", secret(&id, &entry, next));
+                let call = async { fate::of(update.if_exists().await, one) };
+                self.write(kind, &id, vec![(entry.clone(), next)], call).await
+            }
+            "update-if-typed" => {
+                let update = records.update(&*entry).set("revision", next).set("secret", secret(&id, &entry, next));
+                let call = async { fate::of(update.condition(attribute("revision").equals(now)).await, one) };
+                self.write(kind, &id, vec![(entry.clone(), next)], held(call)).await
+            }
+            "delete" => {
+                let request = dynamodb.delete_item().table_name(TABLE).set_key(Some(key(&id, &entry)));
+                let call = async { fate::of_sdk(request.send().await, |_| 0) };
+                self.write(kind, &id, vec![(entry, 0)], call).await
+            }
+            "delete-typed" => {
+                let call = async { fate::of(records.delete(&*entry).await, |_: &_| 0) };
+                self.write(kind, &id, vec![(entry.clone(), 0)], call).await
+            }
+            "batch-write" | "batch-write-typed" => self.batch(kind, tenant).await,
+            "transact-write" => self.transact(kind, tenant).await,
+            "foreign-request" | "foreign-item" => self.foreign(kind, tenant).await,
+            _ => self.read(kind, tenant, &entry).await,
+        }
+    }
+
+    /// All entries of the tenant: some put, some deleted.
+    async fn batch(&mut self, kind: &str, tenant: &Tenant) -> Outcome<()> {
+        let id = tenant.id().as_str().to_owned();
+        let mut writes = Vec::new();
+        for slot in 0..SLOTS {
+            let deleted = kind == "batch-write" && self.random.u8(..4) == 0;
+            writes.push((self.entry_id(slot), if deleted { 0 } else { self.journal.number() }));
+        }
+        let puts: Vec<_> = writes.iter().map(|(entry, revision)| Entry::new(&id, entry, *revision)).collect();
+        if kind == "batch-write-typed" {
+            let call = async { fate::of(tenant.records::<Entry>().put_many(&puts).await, |()| SLOTS) };
+            return self.write(kind, &id, writes, call).await;
+        }
+        let mut requests = Vec::new();
+        for put in &puts {
+            let request = WriteRequest::builder();
+            requests.push(match put.revision {
+                0 => {
+                    let key = key(&id, &put.entry_id);
+                    request.delete_request(DeleteRequest::builder().set_key(Some(key)).build()?).build()
+                }
+                _ => request.put_request(PutRequest::builder().set_item(Some(to_item(put)?)).build()?).build(),
+            });
+        }
+        let sealed = puts.iter().filter(|put| put.revision != 0).count();
+        let request = tenant.dynamodb().batch_write_item().request_items(TABLE, requests);
+        let call = async {
+            match request.send().await {
+                Ok(answer) if answer.unprocessed_items().is_some_and(|left| !left.is_empty()) => {
+                    Fate::Unknown("unprocessed".to_owned())
+                }
+                answer => fate::of_sdk(answer, |_| sealed),
+            }
+        };
+        self.write(kind, &id, writes, call).await
+    }
+
+    /// All entries of the tenant: put where there is none, else put, updated, deleted or only checked.
+    async fn transact(&mut self, kind: &str, tenant: &Tenant) -> Outcome<()> {
+        let (id, records) = (tenant.id().as_str().to_owned(), tenant.records::<Entry>());
+        let mut transaction = tenant.transact_write();
+        let (mut writes, mut sealed) = (Vec::new(), 0);
+        for slot in 0..SLOTS {
+            let (entry, next) = (self.entry_id(slot), self.journal.number());
+            let now = self.revision(&id, &entry);
+            let there = || attribute("revision").equals(now);
+            let put = Entry::new(&id, &entry, next);
+            match self.random.u8(..4) {
+                _ if now == 0 => transaction = transaction.with(records.put(&put).if_not_exists()),
+                0 => transaction = transaction.with(records.put(&put).condition(there())),
+                1 => {
+                    let update = records.update(&*entry).set("revision", next).set("secret", secret(&id, &entry, next));
+                    transaction = transaction.with(update.condition(there()));
+                }
+                2 => {
+                    transaction = transaction.with(records.delete(&*entry).condition(there()));
+                    writes.push((entry, 0));
+                    continue;
+                }
+                _ => {
+                    transaction = transaction.with(records.check(&*entry, there()));
+                    continue;
+                }
+            }
+            sealed += 1;
+            writes.push((entry, next));
+        }
+        let call = async { fate::of(transaction.await, |()| sealed) };
+        self.write(kind, &id, writes, call).await
+    }
+
+    async fn read(&mut self, kind: &str, tenant: &Tenant, entry: &str) -> Outcome<()> {
+        let (id, records) = (tenant.id().as_str(), tenant.records::<Entry>());
+        let mine: Vec<_> = (0..SLOTS).map(|slot| self.entry_id(slot)).collect();
+        let expected: HashMap<_, _> =
+            mine.iter().map(|entry| (entry.as_str(), self.revision(id, entry))).filter(|(_, now)| *now != 0).collect();
+        let number = self.journal.begin(kind, id, &[])?;
+        let begun = Instant::now();
+        // What was read, and of which entries it should have been everything.
+        let found: Result<(Vec<Entry>, Vec<&str>), Fate> = match kind {
+            "get" => {
+                let request = dynamodb_get(&tenant.dynamodb(), id, entry).send().await;
+                match request {
+                    Ok(answer) => answer
+                        .item
+                        .map(from_item)
+                        .transpose()
+                        .map(|found| (found.into_iter().collect(), vec![entry]))
+                        .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
+                    Err(error) => Err(fate::of_sdk(Err::<(), _>(error), |()| 0)),
+                }
+            }
+            "query-page" => {
+                let request = tenant
+                    .dynamodb()
+                    .query()
+                    .table_name(TABLE)
+                    .limit(30)
+                    .key_condition_expression("tenant_id = :tenant");
+                let answer =
+                    request.expression_attribute_values(":tenant", AttributeValue::S(id.to_owned())).send().await;
+                match answer {
+                    // Of entries of other workers it is only known that they must be whole.
+                    Ok(answer) => serde_dynamo::from_items(answer.items.unwrap_or_default())
+                        .map(|found| (found, vec![]))
+                        .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
+                    Err(error) => Err(fate::of_sdk(Err::<(), _>(error), |()| 0)),
+                }
+            }
+            "query-typed" => {
+                let query = records
+                    .query()
+                    .begins_with(format!("{}-", self.name))
+                    .customize(|query| query.consistent_read(true));
+                let found: Result<Vec<Entry>, _> = query.stream().try_collect().await;
+                found
+                    .map(|found| (found, mine.iter().map(String::as_str).collect()))
+                    .map_err(|error| fate::of_error(&error))
+            }
+            "batch-get-typed" => {
+                let found = records.get_many(mine.iter().map(String::as_str)).consistent().await;
+                let found = found.map(|found| found.into_iter().flatten().collect());
+                found
+                    .map(|found| (found, mine.iter().map(String::as_str).collect()))
+                    .map_err(|error| fate::of_error(&error))
+            }
+            "transact-get" => {
+                let reads: Vec<_> = mine.iter().map(|entry| records.get(entry.as_str())).collect();
+                let found = tenant.transact_get(reads).await.map(|found| found.into_iter().flatten().collect());
+                found
+                    .map(|found| (found, mine.iter().map(String::as_str).collect()))
+                    .map_err(|error| fate::of_error(&error))
+            }
+            _ => {
+                let found = records.get(entry).consistent().await.map(|found| found.into_iter().collect());
+                found.map(|found| (found, vec![entry])).map_err(|error| fate::of_error(&error))
+            }
+        };
+        let fate = found.map_or_else(|fate| fate, |(found, asked)| judge(id, &found, &asked, &expected));
+        self.journal.end(number, begun.elapsed(), &fate)
+    }
+
+    /// Another tenant's items, asked for and opened with this tenant's handle: all of it must be refused.
+    async fn foreign(&mut self, kind: &str, tenant: &Tenant) -> Outcome<()> {
+        let other = tenant_id(self.zipf.draw(&mut self.random))?;
+        if other == *tenant.id() {
+            return Ok(());
+        }
+        let entry = self.entry_id(self.random.clone().usize(..SLOTS));
+        let number = self.journal.begin(kind, tenant.id().as_str(), &[])?;
+        let begun = Instant::now();
+        let fate = match kind {
+            "foreign-request" => self.foreign_request(tenant, &other, &entry).await?,
+            _ => self.foreign_item(tenant, &other, &entry).await,
+        };
+        self.journal.end(number, begun.elapsed(), &fate)
+    }
+
+    async fn foreign_request(&mut self, tenant: &Tenant, other: &TenantId, entry: &str) -> Outcome<Fate> {
+        let (other, dynamodb) = (other.as_str(), tenant.dynamodb());
+        let refused = match self.random.u8(..4) {
+            0 => is_refused(dynamodb_get(&dynamodb, other, entry).send().await),
+            1 => {
+                let item = to_item(Entry::new(other, entry, 1))?;
+                is_refused(dynamodb.put_item().table_name(TABLE).set_item(Some(item)).send().await)
+            }
+            2 => is_refused(dynamodb.delete_item().table_name(TABLE).set_key(Some(key(other, entry))).send().await),
+            _ => {
+                let query = dynamodb.query().table_name(TABLE).key_condition_expression("tenant_id = :other");
+                is_refused(
+                    query.expression_attribute_values(":other", AttributeValue::S(other.to_owned())).send().await,
+                )
+            }
+        };
+        Ok(match refused {
+            true => Fate::Acknowledged(0),
+            false => Fate::Violation(format!("{} was not refused what is {other}'s", tenant.id())),
+        })
+    }
+
+    async fn foreign_item(&self, tenant: &Tenant, other: &TenantId, entry: &str) -> Fate {
+        let stolen = match dynamodb_get(&self.plain, other.as_str(), entry).send().await {
+            Ok(answer) => answer.item,
+            Err(_) => return Fate::NotSent("connection".to_owned()),
+        };
+        let Some(stolen) = stolen else { return Fate::Acknowledged(0) };
+        // As it is, and as one's own.
+        let mut moved = stolen.clone();
+        moved.insert("tenant_id".to_owned(), AttributeValue::S(tenant.id().as_str().to_owned()));
+        let as_it_is = tenant.open(TABLE, stolen).await;
+        let moved = tenant.open(TABLE, moved).await;
+        match (as_it_is, moved) {
+            (Err(_), Err(_)) => Fate::Acknowledged(0),
+            _ => Fate::Violation(format!("{} opened what is {other}'s", tenant.id())),
+        }
+    }
+
+    /// Journals a write before and after, and keeps in mind what it makes possible.
+    async fn write(
+        &mut self,
+        kind: &str,
+        tenant: &str,
+        writes: Vec<(String, u64)>,
+        call: impl Future<Output = Fate>,
+    ) -> Outcome<()> {
+        let number = self.journal.begin(kind, tenant, &writes)?;
+        let begun = Instant::now();
+        let fate = call.await;
+        self.journal.end(number, begun.elapsed(), &fate)?;
+        for (entry, revision) in writes {
+            let since = Instant::now();
+            let state = self.entries.entry((tenant.to_owned(), entry));
+            let state = state.or_insert_with(|| State { possible: vec![0], since });
+            add(&mut state.possible, revision);
+            conclude(&mut state.possible, revision, &fate);
+            state.since = since;
+        }
+        Ok(())
+    }
+
+    /// Whether it is known what each of the tenant's entries is; what is not is looked up when it has had its time.
+    async fn settled(&mut self, tenant: &Tenant) -> Outcome<bool> {
+        let id = tenant.id().as_str();
+        for slot in 0..SLOTS {
+            let entry = self.entry_id(slot);
+            let Some(state) = self.entries.get_mut(&(id.to_owned(), entry.clone())) else { continue };
+            if state.possible.len() == 1 {
+                continue;
+            }
+            if state.since.elapsed() < SETTLING {
+                return Ok(false);
+            }
+            state.since = Instant::now();
+            let number = self.journal.begin("settle", id, &[])?;
+            let begun = Instant::now();
+            let found = tenant.records::<Entry>().get(&*entry).consistent().await;
+            let fate = match &found {
+                Ok(Some(found)) if !found.is_whole() => Fate::Violation(format!("{id} {entry} is not whole")),
+                Ok(found) => {
+                    let revision = found.as_ref().map_or(0, |found| found.revision);
+                    if state.possible.contains(&revision) {
+                        state.possible = vec![revision];
+                        self.journal.settle(id, &entry, revision)?;
+                        Fate::Acknowledged(found.iter().count())
+                    } else {
+                        Fate::Violation(format!(
+                            "{id} {entry} has revision {revision}, possible are {:?}",
+                            state.possible
+                        ))
+                    }
+                }
+                Err(error) => fate::of_error(error),
+            };
+            self.journal.end(number, begun.elapsed(), &fate)?;
+            if state.possible.len() > 1 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The revision of an entry that is settled.
+    fn revision(&self, tenant: &str, entry: &str) -> u64 {
+        let state = self.entries.get(&(tenant.to_owned(), entry.to_owned()));
+        state.and_then(|state| state.possible.first().copied()).unwrap_or_default()
+    }
+
+    fn entry_id(&self, slot: usize) -> String {
+        format!("{}-{slot}", self.name)
+    }
+}
+
+/// Whether what was read is whole, and of the entries asked for exactly what is expected.
+fn judge(tenant: &str, found: &[Entry], asked: &[&str], expected: &HashMap<&str, u64>) -> Fate {
+    for entry in found {
+        if entry.tenant_id != tenant || !entry.is_whole() {
+            return Fate::Violation(format!("{tenant} read {} of {}, not whole", entry.entry_id, entry.tenant_id));
+        }
+    }
+    for name in asked {
+        let revision = found.iter().find(|entry| entry.entry_id == *name).map(|entry| entry.revision);
+        if revision != expected.get(name).copied() {
+            return Fate::Violation(format!(
+                "{tenant} {name} reads {revision:?}, written was {:?}",
+                expected.get(name)
+            ));
+        }
+    }
+    Fate::Acknowledged(found.len())
+}
+
+/// A write whose condition holds: nobody else writes the entry. If DynamoDB says that it does not, an attempt whose answer was lost
+/// has written already.
+async fn held(call: impl Future<Output = Fate>) -> Fate {
+    match call.await {
+        Fate::ConditionFailed => Fate::Acknowledged(1),
+        other => other,
+    }
+}
+
+fn is_refused<T, E: std::error::Error + 'static>(result: Result<T, E>) -> bool {
+    result.is_err_and(|error| matches!(Error::of(&error), Some(Error::Refused(_))))
+}
+
+fn dynamodb_get(
+    dynamodb: &Client,
+    tenant: &str,
+    entry: &str,
+) -> aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder {
+    dynamodb.get_item().table_name(TABLE).set_key(Some(key(tenant, entry))).consistent_read(true)
+}
+
+/// The primary key of an entry.
+pub(crate) fn key(tenant: &str, entry: &str) -> Item {
+    [("tenant_id", tenant), ("entry_id", entry)]
+        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+        .into()
+}

@@ -1,0 +1,204 @@
+//! What stored bytes say of themselves, read without any key: for tools that look at items.
+//!
+//! **Nothing here is authenticated.** Whoever can write the table can write all of it. Every answer is bounded by the bytes that
+//! were given, and hostile bytes are a [`FormatError`].
+
+use std::time::{Duration, SystemTime};
+
+use super::reader::Reader;
+use super::{FormatError, KeyArn, KeyRecord, Sealed, StoredKey};
+use crate::crypto::{KeyId, TAG_LEN, WrappedKey};
+
+/// The attribute that holds the key record under which PutItem sealed the item.
+pub const HEADER: &str = super::HEADER;
+
+/// A key record, as an item's header or within an attribute that UpdateItem wrote (docs/FORMAT.md, section 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKeyRecord {
+    record: KeyRecord,
+    context: Vec<(String, String)>,
+    stored_len: usize,
+}
+
+impl StoredKeyRecord {
+    /// Reads a key record: the bytes of the attribute [`HEADER`].
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] when the bytes are not exactly one key record.
+    pub fn parse(stored: &[u8]) -> Result<Self, FormatError> {
+        let record = KeyRecord::decode(stored)?;
+        let context = pairs(record.context())?;
+        Ok(Self { record, context, stored_len: stored.len() })
+    }
+
+    /// The id of the data key.
+    pub fn key_id(&self) -> KeyId {
+        self.record.key_id
+    }
+
+    /// When the data key was made, to the second.
+    pub fn created(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.record.created.into())
+    }
+
+    /// The encryption context, ascending by name.
+    pub fn context(&self) -> &[(String, String)] {
+        &self.context
+    }
+
+    /// The key-encryption key.
+    pub fn kek(&self) -> &KeyArn {
+        &self.record.kek
+    }
+
+    /// The data key as KMS wrapped it.
+    pub fn wrapped_key(&self) -> &WrappedKey {
+        &self.record.wrapped
+    }
+
+    /// How many bytes the record has as it is stored.
+    pub fn stored_len(&self) -> usize {
+        self.stored_len
+    }
+}
+
+/// A sealed attribute (docs/FORMAT.md, section 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedAttribute {
+    form: u8,
+    key_record: Option<StoredKeyRecord>,
+    reference: Option<KeyId>,
+    value_len: usize,
+    stored_len: usize,
+}
+
+impl SealedAttribute {
+    /// Reads the bytes of an attribute. Bytes that nobody sealed may happen to parse: only the table's schema knows.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] when they are not a sealed attribute of a known form.
+    pub fn parse(stored: &[u8]) -> Result<Self, FormatError> {
+        let sealed = Sealed::parse(stored)?;
+        let (key_record, reference) = match sealed.key {
+            Some(StoredKey::Record(record)) => (Some(StoredKeyRecord::parse(record)?), None),
+            Some(StoredKey::Reference(key_id)) => (None, Some(key_id)),
+            None => (None, None),
+        };
+        let value_len = stored.len() - sealed.start - TAG_LEN;
+        Ok(Self { form: sealed.form as u8, key_record, reference, value_len, stored_len: stored.len() })
+    }
+
+    /// The form: `0x11` opens with the item's header, `0x12` carries its own key record, `0x13` refers to one in the key table.
+    pub fn form(&self) -> u8 {
+        self.form
+    }
+
+    /// The id of its own data key, when the record lies in the key table.
+    pub fn reference(&self) -> Option<KeyId> {
+        self.reference
+    }
+
+    /// Its own key record; none when the item's header serves, or the key table.
+    pub fn key_record(&self) -> Option<&StoredKeyRecord> {
+        self.key_record.as_ref()
+    }
+
+    /// How many bytes the encoded value has: encryption does not hide it.
+    pub fn value_len(&self) -> usize {
+        self.value_len
+    }
+
+    /// How many bytes are stored beyond the encoded value.
+    pub fn overhead(&self) -> usize {
+        self.stored_len - self.value_len
+    }
+}
+
+/// The pairs of a context as it is stored.
+fn pairs(stored: &[u8]) -> Result<Vec<(String, String)>, FormatError> {
+    let mut reader = Reader(stored);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| FormatError::Context);
+    let count = reader.u8()?;
+    (0..count)
+        .map(|_| {
+            let length = reader.u8()?;
+            let name = text(reader.take(length.into())?)?;
+            let length = reader.u16()?;
+            Ok((name, text(reader.take(length.into())?)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::context::{EncryptionContext, StaticPairs};
+    use crate::crypto::{DataKey, PseudorandomKey};
+    use crate::format::put_prefix;
+    use crate::tenant::TenantId;
+
+    fn record() -> Vec<u8> {
+        let pairs = StaticPairs::new([("env", "prod")]).unwrap();
+        let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &pairs);
+        let kek = KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+        let key = PseudorandomKey::extract(&DataKey::take(vec![7; 32]).unwrap());
+        KeyRecord::new(&key, 1_700_000_000, &context, kek, WrappedKey::new(vec![9; 184]).unwrap()).encode()
+    }
+
+    #[test]
+    fn a_key_record_tells_all_but_the_key() {
+        let stored = record();
+        let read = StoredKeyRecord::parse(&stored).unwrap();
+        let context: Vec<_> = read.context().iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        assert_eq!(context, [("env", "prod"), ("tenant", "acme")]);
+        assert_eq!(read.created(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        assert_eq!(read.kek().key_id(), "1234abcd-12ab-34cd-56ef-1234567890ab");
+        assert_eq!((read.wrapped_key().as_bytes().len(), read.stored_len()), (184, stored.len()));
+    }
+
+    #[test]
+    fn an_attribute_of_any_form_tells_its_sizes() {
+        let record = record();
+        let key_id = KeyId([3; KeyId::LEN]);
+        for (form, own, overhead) in [
+            (0x11, None, 29),
+            (0x12, Some(StoredKey::Record(&record[..])), 31 + record.len()),
+            (0x13, Some(StoredKey::Reference(key_id)), 45),
+        ] {
+            let mut stored = Vec::new();
+            put_prefix(own, &[1; 12], &mut stored);
+            stored.extend_from_slice(&[2; 5 + TAG_LEN]);
+            let read = SealedAttribute::parse(&stored).unwrap();
+            assert_eq!((read.form(), read.value_len(), read.overhead()), (form, 5, overhead));
+            assert_eq!(read.key_record().is_some(), form == 0x12);
+            assert_eq!(read.reference(), (form == 0x13).then_some(key_id));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_are_an_error_or_within_their_bounds(
+            mut stored in proptest::collection::vec(any::<u8>(), 0..400),
+            form in 0x10_u8..0x14,
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            if let Some(first) = stored.first_mut() {
+                *first = form;
+            }
+            if let Ok(read) = SealedAttribute::parse(&stored) {
+                prop_assert_eq!(read.value_len() + read.overhead(), stored.len());
+            }
+            let mut forged = record();
+            let at = at.index(forged.len());
+            forged[at] = byte;
+            if let Ok(read) = StoredKeyRecord::parse(&forged) {
+                prop_assert_eq!(read.stored_len(), forged.len());
+            }
+        }
+    }
+}

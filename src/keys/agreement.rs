@@ -1,0 +1,141 @@
+//! The key with which the whole fleet seals a tenant's new items.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use sha2::{Digest, Sha256};
+
+use super::clock::Moment;
+use super::data_keys::Inner;
+use super::flight::{Brought, Flight, Flights, Unwrapping};
+use super::sealing::unsealed;
+use super::standing::Route;
+use super::table::{Pointed, SharedKeys};
+use super::tenant::TenantKeys;
+use super::{KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::context::{EncryptionContext, Period};
+use crate::item::{OpenFault, UnwrappedKey};
+use crate::schema::RecordPlace;
+
+impl Inner {
+    /// Finds out which key the fleet seals with in this period; makes it when there is none.
+    pub(super) async fn agreement(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        ahead: bool,
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        let flight = Flights::join(keys, Flight::Agreement, || {
+            let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
+            async move { inner.fly_agreement(&keys, ahead).await }.boxed()
+        });
+        flight.await.map_err(|failure| unsealed(keys, failure))
+    }
+
+    async fn fly_agreement(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> Brought {
+        let Some(shared) = &self.shared else {
+            return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, "KeyTable", Kind::Unexpected)));
+        };
+        // Who came while the former flight landed needs no other.
+        if !ahead && let Some(key) = self.sealing_now(keys, RecordPlace::KeyTable) {
+            return Ok(key);
+        }
+        match self.agreed(keys, shared, ahead).await {
+            Ok(key) => Ok(key),
+            Err(KeyError::Service(error)) => Err(Unwrapping::Failed(self.judged(keys, error).await)),
+            Err(KeyError::Table(error)) => Err(Unwrapping::Unshared(error)),
+        }
+    }
+
+    async fn agreed(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        shared: &SharedKeys,
+        ahead: bool,
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        let now = self.clock.now();
+        let period = Period::at(now.wall(), self.terms.rotation).ok_or_else(|| shared.unsettled())?;
+        // As old as its period, whoever made it when.
+        let born = now.earlier_by(period.passed(now.wall()));
+        let context = EncryptionContext::new(&keys.tenant, &self.contexts[Self::CURRENT]);
+        let pointer = shared.pointer(&keys.tenant, &context, period);
+        let mut pointed = shared.pointed(&pointer).await?;
+        for _ in 0..Self::ROUNDS {
+            if let Some(there) = &pointed
+                && let Some(key) = self.adopted(keys, shared, there, born, ahead).await?
+            {
+                if self.is_held(keys, &key) {
+                    return Ok(key);
+                }
+                // The tenant was evicted meanwhile.
+                continue;
+            }
+            let (key, begun) = self.generated(keys, &context.in_period(period)).await?;
+            pointed = shared.point(&pointer, key.record().key_id, key.stored_record(), pointed.as_ref()).await?;
+            if pointed.is_none() {
+                key.mark_in_key_table();
+                self.renewed(keys, &key, begun, born, ahead);
+                if self.is_held(keys, &key) {
+                    return Ok(key);
+                }
+                pointed = shared.pointed(&pointer).await?;
+            }
+        }
+        Err(shared.unsettled().into())
+    }
+
+    /// The key that a pointer names; none when the configured alias does not answer for it, as after it was re-pointed: then making a
+    /// new one decides, for a refusal too, which this record may have brought about.
+    async fn adopted(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        shared: &SharedKeys,
+        pointed: &Pointed,
+        born: Moment,
+        ahead: bool,
+    ) -> Result<Option<Arc<UnwrappedKey>>, KeyError> {
+        let Pointed { record, stored } = pointed;
+        let forged = || Err(shared.forged(&keys.tenant).into());
+        let id = (Self::CURRENT, Sha256::digest(stored).into());
+        if let Some(Unwrapping::Refused(_)) = keys.refused(&id, self.clock.now()) {
+            return forged();
+        }
+        if let Some(key) = self.opened(keys, pointed, born) {
+            return Ok(Some(key));
+        }
+        let asked = {
+            let _place = keys.place().await;
+            self.ask(keys, Self::CURRENT, record, Route::Configured, false).await
+        };
+        let key = match asked {
+            Ok((answer, begun)) => {
+                let genuine = answer.kek.is_same_key(&record.kek);
+                let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
+                let key = key.map(|key| key.brought_by(answer.request_id));
+                key.map(|key| (Arc::new(key), begun))
+            }
+            Err(error) if error.kind() == Kind::InvalidCiphertext => None,
+            Err(error) if error.kind() == Kind::IncorrectKey || error.is_refusal() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some((key, begun)) = key else {
+            let fault = Unwrapping::Refused(OpenFault::ForgedRecord);
+            keys.write().refused.insert(id, fault, self.clock.now());
+            return forged();
+        };
+        key.mark_in_key_table();
+        self.renewed(keys, &key, begun, born, ahead);
+        Ok(Some(key))
+    }
+
+    /// The key that a pointer names, when it has opened items here already.
+    fn opened(&self, keys: &TenantKeys, pointed: &Pointed, born: Moment) -> Option<Arc<UnwrappedKey>> {
+        let now = self.clock.now();
+        let mut state = keys.write();
+        let outage = state.standing.outage();
+        let usable = |begun| self.terms.allow(begun, outage, now);
+        let Pointed { record, stored } = pointed;
+        let key = state.held.seal_with_opened(Self::CURRENT, record.key_id, stored, born, usable)?;
+        key.mark_in_key_table();
+        Some(key)
+    }
+}

@@ -1,0 +1,233 @@
+//! The key table in DynamoDB.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::client::Waiters;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
+    PointInTimeRecoveryStatus, ReturnValuesOnConditionCheckFailure, ScalarAttributeType,
+};
+use aws_smithy_async::rt::sleep::AsyncSleep;
+use aws_types::SdkConfig;
+
+use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
+use crate::keys::failure::{self, AwsFailure};
+use crate::keys::{KeyServiceErrorKind, http};
+use crate::tenant::TenantId;
+
+const TENANT: &str = "tenant";
+const ENTRY: &str = "entry";
+const RECORD: &str = "record";
+
+/// How long [`DynamoDbKeyTable::create`] waits for the table, and then for its backups.
+const CREATION: Duration = Duration::from_secs(300);
+/// How often it asks.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A key table in DynamoDB: partition key `tenant`, sort key `entry`, both strings.
+///
+/// It needs `dynamodb:GetItem` and `dynamodb:PutItem` and nothing that deletes; compact tables need `dynamodb:DescribeTable` and
+/// `dynamodb:DescribeContinuousBackups` as well.
+pub struct DynamoDbKeyTable {
+    client: Client,
+    table: Arc<str>,
+    recovery: bool,
+}
+
+impl DynamoDbKeyTable {
+    /// The table of this name, reached as `config` says; attempts end after 5 seconds and calls after 15 unless it says otherwise.
+    pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
+        Self::with_client(Client::new(&http::quiet(config)), table)
+    }
+
+    /// The same with a client of your own: a plain one, not a tenant's.
+    pub fn with_client(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into().into(), recovery: true }
+    }
+
+    /// Does without point-in-time recovery: **who loses this table loses what compact tables hold.** For emulators, which have none.
+    #[must_use]
+    pub fn danger_without_recovery(mut self) -> Self {
+        self.recovery = false;
+        self
+    }
+
+    /// Creates the table, when it does not exist: billed on demand, protected from deletion, with point-in-time recovery. Waits until
+    /// it can be used.
+    ///
+    /// # Errors
+    ///
+    /// When DynamoDB refuses, or what exists is not a key table.
+    pub async fn create(&self) -> Result<(), KeyTableError> {
+        let unexpected = |source| self.error(KeyTableErrorKind::Unexpected).with_source(source);
+        let mut request = self.client.create_table().table_name(&*self.table);
+        for (name, kind) in [(TENANT, KeyType::Hash), (ENTRY, KeyType::Range)] {
+            let definition = AttributeDefinition::builder().attribute_name(name);
+            let definition = definition.attribute_type(ScalarAttributeType::S).build().map_err(unexpected)?;
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(unexpected)?;
+            request = request.attribute_definitions(definition).key_schema(key);
+        }
+        let created = request.billing_mode(BillingMode::PayPerRequest).deletion_protection_enabled(true).send().await;
+        if let Err(error) = created
+            && error.code() != Some("ResourceInUseException")
+        {
+            return Err(self.classified(error));
+        }
+        let exists = self.client.wait_until_table_exists().table_name(&*self.table).wait(CREATION).await;
+        exists.map_err(|source| self.error(KeyTableErrorKind::Unavailable).with_source(source))?;
+        if self.recovery {
+            self.enable_recovery().await?;
+        }
+        self.check().await
+    }
+
+    async fn enable_recovery(&self) -> Result<(), KeyTableError> {
+        let unexpected = |source| self.error(KeyTableErrorKind::Unexpected).with_source(source);
+        let enabled = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
+        let enabled = enabled.build().map_err(unexpected)?;
+        let mut waited = Duration::ZERO;
+        loop {
+            let update = self.client.update_continuous_backups().table_name(&*self.table);
+            match update.point_in_time_recovery_specification(enabled.clone()).send().await {
+                Ok(_) => return Ok(()),
+                // For a while after the table's creation.
+                Err(error) if error.code() == Some("ContinuousBackupsUnavailableException") && waited < CREATION => {
+                    let sleep = self.client.config().sleep_impl();
+                    let sleep = sleep.ok_or_else(|| self.error(KeyTableErrorKind::Unavailable))?;
+                    sleep.sleep(PAUSE).await;
+                    waited += PAUSE;
+                }
+                Err(error) => return Err(self.classified(error)),
+            }
+        }
+    }
+
+    async fn check_keys(&self) -> Result<(), KeyTableError> {
+        let answer = self.client.describe_table().table_name(&*self.table).send().await;
+        let table = answer.map_err(|error| self.classified(error))?.table;
+        let table = table.ok_or_else(|| self.error(KeyTableErrorKind::Unexpected))?;
+        let is_text = |name: &str| {
+            let mut definitions = table.attribute_definitions().iter();
+            definitions.any(|key| key.attribute_name == name && key.attribute_type == ScalarAttributeType::S)
+        };
+        let keys: Vec<_> = table.key_schema().iter().map(|key| (key.attribute_name(), key.key_type())).collect();
+        match keys == [(TENANT, &KeyType::Hash), (ENTRY, &KeyType::Range)] && is_text(TENANT) && is_text(ENTRY) {
+            true => Ok(()),
+            false => Err(self.error(KeyTableErrorKind::NotAKeyTable)),
+        }
+    }
+
+    async fn check_recovery(&self) -> Result<(), KeyTableError> {
+        let answer = self.client.describe_continuous_backups().table_name(&*self.table).send().await;
+        let backups = answer.map_err(|error| self.classified(error))?.continuous_backups_description;
+        let recovery = backups.and_then(|backups| backups.point_in_time_recovery_description);
+        match recovery.and_then(|recovery| recovery.point_in_time_recovery_status) {
+            Some(PointInTimeRecoveryStatus::Enabled) => Ok(()),
+            _ => Err(self.error(KeyTableErrorKind::NoRecovery)),
+        }
+    }
+
+    fn key(&self, tenant: &TenantId, entry: &str) -> HashMap<String, AttributeValue> {
+        [(TENANT, tenant.as_str()), (ENTRY, entry)]
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+            .into()
+    }
+
+    fn error(&self, kind: KeyTableErrorKind) -> KeyTableError {
+        KeyTableError::new(Arc::clone(&self.table), kind)
+    }
+
+    /// What an error of DynamoDB means (API reference, "Common error types" and those of the operations above).
+    fn classified<E>(&self, error: SdkError<E>) -> KeyTableError
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        use KeyServiceErrorKind as Said;
+        use KeyTableErrorKind as Kind;
+        let kind = match (error.code(), failure::kind(&error)) {
+            (Some("ResourceNotFoundException" | "TableNotFoundException"), _) => Kind::NotFound,
+            // Limits of DynamoDB on concurrent changes of tables, and of replicas, pass.
+            (Some("ReplicatedWriteConflictException"), _) | (_, Said::Unavailable | Said::LimitExceeded) => {
+                Kind::Unavailable
+            }
+            (_, Said::Denied) => Kind::Denied,
+            (_, Said::Credentials) => Kind::Credentials,
+            _ => Kind::Unexpected,
+        };
+        let failure = AwsFailure::of(&error);
+        tracing::warn!(table = &*self.table, %kind, %failure, "the key table failed");
+        self.error(kind).with_source(failure)
+    }
+}
+
+#[async_trait]
+impl KeyTable for DynamoDbKeyTable {
+    fn name(&self) -> &str {
+        &self.table
+    }
+
+    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+        let request = self.client.get_item().table_name(&*self.table).set_key(Some(self.key(tenant, entry)));
+        let answer = request.consistent_read(true).send().await.map_err(|error| self.classified(error))?;
+        Ok(answer.item.map(record_of))
+    }
+
+    async fn compare_and_swap(
+        &self,
+        tenant: &TenantId,
+        entry: &str,
+        expected: Option<&[u8]>,
+        record: &[u8],
+    ) -> Result<Swap, KeyTableError> {
+        let mut item = self.key(tenant, entry);
+        item.insert(RECORD.to_owned(), AttributeValue::B(Blob::new(record)));
+        let put = self.client.put_item().table_name(&*self.table).set_item(Some(item));
+        let put = match expected {
+            None => {
+                put.condition_expression("attribute_not_exists(#entry)").expression_attribute_names("#entry", ENTRY)
+            }
+            Some(expected) => put
+                .condition_expression("#record = :expected")
+                .expression_attribute_names("#record", RECORD)
+                .expression_attribute_values(":expected", AttributeValue::B(Blob::new(expected))),
+        };
+        match put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send().await {
+            Ok(_) => Ok(Swap::Stored),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => match failed.item.clone() {
+                    Some(found) => Ok(Swap::Found(Some(record_of(found)))),
+                    None => Ok(Swap::Found(self.get(tenant, entry).await?)),
+                },
+                _ => Err(self.classified(error)),
+            },
+        }
+    }
+
+    async fn check(&self) -> Result<(), KeyTableError> {
+        self.check_keys().await?;
+        if self.recovery { self.check_recovery().await } else { Ok(()) }
+    }
+}
+
+/// The record of an entry. One without a record is as good as one with an empty record: it is no record.
+fn record_of(mut item: HashMap<String, AttributeValue>) -> Vec<u8> {
+    match item.remove(RECORD) {
+        Some(AttributeValue::B(record)) => record.into_inner(),
+        _ => Vec::new(),
+    }
+}
+
+impl fmt::Debug for DynamoDbKeyTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DynamoDbKeyTable({})", self.table)
+    }
+}
