@@ -1,7 +1,7 @@
 //! A data key in use, and the keys that a set of items needs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::SealError;
 use crate::context::EncryptionContext;
@@ -18,24 +18,12 @@ pub(crate) struct UnwrappedKey {
     /// Whether the key table is known to hold the record.
     in_key_table: AtomicBool,
     /// The key service's request that brought it.
-    request_id: Option<String>,
+    request_id: OnceLock<String>,
     /// Whether an operation has used it.
     used: AtomicBool,
 }
 
 impl UnwrappedKey {
-    fn new(key: PseudorandomKey, record: KeyRecord) -> Self {
-        let stored = record.encode().into();
-        Self {
-            key,
-            record,
-            stored,
-            in_key_table: AtomicBool::new(false),
-            request_id: None,
-            used: AtomicBool::new(false),
-        }
-    }
-
     /// A data key that KMS has just made.
     pub(crate) fn generated(
         data_key: &DataKey,
@@ -46,24 +34,43 @@ impl UnwrappedKey {
     ) -> Self {
         let key = PseudorandomKey::extract(data_key);
         let record = KeyRecord::new(&key, created, context, kek, wrapped);
-        Self::new(key, record)
+        let stored = record.encode().into();
+        Self {
+            key,
+            record,
+            stored,
+            in_key_table: AtomicBool::new(false),
+            request_id: OnceLock::new(),
+            used: AtomicBool::new(false),
+        }
     }
 
     /// A data key that KMS unwrapped, when `record` is its own.
     pub(crate) fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
         let key = PseudorandomKey::extract(data_key);
-        record.is_of(&key).then(|| Self::new(key, record))
+        record.is_of(&key).then(|| {
+            let stored = record.encode().into();
+            Self {
+                key,
+                record,
+                stored,
+                in_key_table: AtomicBool::new(false),
+                request_id: OnceLock::new(),
+                used: AtomicBool::new(false),
+            }
+        })
     }
 
-    /// The same, which a request of this id has brought.
-    pub(crate) fn brought_by(mut self, request_id: Option<String>) -> Self {
-        self.request_id = request_id;
-        self
+    /// Says that a request of this id has brought it. In place: a key that moves leaves copies behind.
+    pub(crate) fn brought_by(&self, request_id: Option<String>) {
+        if let Some(id) = request_id {
+            self.request_id.get_or_init(|| id);
+        }
     }
 
     /// The request that brought it.
     pub(crate) fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.request_id.get().map(String::as_str)
     }
 
     /// Whether it is used now and was not before.

