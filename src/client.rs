@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{SharedHttpClient, SharedInterceptor};
 
+use crate::audit::Audit;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
 use crate::item::{Item, KeyRing, NeededKey, PrimaryKeyError, identity};
@@ -72,6 +73,7 @@ pub(crate) struct Binding {
     pub(crate) tenant: TenantId,
     pub(crate) tables: Arc<Tables>,
     pub(crate) keys: Arc<DataKeys>,
+    pub(crate) audit: Arc<Audit>,
 }
 
 impl Binding {

@@ -40,6 +40,9 @@ pub enum Error {
     /// A client's configuration was given to `Tenant::dynamodb_with` although it already seals.
     #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
     BoundTwice,
+    /// The audit sink panicked, so nothing was sealed or opened. A write that asked for stored values has happened all the same.
+    #[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be told")]
+    Audit,
     /// An index query did not test the tenant, whom the index has among its keys.
     #[error(
         "the index has `{attribute}` among its keys: test it in the key condition, for equality with a value of this client's tenant"

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::audit::Used;
 use crate::format::{Identity, InvalidKey};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -26,6 +27,32 @@ pub(crate) use seal::{CheckedItem, Nonces, check_name, seal_values};
 
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;
+
+/// Which of the keys open these items, each given with its table, and how many of each table.
+pub(crate) fn used<'k, 'i>(
+    keys: &'k KeyRing,
+    items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
+) -> Result<Vec<Used<'k>>, OpenError> {
+    let mut used: Vec<Used<'k>> = Vec::new();
+    for (table, item) in items {
+        let mut of_item: Vec<&UnwrappedKey> = Vec::new();
+        for NeededKey { stored, .. } in distinct_keys(std::iter::once(Ok((table, item))))? {
+            // Two forms of a record may name one key.
+            if let Some(key) =
+                keys.get(stored.as_ref()).filter(|key| !of_item.iter().any(|other| std::ptr::eq(*other, *key)))
+            {
+                of_item.push(key);
+            }
+        }
+        for key in of_item {
+            match used.iter_mut().find(|used| std::ptr::eq(used.key, key) && used.table == table.name()) {
+                Some(used) => used.items += 1,
+                None => used.push(Used { key, table: table.name().to_owned(), items: 1 }),
+            }
+        }
+    }
+    Ok(used)
+}
 
 /// The identity of an item of `tenant`, from its key attributes: those of the request, or of the item itself where a request
 /// names none.

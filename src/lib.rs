@@ -5,6 +5,7 @@
 #[doc = include_str!("../docs/OPERATIONS.md")]
 mod operations_guide {}
 
+pub mod audit;
 mod client;
 mod context;
 mod crypto;
@@ -19,6 +20,7 @@ mod item;
 pub mod keys;
 pub mod records;
 pub mod schema;
+mod sight;
 mod tenant;
 mod tenant_seal;
 pub mod tenants;

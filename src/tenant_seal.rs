@@ -6,15 +6,18 @@ use std::sync::{Arc, OnceLock};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
 use aws_types::SdkConfig;
+use tracing::{Instrument, Span};
 
+use crate::audit::Audit;
 use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::http::http_client;
-use crate::item::{CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
+use crate::item::{self, CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
 use crate::keys::{DataKeys, LiveHandle};
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
+use crate::sight;
 use crate::tenant::TenantId;
 
 mod builder;
@@ -31,6 +34,7 @@ pub struct TenantSeal(Arc<Inner>);
 struct Inner {
     tables: Arc<Tables>,
     keys: Arc<DataKeys>,
+    audit: Arc<Audit>,
     dynamodb: aws_sdk_dynamodb::Config,
     /// Behind every sealing client, so that all tenants share its connections.
     http: SharedHttpClient,
@@ -42,12 +46,13 @@ impl TenantSeal {
         TenantSealBuilder::default()
     }
 
-    fn new(tables: Tables, keys: DataKeys, config: &SdkConfig) -> Result<Self, ConfigError> {
+    fn new(tables: Tables, keys: DataKeys, audit: Audit, config: &SdkConfig) -> Result<Self, ConfigError> {
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
         dynamodb.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
         let dynamodb = dynamodb.build();
         let http = http_client(config).ok_or(ConfigError::NoHttpClient)?;
-        Ok(Self(Arc::new(Inner { tables: Arc::new(tables), keys: Arc::new(keys), dynamodb, http })))
+        let (tables, keys, audit) = (Arc::new(tables), Arc::new(keys), Arc::new(audit));
+        Ok(Self(Arc::new(Inner { tables, keys, audit, dynamodb, http })))
     }
 
     /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next question to KMS.
@@ -59,8 +64,13 @@ impl TenantSeal {
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
-        let Inner { tables, keys, .. } = &*self.0;
-        let binding = Binding { tenant: tenant.clone(), tables: Arc::clone(tables), keys: Arc::clone(keys) };
+        let Inner { tables, keys, audit, .. } = &*self.0;
+        let binding = Binding {
+            tenant: tenant.clone(),
+            tables: Arc::clone(tables),
+            keys: Arc::clone(keys),
+            audit: Arc::clone(audit),
+        };
         let live = keys.live_handle(tenant);
         Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default(), _live: live }
     }
@@ -135,7 +145,9 @@ impl Tenant {
     pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
         let table = self.binding.table(Some(table))?;
         let item = CheckedItem::new(table, self.id(), item)?;
-        let key = self.binding.keys.sealing_key(self.id(), None, table.record_place()).await?;
+        let Binding { tenant, keys, audit, .. } = &*self.binding;
+        let key = keys.sealing_key(tenant, None, table.record_place()).instrument(self.span("seal", table)).await?;
+        audit.seals(tenant, "seal", &key, &[(table.name(), 1)])?;
         Ok(item.seal(table, &key, Nonces::Random(&OsRandom))?)
     }
 
@@ -160,9 +172,21 @@ impl Tenant {
         let identities =
             items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
         let records = distinct_keys(items.iter().map(|item| Ok((&**table, item))))?;
-        let keys = self.binding.opening_keys(records).await?;
+        let keys = self.binding.opening_keys(records).instrument(self.span("open", table)).await?;
+        let audit = &self.binding.audit;
+        let used = match audit.is_on() {
+            true => item::used(&keys, items.iter().map(|item| (&**table, item)))?,
+            false => Vec::new(),
+        };
+        audit.opens(self.id(), "open", &keys, &used)?;
         let opened = |(item, identity)| Ok(open(table, &identity, &keys, item)?);
         items.into_iter().zip(identities).map(opened).collect()
+    }
+
+    fn span(&self, operation: &str, table: &TableSchema) -> Span {
+        let span = sight::operation(self.id(), operation);
+        sight::tables(&span, || vec![table.name()]);
+        span
     }
 
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {

@@ -119,6 +119,10 @@ impl ItemRead {
         Ok((Self { target, selection }, changed))
     }
 
+    pub(super) fn table(&self) -> &TableSchema {
+        &self.target.table
+    }
+
     pub(super) fn returned<'a>(&'a self, item: &'a mut Item) -> Returned<'a> {
         let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
         Returned { cut, ..self.target.returned(item) }

@@ -54,6 +54,10 @@ impl BatchGet {
 }
 
 impl Operation for BatchGet {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        self.reads.values().map(|read| (&*read.table, 0)).collect()
+    }
+
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let input = taken(&mut self.rewritten)?;
         Ok(Some(Input::erase(input)))

@@ -59,6 +59,10 @@ impl BatchWrite {
 }
 
 impl Operation for BatchWrite {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        self.tables.values().map(|writes| (&*writes.table, writes.puts.len())).collect()
+    }
+
     fn seals(&self) -> Option<RecordPlace> {
         self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }

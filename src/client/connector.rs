@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use tracing::Instrument;
 
 use super::Binding;
 use super::interceptor::{Arrived, Pending};
@@ -80,7 +81,8 @@ impl HttpConnector for SealingConnector {
                 return Err(ConnectorError::user(Error::Replaced("request").into()));
             }
             let response = this.inner.call(request).await?;
-            this.arrive(&pending, response).await
+            let span = pending.span().clone();
+            this.arrive(&pending, response).instrument(span).await
         })
     }
 }

@@ -9,6 +9,7 @@ use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned, returned_item};
 use crate::error::Error;
 use crate::item::{OpenError, UnwrappedKey};
+use crate::schema::TableSchema;
 
 pub(super) struct Delete {
     target: Target,
@@ -28,6 +29,10 @@ impl Delete {
 }
 
 impl Operation for Delete {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.target.table, 0)]
+    }
+
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(None)
     }

@@ -33,6 +33,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 
 /// A checked operation, and what the SDK itself knows of it: the deserializer of its answer.
 pub(super) struct Checked {
+    /// By its input, whatever hooks call it.
+    pub(super) name: &'static str,
     pub(super) operation: Box<dyn Operation>,
     pub(super) sdk: &'static FrozenLayer,
 }
@@ -45,7 +47,7 @@ pub(super) fn check(name: &str, input: &Input, binding: &Binding) -> Result<Opti
                 static SDK: LazyLock<FrozenLayer> = LazyLock::new(|| {
                     sdk::$module::$sdk::new().config().expect("each operation of the SDK has a configuration")
                 });
-                return Ok(Some(Checked { operation: Box::new($operation::check(input, binding)?), sdk: &SDK }));
+                return Ok(Some(Checked { name: stringify!($sdk), operation: Box::new($operation::check(input, binding)?), sdk: &SDK }));
             })*
         };
     }

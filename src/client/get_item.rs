@@ -9,6 +9,7 @@ use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned};
 use crate::error::Error;
 use crate::item::{OpenError, UnwrappedKey};
+use crate::schema::TableSchema;
 
 pub(super) struct Get {
     /// What is sent in place of the caller's input, when that lacks something.
@@ -33,6 +34,10 @@ impl Get {
 }
 
 impl Operation for Get {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(self.read.table(), 0)]
+    }
+
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
     }

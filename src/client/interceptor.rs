@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::ser_de::{
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{FrozenLayer, Storable, StoreReplace};
 use aws_smithy_types::timeout::TimeoutConfig;
+use tracing::{Instrument, Span};
 
 use super::Binding;
 use super::dispatch::{self, Checked};
@@ -29,10 +30,14 @@ use super::operation::{Answer, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
 use crate::schema::RecordPlace;
+use crate::sight;
 
 /// What one operation still has to do: travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
-pub(super) struct Pending(Arc<Mutex<State>>);
+pub(super) struct Pending {
+    state: Arc<Mutex<State>>,
+    span: Span,
+}
 
 /// Where an operation stands.
 pub(super) struct State {
@@ -52,6 +57,9 @@ struct Sent {
 }
 
 pub(super) struct ItemState {
+    name: &'static str,
+    /// The logical tables whose items are sealed and how many, for the audit.
+    sealed: Vec<(String, usize)>,
     pub(super) operation: Box<dyn Operation>,
     /// What the SDK knows of it.
     pub(super) sdk: &'static FrozenLayer,
@@ -72,13 +80,18 @@ pub(super) struct Arrived {
 }
 
 impl Pending {
-    fn new(items: Option<ItemState>, serializer: SharedRequestSerializer) -> Self {
-        Self(Arc::new(Mutex::new(State { serializer, sent: None, items })))
+    fn new(items: Option<ItemState>, serializer: SharedRequestSerializer, span: Span) -> Self {
+        Self { state: Arc::new(Mutex::new(State { serializer, sent: None, items })), span }
+    }
+
+    /// The operation's.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Never held across an await: the hooks are synchronous, and the connector takes it around its waits.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,12 +114,24 @@ impl State {
 }
 
 impl ItemState {
-    fn new(Checked { operation, sdk }: Checked, binding: &Binding) -> Self {
+    fn new(Checked { name, operation, sdk }: Checked, binding: &Binding) -> Result<Self, Error> {
+        let mut sealed: Vec<(String, usize)> = Vec::new();
+        if binding.audit.is_on() && operation.seals().is_some() {
+            for (table, items) in operation.tables().into_iter().filter(|(_, items)| *items > 0) {
+                match sealed.iter_mut().find(|(name, _)| name == table.name()) {
+                    Some((_, sum)) => *sum += items,
+                    None => sealed.push((table.name().to_owned(), items)),
+                }
+            }
+        }
         let key = match (operation.token(), operation.seals()) {
             (None, Some(place)) => binding.keys.warm_sealing_key(&binding.tenant, place),
             _ => None,
         };
-        Self { operation, sdk, key, resolved: false, deadline: None, arrived: None }
+        if let Some(key) = &key {
+            binding.audit.seals(&binding.tenant, name, key, &sealed)?;
+        }
+        Ok(Self { name, sealed, operation, sdk, key, resolved: false, deadline: None, arrived: None })
     }
 
     /// Where the record lies of the key that sealing still needs.
@@ -182,7 +207,12 @@ impl Intercept for Seal {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let name = config.load::<Metadata>().map_or("", Metadata::name);
+        let span = sight::operation(&self.binding.tenant, name);
+        let _entered = span.enter();
         let mut checked = dispatch::check(name, context.input(), &self.binding)?;
+        if let Some(checked) = &checked {
+            sight::tables(&span, || checked.operation.tables().into_iter().map(|(table, _)| table.name()).collect());
+        }
         if let Some(checked) = &mut checked
             && !config.load::<Begun>().is_some_and(|begun| begun.own_token)
         {
@@ -193,8 +223,8 @@ impl Intercept for Seal {
             None => config.load::<SharedRequestSerializer>(),
         };
         let serializer = serializer.ok_or("the SDK has no serializer")?.clone();
-        let items = checked.map(|checked| ItemState::new(checked, &self.binding));
-        let pending = Pending::new(items, serializer);
+        let items = checked.map(|checked| ItemState::new(checked, &self.binding)).transpose()?;
+        let pending = Pending::new(items, serializer, span.clone());
         config.interceptor_state().store_put(SharedRequestSerializer::new(pending.clone()));
         config.interceptor_state().store_put(pending);
         Ok(())
@@ -267,7 +297,18 @@ impl Intercept for Seal {
         if let Some(error) = explained {
             return Err(error.into());
         }
-        let (opened, result) = opening::open(&mut *items.operation, &self.binding, &arrived.keys?, taken);
+        let (keys, name) = (arrived.keys?, items.name);
+        let (taken, used) = match self.binding.audit.is_on() {
+            true => opening::used(&*items.operation, &keys, taken),
+            false => (taken, Ok(Vec::new())),
+        };
+        // No lock is held over a user's code.
+        drop(state);
+        self.binding.audit.opens(&self.binding.tenant, name, &keys, &used?)?;
+        let mut state = pending.state();
+        let Some(items) = &mut state.items else { return Ok(()) };
+        let _entered = pending.span().enter();
+        let (opened, result) = opening::open(&mut *items.operation, &self.binding, &keys, taken);
         result?;
         *answer = opened;
         Ok(())
@@ -285,15 +326,19 @@ impl ResolveAuthScheme for Seal {
             let mut state = pending.state();
             let items = state.items.as_mut()?;
             items.resolved = true;
-            items.awaited().map(|place| (pending, place, items.operation.token().map(str::to_owned)))
+            let place = items.awaited()?;
+            let token = items.operation.token().map(str::to_owned);
+            Some((pending, place, token, items.name, std::mem::take(&mut items.sealed)))
         });
         // A future that may have to ask for keys is large: it is made only when it does.
-        let Some((pending, place, token)) = waiting else {
+        let Some((pending, place, token, name, sealed)) = waiting else {
             return self.auth.resolve_auth_scheme(params, config, components);
         };
         AuthSchemeOptionsFuture::new(async move {
-            let Binding { tenant, keys, .. } = &*self.binding;
-            let key = Box::pin(keys.sealing_key(tenant, token.as_deref(), place)).await.map_err(Error::from)?;
+            let Binding { tenant, keys, audit, .. } = &*self.binding;
+            let key = keys.sealing_key(tenant, token.as_deref(), place).instrument(pending.span().clone());
+            let key = Box::pin(key).await.map_err(Error::from)?;
+            audit.seals(tenant, name, &key, &sealed)?;
             if let Some(items) = &mut pending.state().items {
                 items.key = Some(key);
             }

@@ -2,6 +2,7 @@
 
 use super::Binding;
 use super::operation::{Answer, Carrier, Operation, Returned};
+use crate::audit::Used;
 use crate::error::Error;
 use crate::item::{self, KeyRing, NeededKey, OpenError, OpenFault, distinct_keys, stored_identity};
 use crate::tenant::TenantId;
@@ -19,6 +20,17 @@ pub(super) fn needed_records(
             Ok((table, &*item))
         });
         Ok(distinct_keys(items).map_err(|error| in_index(operation.index(), error))?)
+    })
+}
+
+/// How many items of each table the keys open.
+pub(super) fn used<'k>(
+    operation: &dyn Operation,
+    keys: &'k KeyRing,
+    answer: Answer,
+) -> (Answer, Result<Vec<Used<'k>>, Error>) {
+    each_returned(operation, answer, |returned| {
+        Ok(item::used(keys, returned.iter().map(|returned| (returned.table, &*returned.item)))?)
     })
 }
 

@@ -26,6 +26,9 @@ pub(super) trait Operation: Send + Sync {
         None
     }
 
+    /// The tables that the request names, and how many items it seals in each. A table may be there several times.
+    fn tables(&self) -> Vec<(&TableSchema, usize)>;
+
     /// Called when the token is one that the SDK made, and so never repeated.
     fn forget_token(&mut self) {}
 

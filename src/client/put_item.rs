@@ -10,7 +10,7 @@ use super::operation::{Carrier, Operation, Returned, required, returned_item, ta
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::RecordPlace;
+use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct Put {
     /// Without its item. Taken when it is sealed.
@@ -35,6 +35,10 @@ impl Put {
 }
 
 impl Operation for Put {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.put.target.table, 1)]
+    }
+
     fn seals(&self) -> Option<RecordPlace> {
         Some(self.put.target.table.record_place())
     }

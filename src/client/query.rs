@@ -123,6 +123,10 @@ pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Resu
 }
 
 impl Operation for Query {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.rows.table, 0)]
+    }
+
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
     }

@@ -12,6 +12,7 @@ use super::query::check_start_key;
 use super::reading::{Filtering, Reading, Rows};
 use crate::error::Error;
 use crate::item::{OpenError, UnwrappedKey};
+use crate::schema::TableSchema;
 
 pub(super) struct Scan {
     rewritten: Option<ScanInput>,
@@ -49,6 +50,10 @@ impl Scan {
 }
 
 impl Operation for Scan {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.rows.table, 0)]
+    }
+
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         Ok(self.rewritten.take().map(Input::erase))
     }

@@ -9,6 +9,7 @@ use super::actions::ItemRead;
 use super::operation::{Carrier, Operation, Returned, taken};
 use crate::error::{Error, Refusal};
 use crate::item::{OpenError, UnwrappedKey};
+use crate::schema::TableSchema;
 
 pub(super) struct TransactGet {
     /// What is sent in place of the caller's input. Taken when it is sent.
@@ -38,6 +39,10 @@ impl TransactGet {
 }
 
 impl Operation for TransactGet {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        self.reads.iter().map(|read| (read.table(), 0)).collect()
+    }
+
     fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
         let input = taken(&mut self.rewritten)?;
         Ok(Some(Input::erase(input)))

@@ -13,7 +13,7 @@ use super::operation::{Carrier, Operation, Returned, required, taken};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::RecordPlace;
+use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct TransactWrite {
     /// Without the items of its puts. Taken when it is sealed.
@@ -83,6 +83,14 @@ impl Action {
         })
     }
 
+    fn seals(&self) -> Option<RecordPlace> {
+        match self {
+            Self::Put(put) => Some(put.target.table.record_place()),
+            Self::Update(update) => update.seals(),
+            Self::Other(_) => None,
+        }
+    }
+
     fn target(&self) -> &Target {
         match self {
             Self::Put(put) => &put.target,
@@ -93,13 +101,12 @@ impl Action {
 }
 
 impl Operation for TransactWrite {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        self.actions.iter().map(|action| (&*action.target().table, usize::from(action.seals().is_some()))).collect()
+    }
+
     fn seals(&self) -> Option<RecordPlace> {
-        let places = self.actions.iter().filter_map(|action| match action {
-            Action::Put(put) => Some(put.target.table.record_place()),
-            Action::Update(update) => update.seals(),
-            Action::Other(_) => None,
-        });
-        places.max()
+        self.actions.iter().filter_map(Action::seals).max()
     }
 
     fn token(&self) -> Option<&str> {

@@ -13,7 +13,7 @@ use super::operation::{Carrier, Cut, Operation, Returned, required, returned_ite
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::RecordPlace;
+use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct UpdateItem {
     /// Taken when it is sealed.
@@ -49,6 +49,10 @@ impl UpdateItem {
 }
 
 impl Operation for UpdateItem {
+    fn tables(&self) -> Vec<(&TableSchema, usize)> {
+        vec![(&self.update.target.table, usize::from(self.update.seals().is_some()))]
+    }
+
     fn seals(&self) -> Option<RecordPlace> {
         self.update.seals()
     }

@@ -1,7 +1,7 @@
 //! A data key in use, and the keys that a set of items needs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::SealError;
 use crate::context::EncryptionContext;
@@ -17,6 +17,10 @@ pub(crate) struct UnwrappedKey {
     stored: Box<[u8]>,
     /// Whether the key table is known to hold the record.
     in_key_table: AtomicBool,
+    /// The key service's request that brought it.
+    request_id: OnceLock<String>,
+    /// Whether an operation has used it.
+    used: AtomicBool,
 }
 
 impl UnwrappedKey {
@@ -31,7 +35,14 @@ impl UnwrappedKey {
         let key = PseudorandomKey::extract(data_key);
         let record = KeyRecord::new(&key, created, context, kek, wrapped);
         let stored = record.encode().into();
-        Self { key, record, stored, in_key_table: AtomicBool::new(false) }
+        Self {
+            key,
+            record,
+            stored,
+            in_key_table: AtomicBool::new(false),
+            request_id: OnceLock::new(),
+            used: AtomicBool::new(false),
+        }
     }
 
     /// A data key that KMS unwrapped, when `record` is its own.
@@ -39,8 +50,32 @@ impl UnwrappedKey {
         let key = PseudorandomKey::extract(data_key);
         record.is_of(&key).then(|| {
             let stored = record.encode().into();
-            Self { key, record, stored, in_key_table: AtomicBool::new(false) }
+            Self {
+                key,
+                record,
+                stored,
+                in_key_table: AtomicBool::new(false),
+                request_id: OnceLock::new(),
+                used: AtomicBool::new(false),
+            }
         })
+    }
+
+    /// Says that a request of this id has brought it. In place: a key that moves leaves copies behind.
+    pub(crate) fn brought_by(&self, request_id: Option<String>) {
+        if let Some(id) = request_id {
+            self.request_id.get_or_init(|| id);
+        }
+    }
+
+    /// The request that brought it.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.get().map(String::as_str)
+    }
+
+    /// Whether it is used now and was not before.
+    pub(crate) fn is_first_use(&self) -> bool {
+        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
     }
 
     /// Whether this key, found by its id, serves `record`, stored as `stored`.
@@ -119,6 +154,11 @@ impl KeyRing {
     pub(crate) fn new(mut keys: Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>) -> Self {
         keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Self(keys)
+    }
+
+    /// All of them; a key that two forms of its record name is there twice.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &UnwrappedKey> {
+        self.0.iter().map(|(_, key)| &**key)
     }
 
     /// The key that items name so.

@@ -108,7 +108,11 @@ impl Inner {
             Ok((answer, begun)) => {
                 let genuine = answer.kek.is_same_key(&record.kek);
                 let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
-                key.map(|key| (Arc::new(key), begun))
+                let key = key.map(|key| (Arc::new(key), begun));
+                if let Some((key, _)) = &key {
+                    key.brought_by(answer.request_id);
+                }
+                key
             }
             Err(error) if error.kind() == Kind::InvalidCiphertext => None,
             Err(error) if error.kind() == Kind::IncorrectKey || error.is_refusal() => return Ok(None),

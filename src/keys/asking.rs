@@ -7,11 +7,14 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
+use tracing::Instrument;
 
+use super::clock::Moment;
 use super::data_keys::Inner;
 use super::standing::Route;
 use super::tenant::{Admitted, Begun, TenantKeys};
 use super::{KeyServiceError, KeyServiceErrorKind, http, jitter};
+use crate::sight::{self, Answered, Eviction, KeyCall};
 
 /// How often a call is repeated that found KMS unavailable, and when.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +53,7 @@ impl Inner {
     /// Calls the key service: the only place that does, and so the only one where KMS and STS are called.
     ///
     /// It waits for its turn among all calls in flight; the caller has one of the tenant's places already.
-    pub(super) async fn call<'c, T>(
+    pub(super) async fn call<'c, T: Answered>(
         &self,
         keys: &TenantKeys,
         asking: Asking,
@@ -67,14 +70,16 @@ impl Inner {
             // Only what KMS takes is KMS's.
             started += waiting.elapsed();
             let left = self.retries.total.saturating_sub(started.elapsed());
-            let result = within(left, call()).await.unwrap_or_else(|| {
+            let seen = KeyCall::begin(&keys.tenant, operation, attempt);
+            let result = within(left, call()).instrument(seen.span()).await.unwrap_or_else(|| {
                 Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
             });
+            seen.end(&result);
             drop(turn);
             let error = match result {
                 Ok(answer) => {
                     if telling {
-                        keys.write().standing.answered(own);
+                        answered(keys, own);
                     }
                     return Ok((answer, admitted.begun));
                 }
@@ -82,7 +87,7 @@ impl Inner {
             };
             if error.kind() != KeyServiceErrorKind::Unavailable {
                 if telling {
-                    keys.write().standing.answered(own);
+                    answered(keys, own);
                 }
                 return Err(error);
             }
@@ -95,11 +100,12 @@ impl Inner {
                 && keys.write().standing.may_retry(now);
             if !again {
                 if telling {
-                    keys.write().standing.unavailable(own, now);
+                    self.unavailable(keys, own, now);
                 }
                 return Err(error);
             }
             drop(admitted);
+            sight::retried(operation);
             tokio::time::sleep(pause).await;
         }
         Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
@@ -125,6 +131,21 @@ impl Inner {
         }
     }
 
+    /// KMS, or STS, was not to be had, retries included.
+    fn unavailable(&self, keys: &TenantKeys, own: bool, now: Moment) {
+        let (opened, in_grace) = {
+            let mut state = keys.write();
+            let opened = state.standing.unavailable(own, now);
+            (opened, state.held.leases().iter().any(|lease| self.terms.is_in_grace(lease.begun, now)))
+        };
+        if opened {
+            sight::circuit_opened(&keys.tenant);
+        }
+        if in_grace {
+            sight::grace_in_use(&keys.tenant);
+        }
+    }
+
     /// What a refusal by the configured alias means, when no stored record can have brought it about. A tenant that is revoked
     /// loses its keys and credentials at once.
     pub(super) async fn judged(&self, keys: &TenantKeys, error: KeyServiceError) -> KeyServiceError {
@@ -132,20 +153,26 @@ impl Inner {
             return error;
         }
         let now = self.clock.now();
-        let (error, evicts) = {
+        let (error, evicted) = {
             let mut state = keys.write();
             let (error, evicts) = state.standing.refused(error, self.onboarding, now);
-            if evicts {
-                state.evict();
-            }
-            (error, evicts)
+            (error, evicts.then(|| state.evict()))
         };
-        if evicts {
-            tracing::warn!(tenant = keys.tenant.as_str(), %error, "evicted the tenant's keys");
+        if let Some(evicted) = evicted {
             keys.weigh();
+            sight::revoked(&error);
+            sight::evicted(&keys.tenant, evicted, Eviction::Revoked);
             self.service.forget(&keys.tenant).await;
         }
         error
+    }
+}
+
+/// KMS, or STS, answered.
+fn answered(keys: &TenantKeys, own: bool) {
+    let closed = keys.write().standing.answered(own);
+    if closed {
+        sight::circuit_closed(&keys.tenant);
     }
 }
 

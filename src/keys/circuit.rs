@@ -47,18 +47,20 @@ impl Circuit {
         }
     }
 
-    /// KMS answered, whatever it said.
-    pub(super) fn answered(&mut self) {
-        *self = Self::default();
+    /// KMS answered, whatever it said. Whether the circuit was open.
+    pub(super) fn answered(&mut self) -> bool {
+        std::mem::take(self).open.is_some()
     }
 
-    /// A call failed, its retries included.
-    pub(super) fn failed(&mut self, now: Moment) {
+    /// A call failed, its retries included. Whether the circuit was closed and is open now.
+    pub(super) fn failed(&mut self, now: Moment) -> bool {
+        let was_open = self.open.is_some();
         self.failures = self.failures.saturating_add(1);
         self.probing = false;
         if let Some(times) = self.failures.checked_sub(THRESHOLD) {
             self.open = Some((now, jitter::backoff(BASE, times, CAP)));
         }
+        !was_open && self.open.is_some()
     }
 
     /// The probe ended, perhaps because nobody waits for it any more.

@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_kms::config::Credentials;
+use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::Tag;
 use aws_types::SdkConfig;
 use moka::Expiry;
 use moka::future::Cache;
+use tracing::Instrument;
 
 use super::policy::TENANT_TAG;
 use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, failure, http, jitter};
+use crate::sight::{Answered, KeyCall};
 use crate::tenant::TenantId;
 
+const OPERATION: &str = "AssumeRole";
 /// One hour: the most that STS grants when the caller has assumed a role itself (role chaining).
 const DURATION_SECONDS: i32 = 3_600;
 /// Credentials are replaced this long before they expire, and up to as much earlier again, so that a fleet does not ask at once.
@@ -33,6 +37,13 @@ pub(crate) struct TenantSessions {
 struct Session {
     credentials: Credentials,
     usable_for: Duration,
+    request_id: Option<String>,
+}
+
+impl Answered for Session {
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
 }
 
 impl TenantSessions {
@@ -66,7 +77,13 @@ impl TenantSessions {
     }
 
     async fn assume_role(&self, tenant: &TenantId) -> Result<Session, KeyServiceError> {
-        const OPERATION: &str = "AssumeRole";
+        let call = KeyCall::begin(tenant, OPERATION, 1);
+        let session = self.ask(tenant).instrument(call.span()).await;
+        call.end(&session);
+        session
+    }
+
+    async fn ask(&self, tenant: &TenantId) -> Result<Session, KeyServiceError> {
         let error = |kind| KeyServiceError::new(tenant, OPERATION, kind);
         let policy = self
             .tenancy
@@ -88,6 +105,7 @@ impl TenantSessions {
             .send()
             .await
             .map_err(|source| failure::classified(tenant, OPERATION, source).of_session())?;
+        let request_id = answer.request_id().map(str::to_owned);
         let granted = answer.credentials.ok_or_else(|| error(KeyServiceErrorKind::Unexpected))?;
         let expiry = std::time::SystemTime::try_from(granted.expiration)
             .map_err(|source| error(KeyServiceErrorKind::Unexpected).with_source(source))?;
@@ -100,8 +118,7 @@ impl TenantSessions {
         );
         // How long they are usable is counted from the answer on, so a wrong wall clock here does no harm.
         let lifetime = Duration::from_secs(DURATION_SECONDS.unsigned_abs().into());
-        tracing::debug!(tenant = tenant.as_str(), operation = OPERATION, "assumed the tenant's role");
-        Ok(Session { credentials, usable_for: lifetime - MARGIN - jitter::up_to(MARGIN) })
+        Ok(Session { credentials, usable_for: lifetime - MARGIN - jitter::up_to(MARGIN), request_id })
     }
 }
 

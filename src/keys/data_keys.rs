@@ -5,6 +5,7 @@
 //! the wall clock.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +22,11 @@ use super::lease::Terms;
 use super::table::{KeyTableError, SharedKeys};
 use super::tenant::{LiveHandle, TenantKeys};
 use super::{KeyService, KeyServiceError};
+use crate::audit::Purpose;
 use crate::context::StaticPairs;
 use crate::item::{KeyRing, NeededKey, OpenError, UnwrappedKey};
 use crate::schema::RecordPlace;
+use crate::sight::{self, Eviction};
 use crate::tenant::TenantId;
 
 /// How the cache is set up.
@@ -82,7 +85,8 @@ impl DataKeys {
             .eviction_listener(|_, keys: Arc<TenantKeys>, cause| {
                 // Replaced by itself when it was weighed anew.
                 if cause != RemovalCause::Replaced {
-                    keys.evict();
+                    // moka calls a listener that panics never again.
+                    let _ = catch_unwind(AssertUnwindSafe(|| keys.evict(Eviction::Capacity)));
                 }
             })
             .build();
@@ -108,16 +112,20 @@ impl DataKeys {
         token: Option<&str>,
         place: RecordPlace,
     ) -> Result<Arc<UnwrappedKey>, KeyError> {
-        match (token, self.warm_sealing_key(tenant, place)) {
-            (None, Some(key)) => Ok(key),
-            (None, None) => self.0.sealing(&self.0.tenant(tenant), place).await,
-            (Some(token), _) => self.0.sealing_pinned(&self.0.tenant(tenant), token, place).await,
+        if let Some(token) = token {
+            return self.0.sealing_pinned(&self.0.tenant(tenant), token, place).await;
+        }
+        match self.warm_sealing_key(tenant, place) {
+            Some(key) => Ok(key),
+            None => self.0.sealing(&self.0.tenant(tenant), place).await,
         }
     }
 
     /// The same without a token, when nothing has to be waited for.
     pub(crate) fn warm_sealing_key(&self, tenant: &TenantId, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
-        self.0.sealing_now(&self.0.tenants.get(tenant)?, place)
+        let key = self.0.sealing_now(&self.0.tenants.get(tenant)?, place)?;
+        sight::hit(tenant, Purpose::Seal, 1);
+        Some(key)
     }
 
     /// The keys that open items which name them so, each asked for once and all at the same time.
@@ -136,14 +144,16 @@ impl DataKeys {
     pub(crate) fn warm_opening_keys(&self, tenant: &TenantId, needed: &[NeededKey]) -> Option<KeyRing> {
         let keys = self.0.tenants.get(tenant)?;
         let warm = |needed: &NeededKey| Some((needed.stored.clone(), self.0.verified(&keys, needed.stored.as_ref())?));
-        Some(KeyRing::new(needed.iter().map(warm).collect::<Option<_>>()?))
+        let found = needed.iter().map(warm).collect::<Option<_>>()?;
+        sight::hit(tenant, Purpose::Open, needed.len());
+        Some(KeyRing::new(found))
     }
 
     /// Forgets everything of a tenant, the key service's credentials included. What a request that is under way brings later is
     /// not used.
     pub(crate) async fn revoke(&self, tenant: &TenantId) {
         if let Some(keys) = self.0.tenants.get(tenant) {
-            keys.evict();
+            keys.evict(Eviction::ByHand);
         }
         self.0.service.forget(tenant).await;
     }

@@ -17,7 +17,7 @@ where
     let kind = kind(&error);
     let failure = AwsFailure::of(&error);
     tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
-    KeyServiceError::new(tenant, operation, kind).with_source(failure)
+    KeyServiceError::new(tenant, operation, kind).of_request(failure.request_id.as_deref()).with_source(failure)
 }
 
 /// What an error of an AWS service means.

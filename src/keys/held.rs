@@ -86,12 +86,15 @@ impl Held {
         self.opened.len()
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Drops everything; gives the number of data keys.
+    pub(super) fn clear(&mut self) -> usize {
+        let count = self.len();
         let Self { current, pins, opened, leases, share: _, since: _, next_lease: _ } = self;
         *current = None;
         pins.clear();
         opened.clear();
         leases.clear();
+        count
     }
 
     fn lease(&self, id: u64) -> Option<&Lease> {
@@ -194,16 +197,19 @@ impl Held {
         self.leases[at].id
     }
 
-    /// Takes in a key under a lease; the least recently used of this tenant make room.
-    pub(super) fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) {
+    /// Takes in a key under a lease; the least recently used of this tenant make room. Gives how many.
+    pub(super) fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) -> usize {
+        let before = self.len();
         let slot = (context, key.record().key_id);
         while self.opened.len() >= self.share && !self.opened.contains_key(&slot) {
             let least = self.opened.iter().min_by_key(|(_, opened)| opened.used.load(Ordering::Relaxed));
             let Some(least) = least.map(|(slot, _)| *slot) else { break };
             self.opened.remove(&least);
         }
+        let evicted = before - self.len();
         let used = AtomicU64::new(self.tick(now));
         self.opened.insert(slot, Opened { key: Arc::clone(key), lease, used });
+        evicted
     }
 
     /// From now on new items are sealed with this key. Asking for the present one again does not put off its rotation.
@@ -278,9 +284,9 @@ impl Held {
         &mut self.leases
     }
 
-    /// Drops the leases that `keep` does not keep, and with them their keys, at once.
-    pub(super) fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) {
-        let before = self.leases.len();
+    /// Drops the leases that `keep` does not keep, and with them their keys, at once. Gives how many keys.
+    pub(super) fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) -> usize {
+        let (before, keys) = (self.leases.len(), self.len());
         self.leases.retain(keep);
         if self.leases.len() != before {
             let Self { leases, current, pins, opened, .. } = self;
@@ -291,6 +297,7 @@ impl Held {
                 *current = None;
             }
         }
+        keys - self.len()
     }
 
     fn tick(&self, now: Moment) -> u64 {

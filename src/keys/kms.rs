@@ -14,7 +14,9 @@ use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, 
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
 use crate::format::KeyArn;
+use crate::sight;
 use crate::tenant::{Alias, AliasTemplate, TenantId};
+use aws_sdk_kms::operation::RequestId;
 
 const GENERATE: &str = "GenerateDataKey";
 const DECRYPT: &str = "Decrypt";
@@ -92,10 +94,10 @@ impl KmsKeyService {
             })
             .await?;
         let unexpected = || KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::Unexpected);
+        let request_id = answer.request_id().map(str::to_owned);
         let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
         let kek = key_arn(answer.key_id.as_deref()).ok_or_else(unexpected)?;
-        tracing::debug!(tenant = tenant.as_str(), operation = DECRYPT, "unwrapped a data key");
-        Ok(UnwrappedDataKey { data_key, kek })
+        Ok(UnwrappedDataKey { data_key, kek, request_id })
     }
 
     /// Runs `call` with the tenant's credentials; once more with new ones when AWS refuses those that were cached.
@@ -111,6 +113,7 @@ impl KmsKeyService {
         let credentials = sessions.credentials(tenant).await?;
         match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
+                sight::credentials_refused(error.operation());
                 sessions.forget(tenant, &credentials).await;
                 call(Some(sessions.credentials(tenant).await?)).await
             }
@@ -139,12 +142,12 @@ impl KeyService for KmsKeyService {
             })
             .await?;
         let unexpected = || KeyServiceError::new(tenant, GENERATE, KeyServiceErrorKind::Unexpected);
+        let request_id = answer.request_id().map(str::to_owned);
         let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
         let wrapped = answer.ciphertext_blob.ok_or_else(unexpected)?.into_inner();
         let wrapped = WrappedKey::new(wrapped).map_err(|source| unexpected().with_source(source))?;
         let kek = key_arn(answer.key_id.as_deref()).ok_or_else(unexpected)?;
-        tracing::debug!(tenant = tenant.as_str(), operation = GENERATE, "made a data key");
-        Ok(GeneratedDataKey { data_key, wrapped, kek })
+        Ok(GeneratedDataKey { data_key, wrapped, kek, request_id })
     }
 
     async fn unwrap_data_key(

@@ -31,6 +31,11 @@ impl Terms {
         age < self.revalidation || (age < self.revalidation + self.grace && Self::is_out(outage, now))
     }
 
+    /// Whether it is allowed only because KMS cannot be asked.
+    pub(super) fn is_in_grace(&self, begun: Moment, now: Moment) -> bool {
+        !self.allow(begun, None, now) && self.allow(begun, Some(now), now)
+    }
+
     /// Whether a data key made at `born` seals new items.
     pub(super) fn seal(&self, born: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(born);

@@ -57,7 +57,7 @@ impl KeyService for InMemoryKeyService {
         // A panic elsewhere cannot leave the map half-changed.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(handle, held);
         let wrapped = WrappedKey::new(handle).expect("32 bytes are at most 1,024");
-        Ok(GeneratedDataKey { data_key: copy, wrapped, kek: Self::kek() })
+        Ok(GeneratedDataKey { data_key: copy, wrapped, kek: Self::kek(), request_id: None })
     }
 
     async fn unwrap_data_key(
@@ -71,7 +71,7 @@ impl KeyService for InMemoryKeyService {
         let held = <[u8; HANDLE]>::try_from(wrapped.as_bytes()).ok().and_then(|handle| keys.get(&handle));
         match held {
             Some(held) if held.tenant == *tenant && held.context == *context => {
-                Ok(UnwrappedDataKey { data_key: copy(&held.data_key), kek: Self::kek() })
+                Ok(UnwrappedDataKey { data_key: copy(&held.data_key), kek: Self::kek(), request_id: None })
             }
             _ => Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::InvalidCiphertext)),
         }

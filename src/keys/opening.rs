@@ -16,9 +16,11 @@ use super::held::{Lookup, Renewal};
 use super::standing::Route;
 use super::tenant::{Begun, TenantKeys};
 use super::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
+use crate::audit::Purpose;
 use crate::context::EncryptionContext;
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::item::{KeyRing, NeededKey, OpenError, OpenFault, Serves, UnwrappedKey};
+use crate::sight::{self, Eviction};
 
 /// How many distinct data keys one answer may ask KMS for at once. After the first failure no more are asked for, so a table full of
 /// forged records costs a bounded number of calls.
@@ -80,6 +82,8 @@ impl Inner {
                 None => missing.push(needed),
             }
         }
+        sight::hit(&keys.tenant, Purpose::Open, found.len());
+        let _waiting = (!missing.is_empty()).then(|| sight::missed(&keys.tenant, Purpose::Open, missing.len()));
         // All contexts are compared before the first call to KMS.
         let wanted = stream::iter(missing).map(|needed| self.wanted(keys, needed));
         let wanted = wanted.buffer_unordered(CONCURRENT_UNWRAPS).try_collect::<Vec<_>>().await?;
@@ -294,6 +298,7 @@ impl Inner {
             }
             self.decrypt(keys, context, key.record(), true).await
         };
+        sight::revalidated(ahead, asked.is_ok());
         let failure = match asked {
             Ok(answer) => {
                 let begun = answer.begun;
@@ -310,7 +315,8 @@ impl Inner {
             Unwrapping::Unshared(_) => false,
         };
         if is_over {
-            keys.write().held.retain_leases(|other| other.id != lease);
+            let evicted = keys.write().held.retain_leases(|other| other.id != lease);
+            sight::evicted(&keys.tenant, evicted, Eviction::FormerKey);
             self.taken_in(keys);
         }
         Err(failure)
@@ -348,7 +354,10 @@ impl Inner {
             Ok(answered) => {
                 let answer = Answer::checked(record, answered, second)?;
                 if second == Route::OfKey && error.kind() != Kind::Denied {
-                    keys.write().standing.is_former(&record.kek);
+                    let is_new = keys.write().standing.is_former(&record.kek);
+                    if is_new {
+                        sight::former(&keys.tenant, &record.kek);
+                    }
                 }
                 Ok(answer)
             }
@@ -388,13 +397,14 @@ impl Inner {
         let begun = answer.begun;
         let lease = self.renew_from(keys, context, &answer, begun)?;
         let key = Arc::new(answer.key);
-        {
+        let evicted = {
             let mut state = keys.write();
             if state.epoch != begun.epoch {
                 return None;
             }
-            state.held.insert(context, &key, lease, self.clock.now());
-        }
+            state.held.insert(context, &key, lease, self.clock.now())
+        };
+        sight::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
         self.taken_in(keys);
         Some(key)
     }
@@ -412,10 +422,13 @@ impl Inner {
             return None;
         }
         let kek = &answer.key.record().kek;
-        if by_alias {
-            state.standing.answers_with(kek);
+        let repointed = by_alias && state.standing.answers_with(kek);
+        let lease = state.held.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms);
+        drop(state);
+        if repointed {
+            sight::repointed(&keys.tenant, kek);
         }
-        Some(state.held.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms))
+        Some(lease)
     }
 }
 
@@ -441,6 +454,9 @@ impl Answer {
     ) -> Result<Self, Unwrapping> {
         let genuine = answer.kek.is_same_key(&record.kek);
         let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
+        if let Some(key) = &key {
+            key.brought_by(answer.request_id);
+        }
         key.map(|key| Self { key, begun, route }).ok_or(Unwrapping::Refused(OpenFault::ForgedRecord))
     }
 }

@@ -13,9 +13,11 @@ use super::standing::Route;
 use super::table::SharedKeys;
 use super::tenant::{Begun, TenantKeys};
 use super::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::audit::Purpose;
 use crate::context::EncryptionContext;
 use crate::item::UnwrappedKey;
 use crate::schema::RecordPlace;
+use crate::sight::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
 
@@ -50,8 +52,10 @@ impl Inner {
             shared.ensure_recoverable().await?;
         }
         if let Some(key) = self.sealing_now(keys, place) {
+            sight::hit(&keys.tenant, Purpose::Seal, 1);
             return Ok(key);
         }
+        let _waiting = sight::missed(&keys.tenant, Purpose::Seal, 1);
         let sealing = match self.renew_sealing(keys, false).await {
             // A key of this process alone does not do.
             Ok(key) if !self.may_seal(&key, place) => self.agreement(keys, false).await,
@@ -90,8 +94,14 @@ impl Inner {
                 state.held.look_up_pinned(&pinned, &self.terms, state.standing.outage(), self.clock.now())
             };
             let renewed = match look_up() {
-                Some(Lookup::Usable(key, _)) => return Ok(key),
-                Some(Lookup::Over { lease, .. }) => self.renew_lease(keys, lease, false).await,
+                Some(Lookup::Usable(key, _)) => {
+                    sight::hit(&keys.tenant, Purpose::Seal, 1);
+                    return Ok(key);
+                }
+                Some(Lookup::Over { lease, .. }) => {
+                    let _waiting = sight::missed(&keys.tenant, Purpose::Seal, 1);
+                    self.renew_lease(keys, lease, false).await
+                }
                 None => Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
             };
             match (look_up(), renewed) {
@@ -146,7 +156,7 @@ impl Inner {
                 to_renew = keys.read().held.to_renew(&self.terms, self.clock.now());
             }
             let asked = match to_renew {
-                Some((key, born)) => self.vouched(keys, key, born).await,
+                Some((key, born)) => self.vouched(keys, key, born, ahead).await,
                 None => Ok(None),
             };
             let asked = match asked {
@@ -175,10 +185,13 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         key: Arc<UnwrappedKey>,
         born: Moment,
+        ahead: bool,
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
         let record = key.record();
         let _place = keys.place().await;
-        match self.ask(keys, Self::CURRENT, record, Route::Configured, true).await {
+        let asked = self.ask(keys, Self::CURRENT, record, Route::Configured, true).await;
+        sight::revalidated(ahead, asked.is_ok());
+        match asked {
             Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
                 let same = UnwrappedKey::verify(record.clone(), &answer.data_key).is_some();
                 if same {
@@ -213,9 +226,11 @@ impl Inner {
         let asking = Asking { operation: GENERATE, route: Route::Configured, verified: true };
         let generate = || self.service.generate_data_key(&keys.tenant, context);
         let (made, begun) = self.call(keys, asking, generate).await?;
-        let GeneratedDataKey { data_key, wrapped, kek } = made;
+        let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
         let created = self.clock.now().unix_seconds();
-        Ok((Arc::new(UnwrappedKey::generated(&data_key, created, context, kek, wrapped)), begun))
+        let key = Arc::new(UnwrappedKey::generated(&data_key, created, context, kek, wrapped));
+        key.brought_by(request_id);
+        Ok((key, begun))
     }
 
     /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked. The rotation of a key that
@@ -228,18 +243,22 @@ impl Inner {
         born: Moment,
     ) {
         let now = self.clock.now();
-        {
+        let kek = &key.record().kek;
+        let (repointed, evicted) = {
             let mut state = keys.write();
             if state.epoch != begun.epoch {
                 return;
             }
-            let kek = &key.record().kek;
-            state.standing.answers_with(kek);
+            let repointed = state.standing.answers_with(kek);
             let renewal = Renewal { begun: begun.at, by_alias: true };
             let lease = state.held.renew(Self::CURRENT, kek, renewal, &self.terms);
             state.held.seal_with(key, lease, born);
-            state.held.insert(Self::CURRENT, key, lease, now);
+            (repointed, state.held.insert(Self::CURRENT, key, lease, now))
+        };
+        if repointed {
+            sight::repointed(&keys.tenant, kek);
         }
+        sight::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
         self.taken_in(keys);
     }
 

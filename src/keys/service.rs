@@ -63,6 +63,8 @@ pub struct GeneratedDataKey {
     pub wrapped: WrappedKey,
     /// The key-encryption key that wrapped it.
     pub kek: KeyArn,
+    /// The id of the request that made it, as the service's own log has it.
+    pub request_id: Option<String>,
 }
 
 /// A data key that was unwrapped.
@@ -72,6 +74,8 @@ pub struct UnwrappedDataKey {
     pub data_key: DataKey,
     /// The key-encryption key that unwrapped it.
     pub kek: KeyArn,
+    /// The id of the request that unwrapped it, as the service's own log has it.
+    pub request_id: Option<String>,
 }
 
 /// Why a data key could not be had.
@@ -83,6 +87,7 @@ pub struct KeyServiceError {
     consequence: Consequence,
     missing_alias: Option<Arc<MissingAlias>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    request_id: Option<Arc<str>>,
 }
 
 /// What a refusal means for the tenant.
@@ -113,7 +118,15 @@ impl KeyServiceError {
     /// An error of `operation`, for example `GenerateDataKey`.
     pub fn new(tenant: &TenantId, operation: &'static str, kind: KeyServiceErrorKind) -> Self {
         let consequence = Consequence::OfItsKind;
-        Self { tenant: tenant.clone(), operation, kind, consequence, missing_alias: None, source: None }
+        Self {
+            tenant: tenant.clone(),
+            operation,
+            kind,
+            consequence,
+            missing_alias: None,
+            source: None,
+            request_id: None,
+        }
     }
 
     /// The same error when it is the caller's session that could not be had, which says nothing of the tenant's key.
@@ -180,6 +193,23 @@ impl KeyServiceError {
         self
     }
 
+    /// The same error of the request with this id.
+    #[must_use]
+    pub fn of_request(mut self, id: Option<&str>) -> Self {
+        self.request_id = id.map(Arc::from);
+        self
+    }
+
+    /// The id of the request, as the service's own log (CloudTrail) has it.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// What was called.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.operation
+    }
+
     /// The tenant whose key was asked for.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
@@ -211,7 +241,7 @@ impl KeyServiceError {
 
 impl fmt::Display for KeyServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tenant, operation, kind, consequence, missing_alias, source: _ } = self;
+        let Self { tenant, operation, kind, consequence, missing_alias, source: _, request_id: _ } = self;
         write!(f, "{operation} for tenant `{tenant}`: {kind}")?;
         if let Some(MissingAlias { alias, key }) = missing_alias.as_deref() {
             write!(f, ": create the alias `{alias}` on the key `{key}`, if that was this tenant's")?;

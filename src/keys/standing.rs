@@ -94,36 +94,36 @@ impl Standing {
         self.retries.take(now)
     }
 
-    /// KMS, or STS, answered; what `own` calls say is the circuit's.
-    pub(super) fn answered(&mut self, own: bool) {
-        if own {
-            self.circuit.answered();
-        }
+    /// KMS, or STS, answered; what `own` calls say is the circuit's. Whether that closes it.
+    pub(super) fn answered(&mut self, own: bool) -> bool {
         self.outage = None;
+        own && self.circuit.answered()
     }
 
-    /// They did not.
-    pub(super) fn unavailable(&mut self, own: bool, now: Moment) {
-        if own {
-            self.circuit.failed(now);
-        }
+    /// They did not. Whether that opens the circuit.
+    pub(super) fn unavailable(&mut self, own: bool, now: Moment) -> bool {
         self.outage = Some(now);
+        own && self.circuit.failed(now)
     }
 
-    /// The configured alias answered with this KEK.
-    pub(super) fn answers_with(&mut self, kek: &KeyArn) {
+    /// The configured alias answered with this KEK. Whether it answered with another one before.
+    pub(super) fn answers_with(&mut self, kek: &KeyArn) -> bool {
+        let repointed = self.current.as_ref().is_some_and(|current| !current.is_same_key(kek));
         self.succeeded = true;
         self.refused_since = None;
         self.former.retain(|former| !former.is_same_key(kek));
         self.current = Some(kek.clone());
+        repointed
     }
 
-    /// The configured alias does not answer with this KEK, and its own does.
-    pub(super) fn is_former(&mut self, kek: &KeyArn) {
+    /// The configured alias does not answer with this KEK, and its own does. Whether that is new.
+    pub(super) fn is_former(&mut self, kek: &KeyArn) -> bool {
         self.current.take_if(|current| current.is_same_key(kek));
-        if !self.former.iter().any(|former| former.is_same_key(kek)) {
+        let is_new = !self.former.iter().any(|former| former.is_same_key(kek));
+        if is_new {
             self.former.push(kek.clone());
         }
+        is_new
     }
 
     /// By which alias to ask first for a key that `kek` wrapped.

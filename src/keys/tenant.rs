@@ -13,6 +13,7 @@ use super::held::Held;
 use super::lease::Terms;
 use super::refused::Refused;
 use super::standing::Standing;
+use crate::sight::{self, Eviction};
 use crate::tenant::TenantId;
 
 /// One tenant's keys, what is on its way, and what is known of its KMS key.
@@ -120,9 +121,10 @@ impl TenantKeys {
     }
 
     /// Drops all keys. They are zeroized with the last operation that uses them.
-    pub(super) fn evict(&self) {
-        self.write().evict();
+    pub(super) fn evict(&self, why: Eviction) {
+        let evicted = self.write().evict();
         self.weigh();
+        sight::evicted(&self.tenant, evicted, why);
     }
 
     /// Whether a call may be made now; none while a probe is under way. `own` calls name the configured alias; the circuit is theirs.
@@ -146,20 +148,22 @@ impl TenantKeys {
 
     /// Drops what is over.
     pub(super) fn settle(&self, now: Moment, terms: &Terms) {
-        self.write().settle(now, terms);
+        let lapsed = self.write().settle(now, terms);
         self.weigh();
+        sight::evicted(&self.tenant, lapsed, Eviction::Lapsed);
     }
 }
 
 impl State {
-    pub(super) fn evict(&mut self) {
+    /// Drops all keys; gives their number.
+    pub(super) fn evict(&mut self) -> usize {
         self.epoch += 1;
-        self.held.clear();
+        self.held.clear()
     }
 
-    /// Drops what cannot be used any more, outage or not.
-    pub(super) fn settle(&mut self, now: Moment, terms: &Terms) {
-        self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace);
+    /// Drops what cannot be used any more, outage or not; gives their number.
+    fn settle(&mut self, now: Moment, terms: &Terms) -> usize {
+        self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace)
     }
 }
 

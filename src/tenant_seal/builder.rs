@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 
 use super::TenantSeal;
+use crate::audit::{Audit, AuditSink};
 use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
 use crate::keys::{
@@ -38,6 +39,7 @@ pub struct TenantSealBuilder {
     calls_per_tenant: Option<usize>,
     key_table: Option<Arc<dyn KeyTable>>,
     compact: Vec<String>,
+    audit: Option<Arc<dyn AuditSink>>,
 }
 
 enum Keys {
@@ -176,6 +178,12 @@ impl TenantSealBuilder {
         self
     }
 
+    /// Tells `sink` each use of a data key, those of cached keys too: before it seals or opens anything.
+    pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
+        self.audit = Some(sink);
+        self
+    }
+
     /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period, and not per process.
     ///
     /// See [`DynamoDbKeyTable`](crate::keys::DynamoDbKeyTable). While the table fails, this process seals under data keys of its own.
@@ -201,7 +209,7 @@ impl TenantSealBuilder {
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
         let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
-        let Self { key_table, compact, .. } = self;
+        let Self { key_table, compact, audit, .. } = self;
         if let (None, Some(table)) = (&key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
@@ -230,6 +238,7 @@ impl TenantSealBuilder {
         if data_keys_per_tenant == 0 || !(1..=most).contains(&calls) || !(1..=most).contains(&calls_per_tenant) {
             return Err(ConfigError::Limits);
         }
+        let time = config.time_source().unwrap_or_default();
         let shared = match key_table {
             Some(_) if !contexts[0].leave_room_for_a_period() => return Err(ConfigError::NoRoomForPeriod),
             Some(_) if rotation.subsec_nanos() != 0 => return Err(ConfigError::KeyTableRotation),
@@ -239,14 +248,14 @@ impl TenantSealBuilder {
         let keys = DataKeys::new(DataKeysConfig {
             shared,
             service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases)?,
-            time: config.time_source().unwrap_or_default(),
+            time: time.clone(),
             contexts,
             terms: Terms { rotation, revalidation, grace },
             onboarding: onboarding.unwrap_or(Self::ONBOARDING),
             limits,
             retries: Retries::of(config),
         });
-        TenantSeal::new(tables, keys, config)
+        TenantSeal::new(tables, keys, Audit::new(audit, time), config)
     }
 }
 

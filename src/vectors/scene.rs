@@ -166,7 +166,7 @@ impl KeyService for Kms {
         let refused = KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::InvalidCiphertext);
         let Unwrapping { data_key, kek, .. } = known.ok_or(refused)?;
         let data_key = DataKey::take(data_key.clone()).unwrap();
-        Ok(UnwrappedDataKey { data_key, kek: KeyArn::parse(kek).unwrap() })
+        Ok(UnwrappedDataKey { data_key, kek: KeyArn::parse(kek).unwrap(), request_id: None })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Every refusal and every error that this library knows, each brought about with a canary in what is refused.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::auth::DefaultAuthSchemeResolver;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
 
 use crate::common::wire::Reaction;
-use crate::common::{Contact, contact, item, key, s};
+use crate::common::{Contact, contact, id, item, key, s};
 use crate::errors::Misread;
 use crate::repository::{Line, Person};
 use crate::scene::{Scene, call, service_error};
@@ -141,6 +142,9 @@ async fn no_refusal_shows_a_canary() {
     let index = dynamodb.query().table_name("crm").index_name("by-company-and-tenant");
     let index = index.key_condition_expression("company = :c").expression_attribute_values(":c", s("Example Ltd"));
     scene.fails("the tenant in an index", index.send().await);
+    let unaccounted = scene.builder().audit(Arc::new(Unaccounted)).build(&scene.app).unwrap();
+    let put_untold = call("PutItem", &unaccounted.tenant(&id("acme")).dynamodb(), &scene.item()).await;
+    scene.fails("an audit that panics", put_untold);
     scene.react("GetItem", || Reaction::Answer(400, service_error("ValidationException")));
     scene.fails("DynamoDB", records.get("c-1").await);
     scene.behave();
@@ -194,5 +198,14 @@ struct Tableless {
 impl Tableless {
     fn of(secret: &str) -> Self {
         Self { tenant_id: "acme".to_owned(), email: secret.to_owned() }
+    }
+}
+
+/// An audit that is not kept.
+struct Unaccounted;
+
+impl tenantseal::audit::AuditSink for Unaccounted {
+    fn used(&self, _: &tenantseal::audit::KeyUse<'_>) {
+        panic!("the trail is full");
     }
 }

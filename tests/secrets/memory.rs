@@ -45,6 +45,7 @@ impl KeyService for Derived {
             data_key: Self::data_key(),
             wrapped: WrappedKey::new(vec![1]).unwrap(),
             kek: Self::kek(),
+            request_id: None,
         })
     }
 
@@ -55,7 +56,7 @@ impl KeyService for Derived {
         _: &KeyArn,
         _: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        Ok(UnwrappedDataKey { data_key: Self::data_key(), kek: Self::kek() })
+        Ok(UnwrappedDataKey { data_key: Self::data_key(), kek: Self::kek(), request_id: None })
     }
 }
 

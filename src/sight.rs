@@ -1,0 +1,257 @@
+//! What operators see: counters and times without tenants, events and spans with them, and never item data.
+//!
+//! Metrics are registered each time they are written: a handle that is kept would belong to the recorder of its day, and without a
+//! recorder registering costs as little as writing. docs/OPERATIONS.md lists them.
+
+use std::time::{Duration, SystemTime};
+
+use metrics::{counter, histogram};
+use tokio::time::Instant;
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::audit::Purpose;
+use crate::format::KeyArn;
+use crate::item::UnwrappedKey;
+use crate::keys::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
+use crate::tenant::TenantId;
+
+/// The span of an operation on a tenant's items; [`tables`] completes it.
+pub(crate) fn operation(tenant: &TenantId, operation: &str) -> Span {
+    tracing::debug_span!("tenantseal", tenant = tenant.as_str(), operation, table = Empty)
+}
+
+/// Says of which logical tables it is.
+pub(crate) fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
+    if !span.is_disabled() {
+        let mut tables = tables();
+        tables.sort_unstable();
+        tables.dedup();
+        span.record("table", tables.join(","));
+    }
+}
+
+/// A data key seals or opens.
+pub(crate) fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
+    let made = SystemTime::UNIX_EPOCH + Duration::from_secs(key.record().created.into());
+    let age = now.duration_since(made).unwrap_or_default();
+    match purpose {
+        Purpose::Seal => histogram!("tenantseal_data_key_age_seconds", "purpose" => "seal"),
+        Purpose::Open => histogram!("tenantseal_data_key_age_seconds", "purpose" => "open"),
+    }
+    .record(age);
+}
+
+/// Data keys were in the cache and may be used.
+pub(crate) fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
+    match purpose {
+        Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "hit"),
+        Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "hit"),
+    }
+    .increment(number(keys));
+    tracing::trace!(tenant = tenant.as_str(), %purpose, keys, cache = "hit", "data key");
+}
+
+/// Data keys were not, so the operation waits as long as what this returns lives.
+#[must_use]
+pub(crate) fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
+    match purpose {
+        Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "miss"),
+        Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "miss"),
+    }
+    .increment(number(keys));
+    tracing::debug!(tenant = tenant.as_str(), %purpose, keys, cache = "miss", "data key");
+    Waiting { purpose, since: Instant::now() }
+}
+
+/// An operation that waits for data keys, to its end or until nobody waits any more.
+pub(crate) struct Waiting {
+    purpose: Purpose,
+    since: Instant,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        match self.purpose {
+            Purpose::Seal => histogram!("tenantseal_data_key_wait_seconds", "purpose" => "seal"),
+            Purpose::Open => histogram!("tenantseal_data_key_wait_seconds", "purpose" => "open"),
+        }
+        .record(self.since.elapsed());
+    }
+}
+
+/// What a call brought, as far as CloudTrail shows it.
+pub(crate) trait Answered {
+    /// The id of the request.
+    fn request_id(&self) -> Option<&str>;
+}
+
+impl Answered for GeneratedDataKey {
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
+impl Answered for UnwrappedDataKey {
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
+/// A call of KMS or STS, or of what stands in their place.
+pub(crate) struct KeyCall {
+    operation: &'static str,
+    since: Instant,
+    span: Span,
+    /// None when it was not made.
+    outcome: Option<&'static str>,
+}
+
+impl KeyCall {
+    pub(crate) fn begin(tenant: &TenantId, operation: &'static str, attempt: u32) -> Self {
+        let tenant = tenant.as_str();
+        let span = tracing::info_span!("key_call", tenant, operation, attempt, outcome = Empty, request_id = Empty);
+        Self { operation, since: Instant::now(), span, outcome: Some("abandoned") }
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    pub(crate) fn end<T: Answered>(mut self, result: &Result<T, KeyServiceError>) {
+        let (outcome, request_id) = match result {
+            Ok(answer) => ("ok", answer.request_id()),
+            Err(error) => (word(error.kind()), error.request_id()),
+        };
+        if let Some(id) = request_id {
+            self.span.record("request_id", id);
+        }
+        let is_made = result.as_ref().err().is_none_or(|error| error.operation() == self.operation);
+        self.outcome = is_made.then_some(outcome);
+    }
+}
+
+impl Drop for KeyCall {
+    fn drop(&mut self) {
+        self.span.record("outcome", self.outcome.unwrap_or("no session"));
+        if let Some(outcome) = self.outcome {
+            called(self.operation, outcome);
+            histogram!("tenantseal_key_call_seconds", "operation" => self.operation).record(self.since.elapsed());
+        }
+    }
+}
+
+fn called(operation: &'static str, outcome: &'static str) {
+    counter!("tenantseal_key_calls_total", "operation" => operation, "outcome" => outcome).increment(1);
+}
+
+/// AWS refused cached credentials, and the same call is made once more with others.
+pub(crate) fn credentials_refused(operation: &'static str) {
+    called(operation, word(Kind::Credentials));
+}
+
+/// A call is repeated.
+pub(crate) fn retried(operation: &'static str) {
+    counter!("tenantseal_key_call_retries_total", "operation" => operation).increment(1);
+}
+
+/// KMS was asked again for keys that are held.
+pub(crate) fn revalidated(ahead: bool, allowed: bool) {
+    let (by, outcome) = (if ahead { "background" } else { "request" }, if allowed { "ok" } else { "failed" });
+    counter!("tenantseal_revalidations_total", "by" => by, "outcome" => outcome).increment(1);
+}
+
+/// Why data keys are dropped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Eviction {
+    /// KMS refused the tenant.
+    Revoked,
+    /// By hand.
+    ByHand,
+    /// A former KMS key refused.
+    FormerKey,
+    /// Nobody has used them, or KMS was not to be had for too long.
+    Lapsed,
+    /// The tenant has too many.
+    TenantLimit,
+    /// All tenants together have too many.
+    Capacity,
+}
+
+/// Data keys were dropped before the process ended.
+pub(crate) fn evicted(tenant: &TenantId, keys: usize, why: Eviction) {
+    let (reason, is_asked_for) = match why {
+        Eviction::Revoked => ("revoked", true),
+        Eviction::ByHand => ("by_hand", true),
+        Eviction::FormerKey => ("former_key", true),
+        Eviction::Lapsed => ("lapsed", false),
+        Eviction::TenantLimit => ("tenant_limit", false),
+        Eviction::Capacity => ("capacity", false),
+    };
+    let tenant = tenant.as_str();
+    if is_asked_for {
+        tracing::warn!(tenant, reason, keys, "evicted data keys");
+    } else if keys > 0 {
+        tracing::debug!(tenant, reason, keys, "evicted data keys");
+    }
+    if keys > 0 {
+        counter!("tenantseal_evicted_data_keys_total", "reason" => reason).increment(number(keys));
+    }
+}
+
+/// KMS or STS refused a tenant for good.
+pub(crate) fn revoked(error: &KeyServiceError) {
+    counter!("tenantseal_revocations_total").increment(1);
+    tracing::warn!(tenant = error.tenant().as_str(), %error, "the tenant is revoked");
+}
+
+/// A tenant's calls fail at once from now on.
+pub(crate) fn circuit_opened(tenant: &TenantId) {
+    counter!("tenantseal_circuits_opened_total").increment(1);
+    tracing::warn!(tenant = tenant.as_str(), "the circuit is open: for a moment no calls are made");
+}
+
+/// They are made again.
+pub(crate) fn circuit_closed(tenant: &TenantId) {
+    tracing::info!(tenant = tenant.as_str(), "the circuit is closed: the key service answers");
+}
+
+/// KMS cannot be asked, and cached keys serve on although it is time.
+pub(crate) fn grace_in_use(tenant: &TenantId) {
+    counter!("tenantseal_outage_grace_total").increment(1);
+    tracing::warn!(
+        tenant = tenant.as_str(),
+        "the key service cannot be asked: cached data keys serve on for the outage grace"
+    );
+}
+
+/// The tenant's alias was found to stand for another KMS key than before.
+pub(crate) fn repointed(tenant: &TenantId, kek: &KeyArn) {
+    tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias answers with this key from now on");
+}
+
+/// A record's KMS key was found not to be the alias's, and to answer by an alias of its own.
+pub(crate) fn former(tenant: &TenantId, kek: &KeyArn) {
+    tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias was re-pointed: a former key answers by its own");
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unavailable => "unavailable",
+        Kind::Revoked => "revoked",
+        Kind::Denied => "denied",
+        Kind::NotFound => "not_found",
+        Kind::MissingAlias => "missing_alias",
+        Kind::FormerKeyDisabled => "former_key_disabled",
+        Kind::TooManyRefused => "too_many_refused",
+        Kind::IncorrectKey => "incorrect_key",
+        Kind::InvalidCiphertext => "invalid_ciphertext",
+        Kind::LimitExceeded => "limit_exceeded",
+        Kind::Credentials => "credentials",
+        Kind::Unexpected => "unexpected",
+    }
+}
