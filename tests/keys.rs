@@ -10,8 +10,12 @@ mod cache;
 mod conformance;
 #[path = "keys/errors.rs"]
 mod errors;
+#[path = "keys/fairness.rs"]
+mod fairness;
 #[path = "keys/matrix.rs"]
 mod matrix;
+#[path = "keys/repointed.rs"]
+mod repointed;
 #[path = "keys/runtimes.rs"]
 mod runtimes;
 #[path = "keys/sessions.rs"]

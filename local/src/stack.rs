@@ -1,6 +1,6 @@
 //! Starting and stopping, and what a client needs to know.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
@@ -97,6 +97,12 @@ impl Stack {
     /// The stack's time, which can be advanced.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// From now on it takes this long, by the stack's [clock](Self::clock), until calls that name an alias know that it was
+    /// created, updated or deleted; at AWS it may take five minutes. Operations on aliases themselves know at once.
+    pub fn propagate_aliases_within(&self, delay: Duration) {
+        self.shared.state().keys.propagate_aliases_within(delay);
     }
 
     /// The calls that KMS and STS have received.

@@ -111,7 +111,7 @@ impl KmsKeyService {
         let credentials = sessions.credentials(tenant).await?;
         match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
-                sessions.forget(tenant, &credentials).await;
+                sessions.forget(tenant, &credentials);
                 call(Some(sessions.credentials(tenant).await?)).await
             }
             result => result,
@@ -177,7 +177,7 @@ impl KeyService for KmsKeyService {
 
     async fn forget(&self, tenant: &TenantId) {
         if let Access::AssumedRole(sessions) = &self.access {
-            sessions.evict(tenant).await;
+            sessions.evict(tenant);
         }
     }
 }
