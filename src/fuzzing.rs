@@ -20,8 +20,11 @@ use crate::item::{
 use crate::schema::{Protection, TableSchema};
 use crate::tenant::TenantId;
 
+mod lookups;
 #[cfg(test)]
 mod replay;
+
+pub use lookups::Lookups;
 
 /// A property by the name of its target, as `fuzz/fuzz_targets` has it.
 #[cfg(test)]

@@ -12,10 +12,14 @@ mod compact;
 mod conformance;
 #[path = "keys/errors.rs"]
 mod errors;
+#[path = "keys/fairness.rs"]
+mod fairness;
 #[path = "keys/fleet.rs"]
 mod fleet;
 #[path = "keys/matrix.rs"]
 mod matrix;
+#[path = "keys/repointed.rs"]
+mod repointed;
 #[path = "keys/runtimes.rs"]
 mod runtimes;
 #[path = "keys/sessions.rs"]

@@ -118,7 +118,7 @@ impl KeyService for Kms {
         let kek = kek(tenant, "GenerateDataKey")?;
         let data_key = data_key(tenant, context, &wrapped);
         let unexpected = |_| KeyServiceError::new(tenant, "GenerateDataKey", KeyServiceErrorKind::Unexpected);
-        Ok(GeneratedDataKey { data_key, wrapped: WrappedKey::new(wrapped).map_err(unexpected)?, kek })
+        Ok(GeneratedDataKey { data_key, wrapped: WrappedKey::new(wrapped).map_err(unexpected)?, kek, request_id: None })
     }
 
     async fn unwrap_data_key(
@@ -131,7 +131,7 @@ impl KeyService for Kms {
         self.assume_role(tenant);
         self.aws.count_kms(|counts| counts.decrypt += 1);
         let kek = kek(tenant, "Decrypt")?;
-        Ok(UnwrappedDataKey { data_key: data_key(tenant, context, wrapped.as_bytes()), kek })
+        Ok(UnwrappedDataKey { data_key: data_key(tenant, context, wrapped.as_bytes()), kek, request_id: None })
     }
 }
 

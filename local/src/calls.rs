@@ -84,6 +84,8 @@ struct Log {
     records: VecDeque<CallRecord>,
     /// The number of the first of `records`, counted from the start of the stack.
     first: u64,
+    in_flight: usize,
+    most_in_flight: usize,
 }
 
 /// A call on its way. Dropping it unanswered says that the client has gone away.
@@ -108,6 +110,11 @@ impl Calls {
         self.lock().counts.iter().filter(|((_, name), _)| name == operation).map(|(_, count)| count).sum()
     }
 
+    /// The most calls that were there at the same time, since the start or the last [`reset`](Self::reset).
+    pub fn most_in_flight(&self) -> usize {
+        self.lock().most_in_flight
+    }
+
     /// The latest calls in the order of their arrival.
     pub fn records(&self) -> Vec<CallRecord> {
         self.lock().records.iter().cloned().collect()
@@ -119,11 +126,14 @@ impl Calls {
         log.counts.clear();
         log.first += log.records.len() as u64;
         log.records.clear();
+        log.most_in_flight = log.in_flight;
     }
 
     pub(crate) fn begin(&self, call: Call) -> Ongoing<'_> {
         let mut log = self.lock();
         *log.counts.entry((call.service, call.operation.clone())).or_default() += 1;
+        log.in_flight += 1;
+        log.most_in_flight = log.most_in_flight.max(log.in_flight);
         if log.records.len() == Self::KEPT {
             log.records.pop_front();
             log.first += 1;
@@ -147,6 +157,7 @@ impl Ongoing<'_> {
 impl Drop for Ongoing<'_> {
     fn drop(&mut self) {
         let mut log = self.calls.lock();
+        log.in_flight -= 1;
         // The record may have been reset or pushed out meanwhile.
         let index = self.number.checked_sub(log.first).and_then(|index| usize::try_from(index).ok());
         if let Some(record) = index.and_then(|index| log.records.get_mut(index)) {

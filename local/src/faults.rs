@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{calls::Call, refusal::Refusal};
 
@@ -21,6 +21,7 @@ use crate::{calls::Call, refusal::Refusal};
 ///
 /// stack.faults().on("AssumeRole").delay(Duration::from_millis(200));
 /// stack.faults().on("Decrypt").times(2).fail("ThrottlingException", 400);
+/// stack.faults().on("AssumeRole").beyond(600).fail("Throttling", 400);
 /// stack.faults().on("GenerateDataKey").when(|call| call.key_id.as_deref() == Some("alias/customer-a")).hang();
 /// # }
 /// ```
@@ -52,6 +53,15 @@ struct Matching {
     operation: String,
     predicate: Option<Predicate>,
     left: Option<usize>,
+    quota: Option<Quota>,
+}
+
+/// Calls that go through: as many at once as in a second.
+#[derive(Debug)]
+struct Quota {
+    per_second: f64,
+    left: f64,
+    at: Instant,
 }
 
 /// What a fault does to a call.
@@ -72,7 +82,8 @@ impl Default for Faults {
 impl Faults {
     /// Begins to describe a fault of an operation, such as `Decrypt`, `GenerateDataKey` or `AssumeRole`; `*` is every one.
     pub fn on(&self, operation: impl Into<String>) -> FaultBuilder<'_> {
-        FaultBuilder { faults: self, matching: Matching { operation: operation.into(), predicate: None, left: None } }
+        let matching = Matching { operation: operation.into(), predicate: None, left: None, quota: None };
+        FaultBuilder { faults: self, matching }
     }
 
     /// Removes all faults. Calls that hang go on as if nothing had happened.
@@ -122,6 +133,13 @@ impl FaultBuilder<'_> {
         self
     }
 
+    /// Only calls beyond this many a second: of a token bucket that holds as many, as those of AWS do.
+    pub fn beyond(mut self, per_second: u32) -> Self {
+        let per_second = per_second.into();
+        self.matching.quota = Some(Quota { per_second, left: per_second, at: Instant::now() });
+        self
+    }
+
     /// The calls are served, but later.
     pub fn delay(self, by: Duration) {
         self.add(Effect::Delay(by));
@@ -153,11 +171,26 @@ impl Matching {
     fn takes(&mut self, call: &Call) -> bool {
         let means = self.left != Some(0)
             && (self.operation == "*" || self.operation == call.operation)
-            && self.predicate.as_ref().is_none_or(|predicate| predicate(call));
+            && self.predicate.as_ref().is_none_or(|predicate| predicate(call))
+            && self.quota.as_mut().is_none_or(|quota| !quota.take());
         if means && let Some(left) = &mut self.left {
             *left -= 1;
         }
         means
+    }
+}
+
+impl Quota {
+    fn take(&mut self) -> bool {
+        let now = Instant::now();
+        let regained = now.duration_since(self.at).as_secs_f64() * self.per_second;
+        self.left = (self.left + regained).min(self.per_second);
+        self.at = now;
+        let goes_through = self.left >= 1.0;
+        if goes_through {
+            self.left -= 1.0;
+        }
+        goes_through
     }
 }
 

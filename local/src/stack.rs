@@ -106,6 +106,12 @@ impl Stack {
         &self.shared.clock
     }
 
+    /// From now on it takes this long, by the stack's [clock](Self::clock), until calls that name an alias know that it was
+    /// created, updated or deleted; at AWS it may take five minutes. Operations on aliases themselves know at once.
+    pub fn propagate_aliases_within(&self, delay: Duration) {
+        self.shared.state().keys.propagate_aliases_within(delay);
+    }
+
     /// The calls that KMS and STS have received.
     pub fn calls(&self) -> &Calls {
         &self.shared.calls

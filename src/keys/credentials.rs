@@ -1,16 +1,19 @@
 //! Credentials that can do no more than one tenant needs: STS AssumeRole with a session policy and a session tag.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_kms::config::Credentials;
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::Tag;
 use aws_types::SdkConfig;
-use moka::Expiry;
-use moka::future::Cache;
+use futures_util::FutureExt;
+use moka::ops::compute::Op;
+use moka::sync::Cache;
 use tracing::Instrument;
 
+use super::clock::{Clock, Moment};
+use super::flight::Shares;
 use super::policy::TENANT_TAG;
 use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, failure, http, jitter};
 use crate::sight::{Answered, KeyCall};
@@ -19,6 +22,7 @@ use crate::tenant::TenantId;
 const OPERATION: &str = "AssumeRole";
 /// One hour: the most that STS grants when the caller has assumed a role itself (role chaining).
 const DURATION_SECONDS: i32 = 3_600;
+const LIFETIME: Duration = Duration::from_secs(DURATION_SECONDS as u64);
 /// Credentials are replaced this long before they expire, and up to as much earlier again, so that a fleet does not ask at once.
 const MARGIN: Duration = Duration::from_secs(300);
 /// The most sessions kept; the least used go first.
@@ -27,15 +31,23 @@ const CAPACITY: u64 = 10_000;
 /// Sessions of the key account's role, one per tenant, cached until shortly before they expire.
 #[derive(Debug)]
 pub(crate) struct TenantSessions {
+    roles: Arc<Roles>,
+    sessions: Cache<TenantId, Session>,
+    assuming: Shares<TenantId, Result<Session, KeyServiceError>>,
+}
+
+#[derive(Debug)]
+struct Roles {
     sts: aws_sdk_sts::Client,
     tenancy: Tenancy,
     region: String,
-    sessions: Cache<TenantId, Session>,
+    clock: Clock,
 }
 
 #[derive(Debug, Clone)]
 struct Session {
     credentials: Credentials,
+    granted: Moment,
     usable_for: Duration,
     request_id: Option<String>,
 }
@@ -48,35 +60,64 @@ impl Answered for Session {
 
 impl TenantSessions {
     pub(crate) fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
-        let sessions = Cache::builder().max_capacity(CAPACITY).expire_after(UntilShortlyBeforeExpiry).build();
-        Self { sts: aws_sdk_sts::Client::new(&http::single_attempts(config)), tenancy, region, sessions }
-    }
-
-    pub(crate) fn tenancy(&self) -> &Tenancy {
-        &self.tenancy
-    }
-
-    /// The tenant's credentials; concurrent callers share one AssumeRole.
-    pub(crate) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
-        let session = self.sessions.try_get_with_by_ref(tenant, self.assume_role(tenant)).await;
-        session.map(|session| session.credentials).map_err(|shared: Arc<KeyServiceError>| (*shared).clone())
-    }
-
-    /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
-    pub(crate) async fn forget(&self, tenant: &TenantId, refused: &Credentials) {
-        let cached = self.sessions.get(tenant).await;
-        if cached.is_some_and(|session| session.credentials.access_key_id() == refused.access_key_id()) {
-            self.sessions.invalidate(tenant).await;
+        let sts = aws_sdk_sts::Client::new(&http::single_attempts(config));
+        let clock = Clock::new(config.time_source().unwrap_or_default());
+        Self {
+            roles: Arc::new(Roles { sts, tenancy, region, clock }),
+            sessions: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
+            assuming: Shares::default(),
         }
     }
 
-    /// Forgets the tenant's credentials.
-    pub(super) async fn evict(&self, tenant: &TenantId) {
-        self.sessions.invalidate(tenant).await;
-        self.sessions.run_pending_tasks().await;
+    pub(crate) fn tenancy(&self) -> &Tenancy {
+        &self.roles.tenancy
     }
 
-    async fn assume_role(&self, tenant: &TenantId) -> Result<Session, KeyServiceError> {
+    /// The tenant's credentials; concurrent callers share one AssumeRole, which goes on as long as one of them waits.
+    pub(crate) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
+        if let Some(session) = self.usable(tenant) {
+            return Ok(session.credentials);
+        }
+        let assuming = self.assuming.share(tenant.clone(), || {
+            // Who comes while the former flight lands needs no other.
+            let (landed, roles) = (self.usable(tenant), Arc::clone(&self.roles));
+            let (sessions, tenant) = (self.sessions.clone(), tenant.clone());
+            async move {
+                if let Some(session) = landed {
+                    return Ok(session);
+                }
+                let session = roles.assume(&tenant).await?;
+                sessions.insert(tenant, session.clone());
+                Ok(session)
+            }
+            .boxed()
+        });
+        assuming.await.map(|session| session.credentials)
+    }
+
+    fn usable(&self, tenant: &TenantId) -> Option<Session> {
+        let now = self.roles.clock.now();
+        self.sessions.get(tenant).filter(|session| now.since(session.granted) < session.usable_for)
+    }
+
+    /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
+    pub(crate) fn forget(&self, tenant: &TenantId, refused: &Credentials) {
+        let is_refused = |session: &Session| session.credentials.access_key_id() == refused.access_key_id();
+        self.sessions.entry_by_ref(tenant).and_compute_with(|there| match there {
+            Some(there) if is_refused(there.value()) => Op::Remove,
+            _ => Op::Nop,
+        });
+    }
+
+    /// Forgets the tenant's credentials.
+    pub(super) fn evict(&self, tenant: &TenantId) {
+        self.sessions.invalidate(tenant);
+        self.sessions.run_pending_tasks();
+    }
+}
+
+impl Roles {
+    async fn assume(&self, tenant: &TenantId) -> Result<Session, KeyServiceError> {
         let call = KeyCall::begin(tenant, OPERATION, 1);
         let session = self.ask(tenant).instrument(call.span()).await;
         call.end(&session);
@@ -94,6 +135,8 @@ impl TenantSessions {
             .value(tenant.as_str())
             .build()
             .map_err(|source| error(KeyServiceErrorKind::Unexpected).with_source(source))?;
+        // Counted from here on by both clocks, and not until the wall clock says `expiry`: one that is wrong does no harm.
+        let begun = self.clock.now();
         let answer = self
             .sts
             .assume_role()
@@ -116,16 +159,6 @@ impl TenantSessions {
             Some(expiry),
             "tenantseal",
         );
-        // How long they are usable is counted from the answer on, so a wrong wall clock here does no harm.
-        let lifetime = Duration::from_secs(DURATION_SECONDS.unsigned_abs().into());
-        Ok(Session { credentials, usable_for: lifetime - MARGIN - jitter::up_to(MARGIN), request_id })
-    }
-}
-
-struct UntilShortlyBeforeExpiry;
-
-impl Expiry<TenantId, Session> for UntilShortlyBeforeExpiry {
-    fn expire_after_create(&self, _: &TenantId, session: &Session, _: Instant) -> Option<Duration> {
-        Some(session.usable_for)
+        Ok(Session { credentials, granted: begun, usable_for: LIFETIME - MARGIN - jitter::up_to(MARGIN), request_id })
     }
 }

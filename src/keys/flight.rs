@@ -4,6 +4,7 @@
 //! is dropped with the last who waited, at once: data keys do not linger here.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,7 +32,6 @@ pub(super) enum Flight {
 
 /// What a flight brings.
 pub(super) type Brought = Result<Arc<UnwrappedKey>, Unwrapping>;
-type Flying = Pin<Box<dyn Future<Output = Brought> + Send>>;
 
 /// Why a data key was not unwrapped.
 #[derive(Debug, Clone)]
@@ -54,23 +54,51 @@ impl From<KeyError> for Unwrapping {
 }
 
 /// The flights of one tenant.
-#[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<Airborne>);
-
-#[derive(Debug, Default)]
-struct Airborne {
-    flights: HashMap<Flight, (u64, WeakShared<Flying>)>,
-    next: u64,
-}
+pub(super) type Flights = Shares<Flight, Brought>;
 
 impl Flights {
     /// Joins the flight that is under way, or starts `body`.
-    pub(super) fn join<F>(keys: &Arc<TenantKeys>, flight: Flight, body: impl FnOnce() -> F) -> Shared<Flying>
+    pub(super) fn join<F>(keys: &Arc<TenantKeys>, flight: Flight, body: impl FnOnce() -> F) -> Shared<Flying<Brought>>
     where
         F: Future<Output = Brought> + Send + 'static,
     {
-        let mut airborne = keys.flights.lock();
-        if let Some((_, under_way)) = airborne.flights.get(&flight)
+        keys.flights.share(flight, || {
+            let tenant = keys.tenant.clone();
+            // A panic in a key service ends this flight and nothing else.
+            AssertUnwindSafe(body()).catch_unwind().map(move |brought| {
+                brought.unwrap_or_else(|_| {
+                    let error = KeyServiceError::new(&tenant, "KeyService", KeyServiceErrorKind::Unexpected);
+                    Err(Unwrapping::Failed(error.with_source(Panicked)))
+                })
+            })
+        })
+    }
+}
+
+/// Work under way that others can join, by what it is for.
+#[derive(Debug)]
+pub(super) struct Shares<K, V>(Arc<Mutex<Airborne<K, V>>>);
+
+pub(super) type Flying<V> = Pin<Box<dyn Future<Output = V> + Send>>;
+
+#[derive(Debug)]
+struct Airborne<K, V> {
+    flights: HashMap<K, (u64, WeakShared<Flying<V>>)>,
+    next: u64,
+}
+
+impl<K, V> Shares<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Joins what is under way for `key`, or starts `body`, which must not panic.
+    pub(super) fn share<F>(&self, key: K, body: impl FnOnce() -> F) -> Shared<Flying<V>>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let mut airborne = lock(&self.0);
+        if let Some((_, under_way)) = airborne.flights.get(&key)
             && let Some(under_way) = under_way.upgrade()
             && under_way.peek().is_none()
         {
@@ -78,28 +106,29 @@ impl Flights {
         }
         let number = airborne.next;
         airborne.next += 1;
-        let landing = Landing { keys: Arc::downgrade(keys), flight, number };
+        let landing = Landing { airborne: Arc::downgrade(&self.0), key: key.clone(), number };
         let body = body();
-        let tenant = keys.tenant.clone();
-        let flying: Flying = Box::pin(async move {
+        let flying: Flying<V> = Box::pin(async move {
             let _landing = landing;
-            // A panic in a key service ends this flight and nothing else.
-            AssertUnwindSafe(body).catch_unwind().await.unwrap_or_else(|_| {
-                let error = KeyServiceError::new(&tenant, "KeyService", KeyServiceErrorKind::Unexpected);
-                Err(Unwrapping::Failed(error.with_source(Panicked)))
-            })
+            body.await
         });
         let flying = flying.shared();
         if let Some(weak) = flying.downgrade() {
-            airborne.flights.insert(flight, (number, weak));
+            airborne.flights.insert(key, (number, weak));
         }
         flying
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Airborne> {
-        // Nothing in here is half done when someone panics.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl<K, V> Default for Shares<K, V> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Airborne { flights: HashMap::new(), next: 0 })))
     }
+}
+
+/// Nothing in here is half done when someone panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The key service panicked.
@@ -108,18 +137,18 @@ impl Flights {
 struct Panicked;
 
 /// Takes a flight off the list when it ends or nobody waits for it any more.
-struct Landing {
-    keys: Weak<TenantKeys>,
-    flight: Flight,
+struct Landing<K: Eq + Hash, V: Clone> {
+    airborne: Weak<Mutex<Airborne<K, V>>>,
+    key: K,
     number: u64,
 }
 
-impl Drop for Landing {
+impl<K: Eq + Hash, V: Clone> Drop for Landing<K, V> {
     fn drop(&mut self) {
-        if let Some(keys) = self.keys.upgrade() {
-            let mut airborne = keys.flights.lock();
-            if airborne.flights.get(&self.flight).is_some_and(|(number, _)| *number == self.number) {
-                airborne.flights.remove(&self.flight);
+        if let Some(airborne) = self.airborne.upgrade() {
+            let mut airborne = lock(&airborne);
+            if airborne.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+                airborne.flights.remove(&self.key);
             }
         }
     }

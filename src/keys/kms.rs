@@ -114,7 +114,7 @@ impl KmsKeyService {
         match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
                 sight::credentials_refused(error.operation());
-                sessions.forget(tenant, &credentials).await;
+                sessions.forget(tenant, &credentials);
                 call(Some(sessions.credentials(tenant).await?)).await
             }
             result => result,
@@ -180,7 +180,7 @@ impl KeyService for KmsKeyService {
 
     async fn forget(&self, tenant: &TenantId) {
         if let Access::AssumedRole(sessions) = &self.access {
-            sessions.evict(tenant).await;
+            sessions.evict(tenant);
         }
     }
 }

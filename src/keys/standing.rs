@@ -111,6 +111,7 @@ impl Standing {
         let repointed = self.current.as_ref().is_some_and(|current| !current.is_same_key(kek));
         self.succeeded = true;
         self.refused_since = None;
+        self.refusal = None;
         self.former.retain(|former| !former.is_same_key(kek));
         self.current = Some(kek.clone());
         repointed
@@ -173,6 +174,10 @@ impl Standing {
 
     /// The same of a record that nobody has verified: it may be the record, so nothing follows for the tenant.
     pub(super) fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
+        if self.refusal.as_ref().is_some_and(|(refusal, _)| refusal.is_revoked()) {
+            // The tenant was revoked before, and its own alias has not answered since.
+            return error.revoking();
+        }
         let is_new = !self.succeeded && now.since(*self.refused_since.get_or_insert(now)) < onboarding;
         if is_new && error.kind() != Kind::Revoked { error.onboarding() } else { error }
     }

@@ -27,7 +27,7 @@ impl Probe {
         let credentials = self.sessions.credentials(tenant).await?;
         match self.ask_with(credentials.clone(), tenant, alias).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
-                self.sessions.forget(tenant, &credentials).await;
+                self.sessions.forget(tenant, &credentials);
                 self.ask_with(self.sessions.credentials(tenant).await?, tenant, alias).await
             }
             result => result,

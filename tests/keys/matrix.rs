@@ -1,16 +1,17 @@
 //! The fault matrix: each error of KMS and STS, when it meets a tenant, and what follows, written down and held.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use futures_util::future::join_all;
 use tenantseal::{Error, Item, Tenant};
-use tenantseal_local::Stack;
+use tenantseal_local::{Call, Outcome, Stack};
 
 use crate::common::{World, contact, id, item};
 
 /// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum Ends {
     Serves,
     /// An error that says: try again.
     Retry,
@@ -21,7 +22,7 @@ enum Outcome {
     /// Any other error.
     Fails,
 }
-use Outcome::{Fails, Record, Retry, Revoked, Serves};
+use Ends::{Fails, Record, Retry, Revoked, Serves};
 
 /// An error, what the first use does, and what a use does when the lease is over: each for (write, read).
 ///
@@ -30,22 +31,16 @@ struct Row {
     service: &'static str,
     code: &'static str,
     status: u16,
-    first: (Outcome, Outcome),
-    over: (Outcome, Outcome),
+    first: (Ends, Ends),
+    over: (Ends, Ends),
     evicts: bool,
 }
 
-const fn kms(
-    code: &'static str,
-    status: u16,
-    first: (Outcome, Outcome),
-    over: (Outcome, Outcome),
-    evicts: bool,
-) -> Row {
+const fn kms(code: &'static str, status: u16, first: (Ends, Ends), over: (Ends, Ends), evicts: bool) -> Row {
     Row { service: "KMS", code, status, first, over, evicts }
 }
 
-const fn sts(code: &'static str, status: u16, first: (Outcome, Outcome), over: (Outcome, Outcome)) -> Row {
+const fn sts(code: &'static str, status: u16, first: (Ends, Ends), over: (Ends, Ends)) -> Row {
     Row { service: "STS", code, status, first, over, evicts: false }
 }
 
@@ -94,7 +89,7 @@ fn inject(stack: &Stack, row: &Row) {
     }
 }
 
-fn outcome(result: Result<Item, Error>) -> Outcome {
+fn outcome(result: Result<Item, Error>) -> Ends {
     match result {
         Ok(_) => Serves,
         Err(error) if error.is_revoked() => Revoked,
@@ -104,11 +99,11 @@ fn outcome(result: Result<Item, Error>) -> Outcome {
     }
 }
 
-async fn write(acme: &Tenant) -> Outcome {
+async fn write(acme: &Tenant) -> Ends {
     outcome(acme.seal("crm", item(&contact("acme", "c-1"))).await)
 }
 
-async fn read(acme: &Tenant, stored: &Item) -> Outcome {
+async fn read(acme: &Tenant, stored: &Item) -> Ends {
     outcome(acme.open("crm", stored.clone()).await)
 }
 
@@ -155,10 +150,14 @@ async fn a_lease_that_cannot_be_renewed_ends_as_written_down() {
 #[tokio::test]
 async fn a_refusal_evicts_as_written_down() {
     let world = World::start(&["acme"]).await;
-    for row in ROWS.iter().filter(|row| row.service == "KMS") {
+    for row in ROWS {
         let acme = process(&world);
         let stored = acme.seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
         let elsewhere = process(&world).seal("crm", item(&contact("acme", "c-2"))).await.unwrap();
+        if row.service == "STS" {
+            // The session is over, so another one is asked for.
+            world.stack.faults().on("Decrypt").times(1).fail("ExpiredTokenException", 400);
+        }
         inject(&world.stack, row);
         // Another record makes this process ask.
         assert_ne!(read(&acme, &elsewhere).await, Serves, "{}", row.code);
@@ -166,4 +165,56 @@ async fn a_refusal_evicts_as_written_down() {
         assert_eq!((write(&acme).await, read(&acme, &stored).await), (expected, expected), "{}", row.code);
         world.stack.faults().clear();
     }
+}
+
+/// Long enough that a slow machine gets between the keeper's call, at 75 to 85 %, and its end.
+const KEPT: Duration = Duration::from_secs(16);
+
+/// What the keeper meets, ahead of the end of a lease and on the monotonic clock: only a revocation takes keys before it.
+#[tokio::test]
+async fn a_background_revalidation_that_meets_an_error_ends_as_written_down() {
+    let tenants: Vec<String> = (0..ROWS.len()).map(|at| format!("row{at}")).collect();
+    let world = World::start(&tenants.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let retries = RetryConfig::standard().with_max_attempts(1);
+    let config = world.app.clone().into_builder().retry_config(retries).build();
+    let builder = || world.builder().data_key_revalidation(KEPT).outage_grace(LEASE).build(&config).unwrap();
+    let row = async |row: &Row, name: &str| {
+        let what = format!("{} {}", row.service, row.code);
+        let (writer, reader) = (builder().tenant(&id(name)), builder().tenant(&id(name)));
+        let put = async || outcome(writer.seal("crm", item(&contact(name, "c-1"))).await);
+        let started = Instant::now();
+        let stored = writer.seal("crm", item(&contact(name, "c-1"))).await.unwrap();
+        let get = async || outcome(reader.open("crm", stored.clone()).await);
+        assert_eq!(get().await, Serves);
+        let session = format!("tenant-{name}");
+        let own = move |call: &Call| call.session_name.as_ref() == Some(&session);
+        let faults = world.stack.faults();
+        if row.service == "STS" {
+            faults.on("AssumeRole").when(own.clone()).fail(row.code, row.status);
+            faults.on("Decrypt").when(own.clone()).fail("ExpiredTokenException", 400);
+        } else {
+            faults.on("GenerateDataKey").when(own.clone()).fail(row.code, row.status);
+            faults.on("Decrypt").when(own.clone()).fail(row.code, row.status);
+        }
+        // Nobody asks but the keepers: the writer's and the reader's.
+        let met = || {
+            let records = world.stack.calls().records();
+            records.iter().filter(|met| own(&met.call) && matches!(met.outcome, Outcome::Refused(_))).count()
+        };
+        while met() < 2 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        tokio::time::sleep_until((started + KEPT * 94 / 100).into()).await;
+        let before_the_end = match row.over {
+            revoked if row.evicts => revoked,
+            // What KMS does not take for a data key of the tenant's any more opens nothing.
+            (_, Record) => (Serves, Record),
+            _ => (Serves, Serves),
+        };
+        assert_eq!((put().await, get().await), before_the_end, "{what}, before the end");
+        assert!(started.elapsed() < KEPT, "this machine is too slow for the test");
+        tokio::time::sleep_until((started + KEPT * 3 / 2).into()).await;
+        assert_eq!((put().await, get().await), row.over, "{what}, after the end");
+    };
+    join_all(ROWS.iter().zip(&tenants).map(|(of, name)| row(of, name))).await;
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_async::time::SystemTimeSource;
 use futures_util::future::join_all;
 use tenantseal::{TenantSeal, keys::KeyServiceErrorKind};
+use tenantseal_local::Outcome;
 
-use crate::common::{Contact, World, contact, id};
+use crate::common::{Contact, World, contact, id, item};
 
 #[tokio::test]
 async fn decrypt_always_names_the_alias_and_the_context_in_the_tenants_session() {
@@ -37,6 +39,56 @@ async fn credentials_that_expired_at_aws_are_renewed() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
     assert_eq!(world.stack.calls().count("AssumeRole"), 2);
+    // The wall clock alone said so, and no call was made in vain.
+    let records = world.stack.calls().records();
+    assert!(records.iter().all(|record| record.outcome == Outcome::Answered), "{records:?}");
+}
+
+#[tokio::test]
+async fn sessions_of_a_fleet_do_not_end_at_once() {
+    let tenants: Vec<String> = (0..40).map(|at| format!("t{at}")).collect();
+    let world = World::start(&tenants.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let seal = world.builder().data_key_revalidation(Duration::from_secs(60)).build(&world.app).unwrap();
+    let sealed =
+        || {
+            join_all(tenants.iter().map(|tenant| async {
+                seal.tenant(&id(tenant)).seal("crm", item(&contact(tenant, "c-1"))).await.unwrap()
+            }))
+        };
+    let sessions_after = async |minutes: u64| {
+        world.stack.clock().advance(Duration::from_secs(minutes * 60));
+        world.stack.calls().reset();
+        sealed().await;
+        world.stack.calls().count("AssumeRole")
+    };
+    sealed().await;
+    assert_eq!(sessions_after(49).await, 0);
+    // Half of them, with luck that is never as bad as one of a million million.
+    let half_way = sessions_after(3).await;
+    assert!((1..40).contains(&half_way), "{half_way} of 40 sessions ended in the first half of five minutes");
+    assert_eq!(sessions_after(3).await, 40 - half_way);
+}
+
+#[tokio::test]
+async fn a_session_is_asked_for_once_although_who_asked_first_goes_away() {
+    let world = World::start(&["acme"]).await;
+    let stored = world.tenant("acme").seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
+    world.stack.calls().reset();
+    world.stack.faults().on("AssumeRole").delay(Duration::from_millis(300));
+    let acme = world.tenant("acme");
+    let sealing = tokio::spawn({
+        let acme = acme.clone();
+        async move { acme.seal("crm", item(&contact("acme", "c-2"))).await }
+    });
+    while world.stack.calls().count("AssumeRole") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let opening = tokio::spawn(async move { acme.open("crm", stored).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    sealing.abort();
+    opening.await.unwrap().unwrap();
+    let calls = world.stack.calls();
+    assert_eq!((calls.count("AssumeRole"), calls.count("GenerateDataKey"), calls.count("Decrypt")), (1, 0, 1));
 }
 
 #[tokio::test]
@@ -46,7 +98,9 @@ async fn many_calls_whose_credentials_are_refused_renew_them_once_also_when_the_
         for at in 0..12 {
             world.tenant("acme").records::<Contact>().put(&contact("acme", &format!("c-{at}"))).await.unwrap();
         }
-        let acme = world.tenant("acme");
+        // Its wall clock does not know that the sessions are over at AWS.
+        let config = world.app.clone().into_builder().time_source(SystemTimeSource::new()).build();
+        let acme = world.builder().build(&config).unwrap().tenant(&id("acme"));
         acme.records::<Contact>().put(&contact("acme", "own")).await.unwrap();
         world.stack.calls().reset();
         world.stack.clock().advance(Duration::from_secs(2 * 60 * 60));

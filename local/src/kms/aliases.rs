@@ -49,6 +49,7 @@ impl Session<'_> {
             return Err(code::ALREADY_EXISTS.because(format!("An alias with the name {} already exists", name.arn())));
         }
         self.check_alias_count(&target)?;
+        self.state.keys.alias_changes(&name, self.now);
         self.state.keys.put_alias(name, Alias { target: target.key, created: self.now, updated: self.now });
         Ok(())
     }
@@ -64,6 +65,7 @@ impl Session<'_> {
         if alias.target != target.key {
             self.check_alias_count(&target)?;
         }
+        self.state.keys.alias_changes(&name, self.now);
         self.state.keys.put_alias(name, Alias { target: target.key, updated: self.now, ..alias });
         Ok(())
     }
@@ -73,6 +75,7 @@ impl Session<'_> {
         let target = self.live_alias(&name).ok_or_else(|| not_found(&name))?.target.clone();
         self.authorise_own("kms:DeleteAlias", &name.arn(), |_| ())?;
         self.authorise("kms:DeleteAlias", &Target { key: target, alias: None })?;
+        self.state.keys.alias_changes(&name, self.now);
         self.state.keys.remove_alias(&name);
         Ok(())
     }

@@ -76,10 +76,10 @@ impl<'a> Session<'a> {
                 Ok(Target { key: name, alias: None })
             }
             Named::Alias(name) => {
-                let alias = self.state.keys.alias(&name).filter(|alias| self.key(&alias.target).is_ok());
-                let alias =
-                    alias.ok_or_else(|| code::NOT_FOUND.because(format!("Alias {} is not found.", name.arn())))?;
-                Ok(Target { key: alias.target.clone(), alias: Some(name.name) })
+                let target = self.state.keys.known_target(&name, self.now).filter(|target| self.key(target).is_ok());
+                let target =
+                    target.ok_or_else(|| code::NOT_FOUND.because(format!("Alias {} is not found.", name.arn())))?;
+                Ok(Target { key: target.clone(), alias: Some(name.name) })
             }
         }
     }

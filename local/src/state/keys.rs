@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use crate::policy::Policy;
@@ -106,6 +106,10 @@ pub(crate) struct Keys {
     aliases: BTreeMap<AliasName, Alias>,
     /// The other direction of `aliases`, which every authorisation asks for.
     names: BTreeMap<KeyName, BTreeSet<String>>,
+    /// How long calls that name an alias do not know of its change.
+    propagation: Duration,
+    /// What changed aliases stood for, and until when they still do.
+    former: BTreeMap<AliasName, (Option<KeyName>, SystemTime)>,
 }
 
 impl Key {
@@ -181,6 +185,27 @@ impl Keys {
 
     pub(crate) fn alias(&self, name: &AliasName) -> Option<&Alias> {
         self.aliases.get(name)
+    }
+
+    /// What calls that name an alias take it for: changes take their time.
+    pub(crate) fn known_target(&self, name: &AliasName, now: SystemTime) -> Option<&KeyName> {
+        match self.former.get(name) {
+            Some((former, until)) if now < *until => former.as_ref(),
+            _ => self.aliases.get(name).map(|alias| &alias.target),
+        }
+    }
+
+    /// From now on changes of aliases take this long.
+    pub(crate) fn propagate_aliases_within(&mut self, delay: Duration) {
+        self.propagation = delay;
+    }
+
+    /// Remembers what an alias stands for before it changes.
+    pub(crate) fn alias_changes(&mut self, name: &AliasName, now: SystemTime) {
+        if !self.propagation.is_zero() {
+            let known = self.known_target(name, now).cloned();
+            self.former.insert(name.clone(), (known, now + self.propagation));
+        }
     }
 
     /// Points an alias at a key, whether it exists or not.

@@ -106,3 +106,62 @@ async fn a_connection_can_break_off() {
     let last = fixture.stack.calls().records().pop().unwrap();
     assert_eq!(last.outcome, Outcome::Dropped);
 }
+
+#[tokio::test]
+async fn calls_beyond_a_rate_are_throttled_and_later_ones_go_through() {
+    let fixture = Fixture::start().await;
+    fixture.key(&alias("a"), None).await;
+    let kms = fixture.session(Some(session_policy("a"))).await;
+    fixture.stack.faults().on("GenerateDataKey").beyond(5).fail("ThrottlingException", 400);
+    let used = || data_key(&kms, &alias("a"), "a").send();
+    let burst = |calls: usize| futures_util::future::join_all((0..calls).map(|_| used()));
+    let started = Instant::now();
+    let served = burst(40).await.into_iter().filter_map(Result::ok).count();
+    // A bucket of five, and five a second.
+    let most = 5 + usize::try_from((started.elapsed() * 5).as_secs()).unwrap();
+    assert!((5..=most).contains(&served), "{served} calls went through in {:?}", started.elapsed());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(burst(5).await.into_iter().all(|result| result.is_ok()));
+}
+
+#[tokio::test]
+async fn the_most_calls_in_flight_are_known() {
+    let fixture = Fixture::start().await;
+    fixture.key(&alias("a"), None).await;
+    let kms = fixture.session(Some(session_policy("a"))).await;
+    fixture.stack.faults().on("GenerateDataKey").delay(Duration::from_millis(200));
+    fixture.stack.calls().reset();
+    let five = (0..5).map(|_| data_key(&kms, &alias("a"), "a").send());
+    for made in futures_util::future::join_all(five).await {
+        made.unwrap();
+    }
+    assert_eq!(fixture.stack.calls().most_in_flight(), 5);
+    fixture.stack.calls().reset();
+    data_key(&kms, &alias("a"), "a").send().await.unwrap();
+    assert_eq!(fixture.stack.calls().most_in_flight(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_alias_is_known_after_the_delay() {
+    let fixture = Fixture::start().await;
+    let minute = Duration::from_secs(60);
+    fixture.stack.propagate_aliases_within(5 * minute);
+    let first = fixture.key(&alias("a"), None).await;
+    let kms = fixture.session(Some(session_policy("a"))).await;
+    let used = || async { data_key(&kms, &alias("a"), "a").send().await };
+    assert_eq!(refusal(used().await), "NotFoundException");
+    fixture.stack.clock().advance(5 * minute);
+    assert_eq!(used().await.unwrap().key_id, Some(first.clone()));
+
+    let second = fixture.key(&alias("b"), None).await;
+    let admin = fixture.client(&fixture.admin);
+    admin.update_alias().alias_name(alias("a")).target_key_id(&second).send().await.unwrap();
+    assert_eq!(used().await.unwrap().key_id, Some(first));
+    fixture.stack.clock().advance(5 * minute);
+    assert_eq!(used().await.unwrap().key_id, Some(second.clone()));
+
+    admin.delete_alias().alias_name(alias("a")).send().await.unwrap();
+    assert_eq!(used().await.unwrap().key_id, Some(second));
+    fixture.stack.clock().advance(5 * minute);
+    assert_eq!(refusal(used().await), "NotFoundException");
+}

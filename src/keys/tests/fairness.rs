@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::scene::{Scene, id, record};
+use super::scene::{Scene, id, kind, record};
 use crate::keys::KeyServiceErrorKind as Kind;
 
 #[tokio::test(start_paused = true)]
@@ -63,4 +63,39 @@ async fn a_panic_in_a_key_service_poisons_nothing() {
     scene.seal("acme").await.unwrap();
     scene.open("acme", &stored).await.unwrap();
     scene.seal("globex").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_a_tenants_credentials_are_forgotten_leaves_no_key_and_no_stuck_tenant() {
+    let scene = Arc::new(Scene::new());
+    let stored = record(&scene.seal("acme").await.unwrap());
+    scene.script(|kms| kms.forgetting_panics = true);
+    let revoking = tokio::spawn({
+        let scene = Arc::clone(&scene);
+        async move { scene.keys.revoke(&id("acme")).await }
+    });
+    assert!(revoking.await.unwrap_err().is_panic());
+    assert!(scene.warm("acme").is_none());
+    // In a flight it is that flight's end.
+    scene.script(|kms| kms.configured_fails = Some(Kind::Revoked));
+    assert_eq!(scene.seal("acme").await.unwrap_err().kind(), Kind::Unexpected);
+    assert!(scene.seal("acme").await.unwrap_err().is_revoked());
+    scene.script(|kms| (kms.configured_fails, kms.forgetting_panics) = (None, false));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scene.seal("acme").await.unwrap();
+    scene.open("acme", &stored).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_a_former_key_is_asked_for_is_that_reads_alone() {
+    let scene = Scene::new();
+    let former = record(&scene.seal("acme").await.unwrap());
+    scene.script(|kms| (kms.alias, kms.own_aliases) = (1, [0, 1].into()));
+    let scene = scene.another();
+    let new = record(&scene.seal("acme").await.unwrap());
+    scene.script(|kms| kms.panics = true);
+    assert_eq!(kind(&scene.open("acme", &former).await.unwrap_err()), Kind::Unexpected);
+    scene.open("acme", &new).await.unwrap();
+    scene.script(|kms| kms.panics = false);
+    scene.open("acme", &former).await.unwrap();
 }

@@ -91,14 +91,26 @@ async fn a_probe_that_nobody_waits_for_any_more_lets_another_try() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_have_a_budget_of_the_tenants_own() {
-    let scene = Scene::new();
-    let stored = record(&scene.another().seal("acme").await.unwrap());
-    scene.script(|kms| kms.fails = Some(Kind::Unavailable));
-    // Three calls open the circuit; until then, each is repeated twice.
-    for _ in 0..20 {
-        let _ = scene.open("acme", &stored).await;
+    let scene = Scene::with_quick_retries();
+    let mut stored = Vec::new();
+    for _ in 0..7 {
+        stored.push(record(&scene.another().seal("acme").await.unwrap()));
     }
-    assert!(scene.counts().1 < 3 * 3 + 20, "{:?}", scene.counts());
+    // Each call fails twice and succeeds then, so the circuit stays closed: five calls use up ten retries.
+    for stored in &stored[..5] {
+        scene.script(|kms| kms.failing = 2);
+        scene.open("acme", stored).await.unwrap();
+    }
+    assert_eq!(scene.counts().1, 15);
+    scene.script(|kms| kms.failing = 2);
+    assert_eq!(kind(&scene.open("acme", &stored[5]).await.unwrap_err()), Kind::Unavailable);
+    assert_eq!(scene.counts().1, 16, "it was repeated without a budget");
+    // Another tenant has its own.
+    scene.seal("globex").await.unwrap();
+    // One retry a second comes back.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    scene.script(|kms| kms.failing = 2);
+    scene.open("acme", &stored[6]).await.unwrap();
 }
 
 /// A page of two items under different keys, neither of which is in the cache.

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_types::retry::RetryConfig;
 use tokio::time::Instant;
 
 use crate::context::{EncryptionContext, StaticPairs};
@@ -68,6 +69,9 @@ pub(super) struct Script {
     /// The tenant whose calls never end.
     pub(super) hangs: Option<TenantId>,
     pub(super) panics: bool,
+    pub(super) forgetting_panics: bool,
+    /// So many calls fail, then no more.
+    pub(super) failing: usize,
     /// Which KEK the configured alias points to, `0` at first.
     pub(super) alias: u8,
     /// The KEKs that have an alias of their own.
@@ -88,6 +92,10 @@ impl Kms {
         }
         if script.hangs.as_ref() == Some(tenant) {
             std::future::pending::<()>().await;
+        }
+        if script.failing > 0 {
+            self.script.lock().unwrap().failing -= 1;
+            return Err(KeyServiceError::new(tenant, operation, Kind::Unavailable));
         }
         match script.fails.or(script.configured_fails.filter(|_| own)) {
             Some(kind) => Err(KeyServiceError::new(tenant, operation, kind)),
@@ -163,6 +171,8 @@ impl KeyService for Kms {
 
     async fn forget(&self, _: &TenantId) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
+        let panics = self.script.lock().unwrap().forgetting_panics;
+        assert!(!panics, "a hook of the user's panics");
     }
 }
 
@@ -190,16 +200,24 @@ impl Scene {
     }
 
     pub(super) fn with(terms: Terms, limits: Limits, kms: Arc<Kms>) -> Self {
-        Self::sharing(terms, limits, kms, None)
+        Self::with_retries(Retries::of(&aws_types::SdkConfig::builder().build()), terms, limits, kms, None)
     }
 
     /// A process of the fleet that shares its keys by this table.
     pub(super) fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
         let shared = SharedKeys::new(Arc::clone(table), "us-east-1");
-        Self::sharing(TERMS, LIMITS, Arc::clone(kms), Some(shared))
+        let retries = Retries::of(&aws_types::SdkConfig::builder().build());
+        Self::with_retries(retries, TERMS, LIMITS, Arc::clone(kms), Some(shared))
     }
 
-    fn sharing(terms: Terms, limits: Limits, kms: Arc<Kms>, shared: Option<SharedKeys>) -> Self {
+    /// Retries that take next to no time.
+    pub(super) fn with_quick_retries() -> Self {
+        let quick = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let config = aws_types::SdkConfig::builder().retry_config(quick).build();
+        Self::with_retries(Retries::of(&config), TERMS, LIMITS, Arc::default(), None)
+    }
+
+    fn with_retries(retries: Retries, terms: Terms, limits: Limits, kms: Arc<Kms>, shared: Option<SharedKeys>) -> Self {
         let wall = Wall { start: Instant::now(), ahead: Arc::default() };
         let keys = DataKeys::new(DataKeysConfig {
             service: Arc::clone(&kms) as _,
@@ -209,7 +227,7 @@ impl Scene {
             terms,
             onboarding: MINUTE * 5,
             limits,
-            retries: Retries::of(&aws_types::SdkConfig::builder().build()),
+            retries,
         });
         Self { kms, wall, keys }
     }
@@ -247,10 +265,8 @@ impl Scene {
 
     /// Opens a page of items that rely on these records.
     pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
-        let needed = |record: &Box<[u8]>| NeededKey {
-            attribute: "email".to_owned(),
-            stored: StoredKey::Record(record.clone()),
-        };
+        let needed =
+            |record: &Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record.clone()) };
         self.keys.opening_keys(&id(tenant), records.iter().map(needed).collect()).await.map(|_| ())
     }
 

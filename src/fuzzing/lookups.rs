@@ -1,0 +1,63 @@
+//! The cache of data keys alone, for the benchmark of its lookups and of its memory.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_async::time::SharedTimeSource;
+use aws_types::SdkConfig;
+
+use crate::context::StaticPairs;
+use crate::error::Error;
+use crate::format::StoredKey;
+use crate::item::NeededKey;
+use crate::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, Terms};
+use crate::schema::RecordPlace;
+use crate::tenant::TenantId;
+
+/// The cache as an application has it unless configured otherwise, without anything around it.
+pub struct Lookups(DataKeys);
+
+impl Lookups {
+    /// An empty one.
+    pub fn new(service: Arc<dyn KeyService>) -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        Self(DataKeys::new(DataKeysConfig {
+            service,
+            time: SharedTimeSource::default(),
+            shared: None,
+            contexts: vec![StaticPairs::default()],
+            terms: Terms { rotation: minutes(24 * 60), revalidation: minutes(15), grace: minutes(15) },
+            onboarding: minutes(5),
+            limits: Limits { data_keys: 200_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 },
+            retries: Retries::of(&SdkConfig::builder().build()),
+        }))
+    }
+
+    /// Has a data key made for a tenant, and gives its stored record.
+    ///
+    /// # Errors
+    ///
+    /// Those of the key service.
+    pub async fn fill(&self, tenant: &TenantId) -> Result<Box<[u8]>, Error> {
+        let key = self.0.sealing_key(tenant, None, RecordPlace::Item).await.map_err(Error::from)?;
+        Ok(key.stored_record().into())
+    }
+
+    /// Looks up the key that seals; whether it is there.
+    pub fn sealing(&self, tenant: &TenantId) -> bool {
+        self.0.warm_sealing_key(tenant, RecordPlace::Item).is_some()
+    }
+
+    /// Looks up the key of a stored record; whether it is there.
+    pub fn opening(&self, tenant: &TenantId, record: &[u8]) -> bool {
+        let needed = NeededKey { attribute: String::new(), stored: StoredKey::Record(record.into()) };
+        self.0.warm_opening_keys(tenant, &[needed]).is_some()
+    }
+}
+
+impl fmt::Debug for Lookups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lookups(..)")
+    }
+}
