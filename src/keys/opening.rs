@@ -210,7 +210,7 @@ impl Inner {
                 asked
             };
             let failure = match asked {
-                Ok(answer) => match self.take_in(keys, id.0, answer, true) {
+                Ok(answer) => match self.take_in(keys, id.0, answer) {
                     Some(key) => return Ok(key),
                     // The tenant was evicted meanwhile.
                     None => continue,
@@ -291,7 +291,7 @@ impl Inner {
         let failure = match asked {
             Ok(answer) => {
                 let begun = answer.begun;
-                self.renew_from(keys, context, &answer, !ahead, begun);
+                self.renew_from(keys, context, &answer, begun);
                 return Ok(key);
             }
             Err(Unwrapping::Failed(error)) if error.is_refusal() => Unwrapping::Failed(self.judged(keys, error).await),
@@ -378,15 +378,9 @@ impl Inner {
     }
 
     /// Takes in a key, unless the tenant was evicted since it was asked for.
-    fn take_in(
-        self: &Arc<Self>,
-        keys: &Arc<TenantKeys>,
-        context: usize,
-        answer: Answer,
-        in_use: bool,
-    ) -> Option<Arc<UnwrappedKey>> {
+    fn take_in(self: &Arc<Self>, keys: &Arc<TenantKeys>, context: usize, answer: Answer) -> Option<Arc<UnwrappedKey>> {
         let begun = answer.begun;
-        let lease = self.renew_from(keys, context, &answer, in_use, begun)?;
+        let lease = self.renew_from(keys, context, &answer, begun)?;
         let key = Arc::new(answer.key);
         {
             let mut state = keys.write();
@@ -404,7 +398,6 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         context: usize,
         answer: &Answer,
-        in_use: bool,
         begun: Begun,
     ) -> Option<u64> {
         let by_alias = answer.route == Route::Configured;
@@ -416,7 +409,7 @@ impl Inner {
         if by_alias {
             state.standing.answers_with(kek);
         }
-        Some(state.held.renew(context, kek, Renewal { begun: begun.at, by_alias, in_use }, &self.terms))
+        Some(state.held.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms))
     }
 }
 

@@ -153,12 +153,9 @@ impl State {
         self.held.clear();
     }
 
-    /// Drops what cannot be used any more, outage or not, and what nobody has used for its whole time.
+    /// Drops what cannot be used any more, outage or not.
     pub(super) fn settle(&mut self, now: Moment, terms: &Terms) {
-        self.held.retain_leases(|lease| {
-            let most = if lease.lapsing { terms.revalidation } else { terms.revalidation + terms.grace };
-            now.since(lease.begun) < most
-        });
+        self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace);
     }
 }
 
