@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use crate::item::{OpenError, OpenFault, PrimaryKeyError};
+use crate::keys::{InMemoryKeyTable, KeyTable, Swap};
 use crate::{Error, FormatError, TenantSeal};
 
 mod bytes;
@@ -51,7 +52,7 @@ fn the_committed_vectors_are_those_that_are_made() {
 #[tokio::test]
 async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
     for Vector { name, scene, stored, expected, .. } in vectors() {
-        let config = aws_types::SdkConfig::builder().build();
+        let config = aws_types::SdkConfig::builder().region(aws_types::region::Region::new("us-east-1")).build();
         let mut builder = TenantSeal::builder().key_service(Arc::new(scene.kms.clone())).table(scene.table_schema());
         let (current, former) = scene.contexts.split_first().unwrap();
         for (pair, value) in current {
@@ -59,6 +60,13 @@ async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
         }
         for pairs in former {
             builder = builder.former_context(pairs.clone());
+        }
+        if let Some(entries) = &scene.key_table {
+            let table = InMemoryKeyTable::new();
+            for (entry, record) in entries {
+                assert_eq!(table.compare_and_swap(&scene.tenant, entry, None, record).await.unwrap(), Swap::Stored);
+            }
+            builder = builder.key_table(Arc::new(table));
         }
         let tenant = builder.build(&config).unwrap().tenant(&scene.tenant);
         match (tenant.open(&scene.table, stored).await, expected) {

@@ -56,6 +56,10 @@ impl Vector {
             "kms": kms.collect::<Vec<_>>(),
             "stored": item(stored),
         });
+        if let Some(entries) = &scene.key_table {
+            let entries = entries.iter().map(|(entry, record)| (entry.clone(), json!(hex(record))));
+            vector["key_table"] = entries.collect::<Map<_, _>>().into();
+        }
         match expected {
             Expected::Opened { item: opened, sealing } => {
                 vector["opened"] = item(opened);

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::bytes::{self, UUID};
 use super::json::hex;
 use super::scene::{
-    CREATED, Expected, MULTI_REGION, NONCE, STANDARD, Scene, Sealing, Unwrapping, Vector, b, n, s, scene,
+    CREATED, Expected, MULTI_REGION, NONCE, STANDARD, Scene, Sealing, Unwrapping, Vector, b, entry, n, s, scene,
 };
 use crate::crypto::{RandomError, RandomSource};
 use crate::format::{HEADER, encode_value};
@@ -83,7 +83,7 @@ fn with(mut item: Item, name: &str, value: AttributeValue) -> Item {
 }
 
 pub(super) fn vectors() -> Vec<Vector> {
-    [values(), numbers(), identities(), records(), forms()].into_iter().flatten().collect()
+    [values(), numbers(), identities(), records(), forms(), compact()].into_iter().flatten().collect()
 }
 
 fn values() -> Vec<Vector> {
@@ -274,6 +274,45 @@ fn records() -> Vec<Vector> {
             with(stored_before, HEADER, rewrapped_header),
             item,
             None,
+        ),
+    ]
+}
+
+fn compact() -> Vec<Vector> {
+    const TABLE: &str = "13.1: records of the key table";
+    let compact = scene().compact();
+    let (own, value) = (compact.unwrapped(0, CREATED), s("hello"));
+    let item = with(scene().key(), "a", value.clone());
+    let by_update = with(compact.key(), "a", updated(&compact, &own, "a", &value));
+    let mut two = compact.clone().encrypting(&["a", "b"]);
+    two.kms.0.push(Unwrapping {
+        wrapped: vec![0x0a],
+        context: vec![],
+        data_key: (32..64).collect(),
+        kek: STANDARD.to_owned(),
+    });
+    let other = two.unwrapped(1, CREATED + 1);
+    two.key_table.iter_mut().for_each(|entries| {
+        let record = other.stored_record().to_vec();
+        entries.push((entry(&record), record));
+    });
+    let both = put(&two, &two.key(), "a", &value, Nonces::Random(&FixedNonce));
+    let both = with(both, "b", updated(&two, &other, "b", &n("7")));
+    let mut with_record = scene().compact();
+    with_record.key_table = None;
+    let with_record = with(stored(&with_record), "b", updated(&two, &other, "b", &n("7")));
+    let of_both = with(item.clone(), "b", n("7"));
+    vec![
+        in_scene("compact", "5.3: reference", compact.clone()),
+        opening("form_13", TABLE, compact.clone(), by_update, item.clone(), sealing("a", 0x13, &value)),
+        opening("compact_of_two_data_keys", TABLE, two.clone(), both, of_both.clone(), sealing("b", 0x13, &n("7"))),
+        opening(
+            "form_13_beside_a_header_with_its_record",
+            TABLE,
+            two,
+            with_record,
+            of_both,
+            sealing("b", 0x13, &n("7")),
         ),
     ]
 }

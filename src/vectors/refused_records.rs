@@ -1,16 +1,16 @@
 //! What is refused for its key record; each record is right but for one thing, its check made anew where that is not the thing.
 
 use super::bytes::{self, Record, UUID, context};
-use super::opened::stored;
+use super::opened::{stored, updated};
 use super::refused::{refused, with};
-use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Vector, b, scene};
+use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Vector, b, s, scene};
 use crate::format::HEADER;
 
 /// Readers may name the record's attribute or the one that relies on it.
 const NAMED: [&str; 2] = ["_seal", "a"];
 
 pub(super) fn vectors() -> Vec<Vector> {
-    [lengths(), contexts(), keks(), keys()].into_iter().flatten().collect()
+    [lengths(), contexts(), keks(), keys(), compact()].into_iter().flatten().collect()
 }
 
 fn headed(name: &str, rule: &'static str, fault: &'static str, scene: Scene, header: Vec<u8>) -> Vector {
@@ -69,6 +69,36 @@ fn lengths() -> Vec<Vector> {
         }),
     ]);
     vectors
+}
+
+/// What a key table answers to a header and to an attribute that refer to it.
+fn compact() -> Vec<Vector> {
+    const RECORDS: &str = "13.1: records of the key table";
+    let compact = scene().compact();
+    let by_put = stored(&compact);
+    let attribute = updated(&compact, &compact.unwrapped(0, CREATED), "a", &s("hello"));
+    let by_update = with(compact.key(), "a", attribute);
+    let entries = compact.key_table.clone().unwrap();
+    let mut other = bytes::record(&compact);
+    other.kid = vec![7; 16];
+    let other = vec![(entries[0].0.clone(), other.bytes(&compact))];
+    let nothing = vec![(entries[0].0.clone(), Vec::new())];
+    let elsewhere = vec![(format!("current#{}", &entries[0].0), entries[0].1.clone())];
+    [
+        ("no_key_table", "no key table", None),
+        ("no_record", "unknown key", Some(Vec::new())),
+        ("a_record_in_another_entry", "unknown key", Some(elsewhere)),
+        ("the_record_of_another_key", "forged record", Some(other)),
+        ("an_empty_record", "truncated", Some(nothing)),
+    ]
+    .into_iter()
+    .flat_map(|(name, fault, key_table)| {
+        let scene = Scene { key_table, ..compact.clone() };
+        [("reference", &by_put), ("form_13", &by_update)].map(|(from, item)| {
+            refused(&format!("{from}_to_{name}"), RECORDS, fault, &NAMED, scene.clone(), item.clone())
+        })
+    })
+    .collect()
 }
 
 fn contexts() -> Vec<Vector> {

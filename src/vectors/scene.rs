@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::json::hex;
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::{DataKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn};
 use crate::item::{Item, UnwrappedKey, identity};
 use crate::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
-use crate::schema::TableSchema;
+use crate::schema::{RecordPlace, TableSchema};
 use crate::tenant::TenantId;
 
 pub(super) const STANDARD: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -54,6 +55,8 @@ pub(super) struct Scene {
     /// The static pairs: the current ones, then former ones.
     pub(super) contexts: Vec<Vec<(String, String)>>,
     pub(super) kms: Kms,
+    /// The tenant's entries of the key table, where there is one: then the table is compact.
+    pub(super) key_table: Option<Vec<(String, Vec<u8>)>>,
 }
 
 /// The scene of section 11.
@@ -72,6 +75,7 @@ pub(super) fn scene() -> Scene {
             data_key: (0..32).collect(),
             kek: STANDARD.to_owned(),
         }]),
+        key_table: None,
     }
 }
 
@@ -88,6 +92,13 @@ impl Scene {
         self
     }
 
+    /// Stores items compactly, and their record in the key table.
+    pub(super) fn compact(mut self) -> Self {
+        let record = self.unwrapped(0, CREATED).stored_record().to_vec();
+        self.key_table = Some(vec![(entry(&record), record)]);
+        self
+    }
+
     pub(super) fn encrypting(mut self, names: &[&str]) -> Self {
         self.encrypted = names.iter().map(|name| (*name).to_owned()).collect();
         self
@@ -98,7 +109,11 @@ impl Scene {
         if let Some(sort_key) = &self.sort_key {
             schema = schema.sort_key(sort_key);
         }
-        self.encrypted.iter().fold(schema, |schema, name| schema.encrypt(name)).build().unwrap()
+        let mut schema = self.encrypted.iter().fold(schema, |schema, name| schema.encrypt(name)).build().unwrap();
+        if self.key_table.is_some() {
+            schema.set_record_place(RecordPlace::KeyTable);
+        }
+        schema
     }
 
     /// The key attributes of the example.
@@ -125,8 +140,17 @@ impl Scene {
         let context = EncryptionContext::new(&self.tenant, &StaticPairs::new(context.clone()).unwrap());
         let data_key = DataKey::take(data_key.clone()).unwrap();
         let wrapped = WrappedKey::new(wrapped.clone()).unwrap();
-        UnwrappedKey::generated(&data_key, created, &context, KeyArn::parse(kek).unwrap(), wrapped)
+        let key = UnwrappedKey::generated(&data_key, created, &context, KeyArn::parse(kek).unwrap(), wrapped);
+        if self.key_table.is_some() {
+            key.mark_in_key_table();
+        }
+        key
     }
+}
+
+/// The entry of the key table in which a record lies.
+pub(super) fn entry(record: &[u8]) -> String {
+    format!("key#{}", hex(&record[1..17]))
 }
 
 /// What KMS unwraps.

@@ -42,7 +42,8 @@ def unwrapping(known):
 
 
 def open_vector(vector):
-    tenant = Tenant(vector["tenant"], vector["contexts"], unwrapping(vector["kms"]))
+    key_table = {entry: bytes.fromhex(record) for entry, record in vector.get("key_table", {}).items()}
+    tenant = Tenant(vector["tenant"], vector["contexts"], unwrapping(vector["kms"]), key_table)
     return tenant.open(Schema(**vector["schema"]), item(vector["stored"]))
 
 

@@ -8,15 +8,20 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use tenantseal::Item;
+use futures_util::future::join_all;
+use tenantseal::{Item, Tenant};
 
+use crate::common::key_table::NOT_RECOVERABLE;
 use crate::common::wire::Reaction;
-use crate::common::{Contact, key, s, tap};
+use crate::common::{Contact, id, key, s, tap};
 use crate::repository::Person;
 use crate::scene::{Scene, TABLE, call, handled, service_error, transact, variants};
 
 /// What a service does, and its name.
 type Fault = (&'static str, fn() -> Reaction);
+
+/// The operations that open an item and write nothing.
+const READS: [&str; 5] = ["GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"];
 
 #[tokio::test]
 async fn no_operation_shows_a_canary_when_it_succeeds_or_its_service_fails() {
@@ -111,13 +116,114 @@ async fn no_failure_of_keys_shows_a_canary() {
         scene.fails(&format!("{service}: no answer"), call(operation, &hasty, &item).await);
         scene.behave();
     }
+    too_many_forged_items(&mut scene).await;
+    a_former_key(&mut scene).await;
     scene.assert_covered(include_str!("../../src/keys/service.rs"), "KeyServiceErrorKind", &[]);
+    scene.assert_unseen();
+}
+
+/// More forged wrapped keys than a process puts up with for one tenant.
+async fn too_many_forged_items(scene: &mut Scene) {
+    let (acme, item) = (scene.cold("acme"), scene.item());
+    let stored = acme.seal(TABLE, item.clone()).await.unwrap();
+    let forged = |number: u32| {
+        let mut header = stored["_seal"].as_b().unwrap().as_ref().to_vec();
+        let end = header.len() - 4;
+        header[end..].iter_mut().zip(number.to_be_bytes()).for_each(|(byte, change)| *byte ^= change);
+        let header = ("_seal".to_owned(), AttributeValue::B(Blob::new(header)));
+        stored.clone().into_iter().chain([header]).collect::<Item>()
+    };
+    let reader = scene.cold("acme");
+    for result in join_all((1..400).map(|number| reader.open(TABLE, forged(number)))).await {
+        scene.fails("one of many forged items", result);
+    }
+}
+
+/// An item under a key that the tenant's alias no longer points to: without an alias of its own, then disabled.
+async fn a_former_key(scene: &mut Scene) {
+    let (item, admin, alias) = (scene.item(), scene.world.admin.clone(), scene.world.tenancy.alias(&id("acme")));
+    let former = admin.describe_key().key_id(alias.as_str()).send().await.unwrap().key_metadata.unwrap().key_id;
+    let policy = scene.world.tenancy.key_policy(&id("acme")).unwrap().to_string();
+    let key = admin.create_key().policy(policy).send().await.unwrap().key_metadata.unwrap();
+    admin.update_alias().alias_name(alias.as_str()).target_key_id(key.key_id).send().await.unwrap();
+    for operation in READS {
+        let result = call(operation, &scene.cold("acme").dynamodb(), &item).await;
+        scene.fails(&format!("{operation}: a former key without an alias"), result);
+    }
+    let own = alias.of_key(&former);
+    admin.create_alias().alias_name(own.as_str()).target_key_id(&former).send().await.unwrap();
+    call("GetItem", &scene.cold("acme").dynamodb(), &item).await.unwrap();
+    admin.disable_key().key_id(former).send().await.unwrap();
+    for operation in READS {
+        let result = call(operation, &scene.cold("acme").dynamodb(), &item).await;
+        scene.fails(&format!("{operation}: a former key that is disabled"), result);
+    }
+}
+
+#[tokio::test]
+async fn no_failure_of_the_key_table_shows_a_canary() {
+    let mut scene = Scene::set().await;
+    scene.create_key_table().await;
+    let item = scene.item();
+    // A batch of writes itself sends none of these; nor does a query, which reads the key table by GetItem.
+    let pairs = ["DescribeTable", "DescribeContinuousBackups", "GetItem", "PutItem"].map(|to| (to, "BatchWriteItem"));
+    for (to_key_table, operation) in pairs.into_iter().chain([("GetItem", "Query")]) {
+        if operation == "Query" {
+            call("PutItem", &scene.compact("acme").dynamodb(), &item).await.unwrap();
+        }
+        for (status, code) in [
+            (400, "ThrottlingException"),
+            (400, "ResourceNotFoundException"),
+            (400, "AccessDeniedException"),
+            (400, "ExpiredTokenException"),
+            (400, "ValidationException"),
+            (500, "InternalServerError"),
+        ] {
+            scene.react(to_key_table, move || Reaction::Answer(status, service_error(code)));
+            let result = call(operation, &scene.compact("acme").dynamodb(), &item).await;
+            scene.fails(&format!("{operation}: {to_key_table} of the key table: {code}"), result);
+        }
+        let faults: [Fault; 2] =
+            [("no JSON", || Reaction::Answer(200, "<html>".to_owned())), ("a broken connection", || Reaction::Break)];
+        for (fault, reaction) in faults {
+            scene.react(to_key_table, reaction);
+            let result = call(operation, &scene.compact("acme").dynamodb(), &item).await;
+            scene.fails(&format!("{operation}: {to_key_table} of the key table: {fault}"), result);
+        }
+        scene.behave();
+    }
+    let checks: [(&str, Fault); 2] = [
+        ("DescribeTable", ("other keys", || Reaction::Alter(Box::new(|body| body.replace("\"entry\"", "\"other\""))))),
+        ("DescribeContinuousBackups", ("no recovery", || Reaction::Answer(200, NOT_RECOVERABLE.to_owned()))),
+    ];
+    for (to_key_table, (fault, reaction)) in checks {
+        scene.react(to_key_table, reaction);
+        let result = call("PutItem", &scene.compact("acme").dynamodb(), &item).await;
+        scene.fails(fault, result);
+        scene.behave();
+    }
+    // The header of an item that nobody damaged is a reference, and all operations go on with it.
+    for operation in handled() {
+        call("PutItem", &scene.compact("acme").dynamodb(), &item).await.unwrap();
+        let get = scene.world.plain.get_item().table_name(TABLE).set_key(Some(key("acme", "c-1")));
+        assert_eq!(get.send().await.unwrap().item.unwrap()["_seal"].as_b().unwrap().as_ref().len(), 17);
+        for opened in call(operation, &scene.compact("acme").dynamodb(), &item).await.unwrap() {
+            assert_eq!(opened, item, "{operation}");
+        }
+    }
+    for (tenant, pointer, _) in scene.world.entries("current#").await {
+        scene.world.plant_entry(&tenant, &pointer, s("forged")).await;
+    }
+    let result = call("PutItem", &scene.compact("acme").dynamodb(), &item).await;
+    scene.fails("a forged pointer", result);
+    scene.assert_covered(include_str!("../../src/keys/table/error.rs"), "KeyTableErrorKind", &[]);
     scene.assert_unseen();
 }
 
 #[tokio::test]
 async fn no_item_that_does_not_open_shows_a_canary() {
     let mut scene = Scene::set().await;
+    scene.create_key_table().await;
     let item = scene.item();
     let acme = scene.cold("acme");
     let dynamodb = acme.dynamodb();
@@ -149,14 +255,21 @@ async fn no_item_that_does_not_open_shows_a_canary() {
         ("a forged record", "_seal", Some(changed("_seal", &|bytes| bytes[1] ^= 1))),
         ("a longer record", "_seal", Some(changed("_seal", &|bytes| bytes.push(0)))),
         ("a wrapped key that is corrupt", "_seal", Some(changed("_seal", &|bytes| *bytes.last_mut().unwrap() ^= 1))),
+        ("a forged reference", "_seal", Some(AttributeValue::B(Blob::new([&[2][..], &[7; 16]].concat())))),
+        ("a value with a forged reference", "s", Some(AttributeValue::B(Blob::new([&[0x13][..], &[7; 60]].concat())))),
     ];
     for (what, name, value) in forged {
         let mut damaged = good.clone();
         damaged.remove(name);
         damaged.extend(value.map(|value| (name.to_owned(), value)));
-        for operation in handled() {
+        // What refers to a key table fails otherwise for those who have one.
+        let readers: &[fn(&Scene, &str) -> Tenant] =
+            if what.contains("reference") { &[Scene::cold, Scene::compact] } else { &[Scene::cold] };
+        for (operation, reader) in
+            handled().into_iter().flat_map(|operation| readers.iter().map(move |reader| (operation, reader)))
+        {
             plain.put_item().table_name(TABLE).set_item(Some(damaged.clone())).send().await.unwrap();
-            match (operation, call(operation, &scene.cold("acme").dynamodb(), &item).await) {
+            match (operation, call(operation, &reader(&scene, "acme").dynamodb(), &item).await) {
                 (_, Err(error)) => scene.fails::<()>(&format!("{operation}: {what}"), Err(error)),
                 // What is written is not what was there; an update leaves nothing encrypted that relied on the header.
                 ("BatchWriteItem" | "TransactWriteItems" | "UpdateItem", Ok(_)) => {}

@@ -169,14 +169,17 @@ async fn no_refusal_shows_a_canary() {
     let result = call("GetItem", &scene.cold("acme").dynamodb(), &scene.item()).await;
     scene.fails("key", result);
     scene.behave();
+    let result = call("PutItem", &scene.compact("acme").dynamodb(), &scene.item()).await;
+    scene.fails("no key table", result);
 
     let source = include_str!("../../src/error.rs");
     scene.assert_covered(source, "Error", &[]);
     // There is no operation that the SDK has and neither list knows.
     scene.assert_covered(source, "Refusal", &["UnknownOperation"]);
     scene.assert_covered(include_str!("../../src/item.rs"), "PrimaryKeyError", &[]);
-    // The operating system's generator does not fail at a test's wish.
-    scene.assert_covered(include_str!("../../src/item/seal.rs"), "SealError", &["Random"]);
+    // The operating system's generator does not fail at a test's wish; and a key that the key table does not hold is never
+    // given to a compact table, which the sealing checks once more.
+    scene.assert_covered(include_str!("../../src/item/seal.rs"), "SealError", &["Random", "NotInKeyTable"]);
     scene.assert_covered(include_str!("../../src/expression/error.rs"), "ExpressionError", &[]);
     scene.assert_unseen();
 }

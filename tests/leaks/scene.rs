@@ -15,9 +15,11 @@ use aws_sdk_dynamodb::types::{
     WriteRequest,
 };
 use aws_types::SdkConfig;
+use tenantseal::keys::DynamoDbKeyTable;
 use tenantseal::schema::TableSchema;
 use tenantseal::{Error, Item, OpenError, Refusal, SealError, Tenant};
 
+use crate::common::key_table::{KEY_TABLE, RECOVERABLE, key_table};
 use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{Contact, Taps, World, canary, contact, id, key, s, tap};
 use crate::errors::{Misread, everything};
@@ -69,9 +71,12 @@ impl Scene {
         let (taps, app) = world.tapped().await;
         let reactions = Reactions::default();
         let told = Arc::clone(&reactions);
-        let wire = Wire::scripted(move |sent: &Sent, _| {
-            told.lock().unwrap().get(&sent.operation).map_or(Reaction::Forward, |reaction| reaction())
-        });
+        let wire =
+            Wire::scripted(move |sent: &Sent, _| match (told.lock().unwrap().get(&sent.operation), &*sent.operation) {
+                (Some(reaction), _) => reaction(),
+                (None, "DescribeContinuousBackups") => Reaction::Answer(200, RECOVERABLE.to_owned()),
+                (None, _) => Reaction::Forward,
+            });
         let app = app.into_builder().http_client(wire).retry_config(RetryConfig::disabled()).build();
         let text = canary();
         // No zero at the end, which a number would lose.
@@ -92,6 +97,16 @@ impl Scene {
     /// A tenant whose keys are not in any cache.
     pub(crate) fn cold(&self, tenant: &str) -> Tenant {
         self.builder().build(&self.app).unwrap().tenant(&id(tenant))
+    }
+
+    pub(crate) async fn create_key_table(&self) {
+        key_table(&self.world.app).create().await.unwrap();
+    }
+
+    /// The same, which shares its keys and stores the items of [`TABLE`] compactly.
+    pub(crate) fn compact(&self, tenant: &str) -> Tenant {
+        let sharing = self.builder().key_table(Arc::new(DynamoDbKeyTable::new(&self.app, KEY_TABLE)));
+        sharing.compact(TABLE).build(&self.app).unwrap().tenant(&id(tenant))
     }
 
     /// Values of all types, each a canary as far as the type allows.
@@ -208,6 +223,7 @@ fn see(error: &Error, seen: &mut BTreeSet<(&'static str, String)>) {
             }
         }
         Error::Key(error) => add("KeyServiceErrorKind", &error.kind()),
+        Error::KeyTable(error) => add("KeyTableErrorKind", error.kind()),
         Error::Cancelled(cancelled) => cancelled.reasons().iter().flatten().for_each(|reason| add("Reason", reason)),
         Error::NotWritten(writes) => writes.failed().for_each(|(_, error)| see(error, seen)),
         _ => {}
