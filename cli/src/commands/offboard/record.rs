@@ -115,7 +115,7 @@ impl Record {
 }
 
 fn sampled(samples: &Samples, role: &str, text: &mut String) {
-    let Samples { table, items, data_keys } = samples;
+    let Samples { table, items, data_keys, skipped } = samples;
     let refused = data_keys.values().filter(|wrapped| wrapped.after != OPENED).count();
     let _ = write!(
         text,
@@ -126,6 +126,16 @@ fn sampled(samples: &Samples, role: &str, text: &mut String) {
     );
     for (id, wrapped) in data_keys {
         let _ = writeln!(text, "| `{id}` | `{}` | {} | {} |", wrapped.kek, wrapped.before, wrapped.after);
+    }
+    if !skipped.is_empty() {
+        let _ = write!(
+            text,
+            "\n**Not tried**: {}. Compact items refer to these data keys, whose records lie in a key table.\n\n| data key | because |\n|---|---|\n",
+            skipped.len()
+        );
+        for (id, why) in skipped {
+            let _ = writeln!(text, "| `{id}` | {why} |");
+        }
     }
     text.push_str("\n| item | data keys |\n|---|---|\n");
     for item in items {
