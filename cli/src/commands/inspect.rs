@@ -225,7 +225,7 @@ fn describe(key: &StoredHeader) -> String {
 fn refer(key_id: KeyId) -> String {
     [
         ("data key", key_id.to_string()),
-        ("key record", format!("in the key table: {}, by the tenant", record_entry(key_id))),
+        ("key record", format!("in the key table: {}, under the tenant's id", record_entry(key_id))),
     ]
     .map(|(name, value)| format!("  {name:<12} {value}\n"))
     .concat()

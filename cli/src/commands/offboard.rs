@@ -6,6 +6,7 @@ mod samples;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 use tenantseal::TenantId;
 use tenantseal::schema::TenantTemplate;
 use tenantseal::tenants::Operation;
@@ -89,6 +90,7 @@ impl Offboard {
             samples.try_after(&sessions, tenants.tenancy(), &tenant).await?;
         }
         let still_open = samples.as_ref().map_or(0, Samples::still_open);
+        let sampled = samples.is_some();
         let skipped = samples.as_ref().map_or(0, |samples| samples.skipped.len());
         if let Some(path) = &report {
             let keys = tenants.show(&tenant).await?.keys;
@@ -127,12 +129,16 @@ impl Offboard {
                 "{BAD}✗{BAD:#} {still_open} sampled data keys can still be unwrapped: see the record\n"
             ));
         }
-        output.answer(text, &done)?;
         if skipped > 0 {
-            output.say(format_args!(
-                "{WARN}-{WARN:#} {skipped} sampled data keys of compact items were not tried (--key-table): see the record"
+            text.push_str(&format!(
+                "{WARN}-{WARN:#} {skipped} sampled data keys of compact items were not tried (--key-table): see the record\n"
             ));
         }
+        let mut data = json!(done);
+        if sampled {
+            data["samples"] = json!({ "still_open": still_open, "skipped": skipped });
+        }
+        output.answer(text, &data)?;
         Ok(if still_open == 0 { Exit::Done } else { Exit::Findings })
     }
 }

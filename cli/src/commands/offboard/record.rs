@@ -122,7 +122,7 @@ fn sampled(samples: &Samples, role: &str, text: &mut String) {
         "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused now: {refused}. Before and after, a session of \
          `{role}` for this tenant asked KMS to unwrap each of them.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
         items.len(),
-        data_keys.len(),
+        data_keys.len() + skipped.len(),
     );
     for (id, wrapped) in data_keys {
         let _ = writeln!(text, "| `{id}` | `{}` | {} | {} |", wrapped.kek, wrapped.before, wrapped.after);
