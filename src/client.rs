@@ -47,6 +47,8 @@ use crate::keys::DataKeys;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
+pub(crate) use expressions::no_legacy;
+
 /// Adds the pieces of a sealing client to a configuration; `http` sends what they make of it.
 pub(crate) fn sealing(
     config: aws_sdk_dynamodb::config::Builder,

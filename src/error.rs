@@ -243,6 +243,14 @@ pub enum Refusal {
     /// The record type has no table of its own.
     #[error("the record has no table: add `#[seal(table = \"…\")]`")]
     NoRecordTable,
+    /// The record type encrypts an attribute, and the table's schema does not: the type was not registered.
+    #[error("record `{record}` encrypts `{attribute}`, and the client does not: register it with `record::<T>()`")]
+    Unregistered {
+        /// The record type.
+        record: &'static str,
+        /// The attribute.
+        attribute: &'static str,
+    },
     /// An operation that this release does not know.
     #[error(
         "operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade tenantseal"

@@ -58,7 +58,11 @@ impl<T: Record> Records<T> {
     /// The physical table and its schema.
     fn table(&self) -> Result<(&str, &TableSchema), Refusal> {
         let logical = T::SCHEMA.table().ok_or(Refusal::NoRecordTable)?;
-        self.tenant.table_of(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))
+        let found = self.tenant.table_of(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))?;
+        match found.1.leaves_plain(&T::SCHEMA) {
+            Some(attribute) => Err(Refusal::Unregistered { record: std::any::type_name::<T>(), attribute }),
+            None => Ok(found),
+        }
     }
 
     /// The physical table and the key attributes of an item, which is of this type where the sort key says so.

@@ -98,15 +98,13 @@ impl<'a> Expressions<'a> {
 
     /// Learns the record type of the items from what a condition requires of the discriminator.
     fn learn<'c>(&mut self, required: impl FnOnce(&str, &Scope<'_>) -> Option<(bool, &'c str)>) {
-        let Some(discriminator) = self.table.discriminator() else { return };
+        // Of what the key says, or a condition before, another condition cannot say otherwise: it would not hold.
+        let Some(discriminator) = self.table.discriminator().filter(|_| !self.variant.is_known()) else { return };
         let found = required(discriminator, &Scope::new(self.names, &|_| None));
         // The beginning of a value says nothing unless beginnings tell record types apart.
         let telling = found.filter(|(whole, _)| *whole || self.table.is_told_apart_by_sort_key());
         let value = telling.and_then(|(_, placeholder)| self.values?.get(placeholder));
-        let variant = Variant::of_value(self.table, value);
-        if variant.is_known() {
-            self.variant = variant;
-        }
+        self.variant = Variant::of_value(self.table, value);
     }
 
     /// Runs `check` with the names and the schema of this request.
@@ -147,7 +145,7 @@ impl<'a> Expressions<'a> {
 }
 
 /// Refuses a parameter of the API before expressions.
-pub(super) fn no_legacy<T>(value: Option<&T>, parameter: &'static str, instead: &'static str) -> Result<(), Refusal> {
+pub(crate) fn no_legacy<T>(value: Option<&T>, parameter: &'static str, instead: &'static str) -> Result<(), Refusal> {
     match value {
         Some(_) => Err(Refusal::Legacy { parameter, instead }),
         None => Ok(()),

@@ -212,7 +212,7 @@ impl Intercept for Seal {
         if let Some(pending) = config.load::<Pending>()
             && let Some(items) = &mut pending.state().items
         {
-            items.deadline = limit.map(|limit| Instant::now() + limit * 9 / 10);
+            items.deadline = limit.and_then(|limit| Instant::now().checked_add(limit / 10 * 9));
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Inner {
         if !ahead && let Some(key) = self.sealing_now(keys, RecordPlace::KeyTable) {
             return Ok(key);
         }
-        match self.agreed(keys, shared, ahead).await {
+        match self.agreed(keys, shared).await {
             Ok(key) => Ok(key),
             Err(KeyError::Service(error)) => Err(Unwrapping::Failed(self.judged(keys, error).await)),
             Err(KeyError::Table(error)) => Err(Unwrapping::Unshared(error)),
@@ -50,7 +50,6 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         shared: &SharedKeys,
-        ahead: bool,
     ) -> Result<Arc<UnwrappedKey>, KeyError> {
         let now = self.clock.now();
         let period = Period::at(now.wall(), self.terms.rotation).ok_or_else(|| shared.unsettled())?;
@@ -61,7 +60,7 @@ impl Inner {
         let mut pointed = shared.pointed(&pointer).await?;
         for _ in 0..Self::ROUNDS {
             if let Some(there) = &pointed
-                && let Some(key) = self.adopted(keys, shared, there, born, ahead).await?
+                && let Some(key) = self.adopted(keys, shared, there, born).await?
             {
                 if self.is_held(keys, &key) {
                     return Ok(key);
@@ -73,7 +72,7 @@ impl Inner {
             pointed = shared.point(&pointer, key.record().key_id, key.stored_record(), pointed.as_ref()).await?;
             if pointed.is_none() {
                 key.mark_in_key_table();
-                self.renewed(keys, &key, begun, born, ahead);
+                self.renewed(keys, &key, begun, born);
                 if self.is_held(keys, &key) {
                     return Ok(key);
                 }
@@ -91,7 +90,6 @@ impl Inner {
         shared: &SharedKeys,
         pointed: &Pointed,
         born: Moment,
-        ahead: bool,
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyError> {
         let Pointed { record, stored } = pointed;
         let forged = || Err(shared.forged(&keys.tenant).into());
@@ -122,7 +120,7 @@ impl Inner {
             return forged();
         };
         key.mark_in_key_table();
-        self.renewed(keys, &key, begun, born, ahead);
+        self.renewed(keys, &key, begun, born);
         Ok(Some(key))
     }
 

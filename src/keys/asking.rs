@@ -5,11 +5,12 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use super::data_keys::Inner;
 use super::standing::Route;
-use super::tenant::{Begun, TenantKeys};
+use super::tenant::{Admitted, Begun, TenantKeys};
 use super::{KeyServiceError, KeyServiceErrorKind, http, jitter};
 
 /// How often a call is repeated that found KMS unavailable, and when.
@@ -59,10 +60,12 @@ impl Inner {
         // What is asked for by an alias that a stored record names says nothing of the tenant.
         let own = route == Route::Configured;
         let telling = own || verified;
-        let started = Instant::now();
+        let mut started = Instant::now();
         for attempt in 1.. {
-            let turn = self.calls.acquire().await;
-            let admitted = keys.admit(operation, own, self.clock.now())?;
+            let waiting = Instant::now();
+            let (turn, admitted) = self.turn(keys, operation, own).await?;
+            // Only what KMS takes is KMS's.
+            started += waiting.elapsed();
             let left = self.retries.total.saturating_sub(started.elapsed());
             let result = within(left, call()).await.unwrap_or_else(|| {
                 Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
@@ -100,6 +103,26 @@ impl Inner {
             tokio::time::sleep(pause).await;
         }
         Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
+    }
+
+    /// A turn among all calls in flight, and leave to use it.
+    async fn turn<'k>(
+        &self,
+        keys: &'k TenantKeys,
+        operation: &'static str,
+        own: bool,
+    ) -> Result<(Option<SemaphorePermit<'_>>, Admitted<'k>), KeyServiceError> {
+        loop {
+            // Nobody closes it.
+            let turn = self.calls.acquire().await.ok();
+            // From before the question on, so that the end of no probe is missed.
+            let probed = keys.probed.notified();
+            if let Some(admitted) = keys.admit(operation, own, self.clock.now())? {
+                return Ok((turn, admitted));
+            }
+            drop(turn);
+            probed.await;
+        }
     }
 
     /// What a refusal by the configured alias means, when no stored record can have brought it about. A tenant that is revoked

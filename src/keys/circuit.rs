@@ -26,6 +26,9 @@ pub(super) enum Admission {
     Closed,
     /// The single call that tries whether KMS is back.
     Probe,
+    /// Another call tries that: what it finds decides. Were this one refused, an answer that needs several keys would fail on it, give
+    /// up the probe too, and never open again.
+    Wait,
     Refused,
 }
 
@@ -33,11 +36,14 @@ impl Circuit {
     pub(super) fn admit(&mut self, now: Moment, may_probe: bool) -> Admission {
         match self.open {
             None => Admission::Closed,
-            Some((since, pause)) if now.since(since) >= pause && may_probe && !self.probing => {
+            Some((since, pause)) if now.since(since) < pause => Admission::Refused,
+            Some(_) if self.probing => Admission::Wait,
+            // It says nothing of the circuit, and need not wait for a call that may never be made.
+            Some(_) if !may_probe => Admission::Closed,
+            Some(_) => {
                 self.probing = true;
                 Admission::Probe
             }
-            Some(_) => Admission::Refused,
         }
     }
 

@@ -58,8 +58,6 @@ pub(super) struct Renewal {
     pub(super) begun: Moment,
     /// Whether the configured alias was asked.
     pub(super) by_alias: bool,
-    /// Whether someone waits for a key of it.
-    pub(super) in_use: bool,
 }
 
 /// A key in the cache.
@@ -185,14 +183,14 @@ impl Held {
 
     /// KMS has just answered with a key of `kek`; gives the lease's id.
     pub(super) fn renew(&mut self, context: usize, kek: &KeyArn, renewal: Renewal, terms: &Terms) -> u64 {
-        let Renewal { begun, by_alias, in_use } = renewal;
+        let Renewal { begun, by_alias } = renewal;
         let known = self.leases.iter().position(|lease| lease.context == context && lease.kek.is_same_key(kek));
         let at = known.unwrap_or_else(|| {
             self.leases.push(Lease::new(self.next_lease, context, kek.clone(), begun, terms));
             self.next_lease += 1;
             self.leases.len() - 1
         });
-        self.leases[at].renew(begun, by_alias, in_use, terms);
+        self.leases[at].renew(begun, by_alias, terms);
         self.leases[at].id
     }
 

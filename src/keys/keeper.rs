@@ -86,7 +86,7 @@ impl Inner {
                 }
                 lease.lapsing = true;
             }
-            let next = if lease.lapsing { self.terms.ends_in(lease.begun, now) } else { due };
+            let next = if lease.lapsing { self.terms.ends_for_good_in(lease.begun, now) } else { due };
             wait = Some(wait.map_or(next, |wait: Duration| wait.min(next)));
         }
         wait.map_or(Next::Nothing, Next::Wait)
@@ -151,12 +151,7 @@ impl State {
 }
 
 impl Terms {
-    /// How long until a lease ends.
-    fn ends_in(&self, begun: Moment, now: Moment) -> Duration {
-        self.revalidation.saturating_sub(now.since(begun))
-    }
-
-    /// How long until a lease ends also in an outage.
+    /// How long until a lease ends, also in an outage.
     fn ends_for_good_in(&self, begun: Moment, now: Moment) -> Duration {
         (self.revalidation + self.grace).saturating_sub(now.since(begun))
     }

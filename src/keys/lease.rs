@@ -54,7 +54,7 @@ pub(super) struct Lease {
     pub(super) aliased: Option<Moment>,
     /// At which age the keeper asks again.
     due: Duration,
-    /// Whether a key was used since.
+    /// Whether a key was used again since: most keys that open an item are wanted once, and asking again ahead of time would be in vain.
     pub(super) used: AtomicBool,
     /// Whether the keeper lets it end.
     pub(super) lapsing: bool,
@@ -62,19 +62,18 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn new(id: u64, context: usize, kek: KeyArn, begun: Moment, terms: &Terms) -> Self {
-        let used = AtomicBool::new(true);
-        Self { id, context, kek, begun, aliased: None, due: due(terms), used, lapsing: false }
+        Self { id, context, kek, begun, aliased: None, due: due(terms), used: AtomicBool::new(false), lapsing: false }
     }
 
     /// KMS has allowed it again.
-    pub(super) fn renew(&mut self, begun: Moment, by_alias: bool, in_use: bool, terms: &Terms) {
+    pub(super) fn renew(&mut self, begun: Moment, by_alias: bool, terms: &Terms) {
         self.begun = self.begun.later(begun);
         if by_alias {
             self.aliased = Some(self.aliased.map_or(begun, |latest| latest.later(begun)));
         }
         self.due = due(terms);
         self.lapsing = false;
-        self.used.store(in_use, Ordering::Relaxed);
+        self.used.store(false, Ordering::Relaxed);
     }
 
     /// The moment from which it counts, for sealing or for opening.

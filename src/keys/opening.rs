@@ -3,8 +3,9 @@
 //! What is stored in a table is hostile: a record that nobody has verified can cost its own reader a few calls, and nothing else.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
@@ -19,8 +20,8 @@ use crate::context::EncryptionContext;
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::item::{KeyRing, NeededKey, OpenError, OpenFault, Serves, UnwrappedKey};
 
-/// How many distinct data keys one answer may ask KMS for at once. The first failure ends them all, so a table full of forged
-/// records costs a bounded number of calls.
+/// How many distinct data keys one answer may ask KMS for at once. After the first failure no more are asked for, so a table full of
+/// forged records costs a bounded number of calls.
 const CONCURRENT_UNWRAPS: usize = 16;
 
 pub(super) const DECRYPT: &str = "Decrypt";
@@ -82,9 +83,14 @@ impl Inner {
         // All contexts are compared before the first call to KMS.
         let wanted = stream::iter(missing).map(|needed| self.wanted(keys, needed));
         let wanted = wanted.buffer_unordered(CONCURRENT_UNWRAPS).try_collect::<Vec<_>>().await?;
-        let asked = stream::iter(wanted)
+        let failed = &AtomicBool::new(false);
+        // What is under way is waited for: KMS answers it all the same, and the next try finds those keys.
+        let asked: Vec<_> = stream::iter(wanted)
+            .take_while(|_| ready(!failed.load(Ordering::Relaxed)))
             .map(|Wanted { attribute, named, context, record, stored }| async move {
-                match self.unwrap(keys, context, record, &stored).await {
+                let unwrapped = self.unwrap(keys, context, record, &stored).await;
+                failed.fetch_or(unwrapped.is_err(), Ordering::Relaxed);
+                match unwrapped {
                     Ok(key) => Ok((named, key)),
                     Err(Unwrapping::Refused(fault)) => Err(OpenError::attribute(&attribute, fault).into()),
                     Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error)),
@@ -92,9 +98,9 @@ impl Inner {
                 }
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
-            .try_collect::<Vec<_>>()
-            .await?;
-        found.extend(asked);
+            .collect()
+            .await;
+        found.extend(asked.into_iter().collect::<Result<Vec<_>, _>>()?);
         Ok(KeyRing::new(found))
     }
 
@@ -210,7 +216,7 @@ impl Inner {
                 asked
             };
             let failure = match asked {
-                Ok(answer) => match self.take_in(keys, id.0, answer, true) {
+                Ok(answer) => match self.take_in(keys, id.0, answer) {
                     Some(key) => return Ok(key),
                     // The tenant was evicted meanwhile.
                     None => continue,
@@ -291,7 +297,7 @@ impl Inner {
         let failure = match asked {
             Ok(answer) => {
                 let begun = answer.begun;
-                self.renew_from(keys, context, &answer, !ahead, begun);
+                self.renew_from(keys, context, &answer, begun);
                 return Ok(key);
             }
             Err(Unwrapping::Failed(error)) if error.is_refusal() => Unwrapping::Failed(self.judged(keys, error).await),
@@ -378,15 +384,9 @@ impl Inner {
     }
 
     /// Takes in a key, unless the tenant was evicted since it was asked for.
-    fn take_in(
-        self: &Arc<Self>,
-        keys: &Arc<TenantKeys>,
-        context: usize,
-        answer: Answer,
-        in_use: bool,
-    ) -> Option<Arc<UnwrappedKey>> {
+    fn take_in(self: &Arc<Self>, keys: &Arc<TenantKeys>, context: usize, answer: Answer) -> Option<Arc<UnwrappedKey>> {
         let begun = answer.begun;
-        let lease = self.renew_from(keys, context, &answer, in_use, begun)?;
+        let lease = self.renew_from(keys, context, &answer, begun)?;
         let key = Arc::new(answer.key);
         {
             let mut state = keys.write();
@@ -404,7 +404,6 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         context: usize,
         answer: &Answer,
-        in_use: bool,
         begun: Begun,
     ) -> Option<u64> {
         let by_alias = answer.route == Route::Configured;
@@ -416,7 +415,7 @@ impl Inner {
         if by_alias {
             state.standing.answers_with(kek);
         }
-        Some(state.held.renew(context, kek, Renewal { begun: begun.at, by_alias, in_use }, &self.terms))
+        Some(state.held.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms))
     }
 }
 
@@ -469,32 +468,24 @@ fn is_of_the_record(failure: &Unwrapping) -> bool {
     }
 }
 
-/// One try of a record that nobody has verified. It costs a token when the record fails, and nothing when it opens or nobody waits
-/// any more.
-struct Trial<'k> {
-    keys: &'k TenantKeys,
-    failed: bool,
-}
+/// One try of a record that nobody has verified. It costs a token unless something else than the record is seen to decide: also when
+/// nobody waits any more, for KMS may have been asked all the same.
+struct Trial<'k>(&'k TenantKeys);
 
 impl<'k> Trial<'k> {
     fn begin(keys: &'k TenantKeys, now: super::clock::Moment) -> Option<Self> {
-        let allowed = keys.write().refused.allow(now);
-        // Not `then_some`: what is not allowed must not be given back.
-        if allowed { Some(Self { keys, failed: false }) } else { None }
+        keys.write().refused.allow(now).then_some(Self(keys))
     }
 
-    fn end(mut self, asked: &Result<Answer, Unwrapping>) {
-        self.failed = match asked {
+    fn end(self, asked: &Result<Answer, Unwrapping>) {
+        let failed = match asked {
             Ok(_) => false,
+            // The tenant was refused before anyone looked at the record.
+            Err(Unwrapping::Failed(error)) if error.is_of_tenant() => false,
             Err(failure) => is_of_the_record(failure),
         };
-    }
-}
-
-impl Drop for Trial<'_> {
-    fn drop(&mut self) {
-        if !self.failed {
-            self.keys.write().refused.opened();
+        if !failed {
+            self.0.write().refused.give_back();
         }
     }
 }

@@ -47,12 +47,13 @@ impl Refused {
         }
     }
 
-    /// Whether one more record may be tried that nobody has verified. It is given back when the record opens.
+    /// Whether one more record may be tried that nobody has verified.
     pub(super) fn allow(&mut self, now: Moment) -> bool {
         self.allowance.take(now)
     }
 
-    pub(super) fn opened(&mut self) {
+    /// The record that was tried was not at fault.
+    pub(super) fn give_back(&mut self) {
         self.allowance.give_back();
     }
 }

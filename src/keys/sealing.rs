@@ -146,7 +146,7 @@ impl Inner {
                 to_renew = keys.read().held.to_renew(&self.terms, self.clock.now());
             }
             let asked = match to_renew {
-                Some((key, born)) => self.vouched(keys, key, born, ahead).await,
+                Some((key, born)) => self.vouched(keys, key, born).await,
                 None => Ok(None),
             };
             let asked = match asked {
@@ -155,7 +155,7 @@ impl Inner {
                     keys.write().held.seal_no_more();
                     continue;
                 }
-                Ok(None) => self.made(keys, ahead).await.map(Some),
+                Ok(None) => self.made(keys).await.map(Some),
                 asked => asked,
             };
             match asked {
@@ -175,7 +175,6 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         key: Arc<UnwrappedKey>,
         born: Moment,
-        ahead: bool,
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
         let record = key.record();
         let _place = keys.place().await;
@@ -183,7 +182,7 @@ impl Inner {
             Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
                 let same = UnwrappedKey::verify(record.clone(), &answer.data_key).is_some();
                 if same {
-                    self.renewed(keys, &key, begun, born, ahead);
+                    self.renewed(keys, &key, begun, born);
                 }
                 Ok(same.then_some(key))
             }
@@ -197,10 +196,10 @@ impl Inner {
     }
 
     /// A new key.
-    async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+    async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[Self::CURRENT]);
         let (key, begun) = self.generated(keys, &context).await?;
-        self.renewed(keys, &key, begun, begun.at, ahead);
+        self.renewed(keys, &key, begun, begun.at);
         Ok(key)
     }
 
@@ -227,7 +226,6 @@ impl Inner {
         key: &Arc<UnwrappedKey>,
         begun: Begun,
         born: Moment,
-        ahead: bool,
     ) {
         let now = self.clock.now();
         {
@@ -237,7 +235,7 @@ impl Inner {
             }
             let kek = &key.record().kek;
             state.standing.answers_with(kek);
-            let renewal = Renewal { begun: begun.at, by_alias: true, in_use: !ahead };
+            let renewal = Renewal { begun: begun.at, by_alias: true };
             let lease = state.held.renew(Self::CURRENT, kek, renewal, &self.terms);
             state.held.seal_with(key, lease, born);
             state.held.insert(Self::CURRENT, key, lease, now);

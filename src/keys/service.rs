@@ -157,6 +157,11 @@ impl KeyServiceError {
         self.consequence == Consequence::OfFormerKey
     }
 
+    /// Whether it was the tenant that was refused, whatever the record.
+    pub(super) fn is_of_tenant(&self) -> bool {
+        matches!(self.consequence, Consequence::Revoked | Consequence::Onboarding)
+    }
+
     /// Whether it was the session that could not be had.
     pub(super) fn is_of_session(&self) -> bool {
         self.consequence == Consequence::OfSession

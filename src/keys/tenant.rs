@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::KeyServiceError;
 use super::circuit::Admission;
@@ -21,6 +21,8 @@ pub(super) struct TenantKeys {
     pub(super) tenant: TenantId,
     pub(super) flights: Flights,
     calls: Semaphore,
+    /// Wakes who waits for what a probe finds.
+    pub(super) probed: Notify,
     /// Never held over an await, and nothing of a user runs under it.
     state: RwLock<State>,
     /// How many data keys are held, for the global bound.
@@ -76,6 +78,7 @@ impl TenantKeys {
             tenant,
             flights: Flights::default(),
             calls: Semaphore::new(calls),
+            probed: Notify::new(),
             state: RwLock::new(state),
             weight: AtomicU32::new(1),
             live: Arc::default(),
@@ -122,17 +125,18 @@ impl TenantKeys {
         self.weigh();
     }
 
-    /// Whether a call may be made now. `own` calls name the configured alias; the circuit is theirs.
+    /// Whether a call may be made now; none while a probe is under way. `own` calls name the configured alias; the circuit is theirs.
     pub(super) fn admit(
         &self,
         operation: &'static str,
         own: bool,
         now: Moment,
-    ) -> Result<Admitted<'_>, KeyServiceError> {
+    ) -> Result<Option<Admitted<'_>>, KeyServiceError> {
         let mut state = self.write();
         let admission = state.standing.admit(&self.tenant, operation, own, now)?;
         let begun = Begun { at: now, epoch: state.epoch };
-        Ok(Admitted { keys: self, begun, is_probe: admission == Admission::Probe })
+        let admitted = Admitted { keys: self, begun, is_probe: admission == Admission::Probe };
+        Ok(Some(admitted).filter(|_| admission != Admission::Wait))
     }
 
     /// What became of a record lately.
@@ -153,12 +157,9 @@ impl State {
         self.held.clear();
     }
 
-    /// Drops what cannot be used any more, outage or not, and what nobody has used for its whole time.
+    /// Drops what cannot be used any more, outage or not.
     pub(super) fn settle(&mut self, now: Moment, terms: &Terms) {
-        self.held.retain_leases(|lease| {
-            let most = if lease.lapsing { terms.revalidation } else { terms.revalidation + terms.grace };
-            now.since(lease.begun) < most
-        });
+        self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace);
     }
 }
 
@@ -166,6 +167,7 @@ impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         if self.is_probe {
             self.keys.write().standing.probed();
+            self.keys.probed.notify_waiters();
         }
     }
 }

@@ -14,6 +14,7 @@ use super::request::{Asked, Changes, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
 use super::update::expected;
 use super::{Key, Records};
+use crate::client::no_legacy;
 use crate::error::Error;
 use crate::schema::Record;
 
@@ -114,6 +115,8 @@ impl<T: Record> Action for Delete<'_, T> {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
         let (request, asked) = self.request()?;
         let input = request.as_input();
+        no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
+        no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;
         let delete = types::Delete::builder()
             .set_table_name(input.get_table_name().clone())
             .set_key(input.get_key().clone())

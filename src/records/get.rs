@@ -10,6 +10,7 @@ use super::convert::from_item;
 use super::request::{Changes, Pending, failed, shown};
 use super::transaction::built;
 use super::{Key, Records};
+use crate::client::no_legacy;
 use crate::error::Error;
 use crate::schema::Record;
 
@@ -51,6 +52,7 @@ impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
     pub(super) fn action(self) -> Result<TransactGetItem, Error> {
         let request = self.request()?;
         let input = request.as_input();
+        no_legacy(input.get_attributes_to_get().as_ref(), "AttributesToGet", "ProjectionExpression")?;
         let get = types::Get::builder()
             .set_table_name(input.get_table_name().clone())
             .set_key(input.get_key().clone())

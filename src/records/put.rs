@@ -13,6 +13,7 @@ use super::condition::{Condition, Writer, attribute};
 use super::convert::{from_item, own_attribute, record_error, to_item};
 use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
+use crate::client::no_legacy;
 use crate::error::Error;
 use crate::item::Item;
 use crate::schema::Record;
@@ -165,6 +166,8 @@ impl<T: Record> Action for Put<'_, T> {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
         let (request, _, asked) = self.request()?;
         let input = request.as_input().clone();
+        no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
+        no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;
         let put = types::Put::builder()
             .set_table_name(input.get_table_name().clone())
             .set_item(input.get_item().clone())

@@ -13,6 +13,7 @@ use super::convert::{from_item, own_attribute, record_error};
 use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
 use super::{Key, Records};
+use crate::client::no_legacy;
 use crate::error::{Error, Refusal};
 use crate::schema::{Record, RecordField};
 
@@ -227,6 +228,9 @@ impl<T: Record> Action for Update<'_, T> {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
         let (request, asked) = self.request()?;
         let input = request.as_input();
+        no_legacy(input.get_attribute_updates().as_ref(), "AttributeUpdates", "UpdateExpression")?;
+        no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
+        no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;
         let update = types::Update::builder()
             .set_table_name(input.get_table_name().clone())
             .set_key(input.get_key().clone())

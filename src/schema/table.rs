@@ -190,6 +190,26 @@ impl TableSchema {
         }
     }
 
+    /// An attribute that the record encrypts, and this schema does not: nobody has registered the record.
+    pub(crate) fn leaves_plain(&self, record: &RecordSchema) -> Option<&'static str> {
+        let own = self.records_of(record.discriminator().map(|(_, value)| value));
+        self.leaves_plain_of(record.fields(), own)
+    }
+
+    fn leaves_plain_of(&self, fields: &[RecordField], own: Option<&Attributes>) -> Option<&'static str> {
+        fields.iter().find_map(|field| match *field {
+            RecordField::Flatten(inner) => self.leaves_plain_of(inner.fields(), own),
+            RecordField::Encrypted { name } => {
+                let protection = match self.protection(name) {
+                    Some(Protection::Varies) => own.and_then(|own| own.get(name).copied()),
+                    protection => protection,
+                };
+                (protection != Some(Protection::Encrypted)).then_some(name)
+            }
+            _ => None,
+        })
+    }
+
     /// Adds what another record type in the same table declares.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
         let Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, RotationType, Tag};
+use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, OriginType, RotationType, Tag};
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
@@ -261,7 +261,7 @@ impl Admin {
         Ok(aliases.into_iter().filter_map(|alias| alias.alias_name).collect())
     }
 
-    /// The keys without an alias whose description is `description` and that are not about to be deleted.
+    /// The keys without an alias whose description is `description`, whose material is KMS's own and that are not about to be deleted.
     ///
     /// ListKeys answers 1,000 keys a call and ListAliases 100 aliases; only keys without an alias are described one by one.
     pub(super) async fn search(&self, region: &str, description: &str) -> Result<Vec<KeyArn>, AwsError> {
@@ -279,7 +279,11 @@ impl Admin {
         let mut found = Vec::new();
         for key_id in bare {
             match self.describe(region, &key_id).await {
-                Ok(key) if key.description.as_deref() == Some(description) && !is_pending_deletion(&key) => {
+                Ok(key)
+                    if key.description.as_deref() == Some(description)
+                        && key.origin == Some(OriginType::AwsKms)
+                        && !is_pending_deletion(&key) =>
+                {
                     found.extend(key.arn.and_then(|arn| KeyArn::parse(&arn).ok()));
                 }
                 Ok(_) => {}

@@ -85,6 +85,9 @@ pub enum Error {
     /// The rotation period is out of bounds.
     #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
     Period(u32),
+    /// The name is that of a pool and not of a tenant, or the other way round.
+    #[error("`{0}` is taken: a pool is no tenant, and a tenant no pool: choose another name")]
+    NameTaken(TenantId),
     /// The entry is no shared key in service.
     #[error("`{0}` is not an active pool: onboard it with `as_pool` first")]
     NotAPool(TenantId),

@@ -52,7 +52,10 @@ impl<'a> Onboard<'a> {
         if let Tier::Shared { pool } = &tier {
             regions = tenants.registry().get(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?.regions;
         }
-        let known = tenants.registry().get(&tenant).await?;
+        let known = tenants.registry().get(&tenant).await?.filter(|entry| !tenants.is_deleted(entry));
+        if known.as_ref().is_some_and(|entry| (entry.tier == Tier::Pool) != (tier == Tier::Pool)) {
+            return Err(Error::NameTaken(tenant));
+        }
         if let Some(entry) = known
             && entry.state == State::Active
             && entry.pending.is_none()

@@ -148,7 +148,7 @@ impl Tenants {
         by.clone_into(&mut entry.by);
     }
 
-    fn is_deleted(&self, entry: &Entry) -> bool {
+    pub(super) fn is_deleted(&self, entry: &Entry) -> bool {
         entry.state == State::Offboarded && entry.deletion.is_some_and(|deletion| deletion <= self.now())
     }
 
@@ -180,12 +180,14 @@ impl Tenants {
                 .await?;
             found = self.admin().search(&self.home(&entry), &description(&entry.tenant, id)).await?.into_iter().next();
         }
+        let (home, policy) = (self.home(&entry), self.policy_for(&entry, id)?);
         let key = match found {
-            Some(key) => key,
-            None => {
-                let policy = self.policy_for(&entry, id)?;
-                self.admin().create_key(&self.home(&entry), &self.new_key(&entry, id, &policy)).await?
+            Some(key) => {
+                // A description proves nothing: who may create keys may have given this one a policy of its own.
+                self.admin().put_key_policy(&home, &key, &policy).await?;
+                key
             }
+            None => self.admin().create_key(&home, &self.new_key(&entry, id, &policy)).await?,
         };
         let entry = self
             .advance(entry, id, |entry| {

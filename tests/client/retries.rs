@@ -258,3 +258,14 @@ async fn a_slow_key_does_not_repeat_a_write_that_dynamodb_has_carried_out() {
     assert!(sealing_error(answer).is_retryable());
     assert_eq!(world.stored("acme", "c-1").await["visits"], AttributeValue::N("1".to_owned()));
 }
+
+#[tokio::test]
+async fn an_attempt_may_have_all_the_time_in_the_world() {
+    let world = World::start(&["acme"]).await;
+    let acme = world.tenant("acme");
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(u64::MAX / 4)).build();
+    let dynamodb = acme.dynamodb_with(Builder::from(&world.app).timeout_config(timeouts));
+    dynamodb.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1")))).send().await.unwrap();
+    let get = dynamodb.get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+    assert!(get.send().await.unwrap().item.is_some());
+}

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tenantseal::{Error, Record, Refusal, TenantSeal};
 
+use crate::common::wire::Wire;
 use crate::common::{ROLE, World, id, key, s, sealing_error};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
@@ -86,4 +87,21 @@ async fn another_types_key_is_refused_before_any_call() {
         assert!(matches!(error, Error::Refused(Refusal::OtherRecord { .. })), "{error}");
     }
     assert!(matches!(customers.put(&customer("PRODUCT#1")).await.unwrap_err(), Error::Record { .. }));
+}
+
+#[tokio::test]
+async fn a_condition_that_contradicts_the_key_sends_nothing_as_it_is() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let seal = TenantSeal::builder().assume_role(ROLE).record::<Customer>().record::<Product>();
+    let dynamodb = seal.build(&world.over(wire.clone())).unwrap().tenant(&id("acme")).dynamodb();
+    for condition in ["begins_with(contact_id, :c)", "contact_id = :c", "#n = :v AND begins_with(contact_id, :c)"] {
+        let update = dynamodb.update_item().table_name("crm").set_key(Some(key("acme", "CUSTOMER#1")));
+        let update = update.update_expression("SET #n = :v").expression_attribute_names("#n", "name");
+        let update = update.condition_expression(condition).expression_attribute_values(":c", s("PRODUCT#"));
+        update.expression_attribute_values(":v", s("the-name-of-a-customer")).send().await.unwrap_err();
+    }
+    let sent = wire.bodies("UpdateItem");
+    let leaks = |body: &[u8]| String::from_utf8_lossy(body).contains("the-name-of-a-customer");
+    assert!(!sent.iter().any(|body| leaks(body)), "{} requests", sent.len());
 }

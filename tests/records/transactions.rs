@@ -1,7 +1,8 @@
 //! Transactions over several record types.
 
-use tenantseal::Error;
+use aws_sdk_dynamodb::types::{AttributeAction, AttributeValueUpdate, ExpectedAttributeValue};
 use tenantseal::records::{Reason, attribute};
+use tenantseal::{Error, Refusal};
 
 use crate::common::wire::Wire;
 use crate::common::{World, id};
@@ -82,4 +83,30 @@ async fn another_tenants_record_has_no_place_in_a_transaction() {
     assert!(matches!(error, Error::Refused(_)), "{error}");
     let foreign = acme.transact_get((acme.records::<Firm>().get("f-1"), globex.records::<Firm>().get("f-1")));
     assert!(matches!(foreign.await.unwrap_err(), Error::Refused(_)));
+}
+
+#[tokio::test]
+async fn what_a_transaction_cannot_ask_for_is_refused_and_not_left_out() {
+    let world = World::start(&["acme"]).await;
+    let acme = acme(&world);
+    let firms = acme.records::<Firm>();
+    firms.put(&firm("f-1")).await.unwrap();
+    let never = || ExpectedAttributeValue::builder().exists(false).build();
+    let change = || AttributeValueUpdate::builder().action(AttributeAction::Delete).build();
+    for transaction in [
+        acme.transact_write().with(firms.put(&firm("f-1")).customize(|put| put.expected("tenant_id", never()))),
+        acme.transact_write().with(firms.delete("f-1").customize(|delete| delete.expected("tenant_id", never()))),
+        acme.transact_write()
+            .with(firms.update("f-1").set("note", "x").customize(|update| update.expected("tenant_id", never()))),
+        acme.transact_write().with(
+            firms.update("f-1").set("note", "x").customize(|update| update.attribute_updates("company", change())),
+        ),
+    ] {
+        let error = transaction.await.unwrap_err();
+        assert!(matches!(error, Error::Refused(Refusal::Legacy { .. })), "{error}");
+    }
+    let get = firms.get("f-1").customize(|get| get.attributes_to_get("company"));
+    let error = acme.transact_get(get).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(Refusal::Legacy { .. })), "{error}");
+    assert_eq!(firms.get("f-1").await.unwrap(), Some(firm("f-1")));
 }

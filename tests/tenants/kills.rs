@@ -228,3 +228,25 @@ async fn an_offboarding_goes_on_after_any_request_and_so_does_its_cancellation()
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_key_that_is_found_again_has_the_tenants_policy_whoever_made_it() {
+    const ANYONE: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},
+        "Action":"kms:*","Resource":"*"}]}"#;
+    for after in 1.. {
+        let (office, registry) = Office::with_table().await;
+        let ended = killed(&office, after, |tenants| async move { tenants.onboard(&id("acme")).await }).await;
+        assert!(!ended, "no request of an onboarding writes down that it begins");
+        let tenants = office.builder(registry).build(&office.admin).unwrap();
+        let entry = tenants.registry().get(&id("acme")).await.unwrap();
+        let Some(pending) = entry.and_then(|entry| entry.pending) else { continue };
+        let description = format!("tenantseal: tenant acme, operation {}", pending.id);
+        let planted =
+            office.kms("us-east-1").create_key().policy(ANYONE).description(description).send().await.unwrap();
+        let entry = tenants.onboard(&id("acme")).await.unwrap();
+        assert_eq!(entry.current().unwrap().key.key_id(), planted.key_metadata.unwrap().key_id);
+        let shown = tenants.show(&id("acme")).await.unwrap();
+        assert_eq!(shown.keys[0].policy_is_ours, Some(true));
+        return;
+    }
+}

@@ -90,3 +90,17 @@ async fn a_pool_takes_as_many_tenants_as_its_key_has_aliases_for() {
     tenants.offboard(&id("t0")).await.unwrap();
     assert_eq!(tenants.onboard(&id("late")).shared(&id("small-1")).await.unwrap().state, State::Active);
 }
+
+#[tokio::test]
+async fn a_pool_is_no_tenant_and_a_tenant_no_pool() {
+    let office = Office::open().await;
+    let tenants = office.tenants();
+    tenants.onboard(&id("small-1")).as_pool().await.unwrap();
+    tenants.onboard(&id("a")).await.unwrap();
+    assert!(matches!(tenants.onboard(&id("small-1")).await, Err(Error::NameTaken(_))));
+    assert!(matches!(tenants.onboard(&id("small-1")).shared(&id("small-1")).await, Err(Error::NameTaken(_))));
+    assert!(matches!(tenants.onboard(&id("a")).as_pool().await, Err(Error::NameTaken(_))));
+    // As they are, they are left as they are.
+    tenants.onboard(&id("small-1")).as_pool().await.unwrap();
+    tenants.onboard(&id("a")).shared(&id("small-1")).await.unwrap();
+}

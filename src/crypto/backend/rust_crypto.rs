@@ -40,20 +40,40 @@ impl Aes256Gcm {
     }
 }
 
-/// The pseudorandom key, as a keyed HMAC state.
-pub(crate) struct HkdfSha256(Hkdf<Sha256>);
+/// The pseudorandom key, as a keyed HMAC state. It stays where it is: a value that moves, with the future that holds it, leaves a copy
+/// behind that nobody zeroizes.
+pub(crate) struct HkdfSha256(Box<Hkdf<Sha256>>);
 
 impl HkdfSha256 {
     pub(crate) fn extract(salt: &[u8], key: &[u8; 32]) -> Self {
-        let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(salt), key);
-        prk.zeroize();
-        Self(hkdf)
+        let extracted = extract(salt, key);
+        overwrite_stack();
+        Self(extracted)
     }
 
     /// Expands to at most 8,160 bytes.
     pub(crate) fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
-        self.0.expand_multi_info(info, output).expect("all outputs of the format have at most 32 bytes");
+        expand(&self.0, info, output);
+        overwrite_stack();
     }
+}
+
+#[inline(never)]
+fn extract(salt: &[u8], key: &[u8; 32]) -> Box<Hkdf<Sha256>> {
+    let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(salt), key);
+    prk.zeroize();
+    Box::new(hkdf)
+}
+
+#[inline(never)]
+fn expand(hkdf: &Hkdf<Sha256>, info: &[&[u8]], output: &mut [u8]) {
+    hkdf.expand_multi_info(info, output).expect("all outputs of the format have at most 32 bytes");
+}
+
+/// Overwrites what the call before left on the stack: HMAC moves its states by value, and zeroizes where they end up only.
+#[inline(never)]
+fn overwrite_stack() {
+    std::hint::black_box([0_u8; 2_048]);
 }
 
 /// HMAC of the concatenated parts.

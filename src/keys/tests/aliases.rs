@@ -173,3 +173,46 @@ async fn a_forged_record_of_the_present_kek_is_refused_and_remembered() {
     }
     assert_eq!(scene.counts().1, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_forged_records_cost_no_more_calls_than_their_records_one_by_one() {
+    let scene = Scene::new();
+    let mut hostile = KeyRecord::decode(&record(&scene.seal("acme").await.unwrap())).unwrap();
+    hostile.kek = kek(7);
+    hostile.key_id = crate::crypto::KeyId([7; 16]);
+    let hostile = hostile.encode();
+    scene.script(|kms| kms.latency = Duration::from_millis(5));
+    let before = scene.counts();
+    for page in 0..100 {
+        let records: Vec<_> = (0..8).map(|at| forged(&hostile, page * 8 + at)).collect();
+        scene.open_all("acme", &records).await.unwrap_err();
+        // Nor when nobody waits for the answer.
+        let other = forged(&hostile, 1_000_000 + page);
+        let given_up = tokio::time::timeout(Duration::from_millis(1), scene.open("acme", &other)).await;
+        assert!(given_up.is_err() || page > 10);
+    }
+    let after = scene.counts();
+    // 100 at once, and 10 a second.
+    assert!(after.1 + after.2 - before.1 - before.2 <= 2 * (100 + 20), "{before:?} {after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_tenants_own_records_are_not_taken_for_forged() {
+    let scene = Scene::new();
+    scene.seal("acme").await.unwrap();
+    let mut records = Vec::new();
+    for _ in 0..150 {
+        records.push(record(&scene.another().seal("acme").await.unwrap()));
+    }
+    scene.script(|kms| kms.configured_fails = Some(Kind::Denied));
+    tokio::time::sleep(MINUTE * 20).await;
+    assert!(scene.seal("acme").await.unwrap_err().is_revoked());
+    for stored in &records {
+        assert_eq!(kind(&scene.open("acme", stored).await.unwrap_err()), Kind::Denied);
+    }
+    scene.script(|kms| kms.configured_fails = None);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for stored in &records {
+        scene.open("acme", stored).await.unwrap();
+    }
+}

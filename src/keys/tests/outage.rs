@@ -100,3 +100,56 @@ async fn retries_have_a_budget_of_the_tenants_own() {
     }
     assert!(scene.counts().1 < 3 * 3 + 20, "{:?}", scene.counts());
 }
+
+/// A page of two items under different keys, neither of which is in the cache.
+#[tokio::test(start_paused = true)]
+async fn a_page_of_several_unknown_keys_opens_again_after_an_outage() {
+    let scene = Scene::new();
+    let records =
+        [record(&scene.another().seal("acme").await.unwrap()), record(&scene.another().seal("acme").await.unwrap())];
+    scene.script(|kms| (kms.fails, kms.latency) = (Some(Kind::Unavailable), Duration::from_millis(20)));
+    for _ in 0..5 {
+        scene.open_all("acme", &records).await.unwrap_err();
+    }
+    scene.script(|kms| kms.fails = None);
+    tokio::time::sleep(MINUTE).await;
+    scene.open_all("acme", &records).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_of_a_former_key_open_again_after_an_outage() {
+    let scene = Scene::new();
+    let former = record(&scene.another().seal("acme").await.unwrap());
+    scene.script(|kms| kms.alias = 1);
+    let present = record(&scene.another().seal("acme").await.unwrap());
+    let unknown = record(&scene.another().seal("acme").await.unwrap());
+    scene.script(|kms| kms.own_aliases = [0, 1].into());
+    scene.open("acme", &present).await.unwrap();
+    scene.script(|kms| kms.fails = Some(Kind::Unavailable));
+    // Whatever was held is gone, and nobody renews it.
+    tokio::time::sleep(MINUTE * 60).await;
+    for _ in 0..5 {
+        scene.open("acme", &unknown).await.unwrap_err();
+    }
+    scene.script(|kms| kms.fails = None);
+    tokio::time::sleep(MINUTE).await;
+    scene.open("acme", &former).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_long_for_its_turn_is_no_failure_of_kms() {
+    let scene = Scene::limited(|limits| limits.calls = 1);
+    scene.script(|kms| (kms.hangs, kms.latency) = (Some(id("globex")), Duration::from_millis(10)));
+    let slow = Arc::new(scene);
+    let others: Vec<_> = (0..3)
+        .map(|_| {
+            let scene = Arc::clone(&slow);
+            tokio::spawn(async move { scene.seal("globex").await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    slow.seal("acme").await.unwrap();
+    for other in others {
+        other.await.unwrap().unwrap_err();
+    }
+}

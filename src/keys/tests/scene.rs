@@ -242,8 +242,16 @@ impl Scene {
     }
 
     pub(super) async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
-        let needed = NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record.into()) };
-        self.keys.opening_keys(&id(tenant), vec![needed]).await.map(|_| ())
+        self.open_all(tenant, &[record.into()]).await
+    }
+
+    /// Opens a page of items that rely on these records.
+    pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
+        let needed = |record: &Box<[u8]>| NeededKey {
+            attribute: "email".to_owned(),
+            stored: StoredKey::Record(record.clone()),
+        };
+        self.keys.opening_keys(&id(tenant), records.iter().map(needed).collect()).await.map(|_| ())
     }
 
     /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.
