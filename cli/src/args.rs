@@ -60,7 +60,7 @@ pub(crate) struct Global {
     /// Say what would be done, and change nothing
     #[arg(long, short = 'n', global = true)]
     pub(crate) dry_run: bool,
-    /// Settings in TOML: role, alias, scope, registry, region, profile, service_profile, endpoint_url, services
+    /// Settings in TOML: role, alias, scope, registry, key_table, region, profile, service_profile, endpoint_url, services
     /// [default: tenantseal.toml, when there is one]
     #[arg(long, global = true, env = "TENANTSEAL_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -76,6 +76,9 @@ pub(crate) struct Global {
     /// The DynamoDB table of the registry [default: tenantseal-tenants]
     #[arg(long, global = true, env = "TENANTSEAL_REGISTRY", hide_env_values = true, value_name = "TABLE")]
     pub(crate) registry: Option<String>,
+    /// The DynamoDB table in which services share data keys, if they do
+    #[arg(long, global = true, env = "TENANTSEAL_KEY_TABLE", hide_env_values = true, value_name = "TABLE")]
+    pub(crate) key_table: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -110,7 +113,7 @@ impl From<Scope> for tenantseal::keys::Scope {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create the registry's table, with point-in-time recovery
+    /// Create the registry's table, and the --key-table if one is named, with point-in-time recovery
     Init,
     /// Give tenants their keys, aliases and entries in the registry
     Onboard(commands::onboard::Onboard),

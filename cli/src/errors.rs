@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use tenantseal::keys::{KeyTableError, KeyTableErrorKind};
 use tenantseal::tenants::{self, AwsError, RegistryError};
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -178,6 +179,20 @@ impl From<tenants::Error> for Failure {
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         Self::registry(&error)
+    }
+}
+
+impl From<KeyTableError> for Failure {
+    fn from(error: KeyTableError) -> Self {
+        use KeyTableErrorKind as Kind;
+        let cause = chain(&error).skip(1).last().map(|cause| format!(" ({cause})")).unwrap_or_default();
+        let (exit, help) = match error.kind() {
+            Kind::Unavailable => (Exit::Unreachable, "check --endpoint-url, --region and the network, then try again"),
+            Kind::NotFound => (Exit::NotFound, "`tenantseal init` creates it; or check --key-table and --region"),
+            Kind::NotAKeyTable => (Exit::Usage, "name another --key-table"),
+            _ => (Exit::Aws, "check --profile and --key-table"),
+        };
+        Self::new(exit, format!("{error}{cause}")).help(help)
     }
 }
 

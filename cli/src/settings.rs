@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     alias: Option<String>,
     scope: Option<Scope>,
     registry: Option<String>,
+    /// Where services share data keys.
+    pub(crate) key_table: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
     /// The profile of a service that assumes the role, when it is not `profile`.
@@ -49,6 +51,7 @@ impl Settings {
         given(&global.role, &mut settings.role);
         given(&global.alias, &mut settings.alias);
         given(&global.registry, &mut settings.registry);
+        given(&global.key_table, &mut settings.key_table);
         settings.scope = global.scope.or(settings.scope);
         given(&global.region, &mut settings.region);
         given(&global.profile, &mut settings.profile);

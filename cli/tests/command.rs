@@ -3,6 +3,8 @@
 
 #[path = "command/bad_input.rs"]
 mod bad_input;
+#[path = "command/compact.rs"]
+mod compact;
 #[path = "command/doctor.rs"]
 mod doctor;
 #[path = "command/pipe.rs"]

@@ -12,7 +12,7 @@ use crate::crypto::{KeyId, TAG_LEN, WrappedKey};
 /// The attribute that holds the key record under which PutItem sealed the item.
 pub const HEADER: &str = super::HEADER;
 
-/// A key record, as an item's header or within an attribute that UpdateItem wrote (docs/FORMAT.md, section 5).
+/// A key record, as an item's header, an entry of the key table or within an attribute that UpdateItem wrote (docs/FORMAT.md, section 5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredKeyRecord {
     record: KeyRecord,
@@ -21,7 +21,7 @@ pub struct StoredKeyRecord {
 }
 
 impl StoredKeyRecord {
-    /// Reads a key record: the bytes of the attribute [`HEADER`].
+    /// Reads a key record by itself, such as an entry of the key table. An item's header may be a reference: [`StoredHeader`].
     ///
     /// # Errors
     ///
@@ -61,6 +61,42 @@ impl StoredKeyRecord {
     pub fn stored_len(&self) -> usize {
         self.stored_len
     }
+}
+
+/// What the attribute [`HEADER`] holds (docs/FORMAT.md, sections 5 and 5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredHeader {
+    /// The key record itself.
+    Record(StoredKeyRecord),
+    /// The id of a data key whose record lies in the key table: the item is *compact*.
+    Reference(KeyId),
+}
+
+impl StoredHeader {
+    /// Reads the bytes of the attribute [`HEADER`].
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] when the bytes are not exactly one key record or one reference.
+    pub fn parse(stored: &[u8]) -> Result<Self, FormatError> {
+        match StoredKey::of_header(stored)? {
+            StoredKey::Record(record) => StoredKeyRecord::parse(record).map(Self::Record),
+            StoredKey::Reference(key_id) => Ok(Self::Reference(key_id)),
+        }
+    }
+
+    /// The id of the data key.
+    pub fn key_id(&self) -> KeyId {
+        match self {
+            Self::Record(record) => record.key_id(),
+            Self::Reference(key_id) => *key_id,
+        }
+    }
+}
+
+/// The name of the entry of a key table that holds the record of a data key (docs/FORMAT.md, section 13).
+pub fn record_entry(key_id: KeyId) -> String {
+    format!("key#{key_id}")
 }
 
 /// A sealed attribute (docs/FORMAT.md, section 6).
@@ -158,6 +194,18 @@ mod tests {
         assert_eq!(read.created(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         assert_eq!(read.kek().key_id(), "1234abcd-12ab-34cd-56ef-1234567890ab");
         assert_eq!((read.wrapped_key().as_bytes().len(), read.stored_len()), (184, stored.len()));
+    }
+
+    #[test]
+    fn a_header_is_a_key_record_or_refers_to_one() {
+        let record = record();
+        let read = StoredHeader::parse(&record).unwrap();
+        assert_eq!(read, StoredHeader::Record(StoredKeyRecord::parse(&record).unwrap()));
+        let compact = StoredHeader::parse(&[&[2][..], &[0xab; 16]].concat()).unwrap();
+        assert_eq!(compact, StoredHeader::Reference(KeyId([0xab; 16])));
+        assert_eq!(record_entry(compact.key_id()), format!("key#{}", "ab".repeat(16)));
+        assert_eq!(StoredHeader::parse(&[2; 16]), Err(FormatError::Truncated));
+        assert_eq!(StoredHeader::parse(&[2; 18]), Err(FormatError::Trailing));
     }
 
     #[test]

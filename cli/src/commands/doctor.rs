@@ -4,6 +4,7 @@ mod access;
 mod check;
 mod documents;
 mod isolation;
+mod key_table;
 mod keys;
 
 use std::collections::HashMap;
@@ -73,7 +74,7 @@ impl Doctor {
         let mut report = Report::new(output.progress("looking"));
 
         let service_arn = access::callers(&mut report, &tenancy, &operator, &service).await?;
-        let sessions = Sessions::new(service, tenancy.clone())?;
+        let sessions = Sessions::new(service.clone(), tenancy.clone())?;
         let tenants = if self.tenants.is_empty() { two(&registry).await? } else { self.tenants };
         let mut patient = Patient {
             tenancy,
@@ -87,6 +88,9 @@ impl Doctor {
         };
         // The checks, in the order in which their findings should be mended. A new kind of check is one more line here.
         access::role(&mut report, &patient, &tenants[0]).await?;
+        if let Some(name) = &settings.key_table {
+            key_table::check(&mut report, &service, &patient.service_arn, name).await?;
+        }
         for tenant in &tenants {
             keys::tenant(&mut report, &mut patient, tenant).await?;
         }

@@ -1,33 +1,49 @@
-//! `init`: the registry's table.
+//! `init`: the registry's table, and the key table if there is one.
 
 use serde_json::json;
+use tenantseal::keys::DynamoDbKeyTable;
 use tenantseal::tenants::DynamoDbRegistry;
 
 use crate::aws;
-use crate::errors::{Exit, Result};
+use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::settings::Settings;
 
 pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
     let table = settings.registry();
+    let key_table = settings.key_table.as_deref();
     if output.is_dry_run() {
-        return output.would(&[
-            format!("create the table {table}, paid per request and protected from deletion"),
-            "switch its point-in-time recovery on".to_owned(),
-        ]);
+        let steps = [Some(table), key_table].into_iter().flatten().flat_map(|table| {
+            [
+                format!("create the table {table}, paid per request and protected from deletion"),
+                "switch its point-in-time recovery on".to_owned(),
+            ]
+        });
+        return output.would(&steps.collect::<Vec<_>>());
     }
     let operator = aws::operator(settings).await;
     aws::region(&operator)?;
     let progress = output.progress(format!("creating the table {table}"));
     let registry = DynamoDbRegistry::new(&operator, table);
     registry.create_table().await?;
-    // The table is there and usable without it, and not every DynamoDB has it: the local one has not.
+    // The tables are there and usable without it, and not every DynamoDB has it: the local one has not.
     let recovery = registry.enable_recovery().await;
+    let mut text = format!("the registry is the table {table}\n");
+    let mut data = json!({ "registry": table, "point_in_time_recovery": recovery.is_ok() });
+    let mut missing: Vec<_> = recovery.err().map(|error| error.to_string()).into_iter().collect();
+    if let Some(name) = key_table {
+        progress.step(format!("creating the table {name}"));
+        let keys = || DynamoDbKeyTable::new(&operator, name);
+        keys().danger_without_recovery().create().await?;
+        let recovery = keys().create().await;
+        text.push_str(&format!("the key table is the table {name}\n"));
+        data["key_table"] = json!({ "table": name, "point_in_time_recovery": recovery.is_ok() });
+        missing.extend(recovery.err().map(|error| Failure::from(error).message().to_owned()));
+    }
     drop(progress);
-    if let Err(error) = &recovery {
+    for error in missing {
         output.say(format_args!("point-in-time recovery is off: {error}"));
     }
-    let text = format!("the registry is the table {table}");
-    output.answer(text, &json!({ "registry": table, "point_in_time_recovery": recovery.is_ok() }))?;
+    output.answer(text, &data)?;
     Ok(Exit::Done)
 }

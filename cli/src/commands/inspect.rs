@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
-use tenantseal::inspect::{HEADER, SealedAttribute, StoredKeyRecord};
+use tenantseal::KeyId;
+use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
 
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
@@ -121,12 +122,12 @@ impl Seen {
     fn of(item: &Item) -> Self {
         let header = match item.get(HEADER) {
             None => None,
-            Some(AttributeValue::B(stored)) => Some(StoredKeyRecord::parse(stored).map_err(|fault| fault.to_string())),
+            Some(AttributeValue::B(stored)) => Some(StoredHeader::parse(stored).map_err(|fault| fault.to_string())),
             Some(_) => Some(Err("the header is not of type B".to_owned())),
         };
         let mut faults = usize::from(matches!(header, Some(Err(_))));
-        let mut overhead = match &header {
-            Some(Ok(record)) => HEADER.len() + record.stored_len(),
+        let mut overhead = match (&header, item.get(HEADER)) {
+            (Some(Ok(_)), Some(AttributeValue::B(stored))) => HEADER.len() + stored.len(),
             _ => 0,
         };
         let mut names: Vec<_> = item.inner().keys().filter(|name| *name != HEADER).collect();
@@ -159,10 +160,14 @@ impl Seen {
                 Ok(sealed) => {
                     overhead += sealed.overhead();
                     let form = format!("{:#04x}", sealed.form());
-                    let opens_with = sealed.key_record().or(header.as_ref().and_then(|header| header.as_ref().ok()));
-                    let key_id = opens_with.map(|record| record.key_id().to_string());
-                    let origin = if sealed.key_record().is_some() { "its own key" } else { "the header's key" };
-                    if let Some(own) = sealed.key_record() {
+                    let own = match (sealed.key_record(), sealed.reference()) {
+                        (Some(record), _) => Some(StoredHeader::Record(record.clone())),
+                        (None, reference) => reference.map(StoredHeader::Reference),
+                    };
+                    let opens_with = own.as_ref().or(header.as_ref().and_then(|header| header.as_ref().ok()));
+                    let key_id = opens_with.map(|key| key.key_id().to_string());
+                    let origin = if own.is_some() { "its own key" } else { "the header's key" };
+                    if let Some(own) = &own {
                         records.push_str(&format!("{BOLD}{shown}{BOLD:#}, written by UpdateItem\n{}", describe(own)));
                     }
                     // Eight digits tell an item's keys apart for people.
@@ -179,6 +184,7 @@ impl Seen {
                     attributes.push(json!({
                         "name": name, "form": form, "data_key": key_id, "value_bytes": sealed.value_len(),
                         "overhead_bytes": sealed.overhead(), "key_record": sealed.key_record().map(record_data),
+                        "key_table_entry": sealed.reference().map(record_entry),
                     }));
                 }
             }
@@ -186,18 +192,22 @@ impl Seen {
         let title = match &header {
             None => format!("{BOLD}{HEADER}{BOLD:#}: none (no PutItem by tenantseal, or a projection without it)\n"),
             Some(Err(fault)) => format!("{BOLD}{HEADER}{BOLD:#}: {BAD}malformed{BAD:#}: {fault}\n"),
-            Some(Ok(record)) => format!("{BOLD}{HEADER}{BOLD:#}, written by PutItem\n{}", describe(record)),
+            Some(Ok(key)) => format!("{BOLD}{HEADER}{BOLD:#}, written by PutItem\n{}", describe(key)),
         };
         let text = format!("{title}{records}\n{}overhead of sealing: {}\n", table(&rows), bytes(overhead));
         let data = json!({
-            "header": header.map(|header| header.map_or_else(|fault| json!({ "fault": fault }), |record| record_data(&record))),
+            "header": header.map(|header| header.map_or_else(|fault| json!({ "fault": fault }), |key| header_data(&key))),
             "attributes": attributes, "overhead_bytes": overhead, "faults": faults, "authenticated": false,
         });
         Self { text, data, faults }
     }
 }
 
-fn describe(record: &StoredKeyRecord) -> String {
+fn describe(key: &StoredHeader) -> String {
+    let record = match key {
+        StoredHeader::Record(record) => record,
+        StoredHeader::Reference(key_id) => return refer(*key_id),
+    };
     let context: Vec<_> = record.context().iter().map(|(n, v)| format!("{}={}", printable(n), printable(v))).collect();
     [
         ("data key", record.key_id().to_string()),
@@ -209,6 +219,25 @@ fn describe(record: &StoredKeyRecord) -> String {
     ]
     .map(|(name, value)| format!("  {name:<12} {value}\n"))
     .concat()
+}
+
+/// A compact item says no more of its data key than where the record lies.
+fn refer(key_id: KeyId) -> String {
+    [
+        ("data key", key_id.to_string()),
+        ("key record", format!("in the key table: {}, under the tenant's id", record_entry(key_id))),
+    ]
+    .map(|(name, value)| format!("  {name:<12} {value}\n"))
+    .concat()
+}
+
+fn header_data(header: &StoredHeader) -> Value {
+    match header {
+        StoredHeader::Record(record) => record_data(record),
+        StoredHeader::Reference(key_id) => {
+            json!({ "data_key": key_id.to_string(), "key_table_entry": record_entry(*key_id) })
+        }
+    }
 }
 
 fn record_data(record: &StoredKeyRecord) -> Value {
@@ -265,6 +294,33 @@ mod tests {
         #[test]
         fn input_that_is_not_an_item_is_an_error(input in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = items(&input);
+        }
+    }
+
+    #[test]
+    fn a_compact_item_says_where_its_key_records_lie() {
+        let item = [
+            (HEADER, [&[2][..], &[0xab; 16]].concat()),
+            ("email", [&[0x11][..], &[1; 12], &[2; 21]].concat()),
+            ("phone", [&[0x13][..], &[0xcd; 16], &[1; 12], &[2; 21]].concat()),
+        ];
+        let item: std::collections::HashMap<_, _> =
+            item.into_iter().map(|(name, stored)| (name.to_owned(), AttributeValue::B(stored))).collect();
+        let seen = Seen::of(&item.into());
+        let [of_header, own] = ["ab", "cd"].map(|byte| byte.repeat(16));
+        assert_eq!(seen.faults, 0);
+        assert_eq!(
+            seen.data["header"],
+            json!({ "data_key": of_header, "key_table_entry": format!("key#{of_header}") })
+        );
+        let [email, phone] = [&seen.data["attributes"][0], &seen.data["attributes"][1]];
+        assert_eq!((&email["form"], &email["data_key"]), (&json!("0x11"), &json!(of_header)));
+        assert_eq!(email["key_table_entry"], Value::Null);
+        assert_eq!((&phone["form"], &phone["data_key"]), (&json!("0x13"), &json!(own)));
+        assert_eq!(phone["key_table_entry"], format!("key#{own}"));
+        assert_eq!(seen.data["overhead_bytes"], HEADER.len() + 17 + 29 + 45);
+        for line in [format!("in the key table: key#{of_header}"), format!("in the key table: key#{own}")] {
+            assert!(seen.text.contains(&line), "{}", seen.text);
         }
     }
 

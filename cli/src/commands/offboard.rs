@@ -6,6 +6,7 @@ mod samples;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 use tenantseal::TenantId;
 use tenantseal::schema::TenantTemplate;
 use tenantseal::tenants::Operation;
@@ -15,7 +16,7 @@ use self::samples::{Samples, Source};
 use crate::args::tenant;
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
-use crate::output::{BAD, GOOD, Output, moment};
+use crate::output::{BAD, GOOD, Output, WARN, moment};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 
@@ -77,7 +78,7 @@ impl Offboard {
         let mut samples = None;
         if let Some(table) = sample_table {
             progress.step(format!("sampling {table}"));
-            let source = Source { table, template, limit };
+            let source = Source { table, template, limit, key_table: settings.key_table.clone() };
             let mut taken = Samples::take(&operator, source, &tenant).await?;
             taken.try_before(&sessions, tenants.tenancy(), &tenant).await?;
             samples = Some(taken);
@@ -89,6 +90,8 @@ impl Offboard {
             samples.try_after(&sessions, tenants.tenancy(), &tenant).await?;
         }
         let still_open = samples.as_ref().map_or(0, Samples::still_open);
+        let sampled = samples.is_some();
+        let skipped = samples.as_ref().map_or(0, |samples| samples.skipped.len());
         if let Some(path) = &report {
             let keys = tenants.show(&tenant).await?.keys;
             let who = Who::ask(&operator).await?;
@@ -126,7 +129,16 @@ impl Offboard {
                 "{BAD}✗{BAD:#} {still_open} sampled data keys can still be unwrapped: see the record\n"
             ));
         }
-        output.answer(text, &done)?;
+        if skipped > 0 {
+            text.push_str(&format!(
+                "{WARN}-{WARN:#} {skipped} sampled data keys of compact items were not tried (--key-table): see the record\n"
+            ));
+        }
+        let mut data = json!(done);
+        if sampled {
+            data["samples"] = json!({ "still_open": still_open, "skipped": skipped });
+        }
+        output.answer(text, &data)?;
         Ok(if still_open == 0 { Exit::Done } else { Exit::Findings })
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) stack: Stack,
     pub(crate) tenancy: Tenancy,
     pub(crate) operator: SdkConfig,
+    pub(crate) service: SdkConfig,
     pub(crate) service_arn: String,
     pub(crate) folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
@@ -58,9 +59,9 @@ impl World {
         environment.extend(of_stack.map(|(name, value)| (name.to_owned(), value)));
 
         let service_arn = service.user_arn().to_owned();
-        let operator = stack.sdk_config(&operator);
+        let [operator, service] = [stack.sdk_config(&operator), stack.sdk_config(&service)];
         DynamoDbRegistry::new(&operator, "tenantseal-tenants").create_table().await.unwrap();
-        let world = Self { stack, tenancy, operator, service_arn, folder, environment };
+        let world = Self { stack, tenancy, operator, service, service_arn, folder, environment };
         for tenant in ["acme", "globex"] {
             world.tenants().onboard(&TenantId::parse(tenant).unwrap()).await.unwrap();
         }

@@ -11,6 +11,7 @@ use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::context::{EncryptionContext, Period};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
+use crate::format::inspect::record_entry;
 use crate::tenant::TenantId;
 
 /// How long what the table said of a key id is believed, also that it does not know it. Records never change; and an item that was
@@ -152,11 +153,6 @@ impl SharedKeys {
     fn error(&self, kind: KeyTableErrorKind) -> KeyTableError {
         KeyTableError::new(self.table.name(), kind)
     }
-}
-
-/// The entry that holds the record of a key.
-fn record_entry(key_id: KeyId) -> String {
-    format!("key#{key_id}")
 }
 
 /// Says nothing of what is remembered: a tenant's `Debug` must not name another.

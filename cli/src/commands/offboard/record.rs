@@ -115,17 +115,27 @@ impl Record {
 }
 
 fn sampled(samples: &Samples, role: &str, text: &mut String) {
-    let Samples { table, items, data_keys } = samples;
+    let Samples { table, items, data_keys, skipped } = samples;
     let refused = data_keys.values().filter(|wrapped| wrapped.after != OPENED).count();
     let _ = write!(
         text,
         "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused now: {refused}. Before and after, a session of \
          `{role}` for this tenant asked KMS to unwrap each of them.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
         items.len(),
-        data_keys.len(),
+        data_keys.len() + skipped.len(),
     );
     for (id, wrapped) in data_keys {
         let _ = writeln!(text, "| `{id}` | `{}` | {} | {} |", wrapped.kek, wrapped.before, wrapped.after);
+    }
+    if !skipped.is_empty() {
+        let _ = write!(
+            text,
+            "\n**Not tried**: {}. Compact items refer to these data keys, whose records lie in a key table.\n\n| data key | because |\n|---|---|\n",
+            skipped.len()
+        );
+        for (id, why) in skipped {
+            let _ = writeln!(text, "| `{id}` | {why} |");
+        }
     }
     text.push_str("\n| item | data keys |\n|---|---|\n");
     for item in items {

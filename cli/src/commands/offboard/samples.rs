@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeyType};
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use serde::Serialize;
-use tenantseal::inspect::{HEADER, SealedAttribute, StoredKeyRecord};
-use tenantseal::keys::Tenancy;
+use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
+use tenantseal::keys::{DynamoDbKeyTable, KeyTable, Tenancy};
 use tenantseal::schema::TenantTemplate;
-use tenantseal::{DataKey, Item, TenantId};
+use tenantseal::{DataKey, Item, KeyId, TenantId};
 
 use crate::errors::{Exit, Failure, Result};
 use crate::sessions::{Limits, Sessions};
@@ -27,6 +27,8 @@ pub(super) struct Source {
     pub(super) table: String,
     pub(super) template: TenantTemplate,
     pub(super) limit: u32,
+    /// Where compact items have their key records.
+    pub(super) key_table: Option<String>,
 }
 
 /// Sampled items and their data keys.
@@ -35,6 +37,8 @@ pub(super) struct Samples {
     pub(super) table: String,
     pub(super) items: Vec<Sample>,
     pub(super) data_keys: BTreeMap<String, Wrapped>,
+    /// Data keys that compact items refer to and that could not be tried, and why.
+    pub(super) skipped: BTreeMap<String, &'static str>,
 }
 
 /// One item.
@@ -63,7 +67,8 @@ const NOT_TRIED: &str = "not tried";
 impl Samples {
     /// Reads items of the tenant with a plain client, until `limit` of them are sealed.
     pub(super) async fn take(config: &SdkConfig, source: Source, tenant: &TenantId) -> Result<Self> {
-        let Source { table, template, limit } = source;
+        let Source { table, template, limit, key_table } = source;
+        let key_table = key_table.map(|name| DynamoDbKeyTable::new(config, name));
         let client = aws_sdk_dynamodb::Client::new(config);
         let described = client.describe_table().table_name(&table).send().await;
         let described = described.map_err(|error| Failure::aws("DescribeTable", &error))?.table;
@@ -72,7 +77,8 @@ impl Samples {
         let partition =
             partition.ok_or_else(|| Failure::new(Exit::Aws, format!("DescribeTable: `{table}` has no keys")))?;
         let value = AttributeValue::S(template.render(tenant));
-        let mut samples = Self { table: table.clone(), items: Vec::new(), data_keys: BTreeMap::new() };
+        let (data_keys, skipped) = (BTreeMap::new(), BTreeMap::new());
+        let mut samples = Self { table: table.clone(), items: Vec::new(), data_keys, skipped };
         let mut start = None;
         for _ in 0..MAX_PAGES {
             // Only with a prefix the items of the tenant have more than one partition, and have to be looked for.
@@ -95,7 +101,7 @@ impl Samples {
                 if samples.items.len() < limit as usize {
                     let key = schema.iter().filter_map(|key| item.get_key_value(&key.attribute_name));
                     let key = key.map(|(name, value)| (name.clone(), value.clone().into())).collect();
-                    samples.add(key, &item, tenant);
+                    samples.add(key, &item, tenant, key_table.as_ref()).await?;
                 }
             }
             start = next;
@@ -107,30 +113,53 @@ impl Samples {
     }
 
     /// Keeps an item if it is sealed for the tenant.
-    fn add(&mut self, key: BTreeMap<String, serde_dynamo::AttributeValue>, item: &Item, tenant: &TenantId) {
+    async fn add(
+        &mut self,
+        key: BTreeMap<String, serde_dynamo::AttributeValue>,
+        item: &Item,
+        tenant: &TenantId,
+        key_table: Option<&DynamoDbKeyTable>,
+    ) -> Result<()> {
         let mut data_keys = Vec::new();
         for (name, value) in item {
             let AttributeValue::B(stored) = value else { continue };
-            let record = match name.as_str() {
-                HEADER => StoredKeyRecord::parse(stored.as_ref()).ok(),
-                _ => SealedAttribute::parse(stored.as_ref()).ok().and_then(|sealed| sealed.key_record().cloned()),
+            let found = match name.as_str() {
+                HEADER => StoredHeader::parse(stored.as_ref()).ok(),
+                _ => SealedAttribute::parse(stored.as_ref()).ok().and_then(own_key),
             };
-            let Some(record) = record else { continue };
-            // Another tenant's key record would be refused for that reason alone.
-            if !record.context().iter().any(|(name, value)| name == "tenant" && value == tenant.as_str()) {
-                continue;
-            }
-            let id = record.key_id().to_string();
+            let Some(found) = found else { continue };
+            let id = found.key_id().to_string();
+            let record = match found {
+                // Another tenant's key record would be refused for that reason alone.
+                StoredHeader::Record(record) if !is_of(&record, tenant) => continue,
+                StoredHeader::Record(record) => Ok(record),
+                StoredHeader::Reference(_) if self.data_keys.contains_key(&id) || self.skipped.contains_key(&id) => {
+                    data_keys.push(id);
+                    continue;
+                }
+                StoredHeader::Reference(key_id) => referred(key_table, tenant, key_id).await?,
+            };
             data_keys.push(id.clone());
-            let not_tried = || NOT_TRIED.to_owned();
-            let wrapped = || Wrapped { kek: record.kek().to_string(), before: not_tried(), after: not_tried(), record };
-            self.data_keys.entry(id).or_insert_with(wrapped);
+            match record {
+                Ok(record) => {
+                    self.data_keys.entry(id).or_insert_with(|| Wrapped {
+                        kek: record.kek().to_string(),
+                        before: NOT_TRIED.to_owned(),
+                        after: NOT_TRIED.to_owned(),
+                        record,
+                    });
+                }
+                Err(why) => {
+                    self.skipped.insert(id, why);
+                }
+            }
         }
         if !data_keys.is_empty() {
             data_keys.sort();
             data_keys.dedup();
             self.items.push(Sample { key, data_keys });
         }
+        Ok(())
     }
 
     /// Asks whether the data keys can be unwrapped, without having it done.
@@ -171,6 +200,31 @@ impl Samples {
     pub(super) fn still_open(&self) -> usize {
         self.data_keys.values().filter(|wrapped| wrapped.after == OPENED).count()
     }
+}
+
+/// The key that an attribute has for itself.
+fn own_key(sealed: SealedAttribute) -> Option<StoredHeader> {
+    let record = sealed.key_record().cloned().map(StoredHeader::Record);
+    record.or(sealed.reference().map(StoredHeader::Reference))
+}
+
+fn is_of(record: &StoredKeyRecord, tenant: &TenantId) -> bool {
+    record.context().iter().any(|(name, value)| name == "tenant" && value == tenant.as_str())
+}
+
+/// The record that a compact item refers to, or why it cannot be tried.
+async fn referred(
+    key_table: Option<&DynamoDbKeyTable>,
+    tenant: &TenantId,
+    key_id: KeyId,
+) -> Result<Result<StoredKeyRecord, &'static str>> {
+    let Some(key_table) = key_table else { return Ok(Err("no --key-table was given")) };
+    let Some(stored) = key_table.get(tenant, &record_entry(key_id)).await? else {
+        return Ok(Err("the key table has no record of it"));
+    };
+    let record = StoredKeyRecord::parse(&stored).ok();
+    let record = record.filter(|record| record.key_id() == key_id && is_of(record, tenant));
+    Ok(record.ok_or("what the key table has is not its record"))
 }
 
 /// The tenant's session, or how STS refused it.
