@@ -43,7 +43,7 @@ async fn trouble() {
     let work = |at: usize| {
         let (acme, stored) = (seal.tenant(&id("acme")), stored.clone());
         tokio::spawn(async move {
-            if at % 2 == 0 {
+            if at.is_multiple_of(2) {
                 acme.open("crm", stored).await
             } else {
                 acme.seal("crm", item(&contact("acme", "c-2"))).await

@@ -265,9 +265,8 @@ impl Scene {
 
     /// Opens a page of items that rely on these records.
     pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
-        let needed =
-            |record: &Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record.clone()) };
-        self.keys.opening_keys(&id(tenant), records.iter().map(needed).collect()).await.map(|_| ())
+        let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
+        self.keys.opening_keys(&id(tenant), records.iter().cloned().map(needed).collect()).await.map(|_| ())
     }
 
     /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.
