@@ -31,6 +31,7 @@ async fn no_refusal_shows_a_canary() {
     let keys = KeysAndAttributes::builder().keys(key("acme", &text)).build().unwrap();
     scene.fails("no table", dynamodb.batch_get_item().request_items("", keys).send().await);
     scene.fails("no record table", acme.records::<Tableless>().put(&Tableless::of(&text)).await);
+    scene.fails("unregistered", acme.records::<Unregistered>().put(&Unregistered::of(&text)).await);
     let statement = dynamodb.execute_statement().statement(format!("INSERT INTO crm VALUE {{'email': '{text}'}}"));
     scene.fails("unsupported", statement.parameters(secret()).send().await);
     scene.fails("legacy", get().attributes_to_get(&text).send().await);
@@ -201,6 +202,24 @@ struct Tableless {
 impl Tableless {
     fn of(secret: &str) -> Self {
         Self { tenant_id: "acme".to_owned(), email: secret.to_owned() }
+    }
+}
+
+/// A record of the contacts' table that nobody registered.
+#[derive(Debug, serde::Serialize, serde::Deserialize, tenantseal::Record)]
+#[seal(table = "crm")]
+struct Unregistered {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    #[seal(encrypt)]
+    company: String,
+}
+
+impl Unregistered {
+    fn of(secret: &str) -> Self {
+        Self { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), company: secret.to_owned() }
     }
 }
 

@@ -179,6 +179,10 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 fn every_public_type_is_in_one_of_the_lists() {
     let mut found = BTreeSet::new();
     for path in rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        // The feature `fuzzing` is no interface.
+        if path.components().any(|part| part.as_os_str() == "fuzzing") {
+            continue;
+        }
         for line in fs::read_to_string(path).unwrap().lines() {
             let line = line.trim_start();
             let Some(rest) =
