@@ -124,6 +124,7 @@ const HOLD_NONE: &[&str] = &[
     "Shown",
     "State",
     "StaticPairs",
+    "StoredHeader",
     "StoredKeyRecord",
     "Swap",
     "TableSchema",
