@@ -9,6 +9,7 @@ mod convert;
 mod delete;
 mod get;
 mod key;
+mod precondition;
 mod put;
 mod query;
 mod request;
@@ -65,15 +66,14 @@ impl<T: Record> Records<T> {
         }
     }
 
-    /// The physical table and the key attributes of an item, which is of this type where the sort key says so.
-    fn key(&self, key: Key) -> Result<(&str, Item), Refusal> {
-        let (name, schema) = self.table()?;
+    /// The key attributes of an item, which is of this type where the sort key says so.
+    fn key(&self, schema: &TableSchema, key: Key) -> Result<Item, Refusal> {
         let key = key.attributes(schema, self.tenant.id())?;
         match schema.discriminator().filter(|_| schema.is_told_apart_by_sort_key()) {
             Some(attribute) if !is_of::<T>(&key) => {
                 Err(Refusal::OtherRecord { record: std::any::type_name::<T>(), attribute: attribute.to_owned() })
             }
-            _ => Ok((name, key)),
+            _ => Ok(key),
         }
     }
 

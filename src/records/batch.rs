@@ -103,7 +103,8 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
 
     async fn send(self) -> Result<Vec<Option<T>>, Error> {
         let Self { records, keys, consistent } = self;
-        let keys = keys.into_iter().map(|key| Ok(records.key(key)?.1)).collect::<Result<Vec<_>, Error>>()?;
+        let (_, schema) = records.table()?;
+        let keys = keys.into_iter().map(|key| records.key(schema, key)).collect::<Result<Vec<_>, _>>()?;
         refuse_twice(&keys)?;
         let chunks: Vec<Vec<Item>> = keys.chunks(GETS).map(<[Item]>::to_vec).collect();
         let batches = stream::iter(chunks.into_iter().map(|keys| Self::batch(&records, keys, consistent)));
@@ -209,7 +210,7 @@ impl<T: Record> WriteMany<T> {
                     (key, WriteRequest::builder().put_request(built(put.build())?).build())
                 }
                 Wanted::Delete(key) => {
-                    let (_, key) = records.key(key)?;
+                    let key = records.key(schema, key)?;
                     let delete = DeleteRequest::builder().set_key(Some(key.clone()));
                     (key, WriteRequest::builder().delete_request(built(delete.build())?).build())
                 }

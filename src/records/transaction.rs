@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer};
 use super::convert::from_item;
-use super::put::own_or_new;
-use super::request::{Asked, Pending, failed};
+use super::precondition::{Asked, own_or_new};
+use super::request::{Pending, failed, shown};
 use super::{Get, Key, Records};
 use crate::error::{Error, Refusal};
 use crate::item::Item;
@@ -105,7 +105,8 @@ impl<T: Record> Write for Check<T> {}
 impl<T: Record> Action for Check<T> {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
         let Self { records, key, condition } = self;
-        let (table, key) = records.key(key)?;
+        let (table, schema) = records.table()?;
+        let key = records.key(schema, key)?;
         let condition = Condition::all([own_or_new::<T>(), Some(condition)]);
         let mut writer = Writer::<T>::new();
         let condition = writer.condition(condition.as_ref())?;
@@ -123,7 +124,7 @@ impl<T: Record> Action for Check<T> {
 
 impl<T> fmt::Debug for Check<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::request::shown("Check", &self.records, f)
+        shown("Check", &self.records, f)
     }
 }
 
