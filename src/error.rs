@@ -9,7 +9,10 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
-use crate::records::{Cancelled, NotWritten, Reason};
+
+mod writes;
+
+pub use writes::{Cancelled, NotWritten, Reason};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
 ///

@@ -27,7 +27,8 @@ use crate::item::Item;
 use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
 
-pub use batch::{GetMany, NotWritten, WriteMany};
+pub use crate::error::{Cancelled, NotWritten, Reason};
+pub use batch::{GetMany, WriteMany};
 pub use condition::{Attribute, Condition, attribute};
 pub use delete::Delete;
 pub use get::Get;
@@ -35,7 +36,7 @@ pub use key::{Key, KeyValue};
 pub use put::Put;
 pub use query::{Query, RecordStream, Scan};
 pub use request::{New, Nothing, Old};
-pub use transaction::{Cancelled, Check, Reads, Reason, TransactGet, TransactWrite, Write};
+pub use transaction::{Check, Reads, TransactGet, TransactWrite, Write};
 pub use update::Update;
 
 use convert::{from_item, is_of, to_item};

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{AsyncSleep, SharedAsyncSleep};
@@ -16,7 +15,7 @@ use super::request::{Pending, failed, shown};
 use super::transaction::built;
 use super::{Key, Records};
 use crate::crypto::{OsRandom, RandomSource};
-use crate::error::{Error, Refusal};
+use crate::error::{Error, NotWritten, Refusal};
 use crate::format::Identity;
 use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::Record;
@@ -223,7 +222,7 @@ impl<T: Record> WriteMany<T> {
             return Ok(());
         }
         failed.sort_unstable_by_key(|(at, _)| *at);
-        Err(Error::NotWritten(NotWritten(failed.into())))
+        Err(Error::NotWritten(NotWritten::new(failed)))
     }
 
     /// Writes one batch; gives what was not written, or may not have been.
@@ -276,29 +275,5 @@ impl<T: Record + 'static> IntoFuture for WriteMany<T> {
 impl<T> fmt::Debug for WriteMany<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         shown("WriteMany", &self.records, f)
-    }
-}
-
-/// Which of many writes failed. All others were carried out.
-#[derive(Debug, Clone)]
-pub struct NotWritten(Arc<[(usize, Error)]>);
-
-impl NotWritten {
-    /// Where the failed ones stood among the records or keys that were given, and why they failed. After an error on the way one may
-    /// have been written all the same.
-    pub fn failed(&self) -> impl Iterator<Item = (usize, &Error)> {
-        self.0.iter().map(|(at, error)| (*at, error))
-    }
-
-    /// Whether each may succeed later.
-    pub(crate) fn is_retryable(&self) -> bool {
-        self.0.iter().all(|(_, error)| error.is_retryable())
-    }
-}
-
-impl fmt::Display for NotWritten {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} were not written", self.0.len())?;
-        self.0.first().map_or(Ok(()), |(at, error)| write!(f, ", the first of them number {at}: {error}"))
     }
 }
