@@ -3,9 +3,12 @@
 //! `#[derive(Record)]` writes a [`RecordSchema`] at compile time: data, not code. The client never knows a user's
 //! types.
 
+mod marks;
 mod table;
 mod variant;
 
+#[doc(hidden)]
+pub use marks::{Marks, NoMarks, heed};
 pub(crate) use variant::Variant;
 
 pub(crate) use table::RecordPlace;
@@ -20,6 +23,10 @@ pub use table::{InvalidSchema, InvalidTenantTemplate, Protection, TableSchema, T
 pub trait Record {
     /// What each of its attributes is.
     const SCHEMA: RecordSchema;
+
+    /// Evaluates when no field hides marks that nobody heeds: see [`heed`]. Written by the derive.
+    #[doc(hidden)]
+    const HEEDED: () = ();
 }
 
 /// The attributes of one record type, as its stored item names them.
