@@ -107,6 +107,14 @@ impl World {
         key.arn.unwrap()
     }
 
+    /// Points the tenant's alias to a new key.
+    pub async fn repoint(&self, tenant: &str) {
+        let policy = self.tenancy.key_policy(&id(tenant)).unwrap().to_string();
+        let key = self.admin.create_key().policy(policy).send().await.unwrap().key_metadata.unwrap();
+        let alias = self.tenancy.alias(&id(tenant));
+        self.admin.update_alias().alias_name(alias.as_str()).target_key_id(key.key_id).send().await.unwrap();
+    }
+
     /// Creates a table with the keys of [`Contact`].
     pub async fn create_table(&self, name: &str) {
         self.create_table_with(name, ScalarAttributeType::S).await;
