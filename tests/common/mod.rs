@@ -6,6 +6,7 @@
     reason = "shared by test binaries that each use a part of it"
 )]
 
+pub mod hook;
 pub mod key_table;
 pub mod tap;
 pub mod wire;
