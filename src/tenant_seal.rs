@@ -11,7 +11,7 @@ use tracing::{Instrument, Span};
 use crate::audit::Audit;
 use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::http::http_client;
 use crate::item::{self, CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
 use crate::keys::{DataKeys, LiveHandle};
@@ -187,6 +187,10 @@ impl Tenant {
         let span = sight::operation(self.id(), operation);
         sight::tables(&span, || vec![table.name()]);
         span
+    }
+
+    pub(crate) fn schema(&self, table: Option<&str>) -> Result<&TableSchema, Refusal> {
+        self.binding.table(table).map(|schema| &**schema)
     }
 
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {
