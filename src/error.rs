@@ -9,7 +9,10 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
-use crate::records::{Cancelled, NotWritten, Reason};
+
+mod writes;
+
+pub use writes::{Cancelled, NotWritten, Reason};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
 ///
@@ -97,7 +100,7 @@ impl Error {
         chain(error).find_map(|error| error.downcast_ref())
     }
 
-    /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service is
+    /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service
     /// or the key table is throttled or unavailable, DynamoDB leaves requests of a batch unprocessed, or another transaction is at work
     /// on the items. What DynamoDB answered otherwise is the SDK's to judge, which has retried it already.
     pub fn is_retryable(&self) -> bool {

@@ -9,6 +9,7 @@ mod convert;
 mod delete;
 mod get;
 mod key;
+mod precondition;
 mod put;
 mod query;
 mod request;
@@ -26,7 +27,8 @@ use crate::item::Item;
 use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
 
-pub use batch::{GetMany, NotWritten, WriteMany};
+pub use crate::error::{Cancelled, NotWritten, Reason};
+pub use batch::{GetMany, WriteMany};
 pub use condition::{Attribute, Condition, attribute};
 pub use delete::Delete;
 pub use get::Get;
@@ -34,7 +36,7 @@ pub use key::{Key, KeyValue};
 pub use put::Put;
 pub use query::{Query, RecordStream, Scan};
 pub use request::{New, Nothing, Old};
-pub use transaction::{Cancelled, Check, Reads, Reason, TransactGet, TransactWrite, Write};
+pub use transaction::{Check, Reads, TransactGet, TransactWrite, Write};
 pub use update::Update;
 
 use convert::{from_item, is_of, to_item};
@@ -65,15 +67,14 @@ impl<T: Record> Records<T> {
         }
     }
 
-    /// The physical table and the key attributes of an item, which is of this type where the sort key says so.
-    fn key(&self, key: Key) -> Result<(&str, Item), Refusal> {
-        let (name, schema) = self.table()?;
+    /// The key attributes of an item, which is of this type where the sort key says so.
+    fn key(&self, schema: &TableSchema, key: Key) -> Result<Item, Refusal> {
         let key = key.attributes(schema, self.tenant.id())?;
         match schema.discriminator().filter(|_| schema.is_told_apart_by_sort_key()) {
             Some(attribute) if !is_of::<T>(&key) => {
                 Err(Refusal::OtherRecord { record: std::any::type_name::<T>(), attribute: attribute.to_owned() })
             }
-            _ => Ok((name, key)),
+            _ => Ok(key),
         }
     }
 

@@ -1,14 +1,14 @@
 //! BatchWriteItem: puts and deletes in several tables. What was not processed comes back as the caller gave it, so that a retry just
 //! works, and needs no key for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
 use super::Binding;
-use super::actions::{Conditional, ItemPut, Target};
+use super::actions::{Conditional, ItemPut};
 use super::operation::{Carrier, Operation, Returned, required, taken};
 use crate::crypto::OsRandom;
 use crate::error::Error;
@@ -32,6 +32,8 @@ struct TableWrites {
     puts: Vec<ItemPut>,
     /// What the caller put.
     given: HashMap<Identity, Item>,
+    /// What the caller deleted.
+    deleted: HashSet<Identity>,
 }
 
 impl BatchWrite {
@@ -40,7 +42,7 @@ impl BatchWrite {
         let mut tables = HashMap::new();
         for (name, writes) in input.request_items.iter_mut().flatten() {
             let table = Arc::clone(binding.table(Some(name))?);
-            let (mut puts, mut given) = (Vec::new(), HashMap::new());
+            let (mut puts, mut given, mut deleted) = (Vec::new(), HashMap::new(), HashSet::new());
             for write in writes {
                 if let Some(put) = &mut write.put_request {
                     let item = std::mem::take(&mut put.item);
@@ -49,10 +51,10 @@ impl BatchWrite {
                     puts.push(checked);
                 }
                 if let Some(delete) = &write.delete_request {
-                    Target::of_key(binding, Some(name), Some(&delete.key), Conditional::NONE)?;
+                    deleted.insert(binding.identity_of_key(&table, Some(&delete.key))?);
                 }
             }
-            tables.insert(name.clone(), TableWrites { table, puts, given });
+            tables.insert(name.clone(), TableWrites { table, puts, given, deleted });
         }
         Ok(Self { tenant: binding.tenant.clone(), input: Some(input), tables })
     }
@@ -86,10 +88,18 @@ impl Operation for BatchWrite {
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
         let output = output.downcast_mut::<BatchWriteItemOutput>();
         for (name, writes) in output.and_then(|output| output.unprocessed_items.as_mut()).into_iter().flatten() {
-            let TableWrites { table, given, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
-            for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
-                let identity = stored_identity(table, &self.tenant, &put.item)?;
-                put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
+            let TableWrites { table, given, deleted, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
+            for write in writes {
+                if let Some(put) = &mut write.put_request {
+                    let identity = stored_identity(table, &self.tenant, &put.item)?;
+                    put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
+                }
+                // Or the caller's retry would delete what somebody on the way chose.
+                if let Some(delete) = &write.delete_request
+                    && !deleted.remove(&stored_identity(table, &self.tenant, &delete.key)?)
+                {
+                    return Err(OpenError::OtherItem);
+                }
             }
         }
         Ok(())

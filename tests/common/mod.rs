@@ -6,6 +6,7 @@
     reason = "shared by test binaries that each use a part of it"
 )]
 
+pub mod hook;
 pub mod key_table;
 pub mod tap;
 pub mod wire;
@@ -104,6 +105,14 @@ impl World {
         let alias = self.tenancy.alias(&id(tenant));
         self.admin.create_alias().alias_name(alias.as_str()).target_key_id(key.key_id).send().await.unwrap();
         key.arn.unwrap()
+    }
+
+    /// Points the tenant's alias to a new key.
+    pub async fn repoint(&self, tenant: &str) {
+        let policy = self.tenancy.key_policy(&id(tenant)).unwrap().to_string();
+        let key = self.admin.create_key().policy(policy).send().await.unwrap().key_metadata.unwrap();
+        let alias = self.tenancy.alias(&id(tenant));
+        self.admin.update_alias().alias_name(alias.as_str()).target_key_id(key.key_id).send().await.unwrap();
     }
 
     /// Creates a table with the keys of [`Contact`].
