@@ -18,9 +18,11 @@ fn the_dependencies_of_the_readme_are_those_of_this_workspace() {
     let mut named = 0;
     for line in block.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')) {
         let (name, rest) = line.split_once(" = ").expect("a name");
-        let (_, package) = lock.split_once(&format!("name = \"{name}\"\n")).unwrap_or_else(|| panic!("{name} is not used"));
+        let (_, package) =
+            lock.split_once(&format!("name = \"{name}\"\n")).unwrap_or_else(|| panic!("{name} is not used"));
         if !rest.contains("path = ") {
-            let version = rest.trim_start_matches("{ version = ").trim_start_matches('"').split('"').next().expect("one");
+            let version =
+                rest.trim_start_matches("{ version = ").trim_start_matches('"').split('"').next().expect("one");
             assert!(package.starts_with(&format!("version = \"{version}.")), "{line}");
         }
         named += 1;

@@ -81,7 +81,8 @@ impl Traffic {
         let per_service = if design == Design::KeyPerTenantAndService { self.services } else { 1.0 };
         let keys = self.tenants * self.regions * per_service;
         let holders = self.tenants * self.active_share * self.services * self.processes;
-        let cached = holders * (1.0 / (RENEWED_AT * self.revalidation_seconds) + self.data_keys / self.rotation_seconds);
+        let cached =
+            holders * (1.0 / (RENEWED_AT * self.revalidation_seconds) + self.data_keys / self.rotation_seconds);
         let requests_per_second = match design {
             Design::WithoutCaching => self.operations_per_second,
             Design::KeyPerTenant | Design::KeyPerTenantAndService => cached.min(self.operations_per_second),
