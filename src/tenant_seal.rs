@@ -11,9 +11,9 @@ use tracing::{Instrument, Span};
 use crate::audit::Audit;
 use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::http::http_client;
-use crate::item::{self, CheckedItem, Item, Nonces, distinct_keys, open, stored_identity};
+use crate::item::{self, Item, Nonces, distinct_keys, open, sealable_identity, stored_identity};
 use crate::keys::DataKeys;
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
@@ -141,11 +141,11 @@ impl Tenant {
     /// can be had.
     pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
         let table = self.binding.table(Some(table))?;
-        let item = CheckedItem::new(table, self.id(), item)?;
+        let identity = sealable_identity(table, self.id(), &item)?;
         let Binding { tenant, keys, audit, .. } = &*self.binding;
         let key = keys.sealing_key(None, table.record_place()).instrument(self.span("seal", table)).await?;
         audit.seals(tenant, "seal", &key, &[(table.name(), 1)])?;
-        Ok(item.seal(table, &key, Nonces::Random(&OsRandom))?)
+        Ok(item::seal(table, &key, &identity, Nonces::Random(&OsRandom), item)?)
     }
 
     /// Opens one stored item, however it arrived: from a stream, an export, a plain client.
@@ -184,6 +184,10 @@ impl Tenant {
         let span = sight::operation(self.id(), operation);
         sight::tables(&span, || vec![table.name()]);
         span
+    }
+
+    pub(crate) fn schema(&self, table: Option<&str>) -> Result<&TableSchema, Refusal> {
+        self.binding.table(table).map(|schema| &**schema)
     }
 
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {
