@@ -39,7 +39,7 @@ pub use request::{New, Nothing, Old};
 pub use transaction::{Check, Reads, TransactGet, TransactWrite, Write};
 pub use update::Update;
 
-use convert::{from_item, is_of, to_item};
+use convert::{check_own, from_item, is_of, to_item};
 
 /// The records of one type that belong to one tenant.
 ///
@@ -61,10 +61,22 @@ impl<T: Record> Records<T> {
     fn table(&self) -> Result<(&str, &TableSchema), Refusal> {
         let logical = T::SCHEMA.table().ok_or(Refusal::NoRecordTable)?;
         let found = self.tenant.table_of(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))?;
-        match found.1.leaves_plain(&T::SCHEMA) {
+        Self::heeded_by(found.1)?;
+        Ok(found)
+    }
+
+    /// Refuses a schema that would store as it is what the record encrypts.
+    fn heeded_by(schema: &TableSchema) -> Result<(), Refusal> {
+        match schema.leaves_plain(&T::SCHEMA) {
             Some(attribute) => Err(Refusal::Unregistered { record: std::any::type_name::<T>(), attribute }),
-            None => Ok(found),
+            None => Ok(()),
         }
+    }
+
+    /// The same of a write that the caller has changed: it may go to another table, and its item may be of another type by now.
+    fn check_changed(&self, table: Option<&str>, item: Option<&Item>) -> Result<(), Error> {
+        Self::heeded_by(self.tenant.schema(table)?)?;
+        item.map_or(Ok(()), check_own::<T>)
     }
 
     /// The key attributes of an item, which is of this type where the sort key says so.

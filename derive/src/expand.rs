@@ -75,18 +75,16 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
 /// Refuses a field that is stored as it is and whose type marks fields of its own: nobody would heed these marks. By itself and not
 /// in the schema, which records that contain each other could not have.
 fn unheeded(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
-    let probes: Vec<_> = record
-        .fields
-        .iter()
-        .filter(|field| is_plain_by_default(field))
-        .flat_map(|field| {
-            let (mut types, name) = (Vec::new(), &field.name);
-            named_types(field.ty, &mut types);
-            types.into_iter().map(move |ty| {
-            quote_spanned!(span_of(ty)=> #krate::schema::heed(#krate::schema::Marks::<#ty>::THERE, #name);)
-        })
-        })
-        .collect();
+    let mut probes = Vec::new();
+    for field in record.fields.iter().filter(|field| is_plain_by_default(field)) {
+        let mut types = Vec::new();
+        named_types(field.ty, &mut types);
+        for ty in types {
+            let (name, span) = (&field.name, span_of(ty));
+            let here = self::krate(record.seal.krate.as_ref(), span);
+            probes.push(quote_spanned!(span=> #here::schema::heed(#here::schema::Marks::<#ty>::THERE, #name);));
+        }
+    }
     (!probes.is_empty()).then(|| {
         quote! {
             const HEEDED: () = {

@@ -106,7 +106,9 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item.clone()));
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), item, asked))
+        let request = changes.apply(request);
+        records.check_changed(request.get_table_name().as_deref(), request.get_item().as_ref())?;
+        Ok((request, item, asked))
     }
 }
 

@@ -142,7 +142,9 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         let request = records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key));
         let request = request.set_update_expression(update).set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), asked))
+        let request = changes.apply(request);
+        records.check_changed(request.get_table_name().as_deref(), None)?;
+        Ok((request, asked))
     }
 }
 

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use tenantseal::records::{Key, KeyValue};
+use tenantseal::schema::{TableSchema, TableSchemaBuilder};
 use tenantseal::{Error, Record, Refusal};
 
-use crate::common::{Contact, Unregistered, World, contact, s};
+use crate::common::wire::Wire;
+use crate::common::{Contact, Unregistered, World, contact, id, s};
+use crate::scene::{Person, SECRET, builder, person};
 
 /// The same items, seen with another attribute.
 #[derive(Debug, Serialize, Deserialize, Record)]
@@ -87,4 +90,28 @@ async fn a_record_that_nobody_registered_does_not_go_out_as_another_has_it() {
     ] {
         assert!(matches!(&error, Error::Refused(Refusal::Unregistered { .. })), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_changed_request_does_not_go_to_a_table_or_as_a_type_that_leaves_plain_what_the_record_encrypts() {
+    let world = World::start(&["acme"]).await;
+    let open = TableSchema::builder("open").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
+    let open = ["note", "email", "logins", "version", "kind"].into_iter().fold(open, TableSchemaBuilder::plain);
+    let wire = Wire::open();
+    let seal = builder().table(open.build().unwrap()).build(&world.over(wire.clone())).unwrap();
+    let acme = seal.tenant(&id("acme"));
+    let people = acme.records::<Person>();
+    let person = &person("p-1");
+    let firm = || s("firm");
+    for error in [
+        people.put(person).customize(|put| put.table_name("open")).await.unwrap_err(),
+        people.put(person).customize(|put| put.item("kind", firm())).await.unwrap_err(),
+        people.update("p-1").set("note", SECRET).customize(|update| update.table_name("open")).await.unwrap_err(),
+        acme.transact_write().with(people.put(person).customize(|put| put.table_name("open"))).await.unwrap_err(),
+        acme.transact_write().with(people.put(person).customize(|put| put.item("kind", firm()))).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, Error::Refused(Refusal::Unregistered { .. }) | Error::Record { .. }), "{error}");
+    }
+    assert!(wire.sent().is_empty());
+    people.put(person).customize(|put| put.table_name("crm")).await.unwrap();
 }
