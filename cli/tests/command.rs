@@ -7,8 +7,14 @@ mod bad_input;
 mod compact;
 #[path = "command/doctor.rs"]
 mod doctor;
+#[path = "command/dry_run.rs"]
+mod dry_run;
+#[path = "command/overtaken.rs"]
+mod overtaken;
 #[path = "command/pipe.rs"]
 mod pipe;
+#[path = "command/proofs.rs"]
+mod proofs;
 #[path = "command/redact.rs"]
 mod redact;
 #[path = "command/terminal.rs"]
