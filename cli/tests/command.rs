@@ -17,6 +17,8 @@ mod pipe;
 mod proofs;
 #[path = "command/redact.rs"]
 mod redact;
+#[path = "command/settings.rs"]
+mod settings;
 #[path = "command/terminal.rs"]
 mod terminal;
 #[path = "command/transcript.rs"]
