@@ -13,9 +13,10 @@ use aws_types::region::Region;
 use super::entry::Timestamp;
 use super::error::{AwsError, Error};
 use super::pace::Pace;
+use super::steps::made_for;
 use crate::format::KeyArn;
 use crate::keys::{Policy, quiet};
-use crate::tenant::Alias;
+use crate::tenant::{Alias, TenantId};
 
 const NOT_FOUND: &str = "NotFoundException";
 /// KMS may not know a key yet that it has just created (KMS developer guide, "Eventual consistency").
@@ -149,13 +150,22 @@ impl Admin {
         answer.key_metadata.ok_or_else(|| AwsError::unexpected(ACTION, region))
     }
 
-    /// Disables the key, unless that or more has happened to it.
-    pub(super) async fn ensure_disabled(&self, region: &str, key: &KeyArn) -> Result<(), AwsError> {
-        if self.describe(region, key.key_id()).await?.key_state != Some(KeyState::Enabled) {
+    /// The key, which must have been made for the tenant: whoever writes to the registry must not have another's taken for it.
+    pub(super) async fn made_for(&self, region: &str, key: &KeyArn, tenant: &TenantId) -> Result<KeyMetadata, Error> {
+        let known = self.describe(region, key.key_id()).await?;
+        match known.description() {
+            Some(description) if description.starts_with(&made_for(tenant)) => Ok(known),
+            _ => Err(Error::ForeignKey { tenant: tenant.clone(), key: key.clone() }),
+        }
+    }
+
+    /// Disables the tenant's key, unless that or more has happened to it.
+    pub(super) async fn ensure_disabled(&self, region: &str, key: &KeyArn, tenant: &TenantId) -> Result<(), Error> {
+        if self.made_for(region, key, tenant).await?.key_state != Some(KeyState::Enabled) {
             return Ok(());
         }
         let answer = self.kms(region).disable_key().key_id(key.key_id()).send().await;
-        answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(region), &error))
+        Ok(answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(region), &error))?)
     }
 
     pub(super) async fn ensure_enabled(&self, region: &str, key: &KeyArn) -> Result<(), AwsError> {

@@ -138,7 +138,7 @@ impl Tenants {
                 if !self.admin().cancel_deletion(region, &key).await? {
                     return Err(Error::KeyGone(key));
                 }
-                self.admin().ensure_disabled(region, &key).await?;
+                self.admin().ensure_disabled(region, &key, tenant).await?;
             }
         }
         self.finish(entry, &begun.id, |entry| entry.deletion = None).await

@@ -118,6 +118,7 @@ impl Tenants {
                 _ => self.tenancy().key_policy(tenant)?,
             };
             for region in &entry.regions {
+                self.admin().made_for(region, &generation.key, tenant).await?;
                 self.admin().put_key_policy(region, &generation.key, &policy).await?;
             }
         }

@@ -58,7 +58,7 @@ impl Tenants {
             let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), key);
             for region in &entry.regions {
                 if pool.is_none() {
-                    self.admin().ensure_disabled(region, key).await?;
+                    self.admin().ensure_disabled(region, key, &entry.tenant).await?;
                     continue;
                 }
                 self.admin().remove_alias(region, &alias, key).await?;
