@@ -241,7 +241,9 @@ impl fmt::Debug for ServiceError {
 #[non_exhaustive]
 pub enum Refusal {
     /// No record or schema was registered for the table, so nobody said what is sensitive in it.
-    #[error("table `{0}` is not configured: register its records with the builder")]
+    #[error(
+        "table `{0}` is not configured: correct its name, or register its records with the builder (and its physical name, if that is another, by `table_name`)"
+    )]
     UnknownTable(String),
     /// The request names no table.
     #[error("the request names no table")]

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use super::Binding;
 use super::actions::widened;
 use super::expressions::{Names, no_legacy};
-use super::operation::{Carrier, Cut, Expected, Operation, Returned, taken};
+use super::operation::{Carrier, Cut, Expected, NOT_CHECKED, Operation, Returned};
 use crate::error::Error;
 use crate::expression::Selection;
 use crate::format::Identity;
@@ -60,9 +60,8 @@ impl Operation for BatchGet {
         self.reads.values().map(|read| (&*read.table, 0)).collect()
     }
 
-    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let input = taken(&mut self.rewritten)?;
-        Ok(Some(Input::erase(input)))
+    fn sealed(&mut self, _: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -143,8 +143,8 @@ impl Operation for Query {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        Ok(self.rewritten.take().map(Input::erase))
+    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 
     fn explain(&self, error: &OperationError) -> Option<Error> {

@@ -55,8 +55,8 @@ impl Operation for Scan {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        Ok(self.rewritten.take().map(Input::erase))
+    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 
     fn index(&self) -> Option<&str> {

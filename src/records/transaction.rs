@@ -46,7 +46,8 @@ impl TransactWrite {
     }
 
     /// Makes it safe to send the same transaction again within ten minutes: it is carried out once. 1 to 36 characters; a token for
-    /// each thing that is to happen.
+    /// each thing that is to happen, and for each tenant: DynamoDB does not tell tenants apart, and refuses a token that was used for
+    /// something else.
     pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self

@@ -11,7 +11,7 @@ use super::scene::{
 };
 use crate::crypto::{RandomError, RandomSource};
 use crate::format::{HEADER, encode_value};
-use crate::item::{CheckedItem, Item, Nonces, UnwrappedKey, seal_values};
+use crate::item::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identity};
 use crate::tenant::TenantId;
 
 #[derive(Debug)]
@@ -28,8 +28,9 @@ impl RandomSource for FixedNonce {
 pub(super) fn put(scene: &Scene, key: &Item, name: &str, value: &AttributeValue, nonces: Nonces<'_>) -> Item {
     let mut item = key.clone();
     item.insert(name.to_owned(), value.clone());
-    let checked = CheckedItem::new(&scene.table_schema(), &scene.tenant, item).unwrap();
-    checked.seal(&scene.table_schema(), &scene.unwrapped(0, CREATED), nonces).unwrap()
+    let schema = scene.table_schema();
+    let identity = sealable_identity(&schema, &scene.tenant, &item).unwrap();
+    seal(&schema, &scene.unwrapped(0, CREATED), &identity, nonces, item).unwrap()
 }
 
 /// As PutItem stores the example with its nonce.

@@ -58,6 +58,25 @@ pub fn contact(tenant: &str, id: &str) -> Contact {
     }
 }
 
+/// A record of the contacts' table that nobody registers: it encrypts what [`Contact`] does not.
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "crm")]
+pub struct Unregistered {
+    #[seal(partition_key, tenant)]
+    pub tenant_id: String,
+    #[seal(sort_key)]
+    pub contact_id: String,
+    #[seal(encrypt)]
+    pub company: String,
+}
+
+impl Unregistered {
+    /// The contact `c-1` of `acme`.
+    pub fn of(company: &str) -> Self {
+        Self { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), company: company.to_owned() }
+    }
+}
+
 pub fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
 }

@@ -6,7 +6,7 @@ use tenantseal::schema::{TableSchema, TableSchemaBuilder};
 use tenantseal::{Error, Record, Refusal};
 
 use crate::common::wire::Wire;
-use crate::common::{Contact, World, contact, id, s};
+use crate::common::{Contact, Unregistered, World, contact, id, s};
 use crate::scene::{Person, SECRET, builder, person};
 
 /// The same items, seen with another attribute.
@@ -76,24 +76,11 @@ fn keys_are_made_of_what_programs_have() {
     assert_eq!(KeyValue::from(7_usize), KeyValue::from(7_i64));
 }
 
-/// Encrypts what [`Contact`] does not.
-#[derive(Debug, Serialize, Deserialize, Record)]
-#[seal(table = "crm")]
-struct Careful {
-    #[seal(partition_key, tenant)]
-    tenant_id: String,
-    #[seal(sort_key)]
-    contact_id: String,
-    #[seal(encrypt)]
-    company: String,
-}
-
 #[tokio::test]
 async fn a_record_that_nobody_registered_does_not_go_out_as_another_has_it() {
     let world = World::start(&["acme"]).await;
-    let careful = world.tenant("acme").records::<Careful>();
-    let (tenant_id, contact_id) = ("acme".to_owned(), "c-1".to_owned());
-    let record = Careful { tenant_id, contact_id, company: "Example Ltd".to_owned() };
+    let careful = world.tenant("acme").records::<Unregistered>();
+    let record = Unregistered::of("Example Ltd");
     for error in [
         careful.put(&record).await.unwrap_err(),
         careful.update("c-1").set("company", "Example Ltd").await.unwrap_err(),
