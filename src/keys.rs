@@ -35,7 +35,7 @@ mod unverified;
 mod unwrapping;
 
 pub(crate) use asking::Retries;
-pub(crate) use clock::Clock;
+pub(crate) use clock::{Clock, Moment};
 pub(crate) use credentials::TenantSessions;
 pub(crate) use data_keys::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKeyError};
 pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};

@@ -14,6 +14,8 @@ mod lifecycle;
 mod office;
 #[path = "tenants/registry.rs"]
 mod registry;
+#[path = "tenants/replicas.rs"]
+mod replicas;
 #[path = "tenants/stalls.rs"]
 mod stalls;
 #[path = "tenants/steps.rs"]

@@ -142,6 +142,9 @@ pub(crate) enum Command {
     /// Start KMS, STS and DynamoDB on loopback, with two tenants, and print the environment to export
     #[cfg(feature = "local")]
     Local(commands::local::Local),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
     /// Print a completion script
     Completions {
         /// For this shell

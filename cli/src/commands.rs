@@ -17,7 +17,7 @@ pub(crate) mod suspend;
 use clap::CommandFactory;
 
 use crate::args::{Cli, Command};
-use crate::errors::{Exit, Result};
+use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::settings::Settings;
 
@@ -40,6 +40,14 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Doctor(doctor) => doctor.run(&settings, output).await,
         #[cfg(feature = "local")]
         Command::Local(local) => local.run(settings, output).await,
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut page)
+                .map_err(|error| Failure::usage(error.to_string()))?;
+            output.print(String::from_utf8_lossy(&page))?;
+            Ok(Exit::Done)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tenantseal", &mut script);

@@ -169,7 +169,12 @@ impl From<tenants::Error> for Failure {
             Error::NotEffective { last, .. } => {
                 Self::new(Exit::Unreachable, format!("{error} ({last})")).help("`tenantseal doctor` finds out why")
             }
-            Error::Contended(_) | Error::NoRandomness => Self::new(Exit::Unreachable, error.to_string()),
+            Error::Contended(_) | Error::SlowRegistry | Error::NoRandomness => {
+                Self::new(Exit::Unreachable, error.to_string())
+            }
+            Error::Overtaken(tenant) => {
+                Self::new(Exit::Refused, error.to_string()).help(format!("tenantseal show {tenant} --history"))
+            }
             Error::Window(_) | Error::Period(_) | Error::Policy(_) => Self::usage(error.to_string()),
             _ => Self::new(Exit::Refused, error.to_string()),
         }

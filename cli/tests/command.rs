@@ -7,10 +7,18 @@ mod bad_input;
 mod compact;
 #[path = "command/doctor.rs"]
 mod doctor;
+#[path = "command/dry_run.rs"]
+mod dry_run;
+#[path = "command/overtaken.rs"]
+mod overtaken;
 #[path = "command/pipe.rs"]
 mod pipe;
+#[path = "command/proofs.rs"]
+mod proofs;
 #[path = "command/redact.rs"]
 mod redact;
+#[path = "command/settings.rs"]
+mod settings;
 #[path = "command/terminal.rs"]
 mod terminal;
 #[path = "command/transcript.rs"]

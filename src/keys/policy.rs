@@ -273,7 +273,7 @@ impl Tenancy {
                     "kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:TagResource", "kms:EnableKey",
                     "kms:DisableKey", "kms:EnableKeyRotation", "kms:GetKeyRotationStatus", "kms:ListKeyRotations",
                     "kms:RotateKeyOnDemand", "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
-                    "kms:GetKeyPolicy", "kms:PutKeyPolicy",
+                    "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:ListGrants", "kms:RevokeGrant",
                 ],
                 "Resource": [self.keys(region), format!("arn:{partition}:kms:{region}:{account}:{aliases}")],
             },
@@ -353,7 +353,7 @@ impl Tenancy {
             "Action": [
                 "kms:Describe*", "kms:Get*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Enable*", "kms:Disable*",
                 "kms:CreateAlias", "kms:DeleteAlias", "kms:TagResource", "kms:UntagResource", "kms:RotateKeyOnDemand",
-                "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
+                "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:RevokeGrant",
             ],
             "Resource": "*",
         })

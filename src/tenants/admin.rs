@@ -61,7 +61,18 @@ impl Admin {
     }
 
     fn kms(&self, region: &str) -> Client {
-        Client::new(&self.config.to_builder().region(Region::new(region.to_owned())).build())
+        Client::new(&self.in_region(region))
+    }
+
+    /// For the one call that follows, which changes something.
+    async fn changing(&self, region: &str, fence: &Fence<'_>) -> Result<Client, Error> {
+        let passed = fence.pass().await?;
+        let config = aws_sdk_kms::config::Builder::from(&self.in_region(region)).interceptor(passed);
+        Ok(Client::from_conf(config.build()))
+    }
+
+    fn in_region(&self, region: &str) -> SdkConfig {
+        self.config.to_builder().region(Region::new(region.to_owned())).build()
     }
 
     /// The account and the ARN of the credentials.
@@ -74,9 +85,8 @@ impl Admin {
     pub(super) async fn create_key(&self, region: &str, new: &NewKey<'_>, fence: &Fence<'_>) -> Result<KeyArn, Error> {
         const ACTION: &str = "kms:CreateKey";
         self.pace.turn(ACTION).await;
-        fence.pass().await?;
-        let request = self
-            .kms(region)
+        let kms = self.changing(region, fence).await?;
+        let request = kms
             .create_key()
             .policy(new.policy.to_string())
             .description(&new.description)
@@ -99,8 +109,8 @@ impl Admin {
         fence: &Fence<'_>,
     ) -> Result<(), Error> {
         self.patiently(|| async {
-            fence.pass().await?;
-            let request = self.kms(key.region()).replicate_key().key_id(key.key_id()).replica_region(region);
+            let kms = self.changing(key.region(), fence).await?;
+            let request = kms.replicate_key().key_id(key.key_id()).replica_region(region);
             let request =
                 request.policy(new.policy.to_string()).description(&new.description).set_tags(Some(tags(&new.tags)));
             Ok(done("kms:ReplicateKey", key.region(), request.send().await, "AlreadyExistsException")?)
@@ -120,8 +130,8 @@ impl Admin {
         const ACTION: &str = "kms:CreateAlias";
         let created = self.patiently(|| async {
             self.pace.turn(ACTION).await;
-            fence.pass().await?;
-            let answer = self.kms(region).create_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
+            let kms = self.changing(region, fence).await?;
+            let answer = kms.create_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
             Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
         });
         match created.await {
@@ -148,8 +158,8 @@ impl Admin {
             Some(present) if present.is_same_key(key) => Ok(()),
             Some(_) => {
                 self.pace.turn(ACTION).await;
-                fence.pass().await?;
-                let answer = self.kms(region).update_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
+                let kms = self.changing(region, fence).await?;
+                let answer = kms.update_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
                 Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
             }
             None => self.ensure_alias(region, alias, key, fence).await,
@@ -167,8 +177,8 @@ impl Admin {
         if !self.behind(region, alias).await?.is_some_and(|present| present.is_same_key(key)) {
             return Ok(());
         }
-        fence.pass().await?;
-        Ok(done("kms:DeleteAlias", region, self.kms(region).delete_alias().alias_name(alias).send().await, NOT_FOUND)?)
+        let kms = self.changing(region, fence).await?;
+        Ok(done("kms:DeleteAlias", region, kms.delete_alias().alias_name(alias).send().await, NOT_FOUND)?)
     }
 
     /// The key behind an alias, if there is such an alias.
@@ -216,8 +226,8 @@ impl Admin {
         let Some(known) = self.settled_if_any(region, key).await? else { return Ok(()) };
         match known.key_state {
             Some(KeyState::Enabled) => {
-                fence.pass().await?;
-                let answer = self.kms(region).disable_key().key_id(key.key_id()).send().await;
+                let kms = self.changing(region, fence).await?;
+                let answer = kms.disable_key().key_id(key.key_id()).send().await;
                 Ok(answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(region), &error))?)
             }
             Some(KeyState::Disabled | KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => Ok(()),
@@ -230,8 +240,8 @@ impl Admin {
         match known.key_state {
             Some(KeyState::Enabled) => Ok(()),
             Some(KeyState::Disabled) => {
-                fence.pass().await?;
-                let answer = self.kms(region).enable_key().key_id(key.key_id()).send().await;
+                let kms = self.changing(region, fence).await?;
+                let answer = kms.enable_key().key_id(key.key_id()).send().await;
                 Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKey", Some(region), &error))?)
             }
             _ => Err(in_state(region, key, &known)),
@@ -251,9 +261,9 @@ impl Admin {
         let date = if is_pending_deletion(&known) {
             known.deletion_date
         } else {
-            fence.pass().await?;
+            let kms = self.changing(region, fence).await?;
             let days = i32::try_from(days).unwrap_or(i32::MAX);
-            let request = self.kms(region).schedule_key_deletion().key_id(key.key_id()).pending_window_in_days(days);
+            let request = kms.schedule_key_deletion().key_id(key.key_id()).pending_window_in_days(days);
             request.send().await.map_err(|error| AwsError::new(ACTION, Some(region), &error))?.deletion_date
         };
         Ok(date.map_or(Deletion::AfterReplicas, |date| Deletion::At(date.into())))
@@ -263,8 +273,8 @@ impl Admin {
     pub(super) async fn cancel_deletion(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<bool, Error> {
         let Some(known) = self.settled_if_any(region, key).await? else { return Ok(false) };
         if is_pending_deletion(&known) {
-            fence.pass().await?;
-            let answer = self.kms(region).cancel_key_deletion().key_id(key.key_id()).send().await;
+            let kms = self.changing(region, fence).await?;
+            let answer = kms.cancel_key_deletion().key_id(key.key_id()).send().await;
             answer.map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(region), &error))?;
         }
         Ok(true)
@@ -273,9 +283,8 @@ impl Admin {
     pub(super) async fn ensure_rotation(&self, key: &KeyArn, days: u32, fence: &Fence<'_>) -> Result<(), Error> {
         let days = i32::try_from(days).unwrap_or(i32::MAX);
         self.patiently(|| async {
-            fence.pass().await?;
-            let request =
-                self.kms(key.region()).enable_key_rotation().key_id(key.key_id()).rotation_period_in_days(days);
+            let kms = self.changing(key.region(), fence).await?;
+            let request = kms.enable_key_rotation().key_id(key.key_id()).rotation_period_in_days(days);
             let answer = request.send().await;
             Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKeyRotation", Some(key.region()), &error))?)
         })
@@ -291,8 +300,8 @@ impl Admin {
     }
 
     pub(super) async fn rotate_on_demand(&self, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
-        fence.pass().await?;
-        let answer = self.kms(key.region()).rotate_key_on_demand().key_id(key.key_id()).send().await;
+        let kms = self.changing(key.region(), fence).await?;
+        let answer = kms.rotate_key_on_demand().key_id(key.key_id()).send().await;
         Ok(answer.map(drop).map_err(|error| AwsError::new("kms:RotateKeyOnDemand", Some(key.region()), &error))?)
     }
 

@@ -33,7 +33,7 @@ pub struct Entry {
     /// An operation that has begun and not finished. The same operation, run again, finishes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
-    /// When KMS deletes the keys of an offboarded tenant; until then it can be cancelled.
+    /// When KMS deletes the first of an offboarded tenant's keys; until then that can be cancelled as if nothing had happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Timestamp>,
     /// When onboarding began.

@@ -1,19 +1,28 @@
 //! Keeps a run that was stopped for a while from undoing what has happened since.
 //!
-//! KMS makes no call conditional on anything, so the registry is asked immediately before each call that changes something. What remains
-//! open is the moment between its answer and the call; docs/DESIGN.md says how long that can be.
+//! KMS makes no call conditional on anything, so the registry is asked immediately before each call that changes something, and no attempt of
+//! that call is signed long afterwards. docs/DESIGN.md says what remains open.
 
 use std::time::Duration;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
 use super::entry::OperationId;
 use super::steps::{Begun, CONTENTION};
 use super::{Error, Tenants};
 use crate::format::KeyArn;
-use crate::keys::Clock;
+use crate::keys::{Clock, Moment};
 use crate::tenant::TenantId;
 
 /// How long ago the registry may have been asked when its answer is acted upon: a process that was stopped meanwhile asks again.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// How long ago the registry may have been asked when an attempt of the call is signed: longer than a call takes with its repetitions.
+const CALL: Duration = Duration::from_secs(60);
 
 /// What must still be so when KMS is called.
 #[derive(Debug)]
@@ -29,6 +38,32 @@ enum Holds<'a> {
     UnderWay(&'a OperationId),
     /// The key is not the tenant's.
     Stray(&'a KeyArn),
+}
+
+/// A moment at which it was so. As an interceptor it lets no attempt of a call go that is signed too long afterwards.
+#[derive(Debug)]
+pub(super) struct Passed {
+    clock: Clock,
+    at: Moment,
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Passed {
+    fn name(&self) -> &'static str {
+        "tenantseal"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.clock.now().since(self.at) < CALL {
+            return Ok(());
+        }
+        Err("this run was stopped in the middle of the call: run it again".into())
+    }
 }
 
 impl<'a> Fence<'a> {
@@ -47,10 +82,10 @@ impl<'a> Fence<'a> {
     /// # Errors
     ///
     /// [`Error::Overtaken`] when it would undo what others have done since; [`Error::SlowRegistry`] when no answer came in time.
-    pub(super) async fn pass(&self) -> Result<(), Error> {
+    pub(super) async fn pass(&self) -> Result<Passed, Error> {
         let clock = Clock::new(self.tenants.time().clone());
         for _ in 0..CONTENTION {
-            let asked = clock.now();
+            let at = clock.now();
             let entry = self.tenants.entry(self.tenant).await?;
             let holds = match self.holds {
                 Holds::UnderWay(id) => entry.pending(id).is_some(),
@@ -59,8 +94,8 @@ impl<'a> Fence<'a> {
             if !holds {
                 return Err(Error::Overtaken(self.tenant.clone()));
             }
-            if clock.now().since(asked) < FRESH {
-                return Ok(());
+            if clock.now().since(at) < FRESH {
+                return Ok(Passed { clock, at });
             }
         }
         Err(Error::SlowRegistry)

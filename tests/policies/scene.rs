@@ -165,7 +165,7 @@ impl Scene {
             self.keys.insert(who.clone(), key);
             let session = document(json!([{ "Effect": "Allow", "Action": "kms:*", "Resource": "*",
                 "Condition": { "StringEquals": { "kms:RequestAlias": alias.as_str() } } }]));
-            self.assume_as(&who, &tenancy, Some(session.to_string()), &[], HOME, &format!("tenant-{tenant}")).await;
+            self.assume(&who, &tenancy, Some(session.to_string()), &[], HOME).await;
             self.assume(&format!("{who} unlimited"), &tenancy, None, &[], HOME).await;
             self.wrap(&who, &who, alias.as_str(), tenant).await;
         }
@@ -186,25 +186,16 @@ impl Scene {
         tags: &[(&str, &str)],
         region: &str,
     ) {
+        // Sessions are named as the library names them; what stands in a policy is that of tenant 12.
         let tenant = who.rsplit(' ').find(|word| word.parse::<u32>().is_ok()).unwrap_or("x");
-        self.assume_as(who, tenancy, policy, tags, region, &format!("tenant-{tenant}")).await;
-    }
-
-    async fn assume_as(
-        &mut self,
-        who: &str,
-        tenancy: &Tenancy,
-        policy: Option<String>,
-        tags: &[(&str, &str)],
-        region: &str,
-        session: &str,
-    ) {
         let tag =
             |(key, value): &(&str, &str)| aws_sdk_sts::types::Tag::builder().key(*key).value(*value).build().unwrap();
         let tags: Vec<_> = tags.iter().map(tag).collect();
         let request = aws_sdk_sts::Client::new(&self.office.service).assume_role().role_arn(tenancy.role().as_str());
-        let request =
-            request.role_session_name(session).set_policy(policy).set_tags(Some(tags).filter(|tags| !tags.is_empty()));
+        let request = request
+            .role_session_name(format!("tenant-{tenant}"))
+            .set_policy(policy)
+            .set_tags(Some(tags).filter(|tags| !tags.is_empty()));
         let client = match request.send().await {
             Ok(answer) => {
                 let session = answer.credentials.unwrap();

@@ -1,10 +1,14 @@
 //! A process that is stopped between two requests, and goes on when others have finished its operation and done something else.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
+use aws_smithy_async::time::TimeSource;
 use futures_util::future::join_all;
-use tenantseal::tenants::Error;
+use tenantseal::tenants::{DynamoDbRegistry, Error};
 
+use crate::common::wire::{Reaction, Wire};
 use crate::interrupted::Interrupted;
 use crate::office::Office;
 use crate::steps::{Step, picture};
@@ -55,6 +59,36 @@ async fn stalled(before: &[Step], step: Step, since: &[Step], requests: usize) -
     }
     assert_eq!(picture(&office, &tenants).await, left, "{step:?}, stopped after {requests} requests");
     Some(true)
+}
+
+/// A wall clock that can be set ahead: by as much as a machine was stopped.
+#[derive(Debug, Clone, Default)]
+struct Ahead(Arc<AtomicU64>);
+
+impl TimeSource for Ahead {
+    fn now(&self) -> SystemTime {
+        SystemTime::now() + Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_not_repeated_by_a_process_that_was_stopped_in_the_middle_of_it() {
+    let (office, registry) = Office::with_table().await;
+    let tenants = office.builder(registry).build(&office.admin).unwrap();
+    Step::Onboard.perform(&tenants).await.unwrap();
+    let ahead = Ahead::default();
+    let clock = ahead.clone();
+    let wire = Wire::scripted(move |sent, _| {
+        if sent.operation != "DisableKey" {
+            return Reaction::Forward;
+        }
+        clock.0.store(24 * 60 * 60, Ordering::SeqCst);
+        Reaction::Answer(500, r#"{"__type":"KMSInternalException"}"#.to_owned())
+    });
+    let config = office.admin.to_builder().http_client(wire.clone()).time_source(ahead).build();
+    let stopped = office.builder(DynamoDbRegistry::new(&config, "tenants")).build(&config).unwrap();
+    let Err(Error::Aws(error)) = Step::Suspend.perform(&stopped).await else { panic!() };
+    assert_eq!((error.action(), wire.bodies("DisableKey").len()), ("kms:DisableKey", 1));
 }
 
 #[tokio::test]

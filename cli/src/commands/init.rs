@@ -6,7 +6,7 @@ use tenantseal::tenants::DynamoDbRegistry;
 
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
-use crate::output::Output;
+use crate::output::{BAD, Output};
 use crate::settings::Settings;
 
 pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
@@ -27,23 +27,33 @@ pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
     let registry = DynamoDbRegistry::new(&operator, table);
     registry.create_table().await?;
     // The tables are there and usable without it, and not every DynamoDB has it: the local one has not.
-    let recovery = registry.enable_recovery().await;
+    let recovery = registry.enable_recovery().await.map_err(Failure::from);
     let mut text = format!("the registry is the table {table}\n");
     let mut data = json!({ "registry": table, "point_in_time_recovery": recovery.is_ok() });
-    let mut missing: Vec<_> = recovery.err().map(|error| error.to_string()).into_iter().collect();
+    let mut missing: Vec<_> = recovery.err().map(|error| (table, error)).into_iter().collect();
     if let Some(name) = key_table {
         progress.step(format!("creating the table {name}"));
         let keys = || DynamoDbKeyTable::new(&operator, name);
         keys().danger_without_recovery().create().await?;
-        let recovery = keys().create().await;
+        let recovery = keys().create().await.map_err(Failure::from);
         text.push_str(&format!("the key table is the table {name}\n"));
         data["key_table"] = json!({ "table": name, "point_in_time_recovery": recovery.is_ok() });
-        missing.extend(recovery.err().map(|error| Failure::from(error).message().to_owned()));
+        missing.extend(recovery.err().map(|error| (name, error)));
     }
     drop(progress);
-    for error in missing {
-        output.say(format_args!("point-in-time recovery is off: {error}"));
+    let next: Vec<_> = missing.iter().map(|(table, _)| switch_on(table)).collect();
+    for ((table, error), command) in missing.iter().zip(&next) {
+        let told = error.message();
+        output.say(format_args!("{BAD}✗{BAD:#} point-in-time recovery of {table} is off: {told}\n  next: {command}"));
     }
+    let done = next.is_empty();
+    data["next"] = next.into();
     output.answer(text, &data)?;
-    Ok(Exit::Done)
+    Ok(if done { Exit::Done } else { Exit::Findings })
+}
+
+/// The AWS CLI's command for point-in-time recovery.
+fn switch_on(table: &str) -> String {
+    let on = "PointInTimeRecoveryEnabled=true";
+    format!("aws dynamodb update-continuous-backups --table-name {table} --point-in-time-recovery-specification {on}")
 }

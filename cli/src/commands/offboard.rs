@@ -56,7 +56,7 @@ impl Offboard {
         if output.is_dry_run() {
             let keys =
                 before.iter().flat_map(|entry| &entry.generations).filter(|generation| generation.pool.is_none());
-            let mut steps = vec![format!("disable every key of {tenant}")];
+            let mut steps = vec![format!("disable every key of {tenant}, and remove its aliases on shared keys")];
             steps.extend(keys.map(|generation| format!("have {} deleted in {days} days", generation.key)));
             steps.extend(
                 report.map(|path| {
@@ -109,10 +109,12 @@ impl Offboard {
 
         let mut text = format!("{GOOD}✓{GOOD:#} {tenant} {}\n", done.entry.state);
         for key in &done.keys {
-            let when = key
-                .deletion
-                .map_or_else(|| "is deleted".to_owned(), |when| format!("will be deleted {}", moment(when)));
-            text.push_str(&format!("  {} {when}\n", key.key));
+            let when = match key.deletion {
+                Some(when) => format!("will be deleted {}", moment(when)),
+                None if key.after_replicas => format!("will be deleted {days} days after its last replica"),
+                None => "is deleted".to_owned(),
+            };
+            text.push_str(&format!("  {} in {} {when}\n", key.key, key.region));
         }
         if let Some(until) = done.cancellable_until {
             text.push_str(&format!("  until {} `tenantseal cancel-offboard {tenant}` keeps them\n", moment(until)));

@@ -3,7 +3,7 @@
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use tenantseal::TenantId;
-use tenantseal::tenants::{Entry, Operation, Tenants};
+use tenantseal::tenants::{Entry, Error, Operation, State, Tenants, Tier};
 
 use crate::args::tenant;
 use crate::aws;
@@ -75,6 +75,9 @@ impl Onboard {
 
     async fn rehearse(&self, handle: &Tenants, output: &Output) -> Result<Exit> {
         let mut steps = Vec::new();
+        if let Some(pool) = &self.pool {
+            check_pool(handle, pool).await?;
+        }
         for tenant in &self.tenants {
             let known = handle.check(tenant, Operation::Onboard).await?;
             let alias = handle.tenancy().alias(tenant);
@@ -90,6 +93,14 @@ impl Onboard {
             });
         }
         output.would(&steps)
+    }
+}
+
+/// Refuses, as the operation would, a pool that is none.
+pub(super) async fn check_pool(handle: &Tenants, pool: &TenantId) -> Result<()> {
+    match handle.registry().get(pool).await? {
+        Some(entry) if entry.tier == Tier::Pool && entry.state == State::Active => Ok(()),
+        _ => Err(Error::NotAPool(pool.clone()).into()),
     }
 }
 

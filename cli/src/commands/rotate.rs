@@ -4,6 +4,7 @@ use clap::Args;
 use tenantseal::TenantId;
 use tenantseal::tenants::{Operation, Rotated, Tier};
 
+use super::onboard::check_pool;
 use crate::args::tenant;
 use crate::aws;
 use crate::errors::{Exit, Result};
@@ -19,7 +20,7 @@ pub(crate) struct Rotate {
     #[arg(value_parser = tenant)]
     tenant: TenantId,
     /// Have KMS rotate it by itself every so many days, 90 to 2,560
-    #[arg(long, value_name = "DAYS", group = "how")]
+    #[arg(long, value_name = "DAYS", group = "how", value_parser = clap::value_parser!(u32).range(90..=2_560))]
     every: Option<u32>,
     /// Have KMS rotate it now
     #[arg(long, group = "how")]
@@ -60,6 +61,9 @@ impl Rotate {
         };
         if output.is_dry_run() {
             tenants.check(&tenant, operation).await?;
+            if let Some(pool) = &to_pool {
+                check_pool(&tenants, pool).await?;
+            }
             return output.would(&[what]);
         }
         let waiting =

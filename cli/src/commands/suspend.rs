@@ -2,7 +2,7 @@
 
 use clap::Args;
 use tenantseal::TenantId;
-use tenantseal::tenants::{Entry, Operation};
+use tenantseal::tenants::{Entry, Error, Operation, Tenants};
 
 use crate::args::tenant;
 use crate::aws;
@@ -36,50 +36,64 @@ pub(crate) struct CancelOffboard {
 impl Suspend {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
         let Self { tenant } = &self;
-        let tenants = settings.tenants(&aws::operator(settings).await, None)?;
-        tenants.check(tenant, Operation::Suspend).await?;
-        if output.is_dry_run() {
-            return output.would(&[format!("disable every key of {tenant}")]);
-        }
-        output.confirm(&format!("This takes {tenant} out of service: its keys are disabled."), tenant.as_str()).await?;
-        let progress = output.progress(format!("suspending {tenant}"));
-        let entry = tenants.suspend(tenant).await?;
-        drop(progress);
-        told(&entry, output)
+        let change = Change {
+            tenant,
+            operation: Operation::Suspend,
+            what: format!("disable every key of {tenant}"),
+            confirm: Some(format!("This takes {tenant} out of service: its keys are disabled.")),
+        };
+        change.run(settings, output, async |tenants| tenants.suspend(tenant).await).await
     }
 }
 
 impl Resume {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
         let Self { tenant } = &self;
-        let tenants = settings.tenants(&aws::operator(settings).await, None)?;
-        if output.is_dry_run() {
-            tenants.check(tenant, Operation::Resume).await?;
-            return output.would(&[format!("enable every key of {tenant}")]);
-        }
-        let progress = output.progress(format!("resuming {tenant}"));
-        let entry = tenants.resume(tenant).await?;
-        drop(progress);
-        told(&entry, output)
+        let what = format!("enable every key of {tenant}");
+        let change = Change { tenant, operation: Operation::Resume, what, confirm: None };
+        change.run(settings, output, async |tenants| tenants.resume(tenant).await).await
     }
 }
 
 impl CancelOffboard {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
         let Self { tenant } = &self;
-        let tenants = settings.tenants(&aws::operator(settings).await, None)?;
-        if output.is_dry_run() {
-            tenants.check(tenant, Operation::CancelOffboarding).await?;
-            return output.would(&[format!("cancel the deletion of every key of {tenant}, which stay disabled")]);
-        }
-        let progress = output.progress(format!("keeping the keys of {tenant}"));
-        let entry = tenants.cancel_offboard(tenant).await?;
-        drop(progress);
-        told(&entry, output)
+        let what = format!("cancel the deletion of every key of {tenant}, which stay disabled");
+        let change = Change { tenant, operation: Operation::CancelOffboarding, what, confirm: None };
+        change.run(settings, output, async |tenants| tenants.cancel_offboard(tenant).await).await
     }
 }
 
-fn told(entry: &Entry, output: &Output) -> Result<Exit> {
-    output.answer(format_args!("{GOOD}✓{GOOD:#} {} {}", entry.tenant, entry.state), entry)?;
-    Ok(Exit::Done)
+/// One of the three.
+struct Change<'a> {
+    tenant: &'a TenantId,
+    operation: Operation,
+    /// What it does, after "would".
+    what: String,
+    /// What is asked before.
+    confirm: Option<String>,
+}
+
+impl Change<'_> {
+    async fn run(
+        self,
+        settings: &Settings,
+        output: &Output,
+        act: impl AsyncFnOnce(&Tenants) -> Result<Entry, Error>,
+    ) -> Result<Exit> {
+        let Self { tenant, operation, what, confirm } = self;
+        let tenants = settings.tenants(&aws::operator(settings).await, None)?;
+        tenants.check(tenant, operation).await?;
+        if output.is_dry_run() {
+            return output.would(&[what]);
+        }
+        if let Some(question) = confirm {
+            output.confirm(&question, tenant.as_str()).await?;
+        }
+        let progress = output.progress(format!("{operation} {tenant}"));
+        let entry = act(&tenants).await?;
+        drop(progress);
+        output.answer(format_args!("{GOOD}✓{GOOD:#} {} {}", entry.tenant, entry.state), &entry)?;
+        Ok(Exit::Done)
+    }
 }

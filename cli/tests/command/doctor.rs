@@ -8,7 +8,7 @@ use crate::world::{EVERYTHING, World};
 const DOCTOR: [&str; 6] = ["doctor", "--profile", "operator", "--service-profile", "service", "--json"];
 
 /// What doctor says, with `further` arguments.
-async fn examined(world: &World, further: &[&str]) -> Value {
+pub(crate) async fn examined(world: &World, further: &[&str]) -> Value {
     let output = world.run(&[&DOCTOR[..], further].concat()).await;
     let said: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("no report: {}", String::from_utf8_lossy(&output.stderr)));
@@ -16,12 +16,12 @@ async fn examined(world: &World, further: &[&str]) -> Value {
     said
 }
 
-fn failed(report: &Value) -> Vec<&Value> {
+pub(crate) fn failed(report: &Value) -> Vec<&Value> {
     report["checks"].as_array().unwrap().iter().filter(|check| check["outcome"] == "failed").collect()
 }
 
 /// The one failed check whose name contains `check`.
-fn finding<'a>(report: &'a Value, check: &str) -> &'a Value {
+pub(crate) fn finding<'a>(report: &'a Value, check: &str) -> &'a Value {
     let failed = failed(report);
     let found = failed.iter().find(|finding| finding["check"].as_str().unwrap().contains(check));
     found.unwrap_or_else(|| panic!("`{check}` did not fail: {failed:#?}"))
@@ -32,14 +32,28 @@ async fn key_of(world: &World, tenant: &str) -> String {
     world.kms().describe_key().key_id(alias).send().await.unwrap().key_metadata.unwrap().key_id
 }
 
-async fn policy_of(world: &World, tenant: &str) -> Value {
+pub(crate) async fn policy_of(world: &World, tenant: &str) -> Value {
     let answer = world.kms().get_key_policy().key_id(key_of(world, tenant).await).send().await.unwrap();
     serde_json::from_str(&answer.policy.unwrap()).unwrap()
 }
 
-async fn put_policy(world: &World, tenant: &str, policy: &Value) {
+pub(crate) async fn put_policy(world: &World, tenant: &str, policy: &Value) {
     let put = world.kms().put_key_policy().key_id(key_of(world, tenant).await).policy(policy.to_string());
     put.send().await.unwrap();
+}
+
+/// A policy after the changes that doctor printed.
+pub(crate) fn mended(policy: &Value, changes: &[Value]) -> Value {
+    let mut policy = policy.clone();
+    let statements = policy["Statement"].as_array_mut().unwrap();
+    for change in changes {
+        match (change.get("remove"), change.get("add")) {
+            (Some(surplus), None) => statements.retain(|statement| statement != surplus),
+            (None, Some(missing)) => statements.push(missing.clone()),
+            _ => panic!("{change}"),
+        }
+    }
+    policy
 }
 
 #[tokio::test]
@@ -103,54 +117,38 @@ async fn the_printed_changes_of_a_key_policy_mend_it() {
         let changes = finding(&report, "the key policy is the generated one")["changes"].as_array().unwrap().clone();
         assert_eq!(finding(&report, leak)["changes"], json!(changes), "the leak names what mends it");
 
-        let mut mended = broken.clone();
-        let statements = mended["Statement"].as_array_mut().unwrap();
-        for change in changes {
-            match (change.get("remove"), change.get("add")) {
-                (Some(surplus), None) => statements.retain(|statement| statement != surplus),
-                (None, Some(missing)) => statements.push(missing.clone()),
-                _ => panic!("{change}"),
-            }
-        }
-        put_policy(&world, "globex", &mended).await;
+        put_policy(&world, "globex", &mended(broken, &changes)).await;
         assert_eq!(examined(&world, &["acme", "globex"]).await["healthy"], true);
     }
 }
 
-#[tokio::test]
-async fn a_role_that_is_given_without_the_tag_is_found_and_the_printed_trust_policy_mends_it() {
+/// Trust policies that are wrong are replaced by the statements that doctor prints for `check`.
+async fn a_trust_policy_is_mended(wrong: impl FnOnce(&World) -> Value, check: &str) -> Value {
     let world = World::start().await;
     let keys = world.stack.account("111111111111").unwrap();
     let role = |trust: Value| {
         let role = keys.role("TenantKeys").permission(world.tenancy.role_policy("us-east-1"));
         role.trust(json!({ "Version": "2012-10-17", "Statement": trust })).create().unwrap();
     };
-    role(
-        json!([{ "Effect": "Allow", "Principal": { "AWS": &world.service_arn }, "Action": ["sts:AssumeRole", "sts:TagSession"] }]),
-    );
+    role(json!([wrong(&world)]));
     let report = examined(&world, &["acme", "globex"]).await;
-    let found = finding(&report, "without the session tag");
-    finding(&report, "without session tag and session policy");
-    let trust = found["changes"].as_array().unwrap().iter().map(|change| change["add"].clone()).collect();
-    role(trust);
+    let changes = finding(&report, check)["changes"].as_array().unwrap();
+    role(changes.iter().map(|change| change["add"].clone()).collect());
     assert_eq!(examined(&world, &["acme", "globex"]).await["healthy"], true);
+    report
+}
+
+#[tokio::test]
+async fn a_role_that_is_given_without_the_tag_is_found_and_the_printed_trust_policy_mends_it() {
+    let wrong = |world: &World| json!({ "Effect": "Allow", "Principal": { "AWS": &world.service_arn }, "Action": ["sts:AssumeRole", "sts:TagSession"] });
+    let report = a_trust_policy_is_mended(wrong, "without the session tag").await;
+    finding(&report, "without session tag and session policy");
 }
 
 #[tokio::test]
 async fn a_role_that_nobody_gives_is_found_and_the_printed_trust_policy_mends_it() {
-    let world = World::start().await;
-    let keys = world.stack.account("111111111111").unwrap();
-    let role = |trust: Value| {
-        let role = keys.role("TenantKeys").permission(world.tenancy.role_policy("us-east-1"));
-        role.trust(json!({ "Version": "2012-10-17", "Statement": trust })).create().unwrap();
-    };
-    role(
-        json!([{ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::333333333333:root" }, "Action": "sts:AssumeRole" }]),
-    );
-    let report = examined(&world, &["acme", "globex"]).await;
-    let changes = finding(&report, "can be assumed for a tenant")["changes"].as_array().unwrap();
-    role(changes.iter().map(|change| change["add"].clone()).collect());
-    assert_eq!(examined(&world, &["acme", "globex"]).await["healthy"], true);
+    let wrong = |_: &World| json!({ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::333333333333:root" }, "Action": "sts:AssumeRole" });
+    a_trust_policy_is_mended(wrong, "can be assumed for a tenant").await;
 }
 
 #[tokio::test]

@@ -39,10 +39,11 @@ fn what_the_readme_shows_of_doctor_is_in_the_guide() {
 #[test]
 fn the_chart_of_the_guide_is_what_its_command_draws() {
     let guide = std::fs::read_to_string(root().join("docs/COMMAND.md")).unwrap();
-    let line = guide.lines().find(|line| line.contains("--svg docs/cost.svg")).unwrap();
-    let words: Vec<_> = line.trim_start_matches("$ tenantseal ").split_whitespace().collect();
-    let words = words.iter().map(|word| if word.ends_with(".svg") { "-" } else { word });
+    let (before, _) = guide.split_once(" --svg docs/cost.svg`").unwrap();
+    let (_, arguments) = before.rsplit_once("`tenantseal ").unwrap();
+    let words = arguments.split_whitespace().chain(["--svg", "-"]);
     let drawn = Command::new(env!("CARGO_BIN_EXE_tenantseal")).args(words).output().unwrap();
+    assert!(drawn.status.success() && drawn.stdout.starts_with(b"<svg"), "{drawn:?}");
     let committed = snapbox::Data::read_from(&root().join("docs/cost.svg"), None).raw();
     snapbox::Assert::new().action_env("SNAPSHOTS").eq(String::from_utf8(drawn.stdout).unwrap(), committed);
 }
@@ -71,35 +72,57 @@ fn data_goes_to_stdout_and_talk_to_stderr_without_colours() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let local = Local::start();
-    let line = format!("{} cost | true", env!("CARGO_BIN_EXE_tenantseal"));
-    let mut shell = Command::new("sh");
-    let output = shell.args(["-c", &line]).envs(local.environment.clone()).output().unwrap();
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    let command = env!("CARGO_BIN_EXE_tenantseal");
+    for arguments in [
+        "cost",
+        "list",
+        "list --json",
+        "show acme --history",
+        "doctor",
+        "policy role",
+        "completions bash",
+        "man",
+        "--help",
+        "onboard a b c --dry-run",
+        "show nobody",
+    ] {
+        for reader in ["true", "head -1", "head -c 1"] {
+            let line = format!("{command} {arguments} | {reader} >/dev/null");
+            let output = Command::new("bash").args(["-c", &line]).envs(local.environment.clone()).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(said.is_empty(), arguments != "show nobody", "{line}: {said}");
+            assert!(!said.contains("panicked"), "{line}: {said}");
+        }
+    }
+    let nobody_listens = format!("{command} show nobody 2>&- >&-");
+    let output = Command::new("bash").args(["-c", &nobody_listens]).envs(local.environment.clone()).output().unwrap();
+    assert_eq!(output.status.code(), Some(6));
 }
 
 #[test]
-fn a_dry_run_changes_nothing() {
+fn a_table_without_recovery_is_no_success_and_the_next_step_is_named() {
     let local = Local::start();
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantseal"));
-        let output = command.args(arguments).env_clear().envs(local.environment.clone()).stdin(Stdio::null()).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        command.args(arguments).env_clear().envs(local.environment.clone()).output().unwrap()
     };
-    let before = [run(&["list", "--json"]), run(&["show", "acme", "--json", "--history"])];
-    for arguments in [
-        &["init"][..],
-        &["onboard", "initech"],
-        &["rotate", "acme"],
-        &["rotate", "acme", "--on-demand"],
-        &["rotate", "acme", "--new-key"],
-        &["suspend", "acme"],
-        &["resume", "acme"],
-        &["offboard", "acme"],
-    ] {
-        let said = run(&[arguments, &["--dry-run"]].concat());
-        assert!(said.contains("would"), "{arguments:?}: {said}");
+    // The local DynamoDB has no backups.
+    let next = "aws dynamodb update-continuous-backups --table-name keys \
+                --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true";
+    let output = run(&["init", "--key-table", "keys"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("point-in-time recovery of keys is off") && said.contains(next), "{said}");
+    let output = run(&["init", "--key-table", "keys", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &told["next"][1]), (Some(1), &next.into()));
+}
+
+#[test]
+fn the_manual_page_has_the_commands_and_the_exit_codes() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tenantseal")).arg("man").output().unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    for part in [".TH tenantseal 1", "cancel\\-offboard", "endpoint\\-url", "interrupted"] {
+        assert!(page.contains(part), "`{part}` is not in the page");
     }
-    assert_eq!(before, [run(&["list", "--json"]), run(&["show", "acme", "--json", "--history"])]);
 }

@@ -106,7 +106,8 @@ async fn in_terminal(drive: impl FnOnce(&World, &Terminal) + Send + 'static) {
 
 fn assert_screen(screen: &str, name: &str) {
     let path = root().join(format!("cli/tests/transcripts/{name}.txt"));
-    let screen = format!("{}\n", redact(screen).trim_end());
+    // The shell asks for the next line at once, or a moment later.
+    let screen = format!("{}\n", redact(screen).trim_end().trim_end_matches("ready>").trim_end());
     Assert::new().action_env("SNAPSHOTS").eq(screen, Data::read_from(&path, None).raw());
 }
 
@@ -190,6 +191,70 @@ async fn progress_is_shown_while_something_is_under_way_and_gone_afterwards() {
         terminal.wait_for("0/2 onboarding");
         let screen = terminal.wait_for("\n[exit 0]");
         assert!(screen.contains("✓ initech active") && !screen.contains("/2 "), "{screen}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_onboarding_that_was_interrupted_says_so_and_goes_on() {
+    in_terminal(|world, terminal| {
+        world.stack.faults().on("CreateAlias").hang();
+        terminal.begin("tenantseal onboard initech umbrella");
+        terminal.wait_for("onboarding");
+        while world.stack.calls().count("CreateAlias") < 6 {
+            std::thread::sleep(Duration::from_millis(5)); // two of each of the world's tenants, one of each of these
+        }
+        terminal.tmux(&["send-keys", "C-c"]);
+        terminal.wait_for("interrupted; run the same command again to go on where it stopped");
+        world.stack.faults().clear();
+        assert!(terminal.run("tenantseal list").contains("onboarding, onboard unfinished"));
+        let made = world.stack.calls().count("CreateKey");
+        let screen = terminal.run("tenantseal onboard initech umbrella");
+        assert!(screen.contains("✓ initech active") && screen.contains("✓ umbrella active"), "{screen}");
+        assert_eq!(world.stack.calls().count("CreateKey"), made, "no key twice");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_is_one_line_at_a_terminal_too() {
+    in_terminal(|_, terminal| {
+        terminal.tmux(&["resize-window", "-x", "500", "-y", "60"]);
+        for (line, exit, says) in [
+            ("tenantseal show nobody", 6, "not in the registry: onboard it first"),
+            ("tenantseal onboard initech --profile stranger", 4, "keys belong in account 111111111111"),
+            ("tenantseal onboard initech --profile nobody", 4, "lack that permission"),
+            ("tenantseal list --role TenantKeys", 2, "a role ARN has the shape"),
+            ("tenantseal list --endpoint-url http://127.0.0.1:1", 5, "the endpoint does not answer"),
+            ("tenantseal show acme --profile missing", 4, "choose a --profile that exists"),
+        ] {
+            for (further, begins) in [("", "error: "), (" --json", "{\"error\":")] {
+                let screen = terminal.run(&format!("{line}{further}"));
+                let lines: Vec<_> =
+                    screen.lines().filter(|line| !line.is_empty() && !line.starts_with("ready>")).collect();
+                let [told, ended] = lines[..] else { panic!("{screen}") };
+                assert!(told.starts_with(begins) && told.contains(says), "{screen}");
+                assert_eq!(ended, format!("[exit {exit}]"));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_narrow_terminal_breaks_nothing() {
+    in_terminal(|_, terminal| {
+        terminal.tmux(&["resize-window", "-x", "24", "-y", "60"]);
+        for line in [
+            "tenantseal list",
+            "tenantseal cost",
+            "tenantseal show acme",
+            "tenantseal --help | tail -3",
+            "tenantseal onboard initech",
+        ] {
+            let screen = terminal.run(line);
+            assert!(screen.contains("[exit 0]") && !screen.contains("panicked"), "{screen}");
+        }
     })
     .await;
 }

@@ -143,7 +143,7 @@ impl Session<'_> {
         })?;
         self.changeable(&target)?;
         let days = Duration::from_secs(u64::from(window) * 24 * 60 * 60);
-        self.state.keys.schedule(&target.key, Some(Deletion { window: days, from: None }), self.now);
+        self.state.keys.schedule(&target.key, Some(days), self.now);
         let key = self.key(&target.key)?;
         let mut answer = json!({
             "KeyId": key.arn(),

@@ -186,10 +186,11 @@ impl Keys {
         self.keys.values_mut().filter(move |key| key.name.id == id)
     }
 
-    /// Schedules a key's deletion, or takes that back; a primary key waits for its replicas.
-    pub(crate) fn schedule(&mut self, name: &KeyName, deletion: Option<Deletion>, now: SystemTime) {
+    /// Schedules a key's deletion after this waiting period, or takes that back; a primary key waits for its replicas.
+    pub(crate) fn schedule(&mut self, name: &KeyName, window: Option<Duration>, now: SystemTime) {
         if let Some(key) = self.keys.get_mut(name) {
-            key.deletion = deletion;
+            let from = key.is_replica().then_some(now);
+            key.deletion = window.map(|window| Deletion { window, from });
         }
         let replicas = self.family(&name.id, now).filter(|key| key.is_replica());
         let last =

@@ -92,13 +92,15 @@ impl Record {
         // Writing to a String does not fail.
         for key in keys {
             let state = key.state.as_deref().unwrap_or("deleted");
-            let deletion = key.deletion.map_or_else(String::new, |when| when.to_string());
+            let waits = state == "PendingReplicaDeletion";
+            let without_date = || if waits { "after the last replica's".to_owned() } else { String::new() };
+            let deletion = key.deletion.map_or_else(without_date, |when| when.to_string());
             let _ = writeln!(text, "| {} | `{}` | {} | {state} | {deletion} |", key.generation, key.key, key.region);
         }
         for key in &done.shared {
             let _ = writeln!(
                 text,
-                "\n`{key}` is shared with other tenants and stays; this tenant's alias on it was removed."
+                "\n`{key}` is shared with other tenants and stays; all of this tenant's aliases on it, its own and that of the key, were removed."
             );
         }
         text.push_str("\n## Samples\n\n");
