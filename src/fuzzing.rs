@@ -15,7 +15,7 @@ use crate::format::{
     HEADER, KeyArn, KeyRecord, Number, Sealed, StoredKey, decode_value, encode_value, encoded_len, put_prefix,
 };
 use crate::item::{
-    CheckedItem, Item, KeyRing, Nonces, UnwrappedKey, distinct_keys, open, seal_values, stored_identity,
+    Item, KeyRing, Nonces, UnwrappedKey, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity,
 };
 use crate::schema::{Protection, TableSchema};
 use crate::tenant::TenantId;
@@ -24,7 +24,7 @@ mod lookups;
 #[cfg(test)]
 mod replay;
 
-pub use lookups::Lookups;
+pub use lookups::{Lookups, TenantLookups};
 
 /// A property by the name of its target, as `fuzz/fuzz_targets` has it.
 #[cfg(test)]
@@ -249,9 +249,8 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     .map(|(name, value)| (name.to_owned(), value))
     .into();
     let nonces = Nonces::Random(&Fixed);
-    let checked = CheckedItem::new(&schema, &tenant, original.clone()).expect("a good item");
-    let identity = checked.identity().clone();
-    let mut stored = checked.seal(&schema, &key, nonces).expect("a good item");
+    let identity = sealable_identity(&schema, &tenant, &original).expect("a good item");
+    let mut stored = seal(&schema, &key, &identity, nonces, original.clone()).expect("a good item");
     let notes = seal_values(&schema, &key, &identity, nonces, &[("notes", &original["notes"])]).expect("a good value");
     stored.extend(notes.into_iter().map(|value| ("notes".to_owned(), value)));
     Scene { schema, tenant, key: Arc::new(key), stored, original }

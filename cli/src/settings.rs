@@ -38,6 +38,12 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn load(global: &Global) -> Result<Self> {
+        // The SDK panics at an address that is set and empty.
+        let addresses = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+        let mut empty = addresses.filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && value.is_empty());
+        if let Some((name, _)) = empty.next() {
+            return Err(Failure::usage(format!("{name} is empty")).help("unset it, or set it to an address"));
+        }
         let mut settings = match &global.config {
             Some(path) => Self::read(path)?,
             None if Path::new(FILE).exists() => Self::read(Path::new(FILE))?,
@@ -57,6 +63,9 @@ impl Settings {
         given(&global.profile, &mut settings.profile);
         given(&global.service_profile, &mut settings.service_profile);
         given(&global.endpoint_url, &mut settings.endpoint_url);
+        if settings.endpoint_url.as_deref() == Some("") {
+            return Err(Failure::usage("--endpoint-url is empty").help("leave it out, or give an address"));
+        }
         Ok(settings)
     }
 
@@ -121,5 +130,32 @@ impl Settings {
     /// The registry's table.
     pub(crate) fn registry(&self) -> &str {
         self.registry.as_deref().unwrap_or(REGISTRY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_of_the_guide_are_all_there_are_and_are_read() {
+        let guide = include_str!("../../docs/COMMAND.md");
+        let (_, rest) = guide.split_once("```toml\n").unwrap();
+        let (settings, _) = rest.split_once("```").unwrap();
+        let Settings {
+            role,
+            alias,
+            scope,
+            registry,
+            key_table,
+            region,
+            profile,
+            service_profile,
+            endpoint_url,
+            services,
+        } = toml::from_str(&settings.replace("# endpoint_url", "endpoint_url")).unwrap();
+        let all = [role, alias, registry, key_table, region, profile, service_profile, endpoint_url];
+        assert!(all.iter().all(Option::is_some), "{all:?}");
+        assert!(scope.is_some() && !services.is_empty());
     }
 }

@@ -6,12 +6,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Binding;
 use super::expressions::{Expressions, Names, Values};
-use super::operation::{Cut, Expected, Returned, taken};
+use super::operation::{Cut, Expected, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
 use crate::format::Identity;
-use crate::item::{CheckedItem, Item, Nonces, SealError, UnwrappedKey, seal_values};
+use crate::item::{Item, Nonces, SealError, UnwrappedKey, seal, seal_values, sealable_identity};
 use crate::schema::{RecordPlace, TableSchema};
 
 /// One item that a request names: its table and identity.
@@ -31,8 +31,6 @@ pub(super) struct Conditional<'a> {
 /// A put whose item and condition are checked.
 pub(super) struct ItemPut {
     pub(super) target: Target,
-    /// Taken when it is sealed.
-    item: Option<CheckedItem>,
 }
 
 impl ItemPut {
@@ -40,21 +38,21 @@ impl ItemPut {
     pub(super) fn check(
         binding: &Binding,
         table: Option<&str>,
-        item: Option<Item>,
+        item: Option<&Item>,
         conditional: Conditional<'_>,
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let item = item.ok_or(Refusal::Missing("Item"))?;
-        conditional.check(table, Some(&item))?;
-        let item = CheckedItem::new(table, &binding.tenant, item).map_err(refused)?;
-        let target = Target { table: Arc::clone(table), identity: item.identity().clone() };
-        Ok(Self { target, item: Some(item) })
+        conditional.check(table, Some(item))?;
+        let identity = sealable_identity(table, &binding.tenant, item).map_err(refused)?;
+        Ok(Self { target: Target { table: Arc::clone(table), identity } })
     }
 
-    /// The sealed item.
-    pub(super) fn seal(&mut self, key: &UnwrappedKey, nonces: Nonces<'_>) -> Result<Item, Error> {
-        let item = taken(&mut self.item)?;
-        Ok(item.seal(&self.target.table, key, nonces)?)
+    /// Seals the item that was checked.
+    pub(super) fn seal(&self, key: &UnwrappedKey, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
+        let Target { table, identity } = &self.target;
+        *item = seal(table, key, identity, nonces, std::mem::take(item))?;
+        Ok(())
     }
 }
 

@@ -1,15 +1,15 @@
 //! BatchWriteItem: puts and deletes in several tables. What was not processed comes back as the caller gave it, so that a retry just
 //! works, and needs no key for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
 use super::Binding;
-use super::actions::{Conditional, ItemPut, Target};
-use super::operation::{Carrier, Operation, Returned, required, taken};
+use super::actions::{Conditional, ItemPut};
+use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::format::Identity;
@@ -19,8 +19,6 @@ use crate::tenant::TenantId;
 
 pub(super) struct BatchWrite {
     tenant: TenantId,
-    /// Without the items of its puts. Taken when it is sealed.
-    input: Option<BatchWriteItemInput>,
     /// By the table's name as the request has it.
     tables: HashMap<String, TableWrites>,
 }
@@ -30,31 +28,29 @@ struct TableWrites {
     table: Arc<TableSchema>,
     /// In the order of the request.
     puts: Vec<ItemPut>,
-    /// What the caller put.
+    /// What the caller put, once it is sealed.
     given: HashMap<Identity, Item>,
+    /// What the caller deleted.
+    deleted: HashSet<Identity>,
 }
 
 impl BatchWrite {
     pub(super) fn check(input: &BatchWriteItemInput, binding: &Binding) -> Result<Self, Error> {
-        let mut input = input.clone();
         let mut tables = HashMap::new();
-        for (name, writes) in input.request_items.iter_mut().flatten() {
+        for (name, writes) in input.request_items.iter().flatten() {
             let table = Arc::clone(binding.table(Some(name))?);
-            let (mut puts, mut given) = (Vec::new(), HashMap::new());
+            let (mut puts, mut deleted) = (Vec::new(), HashSet::new());
             for write in writes {
-                if let Some(put) = &mut write.put_request {
-                    let item = std::mem::take(&mut put.item);
-                    let checked = ItemPut::check(binding, Some(name), Some(item.clone()), Conditional::NONE)?;
-                    given.insert(checked.target.identity.clone(), item);
-                    puts.push(checked);
+                if let Some(put) = &write.put_request {
+                    puts.push(ItemPut::check(binding, Some(name), Some(&put.item), Conditional::NONE)?);
                 }
                 if let Some(delete) = &write.delete_request {
-                    Target::of_key(binding, Some(name), Some(&delete.key), Conditional::NONE)?;
+                    deleted.insert(binding.identity_of_key(&table, Some(&delete.key))?);
                 }
             }
-            tables.insert(name.clone(), TableWrites { table, puts, given });
+            tables.insert(name.clone(), TableWrites { table, puts, given: HashMap::new(), deleted });
         }
-        Ok(Self { tenant: binding.tenant.clone(), input: Some(input), tables })
+        Ok(Self { tenant: binding.tenant.clone(), tables })
     }
 }
 
@@ -67,15 +63,18 @@ impl Operation for BatchWrite {
         self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }
 
-    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = taken(&mut self.input)?;
-        for (name, writes) in input.request_items.iter_mut().flatten() {
-            let checked = self.tables.get_mut(name).map(|writes| writes.puts.iter_mut()).into_iter().flatten();
-            for (put, checked) in writes.iter_mut().filter_map(|write| write.put_request.as_mut()).zip(checked) {
-                put.item = checked.seal(required(key)?, Nonces::Random(&OsRandom))?;
+    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        let BatchWriteItemInput { request_items, .. } = typed(&mut input)?;
+        for (name, writes) in request_items.iter_mut().flatten() {
+            let TableWrites { puts, given, .. } = self.tables.get_mut(name).ok_or(NOT_CHECKED)?;
+            let mut puts = puts.iter();
+            for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
+                let checked = puts.next().ok_or(NOT_CHECKED)?;
+                given.insert(checked.target.identity.clone(), put.item.clone());
+                checked.seal(required(key)?, Nonces::Random(&OsRandom), &mut put.item)?;
             }
         }
-        Ok(Some(Input::erase(input)))
+        Ok(input)
     }
 
     /// None is opened.
@@ -86,10 +85,18 @@ impl Operation for BatchWrite {
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
         let output = output.downcast_mut::<BatchWriteItemOutput>();
         for (name, writes) in output.and_then(|output| output.unprocessed_items.as_mut()).into_iter().flatten() {
-            let TableWrites { table, given, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
-            for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
-                let identity = stored_identity(table, &self.tenant, &put.item)?;
-                put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
+            let TableWrites { table, given, deleted, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
+            for write in writes {
+                if let Some(put) = &mut write.put_request {
+                    let identity = stored_identity(table, &self.tenant, &put.item)?;
+                    put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
+                }
+                // Or the caller's retry would delete what somebody on the way chose.
+                if let Some(delete) = &write.delete_request
+                    && !deleted.remove(&stored_identity(table, &self.tenant, &delete.key)?)
+                {
+                    return Err(OpenError::OtherItem);
+                }
             }
         }
         Ok(())

@@ -90,7 +90,7 @@ impl HttpConnector for SealingConnector {
 impl SealingConnector {
     /// The keys of an answer, when they come before the deadline.
     async fn opening_keys(&self, needed: Vec<NeededKey>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
-        if let Some(keys) = self.binding.keys.warm_opening_keys(&self.binding.tenant, &needed) {
+        if let Some(keys) = self.binding.keys.warm_opening_keys(&needed) {
             return Ok(keys);
         }
         // On the heap: every request makes the future around it, and only those with a cold key need this.

@@ -33,8 +33,8 @@ impl Operation for Delete {
         vec![(&self.target.table, 0)]
     }
 
-    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        Ok(None)
+    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        Ok(input)
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -1,5 +1,6 @@
 //! Which operation an input is, and what is done with it.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use aws_sdk_dynamodb::operation as sdk;
@@ -36,6 +37,7 @@ pub(super) struct Checked {
     /// By its input, whatever hooks call it.
     pub(super) name: &'static str,
     pub(super) operation: Box<dyn Operation>,
+    pub(super) copied: fn(&Input) -> Option<Input>,
     pub(super) sdk: &'static FrozenLayer,
 }
 
@@ -47,7 +49,8 @@ pub(super) fn check(name: &str, input: &Input, binding: &Binding) -> Result<Opti
                 static SDK: LazyLock<FrozenLayer> = LazyLock::new(|| {
                     sdk::$module::$sdk::new().config().expect("each operation of the SDK has a configuration")
                 });
-                return Ok(Some(Checked { name: stringify!($sdk), operation: Box::new($operation::check(input, binding)?), sdk: &SDK }));
+                let operation = Box::new($operation::check(input, binding)?);
+                return Ok(Some(Checked { name: stringify!($sdk), operation, copied: copied_as(input), sdk: &SDK }));
             })*
         };
     }
@@ -71,4 +74,9 @@ pub(super) fn check(name: &str, input: &Input, binding: &Binding) -> Result<Opti
         None => Refusal::UnknownOperation(name.to_owned()),
     }
     .into())
+}
+
+/// Copies inputs of the type of this one, for an operation whose input must outlive its first serialization.
+fn copied_as<T: Clone + fmt::Debug + Send + Sync + 'static>(_: &T) -> fn(&Input) -> Option<Input> {
+    |input| input.downcast_ref::<T>().cloned().map(Input::erase)
 }

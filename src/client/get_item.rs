@@ -38,8 +38,8 @@ impl Operation for Get {
         vec![(self.read.table(), 0)]
     }
 
-    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        Ok(self.rewritten.take().map(Input::erase))
+    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -61,6 +61,9 @@ pub(super) struct ItemState {
     /// The logical tables whose items are sealed and how many, for the audit.
     sealed: Vec<(String, usize)>,
     pub(super) operation: Box<dyn Operation>,
+    copied: fn(&Input) -> Option<Input>,
+    /// The caller's, as long as it waits for the key.
+    input: Option<Input>,
     /// What the SDK knows of it.
     pub(super) sdk: &'static FrozenLayer,
     key: Option<Arc<UnwrappedKey>>,
@@ -114,7 +117,7 @@ impl State {
 }
 
 impl ItemState {
-    fn new(Checked { name, operation, sdk }: Checked, binding: &Binding) -> Result<Self, Error> {
+    fn new(Checked { name, operation, copied, sdk }: Checked, binding: &Binding) -> Result<Self, Error> {
         let mut sealed: Vec<(String, usize)> = Vec::new();
         if binding.audit.is_on() && operation.seals().is_some() {
             for (table, items) in operation.tables().into_iter().filter(|(_, items)| *items > 0) {
@@ -125,13 +128,24 @@ impl ItemState {
             }
         }
         let key = match (operation.token(), operation.seals()) {
-            (None, Some(place)) => binding.keys.warm_sealing_key(&binding.tenant, place),
+            (None, Some(place)) => binding.keys.warm_sealing_key(place),
             _ => None,
         };
         if let Some(key) = &key {
             binding.audit.seals(&binding.tenant, name, key, &sealed)?;
         }
-        Ok(Self { name, sealed, operation, sdk, key, resolved: false, deadline: None, arrived: None })
+        Ok(Self {
+            name,
+            sealed,
+            operation,
+            copied,
+            input: None,
+            sdk,
+            key,
+            resolved: false,
+            deadline: None,
+            arrived: None,
+        })
     }
 
     /// Where the record lies of the key that sealing still needs.
@@ -265,7 +279,8 @@ impl Intercept for Seal {
         items.arrived = None;
         config.interceptor_state().store_put(SharedResponseDeserializer::new(pending.clone()));
         if state.sent.is_none() {
-            let sealed = items.operation.sealed(items.key.as_deref())?.ok_or(Error::Replaced("serializer"))?;
+            let input = items.input.take().ok_or(Error::Replaced("serializer"))?;
+            let sealed = items.operation.sealed(input, items.key.as_deref())?;
             state.send(sealed, config)?;
         }
         let body = state.sent.as_ref().and_then(|sent| sent.body.try_clone());
@@ -336,7 +351,7 @@ impl ResolveAuthScheme for Seal {
         };
         AuthSchemeOptionsFuture::new(async move {
             let Binding { tenant, keys, audit, .. } = &*self.binding;
-            let key = keys.sealing_key(tenant, token.as_deref(), place).instrument(pending.span().clone());
+            let key = keys.sealing_key(token.as_deref(), place).instrument(pending.span().clone());
             let key = Box::pin(key).await.map_err(Error::from)?;
             audit.seals(tenant, name, &key, &sealed)?;
             if let Some(items) = &mut pending.state().items {
@@ -354,9 +369,12 @@ impl SerializeRequest for Pending {
         let state = &mut *self.state();
         let input = match &mut state.items {
             None => input,
-            Some(items) if items.awaited().is_none() => items.operation.sealed(items.key.as_deref())?.unwrap_or(input),
+            Some(items) if items.awaited().is_none() => items.operation.sealed(input, items.key.as_deref())?,
             // Only for what surrounds the body, which is sealed once the key has come: nothing of this may be sent.
-            Some(_) => return state.serializer.serialize_input(input, config),
+            Some(items) => {
+                items.input = (items.copied)(&input);
+                return state.serializer.serialize_input(input, config);
+            }
         };
         state.send(input, config)
     }

@@ -1,6 +1,7 @@
 //! What is common to the operations that touch items.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
@@ -32,8 +33,8 @@ pub(super) trait Operation: Send + Sync {
     /// Called when the token is one that the SDK made, and so never repeated.
     fn forget_token(&mut self) {}
 
-    /// The input to send in place of the caller's; none when that goes as it is. Called once.
-    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error>;
+    /// Makes of the caller's input, which was checked, what is sent. Called once.
+    fn sealed(&mut self, input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error>;
 
     /// The items in an answer: all of them, so one that nobody asked for is an error.
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
@@ -127,9 +128,12 @@ impl Cut<'_> {
     }
 }
 
-/// What an operation sends, which it makes once: the serializer is the SDK's, or nothing goes out.
-pub(super) fn taken<T>(once: &mut Option<T>) -> Result<T, Error> {
-    once.take().ok_or(Error::Replaced("serializer"))
+/// What is to be serialized has not the shape of what was checked, so nothing goes out.
+pub(super) const NOT_CHECKED: Error = Error::Replaced("serializer");
+
+/// The input of an operation, which is of the type that was checked.
+pub(super) fn typed<T: fmt::Debug + Send + Sync + 'static>(input: &mut Input) -> Result<&mut T, Error> {
+    input.downcast_mut().ok_or(NOT_CHECKED)
 }
 
 /// The item in the answer to a put, update or delete: among its attributes, or in the error that shows what failed the condition.

@@ -6,15 +6,13 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use super::Binding;
 use super::actions::{Conditional, ItemPut};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Operation, Returned, required, returned_item, taken};
+use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, returned_item, typed};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
 use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct Put {
-    /// Without its item. Taken when it is sealed.
-    input: Option<PutItemInput>,
     put: ItemPut,
 }
 
@@ -22,15 +20,13 @@ impl Put {
     pub(super) fn check(input: &PutItemInput, binding: &Binding) -> Result<Self, Error> {
         no_legacy(input.expected(), "Expected", "ConditionExpression")?;
         no_legacy(input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
-        let mut input = input.clone();
-        let item = input.item.take();
         let conditional = Conditional {
             condition: input.condition_expression(),
             names: input.expression_attribute_names(),
             values: input.expression_attribute_values(),
         };
-        let put = ItemPut::check(binding, input.table_name(), item, conditional)?;
-        Ok(Self { input: Some(input), put })
+        let put = ItemPut::check(binding, input.table_name(), input.item(), conditional)?;
+        Ok(Self { put })
     }
 }
 
@@ -43,10 +39,10 @@ impl Operation for Put {
         Some(self.put.target.table.record_place())
     }
 
-    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = taken(&mut self.input)?;
-        input.item = Some(self.put.seal(required(key)?, Nonces::Random(&OsRandom))?);
-        Ok(Some(Input::erase(input)))
+    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        let item = typed::<PutItemInput>(&mut input)?.item.as_mut().ok_or(NOT_CHECKED)?;
+        self.put.seal(required(key)?, Nonces::Random(&OsRandom), item)?;
+        Ok(input)
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

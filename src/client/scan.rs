@@ -44,7 +44,8 @@ impl Scan {
             Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
         }
         Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-        let rows = Rows { table: Arc::clone(table), partition: None, selection, index: input.index_name.clone() };
+        let rows =
+            Rows { table: Arc::clone(table), partition: None, one: None, selection, index: input.index_name.clone() };
         Ok(Self { rewritten: Some(rewritten), rows })
     }
 }
@@ -54,8 +55,8 @@ impl Operation for Scan {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        Ok(self.rewritten.take().map(Input::erase))
+    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 
     fn index(&self) -> Option<&str> {

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::ItemRead;
-use super::operation::{Carrier, Operation, Returned, taken};
+use super::operation::{Carrier, NOT_CHECKED, Operation, Returned};
 use crate::error::{Error, Refusal};
 use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
@@ -43,9 +43,8 @@ impl Operation for TransactGet {
         self.reads.iter().map(|read| (read.table(), 0)).collect()
     }
 
-    fn sealed(&mut self, _: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let input = taken(&mut self.rewritten)?;
-        Ok(Some(Input::erase(input)))
+    fn sealed(&mut self, _: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

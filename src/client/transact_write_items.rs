@@ -9,15 +9,13 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::{Conditional, ItemPut, ItemUpdate, Target};
-use super::operation::{Carrier, Operation, Returned, required, taken};
+use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::item::{Nonces, OpenError, UnwrappedKey};
 use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct TransactWrite {
-    /// Without the items of its puts. Taken when it is sealed.
-    input: Option<TransactWriteItemsInput>,
     /// In the order of the request, which is that of the reasons of a cancelled transaction.
     actions: Vec<Action>,
     token: Option<String>,
@@ -36,15 +34,14 @@ impl TransactWrite {
         if input.client_request_token().is_some_and(|token| !(1..=36).contains(&token.len())) {
             return Err(Refusal::Token.into());
         }
-        let mut input = input.clone();
-        let items = input.transact_items.iter_mut().flatten();
+        let items = input.transact_items.iter().flatten();
         let actions = items.map(|item| Action::check(item, binding)).collect::<Result<_, _>>()?;
-        Ok(Self { token: input.client_request_token.clone(), input: Some(input), actions })
+        Ok(Self { token: input.client_request_token.clone(), actions })
     }
 }
 
 impl Action {
-    fn check(item: &mut TransactWriteItem, binding: &Binding) -> Result<Self, Error> {
+    fn check(item: &TransactWriteItem, binding: &Binding) -> Result<Self, Error> {
         macro_rules! conditional {
             ($action:expr, $condition:expr) => {
                 Conditional {
@@ -57,9 +54,8 @@ impl Action {
         let TransactWriteItem { condition_check, put, delete, update, .. } = item;
         Ok(match (put, update, delete, condition_check) {
             (Some(put), None, None, None) => {
-                let item = Some(std::mem::take(&mut put.item));
                 let conditional = conditional!(put, put.condition_expression.as_deref());
-                Self::Put(ItemPut::check(binding, Some(&put.table_name), item, conditional)?)
+                Self::Put(ItemPut::check(binding, Some(&put.table_name), Some(&put.item), conditional)?)
             }
             (None, Some(update), None, None) => {
                 let Update { table_name, key, update_expression, condition_expression, .. } = update;
@@ -117,13 +113,17 @@ impl Operation for TransactWrite {
         self.token = None;
     }
 
-    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = taken(&mut self.input)?;
+    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        let TransactWriteItemsInput { transact_items, .. } = typed(&mut input)?;
         let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
-        for (item, action) in input.transact_items.iter_mut().flatten().zip(&mut self.actions) {
+        let items = transact_items.as_deref_mut().unwrap_or_default();
+        if items.len() != self.actions.len() {
+            return Err(NOT_CHECKED);
+        }
+        for (item, action) in items.iter_mut().zip(&self.actions) {
             match (action, &mut item.put, &mut item.update) {
-                (Action::Put(checked), Some(put), _) => put.item = checked.seal(required(key)?, nonces)?,
-                (Action::Update(action), _, Some(update)) if action.seals().is_some() => {
+                (Action::Put(checked), Some(put), None) => checked.seal(required(key)?, nonces, &mut put.item)?,
+                (Action::Update(action), None, Some(update)) if action.seals().is_some() => {
                     let Update { update_expression, expression_attribute_values, .. } = update;
                     let mut expression = None;
                     action.seal(required(key)?, nonces, &mut expression, expression_attribute_values)?;
@@ -131,10 +131,11 @@ impl Operation for TransactWrite {
                         *update_expression = expression;
                     }
                 }
-                _ => {}
+                (Action::Update(_), None, Some(_)) | (Action::Other(_), None, None) => {}
+                _ => return Err(NOT_CHECKED),
             }
         }
-        Ok(Some(Input::erase(input)))
+        Ok(input)
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

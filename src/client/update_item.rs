@@ -9,18 +9,16 @@ use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use super::Binding;
 use super::actions::{Conditional, ItemUpdate};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Cut, Operation, Returned, required, returned_item, taken};
+use super::operation::{Carrier, Cut, Operation, Returned, required, returned_item, typed};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
 use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct UpdateItem {
-    /// Taken when it is sealed.
-    input: Option<UpdateItemInput>,
     update: ItemUpdate,
-    /// Whether only what the update touches was asked for.
-    touched_only: bool,
+    /// What is asked for in place of only what the update touches.
+    all: Option<ReturnValue>,
 }
 
 impl UpdateItem {
@@ -35,16 +33,13 @@ impl UpdateItem {
         };
         let expression = input.update_expression();
         let update = ItemUpdate::check(binding, input.table_name(), input.key(), expression, conditional)?;
-        let mut input = input.clone();
         // UPDATED_* would bring sealed attributes without the header that opens them: ask for all, and cut.
         let all = match input.return_values {
             Some(ReturnValue::UpdatedOld) => Some(ReturnValue::AllOld),
             Some(ReturnValue::UpdatedNew) => Some(ReturnValue::AllNew),
             _ => None,
         };
-        let touched_only = all.is_some();
-        input.return_values = all.or(input.return_values);
-        Ok(Self { input: Some(input), update, touched_only })
+        Ok(Self { update, all })
     }
 }
 
@@ -57,10 +52,9 @@ impl Operation for UpdateItem {
         self.update.seals()
     }
 
-    fn sealed(&mut self, key: Option<&UnwrappedKey>) -> Result<Option<Input>, Error> {
-        let mut input = taken(&mut self.input)?;
+    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        let UpdateItemInput { update_expression, expression_attribute_values, return_values, .. } = typed(&mut input)?;
         if self.update.seals().is_some() {
-            let UpdateItemInput { update_expression, expression_attribute_values, .. } = &mut input;
             self.update.seal(
                 required(key)?,
                 Nonces::Random(&OsRandom),
@@ -68,12 +62,15 @@ impl Operation for UpdateItem {
                 expression_attribute_values,
             )?;
         }
-        Ok(Some(Input::erase(input)))
+        if let Some(all) = &self.all {
+            *return_values = Some(all.clone());
+        }
+        Ok(input)
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
         // DynamoDB leaves `Attributes` out when nothing that was touched is there.
-        if self.touched_only
+        if self.all.is_some()
             && let Some(output) = output.downcast_mut::<UpdateItemOutput>()
             && output.attributes.as_ref().is_some_and(HashMap::is_empty)
         {
@@ -85,7 +82,7 @@ impl Operation for UpdateItem {
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let target = &self.update.target;
         let cut = match &answer {
-            Carrier::Output(_) if self.touched_only => Cut::Paths(self.update.touched()),
+            Carrier::Output(_) if self.all.is_some() => Cut::Paths(self.update.touched()),
             _ => Cut::Whole,
         };
         let item = returned_item!(answer, UpdateItemOutput, UpdateItemError);

@@ -64,47 +64,39 @@ pub(crate) enum Nonces<'a> {
     OfToken(&'a str),
 }
 
-/// An item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
-pub(crate) struct CheckedItem {
-    item: Item,
-    identity: Identity,
-    /// How many attributes will be encrypted.
-    encrypted: usize,
+/// The identity of an item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
+pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, SealError> {
+    let variant = to_seal(schema, item)?;
+    item.iter().try_for_each(|(name, value)| is_encrypted(&variant, name, value).map(drop))?;
+    Ok(identity(schema, tenant, item)?)
 }
 
-impl CheckedItem {
-    /// Checks `item`.
-    pub(crate) fn new(schema: &TableSchema, tenant: &TenantId, item: Item) -> Result<Self, SealError> {
-        let mut encrypted = 0;
-        let variant = to_seal(schema, &item)?;
-        for (name, value) in &item {
-            match check_name(&variant, name)? {
-                Protection::Encrypted => encrypted += 1,
-                _ if value.is_b() && variant.forbids_binary(name) => return Err(SealError::Binary(name.clone())),
-                _ => {}
-            }
+/// Seals the item with this identity as PutItem stores it. Refuses what [`sealable_identity`] refuses of its attributes.
+pub(crate) fn seal(
+    schema: &TableSchema,
+    key: &UnwrappedKey,
+    identity: &Identity,
+    nonces: Nonces<'_>,
+    mut item: Item,
+) -> Result<Item, SealError> {
+    let header = key.stored_at(schema.record_place())?.to_header();
+    let mut sealer = Sealer::new(None, key, identity, nonces, item.len())?;
+    let variant = to_seal(schema, &item)?;
+    for (name, value) in &mut item {
+        if is_encrypted(&variant, name, value)? {
+            *value = sealer.seal(name, value)?;
         }
-        let identity = identity(schema, tenant, &item)?;
-        Ok(Self { item, identity, encrypted })
     }
+    item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
+    Ok(item)
+}
 
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// Seals the item as PutItem stores it.
-    pub(crate) fn seal(self, schema: &TableSchema, key: &UnwrappedKey, nonces: Nonces<'_>) -> Result<Item, SealError> {
-        let Self { mut item, identity, encrypted } = self;
-        let header = key.stored_at(schema.record_place())?.to_header();
-        let mut sealer = Sealer::new(None, key, &identity, nonces, encrypted)?;
-        let variant = to_seal(schema, &item)?;
-        for (name, value) in &mut item {
-            if variant.protection(name) == Some(Protection::Encrypted) {
-                *value = sealer.seal(name, value)?;
-            }
-        }
-        item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
-        Ok(item)
+/// Whether an attribute of an item to be sealed is encrypted; an error when it must not be stored.
+fn is_encrypted(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Result<bool, SealError> {
+    match check_name(variant, name)? {
+        Protection::Encrypted => Ok(true),
+        _ if value.is_b() && variant.forbids_binary(name) => Err(SealError::Binary(name.to_owned())),
+        _ => Ok(false),
     }
 }
 
@@ -149,7 +141,7 @@ struct Sealer<'a> {
 }
 
 impl<'a> Sealer<'a> {
-    /// A sealer for `count` attributes.
+    /// A sealer for at most `count` attributes.
     fn new(
         own: Option<StoredKey<&'a [u8]>>,
         key: &UnwrappedKey,

@@ -18,7 +18,8 @@ fn seal(
     nonces: Nonces<'_>,
     item: Item,
 ) -> Result<Item, SealError> {
-    CheckedItem::new(schema, tenant, item)?.seal(schema, key, nonces)
+    let identity = sealable_identity(schema, tenant, &item)?;
+    super::seal(schema, key, &identity, nonces, item)
 }
 
 fn tenant(id: &str) -> TenantId {

@@ -1,0 +1,92 @@
+//! What is wrong with a table's schema.
+
+use super::InvalidTenantTemplate;
+
+/// Why a schema does not hold together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSchema {
+    /// There is no table to store the record in.
+    #[error("the record has no table: add `#[seal(table = \"…\")]`")]
+    NoTable,
+    /// There is not exactly one partition key, or more than one sort key.
+    #[error("table `{table}`: a schema has exactly one partition key and at most one sort key")]
+    Keys {
+        /// The logical table.
+        table: String,
+    },
+    /// The tenant template is malformed.
+    #[error("table `{table}`: the tenant template is malformed: {rule}")]
+    Tenant {
+        /// The logical table.
+        table: String,
+        /// The rule that it breaks.
+        rule: InvalidTenantTemplate,
+    },
+    /// A name is empty or begins with `_seal`.
+    #[error("table `{table}`: attribute name `{attribute}` is empty or reserved (`_seal…`): choose another")]
+    Reserved {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// A name is declared twice in one record.
+    #[error("table `{table}`: attribute `{attribute}` is declared twice")]
+    Repeated {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// Two records in one table disagree on its keys.
+    #[error("table `{table}`: two records disagree on its key attributes or on how the tenant shows in them")]
+    KeysDisagree {
+        /// The logical table.
+        table: String,
+    },
+    /// Two records in one table disagree on an attribute, and nothing tells their items apart.
+    #[error(
+        "table `{table}`: one record encrypts attribute `{attribute}` and another does not: give each a value of one discriminator"
+    )]
+    AttributeDisagrees {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// Records in one table are told apart by different attributes.
+    #[error("table `{table}`: its records are told apart by different attributes: a table has one discriminator")]
+    DiscriminatorsDisagree {
+        /// The logical table.
+        table: String,
+    },
+    /// The discriminator is not a plain attribute or the sort key, has an empty value, or is given twice.
+    #[error(
+        "table `{table}`: discriminator `{attribute}` must be declared plain by its records, or be the sort key, with one value that is not empty"
+    )]
+    Discriminator {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// A record declares the discriminator and has no value of it.
+    #[error("table `{table}`: a record declares the discriminator `{attribute}` and says no value of it")]
+    NoValue {
+        /// The logical table.
+        table: String,
+        /// The name.
+        attribute: String,
+    },
+    /// Sort keys that begin with one value may begin with another.
+    #[error(
+        "table `{table}`: sort keys are told apart by what they begin with, and another value begins with `{value}`"
+    )]
+    Ambiguous {
+        /// The logical table.
+        table: String,
+        /// The value.
+        value: String,
+    },
+}

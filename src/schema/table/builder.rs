@@ -1,0 +1,128 @@
+//! A table's schema by hand: collected first, checked once.
+
+use std::collections::BTreeMap;
+
+use super::{Attributes, Lookup, Protection, RecordPlace, TableSchema};
+use crate::format::RESERVED_PREFIX;
+use crate::schema::{InvalidSchema, TenantTemplate};
+
+/// Collects a [`TableSchema`]; nothing is checked before [`Self::build`].
+#[must_use = "nothing is checked before `build`"]
+#[derive(Debug, Clone)]
+pub struct TableSchemaBuilder {
+    name: String,
+    partition_keys: Vec<(String, String)>,
+    sort_keys: Vec<String>,
+    attributes: Vec<(String, Protection)>,
+    discriminators: Vec<(String, String)>,
+}
+
+impl TableSchemaBuilder {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            partition_keys: Vec::new(),
+            sort_keys: Vec::new(),
+            attributes: Vec::new(),
+            discriminators: Vec::new(),
+        }
+    }
+
+    /// The partition key, and how a tenant shows in its value: `{tenant}`, or a prefix such as `TENANT#{tenant}#`.
+    pub fn partition_key(mut self, name: impl Into<String>, tenant: impl Into<String>) -> Self {
+        self.partition_keys.push((name.into(), tenant.into()));
+        self
+    }
+
+    /// The sort key.
+    pub fn sort_key(mut self, name: impl Into<String>) -> Self {
+        self.sort_keys.push(name.into());
+        self
+    }
+
+    /// An attribute that is stored as it is.
+    pub fn plain(mut self, name: impl Into<String>) -> Self {
+        self.attributes.push((name.into(), Protection::Plain));
+        self
+    }
+
+    /// An attribute that is encrypted.
+    pub fn encrypt(mut self, name: impl Into<String>) -> Self {
+        self.attributes.push((name.into(), Protection::Encrypted));
+        self
+    }
+
+    /// These are the attributes of items whose `attribute` is `value`; or begins with `value`, where `attribute` is the sort key.
+    ///
+    /// Register a schema per value: then they may disagree on attributes. The attribute is a plain one, and a string.
+    pub fn discriminator(mut self, attribute: impl Into<String>, value: impl Into<String>) -> Self {
+        self.discriminators.push((attribute.into(), value.into()));
+        self
+    }
+
+    /// The schema, when it holds together.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSchema`] names the rule that it breaks.
+    pub fn build(self) -> Result<TableSchema, InvalidSchema> {
+        let Self { name, mut partition_keys, mut sort_keys, attributes, mut discriminators } = self;
+        if name.is_empty() {
+            return Err(InvalidSchema::NoTable);
+        }
+        if partition_keys.len() != 1 || sort_keys.len() > 1 {
+            return Err(InvalidSchema::Keys { table: name });
+        }
+        let (partition_key, template) = partition_keys.remove(0);
+        let sort_key = sort_keys.pop();
+        let tenant =
+            TenantTemplate::parse(&template).map_err(|rule| InvalidSchema::Tenant { table: name.clone(), rule })?;
+        let keys = std::iter::once(&partition_key).chain(&sort_key).map(|key| (key.clone(), Protection::Key));
+        let mut all = BTreeMap::new();
+        for (attribute, protection) in keys.chain(attributes) {
+            if attribute.is_empty() || attribute.starts_with(RESERVED_PREFIX) {
+                return Err(InvalidSchema::Reserved { table: name, attribute });
+            }
+            if all.insert(attribute.clone(), protection).is_some() {
+                return Err(InvalidSchema::Repeated { table: name, attribute });
+            }
+        }
+        let (discriminator, value) = discriminators.pop().unzip();
+        if let Some(attribute) = discriminator.clone()
+            && (!discriminators.is_empty() || value.as_ref().is_some_and(String::is_empty))
+        {
+            return Err(InvalidSchema::Discriminator { table: name, attribute });
+        }
+        let records = BTreeMap::from([(value, all)]);
+        let mut schema = TableSchema {
+            name,
+            partition_key,
+            sort_key,
+            tenant,
+            attributes: Attributes::new(),
+            lookup: Lookup::default(),
+            discriminator,
+            records,
+            record_place: RecordPlace::default(),
+        };
+        schema.settle()?;
+        Ok(schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_that_does_not_hold_together_is_refused() {
+        let keyed = || TableSchema::builder("crm").partition_key("pk", "{tenant}");
+        assert!(matches!(TableSchema::builder("crm").build(), Err(InvalidSchema::Keys { .. })));
+        assert!(matches!(keyed().partition_key("b", "{tenant}").build(), Err(InvalidSchema::Keys { .. })));
+        assert!(matches!(keyed().plain("x").encrypt("x").build(), Err(InvalidSchema::Repeated { .. })));
+        assert!(matches!(keyed().encrypt("pk").build(), Err(InvalidSchema::Repeated { .. })));
+        assert!(matches!(keyed().encrypt("_seal_x").build(), Err(InvalidSchema::Reserved { .. })));
+        let ambiguous = TableSchema::builder("crm").partition_key("pk", "{tenant}x").build();
+        assert!(matches!(ambiguous, Err(InvalidSchema::Tenant { .. })));
+    }
+}

@@ -1,0 +1,148 @@
+//! Several record types in one table: what they say together, and what tells them apart.
+
+use super::{Attributes, Lookup, TableSchema};
+use crate::schema::{InvalidSchema, Protection};
+
+impl TableSchema {
+    /// Adds what another record type in the same table declares.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
+        let Self {
+            name: table,
+            partition_key,
+            sort_key,
+            tenant,
+            discriminator,
+            records,
+            attributes: _,
+            lookup: _,
+            record_place: _,
+        } = other;
+        if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
+            return Err(InvalidSchema::KeysDisagree { table });
+        }
+        match (&self.discriminator, discriminator) {
+            (Some(ours), Some(theirs)) if *ours != theirs => {
+                return Err(InvalidSchema::DiscriminatorsDisagree { table });
+            }
+            (None, theirs) => self.discriminator = theirs,
+            (Some(_), _) => {}
+        }
+        for (value, attributes) in records {
+            let ours = self.records.entry(value).or_default();
+            for (attribute, protection) in attributes {
+                if *ours.entry(attribute.clone()).or_insert(protection) != protection {
+                    return Err(InvalidSchema::AttributeDisagrees { table, attribute });
+                }
+            }
+        }
+        self.settle()
+    }
+
+    /// Finds out what all records together say.
+    pub(super) fn settle(&mut self) -> Result<(), InvalidSchema> {
+        self.attributes = self.merged()?;
+        self.lookup = Lookup::new(&self.attributes);
+        Ok(())
+    }
+
+    /// What all records together say, when their discriminator tells those apart that disagree.
+    fn merged(&self) -> Result<Attributes, InvalidSchema> {
+        let Self { name: table, discriminator, records, .. } = self;
+        let mut merged = Attributes::new();
+        for (attribute, protection) in records.values().flatten() {
+            let known = merged.entry(attribute.clone()).or_insert(*protection);
+            if known != protection {
+                *known = Protection::Varies;
+            }
+        }
+        let without = records.get(&None);
+        let varies = |attribute: &&String| merged.get(*attribute) == Some(&Protection::Varies);
+        if let Some(attribute) = without.and_then(|attributes| attributes.keys().find(varies)) {
+            return Err(InvalidSchema::AttributeDisagrees { table: table.clone(), attribute: attribute.clone() });
+        }
+        let Some(discriminator) = discriminator else { return Ok(merged) };
+        let is_key = self.sort_key.as_ref() == Some(discriminator);
+        let allowed = if is_key { Protection::Key } else { Protection::Plain };
+        if merged.get(discriminator) != Some(&allowed) {
+            return Err(InvalidSchema::Discriminator { table: table.clone(), attribute: discriminator.clone() });
+        }
+        if !is_key && without.is_some_and(|attributes| attributes.contains_key(discriminator)) {
+            return Err(InvalidSchema::NoValue { table: table.clone(), attribute: discriminator.clone() });
+        }
+        let values: Vec<&str> = records.keys().flatten().map(String::as_str).collect();
+        let begins = |value: &&str| values.iter().any(|other| other != value && other.starts_with(*value));
+        match values.iter().find(|value| is_key && begins(value)) {
+            Some(value) => Err(InvalidSchema::Ambiguous { table: table.clone(), value: (*value).to_owned() }),
+            None => Ok(merged),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::TableSchemaBuilder;
+
+    #[test]
+    fn records_of_one_table_merge_unless_they_disagree() {
+        let schema = |email: fn(TableSchemaBuilder, &'static str) -> TableSchemaBuilder| {
+            email(TableSchema::builder("crm").partition_key("pk", "{tenant}"), "email").build().unwrap()
+        };
+        let mut merged = schema(|b, name| b.encrypt(name));
+        let other = TableSchema::builder("crm").partition_key("pk", "{tenant}").plain("company").build().unwrap();
+        assert_eq!(merged.merge(other), Ok(()));
+        assert_eq!(merged.protection("company"), Some(Protection::Plain));
+        assert!(matches!(merged.merge(schema(|b, name| b.plain(name))), Err(InvalidSchema::AttributeDisagrees { .. })));
+    }
+
+    fn of_kind(kind: Option<(&str, &str)>, note: Protection) -> TableSchema {
+        let mut builder = TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk");
+        builder = if note == Protection::Plain { builder.plain("note") } else { builder.encrypt("note") };
+        if let Some((attribute, value)) = kind {
+            builder = if attribute == "kind" { builder.plain("kind") } else { builder };
+            builder = builder.discriminator(attribute, value);
+        }
+        builder.build().unwrap()
+    }
+
+    #[track_caller]
+    fn merged<const N: usize>(schemas: [TableSchema; N]) -> Result<TableSchema, InvalidSchema> {
+        let mut schemas = schemas.into_iter();
+        let mut merged = schemas.next().unwrap();
+        schemas.try_for_each(|schema| merged.merge(schema)).map(|()| merged)
+    }
+
+    #[test]
+    fn records_that_disagree_are_told_apart_by_distinct_values() {
+        use Protection::{Encrypted, Plain};
+        for attribute in ["kind", "sk"] {
+            let schema =
+                merged([of_kind(Some((attribute, "A#")), Encrypted), of_kind(Some((attribute, "B#")), Plain)]).unwrap();
+            assert_eq!(schema.protection("note"), Some(Protection::Varies));
+            let note = |value: &str| schema.records_of(Some(value)).and_then(|own| own.get("note")).copied();
+            assert_eq!((note("A#"), note("B#"), note("C#")), (Some(Encrypted), Some(Plain), None));
+        }
+    }
+
+    #[test]
+    fn records_that_nothing_tells_apart_may_not_disagree() {
+        use InvalidSchema as E;
+        use Protection::{Encrypted, Plain};
+        let kind = |value| Some(("kind", value));
+        let without = |note| TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk").plain(note);
+        for (schemas, fault) in [
+            ([of_kind(kind("a"), Encrypted), of_kind(kind("a"), Plain)], "`note`"),
+            ([of_kind(kind("a"), Encrypted), of_kind(None, Plain)], "`note`"),
+            ([of_kind(kind("a"), Encrypted), of_kind(Some(("sk", "B#")), Plain)], "different attributes"),
+            ([of_kind(Some(("sk", "A")), Encrypted), of_kind(Some(("sk", "AB")), Plain)], "begins with `A`"),
+            ([of_kind(kind("a"), Encrypted), without("kind").build().unwrap()], "says no value"),
+        ] {
+            let error = merged(schemas).unwrap_err().to_string();
+            assert!(error.contains(fault), "{error}");
+        }
+        let undeclared = without("x").discriminator("kind", "a").build();
+        assert!(matches!(undeclared, Err(E::Discriminator { .. })));
+        let encrypted = without("x").encrypt("kind").discriminator("kind", "a").build();
+        assert!(matches!(encrypted, Err(E::Discriminator { .. })));
+    }
+}

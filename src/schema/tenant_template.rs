@@ -1,0 +1,106 @@
+//! How a tenant shows in a partition key.
+
+use std::fmt;
+
+use crate::tenant::{TenantId, is_tenant_byte};
+
+/// How a tenant shows in a partition key: the whole value (`{tenant}`) or its beginning (`TENANT#{tenant}#`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantTemplate {
+    prefix: String,
+    suffix: String,
+}
+
+impl TenantTemplate {
+    /// Parses a template.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTenantTemplate`] names the rule that `template` breaks.
+    pub fn parse(template: &str) -> Result<Self, InvalidTenantTemplate> {
+        let (prefix, suffix) = template.split_once("{tenant}").ok_or(InvalidTenantTemplate::Placeholder)?;
+        if suffix.contains("{tenant}") {
+            return Err(InvalidTenantTemplate::Placeholder);
+        }
+        if prefix.contains(['{', '}']) || suffix.contains(['{', '}']) {
+            return Err(InvalidTenantTemplate::Placeholder);
+        }
+        if suffix.bytes().next().is_some_and(is_tenant_byte) {
+            return Err(InvalidTenantTemplate::Ambiguous);
+        }
+        Ok(Self { prefix: prefix.to_owned(), suffix: suffix.to_owned() })
+    }
+
+    /// The tenant's key value, or what all of its key values begin with when [`Self::is_prefix`].
+    pub fn render(&self, tenant: &TenantId) -> String {
+        format!("{}{tenant}{}", self.prefix, self.suffix)
+    }
+
+    /// Whether more may follow the rendered text. Without text after `{tenant}` nothing may: tenant `12` would own what is `123`'s.
+    pub fn is_prefix(&self) -> bool {
+        !self.suffix.is_empty()
+    }
+
+    /// Whether a key value is the tenant's.
+    pub fn owns(&self, tenant: &TenantId, value: &str) -> bool {
+        let rest = value
+            .strip_prefix(self.prefix.as_str())
+            .and_then(|rest| rest.strip_prefix(tenant.as_str()))
+            .and_then(|rest| rest.strip_prefix(self.suffix.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || self.is_prefix())
+    }
+}
+
+impl fmt::Display for TenantTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{{tenant}}{}", self.prefix, self.suffix)
+    }
+}
+
+/// Why a text does not say how a tenant shows in a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTenantTemplate {
+    /// `{tenant}` does not appear exactly once.
+    #[error("it must have `{{tenant}}` exactly once, for example `{{tenant}}` or `TENANT#{{tenant}}#`")]
+    Placeholder,
+    /// The text after `{tenant}` could be part of a longer tenant id.
+    #[error(
+        "the character after `{{tenant}}` must not be one of [A-Za-z0-9_-], or tenant `12` would own the items of `123`"
+    )]
+    Ambiguous,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tenant(id: &str) -> TenantId {
+        TenantId::parse(id).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_value_belongs_to_two_tenants(
+            a in "[A-Za-z0-9_-]{1,3}",
+            b in "[A-Za-z0-9_-]{1,3}",
+            template in "[T#]{0,2}\\{tenant\\}[T#]{0,2}",
+            rest in "[A-Za-z0-9_#-]{0,3}",
+        ) {
+            prop_assume!(a != b);
+            let Ok(template) = TenantTemplate::parse(&template) else { return Ok(()) };
+            let value = template.render(&tenant(&a)) + if template.is_prefix() { &rest } else { "" };
+            prop_assert!(template.owns(&tenant(&a), &value));
+            prop_assert!(!template.owns(&tenant(&b), &value));
+        }
+    }
+
+    #[test]
+    fn an_exact_template_owns_nothing_longer() {
+        let template = TenantTemplate::parse("{tenant}").unwrap();
+        assert!(template.owns(&tenant("12"), "12"));
+        assert!(!template.owns(&tenant("12"), "123"));
+        assert!(!template.owns(&tenant("12"), "12#x"));
+    }
+}
