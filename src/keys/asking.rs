@@ -87,7 +87,17 @@ impl Inner {
                     if telling {
                         answered(keys, own);
                     }
-                    return Ok((answer, admitted.begun));
+                    // The machine slept meanwhile: what KMS allowed may be over.
+                    let age = self.clock.now().since(admitted.begun.at);
+                    if age >= self.terms.revalidation && attempt < self.retries.attempts {
+                        sight::retried(operation);
+                        started = Instant::now();
+                        continue;
+                    }
+                    if age < self.terms.revalidation + self.terms.grace {
+                        return Ok((answer, admitted.begun));
+                    }
+                    KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable)
                 }
                 Err(error) => error,
             };

@@ -13,10 +13,10 @@ pub(super) fn to_item<T: Record + Serialize>(record: &T) -> Result<Item, Error> 
     // The serializer's own message may quote a value.
     let mut item: Item =
         serde_dynamo::to_item(record).map_err(|_| record_error::<T>("it does not serialize to an item".to_owned()))?;
-    if let Some((attribute, value)) = T::SCHEMA.discriminator() {
-        if T::SCHEMA.field(attribute).is_none() {
-            item.entry(attribute.to_owned()).or_insert_with(|| AttributeValue::S(value.to_owned()));
-        }
+    if let Some((attribute, value)) = T::SCHEMA.discriminator()
+        && T::SCHEMA.field(attribute).is_none()
+    {
+        item.entry(attribute.to_owned()).or_insert_with(|| AttributeValue::S(value.to_owned()));
     }
     check_own::<T>(&item)?;
     Ok(item)

@@ -288,14 +288,7 @@ fn compact() -> Vec<Vector> {
     let (own, value) = (compact.unwrapped(0, CREATED), s("hello"));
     let item = with(scene().key(), "a", value.clone());
     let by_update = with(compact.key(), "a", updated(&compact, &own, "a", &value));
-    let mut two = compact.clone().encrypting(&["a", "b"]);
-    two.kms.0.push(Unwrapping {
-        wrapped: vec![0x0a],
-        context: vec![],
-        period: None,
-        data_key: (32..64).collect(),
-        kek: STANDARD.to_owned(),
-    });
+    let mut two = compact.clone().with_second_key();
     let other = two.unwrapped(1, CREATED + 1);
     two.key_table.iter_mut().for_each(|entries| {
         let record = other.stored_record().to_vec();
@@ -331,14 +324,7 @@ fn forms() -> Vec<Vector> {
     let item = with(scene.key(), "a", value.clone());
     let sealing_12 = || sealing("a", 0x12, &value);
 
-    let mut two = scene.clone().encrypting(&["a", "b"]);
-    two.kms.0.push(Unwrapping {
-        wrapped: vec![0x0a],
-        context: vec![],
-        period: None,
-        data_key: (32..64).collect(),
-        kek: STANDARD.to_owned(),
-    });
+    let two = scene.clone().with_second_key();
     let beside = updated(&two, &two.unwrapped(1, CREATED + 1), "b", &n("7"));
     let both = with(put(&two, &two.key(), "a", &value, Nonces::Random(&FixedNonce)), "b", beside);
 

@@ -111,6 +111,19 @@ impl Scene {
         self
     }
 
+    /// Encrypts `b` beside `a`, and knows a second data key.
+    pub(super) fn with_second_key(self) -> Self {
+        let mut two = self.encrypting(&["a", "b"]);
+        two.kms.0.push(Unwrapping {
+            wrapped: vec![0x0a],
+            context: vec![],
+            period: None,
+            data_key: (32..64).collect(),
+            kek: STANDARD.to_owned(),
+        });
+        two
+    }
+
     pub(super) fn table_schema(&self) -> TableSchema {
         let mut schema = TableSchema::builder(&self.table).partition_key(&self.partition_key, &self.template);
         if let Some(sort_key) = &self.sort_key {

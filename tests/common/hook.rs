@@ -45,9 +45,11 @@ impl Seen<'_> {
     }
 }
 
+type Does = dyn Fn(Seen<'_>) -> Result<(), BoxError> + Send + Sync;
+
 /// An interceptor that does what a closure says.
 #[derive(Clone)]
-pub struct Hook(Arc<dyn Fn(Seen<'_>) -> Result<(), BoxError> + Send + Sync>);
+pub struct Hook(Arc<Does>);
 
 impl Hook {
     /// At every hook, with all that may be modified there borrowed for it.

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::ser_de::{SerializeRequest, SharedRequestSerializer};
 use aws_smithy_types::body::SdkBody;
-use tenantseal::{Error, Refusal, SealError};
+use tenantseal::{Error, Refusal, SealError, Tenant};
 
 use crate::common::hook::{Hook, When};
 use crate::common::{Contact, World, canary, contact, id, item, key, s, sealing_error, tap};
@@ -175,14 +175,20 @@ fn fails_at_the_end() -> Hook {
     })
 }
 
-#[tokio::test]
-async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
+/// `acme` with a contact `c-1` whose email is a canary.
+async fn stored() -> (World, Tenant, String) {
     log();
     let world = World::start(&["acme"]).await;
     let acme = world.tenant("acme");
     let secret = canary();
     let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
     acme.records::<Contact>().put(&marked).await.unwrap();
+    (world, acme, secret)
+}
+
+#[tokio::test]
+async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
+    let (_world, acme, secret) = stored().await;
     let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
     get.customize().interceptor(fails_at_the_end()).send().await.unwrap_err();
     let scan = acme.dynamodb().scan().table_name("crm");
@@ -194,12 +200,7 @@ async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
 /// wish. When this fails the SDK has become kinder, and the document is to follow.
 #[tokio::test]
 async fn a_failed_condition_that_shows_its_item_is_logged_when_a_callers_own_hook_fails_after_it() {
-    log();
-    let world = World::start(&["acme"]).await;
-    let acme = world.tenant("acme");
-    let secret = canary();
-    let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
-    acme.records::<Contact>().put(&marked).await.unwrap();
+    let (_world, acme, secret) = stored().await;
     let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
     let put = put.condition_expression("attribute_not_exists(email)");
     let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);

@@ -1,5 +1,6 @@
 //! Revalidation and rotation, on both clocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::{MINUTE, Scene, Script, id, record};
@@ -55,6 +56,30 @@ async fn a_machine_that_slept_asks_before_it_seals_or_opens_anything_more() {
         assert!(scene.warm("acme").is_none());
         assert!(scene.seal("acme").await.unwrap_err().is_revoked());
         assert!(scene.open("acme", &stored).await.is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_through_which_a_machine_slept_is_asked_for_again() {
+    for by in [MINUTE * 20, MINUTE * 60] {
+        let scene = Arc::new(Scene::new());
+        let stored = record(&scene.another().seal("acme").await.unwrap());
+        scene.script(|kms| kms.latency = Duration::from_secs(2));
+        let sealing = tokio::spawn({
+            let scene = Arc::clone(&scene);
+            async move { scene.seal("acme").await.map(|_| ()) }
+        });
+        let opening = tokio::spawn({
+            let scene = Arc::clone(&scene);
+            async move { scene.open("acme", &stored).await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // KMS has allowed it already, but the answer is read an age later.
+        scene.sleep_deeply(by);
+        scene.script(|kms| kms.fails = Some(Kind::Revoked));
+        assert!(sealing.await.unwrap().unwrap_err().is_revoked());
+        assert!(opening.await.unwrap().is_err());
+        assert!(scene.warm("acme").is_none());
     }
 }
 

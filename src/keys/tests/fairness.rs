@@ -73,14 +73,14 @@ async fn sixty_four_tenants_whose_kms_hangs_with_all_their_calls_delay_nobody_el
             tokio::spawn(async move {
                 loop {
                     let _ = scene.open_all(&tenant, &stored).await;
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             })
         })
         .collect();
     tokio::task::yield_now().await;
     let mut waits = Vec::new();
-    for at in 0..300 {
+    for at in 0..100 {
         let started = Instant::now();
         scene.seal(&format!("t{at}")).await.unwrap();
         waits.push(started.elapsed());
