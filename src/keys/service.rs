@@ -268,7 +268,9 @@ pub enum KeyServiceErrorKind {
     #[error("the key service is throttling or unavailable: try again later")]
     Unavailable,
     /// The key is disabled or pending deletion.
-    #[error("the tenant's key is disabled or pending deletion: access is revoked")]
+    #[error(
+        "the tenant's key is disabled or pending deletion, so access is revoked: resume the tenant, if that was not meant"
+    )]
     Revoked,
     /// The session, the role or the key policy does not allow it.
     #[error("access denied: check the role, the session policy, the session tag and the tenant's key policy")]
