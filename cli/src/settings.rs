@@ -38,6 +38,12 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn load(global: &Global) -> Result<Self> {
+        // The SDK panics at an address that is set and empty.
+        let addresses = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+        let mut empty = addresses.filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && value.is_empty());
+        if let Some((name, _)) = empty.next() {
+            return Err(Failure::usage(format!("{name} is empty")).help("unset it, or set it to an address"));
+        }
         let mut settings = match &global.config {
             Some(path) => Self::read(path)?,
             None if Path::new(FILE).exists() => Self::read(Path::new(FILE))?,
@@ -57,6 +63,9 @@ impl Settings {
         given(&global.profile, &mut settings.profile);
         given(&global.service_profile, &mut settings.service_profile);
         given(&global.endpoint_url, &mut settings.endpoint_url);
+        if settings.endpoint_url.as_deref() == Some("") {
+            return Err(Failure::usage("--endpoint-url is empty").help("leave it out, or give an address"));
+        }
         Ok(settings)
     }
 

@@ -33,6 +33,28 @@ pub(super) struct ItemPut {
     pub(super) target: Target,
 }
 
+/// The condition of what has one: a request, or an action of a transaction.
+macro_rules! conditional {
+    ($of:expr) => {
+        $crate::client::actions::Conditional {
+            condition: $of.condition_expression().into(),
+            names: $of.expression_attribute_names(),
+            values: $of.expression_attribute_values(),
+        }
+    };
+}
+pub(super) use conditional;
+
+/// The condition of a request to write one item, which must not be of the kind before expressions.
+macro_rules! condition_of_write {
+    ($input:expr) => {{
+        no_legacy($input.expected(), "Expected", "ConditionExpression")?;
+        no_legacy($input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
+        $crate::client::actions::conditional!($input)
+    }};
+}
+pub(super) use condition_of_write;
+
 impl ItemPut {
     /// Checks the item and the condition.
     pub(super) fn check(

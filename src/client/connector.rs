@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::Binding;
 use super::interceptor::{Arrived, Pending};
@@ -81,20 +81,24 @@ impl HttpConnector for SealingConnector {
                 return Err(ConnectorError::user(Error::Replaced("request").into()));
             }
             let response = this.inner.call(request).await?;
-            let span = pending.span().clone();
-            this.arrive(&pending, response).instrument(span).await
+            this.arrive(&pending, response).await
         })
     }
 }
 
 impl SealingConnector {
     /// The keys of an answer, when they come before the deadline.
-    async fn opening_keys(&self, needed: Vec<NeededKey>, deadline: Option<Instant>) -> Result<KeyRing, Error> {
-        if let Some(keys) = self.binding.keys.warm_opening_keys(&needed) {
+    async fn opening_keys(
+        &self,
+        span: &Span,
+        needed: Vec<NeededKey>,
+        deadline: Option<Instant>,
+    ) -> Result<KeyRing, Error> {
+        if let Some(keys) = span.in_scope(|| self.binding.keys.warm_opening_keys(&needed)) {
             return Ok(keys);
         }
         // On the heap: every request makes the future around it, and only those with a cold key need this.
-        let keys = Box::pin(self.binding.opening_keys(needed));
+        let keys = Box::pin(self.binding.opening_keys(needed).instrument(span.clone()));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
         Timeout::new(keys, sleep.sleep(left)).await.unwrap_or_else(|_| {
@@ -123,7 +127,7 @@ impl SealingConnector {
         };
         // A failure is kept for the end: here the SDK would take it for one of the network.
         let keys = match records {
-            Ok(records) => self.opening_keys(records, deadline).await,
+            Ok(records) => self.opening_keys(pending.span(), records, deadline).await,
             Err(error) => Err(error),
         };
         if let Some(items) = &mut pending.state().items {

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemInput,
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
-use super::actions::{Conditional, Target};
+use super::actions::{Target, condition_of_write};
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned, returned_item};
 use crate::error::Error;
@@ -17,13 +17,7 @@ pub(super) struct Delete {
 
 impl Delete {
     pub(super) fn check(input: &DeleteItemInput, binding: &Binding) -> Result<Self, Error> {
-        no_legacy(input.expected(), "Expected", "ConditionExpression")?;
-        no_legacy(input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
-        let conditional = Conditional {
-            condition: input.condition_expression(),
-            names: input.expression_attribute_names(),
-            values: input.expression_attribute_values(),
-        };
+        let conditional = condition_of_write!(input);
         Ok(Self { target: Target::of_key(binding, input.table_name(), input.key(), conditional)? })
     }
 }

@@ -283,6 +283,10 @@ impl Intercept for Seal {
             let sealed = items.operation.sealed(input, items.key.as_deref())?;
             state.send(sealed, config)?;
         }
+        // Most often it was serialized as it is sent.
+        if state.allows(request) {
+            return Ok(());
+        }
         let body = state.sent.as_ref().and_then(|sent| sent.body.try_clone());
         let body = body.ok_or(Error::Replaced("serializer"))?;
         let length = body.bytes().map_or(0, <[u8]>::len);
@@ -382,6 +386,11 @@ impl SerializeRequest for Pending {
 
 /// Stands in for the SDK's deserializer, which the connector has already run.
 impl DeserializeResponse for Pending {
+    /// As if it were one for a stream: nothing has to be read any more.
+    fn deserialize_streaming_with_config(&self, response: &mut HttpResponse, config: &ConfigBag) -> Option<Answer> {
+        Some(self.deserialize_nonstreaming_with_config(response, config))
+    }
+
     fn deserialize_nonstreaming_with_config(&self, _: &HttpResponse, _: &ConfigBag) -> Answer {
         let mut state = self.state();
         let answer = state.items.as_mut().and_then(|items| items.arrived.as_mut()?.answer.take());

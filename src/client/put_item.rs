@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemO
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
-use super::actions::{Conditional, ItemPut};
+use super::actions::{ItemPut, condition_of_write};
 use super::expressions::no_legacy;
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, returned_item, typed};
 use crate::crypto::OsRandom;
@@ -18,13 +18,7 @@ pub(super) struct Put {
 
 impl Put {
     pub(super) fn check(input: &PutItemInput, binding: &Binding) -> Result<Self, Error> {
-        no_legacy(input.expected(), "Expected", "ConditionExpression")?;
-        no_legacy(input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
-        let conditional = Conditional {
-            condition: input.condition_expression(),
-            names: input.expression_attribute_names(),
-            values: input.expression_attribute_values(),
-        };
+        let conditional = condition_of_write!(input);
         let put = ItemPut::check(binding, input.table_name(), input.item(), conditional)?;
         Ok(Self { put })
     }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update}
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
-use super::actions::{Conditional, ItemPut, ItemUpdate, Target};
+use super::actions::{ItemPut, ItemUpdate, Target, conditional};
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
@@ -42,36 +42,23 @@ impl TransactWrite {
 
 impl Action {
     fn check(item: &TransactWriteItem, binding: &Binding) -> Result<Self, Error> {
-        macro_rules! conditional {
-            ($action:expr, $condition:expr) => {
-                Conditional {
-                    condition: $condition,
-                    names: $action.expression_attribute_names.as_ref(),
-                    values: $action.expression_attribute_values.as_ref(),
-                }
-            };
-        }
         let TransactWriteItem { condition_check, put, delete, update, .. } = item;
         Ok(match (put, update, delete, condition_check) {
             (Some(put), None, None, None) => {
-                let conditional = conditional!(put, put.condition_expression.as_deref());
-                Self::Put(ItemPut::check(binding, Some(&put.table_name), Some(&put.item), conditional)?)
+                Self::Put(ItemPut::check(binding, Some(&put.table_name), Some(&put.item), conditional!(put))?)
             }
             (None, Some(update), None, None) => {
-                let Update { table_name, key, update_expression, condition_expression, .. } = update;
-                let conditional = conditional!(update, condition_expression.as_deref());
+                let Update { table_name, key, update_expression, .. } = update;
                 let expression = Some(update_expression.as_str());
-                Self::Update(ItemUpdate::check(binding, Some(table_name), Some(key), expression, conditional)?)
+                Self::Update(ItemUpdate::check(binding, Some(table_name), Some(key), expression, conditional!(update))?)
             }
             (None, None, Some(delete), None) => {
-                let Delete { table_name, key, condition_expression, .. } = delete;
-                let conditional = conditional!(delete, condition_expression.as_deref());
-                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional)?)
+                let Delete { table_name, key, .. } = delete;
+                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional!(delete))?)
             }
             (None, None, None, Some(check)) => {
-                let ConditionCheck { table_name, key, condition_expression, .. } = check;
-                let conditional = conditional!(check, Some(condition_expression.as_str()));
-                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional)?)
+                let ConditionCheck { table_name, key, .. } = check;
+                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional!(check))?)
             }
             _ => {
                 return Err(Refusal::Action.into());

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
 use super::Binding;
-use super::actions::{Conditional, ItemUpdate};
+use super::actions::{ItemUpdate, condition_of_write};
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Cut, Operation, Returned, required, returned_item, typed};
 use crate::crypto::OsRandom;
@@ -24,13 +24,7 @@ pub(super) struct UpdateItem {
 impl UpdateItem {
     pub(super) fn check(input: &UpdateItemInput, binding: &Binding) -> Result<Self, Error> {
         no_legacy(input.attribute_updates(), "AttributeUpdates", "UpdateExpression")?;
-        no_legacy(input.expected(), "Expected", "ConditionExpression")?;
-        no_legacy(input.conditional_operator(), "ConditionalOperator", "ConditionExpression")?;
-        let conditional = Conditional {
-            condition: input.condition_expression(),
-            names: input.expression_attribute_names(),
-            values: input.expression_attribute_values(),
-        };
+        let conditional = condition_of_write!(input);
         let expression = input.update_expression();
         let update = ItemUpdate::check(binding, input.table_name(), input.key(), expression, conditional)?;
         // UPDATED_* would bring sealed attributes without the header that opens them: ask for all, and cut.

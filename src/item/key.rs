@@ -34,6 +34,17 @@ impl UnwrappedKey {
     ) -> Self {
         let key = PseudorandomKey::extract(data_key);
         let record = KeyRecord::new(&key, created, context, kek, wrapped);
+        Self::with(key, record)
+    }
+
+    /// A data key that KMS unwrapped, when `record` is its own.
+    pub(crate) fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
+        let key = PseudorandomKey::extract(data_key);
+        record.is_of(&key).then(|| Self::with(key, record))
+    }
+
+    /// A data key and the record that is its own.
+    fn with(key: PseudorandomKey, record: KeyRecord) -> Self {
         let stored = record.encode().into();
         Self {
             key,
@@ -43,22 +54,6 @@ impl UnwrappedKey {
             brought: OnceLock::new(),
             used: AtomicBool::new(false),
         }
-    }
-
-    /// A data key that KMS unwrapped, when `record` is its own.
-    pub(crate) fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
-        let key = PseudorandomKey::extract(data_key);
-        record.is_of(&key).then(|| {
-            let stored = record.encode().into();
-            Self {
-                key,
-                record,
-                stored,
-                in_key_table: AtomicBool::new(false),
-                brought: OnceLock::new(),
-                used: AtomicBool::new(false),
-            }
-        })
     }
 
     /// Says that the key service's request of this id has brought it, and where its record was found. In place: a key that moves

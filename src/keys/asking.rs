@@ -87,15 +87,16 @@ impl Inner {
                     if telling {
                         answered(keys, own);
                     }
-                    // The machine slept meanwhile: what KMS allowed may be over.
-                    let age = self.clock.now().since(admitted.begun.at);
-                    if age >= self.terms.revalidation && attempt < self.retries.attempts {
+                    // No call takes that long: the machine slept meanwhile, and what KMS allowed is over.
+                    let slept =
+                        self.clock.now().since(admitted.begun.at) >= self.terms.revalidation.max(self.retries.total);
+                    if !slept {
+                        return Ok((answer, admitted.begun));
+                    }
+                    if attempt < self.retries.attempts {
                         sight::retried(operation);
                         started = Instant::now();
                         continue;
-                    }
-                    if age < self.terms.revalidation + self.terms.grace {
-                        return Ok((answer, admitted.begun));
                     }
                     KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable)
                 }

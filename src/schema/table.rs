@@ -1,6 +1,5 @@
 //! A table's schema at run time: what the client goes by.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{InvalidSchema, Record, RecordField, RecordSchema, TenantTemplate};
@@ -21,8 +20,6 @@ pub struct TableSchema {
     tenant: TenantTemplate,
     /// Of all records; [`Protection::Varies`] where they disagree.
     attributes: Attributes,
-    /// The same, as it is asked for.
-    lookup: Lookup,
     /// The attribute that tells record types apart.
     discriminator: Option<String>,
     /// What the records of each value of the discriminator declare; with no value, those that have none.
@@ -42,29 +39,6 @@ pub(crate) enum RecordPlace {
 
 /// Attributes and what they are.
 pub(super) type Attributes = BTreeMap<String, Protection>;
-
-/// Attributes in the order of their lengths, then their names. Every attribute of every item is looked up: so most steps compare two
-/// numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Lookup(Box<[(Box<str>, Protection)]>);
-
-impl Lookup {
-    fn new(attributes: &Attributes) -> Self {
-        let copied = |(name, protection): (&String, &Protection)| (name.as_str().into(), *protection);
-        let mut all: Box<[(Box<str>, Protection)]> = attributes.iter().map(copied).collect();
-        all.sort_unstable_by(|(one, _), (other, _)| Self::order(one, other));
-        Self(all)
-    }
-
-    fn get(&self, name: &str) -> Option<Protection> {
-        let at = self.0.binary_search_by(|(known, _)| Self::order(known, name)).ok()?;
-        Some(self.0[at].1)
-    }
-
-    fn order(one: &str, other: &str) -> Ordering {
-        one.len().cmp(&other.len()).then_with(|| one.cmp(other))
-    }
-}
 
 /// What happens to an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +123,7 @@ impl TableSchema {
     /// What the attribute of this name is in every item, when the schema names it; [`Protection::Varies`] when that depends on the
     /// item's discriminator.
     pub fn protection(&self, attribute: &str) -> Option<Protection> {
-        self.lookup.get(attribute)
+        self.attributes.get(attribute).copied()
     }
 
     pub(crate) fn record_place(&self) -> RecordPlace {

@@ -16,9 +16,10 @@ use super::entry::Timestamp;
 use super::error::{AwsError, Error};
 use super::fence::Fence;
 use super::pace::Pace;
+use super::steps::made_for;
 use crate::format::KeyArn;
 use crate::keys::{Policy, quiet};
-use crate::tenant::Alias;
+use crate::tenant::{Alias, TenantId};
 
 const NOT_FOUND: &str = "NotFoundException";
 /// KMS may not know a key yet that it has just created (KMS developer guide, "Eventual consistency").
@@ -224,6 +225,7 @@ impl Admin {
     /// Disables the key, unless that or more has happened to it.
     pub(super) async fn ensure_disabled(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
         let Some(known) = self.settled_if_any(region, key).await? else { return Ok(()) };
+        check_made_for(fence.tenant(), key, &known)?;
         match known.key_state {
             Some(KeyState::Enabled) => {
                 let kms = self.changing(region, fence).await?;
@@ -404,6 +406,14 @@ impl Admin {
                 result => return result,
             }
         }
+    }
+}
+
+/// Refuses a key that was made for another: whoever writes to the registry must not have it taken for this tenant's.
+pub(super) fn check_made_for(tenant: &TenantId, key: &KeyArn, known: &KeyMetadata) -> Result<(), Error> {
+    match known.description() {
+        Some(description) if description.starts_with(&made_for(tenant)) => Ok(()),
+        _ => Err(Error::ForeignKey { tenant: tenant.clone(), key: key.clone() }),
     }
 }
 

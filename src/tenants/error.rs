@@ -86,6 +86,16 @@ pub enum Error {
         #[source]
         last: crate::keys::KeyServiceError,
     },
+    /// The registry lists a key as the tenant's that was made for somebody else. Nothing has happened to it.
+    #[error(
+        "{key} was not made for tenant `{tenant}`, as its description says: correct the registry's entry, or see who changed it"
+    )]
+    ForeignKey {
+        /// The tenant.
+        tenant: TenantId,
+        /// The key.
+        key: KeyArn,
+    },
     /// The keys are deleted.
     #[error("{0} is deleted already: what it sealed cannot be opened any more")]
     KeyGone(KeyArn),

@@ -3,7 +3,7 @@
 use aws_sdk_kms::types::KeyState;
 use serde::Serialize;
 
-use super::admin::is_pending_deletion;
+use super::admin::{check_made_for, is_pending_deletion};
 use super::entry::{Entry, Timestamp};
 use super::{Error, Tenants};
 use crate::format::KeyArn;
@@ -118,6 +118,8 @@ impl Tenants {
                 _ => self.tenancy().key_policy(tenant)?,
             };
             for region in &entry.regions {
+                let known = self.admin().describe(region, generation.key.key_id()).await?;
+                check_made_for(tenant, &generation.key, &known)?;
                 self.admin().put_key_policy(region, &generation.key, &policy).await?;
             }
         }

@@ -374,7 +374,12 @@ impl Tenants {
 
 /// What a key's description says: by it, a key is found again that was created and not written down.
 fn description(tenant: &TenantId, id: &OperationId) -> String {
-    format!("tenantseal: tenant {tenant}, operation {id}")
+    format!("{}{id}", made_for(tenant))
+}
+
+/// With what the descriptions of a tenant's keys begin.
+pub(super) fn made_for(tenant: &TenantId) -> String {
+    format!("tenantseal: tenant {tenant}, operation ")
 }
 
 impl OperationId {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_kms::types::KeyState;
-use tenantseal::tenants::{Error, InMemoryRegistry, Operation, State, Tier};
+use tenantseal::tenants::{Error, InMemoryRegistry, Operation, Registry, State, Tier};
 
 use crate::common::id;
 use crate::office::{ALL, Office};
@@ -260,4 +260,31 @@ async fn a_key_that_was_enabled_by_hand_is_disabled_again_by_the_same_operation(
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].policy_is_ours, Some(false));
     tenants.mend_policies(&id("acme")).await.unwrap();
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].policy_is_ours, Some(true));
+}
+
+/// Whoever writes to the registry says which keys are a tenant's; KMS says for whom they were made.
+#[tokio::test]
+async fn an_entry_that_lists_another_tenants_key_costs_that_tenant_nothing() {
+    let office = Office::open().await;
+    let registry = std::sync::Arc::new(InMemoryRegistry::default());
+    let tenants = tenantseal::tenants::Tenants::builder(office.tenancy.clone(), registry.clone())
+        .probe(&office.service)
+        .pace(Duration::ZERO)
+        .build(&office.admin)
+        .unwrap();
+    let (acme, globex) = (&id("acme"), &id("globex"));
+    let mut forged = tenants.onboard(acme).await.unwrap();
+    forged.generations = tenants.onboard(globex).await.unwrap().generations;
+    forged.version += 1;
+    registry.put(&forged).await.unwrap();
+    for refused in [
+        tenants.mend_policies(acme).await.unwrap_err(),
+        tenants.offboard(acme).await.map(drop).unwrap_err(),
+        tenants.suspend(acme).await.map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(refused, Error::ForeignKey { .. } | Error::UnderWay { .. }), "{refused}");
+    }
+    let shown = tenants.show(globex).await.unwrap();
+    assert_eq!((shown.keys[0].state.as_deref(), shown.keys[0].policy_is_ours), (Some("Enabled"), Some(true)));
+    office.seal("globex").await.unwrap();
 }

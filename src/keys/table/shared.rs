@@ -35,11 +35,13 @@ pub(crate) struct SharedKeys {
     recoverable: OnceLock<()>,
     checks: Shares<(), Result<(), KeyTableError>>,
     records: Cache<Named, Option<Arc<[u8]>>>,
-    reads: Shares<Named, Result<Option<Arc<[u8]>>, KeyTableError>>,
+    reads: Shares<Named, Read>,
 }
 
 /// How items refer to a record.
 type Named = (TenantId, KeyId);
+/// What reading it comes to.
+type Read = Result<Option<Arc<[u8]>>, KeyTableError>;
 
 /// The entry that says which data key a tenant's fleet seals with during one period.
 pub(in crate::keys) struct Pointer {
@@ -114,11 +116,7 @@ impl SharedKeys {
     }
 
     /// The record of a key that items refer to, when the table has one. Concurrent callers share one read.
-    pub(in crate::keys) async fn record(
-        &self,
-        tenant: &TenantId,
-        key_id: KeyId,
-    ) -> Result<Option<Arc<[u8]>>, KeyTableError> {
+    pub(in crate::keys) async fn record(&self, tenant: &TenantId, key_id: KeyId) -> Read {
         let named = (tenant.clone(), key_id);
         if let Some(record) = self.records.get(&named) {
             return Ok(record);

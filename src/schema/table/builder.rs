@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attributes, Lookup, Protection, RecordPlace, TableSchema};
+use super::{Attributes, Protection, RecordPlace, TableSchema};
 use crate::format::RESERVED_PREFIX;
 use crate::schema::{InvalidSchema, TenantTemplate};
 
@@ -100,7 +100,6 @@ impl TableSchemaBuilder {
             sort_key,
             tenant,
             attributes: Attributes::new(),
-            lookup: Lookup::default(),
             discriminator,
             records,
             record_place: RecordPlace::default(),

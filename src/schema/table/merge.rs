@@ -1,6 +1,6 @@
 //! Several record types in one table: what they say together, and what tells them apart.
 
-use super::{Attributes, Lookup, TableSchema};
+use super::{Attributes, TableSchema};
 use crate::schema::{InvalidSchema, Protection};
 
 impl TableSchema {
@@ -14,7 +14,6 @@ impl TableSchema {
             discriminator,
             records,
             attributes: _,
-            lookup: _,
             record_place: _,
         } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
@@ -41,7 +40,6 @@ impl TableSchema {
     /// Finds out what all records together say.
     pub(super) fn settle(&mut self) -> Result<(), InvalidSchema> {
         self.attributes = self.merged()?;
-        self.lookup = Lookup::new(&self.attributes);
         Ok(())
     }
 
