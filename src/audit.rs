@@ -81,6 +81,8 @@ pub enum Purpose {
 pub enum KeySource {
     /// From the request to KMS: no operation has used it before in this process.
     Kms,
+    /// The same, where the wrapped key lay in the key table and not in the item: another process may have made it.
+    KeyTable,
     /// From the cache.
     Cache,
 }
@@ -161,7 +163,7 @@ impl Audit {
             let record = key.record();
             // One operation on several tables is one use of the request that brought the key.
             let known = told.iter().find(|(key_id, _)| *key_id == record.key_id).map(|(_, source)| *source);
-            let source = known.unwrap_or_else(|| if key.is_first_use() { KeySource::Kms } else { KeySource::Cache });
+            let source = known.unwrap_or_else(|| key.source_of_use());
             told.push((record.key_id, source));
             let key_use = KeyUse {
                 tenant,

@@ -44,7 +44,7 @@ use crate::audit::Audit;
 use crate::error::{Error, Refusal};
 use crate::format::Identity;
 use crate::item::{Item, KeyRing, NeededKey, PrimaryKeyError, identity};
-use crate::keys::DataKeys;
+use crate::keys::TenantHandle;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
@@ -68,11 +68,11 @@ pub(crate) fn sealing(
 /// The tables that are configured, by the name under which requests reach them.
 pub(crate) type Tables = HashMap<String, Arc<TableSchema>>;
 
-/// One tenant, and what its operations need.
+/// One tenant, and what its operations need. While one lives, in a handle or in a client, the tenant's sealing key is kept valid.
 pub(crate) struct Binding {
     pub(crate) tenant: TenantId,
     pub(crate) tables: Arc<Tables>,
-    pub(crate) keys: Arc<DataKeys>,
+    pub(crate) keys: TenantHandle,
     pub(crate) audit: Arc<Audit>,
 }
 
@@ -95,7 +95,7 @@ impl Binding {
 
     /// The keys that open items relying on these records.
     pub(crate) async fn opening_keys(&self, records: Vec<NeededKey>) -> Result<KeyRing, Error> {
-        Ok(self.keys.opening_keys(&self.tenant, records).await?)
+        Ok(self.keys.opening_keys(records).await?)
     }
 }
 

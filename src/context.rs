@@ -80,7 +80,7 @@ impl StaticPairs {
             if Self::RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) || starts_with_aws(&name) {
                 return Err(InvalidContext::Reserved(name));
             }
-            // KMS condition keys ignore the case of the name (aws-facts: kms:EncryptionContext:<key>).
+            // KMS condition keys ignore the case of the name (KMS developer guide, "kms:EncryptionContext:context-key").
             if checked.iter().any(|(other, _)| name.eq_ignore_ascii_case(other)) {
                 return Err(InvalidContext::Repeated(name));
             }

@@ -9,7 +9,10 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use crate::expression::ExpressionError;
 use crate::item::{OpenError, PrimaryKeyError, SealError};
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
-use crate::records::{Cancelled, NotWritten, Reason};
+
+mod writes;
+
+pub use writes::{Cancelled, NotWritten, Reason};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
 ///
@@ -97,7 +100,7 @@ impl Error {
         chain(error).find_map(|error| error.downcast_ref())
     }
 
-    /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service is
+    /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service
     /// or the key table is throttled or unavailable, DynamoDB leaves requests of a batch unprocessed, or another transaction is at work
     /// on the items. What DynamoDB answered otherwise is the SDK's to judge, which has retried it already.
     pub fn is_retryable(&self) -> bool {
@@ -238,7 +241,9 @@ impl fmt::Debug for ServiceError {
 #[non_exhaustive]
 pub enum Refusal {
     /// No record or schema was registered for the table, so nobody said what is sensitive in it.
-    #[error("table `{0}` is not configured: register its records with the builder")]
+    #[error(
+        "table `{0}` is not configured: correct its name, or register its records with the builder (and its physical name, if that is another, by `table_name`)"
+    )]
     UnknownTable(String),
     /// The request names no table.
     #[error("the request names no table")]

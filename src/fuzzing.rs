@@ -24,7 +24,7 @@ mod lookups;
 #[cfg(test)]
 mod replay;
 
-pub use lookups::Lookups;
+pub use lookups::{Lookups, TenantLookups};
 
 /// A property by the name of its target, as `fuzz/fuzz_targets` has it.
 #[cfg(test)]

@@ -79,14 +79,14 @@ pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> 
 #[non_exhaustive]
 pub enum PrimaryKeyError {
     /// A key attribute is not there.
-    #[error("key attribute `{attribute}` is missing")]
+    #[error("key attribute `{attribute}` is missing: an item has all key attributes of its table")]
     Missing {
         /// The attribute.
         attribute: String,
     },
     /// The partition key is not this tenant's.
     #[error(
-        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id)"
+        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id): use the handle of the tenant whose item it is"
     )]
     ForeignTenant {
         /// The attribute.

@@ -11,6 +11,7 @@ mod credentials;
 mod data_keys;
 mod failure;
 mod flight;
+mod handle;
 mod held;
 mod http;
 mod jitter;
@@ -21,18 +22,24 @@ mod memory;
 mod opening;
 mod policy;
 mod refused;
+mod renewal;
 mod sealing;
 mod service;
 mod standing;
+mod states;
 mod table;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod unverified;
+mod unwrapping;
 
 pub(crate) use asking::Retries;
+pub(crate) use clock::Clock;
 pub(crate) use credentials::TenantSessions;
 pub(crate) use data_keys::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKeyError};
 pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};
+pub(crate) use handle::TenantHandle;
 pub(crate) use http::quiet;
 pub use kms::KmsKeyService;
 pub(crate) use lease::Terms;
@@ -42,4 +49,3 @@ pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
 pub(crate) use table::SharedKeys;
 pub use table::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
-pub(crate) use tenant::LiveHandle;

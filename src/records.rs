@@ -9,6 +9,7 @@ mod convert;
 mod delete;
 mod get;
 mod key;
+mod precondition;
 mod put;
 mod query;
 mod request;
@@ -26,7 +27,8 @@ use crate::item::Item;
 use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
 
-pub use batch::{GetMany, NotWritten, WriteMany};
+pub use crate::error::{Cancelled, NotWritten, Reason};
+pub use batch::{GetMany, WriteMany};
 pub use condition::{Attribute, Condition, attribute};
 pub use delete::Delete;
 pub use get::Get;
@@ -34,10 +36,10 @@ pub use key::{Key, KeyValue};
 pub use put::Put;
 pub use query::{Query, RecordStream, Scan};
 pub use request::{New, Nothing, Old};
-pub use transaction::{Cancelled, Check, Reads, Reason, TransactGet, TransactWrite, Write};
+pub use transaction::{Check, Reads, TransactGet, TransactWrite, Write};
 pub use update::Update;
 
-use convert::{from_item, is_of, to_item};
+use convert::{check_own, from_item, is_of, to_item};
 
 /// The records of one type that belong to one tenant.
 ///
@@ -59,21 +61,32 @@ impl<T: Record> Records<T> {
     fn table(&self) -> Result<(&str, &TableSchema), Refusal> {
         let logical = T::SCHEMA.table().ok_or(Refusal::NoRecordTable)?;
         let found = self.tenant.table_of(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))?;
-        match found.1.leaves_plain(&T::SCHEMA) {
+        Self::heeded_by(found.1)?;
+        Ok(found)
+    }
+
+    /// Refuses a schema that would store as it is what the record encrypts.
+    fn heeded_by(schema: &TableSchema) -> Result<(), Refusal> {
+        match schema.leaves_plain(&T::SCHEMA) {
             Some(attribute) => Err(Refusal::Unregistered { record: std::any::type_name::<T>(), attribute }),
-            None => Ok(found),
+            None => Ok(()),
         }
     }
 
-    /// The physical table and the key attributes of an item, which is of this type where the sort key says so.
-    fn key(&self, key: Key) -> Result<(&str, Item), Refusal> {
-        let (name, schema) = self.table()?;
+    /// The same of a write that the caller has changed: it may go to another table, and its item may be of another type by now.
+    fn check_changed(&self, table: Option<&str>, item: Option<&Item>) -> Result<(), Error> {
+        Self::heeded_by(self.tenant.schema(table)?)?;
+        item.map_or(Ok(()), check_own::<T>)
+    }
+
+    /// The key attributes of an item, which is of this type where the sort key says so.
+    fn key(&self, schema: &TableSchema, key: Key) -> Result<Item, Refusal> {
         let key = key.attributes(schema, self.tenant.id())?;
         match schema.discriminator().filter(|_| schema.is_told_apart_by_sort_key()) {
             Some(attribute) if !is_of::<T>(&key) => {
                 Err(Refusal::OtherRecord { record: std::any::type_name::<T>(), attribute: attribute.to_owned() })
             }
-            _ => Ok((name, key)),
+            _ => Ok(key),
         }
     }
 

@@ -4,12 +4,15 @@
 //! types.
 
 mod invalid;
+mod marks;
 mod rules;
 mod table;
 mod tenant_template;
 mod variant;
 
 pub use invalid::InvalidSchema;
+#[doc(hidden)]
+pub use marks::{Marks, NoMarks, heed};
 use rules::{is_same, refuse, starts_with};
 pub(crate) use table::RecordPlace;
 pub use table::{Protection, TableSchema, TableSchemaBuilder};
@@ -25,6 +28,10 @@ pub(crate) use variant::Variant;
 pub trait Record {
     /// What each of its attributes is.
     const SCHEMA: RecordSchema;
+
+    /// Evaluates when no field hides marks that nobody heeds: see [`heed`]. Written by the derive.
+    #[doc(hidden)]
+    const HEEDED: () = ();
 }
 
 /// The attributes of one record type, as its stored item names them.

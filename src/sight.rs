@@ -13,7 +13,10 @@ use tracing::field::Empty;
 use crate::audit::Purpose;
 use crate::format::KeyArn;
 use crate::item::UnwrappedKey;
-use crate::keys::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
+use crate::keys::{
+    GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,
+    UnwrappedDataKey,
+};
 use crate::tenant::TenantId;
 
 /// The span of an operation on a tenant's items; [`tables`] completes it.
@@ -143,6 +146,39 @@ impl Drop for KeyCall {
 
 fn called(operation: &'static str, outcome: &'static str) {
     counter!("tenantseal_key_calls_total", "operation" => operation, "outcome" => outcome).increment(1);
+}
+
+/// A call of the key table.
+pub(crate) struct TableCall {
+    operation: &'static str,
+    since: Instant,
+    outcome: &'static str,
+}
+
+impl TableCall {
+    pub(crate) fn begin(operation: &'static str) -> Self {
+        Self { operation, since: Instant::now(), outcome: "abandoned" }
+    }
+
+    pub(crate) fn end(mut self, outcome: Result<&'static str, &KeyTableError>) {
+        self.outcome = outcome.unwrap_or_else(|error| match error.kind() {
+            TableKind::Unavailable => "unavailable",
+            TableKind::NotFound => "not_found",
+            TableKind::Denied => "denied",
+            TableKind::Credentials => "credentials",
+            TableKind::NotAKeyTable => "not_a_key_table",
+            TableKind::NoRecovery => "no_recovery",
+            TableKind::ForgedPointer { .. } | TableKind::Unexpected => "unexpected",
+        });
+    }
+}
+
+impl Drop for TableCall {
+    fn drop(&mut self) {
+        let Self { operation, since, outcome } = *self;
+        counter!("tenantseal_key_table_calls_total", "operation" => operation, "outcome" => outcome).increment(1);
+        histogram!("tenantseal_key_table_call_seconds", "operation" => operation).record(since.elapsed());
+    }
 }
 
 /// AWS refused cached credentials, and the same call is made once more with others.

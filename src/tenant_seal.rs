@@ -11,10 +11,10 @@ use tracing::{Instrument, Span};
 use crate::audit::Audit;
 use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::http::http_client;
 use crate::item::{self, Item, Nonces, distinct_keys, open, sealable_identity, stored_identity};
-use crate::keys::{DataKeys, LiveHandle};
+use crate::keys::DataKeys;
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
 use crate::sight;
@@ -33,7 +33,7 @@ pub struct TenantSeal(Arc<Inner>);
 
 struct Inner {
     tables: Arc<Tables>,
-    keys: Arc<DataKeys>,
+    keys: DataKeys,
     audit: Arc<Audit>,
     dynamodb: aws_sdk_dynamodb::Config,
     /// Behind every sealing client, so that all tenants share its connections.
@@ -51,7 +51,7 @@ impl TenantSeal {
         dynamodb.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
         let dynamodb = dynamodb.build();
         let http = http_client(config).ok_or(ConfigError::NoHttpClient)?;
-        let (tables, keys, audit) = (Arc::new(tables), Arc::new(keys), Arc::new(audit));
+        let (tables, audit) = (Arc::new(tables), Arc::new(audit));
         Ok(Self(Arc::new(Inner { tables, keys, audit, dynamodb, http })))
     }
 
@@ -68,11 +68,10 @@ impl TenantSeal {
         let binding = Binding {
             tenant: tenant.clone(),
             tables: Arc::clone(tables),
-            keys: Arc::clone(keys),
+            keys: keys.of(tenant),
             audit: Arc::clone(audit),
         };
-        let live = keys.live_handle(tenant);
-        Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default(), _live: live }
+        Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default() }
     }
 }
 
@@ -82,8 +81,6 @@ pub struct Tenant {
     seal: TenantSeal,
     binding: Arc<Binding>,
     client: Arc<OnceLock<Client>>,
-    /// While a handle lives, the tenant's sealing key is kept valid.
-    _live: LiveHandle,
 }
 
 impl Tenant {
@@ -146,7 +143,7 @@ impl Tenant {
         let table = self.binding.table(Some(table))?;
         let identity = sealable_identity(table, self.id(), &item)?;
         let Binding { tenant, keys, audit, .. } = &*self.binding;
-        let key = keys.sealing_key(tenant, None, table.record_place()).instrument(self.span("seal", table)).await?;
+        let key = keys.sealing_key(None, table.record_place()).instrument(self.span("seal", table)).await?;
         audit.seals(tenant, "seal", &key, &[(table.name(), 1)])?;
         Ok(item::seal(table, &key, &identity, Nonces::Random(&OsRandom), item)?)
     }
@@ -187,6 +184,10 @@ impl Tenant {
         let span = sight::operation(self.id(), operation);
         sight::tables(&span, || vec![table.name()]);
         span
+    }
+
+    pub(crate) fn schema(&self, table: Option<&str>) -> Result<&TableSchema, Refusal> {
+        self.binding.table(table).map(|schema| &**schema)
     }
 
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {

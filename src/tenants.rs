@@ -27,6 +27,7 @@ mod admin;
 mod cost;
 mod entry;
 mod error;
+mod fence;
 mod offboard;
 mod onboard;
 mod pace;
@@ -372,10 +373,12 @@ impl Tenants {
         let mut waited = Duration::ZERO;
         loop {
             let Err(last) = probe.ask(tenant, alias).await else { return Ok(()) };
-            let passing = matches!(
-                last.kind(),
-                KeyServiceErrorKind::Denied | KeyServiceErrorKind::NotFound | KeyServiceErrorKind::Unavailable
-            );
+            let passing = match last.kind() {
+                // Whom STS refuses the role, no alias helps.
+                KeyServiceErrorKind::Denied => !last.is_of_session(),
+                KeyServiceErrorKind::NotFound | KeyServiceErrorKind::Unavailable => true,
+                _ => false,
+            };
             if !passing || waited >= grace {
                 return Err(Error::NotEffective { alias: alias.to_owned(), waited, last });
             }

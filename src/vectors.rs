@@ -17,6 +17,7 @@ use crate::{Error, FormatError, TenantSeal};
 mod bytes;
 mod json;
 mod opened;
+mod periods;
 mod refused;
 mod refused_records;
 mod scene;
@@ -24,7 +25,10 @@ mod scene;
 use scene::{Expected, Vector};
 
 fn vectors() -> Vec<Vector> {
-    [opened::vectors(), refused::vectors(), refused_records::vectors()].into_iter().flatten().collect()
+    [opened::vectors(), refused::vectors(), refused_records::vectors(), periods::vectors()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn folder() -> PathBuf {

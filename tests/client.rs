@@ -6,8 +6,6 @@ mod common;
 
 #[path = "client/drop_in.rs"]
 mod drop_in;
-#[path = "client/inputs.rs"]
-mod inputs;
 #[path = "client/replaced.rs"]
 mod replaced;
 #[path = "client/retries.rs"]

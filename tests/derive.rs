@@ -315,6 +315,32 @@ mod shapes {
     }
 
     #[test]
+    fn records_lie_in_fields_of_others_where_their_marks_are_heeded_or_said_not_to_be() {
+        #[derive(Default, Serialize, Deserialize, Record)]
+        struct Point {
+            x: u8,
+        }
+        #[derive(Default, Serialize, Deserialize, Record)]
+        struct City {
+            centre: Point,
+            #[seal(plain)]
+            public: Vec<Street>,
+            #[seal(encrypt)]
+            streets: Vec<Street>,
+            #[serde(flatten)]
+            main: Option<Street>,
+        }
+        #[derive(Default, Serialize, Deserialize, Record)]
+        struct Street {
+            #[seal(encrypt)]
+            name: String,
+            #[seal(encrypt)]
+            of: Option<Box<City>>,
+        }
+        writes_what_it_declares(&City { main: Some(Street::default()), ..City::default() });
+    }
+
+    #[test]
     fn a_struct_with_a_lifetime_is_a_record() {
         #[derive(Serialize, Record)]
         struct Borrowed<'a, 'b: 'a> {

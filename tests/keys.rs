@@ -18,8 +18,12 @@ mod fairness;
 mod fleet;
 #[path = "keys/matrix.rs"]
 mod matrix;
+#[path = "keys/regions.rs"]
+mod regions;
 #[path = "keys/repointed.rs"]
 mod repointed;
+#[path = "keys/revocation.rs"]
+mod revocation;
 #[path = "keys/runtimes.rs"]
 mod runtimes;
 #[path = "keys/sessions.rs"]

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
+#[path = "policies/leading_keys.rs"]
+mod leading_keys;
 #[path = "policies/matrix.rs"]
 mod matrix;
 #[path = "tenants/office.rs"]

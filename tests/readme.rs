@@ -1,4 +1,7 @@
-//! The README's code is what the examples run.
+//! The README's code is what the examples run, and the documents' links lead somewhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn the_first_record_of_the_readme_is_the_example() {
@@ -6,4 +9,66 @@ fn the_first_record_of_the_readme_is_the_example() {
     let example = include_str!("../examples/first_record.rs");
     let (_, code) = example.split_once("\n\n").expect("a heading and the code");
     assert!(readme.contains(&format!("```rust,no_run\n{code}```")), "README.md and examples/first_record.rs differ");
+}
+
+/// What the README has a new project depend on is what its code was tested with.
+#[test]
+fn the_dependencies_of_the_readme_are_those_of_this_workspace() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("[dependencies]\n").expect("the dependencies of a new project");
+    let (block, _) = rest.split_once("```").expect("their end");
+    let lock = include_str!("../Cargo.lock");
+    let mut named = 0;
+    for line in block.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')) {
+        let (name, rest) = line.split_once(" = ").expect("a name");
+        let (_, package) =
+            lock.split_once(&format!("name = \"{name}\"\n")).unwrap_or_else(|| panic!("{name} is not used"));
+        if !rest.contains("path = ") {
+            let version =
+                rest.trim_start_matches("{ version = ").trim_start_matches('"').split('"').next().expect("one");
+            assert!(package.starts_with(&format!("version = \"{version}.")), "{line}");
+        }
+        named += 1;
+    }
+    assert!(named > 6, "{block}");
+}
+
+#[test]
+fn every_link_of_the_documents_leads_to_a_file_and_its_heading() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "local/README.md"]
+            .map(|name| root.join(name))
+            .into();
+    for folder in ["docs", "docs/peers", "docs/simulation"] {
+        let files = fs::read_dir(root.join(folder)).expect("a folder").map(|entry| entry.expect("a file").path());
+        documents.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let (mut broken, mut found) = (Vec::new(), 0);
+    for document in documents {
+        let text = fs::read_to_string(&document).expect("a document");
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        for target in targets.filter(|target| !target.starts_with("http")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { document.clone() } else { document.with_file_name(file) };
+            let there = match heading {
+                "" => file.exists(),
+                _ => fs::read_to_string(file)
+                    .is_ok_and(|text| text.lines().any(|line| anchor(line).as_deref() == Some(heading))),
+            };
+            found += 1;
+            if !there {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(found > 100, "{found}");
+}
+
+/// What a link to this heading ends with.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?.to_lowercase();
+    let kept = heading.chars().filter(|&c| c.is_alphanumeric() || " -_".contains(c));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c }).collect())
 }

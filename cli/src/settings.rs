@@ -123,3 +123,30 @@ impl Settings {
         self.registry.as_deref().unwrap_or(REGISTRY)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_of_the_guide_are_all_there_are_and_are_read() {
+        let guide = include_str!("../../docs/COMMAND.md");
+        let (_, rest) = guide.split_once("```toml\n").unwrap();
+        let (settings, _) = rest.split_once("```").unwrap();
+        let Settings {
+            role,
+            alias,
+            scope,
+            registry,
+            key_table,
+            region,
+            profile,
+            service_profile,
+            endpoint_url,
+            services,
+        } = toml::from_str(&settings.replace("# endpoint_url", "endpoint_url")).unwrap();
+        let all = [role, alias, registry, key_table, region, profile, service_profile, endpoint_url];
+        assert!(all.iter().all(Option::is_some), "{all:?}");
+        assert!(scope.is_some() && !services.is_empty());
+    }
+}

@@ -54,7 +54,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[seal(partition_key, tenant = "TENANT#{tenant}#")]` | The partition key; the id is a part of its value. |
 /// | `#[seal(sort_key)]` | The sort key. |
 /// | `#[seal(encrypt)]` | Encrypted before it leaves the process. |
-/// | `#[seal(plain)]`, or nothing | Stored as it is. |
+/// | `#[seal(plain)]`, or nothing | Stored as it is, with everything in it. |
 /// | `#[seal(version)]` | An unsigned integer, stored as it is, by which the typed repository finds out that another writer was faster. |
 ///
 /// A record with a table has exactly one partition key and at most one sort key, which may come with a flattened
@@ -97,6 +97,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `skip*` on keys and encrypted fields | An attribute that is only read or only written gets lost. |
 /// | `alias` on keys and encrypted fields | An attribute of the other name would be read though nothing sealed it. |
 /// | `flatten` over what is no `Record`, such as a map | Its attributes are not declared. |
+/// | a field that is neither flattened nor marked, and whose type (or a type in its brackets) has encrypted fields | Nobody would heed their marks. `encrypt` encrypts it whole; `plain` says that all of it is public. |
 /// | `transparent`, `into`, `from`, `try_from`, `remote` | What is stored is another type, which a derive cannot see. |
 /// | enums, unions, tuple and unit structs | They have no attributes, or not always the same. |
 /// | attribute macros below the derive, such as `#[serde_as]` | They change fields that the derive has already seen. |
@@ -171,6 +172,8 @@ mod tests {
             #[allow(deprecated)]
             const _: ::tenantseal::schema::RecordSchema =
                 <Contact<'static> as ::tenantseal::schema::Record>::SCHEMA;
+            #[allow(deprecated)]
+            const _: () = <Contact<'static> as ::tenantseal::schema::Record>::HEEDED;
         };
         assert_eq!(expanded.to_string(), expected.to_string());
     }

@@ -1,10 +1,10 @@
 //! What goes wrong while the writers write: one thing after the other, as the seed decides.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tenantseal_local::Call;
 use tokio::time::{Instant, sleep};
 
 use crate::Outcome;
@@ -20,33 +20,56 @@ pub(crate) struct Suspension {
     pub(crate) to: u64,
 }
 
+/// A fault by which a process may lose the data keys it holds, and from when to when (milliseconds since 1970).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Upheaval {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Whether only calls that it fails cost a tenant its keys, see [`Injected::failed`].
+    pub(crate) by_failed_calls: bool,
+}
+
 /// What was done.
 #[derive(Debug, Default)]
 pub(crate) struct Injected {
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) suspensions: Vec<Suspension>,
-    /// The calls that met a fault and were not served.
-    failed: Arc<AtomicU64>,
+    pub(crate) upheavals: Vec<Upheaval>,
+    /// The calls for each tenant that met a fault and were not served.
+    failed: Arc<Mutex<HashMap<String, u64>>>,
 }
 
-const FAULTS: [&str; 11] = [
-    "KMS throttles",
-    "STS throttles",
-    "KMS and STS fail",
-    "KMS and STS are slow",
-    "KMS and STS drop connections",
-    "DynamoDB connections are reset",
-    "all servers restart",
-    "the servers' clock jumps",
-    "the writers' clocks jump",
-    "a tenant is suspended",
-    "a writer is killed",
+/// How a fault may cost a process the data keys it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Not; of the tenant that is suspended the writers' refused operations tell.
+    Stay,
+    /// While it lasts.
+    May,
+    /// By the calls that it fails, while it lasts.
+    ByFailedCalls,
+    /// By the calls that it fails, until they were so many or the faults are cleared.
+    ByFailedCallsUntilCleared,
+}
+
+const FAULTS: [(&str, Keys); 11] = [
+    ("KMS throttles", Keys::ByFailedCallsUntilCleared),
+    ("STS throttles", Keys::ByFailedCallsUntilCleared),
+    ("KMS and STS fail", Keys::ByFailedCalls),
+    ("KMS and STS are slow", Keys::Stay),
+    ("KMS and STS drop connections", Keys::ByFailedCallsUntilCleared),
+    ("DynamoDB connections are reset", Keys::Stay),
+    ("all servers restart", Keys::May),
+    ("the servers' clock jumps", Keys::Stay),
+    ("the writers' clocks jump", Keys::May),
+    ("a tenant is suspended", Keys::Stay),
+    ("a writer is killed", Keys::Stay),
 ];
 
 impl Injected {
-    /// How many calls to KMS and STS a fault has failed.
-    pub(crate) fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
+    /// How many calls to KMS and STS a fault has failed, by tenant.
+    pub(crate) fn failed(&self) -> HashMap<String, u64> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Injects faults until `end`, pausing between them. Every fault comes once before one comes again.
@@ -60,7 +83,7 @@ impl Injected {
         let mut order = FAULTS;
         loop {
             random.shuffle(&mut order);
-            for fault in order {
+            for (fault, keys) in order {
                 sleep(Duration::from_millis(random.u64(300..1500)).min(end.saturating_duration_since(Instant::now())))
                     .await;
                 if Instant::now() >= end {
@@ -70,7 +93,12 @@ impl Injected {
                     return Err("a writer ended by itself".into());
                 }
                 *self.faults.entry(fault).or_default() += 1;
+                let from = now();
                 self.one(fault, (stage, steady, mortal), &respawn, (zipf, random)).await?;
+                if keys != Keys::Stay {
+                    let to = if keys == Keys::ByFailedCallsUntilCleared { u64::MAX } else { now() };
+                    self.upheavals.push(Upheaval { from, to, by_failed_calls: keys != Keys::May });
+                }
             }
         }
     }
@@ -84,10 +112,14 @@ impl Injected {
     ) -> Outcome<()> {
         let faults = stage.stack.faults();
         // Counts the calls that a fault fails.
+        let counter = Arc::clone(&self.failed);
         let on = |operation: &str, times: usize| {
-            let failed = Arc::clone(&self.failed);
-            let counts = move |_: &_| {
-                failed.fetch_add(1, Ordering::Relaxed);
+            let failed = Arc::clone(&counter);
+            let counts = move |call: &Call| {
+                let session = || call.session_name.as_deref().and_then(|name| name.strip_prefix("tenant-"));
+                let tenant = call.encryption_context.get("tenant").map(String::as_str).or_else(session);
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                *failed.entry(tenant.unwrap_or_default().to_owned()).or_default() += 1;
                 true
             };
             faults.on(operation).times(times).when(counts)
@@ -106,11 +138,13 @@ impl Injected {
                 // Sometimes within the grace, sometimes beyond it.
                 sleep(Duration::from_millis(random.u64(1000..8000))).await;
                 faults.clear();
+                self.cleared();
             }
             "KMS and STS are slow" => {
                 faults.on("*").delay(Duration::from_millis(random.u64(50..500)));
                 sleep(Duration::from_secs(2)).await;
                 faults.clear();
+                self.cleared();
             }
             "KMS and STS drop connections" => on("*", random.usize(1..20)).disconnect(),
             "DynamoDB connections are reset" => {
@@ -135,6 +169,12 @@ impl Injected {
             }
         }
         Ok(())
+    }
+
+    /// No fault of before fails a call any more.
+    fn cleared(&mut self) {
+        let now = now();
+        self.upheavals.iter_mut().for_each(|upheaval| upheaval.to = upheaval.to.min(now));
     }
 
     /// Some tenants, most of them busy, for longer than anyone may go on without them.

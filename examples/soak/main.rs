@@ -9,6 +9,7 @@ mod chaos;
 mod entry;
 mod fate;
 mod journal;
+mod keys;
 mod relay;
 mod report;
 mod stage;
@@ -29,7 +30,7 @@ use tokio::time::{Instant, sleep};
 
 use chaos::Injected;
 use journal::History;
-use report::{Counted, Report};
+use report::{Counted, Report, Run};
 use stage::{Plan, Stage};
 use verdict::{Sabotage, Verdict};
 use zipf::Zipf;
@@ -121,9 +122,10 @@ async fn judged(
     stage.onboard(tenants, || progress.inc(1)).await?;
     progress.finish_and_clear();
 
-    // Less than all tenants' data keys after many lives of the writers, so that some are evicted in the end.
-    let capacity = if sabotage == Some(Sabotage::Cache) { 1 } else { 8 * tenants };
-    let plan = Plan { tenants, capacity };
+    // Room for all that the tenants' items name: what is evicted for want of room would be asked for again.
+    let capacity = if sabotage == Some(Sabotage::Cache) { 1 } else { 64 * tenants };
+    let leak = if sabotage == Some(Sabotage::Memory) { 16 } else { 0 };
+    let plan = Plan { tenants, capacity, leak };
     let mut steady = stage.writer("steady", plan, seed, journals)?;
     let respawn = |stage: &Stage| stage.writer("mortal", plan, !seed, journals);
     let mut mortal = respawn(&stage)?;
@@ -157,7 +159,7 @@ async fn judged(
     progress.finish_and_clear();
     stage.stack.shutdown().await;
     let samples = samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Report::new((seed, seconds, tenants), &histories, &injected, &counted, samples, verdict))
+    Ok(Report::new(Run { seed, seconds, tenants }, &histories, &injected, &counted, samples, verdict))
 }
 
 /// Notes every second how much memory a process has, as far as the system says so.

@@ -1,21 +1,21 @@
 //! The figures, from the journals and the stack's counts, and the bounds that they must keep.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Display};
 
 use serde::Serialize;
 
 use crate::chaos::Injected;
 use crate::journal::{Fate, History};
-use crate::stage::{REVALIDATION, Stage};
+use crate::keys;
+use crate::stage::Stage;
 use crate::verdict::Verdict;
 
 /// Everything that is printed, as text or as JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    pub(crate) seed: u64,
-    pub(crate) seconds: u64,
-    pub(crate) tenants: usize,
+    #[serde(flatten)]
+    pub(crate) run: Run,
     pub(crate) operations: BTreeMap<String, Kind>,
     /// Why operations failed, and how many.
     pub(crate) failures: BTreeMap<String, u64>,
@@ -25,6 +25,14 @@ pub(crate) struct Report {
     pub(crate) memory: Memory,
     pub(crate) read_back: ReadBack,
     pub(crate) violations: Vec<String>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
+    pub(crate) tenants: usize,
 }
 
 /// Operations of one kind.
@@ -48,11 +56,25 @@ pub(crate) struct Keys {
     generate_data_key: u64,
     decrypt: u64,
     failed_by_faults: u64,
-    kms_bound: u64,
-    sts_bound: u64,
+    /// Answers with data keys that the journals and the faults explain, of all tenants; each is held to its own.
+    generate_data_key_bound: u64,
+    decrypt_bound: u64,
+    assume_role_bound: u64,
+    /// The tenant for which the largest part of what is explained was asked for.
+    nearest: Nearest,
     items_sealed_or_opened: u64,
     /// The part of the items for which KMS was not asked.
     hit_rate: f64,
+}
+
+/// One tenant's answers, and what is explained of them.
+#[derive(Debug, Default, Clone, Serialize)]
+pub(crate) struct Nearest {
+    tenant: String,
+    made: u64,
+    made_bound: u64,
+    unwrapped: u64,
+    unwrapped_bound: u64,
 }
 
 /// The resident memory of the writer that is not killed, in bytes.
@@ -77,11 +99,13 @@ pub(crate) struct ReadBack {
     foreign_reads_refused: usize,
 }
 
-/// What the stack had counted when the writers had ended.
+/// What the stack had counted when the writers had ended: calls, and by tenant what was answered.
 pub(crate) struct Counted {
     assume_role: u64,
     generate_data_key: u64,
     decrypt: u64,
+    made: HashMap<String, u64>,
+    unwrapped: HashMap<String, u64>,
 }
 
 impl Counted {
@@ -91,6 +115,8 @@ impl Counted {
             assume_role: count("AssumeRole"),
             generate_data_key: count("GenerateDataKey"),
             decrypt: count("Decrypt"),
+            made: keys::answers(&stage.stack, "GenerateDataKey"),
+            unwrapped: keys::answers(&stage.stack, "Decrypt"),
         }
     }
 }
@@ -106,9 +132,68 @@ impl Memory {
     }
 }
 
+impl Keys {
+    /// Holds each tenant to what is explained of it; `failed` calls and `items` are of all together.
+    fn judged(
+        counted: &Counted,
+        histories: &[History],
+        injected: &Injected,
+        items: u64,
+        violations: &mut Vec<String>,
+    ) -> Self {
+        let Counted { assume_role, generate_data_key, decrypt, made, unwrapped } = counted;
+        let (bounds, lives) = keys::explained(histories, injected, made);
+        let mut nearest = (0.0, Nearest::default());
+        let (mut generate_data_key_bound, mut decrypt_bound) = (0, 0);
+        let tenants: BTreeSet<_> = made.keys().chain(unwrapped.keys()).collect();
+        for tenant in tenants {
+            let keys::Bound { made: made_bound, unwrapped: unwrapped_bound } =
+                bounds.get(tenant).copied().unwrap_or_default();
+            let of = |answers: &HashMap<String, u64>| answers.get(tenant).copied().unwrap_or_default();
+            let (made, unwrapped) = (of(made), of(unwrapped));
+            if made > made_bound || unwrapped > unwrapped_bound {
+                violations.push(format!(
+                    "KMS made {made} data keys for {tenant} and unwrapped {unwrapped}: more than the {made_bound} and {unwrapped_bound} that are explained"
+                ));
+            }
+            let part = |answers: u64, bound: u64| answers as f64 / bound.max(1) as f64;
+            let most = part(made, made_bound).max(part(unwrapped, unwrapped_bound));
+            if most > nearest.0 {
+                let tenant = tenant.clone();
+                nearest = (most, Nearest { tenant, made, made_bound, unwrapped, unwrapped_bound });
+            }
+            generate_data_key_bound += made_bound;
+            decrypt_bound += unwrapped_bound;
+        }
+        // A session is asked for again when a clock jumped past its end, or its tenant was suspended.
+        let injections = |fault: &str| injected.faults.get(fault).copied().unwrap_or_default();
+        let jumps = injections("the servers' clock jumps") + injections("the writers' clocks jump");
+        let assume_role_bound = lives * (1 + jumps) + injected.suspensions.len() as u64 * 2;
+        let failed_by_faults = injected.failed().values().sum();
+        if *assume_role > assume_role_bound + failed_by_faults {
+            violations.push(format!(
+                "{assume_role} calls to STS: more than {assume_role_bound}, and {failed_by_faults} failed by faults"
+            ));
+        }
+        let asked = generate_data_key + decrypt;
+        Self {
+            assume_role: *assume_role,
+            generate_data_key: *generate_data_key,
+            decrypt: *decrypt,
+            failed_by_faults,
+            generate_data_key_bound,
+            decrypt_bound,
+            assume_role_bound,
+            nearest: nearest.1,
+            items_sealed_or_opened: items,
+            hit_rate: if items == 0 { 0.0 } else { 1.0 - asked as f64 / items as f64 },
+        }
+    }
+}
+
 impl Report {
     pub(crate) fn new(
-        (seed, seconds, tenants): (u64, u64, usize),
+        run: Run,
         histories: &[History],
         injected: &Injected,
         counted: &Counted,
@@ -117,18 +202,11 @@ impl Report {
     ) -> Self {
         let mut operations: BTreeMap<String, Kind> = BTreeMap::new();
         let mut failures: BTreeMap<String, u64> = BTreeMap::new();
-        let (mut items, mut needs) = (0, HashMap::<_, u64>::new());
-        let period = u64::try_from(REVALIDATION.as_millis()).unwrap_or(u64::MAX);
-        for (writer, history) in histories.iter().enumerate() {
-            for operation in history.operations.values() {
-                operations.entry(operation.kind.clone()).or_default().count(operation, &mut failures);
-                let some = match operation.fate {
-                    Some(Fate::Acknowledged(some)) => some as u64,
-                    _ => 0,
-                };
-                items += some;
-                let lease = (writer, operation.life, operation.tenant.as_str(), operation.begun / period);
-                *needs.entry(lease).or_default() += some.max(1);
+        let mut items = 0;
+        for operation in histories.iter().flat_map(|history| history.operations.values()) {
+            operations.entry(operation.kind.clone()).or_default().count(operation, &mut failures);
+            if let Some(Fate::Acknowledged(some)) = operation.fate {
+                items += some as u64;
             }
         }
         for kind in operations.values_mut() {
@@ -136,42 +214,9 @@ impl Report {
             let at = |percent: usize| kind.micros.get(kind.micros.len().saturating_sub(1) * percent / 100).copied();
             (kind.p50_micros, kind.p99_micros) = (at(50).unwrap_or_default(), at(99).unwrap_or_default());
         }
-        let injections = |fault: &str| injected.faults.get(fault).copied().unwrap_or_default();
-        let sessions: HashSet<_> = needs.keys().map(|(writer, life, tenant, _)| (*writer, *life, *tenant)).collect();
-        // A process makes another data key for a tenant when its clock says that a day is over, and when it may have been revoked.
-        let made = 1 + injections("the writers' clocks jump") + injections("a tenant is suspended");
-        let mut data_keys = HashMap::<_, u64>::new();
-        for (_, _, tenant) in &sessions {
-            *data_keys.entry(*tenant).or_default() += made;
-        }
-        // In each period each process may ask once for each data key that the tenant's items need and for one to seal, if it needs
-        // so many; and it may renew what it has before it knows that nobody needs it any more.
-        let stored = |tenant: &str| verdict.headers.get(tenant).copied().unwrap_or_default() as u64;
-        let keys_of = |tenant: &str| stored(tenant).min(data_keys.get(tenant).copied().unwrap_or_default());
-        let kms_bound = 2 * needs.iter().map(|((_, _, tenant, _), need)| (*need).min(1 + keys_of(tenant))).sum::<u64>();
-        // A session is asked for again when a clock jumped past its end, or its tenant was suspended.
-        let jumps = injections("the servers' clock jumps") + injections("the writers' clocks jump");
-        let sts_bound = sessions.len() as u64 * (1 + jumps) + injected.suspensions.len() as u64 * 2;
-        let Counted { assume_role, generate_data_key, decrypt } = *counted;
-        let asked = generate_data_key + decrypt;
-        let failed = injected.failed();
-        let hit_rate = if items == 0 { 0.0 } else { 1.0 - asked as f64 / items as f64 };
-        let keys = Keys {
-            assume_role,
-            generate_data_key,
-            decrypt,
-            failed_by_faults: failed,
-            kms_bound,
-            sts_bound,
-            items_sealed_or_opened: items,
-            hit_rate,
-        };
+        let Verdict { mut violations, written, read_back, open, searched, foreign } = verdict;
+        let keys = Keys::judged(counted, histories, injected, items, &mut violations);
         let memory = Memory::judged(samples);
-        let Verdict { mut violations, written, read_back, open, searched, foreign, headers: _ } = verdict;
-        if asked > kms_bound + failed || assume_role > sts_bound + failed {
-            violations
-                .push(format!("{asked} calls to KMS and {assume_role} to STS: more than {kms_bound} and {sts_bound}, and {failed} failed by faults"));
-        }
         if memory.end > memory.bound {
             violations.push(format!("memory grew from {} to {} bytes", memory.after_warm_up, memory.end));
         }
@@ -187,19 +232,7 @@ impl Report {
         };
         let writer_processes = histories.iter().map(|history| history.lives).sum();
         let faults = injected.faults.clone();
-        Self {
-            seed,
-            seconds,
-            tenants,
-            operations,
-            failures,
-            faults,
-            writer_processes,
-            keys,
-            memory,
-            read_back,
-            violations,
-        }
+        Self { run, operations, failures, faults, writer_processes, keys, memory, read_back, violations }
     }
 }
 
@@ -225,19 +258,8 @@ impl Kind {
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            seed,
-            seconds,
-            tenants,
-            operations,
-            failures,
-            faults,
-            writer_processes,
-            keys,
-            memory,
-            read_back,
-            ..
-        } = self;
+        let Run { seed, seconds, tenants } = self.run;
+        let Self { operations, failures, faults, writer_processes, keys, memory, read_back, .. } = self;
         writeln!(
             f,
             "soak: {tenants} tenants, {seconds} s, {writer_processes} writer processes; repeat with --seed {seed}\n"
@@ -257,11 +279,20 @@ impl Display for Report {
         list(f, "failed, because of", failures.iter().map(|(name, count)| (name.as_str(), count)))?;
         list(f, "faults injected", faults.iter().map(|(name, count)| (*name, count)))?;
         let Keys { assume_role, generate_data_key, decrypt, failed_by_faults, .. } = keys;
-        let Keys { kms_bound, sts_bound, items_sealed_or_opened, hit_rate, .. } = keys;
-        writeln!(f, "\nkeys      GenerateDataKey {generate_data_key}, Decrypt {decrypt} (bound {kms_bound})")?;
+        let Keys { generate_data_key_bound, decrypt_bound, assume_role_bound, .. } = keys;
+        let Keys { nearest, items_sealed_or_opened, hit_rate, .. } = keys;
         writeln!(
             f,
-            "          AssumeRole {assume_role} (bound {sts_bound}); {failed_by_faults} of all calls failed by faults"
+            "\nkeys      GenerateDataKey {generate_data_key} (explained {generate_data_key_bound}), Decrypt {decrypt} (explained {decrypt_bound})"
+        )?;
+        let Nearest { tenant, made, made_bound, unwrapped, unwrapped_bound } = nearest;
+        writeln!(
+            f,
+            "          nearest to its bound: {tenant}, {made} made of {made_bound}, {unwrapped} unwrapped of {unwrapped_bound}"
+        )?;
+        writeln!(
+            f,
+            "          AssumeRole {assume_role} (bound {assume_role_bound}); {failed_by_faults} of all calls failed by faults"
         )?;
         writeln!(
             f,

@@ -89,10 +89,11 @@ impl Stage {
     /// Starts a life of a writer.
     pub(crate) fn writer(&self, name: &str, plan: Plan, seed: u64, journals: &Path) -> Outcome<Writer> {
         let journal = journals.join(format!("{name}.journal"));
-        let Plan { tenants, capacity } = plan;
+        let Plan { tenants, capacity, leak } = plan;
         let process = Command::new(std::env::current_exe()?)
             .args(["writer", "--name", name, "--workers", "8"])
             .args(["--tenants", &tenants.to_string(), "--capacity", &capacity.to_string(), "--seed", &seed.to_string()])
+            .args(["--leak", &leak.to_string()])
             .arg("--journal")
             .arg(&journal)
             .env_remove("AWS_PROFILE")
@@ -111,6 +112,8 @@ pub(crate) struct Plan {
     pub(crate) tenants: usize,
     /// How many data keys each may keep.
     pub(crate) capacity: usize,
+    /// How many MiB each keeps more every second.
+    pub(crate) leak: usize,
 }
 
 /// A process that writes.

@@ -1,5 +1,8 @@
 //! One of a writer's tasks: it alone writes its entries, one operation after the other, and so knows what they must be.
 
+mod foreign;
+mod reads;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
-use serde_dynamo::{from_item, to_item};
+use serde_dynamo::to_item;
 use tenantseal::records::attribute;
-use tenantseal::{Error, Item, Tenant, TenantId, TenantSeal};
+use tenantseal::{Item, Tenant, TenantSeal};
 
 use crate::Outcome;
 use crate::entry::{Entry, TABLE, secret, tenant_id};
@@ -252,132 +255,6 @@ impl Worker {
         self.write(kind, &id, writes, call).await
     }
 
-    async fn read(&mut self, kind: &str, tenant: &Tenant, entry: &str) -> Outcome<()> {
-        let (id, records) = (tenant.id().as_str(), tenant.records::<Entry>());
-        let mine: Vec<_> = (0..SLOTS).map(|slot| self.entry_id(slot)).collect();
-        let expected: HashMap<_, _> =
-            mine.iter().map(|entry| (entry.as_str(), self.revision(id, entry))).filter(|(_, now)| *now != 0).collect();
-        let number = self.journal.begin(kind, id, &[])?;
-        let begun = Instant::now();
-        // What was read, and of which entries it should have been everything.
-        let found: Result<(Vec<Entry>, Vec<&str>), Fate> = match kind {
-            "get" => {
-                let request = dynamodb_get(&tenant.dynamodb(), id, entry).send().await;
-                match request {
-                    Ok(answer) => answer
-                        .item
-                        .map(from_item)
-                        .transpose()
-                        .map(|found| (found.into_iter().collect(), vec![entry]))
-                        .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
-                    Err(error) => Err(fate::of_sdk(Err::<(), _>(error), |()| 0)),
-                }
-            }
-            "query-page" => {
-                let request = tenant
-                    .dynamodb()
-                    .query()
-                    .table_name(TABLE)
-                    .limit(30)
-                    .key_condition_expression("tenant_id = :tenant");
-                let answer =
-                    request.expression_attribute_values(":tenant", AttributeValue::S(id.to_owned())).send().await;
-                match answer {
-                    // Of entries of other workers it is only known that they must be whole.
-                    Ok(answer) => serde_dynamo::from_items(answer.items.unwrap_or_default())
-                        .map(|found| (found, vec![]))
-                        .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
-                    Err(error) => Err(fate::of_sdk(Err::<(), _>(error), |()| 0)),
-                }
-            }
-            "query-typed" => {
-                let query = records
-                    .query()
-                    .begins_with(format!("{}-", self.name))
-                    .customize(|query| query.consistent_read(true));
-                let found: Result<Vec<Entry>, _> = query.stream().try_collect().await;
-                found
-                    .map(|found| (found, mine.iter().map(String::as_str).collect()))
-                    .map_err(|error| fate::of_error(&error))
-            }
-            "batch-get-typed" => {
-                let found = records.get_many(mine.iter().map(String::as_str)).consistent().await;
-                let found = found.map(|found| found.into_iter().flatten().collect());
-                found
-                    .map(|found| (found, mine.iter().map(String::as_str).collect()))
-                    .map_err(|error| fate::of_error(&error))
-            }
-            "transact-get" => {
-                let reads: Vec<_> = mine.iter().map(|entry| records.get(entry.as_str())).collect();
-                let found = tenant.transact_get(reads).await.map(|found| found.into_iter().flatten().collect());
-                found
-                    .map(|found| (found, mine.iter().map(String::as_str).collect()))
-                    .map_err(|error| fate::of_error(&error))
-            }
-            _ => {
-                let found = records.get(entry).consistent().await.map(|found| found.into_iter().collect());
-                found.map(|found| (found, vec![entry])).map_err(|error| fate::of_error(&error))
-            }
-        };
-        let fate = found.map_or_else(|fate| fate, |(found, asked)| judge(id, &found, &asked, &expected));
-        self.journal.end(number, begun.elapsed(), &fate)
-    }
-
-    /// Another tenant's items, asked for and opened with this tenant's handle: all of it must be refused.
-    async fn foreign(&mut self, kind: &str, tenant: &Tenant) -> Outcome<()> {
-        let other = tenant_id(self.zipf.draw(&mut self.random))?;
-        if other == *tenant.id() {
-            return Ok(());
-        }
-        let entry = self.entry_id(self.random.clone().usize(..SLOTS));
-        let number = self.journal.begin(kind, tenant.id().as_str(), &[])?;
-        let begun = Instant::now();
-        let fate = match kind {
-            "foreign-request" => self.foreign_request(tenant, &other, &entry).await?,
-            _ => self.foreign_item(tenant, &other, &entry).await,
-        };
-        self.journal.end(number, begun.elapsed(), &fate)
-    }
-
-    async fn foreign_request(&mut self, tenant: &Tenant, other: &TenantId, entry: &str) -> Outcome<Fate> {
-        let (other, dynamodb) = (other.as_str(), tenant.dynamodb());
-        let refused = match self.random.u8(..4) {
-            0 => is_refused(dynamodb_get(&dynamodb, other, entry).send().await),
-            1 => {
-                let item = to_item(Entry::new(other, entry, 1))?;
-                is_refused(dynamodb.put_item().table_name(TABLE).set_item(Some(item)).send().await)
-            }
-            2 => is_refused(dynamodb.delete_item().table_name(TABLE).set_key(Some(key(other, entry))).send().await),
-            _ => {
-                let query = dynamodb.query().table_name(TABLE).key_condition_expression("tenant_id = :other");
-                is_refused(
-                    query.expression_attribute_values(":other", AttributeValue::S(other.to_owned())).send().await,
-                )
-            }
-        };
-        Ok(match refused {
-            true => Fate::Acknowledged(0),
-            false => Fate::Violation(format!("{} was not refused what is {other}'s", tenant.id())),
-        })
-    }
-
-    async fn foreign_item(&self, tenant: &Tenant, other: &TenantId, entry: &str) -> Fate {
-        let stolen = match dynamodb_get(&self.plain, other.as_str(), entry).send().await {
-            Ok(answer) => answer.item,
-            Err(_) => return Fate::NotSent("connection".to_owned()),
-        };
-        let Some(stolen) = stolen else { return Fate::Acknowledged(0) };
-        // As it is, and as one's own.
-        let mut moved = stolen.clone();
-        moved.insert("tenant_id".to_owned(), AttributeValue::S(tenant.id().as_str().to_owned()));
-        let as_it_is = tenant.open(TABLE, stolen).await;
-        let moved = tenant.open(TABLE, moved).await;
-        match (as_it_is, moved) {
-            (Err(_), Err(_)) => Fate::Acknowledged(0),
-            _ => Fate::Violation(format!("{} opened what is {other}'s", tenant.id())),
-        }
-    }
-
     /// Journals a write before and after, and keeps in mind what it makes possible.
     async fn write(
         &mut self,
@@ -453,25 +330,6 @@ impl Worker {
     }
 }
 
-/// Whether what was read is whole, and of the entries asked for exactly what is expected.
-fn judge(tenant: &str, found: &[Entry], asked: &[&str], expected: &HashMap<&str, u64>) -> Fate {
-    for entry in found {
-        if entry.tenant_id != tenant || !entry.is_whole() {
-            return Fate::Violation(format!("{tenant} read {} of {}, not whole", entry.entry_id, entry.tenant_id));
-        }
-    }
-    for name in asked {
-        let revision = found.iter().find(|entry| entry.entry_id == *name).map(|entry| entry.revision);
-        if revision != expected.get(name).copied() {
-            return Fate::Violation(format!(
-                "{tenant} {name} reads {revision:?}, written was {:?}",
-                expected.get(name)
-            ));
-        }
-    }
-    Fate::Acknowledged(found.len())
-}
-
 /// A write whose condition holds: nobody else writes the entry. If DynamoDB says that it does not, an attempt whose answer was lost
 /// has written already.
 async fn held(call: impl Future<Output = Fate>) -> Fate {
@@ -479,10 +337,6 @@ async fn held(call: impl Future<Output = Fate>) -> Fate {
         Fate::ConditionFailed => Fate::Acknowledged(1),
         other => other,
     }
-}
-
-fn is_refused<T, E: std::error::Error + 'static>(result: Result<T, E>) -> bool {
-    result.is_err_and(|error| matches!(Error::of(&error), Some(Error::Refused(_))))
 }
 
 fn dynamodb_get(

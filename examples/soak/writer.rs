@@ -38,11 +38,14 @@ pub(crate) struct Orders {
     /// How many data keys it may keep.
     #[arg(long)]
     pub(crate) capacity: u64,
+    /// How many MiB it keeps more every second.
+    #[arg(long)]
+    pub(crate) leak: usize,
 }
 
 /// Writes until the standard input ends.
 pub(crate) async fn run(orders: Orders) -> Outcome<()> {
-    let Orders { name, journal, tenants, seed, workers, capacity } = orders;
+    let Orders { name, journal, tenants, seed, workers, capacity, leak } = orders;
     let (journal, history) = Journal::open(&journal)?;
     let journal = Arc::new(journal);
     let clock = WrongClock::default();
@@ -70,6 +73,7 @@ pub(crate) async fn run(orders: Orders) -> Outcome<()> {
     let listening = listen(clock, Arc::clone(&stopping));
     tokio::pin!(listening);
     tokio::select! {
+        () = keep_more(leak) => {}
         heard = &mut listening => heard?,
         Some(ended) = working.join_next() => return ended?,
     }
@@ -90,6 +94,15 @@ async fn library(clock: &WrongClock, capacity: u64) -> Outcome<TenantSeal> {
     let seal = TenantSeal::builder().assume_role(ROLE).record::<Entry>().data_key_capacity(capacity);
     let seal = seal.data_key_revalidation(REVALIDATION).outage_grace(GRACE);
     Ok(seal.table_name(TABLE, TABLE).build(&config)?)
+}
+
+/// Keeps so many MiB more every second.
+async fn keep_more(leak: usize) {
+    let mut kept = Vec::new();
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        kept.push(vec![1_u8; leak << 20]);
+    }
 }
 
 async fn listen(clock: WrongClock, stopping: Arc<AtomicBool>) -> Outcome<()> {

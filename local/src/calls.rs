@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fmt,
+    fmt, mem,
     sync::{Mutex, PoisonError},
 };
 
@@ -81,6 +81,7 @@ pub struct Calls {
 #[derive(Debug, Default)]
 struct Log {
     counts: BTreeMap<(Service, String), u64>,
+    answered: BTreeMap<(String, BTreeMap<String, String>), u64>,
     records: VecDeque<CallRecord>,
     /// The number of the first of `records`, counted from the start of the stack.
     first: u64,
@@ -93,6 +94,8 @@ struct Log {
 pub(crate) struct Ongoing<'a> {
     calls: &'a Calls,
     number: u64,
+    operation: String,
+    encryption_context: BTreeMap<String, String>,
     outcome: Outcome,
 }
 
@@ -110,6 +113,13 @@ impl Calls {
         self.lock().counts.iter().filter(|((_, name), _)| name == operation).map(|(_, count)| count).sum()
     }
 
+    /// How many calls of this operation were answered, by their encryption context.
+    pub fn answered(&self, operation: &str) -> BTreeMap<BTreeMap<String, String>, u64> {
+        let log = self.lock();
+        let of = log.answered.iter().filter(|((name, _), _)| name == operation);
+        of.map(|((_, context), count)| (context.clone(), *count)).collect()
+    }
+
     /// The most calls that were there at the same time, since the start or the last [`reset`](Self::reset).
     pub fn most_in_flight(&self) -> usize {
         self.lock().most_in_flight
@@ -124,6 +134,7 @@ impl Calls {
     pub fn reset(&self) {
         let mut log = self.lock();
         log.counts.clear();
+        log.answered.clear();
         log.first += log.records.len() as u64;
         log.records.clear();
         log.most_in_flight = log.in_flight;
@@ -138,9 +149,10 @@ impl Calls {
             log.records.pop_front();
             log.first += 1;
         }
+        let (operation, encryption_context) = (call.operation.clone(), call.encryption_context.clone());
         log.records.push_back(CallRecord { call, outcome: Outcome::Pending });
         let number = log.first + log.records.len() as u64 - 1;
-        Ongoing { calls: self, number, outcome: Outcome::Dropped }
+        Ongoing { calls: self, number, operation, encryption_context, outcome: Outcome::Dropped }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Log> {
@@ -158,10 +170,14 @@ impl Drop for Ongoing<'_> {
     fn drop(&mut self) {
         let mut log = self.calls.lock();
         log.in_flight -= 1;
+        if self.outcome == Outcome::Answered {
+            let what = (mem::take(&mut self.operation), mem::take(&mut self.encryption_context));
+            *log.answered.entry(what).or_default() += 1;
+        }
         // The record may have been reset or pushed out meanwhile.
         let index = self.number.checked_sub(log.first).and_then(|index| usize::try_from(index).ok());
         if let Some(record) = index.and_then(|index| log.records.get_mut(index)) {
-            record.outcome = std::mem::replace(&mut self.outcome, Outcome::Dropped);
+            record.outcome = mem::replace(&mut self.outcome, Outcome::Dropped);
         }
     }
 }

@@ -1,21 +1,39 @@
-//! Which credentials a request was signed with.
+//! Which credentials a request was signed with, and whose they are.
 //!
 //! The signature itself is not verified: the stack listens on loopback only, and a wrong secret key is not what its users test.
 
+use std::time::SystemTime;
+
 use axum::http::HeaderMap;
 
+use crate::{
+    authorise::Caller,
+    state::{Shared, iam::Rejected},
+};
+
+/// Who sent a request, and for which Region: the stack's own, where the request does not say.
+pub(crate) fn authenticate(
+    headers: &HeaderMap,
+    shared: &Shared,
+    now: SystemTime,
+) -> (Result<Caller, Rejected>, String) {
+    let Some(SignedBy { access_key, region, session_token }) = SignedBy::read(headers) else {
+        return (Err(Rejected::Missing), shared.region.clone());
+    };
+    (shared.state().iam.authenticate(access_key, session_token, now), region.to_owned())
+}
+
 /// What the `Authorization` header of AWS Signature Version 4 says about the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SignedBy<'a> {
-    pub(crate) access_key: &'a str,
+struct SignedBy<'a> {
+    access_key: &'a str,
     /// The Region that the client means; it is part of what is signed.
-    pub(crate) region: &'a str,
-    pub(crate) session_token: Option<&'a str>,
+    region: &'a str,
+    session_token: Option<&'a str>,
 }
 
 impl<'a> SignedBy<'a> {
     /// Reads `AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …`.
-    pub(crate) fn read(headers: &'a HeaderMap) -> Option<Self> {
+    fn read(headers: &'a HeaderMap) -> Option<Self> {
         let authorization = headers.get("authorization")?.to_str().ok()?;
         let (_, fields) = authorization.strip_prefix("AWS4-HMAC-SHA256")?.split_once("Credential=")?;
         let scope = fields.split([',', ' ']).next()?;

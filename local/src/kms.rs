@@ -24,9 +24,9 @@ use serde_json::{Value, json};
 use crate::{
     authorise::Caller,
     calls::{Call, Service},
-    credentials::SignedBy,
+    credentials::authenticate,
+    protocol::{Message, Protocol},
     refusal::{Refusal, kms as code},
-    server::{Message, Protocol},
     state::{Shared, iam::Rejected},
 };
 use session::Session;
@@ -48,15 +48,9 @@ impl Protocol for Incoming {
     fn read(message: Message, shared: &Shared) -> Self {
         let target = message.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
         let operation = target.strip_prefix("TrentService.").unwrap_or_default().to_owned();
-        let signed_by = SignedBy::read(&message.headers);
         let now = shared.clock.now();
-        let caller = match signed_by {
-            None => Err(code::MISSING_TOKEN.because("Missing Authentication Token")),
-            Some(SignedBy { access_key, session_token, .. }) => {
-                shared.state().iam.authenticate(access_key, session_token, now).map_err(refuse_credentials)
-            }
-        };
-        let region = signed_by.map_or(shared.region.as_str(), |signed| signed.region).to_owned();
+        let (caller, region) = authenticate(&message.headers, shared, now);
+        let caller = caller.map_err(refuse_credentials);
         let input = match serde_json::from_slice(&message.body) {
             Ok(input @ Value::Object(_)) => Ok(input),
             _ => Err(code::SERIALIZATION.because("the body is not a JSON object")),
@@ -144,6 +138,7 @@ impl Session<'_> {
 
 fn refuse_credentials(rejected: Rejected) -> Refusal {
     match rejected {
+        Rejected::Missing => code::MISSING_TOKEN.because("Missing Authentication Token"),
         Rejected::Unknown => {
             code::UNRECOGNIZED_CLIENT.because("The security token included in the request is invalid.")
         }

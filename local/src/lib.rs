@@ -9,6 +9,7 @@ mod error;
 mod faults;
 mod kms;
 mod policy;
+mod protocol;
 mod random;
 mod refusal;
 mod sdk;

@@ -9,9 +9,9 @@ use std::{collections::BTreeMap, time::SystemTime};
 use crate::{
     authorise::Caller,
     calls::{Call, Service},
-    credentials::SignedBy,
+    credentials::authenticate,
+    protocol::{Message, Protocol},
     refusal::{Refusal, sts as code},
-    server::{Message, Protocol},
     state::{Shared, iam::Rejected},
 };
 use form::Form;
@@ -31,15 +31,9 @@ impl Protocol for Incoming {
     const CONTENT_TYPE: &'static str = "text/xml";
 
     fn read(message: Message, shared: &Shared) -> Self {
-        let signed_by = SignedBy::read(&message.headers);
         let now = shared.clock.now();
-        let caller = match signed_by {
-            None => Err(code::MISSING_TOKEN.because("Request is missing Authentication Token")),
-            Some(SignedBy { access_key, session_token, .. }) => {
-                shared.state().iam.authenticate(access_key, session_token, now).map_err(refuse_credentials)
-            }
-        };
-        let region = signed_by.map_or(shared.region.as_str(), |signed| signed.region).to_owned();
+        let (caller, region) = authenticate(&message.headers, shared, now);
+        let caller = caller.map_err(refuse_credentials);
         Self { form: Form::read(&message.body), region, caller, now }
     }
 
@@ -87,6 +81,7 @@ fn get_caller_identity(caller: &Caller) -> Vec<Element> {
 
 fn refuse_credentials(rejected: Rejected) -> Refusal {
     match rejected {
+        Rejected::Missing => code::MISSING_TOKEN.because("Request is missing Authentication Token"),
         Rejected::Unknown => {
             code::INVALID_CLIENT_TOKEN.because("The security token included in the request is invalid.")
         }

@@ -169,6 +169,12 @@ frankfurt = boto3.client("kms", region_name="eu-central-1")
 blob = kms.generate_data_key(KeyId=primary["KeyId"], KeySpec="AES_256")["CiphertextBlob"]
 assert frankfurt.decrypt(KeyId=replica["KeyId"], CiphertextBlob=blob)["KeyId"] == replica["Arn"]
 refused("UnsupportedOperationException", frankfurt.rotate_key_on_demand, KeyId=replica["KeyId"])
+scheduled = kms.schedule_key_deletion(KeyId=primary["KeyId"], PendingWindowInDays=7)
+assert scheduled["KeyState"] == "PendingReplicaDeletion" and "DeletionDate" not in scheduled
+waiting = kms.describe_key(KeyId=primary["KeyId"])["KeyMetadata"]
+assert waiting["PendingDeletionWindowInDays"] == 7 and "DeletionDate" not in waiting
+kms.cancel_key_deletion(KeyId=primary["KeyId"])
+assert kms.describe_key(KeyId=primary["KeyId"])["KeyMetadata"]["KeyState"] == "Disabled"
 
 # -- Grants let their grantee in beside its policies, and nobody after they are revoked.
 granted = kms.create_key()["KeyMetadata"]["KeyId"]

@@ -14,10 +14,12 @@ use super::operation::{Carrier, Cut, Expected, NOT_CHECKED, Operation, Returned}
 use crate::error::Error;
 use crate::expression::Selection;
 use crate::format::Identity;
-use crate::item::{OpenError, UnwrappedKey};
+use crate::item::{OpenError, UnwrappedKey, stored_identity};
 use crate::schema::TableSchema;
+use crate::tenant::TenantId;
 
 pub(super) struct BatchGet {
+    tenant: TenantId,
     /// What is sent in place of the caller's input. Taken when it is sent.
     rewritten: Option<BatchGetItemInput>,
     /// By the table's name as the request has it.
@@ -49,7 +51,7 @@ impl BatchGet {
             let (selection, _) = widened(table, projection_expression, expression_attribute_names)?;
             reads.insert(name.clone(), Read { table: Arc::clone(table), identities, selection, projection, names });
         }
-        Ok(Self { rewritten: Some(rewritten), reads })
+        Ok(Self { tenant: binding.tenant.clone(), rewritten: Some(rewritten), reads })
     }
 }
 
@@ -66,10 +68,12 @@ impl Operation for BatchGet {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let Some(output) = output.downcast_mut::<BatchGetItemOutput>() else { return Ok(Vec::new()) };
         for (name, unprocessed) in output.unprocessed_keys.iter_mut().flatten() {
-            if let Some(read) = self.reads.get(name) {
-                unprocessed.projection_expression.clone_from(&read.projection);
-                unprocessed.expression_attribute_names.clone_from(&read.names);
+            let Read { table, identities, projection, names, .. } = self.reads.get(name).ok_or(OpenError::OtherItem)?;
+            for key in &unprocessed.keys {
+                Expected::Among(identities).check(table, key, &stored_identity(table, &self.tenant, key)?)?;
             }
+            unprocessed.projection_expression.clone_from(projection);
+            unprocessed.expression_attribute_names.clone_from(names);
         }
         let mut returned = Vec::new();
         for (name, items) in output.responses.iter_mut().flatten() {

@@ -1,14 +1,14 @@
 //! BatchWriteItem: puts and deletes in several tables. What was not processed comes back as the caller gave it, so that a retry just
 //! works, and needs no key for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
 use super::Binding;
-use super::actions::{Conditional, ItemPut, Target};
+use super::actions::{Conditional, ItemPut};
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
 use crate::crypto::OsRandom;
 use crate::error::Error;
@@ -30,6 +30,8 @@ struct TableWrites {
     puts: Vec<ItemPut>,
     /// What the caller put, once it is sealed.
     given: HashMap<Identity, Item>,
+    /// What the caller deleted.
+    deleted: HashSet<Identity>,
 }
 
 impl BatchWrite {
@@ -37,16 +39,16 @@ impl BatchWrite {
         let mut tables = HashMap::new();
         for (name, writes) in input.request_items.iter().flatten() {
             let table = Arc::clone(binding.table(Some(name))?);
-            let mut puts = Vec::new();
+            let (mut puts, mut deleted) = (Vec::new(), HashSet::new());
             for write in writes {
                 if let Some(put) = &write.put_request {
                     puts.push(ItemPut::check(binding, Some(name), Some(&put.item), Conditional::NONE)?);
                 }
                 if let Some(delete) = &write.delete_request {
-                    Target::of_key(binding, Some(name), Some(&delete.key), Conditional::NONE)?;
+                    deleted.insert(binding.identity_of_key(&table, Some(&delete.key))?);
                 }
             }
-            tables.insert(name.clone(), TableWrites { table, puts, given: HashMap::new() });
+            tables.insert(name.clone(), TableWrites { table, puts, given: HashMap::new(), deleted });
         }
         Ok(Self { tenant: binding.tenant.clone(), tables })
     }
@@ -83,10 +85,18 @@ impl Operation for BatchWrite {
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
         let output = output.downcast_mut::<BatchWriteItemOutput>();
         for (name, writes) in output.and_then(|output| output.unprocessed_items.as_mut()).into_iter().flatten() {
-            let TableWrites { table, given, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
-            for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
-                let identity = stored_identity(table, &self.tenant, &put.item)?;
-                put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
+            let TableWrites { table, given, deleted, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
+            for write in writes {
+                if let Some(put) = &mut write.put_request {
+                    let identity = stored_identity(table, &self.tenant, &put.item)?;
+                    put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
+                }
+                // Or the caller's retry would delete what somebody on the way chose.
+                if let Some(delete) = &write.delete_request
+                    && !deleted.remove(&stored_identity(table, &self.tenant, &delete.key)?)
+                {
+                    return Err(OpenError::OtherItem);
+                }
             }
         }
         Ok(())

@@ -94,8 +94,7 @@ impl SealingConnector {
         needed: Vec<NeededKey>,
         deadline: Option<Instant>,
     ) -> Result<KeyRing, Error> {
-        let Binding { keys, tenant, .. } = &*self.binding;
-        if let Some(keys) = span.in_scope(|| keys.warm_opening_keys(tenant, &needed)) {
+        if let Some(keys) = span.in_scope(|| self.binding.keys.warm_opening_keys(&needed)) {
             return Ok(keys);
         }
         // On the heap: every request makes the future around it, and only those with a cold key need this.

@@ -128,7 +128,7 @@ impl ItemState {
             }
         }
         let key = match (operation.token(), operation.seals()) {
-            (None, Some(place)) => binding.keys.warm_sealing_key(&binding.tenant, place),
+            (None, Some(place)) => binding.keys.warm_sealing_key(place),
             _ => None,
         };
         if let Some(key) = &key {
@@ -355,7 +355,7 @@ impl ResolveAuthScheme for Seal {
         };
         AuthSchemeOptionsFuture::new(async move {
             let Binding { tenant, keys, audit, .. } = &*self.binding;
-            let key = keys.sealing_key(tenant, token.as_deref(), place).instrument(pending.span().clone());
+            let key = keys.sealing_key(token.as_deref(), place).instrument(pending.span().clone());
             let key = Box::pin(key).await.map_err(Error::from)?;
             audit.seals(tenant, name, &key, &sealed)?;
             if let Some(items) = &mut pending.state().items {

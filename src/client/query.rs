@@ -12,7 +12,8 @@ use super::operation::{Carrier, Operation, Returned};
 use super::reading::{Filtering, Reading, Rows};
 use crate::error::{Error, Refusal};
 use crate::expression::KeyTest;
-use crate::item::{Item, OpenError, PrimaryKeyError, UnwrappedKey, check_name};
+use crate::format::Identity;
+use crate::item::{Item, OpenError, PrimaryKeyError, UnwrappedKey, check_name, identity};
 use crate::schema::{Protection, TableSchema, Variant};
 use crate::tenant::TenantId;
 
@@ -70,7 +71,8 @@ impl Query {
             Reach::Partition(value) => value.map(str::to_owned),
             Reach::Beyond => None,
         };
-        let rows = Rows { table: Arc::clone(table), partition, selection, index: input.index_name.clone() };
+        let one = named(table, &binding.tenant, &tests, values);
+        let rows = Rows { table: Arc::clone(table), partition, one, selection, index: input.index_name.clone() };
         Ok(Self { rewritten, filtered, rows })
     }
 }
@@ -108,6 +110,20 @@ fn reach<'v>(
         None => None,
     };
     reach.ok_or_else(|| Refusal::NotOneTenant { attribute: table.partition_key().to_owned() })
+}
+
+/// The one item that can be found, when both of the table's keys are tested for equality.
+fn named(
+    table: &TableSchema,
+    tenant: &TenantId,
+    tests: &[(String, &KeyTest)],
+    values: Option<&Values>,
+) -> Option<Identity> {
+    let equals = |(attribute, test): &(String, &KeyTest)| match test {
+        KeyTest::Equals(placeholder) => Some((attribute.clone(), values?.get(placeholder)?.clone())),
+        _ => None,
+    };
+    identity(table, tenant, &tests.iter().filter_map(equals).collect()).ok()
 }
 
 /// A key at which a scan or an index query goes on. It may be another tenant's, as the last key that was looked at; it must not

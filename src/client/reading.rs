@@ -9,7 +9,7 @@ use super::expressions::{Names, Values};
 use super::operation::{Cut, Expected, Returned};
 use crate::error::Refusal;
 use crate::expression::{Condition, ExpressionError, Fresh, ProjectionRequest, Selection};
-use crate::format::HEADER;
+use crate::format::{HEADER, Identity};
 use crate::item::Item;
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
@@ -19,6 +19,8 @@ pub(super) struct Rows {
     pub(super) table: Arc<TableSchema>,
     /// The partition key of every item, when one was asked for.
     pub(super) partition: Option<String>,
+    /// The only item that there may be, when both of its keys were asked for.
+    pub(super) one: Option<Identity>,
     pub(super) selection: Option<Selection>,
     pub(super) index: Option<String>,
 }
@@ -26,7 +28,11 @@ pub(super) struct Rows {
 impl Rows {
     /// The items of a page.
     pub(super) fn returned<'a>(&'a self, items: Option<&'a mut Vec<Item>>) -> Vec<Returned<'a>> {
-        let expected = self.partition.as_deref().map_or(Expected::AnyOfTenant, Expected::OfPartition);
+        let expected = match (&self.one, &self.partition) {
+            (Some(identity), _) => Expected::One(identity),
+            (None, Some(partition)) => Expected::OfPartition(partition),
+            (None, None) => Expected::AnyOfTenant,
+        };
         let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
         let returned = |item| Returned { item, table: &self.table, expected, cut };
         items.into_iter().flatten().map(returned).collect()

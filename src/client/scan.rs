@@ -44,7 +44,8 @@ impl Scan {
             Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
         }
         Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-        let rows = Rows { table: Arc::clone(table), partition: None, selection, index: input.index_name.clone() };
+        let rows =
+            Rows { table: Arc::clone(table), partition: None, one: None, selection, index: input.index_name.clone() };
         Ok(Self { rewritten: Some(rewritten), rows })
     }
 }

@@ -28,17 +28,10 @@ pub(super) fn take_context<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Form
     if !(1..=EncryptionContext::MAX_PAIRS).contains(&count.into()) {
         return Err(FormatError::Context);
     }
-    let mut previous: &[u8] = b"";
+    let mut previous = "";
     for _ in 0..count {
-        let length = reader.u8()?;
-        let name = reader.take(length.into())?;
-        let length = reader.u16()?;
-        let value = reader.take(length.into())?;
-        if name <= previous
-            || !(1..=MAX_VALUE).contains(&value.len())
-            || std::str::from_utf8(name).is_err()
-            || std::str::from_utf8(value).is_err()
-        {
+        let (name, value) = take_pair(reader)?;
+        if name <= previous || !(1..=MAX_VALUE).contains(&value.len()) {
             return Err(FormatError::Context);
         }
         previous = name;
@@ -46,17 +39,24 @@ pub(super) fn take_context<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Form
     Ok(&stored[..stored.len() - reader.0.len()])
 }
 
+/// Takes one pair off the front of `reader`: its name and its value.
+fn take_pair<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str), FormatError> {
+    let length = reader.u8()?;
+    let name = reader.take(length.into())?;
+    let length = reader.u16()?;
+    let value = reader.take(length.into())?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| FormatError::Context);
+    Ok((text(name)?, text(value)?))
+}
+
+/// The pairs of a well-formed context, ascending by name.
+pub(super) fn pairs(context: &[u8]) -> Result<Vec<(&str, &str)>, FormatError> {
+    let mut reader = Reader(context);
+    let count = reader.u8()?;
+    (0..count).map(|_| take_pair(&mut reader)).collect()
+}
+
 /// The value of the pair `name` in a well-formed context.
 pub(super) fn value_of<'a>(context: &'a [u8], name: &str) -> Option<&'a str> {
-    let mut reader = Reader(context);
-    for _ in 0..reader.u8().ok()? {
-        let length = reader.u8().ok()?;
-        let this = reader.take(length.into()).ok()?;
-        let length = reader.u16().ok()?;
-        let value = reader.take(length.into()).ok()?;
-        if this == name.as_bytes() {
-            return std::str::from_utf8(value).ok();
-        }
-    }
-    None
+    pairs(context).ok()?.into_iter().find(|(this, _)| *this == name).map(|(_, value)| value)
 }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::reader::Reader;
+use super::context::pairs;
 use super::{FormatError, KeyArn, KeyRecord, Sealed, StoredKey};
 use crate::crypto::{KeyId, TAG_LEN, WrappedKey};
 
@@ -29,6 +29,7 @@ impl StoredKeyRecord {
     pub fn parse(stored: &[u8]) -> Result<Self, FormatError> {
         let record = KeyRecord::decode(stored)?;
         let context = pairs(record.context())?;
+        let context = context.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(Self { record, context, stored_len: stored.len() })
     }
 
@@ -150,21 +151,6 @@ impl SealedAttribute {
     pub fn overhead(&self) -> usize {
         self.stored_len - self.value_len
     }
-}
-
-/// The pairs of a context as it is stored.
-fn pairs(stored: &[u8]) -> Result<Vec<(String, String)>, FormatError> {
-    let mut reader = Reader(stored);
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| FormatError::Context);
-    let count = reader.u8()?;
-    (0..count)
-        .map(|_| {
-            let length = reader.u8()?;
-            let name = text(reader.take(length.into())?)?;
-            let length = reader.u16()?;
-            Ok((name, text(reader.take(length.into())?)?))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::context::StaticPairs;
 use crate::error::Error;
 use crate::format::StoredKey;
 use crate::item::NeededKey;
-use crate::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, Terms};
+use crate::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, TenantHandle, Terms};
 use crate::schema::RecordPlace;
 use crate::tenant::TenantId;
 
@@ -34,25 +34,36 @@ impl Lookups {
         }))
     }
 
-    /// Has a data key made for a tenant, and gives its stored record.
+    /// What a handle of a tenant has.
+    pub fn of(&self, tenant: &TenantId) -> TenantLookups {
+        TenantLookups(self.0.of(tenant))
+    }
+}
+
+/// One tenant's, in the hands of one who keeps a handle.
+#[derive(Debug)]
+pub struct TenantLookups(TenantHandle);
+
+impl TenantLookups {
+    /// Has a data key made, and gives its stored record.
     ///
     /// # Errors
     ///
     /// Those of the key service.
-    pub async fn fill(&self, tenant: &TenantId) -> Result<Box<[u8]>, Error> {
-        let key = self.0.sealing_key(tenant, None, RecordPlace::Item).await.map_err(Error::from)?;
+    pub async fn fill(&self) -> Result<Box<[u8]>, Error> {
+        let key = self.0.sealing_key(None, RecordPlace::Item).await.map_err(Error::from)?;
         Ok(key.stored_record().into())
     }
 
     /// Looks up the key that seals; whether it is there.
-    pub fn sealing(&self, tenant: &TenantId) -> bool {
-        self.0.warm_sealing_key(tenant, RecordPlace::Item).is_some()
+    pub fn sealing(&self) -> bool {
+        self.0.warm_sealing_key(RecordPlace::Item).is_some()
     }
 
     /// Looks up the key of a stored record; whether it is there.
-    pub fn opening(&self, tenant: &TenantId, record: &[u8]) -> bool {
+    pub fn opening(&self, record: &[u8]) -> bool {
         let needed = NeededKey { attribute: String::new(), stored: StoredKey::Record(record.into()) };
-        self.0.warm_opening_keys(tenant, &[needed]).is_some()
+        self.0.warm_opening_keys(&[needed]).is_some()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::SealError;
+use crate::audit::KeySource;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn, KeyRecord, OwnedStoredKey, StoredKey};
@@ -17,8 +18,7 @@ pub(crate) struct UnwrappedKey {
     stored: Box<[u8]>,
     /// Whether the key table is known to hold the record.
     in_key_table: AtomicBool,
-    /// The key service's request that brought it.
-    request_id: OnceLock<String>,
+    brought: OnceLock<Brought>,
     /// Whether an operation has used it.
     used: AtomicBool,
 }
@@ -51,26 +51,26 @@ impl UnwrappedKey {
             record,
             stored,
             in_key_table: AtomicBool::new(false),
-            request_id: OnceLock::new(),
+            brought: OnceLock::new(),
             used: AtomicBool::new(false),
         }
     }
 
-    /// Says that a request of this id has brought it. In place: a key that moves leaves copies behind.
-    pub(crate) fn brought_by(&self, request_id: Option<String>) {
-        if let Some(id) = request_id {
-            self.request_id.get_or_init(|| id);
-        }
+    /// Says that the key service's request of this id has brought it, and where its record was found. In place: a key that moves
+    /// leaves copies behind.
+    pub(crate) fn brought_by(&self, request_id: Option<String>, source: KeySource) {
+        self.brought.get_or_init(|| Brought { request_id, source });
     }
 
     /// The request that brought it.
     pub(crate) fn request_id(&self) -> Option<&str> {
-        self.request_id.get().map(String::as_str)
+        self.brought.get()?.request_id.as_deref()
     }
 
-    /// Whether it is used now and was not before.
-    pub(crate) fn is_first_use(&self) -> bool {
-        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
+    /// Where this use has it from: from the cache unless it is the first.
+    pub(crate) fn source_of_use(&self) -> KeySource {
+        let is_first = !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed);
+        if is_first { self.brought.get().map_or(KeySource::Kms, |brought| brought.source) } else { KeySource::Cache }
     }
 
     /// Whether this key, found by its id, serves `record`, stored as `stored`.
@@ -127,6 +127,13 @@ impl UnwrappedKey {
     pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
         self.key.nonce_key(identity)
     }
+}
+
+/// How a data key came into this process.
+#[derive(Debug)]
+struct Brought {
+    request_id: Option<String>,
+    source: KeySource,
 }
 
 /// Whether a data key serves a record that names it.

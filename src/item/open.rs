@@ -68,7 +68,9 @@ pub enum OpenError {
 #[non_exhaustive]
 pub enum OpenFault {
     /// The schema says encrypted, and what is stored is not: plaintext, or a type other than B.
-    #[error("the schema says it is encrypted, but what is stored is not sealed")]
+    #[error(
+        "the schema says it is encrypted, but what is stored is not sealed: if you know who wrote it, read it with a plain client and put it with the tenant's"
+    )]
     NotSealed,
     /// The item's record type stores it as it is, another one of the table encrypts it, and what is stored is binary.
     #[error("it is binary, and another record of the table encrypts it: the discriminator may have been changed")]

@@ -13,6 +13,7 @@ use super::standing::Route;
 use super::table::{Pointed, SharedKeys};
 use super::tenant::TenantKeys;
 use super::{KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::audit::KeySource;
 use crate::context::{EncryptionContext, Period};
 use crate::item::{OpenFault, UnwrappedKey};
 use crate::schema::RecordPlace;
@@ -110,7 +111,7 @@ impl Inner {
                 let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
                 let key = key.map(|key| (Arc::new(key), begun));
                 if let Some((key, _)) = &key {
-                    key.brought_by(answer.request_id);
+                    key.brought_by(answer.request_id, KeySource::KeyTable);
                 }
                 key
             }

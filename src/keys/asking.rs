@@ -24,6 +24,8 @@ pub(crate) struct Retries {
     most: Duration,
     /// For all attempts together.
     total: Duration,
+    /// How long an attempt keeps its turn among all calls in flight.
+    turn: Duration,
 }
 
 impl Retries {
@@ -36,9 +38,14 @@ impl Retries {
             initial: retries.initial_backoff(),
             most: retries.max_backoff(),
             total: http::total(config),
+            turn: http::attempt(config) / TURNS,
         }
     }
 }
+
+/// An attempt keeps its turn for one part in so many of the time that it may take. Then it hangs, and a tenant whose KMS hangs delays nobody
+/// else. So when all hang, at most so many times the configured number of calls are in flight.
+const TURNS: u32 = 10;
 
 /// A call of the key service.
 #[derive(Debug, Clone, Copy)]
@@ -71,17 +78,26 @@ impl Inner {
             started += waiting.elapsed();
             let left = self.retries.total.saturating_sub(started.elapsed());
             let seen = KeyCall::begin(&keys.tenant, operation, attempt);
-            let result = within(left, call()).instrument(seen.span()).await.unwrap_or_else(|| {
+            let result = within(left, self.in_turn(turn, call())).instrument(seen.span()).await.unwrap_or_else(|| {
                 Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
             });
             seen.end(&result);
-            drop(turn);
             let error = match result {
                 Ok(answer) => {
                     if telling {
                         answered(keys, own);
                     }
-                    return Ok((answer, admitted.begun));
+                    // The machine slept meanwhile: what KMS allowed may be over.
+                    let age = self.clock.now().since(admitted.begun.at);
+                    if age >= self.terms.revalidation && attempt < self.retries.attempts {
+                        sight::retried(operation);
+                        started = Instant::now();
+                        continue;
+                    }
+                    if age < self.terms.revalidation + self.terms.grace {
+                        return Ok((answer, admitted.begun));
+                    }
+                    KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable)
                 }
                 Err(error) => error,
             };
@@ -119,8 +135,10 @@ impl Inner {
         own: bool,
     ) -> Result<(Option<SemaphorePermit<'_>>, Admitted<'k>), KeyServiceError> {
         loop {
-            // Nobody closes it.
+            // Nobody closes them.
+            let queue = keys.queue.acquire().await;
             let turn = self.calls.acquire().await.ok();
+            drop(queue);
             // From before the question on, so that the end of no probe is missed.
             let probed = keys.probed.notified();
             if let Some(admitted) = keys.admit(operation, own, self.clock.now())? {
@@ -128,6 +146,17 @@ impl Inner {
             }
             drop(turn);
             probed.await;
+        }
+    }
+
+    /// Waits for a call, which gives its turn to others when it hangs.
+    async fn in_turn<T>(&self, turn: Option<SemaphorePermit<'_>>, mut call: impl Future<Output = T> + Unpin) -> T {
+        match within(self.retries.turn, &mut call).await {
+            Some(answer) => answer,
+            None => {
+                drop(turn);
+                call.await
+            }
         }
     }
 

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 /// A moment on the monotonic and on the wall clock.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     monotonic: Instant,
     wall: SystemTime,
 }
 
 impl Moment {
     /// How long ago `earlier` was, by the clock that says more: what expires does so when either says it.
-    pub(super) fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         monotonic.max(self.wall.duration_since(earlier.wall).unwrap_or_default())
     }
@@ -47,14 +47,14 @@ impl Moment {
 
 /// Tells the time: Tokio's clock, which tests can pause, and the SDK configuration's.
 #[derive(Debug, Clone)]
-pub(super) struct Clock(SharedTimeSource);
+pub(crate) struct Clock(SharedTimeSource);
 
 impl Clock {
-    pub(super) fn new(wall: SharedTimeSource) -> Self {
+    pub(crate) fn new(wall: SharedTimeSource) -> Self {
         Self(wall)
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         Moment { monotonic: Instant::now(), wall: self.0.now() }
     }
 }

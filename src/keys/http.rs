@@ -38,6 +38,11 @@ pub(super) fn total(config: &SdkConfig) -> Duration {
     timeouts(config).operation_timeout().unwrap_or(CALL)
 }
 
+/// How long an attempt may take.
+pub(super) fn attempt(config: &SdkConfig) -> Duration {
+    timeouts(config).operation_attempt_timeout().unwrap_or(ATTEMPT)
+}
+
 fn timeouts(config: &SdkConfig) -> TimeoutConfig {
     let mut timeouts = TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(ATTEMPT).build();
     if let Some(configured) = config.timeout_config() {

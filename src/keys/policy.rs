@@ -238,7 +238,7 @@ impl Tenancy {
     /// `template` says how the tenant shows in the partition key. Scans have no leading key and are denied (DynamoDB developer guide,
     /// "Using IAM policy conditions for fine-grained access control").
     pub fn leading_keys_policy(&self, tenant: &TenantId, table_arn: &str, template: &TenantTemplate) -> Policy {
-        let mut key = template.render(tenant);
+        let mut key = literal(&template.render(tenant));
         if template.is_prefix() {
             key.push('*');
         }
@@ -369,6 +369,12 @@ impl Tenancy {
             "Condition": condition,
         })
     }
+}
+
+/// A text as a pattern that matches it and nothing else: unlike a tenant's id, a template may have any characters around it.
+fn literal(text: &str) -> String {
+    let escaped = |c: char| if matches!(c, '*' | '?' | '$') { format!("${{{c}}}") } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// No cryptography for anyone, on this condition.

@@ -13,7 +13,7 @@ use super::standing::Route;
 use super::table::SharedKeys;
 use super::tenant::{Begun, TenantKeys};
 use super::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
-use crate::audit::Purpose;
+use crate::audit::{KeySource, Purpose};
 use crate::context::EncryptionContext;
 use crate::item::UnwrappedKey;
 use crate::schema::RecordPlace;
@@ -33,10 +33,12 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         place: RecordPlace,
     ) -> Option<Arc<UnwrappedKey>> {
+        let now = self.clock.now();
         let (key, neglected) = {
             let state = keys.read();
-            state.held.sealing(&self.terms, state.standing.outage(), self.clock.now())?
+            state.held.sealing(&self.terms, state.standing.outage(), now)?
         };
+        self.states.used(keys, now);
         if neglected {
             self.keep_again(keys);
         }
@@ -229,7 +231,7 @@ impl Inner {
         let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
         let created = self.clock.now().unix_seconds();
         let key = Arc::new(UnwrappedKey::generated(&data_key, created, context, kek, wrapped));
-        key.brought_by(request_id);
+        key.brought_by(request_id, KeySource::Kms);
         Ok((key, begun))
     }
 

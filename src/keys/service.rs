@@ -176,7 +176,7 @@ impl KeyServiceError {
     }
 
     /// Whether it was the session that could not be had.
-    pub(super) fn is_of_session(&self) -> bool {
+    pub(crate) fn is_of_session(&self) -> bool {
         self.consequence == Consequence::OfSession
     }
 

@@ -4,6 +4,7 @@
 //! written first and never changed, and *pointers*, one for each tenant, Region, context and period, that say which record seals.
 //! Whoever sets a pointer first has made the fleet's key; the others drop theirs. What the table answers is as hostile as an item.
 
+mod counted;
 mod dynamodb;
 mod error;
 mod memory;

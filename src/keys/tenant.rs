@@ -1,6 +1,6 @@
 //! What is kept for one tenant: nothing of it is shared with another, so no tenant waits for another's lock.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -13,6 +13,7 @@ use super::held::Held;
 use super::lease::Terms;
 use super::refused::Refused;
 use super::standing::Standing;
+use super::states::Listed;
 use crate::sight::{self, Eviction};
 use crate::tenant::TenantId;
 
@@ -21,19 +22,23 @@ use crate::tenant::TenantId;
 pub(super) struct TenantKeys {
     pub(super) tenant: TenantId,
     pub(super) flights: Flights,
+    /// The tenant's places among the calls in flight.
     calls: Semaphore,
+    /// Its place in the queue for turns: with one for each tenant, no tenant's calls wait behind all those of another.
+    pub(super) queue: Semaphore,
     /// Wakes who waits for what a probe finds.
     pub(super) probed: Notify,
     /// Never held over an await, and nothing of a user runs under it.
     state: RwLock<State>,
     /// How many data keys are held, for the global bound.
     weight: AtomicU32,
+    /// The handles, which are counted.
     live: Arc<()>,
+    since: Moment,
+    /// In which second after `since` its keys were used last, as far as the bound over all tenants was told.
+    used: AtomicU64,
+    _listed: Listed,
 }
-
-/// Keeps a tenant's keys valid in the background while it lives.
-#[derive(Debug, Clone)]
-pub(crate) struct LiveHandle(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -67,7 +72,7 @@ pub(super) struct Admitted<'a> {
 }
 
 impl TenantKeys {
-    pub(super) fn new(tenant: TenantId, calls: usize, share: usize, now: Moment) -> Self {
+    pub(super) fn new(listed: Listed, calls: usize, share: usize, now: Moment) -> Self {
         let state = State {
             epoch: 0,
             held: Held::new(share, now),
@@ -76,13 +81,17 @@ impl TenantKeys {
             keeper: Keeper::default(),
         };
         Self {
-            tenant,
+            tenant: listed.tenant.clone(),
             flights: Flights::default(),
             calls: Semaphore::new(calls),
+            queue: Semaphore::new(1),
             probed: Notify::new(),
             state: RwLock::new(state),
             weight: AtomicU32::new(1),
             live: Arc::default(),
+            since: now,
+            used: AtomicU64::new(0),
+            _listed: listed,
         }
     }
 
@@ -112,8 +121,19 @@ impl TenantKeys {
         self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
-    pub(super) fn handle(&self) -> LiveHandle {
-        LiveHandle(Arc::clone(&self.live))
+    /// Whether its keys were not used before in this second.
+    pub(super) fn is_used_again(&self, now: Moment) -> bool {
+        let second = now.since(self.since).as_secs();
+        let is_new = self.used.load(Ordering::Relaxed) != second;
+        if is_new {
+            self.used.store(second, Ordering::Relaxed);
+        }
+        is_new
+    }
+
+    /// Keeps the tenant's keys valid in the background while it lives.
+    pub(super) fn live(&self) -> Arc<()> {
+        Arc::clone(&self.live)
     }
 
     pub(super) fn is_live(&self) -> bool {

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{AsyncSleep, SharedAsyncSleep};
@@ -16,9 +15,10 @@ use super::request::{Pending, failed, shown};
 use super::transaction::built;
 use super::{Key, Records};
 use crate::crypto::{OsRandom, RandomSource};
-use crate::error::{Error, Refusal};
-use crate::item::Item;
-use crate::schema::{Record, TableSchema};
+use crate::error::{Error, NotWritten, Refusal};
+use crate::format::Identity;
+use crate::item::{Item, PrimaryKeyError, identity};
+use crate::schema::Record;
 
 /// The most keys of one BatchGetItem (API reference).
 const GETS: usize = 100;
@@ -59,23 +59,10 @@ impl Backoff {
     }
 }
 
-/// The key attributes of an item.
-fn key_of(schema: &TableSchema, item: &Item) -> Item {
-    let value = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
-    schema.key_names().filter_map(value).collect()
-}
-
 /// Refuses a key that is given twice: DynamoDB would not take it, or which write comes last is left to chance.
-fn refuse_twice(keys: &[Item]) -> Result<(), Refusal> {
+fn refuse_twice<'i>(identities: impl IntoIterator<Item = &'i Identity>) -> Result<(), Refusal> {
     let mut seen = HashSet::new();
-    if keys.iter().all(|key| seen.insert(text_of(key))) { Ok(()) } else { Err(Refusal::KeyTwice) }
-}
-
-/// A key as something that can be hashed and tells values of different types apart; shown to nobody.
-fn text_of(key: &Item) -> String {
-    let mut parts: Vec<_> = key.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-    parts.sort_unstable();
-    parts.join("\n")
+    if identities.into_iter().all(|identity| seen.insert(identity)) { Ok(()) } else { Err(Refusal::KeyTwice) }
 }
 
 /// A read of many records that has not been sent; await it to send it.
@@ -103,20 +90,29 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
 
     async fn send(self) -> Result<Vec<Option<T>>, Error> {
         let Self { records, keys, consistent } = self;
-        let keys = keys.into_iter().map(|key| Ok(records.key(key)?.1)).collect::<Result<Vec<_>, Error>>()?;
-        refuse_twice(&keys)?;
-        let chunks: Vec<Vec<Item>> = keys.chunks(GETS).map(<[Item]>::to_vec).collect();
+        let (_, schema) = records.table()?;
+        let placed = |key| {
+            let key = records.key(schema, key)?;
+            Ok((identity(schema, records.tenant.id(), &key)?, key))
+        };
+        let keys = keys.into_iter().map(placed).collect::<Result<Vec<_>, Refusal>>()?;
+        refuse_twice(keys.iter().map(|(identity, _)| identity))?;
+        let chunks: Vec<Vec<(Identity, Item)>> = keys.chunks(GETS).map(<[_]>::to_vec).collect();
         let batches = stream::iter(chunks.into_iter().map(|keys| Self::batch(&records, keys, consistent)));
         let found: Vec<Vec<Option<Item>>> = batches.buffered(AT_ONCE).try_collect().await?;
         found.into_iter().flatten().map(|item| item.map(from_item).transpose()).collect()
     }
 
-    async fn batch(records: &Records<T>, keys: Vec<Item>, consistent: bool) -> Result<Vec<Option<Item>>, Error> {
+    async fn batch(
+        records: &Records<T>,
+        keys: Vec<(Identity, Item)>,
+        consistent: bool,
+    ) -> Result<Vec<Option<Item>>, Error> {
         let (table, schema) = records.table()?;
         let client = records.tenant.dynamodb();
         let mut backoff = Backoff::new(&client);
-        let mut found: HashMap<String, Item> = HashMap::new();
-        let mut left = keys.clone();
+        let mut found: HashMap<Identity, Item> = HashMap::new();
+        let (identities, mut left): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
         loop {
             let asked = left.len();
             let request =
@@ -124,7 +120,8 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
             let answer = client.batch_get_item().request_items(table, built(request.build())?);
             let answer = answer.send().await.map_err(failed)?;
             for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                found.insert(text_of(&key_of(schema, &item)), item);
+                let identity = identity(schema, records.tenant.id(), &item).map_err(Refusal::from)?;
+                found.insert(identity, item);
             }
             left =
                 answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, unprocessed)| unprocessed.keys).collect();
@@ -135,7 +132,7 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
                 return Err(Error::Unprocessed { count: left.len() });
             }
         }
-        Ok(keys.iter().map(|key| found.remove(&text_of(key))).collect())
+        Ok(identities.iter().map(|identity| found.remove(identity)).collect())
     }
 }
 
@@ -160,7 +157,7 @@ impl<T> fmt::Debug for GetMany<T> {
 /// could not be written all others are tried still, and [`Error::NotWritten`] says which failed and why.
 ///
 /// DynamoDB has no conditions in batches. So records with a version cannot be put here (a transaction can), and what is replaced or
-/// deleted may be an item of another type. No key may be given twice.
+/// deleted may be an item of another type. No key may be given twice, and none may be another tenant's: then nothing is sent.
 #[must_use = "nothing is written before it is awaited"]
 pub struct WriteMany<T> {
     records: Records<T>,
@@ -172,11 +169,11 @@ enum Wanted {
     Delete(Key),
 }
 
-/// A write of a batch, with its key and where it stood among those that were given.
+/// A write of a batch, with its item's identity and where it stood among those that were given.
 #[derive(Clone)]
 struct Placed {
     at: usize,
-    key: String,
+    identity: Identity,
     request: WriteRequest,
 }
 
@@ -199,25 +196,25 @@ impl<T: Record> WriteMany<T> {
     async fn send(self) -> Result<(), Error> {
         let Self { records, writes } = self;
         let (_, schema) = records.table()?;
-        let mut keys = Vec::new();
+        let identity_of = |item: &Item| identity(schema, records.tenant.id(), item).map_err(Refusal::from);
         let mut placed = Vec::new();
         for (at, wanted) in writes?.into_iter().enumerate() {
-            let (key, request) = match wanted {
+            let (identity, request) = match wanted {
                 Wanted::Put(item) => {
-                    let key = key_of(schema, &item);
+                    let identity = identity_of(&item)?;
                     let put = PutRequest::builder().set_item(Some(item));
-                    (key, WriteRequest::builder().put_request(built(put.build())?).build())
+                    (identity, WriteRequest::builder().put_request(built(put.build())?).build())
                 }
                 Wanted::Delete(key) => {
-                    let (_, key) = records.key(key)?;
-                    let delete = DeleteRequest::builder().set_key(Some(key.clone()));
-                    (key, WriteRequest::builder().delete_request(built(delete.build())?).build())
+                    let key = records.key(schema, key)?;
+                    let identity = identity_of(&key)?;
+                    let delete = DeleteRequest::builder().set_key(Some(key));
+                    (identity, WriteRequest::builder().delete_request(built(delete.build())?).build())
                 }
             };
-            placed.push(Placed { at, key: text_of(&key), request });
-            keys.push(key);
+            placed.push(Placed { at, identity, request });
         }
-        refuse_twice(&keys)?;
+        refuse_twice(placed.iter().map(|write| &write.identity))?;
         let chunks: Vec<Vec<Placed>> = placed.chunks(WRITES).map(<[Placed]>::to_vec).collect();
         let batches = stream::iter(chunks.into_iter().map(|writes| Self::batch(&records, writes)));
         let mut failed: Vec<(usize, Error)> = batches.buffer_unordered(AT_ONCE).concat().await;
@@ -225,7 +222,7 @@ impl<T: Record> WriteMany<T> {
             return Ok(());
         }
         failed.sort_unstable_by_key(|(at, _)| *at);
-        Err(Error::NotWritten(NotWritten(failed.into())))
+        Err(Error::NotWritten(NotWritten::new(failed)))
     }
 
     /// Writes one batch; gives what was not written, or may not have been.
@@ -243,18 +240,18 @@ impl<T: Record> WriteMany<T> {
                 Ok(answer) => answer,
                 Err(error) => return every(left, failed(error)),
             };
-            let unprocessed: Vec<String> = answer
-                .unprocessed_items
-                .into_iter()
-                .flatten()
-                .flat_map(|(_, requests)| requests)
-                .filter_map(|request| match (request.put_request, request.delete_request) {
-                    (Some(put), _) => Some(text_of(&key_of(schema, &put.item))),
-                    (None, delete) => delete.map(|delete| text_of(&delete.key)),
-                })
-                .collect();
+            let unprocessed = answer.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests);
+            let keys = unprocessed.filter_map(|request| match (request.put_request, request.delete_request) {
+                (Some(put), _) => Some(put.item),
+                (None, delete) => delete.map(|delete| delete.key),
+            });
+            let unprocessed = keys.map(|key| identity(schema, records.tenant.id(), &key));
+            let unprocessed: Vec<Identity> = match unprocessed.collect::<Result<_, PrimaryKeyError>>() {
+                Ok(unprocessed) => unprocessed,
+                Err(error) => return every(left, Refusal::from(error).into()),
+            };
             let asked = left.len();
-            left.retain(|write| unprocessed.contains(&write.key));
+            left.retain(|write| unprocessed.contains(&write.identity));
             if left.is_empty() {
                 return Vec::new();
             }
@@ -278,29 +275,5 @@ impl<T: Record + 'static> IntoFuture for WriteMany<T> {
 impl<T> fmt::Debug for WriteMany<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         shown("WriteMany", &self.records, f)
-    }
-}
-
-/// Which of many writes failed. All others were carried out.
-#[derive(Debug, Clone)]
-pub struct NotWritten(Arc<[(usize, Error)]>);
-
-impl NotWritten {
-    /// Where the failed ones stood among the records or keys that were given, and why they failed. After an error on the way one may
-    /// have been written all the same.
-    pub fn failed(&self) -> impl Iterator<Item = (usize, &Error)> {
-        self.0.iter().map(|(at, error)| (*at, error))
-    }
-
-    /// Whether each may succeed later.
-    pub(crate) fn is_retryable(&self) -> bool {
-        self.0.iter().all(|(_, error)| error.is_retryable())
-    }
-}
-
-impl fmt::Display for NotWritten {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} were not written", self.0.len())?;
-        self.0.first().map_or(Ok(()), |(at, error)| write!(f, ", the first of them number {at}: {error}"))
     }
 }

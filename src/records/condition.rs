@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
 use super::convert::record_error;
+use super::key::KeyValue;
 use crate::error::{Error, Refusal};
 use crate::item::Item;
 use crate::schema::Record;
@@ -56,6 +57,16 @@ impl Attribute {
     /// Whether it is a string or binary that begins with `prefix`.
     pub fn begins_with(self, prefix: impl Serialize) -> Condition {
         Condition(Node::Function("begins_with", self.0, Some(to_value(prefix))))
+    }
+
+    /// [`between`](Self::between), for the values of a key.
+    pub(super) fn key_between(self, low: KeyValue, high: KeyValue) -> Condition {
+        Condition(Node::Between(self.0, Some(low.into()), Some(high.into())))
+    }
+
+    /// [`begins_with`](Self::begins_with), for the value of a key.
+    pub(super) fn key_begins_with(self, prefix: KeyValue) -> Condition {
+        Condition(Node::Function("begins_with", self.0, Some(Some(prefix.into()))))
     }
 
     /// Whether it is a string with this part, or a set or list with this element.

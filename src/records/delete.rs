@@ -7,12 +7,11 @@ use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
 use serde::de::DeserializeOwned;
 
-use super::condition::{Condition, Writer, attribute};
+use super::condition::{Condition, Writer};
 use super::convert::from_item;
-use super::put::own_or_new;
-use super::request::{Asked, Changes, Nothing, Old, awaits, failed_write, shown};
+use super::precondition::{Asked, Precondition, has_version, own_or_new};
+use super::request::{Changes, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
-use super::update::expected;
 use super::{Key, Records};
 use crate::client::no_legacy;
 use crate::error::Error;
@@ -23,42 +22,39 @@ use crate::schema::Record;
 pub struct Delete<'a, T, R = Nothing> {
     records: Records<T>,
     key: Key,
-    version: Option<u64>,
-    condition: Option<Condition>,
-    if_exists: bool,
+    precondition: Precondition,
     changes: Changes<'a, DeleteItemFluentBuilder>,
     returns: PhantomData<R>,
 }
 
 impl<'a, T: Record> Delete<'a, T> {
     pub(super) fn new(records: Records<T>, key: Key) -> Self {
-        let changes = Changes::none();
-        Self { records, key, version: None, condition: None, if_exists: false, changes, returns: PhantomData }
+        Self { records, key, precondition: Precondition::none(), changes: Changes::none(), returns: PhantomData }
     }
 
     /// Gives back what was deleted, if there was something. When it does not open it is deleted all the same.
     pub fn returning_old(self) -> Delete<'a, T, Old> {
-        let Self { records, key, version, condition, if_exists, changes, returns: _ } = self;
-        Delete { records, key, version, condition, if_exists, changes, returns: PhantomData }
+        let Self { records, key, precondition, changes, returns: _ } = self;
+        Delete { records, key, precondition, changes, returns: PhantomData }
     }
 }
 
 impl<'a, T: Record, R> Delete<'a, T, R> {
     /// Fails with `error.is_condition_failed()` when there is no such record.
     pub fn if_exists(mut self) -> Self {
-        self.if_exists = true;
+        self.precondition.exists(true);
         self
     }
 
     /// Deletes the record only while it has this version, with which it was read; otherwise `error.is_conflict()`.
     pub fn expect_version(mut self, version: u64) -> Self {
-        self.version = Some(version);
+        self.precondition.version(has_version::<T>(version));
         self
     }
 
     /// Deletes the record only when this holds of it; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
-        self.condition = Condition::all([self.condition.take(), Some(condition)]);
+        self.precondition.condition(condition);
         self
     }
 
@@ -72,17 +68,11 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
     }
 
     fn request(self) -> Result<(DeleteItemFluentBuilder, Asked), Error> {
-        let Self { records, key, version, condition, if_exists, changes, returns: _ } = self;
-        let (table, key) = records.key(key)?;
-        let (_, schema) = records.table()?;
-        let (version, mut asked) = expected::<T>(version)?;
-        if condition.is_some() || if_exists {
-            asked = Asked::Condition;
-        }
-        let exists = if_exists.then(|| attribute(schema.partition_key()).exists());
-        let condition = Condition::all([exists, own_or_new::<T>(), version, condition]);
+        let Self { records, key, precondition, changes, returns: _ } = self;
+        let (table, schema) = records.table()?;
+        let key = records.key(schema, key)?;
         let mut writer = Writer::<T>::new();
-        let condition = writer.condition(condition.as_ref())?;
+        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), &mut writer)?;
         let (names, values) = writer.finish();
         let request = records.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key));
         let request = request.set_condition_expression(condition);

@@ -40,7 +40,8 @@ impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
 
     fn request(self) -> Result<GetItemFluentBuilder, Error> {
         let Self { records, key, changes } = self;
-        let (table, key) = records.key(key)?;
+        let (table, schema) = records.table()?;
+        let key = records.key(schema, key)?;
         Ok(changes.apply(records.tenant.dynamodb().get_item().table_name(table).set_key(Some(key))))
     }
 

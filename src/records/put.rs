@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::Records;
 use super::condition::{Condition, Writer, attribute};
-use super::convert::{from_item, own_attribute, record_error, to_item};
-use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
+use super::convert::{from_item, record_error, to_item};
+use super::precondition::{Asked, Precondition, own_or_new};
+use super::request::{Changes, New, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
 use crate::client::no_legacy;
 use crate::error::Error;
@@ -45,16 +46,15 @@ use crate::schema::Record;
 pub struct Put<'a, T, R = Nothing> {
     records: Records<T>,
     item: Result<Item, Error>,
-    condition: Option<Condition>,
-    if_not_exists: bool,
+    precondition: Precondition,
     changes: Changes<'a, PutItemFluentBuilder>,
     returns: PhantomData<R>,
 }
 
 impl<'a, T: Record + Serialize> Put<'a, T> {
     pub(super) fn new(records: Records<T>, record: &T) -> Self {
-        let (item, changes) = (to_item(record), Changes::none());
-        Self { records, item, condition: None, if_not_exists: false, changes, returns: PhantomData }
+        let (item, precondition, changes) = (to_item(record), Precondition::none(), Changes::none());
+        Self { records, item, precondition, changes, returns: PhantomData }
     }
 
     /// Gives back what was replaced, if there was something.
@@ -68,21 +68,21 @@ impl<'a, T: Record + Serialize> Put<'a, T> {
     }
 
     fn returning<R>(self) -> Put<'a, T, R> {
-        let Self { records, item, condition, if_not_exists, changes, returns: _ } = self;
-        Put { records, item, condition, if_not_exists, changes, returns: PhantomData }
+        let Self { records, item, precondition, changes, returns: _ } = self;
+        Put { records, item, precondition, changes, returns: PhantomData }
     }
 }
 
 impl<'a, T: Record, R> Put<'a, T, R> {
     /// Stores the record only when no item has its key; otherwise `error.is_condition_failed()`.
     pub fn if_not_exists(mut self) -> Self {
-        self.if_not_exists = true;
+        self.precondition.exists(false);
         self
     }
 
     /// Stores the record only when this holds of the item that is there; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
-        self.condition = Condition::all([self.condition.take(), Some(condition)]);
+        self.precondition.condition(condition);
         self
     }
 
@@ -94,30 +94,22 @@ impl<'a, T: Record, R> Put<'a, T, R> {
 
     /// The request, the item in it, and what it means when its condition fails.
     fn request(self) -> Result<(PutItemFluentBuilder, Item, Asked), Error> {
-        let Self { records, item, condition, if_not_exists, changes, returns: _ } = self;
+        let Self { records, item, mut precondition, changes, returns: _ } = self;
         let (table, schema) = records.table()?;
         let mut item = item?;
-        let version = T::SCHEMA.version().map(|name| next_version::<T>(name, &mut item)).transpose()?;
-        let asked = match version {
-            Some(_) if condition.is_none() && !if_not_exists => Asked::Version { record: std::any::type_name::<T>() },
-            _ => Asked::Condition,
-        };
-        let new = if_not_exists.then(|| attribute(schema.partition_key()).not_exists());
-        let condition = Condition::all([new, own_or_new::<T>(), version, condition]);
+        if let Some(name) = T::SCHEMA.version() {
+            precondition.version(next_version::<T>(name, &mut item));
+        }
         let mut writer = Writer::<T>::new();
-        let condition = writer.condition(condition.as_ref())?;
+        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), &mut writer)?;
         let (names, values) = writer.finish();
         let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item.clone()));
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), item, asked))
+        let request = changes.apply(request);
+        records.check_changed(request.get_table_name().as_deref(), request.get_item().as_ref())?;
+        Ok((request, item, asked))
     }
-}
-
-/// That the stored item is of the type, or not there.
-pub(super) fn own_or_new<T: Record>() -> Option<Condition> {
-    let (name, own) = own_attribute::<T>()?;
-    Some(attribute(name).not_exists().or(attribute(name).equals(own)))
 }
 
 /// Puts the next version into an item, and gives the condition that the stored one has the version before.

@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
@@ -17,6 +16,13 @@ use super::{KeyValue, Records};
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};
 use crate::schema::{Record, TableSchema};
+use crate::tenant::TenantId;
+
+/// What a query asks of the sort key.
+enum Sort {
+    BeginsWith(KeyValue),
+    Between(KeyValue, KeyValue),
+}
 
 /// A query over one tenant's records, not sent before its stream is polled.
 ///
@@ -27,7 +33,7 @@ use crate::schema::{Record, TableSchema};
 pub struct Query<'a, T> {
     records: Records<T>,
     partition: Option<String>,
-    sort: Option<(&'static str, Vec<KeyValue>)>,
+    sort: Option<Sort>,
     index: Option<(String, Condition)>,
     filter: Option<Condition>,
     limit: Option<usize>,
@@ -49,13 +55,13 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
 
     /// Only records whose sort key begins with `prefix`.
     pub fn begins_with(mut self, prefix: impl Into<KeyValue>) -> Self {
-        self.sort = Some(("begins_with(#sort_key, :sort0)", vec![prefix.into()]));
+        self.sort = Some(Sort::BeginsWith(prefix.into()));
         self
     }
 
     /// Only records whose sort key is between both, which are included.
     pub fn between(mut self, low: impl Into<KeyValue>, high: impl Into<KeyValue>) -> Self {
-        self.sort = Some(("#sort_key BETWEEN :sort0 AND :sort1", vec![low.into(), high.into()]));
+        self.sort = Some(Sort::Between(low.into(), high.into()));
         self
     }
 
@@ -102,27 +108,20 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     fn request(self) -> Result<QueryFluentBuilder, Error> {
         let Self { records, partition, sort, index, filter, limit, descending, changes } = self;
         let (table, schema) = records.table()?;
-        let mut writer = Writer::<T>::new();
         let own = own_attribute::<T>().filter(|(name, _)| !index.as_ref().is_some_and(|(_, keys)| keys.names(name)));
         let own = own.map(|(name, value)| attribute(name).equals(value));
-        let filter = writer.condition(Condition::all([own, filter]).as_ref())?;
-        let mut request = records.tenant.dynamodb().query().table_name(table).set_filter_expression(filter);
-        request = match index {
-            Some((name, keys)) => {
-                if partition.is_some() || sort.is_some() {
-                    return Err(Refusal::KeyParts.into());
-                }
-                request.index_name(name).set_key_condition_expression(writer.condition(Some(&keys))?)
-            }
-            None => keys::<T>(request, schema, &records, partition, sort)?,
+        let (index, keys) = match index {
+            Some(_) if partition.is_some() || sort.is_some() => return Err(Refusal::KeyParts.into()),
+            Some((name, keys)) => (Some(name), keys),
+            None => (None, keys::<T>(schema, records.tenant.id(), partition, sort)?),
         };
+        let mut writer = Writer::<T>::new();
+        let keys = writer.condition(Some(&keys))?;
+        let filter = writer.condition(Condition::all([own, filter]).as_ref())?;
         let (names, values) = writer.finish();
-        for (placeholder, name) in names.into_iter().flatten() {
-            request = request.expression_attribute_names(placeholder, name);
-        }
-        for (placeholder, value) in values.into_iter().flatten() {
-            request = request.expression_attribute_values(placeholder, value);
-        }
+        let request = records.tenant.dynamodb().query().table_name(table).set_index_name(index);
+        let request = request.set_key_condition_expression(keys).set_filter_expression(filter);
+        let mut request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
         if descending {
             request = request.scan_index_forward(false);
         }
@@ -138,13 +137,12 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
 
 /// The tenant's part of the table: a partition, and a condition on its sort keys.
 fn keys<T: Record>(
-    mut request: QueryFluentBuilder,
     schema: &TableSchema,
-    records: &Records<T>,
+    tenant: &TenantId,
     partition: Option<String>,
-    sort: Option<(&'static str, Vec<KeyValue>)>,
-) -> Result<QueryFluentBuilder, Refusal> {
-    let mut value = schema.tenant().render(records.tenant.id());
+    sort: Option<Sort>,
+) -> Result<Condition, Refusal> {
+    let mut value = schema.tenant().render(tenant);
     match (schema.tenant().is_prefix(), partition) {
         (true, Some(rest)) => value.push_str(&rest),
         (true, None) => {
@@ -154,20 +152,13 @@ fn keys<T: Record>(
         (false, None) => {}
     }
     let own = T::SCHEMA.discriminator().filter(|_| schema.is_told_apart_by_sort_key());
-    let sort = sort.or_else(|| own.map(|(_, own)| ("begins_with(#sort_key, :sort0)", vec![own.into()])));
-    let mut condition = "#partition_key = :partition_key".to_owned();
-    if let Some((test, values)) = sort {
-        let sort_key = schema.sort_key().ok_or(Refusal::KeyParts)?;
-        condition = format!("{condition} AND {test}");
-        request = request.expression_attribute_names("#sort_key", sort_key);
-        for (at, value) in values.into_iter().enumerate() {
-            request = request.expression_attribute_values(format!(":sort{at}"), value.into());
-        }
-    }
-    Ok(request
-        .key_condition_expression(condition)
-        .expression_attribute_names("#partition_key", schema.partition_key())
-        .expression_attribute_values(":partition_key", AttributeValue::S(value)))
+    let partition = attribute(schema.partition_key()).equals(value);
+    let Some(sort) = sort.or_else(|| own.map(|(_, own)| Sort::BeginsWith(own.into()))) else { return Ok(partition) };
+    let sort_key = attribute(schema.sort_key().ok_or(Refusal::KeyParts)?);
+    Ok(partition.and(match sort {
+        Sort::BeginsWith(prefix) => sort_key.key_begins_with(prefix),
+        Sort::Between(low, high) => sort_key.key_between(low, high),
+    }))
 }
 
 impl<T> fmt::Debug for Query<'_, T> {

@@ -1,10 +1,11 @@
-//! What the repository's requests have in common: changes of the caller's own, what comes back, and what a failure means.
+//! What the repository's requests have in common: changes of the caller's own, what comes back, and how they fail.
 
 use std::fmt;
 use std::pin::Pin;
 
 use aws_sdk_dynamodb::error::SdkError;
 
+use super::precondition::Asked;
 use crate::error::{Error, ServiceError};
 
 /// Nothing comes back.
@@ -36,15 +37,6 @@ impl<'a, B> Changes<'a, B> {
     pub(super) fn apply(self, request: B) -> B {
         self.0.into_iter().fold(request, |request, change| change(request))
     }
-}
-
-/// What a write asks of the stored item, and so what the failure of its condition means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// That it has the record's version, and nothing else: another writer was faster.
-    Version { record: &'static str },
-    /// A condition of the caller's, or nothing.
-    Condition,
 }
 
 /// This library's error where it is the cause, else DynamoDB's.

@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer};
 use super::convert::from_item;
-use super::put::own_or_new;
-use super::request::{Asked, Pending, failed};
+use super::precondition::{Asked, own_or_new};
+use super::request::{Pending, failed, shown};
 use super::{Get, Key, Records};
-use crate::error::{Error, Refusal};
+use crate::error::{Cancelled, Error, Reason, Refusal};
 use crate::item::Item;
 use crate::schema::Record;
 use crate::tenant_seal::Tenant;
@@ -46,7 +46,8 @@ impl TransactWrite {
     }
 
     /// Makes it safe to send the same transaction again within ten minutes: it is carried out once. 1 to 36 characters; a token for
-    /// each thing that is to happen.
+    /// each thing that is to happen, and for each tenant: DynamoDB does not tell tenants apart, and refuses a token that was used for
+    /// something else.
     pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
@@ -63,7 +64,7 @@ impl TransactWrite {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
                     if Error::of(&error).is_none() =>
                 {
-                    Error::Cancelled(Cancelled::new(cancelled.cancellation_reasons(), &asked))
+                    Error::Cancelled(self::cancelled(cancelled.cancellation_reasons(), &asked))
                 }
                 _ => failed(error),
             }
@@ -105,7 +106,8 @@ impl<T: Record> Write for Check<T> {}
 impl<T: Record> Action for Check<T> {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
         let Self { records, key, condition } = self;
-        let (table, key) = records.key(key)?;
+        let (table, schema) = records.table()?;
+        let key = records.key(schema, key)?;
         let condition = Condition::all([own_or_new::<T>(), Some(condition)]);
         let mut writer = Writer::<T>::new();
         let condition = writer.condition(condition.as_ref())?;
@@ -123,7 +125,7 @@ impl<T: Record> Action for Check<T> {
 
 impl<T> fmt::Debug for Check<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::request::shown("Check", &self.records, f)
+        shown("Check", &self.records, f)
     }
 }
 
@@ -132,73 +134,19 @@ pub(super) fn built<P, E>(part: Result<P, E>) -> Result<P, Error> {
     part.map_err(|_| Refusal::Action.into())
 }
 
-/// Why a transaction did not happen: a reason for each of its actions, in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cancelled(Vec<Option<Reason>>);
-
-/// Why an action of a transaction could not be carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// Its condition did not hold.
-    ConditionFailed,
-    /// The record has another version than the one it was read with: another writer was faster.
-    Conflict,
-    /// Another transaction was at work on the item. The same transaction may succeed later.
-    TransactionConflict,
-    /// Too many requests. The same transaction may succeed later.
-    Throttled,
-    /// Something else, by DynamoDB's code for it.
-    Other(String),
-}
-
-impl Cancelled {
-    fn new(reasons: &[CancellationReason], asked: &[Asked]) -> Self {
-        let reason = |(at, reason): (usize, &CancellationReason)| match reason.code()? {
-            "None" => None,
-            "ConditionalCheckFailed" => Some(match asked.get(at) {
-                Some(Asked::Version { .. }) => Reason::Conflict,
-                _ => Reason::ConditionFailed,
-            }),
-            "TransactionConflict" => Some(Reason::TransactionConflict),
-            "ProvisionedThroughputExceeded" | "ThrottlingError" => Some(Reason::Throttled),
-            other => Some(Reason::Other(other.to_owned())),
-        };
-        Self(reasons.iter().enumerate().map(reason).collect())
-    }
-
-    /// For each action in the order in which they were added: why it could not be carried out, or none when it could.
-    pub fn reasons(&self) -> &[Option<Reason>] {
-        &self.0
-    }
-
-    pub(crate) fn is(&self, wanted: &Reason) -> bool {
-        self.0.iter().flatten().any(|reason| reason == wanted)
-    }
-
-    /// Whether the same transaction may succeed later without anyone doing anything.
-    pub(crate) fn is_passing(&self) -> bool {
-        let passing = |reason: &Reason| matches!(reason, Reason::TransactionConflict | Reason::Throttled);
-        self.0.iter().flatten().next().is_some() && self.0.iter().flatten().all(passing)
-    }
-}
-
-impl fmt::Display for Cancelled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reasons = self.0.iter().enumerate().filter_map(|(at, reason)| Some((at, reason.as_ref()?)));
-        for (count, (at, reason)) in reasons.enumerate() {
-            let between = if count == 0 { "" } else { ", " };
-            write!(f, "{between}action {at}: ")?;
-            match reason {
-                Reason::ConditionFailed => f.write_str("its condition did not hold")?,
-                Reason::Conflict => f.write_str("the record has another version")?,
-                Reason::TransactionConflict => f.write_str("another transaction is at work on the item")?,
-                Reason::Throttled => f.write_str("throttled")?,
-                Reason::Other(code) => f.write_str(code)?,
-            }
-        }
-        Ok(())
-    }
+/// DynamoDB's reasons, in the light of what each action asked.
+fn cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
+    let reason = |(at, reason): (usize, &CancellationReason)| match reason.code()? {
+        "None" => None,
+        "ConditionalCheckFailed" => Some(match asked.get(at) {
+            Some(Asked::Version { .. }) => Reason::Conflict,
+            _ => Reason::ConditionFailed,
+        }),
+        "TransactionConflict" => Some(Reason::TransactionConflict),
+        "ProvisionedThroughputExceeded" | "ThrottlingError" => Some(Reason::Throttled),
+        other => Some(Reason::Other(other.to_owned())),
+    };
+    Cancelled::new(reasons.iter().enumerate().map(reason).collect())
 }
 
 /// Reads of records at one moment: see [`Tenant::transact_get`]. Await it to send it.

@@ -8,9 +8,10 @@ use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::condition::{Condition, Value, Writer, attribute, to_value};
-use super::convert::{from_item, own_attribute, record_error};
-use super::request::{Asked, Changes, New, Nothing, Old, awaits, failed_write, shown};
+use super::condition::{Condition, Value, Writer, to_value};
+use super::convert::from_item;
+use super::precondition::{Asked, Precondition, has_version, own};
+use super::request::{Changes, New, Nothing, Old, awaits, failed_write, shown};
 use super::transaction::{Action, Write, built};
 use super::{Key, Records};
 use crate::client::no_legacy;
@@ -35,9 +36,7 @@ pub struct Update<'a, T, R = Nothing> {
     records: Records<T>,
     key: Key,
     actions: Vec<(Change, String, Value)>,
-    version: Option<u64>,
-    condition: Option<Condition>,
-    if_exists: bool,
+    precondition: Precondition,
     changes: Changes<'a, UpdateItemFluentBuilder>,
     returns: PhantomData<R>,
 }
@@ -52,9 +51,8 @@ enum Change {
 
 impl<'a, T: Record> Update<'a, T> {
     pub(super) fn new(records: Records<T>, key: Key) -> Self {
-        let (actions, changes) = (Vec::new(), Changes::none());
-        let (version, condition, returns) = (None, None, PhantomData);
-        Self { records, key, actions, version, condition, if_exists: false, changes, returns }
+        let (actions, precondition, changes) = (Vec::new(), Precondition::none(), Changes::none());
+        Self { records, key, actions, precondition, changes, returns: PhantomData }
     }
 
     /// Gives back the record as it was before, if there was one.
@@ -68,8 +66,8 @@ impl<'a, T: Record> Update<'a, T> {
     }
 
     fn returning<R>(self) -> Update<'a, T, R> {
-        let Self { records, key, actions, version, condition, if_exists, changes, returns: _ } = self;
-        Update { records, key, actions, version, condition, if_exists, changes, returns: PhantomData }
+        let Self { records, key, actions, precondition, changes, returns: _ } = self;
+        Update { records, key, actions, precondition, changes, returns: PhantomData }
     }
 }
 
@@ -101,19 +99,19 @@ impl<'a, T: Record, R> Update<'a, T, R> {
 
     /// Fails with `error.is_condition_failed()` when there is no such record.
     pub fn if_exists(mut self) -> Self {
-        self.if_exists = true;
+        self.precondition.exists(true);
         self
     }
 
     /// Changes the record only while it has this version, with which it was read; otherwise `error.is_conflict()`.
     pub fn expect_version(mut self, version: u64) -> Self {
-        self.version = Some(version);
+        self.precondition.version(has_version::<T>(version));
         self
     }
 
     /// Changes the record only when this holds of it; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
-        self.condition = Condition::all([self.condition.take(), Some(condition)]);
+        self.precondition.condition(condition);
         self
     }
 
@@ -127,9 +125,9 @@ impl<'a, T: Record, R> Update<'a, T, R> {
     }
 
     fn request(self) -> Result<(UpdateItemFluentBuilder, Asked), Error> {
-        let Self { records, key, mut actions, version, condition, if_exists, changes, returns: _ } = self;
-        let (table, key) = records.key(key)?;
-        let (_, schema) = records.table()?;
+        let Self { records, key, mut actions, precondition, changes, returns: _ } = self;
+        let (table, schema) = records.table()?;
+        let key = records.key(schema, key)?;
         if let Some((_, name, _)) = actions.iter().find(|(_, name, _)| is_fixed::<T>(name)) {
             let (record, attribute) = (std::any::type_name::<T>(), name.clone());
             return Err(Refusal::FixedAttribute { record, attribute }.into());
@@ -137,21 +135,16 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         if let Some(name) = T::SCHEMA.version() {
             actions.push((Change::Add, name.to_owned(), to_value(1)));
         }
-        let (version, mut asked) = expected::<T>(version)?;
-        if condition.is_some() || if_exists {
-            asked = Asked::Condition;
-        }
-        let exists = if_exists.then(|| attribute(schema.partition_key()).exists());
-        let own = own_attribute::<T>().map(|(name, own)| attribute(name).equals(own));
-        let condition = Condition::all([exists, own, version, condition]);
         let mut writer = Writer::<T>::new();
         let update = expression(&actions, &mut writer)?;
-        let condition = writer.condition(condition.as_ref())?;
+        let (condition, asked) = precondition.written(schema, own::<T>(), &mut writer)?;
         let (names, values) = writer.finish();
         let request = records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key));
         let request = request.set_update_expression(update).set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), asked))
+        let request = changes.apply(request);
+        records.check_changed(request.get_table_name().as_deref(), None)?;
+        Ok((request, asked))
     }
 }
 
@@ -183,16 +176,6 @@ fn is_fixed<T: Record>(name: &str) -> bool {
     use RecordField::{PartitionKey, SortKey, Version};
     T::SCHEMA.discriminator().is_some_and(|(discriminator, _)| discriminator == name)
         || matches!(T::SCHEMA.field(name), Some(PartitionKey { .. } | SortKey { .. } | Version { .. }))
-}
-
-/// The condition that the stored record has the expected version, and what its failure means.
-pub(super) fn expected<T: Record>(version: Option<u64>) -> Result<(Option<Condition>, Asked), Error> {
-    let Some(version) = version else { return Ok((None, Asked::Condition)) };
-    let record = std::any::type_name::<T>();
-    let name = T::SCHEMA.version().ok_or_else(|| {
-        record_error::<T>("it has no version to expect: mark a field with `#[seal(version)]`".to_owned())
-    })?;
-    Ok((Some(attribute(name).equals(version)), Asked::Version { record }))
 }
 
 impl<T: Record> Update<'_, T> {

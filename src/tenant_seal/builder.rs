@@ -341,7 +341,9 @@ pub enum ConfigError {
     #[error("no tables: register a record type with `record::<T>()`")]
     NoTables,
     /// The SDK's configuration has no Region.
-    #[error("the SDK configuration has no Region")]
+    #[error(
+        "the SDK configuration has no Region: set AWS_REGION, the profile's, or one when loading the configuration"
+    )]
     NoRegion,
     /// The SDK's configuration has no HTTP client and the SDK was built without one.
     #[error("the SDK configuration has no HTTP client: enable `default-https-client` or set one")]

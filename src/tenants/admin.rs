@@ -1,4 +1,6 @@
 //! The calls to KMS and STS as the key account's administrator, each safe to repeat but for CreateKey.
+//!
+//! What changes something goes through a [`Fence`]. PutKeyPolicy alone does not: a key's policy is the same for every operation.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use aws_types::region::Region;
 
 use super::entry::Timestamp;
 use super::error::{AwsError, Error};
+use super::fence::Fence;
 use super::pace::Pace;
 use crate::format::KeyArn;
 use crate::keys::{Policy, quiet};
@@ -20,6 +23,8 @@ use crate::tenant::Alias;
 const NOT_FOUND: &str = "NotFoundException";
 /// KMS may not know a key yet that it has just created (KMS developer guide, "Eventual consistency").
 const CONSISTENT: Duration = Duration::from_secs(30);
+/// How long a key may be in a state that passes: KMS makes a replica within seconds, and moves a primary key within minutes.
+const PASSING: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(500);
 
 /// The administrator's way to KMS in every Region.
@@ -39,6 +44,17 @@ pub(super) struct NewKey<'a> {
     pub(super) multi_region: bool,
 }
 
+/// When a key is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deletion {
+    /// It is gone already.
+    Gone,
+    /// On this day.
+    At(Timestamp),
+    /// As many days after its last replica.
+    AfterReplicas,
+}
+
 impl Admin {
     pub(super) fn new(config: &SdkConfig, sleep: SharedAsyncSleep, pace: Duration) -> Self {
         Self { config: quiet(config), pace: Pace::new(pace, sleep.clone()), sleep }
@@ -55,9 +71,10 @@ impl Admin {
         Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
     }
 
-    pub(super) async fn create_key(&self, region: &str, new: &NewKey<'_>) -> Result<KeyArn, AwsError> {
+    pub(super) async fn create_key(&self, region: &str, new: &NewKey<'_>, fence: &Fence<'_>) -> Result<KeyArn, Error> {
         const ACTION: &str = "kms:CreateKey";
         self.pace.turn(ACTION).await;
+        fence.pass().await?;
         let request = self
             .kms(region)
             .create_key()
@@ -70,67 +87,88 @@ impl Admin {
         let answer = request.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| AwsError::new(ACTION, Some(region), &error))?;
         let arn = answer.key_metadata.and_then(|key| KeyArn::parse(&key.arn?).ok());
-        arn.ok_or_else(|| AwsError::unexpected(ACTION, region))
+        Ok(arn.ok_or_else(|| AwsError::unexpected(ACTION, region))?)
     }
 
     /// Makes a replica in `region`, and waits until it can be used.
-    pub(super) async fn ensure_replica(&self, key: &KeyArn, region: &str, new: &NewKey<'_>) -> Result<(), AwsError> {
-        const ACTION: &str = "kms:ReplicateKey";
+    pub(super) async fn ensure_replica(
+        &self,
+        key: &KeyArn,
+        region: &str,
+        new: &NewKey<'_>,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
         self.patiently(|| async {
+            fence.pass().await?;
             let request = self.kms(key.region()).replicate_key().key_id(key.key_id()).replica_region(region);
             let request =
                 request.policy(new.policy.to_string()).description(&new.description).set_tags(Some(tags(&new.tags)));
-            done(ACTION, key.region(), request.send().await, "AlreadyExistsException")
+            Ok(done("kms:ReplicateKey", key.region(), request.send().await, "AlreadyExistsException")?)
         })
         .await?;
-        loop {
-            match self.describe(region, key.key_id()).await {
-                Ok(replica) if replica.key_state != Some(KeyState::Creating) => return Ok(()),
-                Err(error) if !error.is(NOT_FOUND) => return Err(error),
-                _ => self.sleep.sleep(POLL).await,
-            }
-        }
+        self.patiently(|| async { self.settled(region, key).await.map(drop) }).await
     }
 
     /// Creates the alias on the key, unless it is there.
-    pub(super) async fn ensure_alias(&self, region: &str, alias: &str, key: &KeyArn) -> Result<(), Error> {
+    pub(super) async fn ensure_alias(
+        &self,
+        region: &str,
+        alias: &str,
+        key: &KeyArn,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
         const ACTION: &str = "kms:CreateAlias";
         let created = self.patiently(|| async {
             self.pace.turn(ACTION).await;
+            fence.pass().await?;
             let answer = self.kms(region).create_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
-            answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))
+            Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
         });
         match created.await {
-            Err(error) if error.is("AlreadyExistsException") => match self.behind(region, alias).await? {
+            Err(Error::Aws(error)) if error.is("AlreadyExistsException") => match self.behind(region, alias).await? {
                 Some(other) if !other.is_same_key(key) => {
                     Err(Error::AliasTaken { alias: alias.to_owned(), key: other })
                 }
                 _ => Ok(()),
             },
-            result => Ok(result?),
+            result => result,
         }
     }
 
     /// Points the alias to the key, whichever it points to now.
-    pub(super) async fn point_alias(&self, region: &str, alias: &str, key: &KeyArn) -> Result<(), Error> {
+    pub(super) async fn point_alias(
+        &self,
+        region: &str,
+        alias: &str,
+        key: &KeyArn,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
         const ACTION: &str = "kms:UpdateAlias";
         match self.behind(region, alias).await? {
             Some(present) if present.is_same_key(key) => Ok(()),
             Some(_) => {
                 self.pace.turn(ACTION).await;
+                fence.pass().await?;
                 let answer = self.kms(region).update_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
                 Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
             }
-            None => self.ensure_alias(region, alias, key).await,
+            None => self.ensure_alias(region, alias, key, fence).await,
         }
     }
 
     /// Removes the alias, if it is on this key.
-    pub(super) async fn remove_alias(&self, region: &str, alias: &str, key: &KeyArn) -> Result<(), AwsError> {
+    pub(super) async fn remove_alias(
+        &self,
+        region: &str,
+        alias: &str,
+        key: &KeyArn,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
         if !self.behind(region, alias).await?.is_some_and(|present| present.is_same_key(key)) {
             return Ok(());
         }
-        done("kms:DeleteAlias", region, self.kms(region).delete_alias().alias_name(alias).send().await, NOT_FOUND)
+        fence.pass().await?;
+        Ok(done("kms:DeleteAlias", region, self.kms(region).delete_alias().alias_name(alias).send().await, NOT_FOUND)?)
     }
 
     /// The key behind an alias, if there is such an alias.
@@ -149,64 +187,97 @@ impl Admin {
         answer.key_metadata.ok_or_else(|| AwsError::unexpected(ACTION, region))
     }
 
-    /// Disables the key, unless that or more has happened to it.
-    pub(super) async fn ensure_disabled(&self, region: &str, key: &KeyArn) -> Result<(), AwsError> {
-        if self.describe(region, key.key_id()).await?.key_state != Some(KeyState::Enabled) {
-            return Ok(());
+    /// A copy of a key, once it is in a state that lasts.
+    async fn settled(&self, region: &str, key: &KeyArn) -> Result<KeyMetadata, Error> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let known = self.describe(region, key.key_id()).await?;
+            if !matches!(known.key_state, Some(KeyState::Creating | KeyState::Updating)) {
+                return Ok(known);
+            }
+            if waited >= PASSING {
+                return Err(in_state(region, key, &known));
+            }
+            self.sleep.sleep(POLL).await;
+            waited += POLL;
         }
-        let answer = self.kms(region).disable_key().key_id(key.key_id()).send().await;
-        answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(region), &error))
     }
 
-    pub(super) async fn ensure_enabled(&self, region: &str, key: &KeyArn) -> Result<(), AwsError> {
-        let answer = self.kms(region).enable_key().key_id(key.key_id()).send().await;
-        answer.map(drop).map_err(|error| AwsError::new("kms:EnableKey", Some(region), &error))
+    /// As [`Admin::settled`]; nothing when there is no such key any more.
+    async fn settled_if_any(&self, region: &str, key: &KeyArn) -> Result<Option<KeyMetadata>, Error> {
+        match self.settled(region, key).await {
+            Err(Error::Aws(error)) if error.is(NOT_FOUND) => Ok(None),
+            known => known.map(Some),
+        }
     }
 
-    /// Has the key deleted after `days`, unless it is going to be already. Gives the day.
+    /// Disables the key, unless that or more has happened to it.
+    pub(super) async fn ensure_disabled(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
+        let Some(known) = self.settled_if_any(region, key).await? else { return Ok(()) };
+        match known.key_state {
+            Some(KeyState::Enabled) => {
+                fence.pass().await?;
+                let answer = self.kms(region).disable_key().key_id(key.key_id()).send().await;
+                Ok(answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(region), &error))?)
+            }
+            Some(KeyState::Disabled | KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => Ok(()),
+            _ => Err(in_state(region, key, &known)),
+        }
+    }
+
+    pub(super) async fn ensure_enabled(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
+        let known = self.settled(region, key).await?;
+        match known.key_state {
+            Some(KeyState::Enabled) => Ok(()),
+            Some(KeyState::Disabled) => {
+                fence.pass().await?;
+                let answer = self.kms(region).enable_key().key_id(key.key_id()).send().await;
+                Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKey", Some(region), &error))?)
+            }
+            _ => Err(in_state(region, key, &known)),
+        }
+    }
+
+    /// Has the key deleted after `days`, unless it is going to be already.
     pub(super) async fn ensure_deletion(
         &self,
         region: &str,
         key: &KeyArn,
         days: u32,
-    ) -> Result<Option<Timestamp>, AwsError> {
+        fence: &Fence<'_>,
+    ) -> Result<Deletion, Error> {
         const ACTION: &str = "kms:ScheduleKeyDeletion";
-        let known = match self.describe(region, key.key_id()).await {
-            Ok(known) => known,
-            // It is gone already.
-            Err(error) if error.is(NOT_FOUND) => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(known) = self.settled_if_any(region, key).await? else { return Ok(Deletion::Gone) };
+        let date = if is_pending_deletion(&known) {
+            known.deletion_date
+        } else {
+            fence.pass().await?;
+            let days = i32::try_from(days).unwrap_or(i32::MAX);
+            let request = self.kms(region).schedule_key_deletion().key_id(key.key_id()).pending_window_in_days(days);
+            request.send().await.map_err(|error| AwsError::new(ACTION, Some(region), &error))?.deletion_date
         };
-        if is_pending_deletion(&known) {
-            return Ok(known.deletion_date.map(Timestamp::from));
-        }
-        let days = i32::try_from(days).unwrap_or(i32::MAX);
-        let request = self.kms(region).schedule_key_deletion().key_id(key.key_id()).pending_window_in_days(days);
-        let answer = request.send().await.map_err(|error| AwsError::new(ACTION, Some(region), &error))?;
-        Ok(answer.deletion_date.map(Timestamp::from))
+        Ok(date.map_or(Deletion::AfterReplicas, |date| Deletion::At(date.into())))
     }
 
     /// Keeps a key that was to be deleted. Gives whether it is still there.
-    pub(super) async fn cancel_deletion(&self, region: &str, key: &KeyArn) -> Result<bool, AwsError> {
-        let known = match self.describe(region, key.key_id()).await {
-            Ok(known) => known,
-            Err(error) if error.is(NOT_FOUND) => return Ok(false),
-            Err(error) => return Err(error),
-        };
+    pub(super) async fn cancel_deletion(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<bool, Error> {
+        let Some(known) = self.settled_if_any(region, key).await? else { return Ok(false) };
         if is_pending_deletion(&known) {
+            fence.pass().await?;
             let answer = self.kms(region).cancel_key_deletion().key_id(key.key_id()).send().await;
             answer.map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(region), &error))?;
         }
         Ok(true)
     }
 
-    pub(super) async fn ensure_rotation(&self, key: &KeyArn, days: u32) -> Result<(), AwsError> {
+    pub(super) async fn ensure_rotation(&self, key: &KeyArn, days: u32, fence: &Fence<'_>) -> Result<(), Error> {
         let days = i32::try_from(days).unwrap_or(i32::MAX);
         self.patiently(|| async {
+            fence.pass().await?;
             let request =
                 self.kms(key.region()).enable_key_rotation().key_id(key.key_id()).rotation_period_in_days(days);
             let answer = request.send().await;
-            answer.map(drop).map_err(|error| AwsError::new("kms:EnableKeyRotation", Some(key.region()), &error))
+            Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKeyRotation", Some(key.region()), &error))?)
         })
         .await
     }
@@ -219,9 +290,10 @@ impl Admin {
         Ok(answer.key_rotation_enabled.then_some(days))
     }
 
-    pub(super) async fn rotate_on_demand(&self, key: &KeyArn) -> Result<(), AwsError> {
+    pub(super) async fn rotate_on_demand(&self, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
+        fence.pass().await?;
         let answer = self.kms(key.region()).rotate_key_on_demand().key_id(key.key_id()).send().await;
-        answer.map(drop).map_err(|error| AwsError::new("kms:RotateKeyOnDemand", Some(key.region()), &error))
+        Ok(answer.map(drop).map_err(|error| AwsError::new("kms:RotateKeyOnDemand", Some(key.region()), &error))?)
     }
 
     /// Whether a rotation on demand has been asked for and not happened yet: KMS rotates in the background.
@@ -309,14 +381,14 @@ impl Admin {
     }
 
     /// Repeats a call on a new key until KMS knows the key.
-    async fn patiently<F>(&self, call: impl Fn() -> F) -> Result<(), AwsError>
+    async fn patiently<F>(&self, call: impl Fn() -> F) -> Result<(), Error>
     where
-        F: Future<Output = Result<(), AwsError>>,
+        F: Future<Output = Result<(), Error>>,
     {
         let mut waited = Duration::ZERO;
         loop {
             match call().await {
-                Err(error) if error.is(NOT_FOUND) && waited < CONSISTENT => {
+                Err(Error::Aws(error)) if error.is(NOT_FOUND) && waited < CONSISTENT => {
                     self.sleep.sleep(POLL).await;
                     waited += POLL;
                 }
@@ -328,6 +400,12 @@ impl Admin {
 
 pub(super) fn is_pending_deletion(key: &KeyMetadata) -> bool {
     matches!(key.key_state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
+}
+
+/// Why nothing can be done with a copy of a key.
+fn in_state(region: &str, key: &KeyArn, known: &KeyMetadata) -> Error {
+    let state = known.key_state.as_ref().map_or("unknown", KeyState::as_str).to_owned();
+    Error::KeyState { key: key.clone(), region: region.to_owned(), state }
 }
 
 /// The tenant's aliases of one key: that of the key first, so that the other one never stands alone.

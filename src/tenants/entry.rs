@@ -132,7 +132,7 @@ pub struct Pending {
     pub operation: Operation,
     /// Names this operation, also in the description of a key that it creates.
     pub id: OperationId,
-    /// How often someone has set out to create its key.
+    /// How often someone has set out to create its key and may have done so.
     pub claims: u32,
     /// When the last of them did.
     pub claimed: Timestamp,

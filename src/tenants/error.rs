@@ -41,6 +41,16 @@ pub enum Error {
     /// Others kept writing the entry.
     #[error("others keep changing tenant `{0}`: look at it and try again")]
     Contended(TenantId),
+    /// This run was stopped for a while. Another run has finished the operation meanwhile, and something else has happened since.
+    #[error(
+        "tenant `{0}` was changed by others while this run was stopped: it has done nothing more; look at the tenant before you go on"
+    )]
+    Overtaken(TenantId),
+    /// The registry answers too slowly: what it said may be outdated when KMS is called.
+    #[error(
+        "the registry answers too slowly to call KMS safely: run it again, from nearer to the registry's Region if you can"
+    )]
+    SlowRegistry,
     /// KMS or STS refused or failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -79,6 +89,16 @@ pub enum Error {
     /// The keys are deleted.
     #[error("{0} is deleted already: what it sealed cannot be opened any more")]
     KeyGone(KeyArn),
+    /// The key is in a state in which this cannot be done with it.
+    #[error("{key} in {region} is in the state {state}: have it enabled or disabled in KMS, then run it again")]
+    KeyState {
+        /// The key.
+        key: KeyArn,
+        /// The Region of this copy.
+        region: String,
+        /// KMS's word for its state, such as `Unavailable`.
+        state: String,
+    },
     /// The waiting period is out of bounds.
     #[error("KMS deletes a key after 7 to 30 days, not {0}")]
     Window(u32),
@@ -143,7 +163,8 @@ impl Error {
         match self {
             Self::Aws(error) => error.is_retryable(),
             Self::Registry(error) => error.is_retryable(),
-            Self::Contended(_) => true,
+            Self::Contended(_) | Self::SlowRegistry => true,
+            Self::KeyState { state, .. } => state == "Creating" || state == "Updating",
             _ => false,
         }
     }
@@ -208,6 +229,11 @@ impl AwsError {
     /// Whether the caller's credentials are missing, expired or unknown.
     pub fn lacks_credentials(&self) -> bool {
         self.kind == Kind::Credentials
+    }
+
+    /// Whether AWS has refused the call for good: then it has done nothing.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.code.is_some() && !self.is_retryable()
     }
 
     pub(super) fn is(&self, code: &str) -> bool {

@@ -5,7 +5,10 @@ use std::future::IntoFuture;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
+use super::admin::Deletion;
 use super::entry::{Entry, Generation, Timestamp};
+use super::fence::Fence;
+use super::steps::Begun;
 use super::{Error, Operation, Tenants, pool};
 use crate::format::KeyArn;
 use crate::tenant::TenantId;
@@ -31,7 +34,7 @@ pub struct Offboarded {
     pub keys: Vec<DeletedKey>,
     /// The keys that it shared, which others go on using: they are not deleted, and its aliases on them are gone.
     pub shared: Vec<KeyArn>,
-    /// Until when it can be cancelled: the first of the deletions.
+    /// Until when it can be cancelled as if nothing had happened: the first of the deletions. Keys with replicas are there longer.
     pub cancellable_until: Option<Timestamp>,
     /// How many clients of this process were told to forget its data keys. Other processes forget them when their leases end.
     pub evicted: usize,
@@ -47,6 +50,8 @@ pub struct DeletedKey {
     pub region: String,
     /// When it is deleted; `None` if it is gone already, or waits for its replicas.
     pub deletion: Option<Timestamp>,
+    /// Whether it is a primary key with replicas: KMS deletes it as many days after the last of them as they have to wait themselves.
+    pub after_replicas: bool,
 }
 
 impl<'a> Offboard<'a> {
@@ -77,22 +82,27 @@ impl<'a> Offboard<'a> {
             members => Err(Error::PoolInUse { pool: entry.tenant.clone(), members }),
         };
         let begun = tenants.begin(&tenant, Operation::Offboard, |entry, _| in_use(entry)).await?;
-        let entry = begun.entry;
-        tenants.disable(&entry).await?;
+        let (entry, fence) = (begun.entry.clone(), &Fence::around(tenants, &begun));
+        tenants.disable(&begun).await?;
         for seal in &seals {
             seal.revoke(&tenant).await;
         }
         let (mut keys, mut shared) = (Vec::new(), Vec::new());
         for Generation { key, pool, .. } in &entry.generations {
             if let Some(pool) = pool {
-                pool::leave(tenants, pool, &tenant).await?;
+                pool::leave(tenants, pool, &tenant, fence).await?;
                 shared.push(key.clone());
                 continue;
             }
             // Replicas first: KMS keeps a primary as long as it has any.
             for region in entry.regions.iter().rev() {
-                let deletion = tenants.admin().ensure_deletion(region, key, days).await?;
-                keys.push(DeletedKey { key: key.clone(), region: region.clone(), deletion });
+                let deletion = tenants.admin().ensure_deletion(region, key, days, fence).await?;
+                let after_replicas = deletion == Deletion::AfterReplicas;
+                let deletion = match deletion {
+                    Deletion::At(day) => Some(day),
+                    _ => None,
+                };
+                keys.push(DeletedKey { key: key.clone(), region: region.clone(), deletion, after_replicas });
             }
         }
         let until = keys.iter().filter_map(|key| key.deletion).min();
@@ -112,35 +122,45 @@ impl<'a> IntoFuture for Offboard<'a> {
 
 impl Tenants {
     /// Keeps the keys of an offboarded tenant, as long as they are there. It is suspended then; [`Tenants::resume`] puts it back into
-    /// service.
+    /// service. A Region whose replica is deleted already is given up: the entry has one Region fewer.
     ///
     /// # Errors
     ///
     /// [`Error::KeyGone`] when a key is deleted already.
     pub async fn cancel_offboard(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
-        let known = self.entry(tenant).await?;
-        known.state.check(tenant, Operation::CancelOffboarding)?;
-        let own = |entry: &Entry| -> Vec<KeyArn> {
-            let own = entry.generations.iter().filter(|generation| generation.pool.is_none());
-            own.map(|generation| generation.key.clone()).collect()
-        };
-        for key in own(&known) {
-            if self.admin().behind(key.region(), key.key_id()).await?.is_none() {
-                return Err(Error::KeyGone(key));
-            }
-        }
         let begun = self.begin(tenant, Operation::CancelOffboarding, |_, _| Ok(())).await?;
-        let entry = begun.entry;
-        for key in own(&entry) {
-            // The primary first: a replica is nothing without it.
-            for region in &entry.regions {
-                if !self.admin().cancel_deletion(region, &key).await? {
-                    return Err(Error::KeyGone(key));
+        let steps = self.keep(&begun).await;
+        self.concluded(tenant, &begun.id, steps).await
+    }
+
+    async fn keep(&self, begun: &Begun) -> Result<Entry, Error> {
+        let (entry, fence) = (begun.entry.clone(), &Fence::around(self, begun));
+        let own: Vec<_> = entry.generations.iter().filter(|generation| generation.pool.is_none()).collect();
+        let mut kept = Vec::new();
+        // The primary first: a replica is nothing without it.
+        for region in &entry.regions {
+            let mut whole = true;
+            for Generation { key, .. } in &own {
+                if self.admin().cancel_deletion(region, key, fence).await? {
+                    self.admin().ensure_disabled(region, key, fence).await?;
+                } else if region == key.region() {
+                    let gone = key.clone();
+                    // It stays offboarded, and there is nothing to go on with.
+                    self.advance(entry, &begun.id, |entry| entry.pending = None).await?;
+                    return Err(Error::KeyGone(gone));
+                } else {
+                    whole = false;
                 }
-                self.admin().ensure_disabled(region, &key).await?;
+            }
+            if whole {
+                kept.push(region.clone());
             }
         }
-        self.finish(entry, &begun.id, |entry| entry.deletion = None).await
+        let change = |entry: &mut Entry| {
+            entry.deletion = None;
+            entry.regions.clone_from(&kept);
+        };
+        self.finish(entry, &begun.id, change).await
     }
 }

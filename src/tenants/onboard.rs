@@ -52,7 +52,10 @@ impl<'a> Onboard<'a> {
         if let Tier::Shared { pool } = &tier {
             regions = tenants.registry().get(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?.regions;
         }
-        let known = tenants.registry().get(&tenant).await?.filter(|entry| !tenants.is_deleted(entry));
+        let known = match tenants.registry().get(&tenant).await? {
+            Some(entry) if tenants.is_deleted(&entry).await? => None,
+            known => known,
+        };
         if known.as_ref().is_some_and(|entry| (entry.tier == Tier::Pool) != (tier == Tier::Pool)) {
             return Err(Error::NameTaken(tenant));
         }
@@ -70,7 +73,8 @@ impl<'a> Onboard<'a> {
                 Ok(())
             })
             .await?;
-        let entry = finish(tenants, &begun).await?;
+        let steps = finish(tenants, &begun).await;
+        let entry = tenants.concluded(&tenant, &begun.id, steps).await?;
         tenants.effective(entry).await
     }
 }
@@ -78,13 +82,11 @@ impl<'a> Onboard<'a> {
 async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let tier = &begun.entry.tier;
     let (entry, key) = tenants.key_for(begun, tier).await?;
-    // Without one, someone else has finished it meanwhile.
-    let Some(key) = key else { return Ok(entry) };
     let pool = match tier {
         Tier::Shared { pool } => Some(pool.clone()),
         _ => None,
     };
-    tenants.equip(&entry, &begun.id, &key, pool.is_none(), true).await?;
+    tenants.equip(begun, &entry, &key, pool.is_none(), true).await?;
     tenants.retire_strays(&entry, &begun.id).await?;
     let since = tenants.now();
     let first = Generation { number: 1, key, since, pool };

@@ -4,6 +4,7 @@
 //! context but those of its session tag. KMS allows 50 aliases on a key; two belong to the pool itself.
 
 use super::entry::{Entry, Tier};
+use super::fence::Fence;
 use super::state::State;
 use super::{Error, Tenants};
 use crate::format::KeyArn;
@@ -18,6 +19,7 @@ pub(super) async fn join(
     pool: &TenantId,
     tenant: &TenantId,
     regions: &[String],
+    fence: &Fence<'_>,
 ) -> Result<KeyArn, Error> {
     let entry = tenants.entry(pool).await.map_err(|error| match error {
         Error::Unknown(pool) => Error::NotAPool(pool),
@@ -29,7 +31,7 @@ pub(super) async fn join(
         key.ok_or_else(|| Error::NotAPool(pool.clone()))
     };
     let entry = tenants
-        .change(entry, |entry| {
+        .change(entry, Some(fence), |entry| {
             key(entry)?;
             if let Some(region) = regions.iter().find(|region| !entry.regions.contains(region)) {
                 return Err(Error::PoolRegion { pool: pool.clone(), region: region.clone() });
@@ -47,8 +49,13 @@ pub(super) async fn join(
 }
 
 /// Takes the tenant out of the pool. Its aliases must be gone already.
-pub(super) async fn leave(tenants: &Tenants, pool: &TenantId, tenant: &TenantId) -> Result<(), Error> {
+pub(super) async fn leave(
+    tenants: &Tenants,
+    pool: &TenantId,
+    tenant: &TenantId,
+    fence: &Fence<'_>,
+) -> Result<(), Error> {
     let entry = tenants.entry(pool).await?;
-    tenants.change(entry, |entry| Ok(entry.members.remove(tenant))).await?;
+    tenants.change(entry, Some(fence), |entry| Ok(entry.members.remove(tenant))).await?;
     Ok(())
 }

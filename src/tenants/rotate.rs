@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::admin::aliases;
 use super::cost::MonthlyCost;
 use super::entry::{Entry, Generation, Tier};
+use super::fence::Fence;
+use super::steps::Begun;
 use super::{Error, Operation, Tenants};
 use crate::tenant::TenantId;
 
@@ -87,37 +89,45 @@ impl<'a> Rotate<'a> {
                 Ok(())
             })
             .await?;
-        let Some(key) = begun.entry.current().map(|generation| generation.key.clone()) else {
-            return Err(Error::Unknown(tenant));
-        };
-        let regions = begun.entry.regions.len();
-        let rotations = tenants.admin().rotations(&key).await?;
-        // A run that was cut short is finished as it was begun.
-        let before = begun.entry.pending(&begun.id).and_then(|pending| pending.material.clone());
-        let cost = match (before, how) {
-            (None, How::Automatic { days }) => {
-                tenants.admin().ensure_rotation(&key, days).await?;
-                MonthlyCost::of_schedule(regions, rotations)
-            }
-            (None, How::OnDemand) => {
-                tenants.admin().ensure_rotation(&key, tenants.settings().rotation_days).await?;
-                MonthlyCost::default()
-            }
-            (Some(before), _) => {
-                let now = tenants.admin().describe(key.region(), key.key_id()).await?.current_key_material_id;
-                if now.as_ref() != Some(&before) {
-                    MonthlyCost::of_rotation(regions, rotations.saturating_sub(1))
-                } else {
-                    if !tenants.admin().is_rotating(&key).await? {
-                        tenants.admin().rotate_on_demand(&key).await?;
-                    }
-                    MonthlyCost::of_rotation(regions, rotations)
-                }
-            }
-        };
-        let entry = tenants.finish(begun.entry, &begun.id, |_| ()).await?;
+        let mut cost = MonthlyCost::default();
+        let steps = steps(tenants, &begun, &how, &mut cost).await;
+        let entry = tenants.concluded(&tenant, &begun.id, steps).await?;
         Ok(Rotated { entry, cost })
     }
+}
+
+/// The steps of a rotation, and what they cost.
+async fn steps(tenants: &Tenants, begun: &Begun, how: &How, cost: &mut MonthlyCost) -> Result<Entry, Error> {
+    let fence = &Fence::around(tenants, begun);
+    let Some(key) = begun.entry.current().map(|generation| generation.key.clone()) else {
+        return Err(Error::Unknown(begun.entry.tenant.clone()));
+    };
+    let regions = begun.entry.regions.len();
+    let rotations = tenants.admin().rotations(&key).await?;
+    // A run that was cut short is finished as it was begun.
+    let before = begun.entry.pending(&begun.id).and_then(|pending| pending.material.clone());
+    *cost = match (before, how) {
+        (None, How::Automatic { days }) => {
+            tenants.admin().ensure_rotation(&key, *days, fence).await?;
+            MonthlyCost::of_schedule(regions, rotations)
+        }
+        (None, How::OnDemand) => {
+            tenants.admin().ensure_rotation(&key, tenants.settings().rotation_days, fence).await?;
+            MonthlyCost::default()
+        }
+        (Some(before), _) => {
+            let now = tenants.admin().describe(key.region(), key.key_id()).await?.current_key_material_id;
+            if now.as_ref() != Some(&before) {
+                MonthlyCost::of_rotation(regions, rotations.saturating_sub(1))
+            } else {
+                if !tenants.admin().is_rotating(&key).await? {
+                    tenants.admin().rotate_on_demand(&key, fence).await?;
+                }
+                MonthlyCost::of_rotation(regions, rotations)
+            }
+        }
+    };
+    tenants.finish(begun.entry.clone(), &begun.id, |_| ()).await
 }
 
 /// Another key behind a tenant's alias; see [`Rotate::new_key`] and [`Tenants::move_to`]. Await it.
@@ -166,40 +176,48 @@ impl<'a> Rekey<'a> {
             .await?;
         // A run that was cut short is finished as it was begun.
         let target = begun.entry.pending(&begun.id).map_or(target, |pending| pending.target.clone());
-        let Some(old) = begun.entry.current().cloned() else { return Err(Error::Unknown(tenant)) };
-        let alias = tenants.tenancy().alias(&tenant);
-        let [of_old, _] = aliases(&alias, &old.key);
-        for region in &begun.entry.regions {
-            tenants.admin().ensure_alias(region, &of_old, &old.key).await?;
-        }
-        let (entry, key) = tenants.key_for(&begun, &target).await?;
         let cost = match target {
             Tier::Shared { .. } => MonthlyCost::default(),
-            _ => MonthlyCost::of_key(entry.regions.len()),
+            _ => MonthlyCost::of_key(begun.entry.regions.len()),
         };
-        let Some(key) = key else { return Ok(Rotated { entry, cost }) };
-        let pool = match &target {
-            Tier::Shared { pool } => Some(pool.clone()),
-            _ => None,
-        };
-        tenants.equip(&entry, &begun.id, &key, pool.is_none(), false).await?;
-        let [of_new, main] = aliases(&alias, &key);
-        for needed in [&of_old, &of_new] {
-            tenants.settled_alias(&tenant, needed).await?;
-        }
-        for region in &entry.regions {
-            tenants.admin().point_alias(region, &main, &key).await?;
-        }
-        tenants.retire_strays(&entry, &begun.id).await?;
-        let next = Generation { number: old.number + 1, key, since: tenants.now(), pool };
-        let entry = tenants
-            .finish(entry, &begun.id, |entry| {
-                entry.generations.push(next.clone());
-                entry.tier = target.clone();
-            })
-            .await?;
+        let entry = tenants.concluded(&tenant, &begun.id, replace(tenants, &begun, &target).await).await?;
         Ok(Rotated { entry, cost })
     }
+}
+
+/// The steps of a change of keys.
+async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entry, Error> {
+    let (tenant, fence) = (&begun.entry.tenant, &Fence::around(tenants, begun));
+    let Some(old) = begun.entry.current().cloned() else { return Err(Error::Unknown(tenant.clone())) };
+    let alias = tenants.tenancy().alias(tenant);
+    let [of_old, _] = aliases(&alias, &old.key);
+    for region in &begun.entry.regions {
+        tenants.admin().ensure_alias(region, &of_old, &old.key, fence).await?;
+    }
+    let (entry, key) = tenants.key_for(begun, target).await?;
+    let pool = match target {
+        Tier::Shared { pool } => Some(pool.clone()),
+        _ => None,
+    };
+    tenants.equip(begun, &entry, &key, pool.is_none(), false).await?;
+    let [of_new, main] = aliases(&alias, &key);
+    for needed in [&of_old, &of_new] {
+        if let Err(error) = tenants.settled_alias(tenant, needed).await {
+            // Perhaps it never will, because others have gone on.
+            fence.pass().await?;
+            return Err(error);
+        }
+    }
+    for region in &entry.regions {
+        tenants.admin().point_alias(region, &main, &key, fence).await?;
+    }
+    tenants.retire_strays(&entry, &begun.id).await?;
+    let next = Generation { number: old.number + 1, key, since: tenants.now(), pool };
+    let done = |entry: &mut Entry| {
+        entry.generations.push(next.clone());
+        entry.tier.clone_from(target);
+    };
+    tenants.finish(entry, &begun.id, done).await
 }
 
 impl<'a> IntoFuture for Rotate<'a> {

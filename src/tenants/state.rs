@@ -99,7 +99,7 @@ impl fmt::Display for Operation {
             Self::Suspend => "suspend",
             Self::Resume => "resume",
             Self::Offboard => "offboard",
-            Self::CancelOffboarding => "cancel-offboarding",
+            Self::CancelOffboarding => "cancel-offboard",
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::admin::{NewKey, aliases};
 use super::entry::{Entry, OperationId, Pending, Tier, Timestamp};
 use super::error::Error;
+use super::fence::Fence;
 use super::registry::RegistryError;
 use super::state::{Operation, State};
 use super::{Tenants, pool};
@@ -12,7 +13,7 @@ use crate::keys::{Policy, TENANT_TAG};
 use crate::tenant::TenantId;
 
 /// How often an entry is read again after someone else has written it.
-const CONTENTION: usize = 10;
+pub(super) const CONTENTION: usize = 10;
 /// How long KMS waits, at least, before it deletes a key: for keys that nothing was ever sealed with.
 const SHORTEST_WINDOW: u32 = 7;
 
@@ -52,7 +53,7 @@ impl Tenants {
                 Some(pending) => return Err(Error::under_way(tenant, pending)),
                 None => {}
             }
-            if operation == Operation::Onboard && self.is_deleted(&entry) {
+            if operation == Operation::Onboard && self.is_deleted(&entry).await? {
                 // Its keys are gone for good: it may begin anew. The history keeps what was.
                 let version = entry.version;
                 entry = Entry { version, ..Entry::new(tenant, &self.tenancy().alias(tenant), self.now()) };
@@ -81,8 +82,11 @@ impl Tenants {
         Err(Error::Contended(tenant.clone()))
     }
 
-    /// Changes the entry while the operation is the one under way; gives what is stored then. It is left alone when someone else has
-    /// finished the operation meanwhile.
+    /// Changes the entry while the operation is the one under way; gives what is stored then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Overtaken`] when someone else has finished the operation meanwhile.
     pub(super) async fn advance(
         &self,
         entry: Entry,
@@ -90,13 +94,30 @@ impl Tenants {
         change: impl Fn(&mut Entry) + Send + Sync,
     ) -> Result<Entry, Error> {
         let change = |entry: &mut Entry| {
-            let under_way = entry.pending(id).is_some();
-            if under_way {
-                change(entry);
+            if entry.pending(id).is_none() {
+                return Err(Error::Overtaken(entry.tenant.clone()));
             }
-            Ok(under_way)
+            change(entry);
+            Ok(true)
         };
-        self.change(entry, change).await
+        self.change(entry, None, change).await
+    }
+
+    /// What the steps of an operation come to. When someone else has finished it meanwhile, that is as good, unless something else has
+    /// happened since.
+    pub(super) async fn concluded(
+        &self,
+        tenant: &TenantId,
+        id: &OperationId,
+        result: Result<Entry, Error>,
+    ) -> Result<Entry, Error> {
+        let Err(Error::Overtaken(_)) = &result else { return result };
+        let mut history = self.registry().history(tenant).await?;
+        let last = history.iter().rposition(|entry| entry.pending(id).is_some());
+        match history.pop() {
+            Some(entry) if last.map(|last| last + 1) == Some(history.len()) => Ok(entry),
+            _ => result,
+        }
     }
 
     /// Writes down that the operation is done.
@@ -112,13 +133,16 @@ impl Tenants {
                 entry.state = pending.operation.leads_to();
             }
         };
-        self.advance(entry, id, done).await
+        let tenant = entry.tenant.clone();
+        let result = self.advance(entry, id, done).await;
+        self.concluded(&tenant, id, result).await
     }
 
-    /// Changes an entry, whoever else does: `change` says whether there is something to write.
+    /// Changes an entry, whoever else does: `change` says whether there is something to write, `fence` whether it still may be.
     pub(super) async fn change(
         &self,
         mut entry: Entry,
+        fence: Option<&Fence<'_>>,
         change: impl Fn(&mut Entry) -> Result<bool, Error> + Send + Sync,
     ) -> Result<Entry, Error> {
         let by = self.operator().await?;
@@ -128,6 +152,9 @@ impl Tenants {
                 return Ok(entry);
             }
             self.stamp(&mut next, &by);
+            if let Some(fence) = fence {
+                fence.pass().await?;
+            }
             match self.registry().put(&next).await {
                 Ok(()) => return Ok(next),
                 Err(RegistryError::Conflict(_)) => entry = self.entry(&entry.tenant).await?,
@@ -148,27 +175,35 @@ impl Tenants {
         by.clone_into(&mut entry.by);
     }
 
-    pub(super) fn is_deleted(&self, entry: &Entry) -> bool {
-        entry.state == State::Offboarded && entry.deletion.is_some_and(|deletion| deletion <= self.now())
+    /// Whether all keys of an offboarded tenant are gone. A primary key is there longer than its replicas, so KMS is asked.
+    pub(super) async fn is_deleted(&self, entry: &Entry) -> Result<bool, Error> {
+        if entry.state != State::Offboarded || entry.deletion.is_none_or(|deletion| deletion > self.now()) {
+            return Ok(false);
+        }
+        for generation in entry.generations.iter().filter(|generation| generation.pool.is_none()) {
+            for region in &entry.regions {
+                if self.admin().behind(region, generation.key.key_id()).await?.is_some() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Makes sure that the operation has its key, of exactly one CreateKey whatever happened before: CreateKey itself cannot be repeated.
     ///
     /// A key that an interrupted run has created and not written down is found by its description. Whoever finds somebody else at it
-    /// waits until that one has written down a key or has had time enough to give up. Of two keys that were created all the same, the
-    /// one that was written down first stays; who made the other one has it deleted.
-    pub(super) async fn created_key(&self, begun: &Begun) -> Result<Entry, Error> {
+    /// waits until that one has written down a key, has been refused one, or has had time enough to give up. Of two keys that were created
+    /// all the same, the one that was written down first stays; who made the other one has it deleted.
+    async fn created_key(&self, begun: &Begun) -> Result<(Entry, KeyArn), Error> {
         let Begun { entry, id, fresh } = begun;
         let mut entry = entry.clone();
-        if !fresh {
-            entry = self.settled(entry, id).await?;
-        }
-        let Some(pending) = entry.pending(id) else { return Ok(entry) };
-        if pending.key.is_some() {
-            return Ok(entry);
-        }
         let mut found = None;
         if !fresh {
+            let pending = self.settled(&mut entry, id).await?;
+            if let Some(key) = pending.key {
+                return Ok((entry, key));
+            }
             let now = self.now();
             entry = self
                 .advance(entry, id, |entry| {
@@ -178,7 +213,10 @@ impl Tenants {
                     }
                 })
                 .await?;
-            found = self.admin().search(&self.home(&entry), &description(&entry.tenant, id)).await?.into_iter().next();
+            if pending.claims > 0 {
+                let keys = self.admin().search(&self.home(&entry), &description(&entry.tenant, id)).await?;
+                found = keys.into_iter().next();
+            }
         }
         let (home, policy) = (self.home(&entry), self.policy_for(&entry, id)?);
         let key = match found {
@@ -187,19 +225,45 @@ impl Tenants {
                 self.admin().put_key_policy(&home, &key, &policy).await?;
                 key
             }
-            None => self.admin().create_key(&home, &self.new_key(&entry, id, &policy)).await?,
+            None => {
+                let new = self.new_key(&entry, id, &policy);
+                match self.admin().create_key(&home, &new, &Fence::around(self, begun)).await {
+                    Ok(key) => key,
+                    Err(error) => return Err(self.unclaimed(entry, id, error).await),
+                }
+            }
         };
-        let entry = self
+        let written = self
             .advance(entry, id, |entry| {
                 if let Some(pending) = &mut entry.pending {
                     pending.key.get_or_insert(key.clone());
                 }
             })
-            .await?;
-        if !entry.owns(&key) {
-            self.retire(&key).await?;
+            .await;
+        let surplus = match &written {
+            Ok(entry) => !entry.owns(&key),
+            Err(error) => matches!(error, Error::Overtaken(_)),
+        };
+        if surplus {
+            self.retire(&begun.entry.tenant, &key).await?;
         }
-        Ok(entry)
+        let entry = written?;
+        let first = entry.pending(id).and_then(|pending| pending.key.clone()).unwrap_or(key);
+        Ok((entry, first))
+    }
+
+    /// The error, once it is written down that this run has made no key, if that is certain: the next run need not wait for one.
+    async fn unclaimed(&self, entry: Entry, id: &OperationId, error: Error) -> Error {
+        if matches!(&error, Error::Aws(error) if error.is_refusal()) {
+            let without = self.advance(entry, id, |entry| {
+                if let Some(pending) = &mut entry.pending {
+                    pending.claims = pending.claims.saturating_sub(1);
+                }
+            });
+            // When it cannot be written down, the next run waits.
+            let _ = without.await;
+        }
+        error
     }
 
     /// Deletes what runs that were cut short may have created besides the operation's key, if there were any.
@@ -209,53 +273,59 @@ impl Tenants {
         }
         for key in self.admin().search(&self.home(entry), &description(&entry.tenant, id)).await? {
             if !entry.owns(&key) {
-                self.retire(&key).await?;
+                self.retire(&entry.tenant, &key).await?;
             }
         }
         Ok(())
     }
 
-    async fn retire(&self, key: &KeyArn) -> Result<(), Error> {
+    /// Deletes a key that a run has made, unless it is the tenant's.
+    async fn retire(&self, tenant: &TenantId, key: &KeyArn) -> Result<(), Error> {
+        let fence = Fence::around_stray(self, tenant, key);
+        match self.admin().ensure_deletion(key.region(), key, SHORTEST_WINDOW, &fence).await {
+            Err(Error::Overtaken(_)) => return Ok(()),
+            result => result?,
+        };
         tracing::warn!(%key, "a key that is not needed is deleted");
-        self.admin().ensure_deletion(key.region(), key, SHORTEST_WINDOW).await?;
         Ok(())
     }
 
-    /// Waits until another run has written down its key, or could not any more.
-    async fn settled(&self, mut entry: Entry, id: &OperationId) -> Result<Entry, Error> {
-        while let Some(pending) = entry.pending(id) {
+    /// Waits until another run has written down its key, was refused one, or could not make one any more; gives what is pending then.
+    async fn settled(&self, entry: &mut Entry, id: &OperationId) -> Result<Pending, Error> {
+        loop {
+            let Some(pending) = entry.pending(id) else { return Err(Error::Overtaken(entry.tenant.clone())) };
             let age = pending.claimed.elapsed(self.now());
-            if pending.key.is_some() || age >= self.settings().settle {
-                break;
+            if pending.key.is_some() || pending.claims == 0 || age >= self.settings().settle {
+                return Ok(pending.clone());
             }
             self.sleep((self.settings().settle - age).min(self.settings().poll)).await;
-            entry = self.entry(&entry.tenant).await?;
+            *entry = self.entry(&entry.tenant).await?;
         }
-        Ok(entry)
     }
 
     /// Replicas, aliases and rotation of a key, in every Region of the entry. `main` says whether the tenant's alias goes there too.
     pub(super) async fn equip(
         &self,
+        begun: &Begun,
         entry: &Entry,
-        id: &OperationId,
         key: &KeyArn,
         own: bool,
         main: bool,
     ) -> Result<(), Error> {
+        let (id, fence) = (&begun.id, &Fence::around(self, begun));
         let policy = self.policy_for(entry, id)?;
         let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), key);
         for region in &entry.regions {
             if own && region != key.region() {
-                self.admin().ensure_replica(key, region, &self.new_key(entry, id, &policy)).await?;
+                self.admin().ensure_replica(key, region, &self.new_key(entry, id, &policy), fence).await?;
             }
-            self.admin().ensure_alias(region, &of_key, key).await?;
+            self.admin().ensure_alias(region, &of_key, key, fence).await?;
             if main {
-                self.admin().ensure_alias(region, &alias, key).await?;
+                self.admin().ensure_alias(region, &alias, key, fence).await?;
             }
         }
         if own {
-            self.admin().ensure_rotation(key, self.settings().rotation_days).await?;
+            self.admin().ensure_rotation(key, self.settings().rotation_days, fence).await?;
         }
         Ok(())
     }
@@ -290,17 +360,14 @@ impl Tenants {
     }
 
     /// The key that an operation leads to: created, or that of the pool that the tenant joins.
-    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Option<KeyArn>), Error> {
+    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, KeyArn), Error> {
         match tier {
             Tier::Shared { pool } => {
-                let key = pool::join(self, pool, &begun.entry.tenant, &begun.entry.regions).await?;
-                Ok((begun.entry.clone(), Some(key)))
+                let fence = Fence::around(self, begun);
+                let key = pool::join(self, pool, &begun.entry.tenant, &begun.entry.regions, &fence).await?;
+                Ok((begun.entry.clone(), key))
             }
-            _ => {
-                let entry = self.created_key(begun).await?;
-                let key = entry.pending(&begun.id).and_then(|pending| pending.key.clone());
-                Ok((entry, key))
-            }
+            _ => self.created_key(begun).await,
         }
     }
 }

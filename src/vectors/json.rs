@@ -39,8 +39,11 @@ impl Vector {
             let pairs = pairs.iter().map(|(name, value)| (name.clone(), json!(value)));
             Value::from(pairs.chain([tenant]).collect::<Map<_, _>>())
         };
-        let kms = scene.kms.0.iter().map(|Unwrapping { wrapped, context, data_key, kek }| {
-            json!({ "wrapped": hex(wrapped), "context": pairs(context), "data_key": hex(data_key), "key": kek })
+        let kms = scene.kms.0.iter().map(|known| {
+            let Unwrapping { wrapped, data_key, kek, .. } = known;
+            let context = known.context(&scene.tenant);
+            let context: Map<_, _> = context.pairs().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+            json!({ "wrapped": hex(wrapped), "context": context, "data_key": hex(data_key), "key": kek })
         });
         let mut vector = json!({
             "rule": rule,

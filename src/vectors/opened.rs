@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::bytes::{self, UUID};
 use super::json::hex;
 use super::scene::{
-    CREATED, Expected, MULTI_REGION, NONCE, STANDARD, Scene, Sealing, Unwrapping, Vector, b, entry, n, s, scene,
+    CREATED, Expected, MULTI_REGION, NONCE, STANDARD, Scene, Sealing, Unwrapping, Vector, b, entry, n, s, scene, with,
 };
 use crate::crypto::{RandomError, RandomSource};
 use crate::format::{HEADER, encode_value};
@@ -44,7 +44,7 @@ pub(super) fn updated(scene: &Scene, key: &UnwrappedKey, name: &str, value: &Att
     seal_values(&scene.table_schema(), key, &identity, Nonces::Random(&FixedNonce), &[(name, value)]).unwrap().remove(0)
 }
 
-fn sealing(name: &str, form: u8, value: &AttributeValue) -> Option<Sealing> {
+pub(super) fn sealing(name: &str, form: u8, value: &AttributeValue) -> Option<Sealing> {
     Some(Sealing { attribute: name.to_owned(), form, nonce: NONCE, token: None, value: value.clone() })
 }
 
@@ -69,18 +69,20 @@ fn number(name: &str, given: &str, opened: &str) -> Vector {
     vector
 }
 
-fn in_scene(name: &str, rule: &'static str, scene: Scene) -> Vector {
+pub(super) fn in_scene(name: &str, rule: &'static str, scene: Scene) -> Vector {
     let key = scene.key();
     round(name, rule, scene, key, "a", s("hello"))
 }
 
-fn opening(name: &str, rule: &'static str, scene: Scene, stored: Item, item: Item, sealing: Option<Sealing>) -> Vector {
+pub(super) fn opening(
+    name: &str,
+    rule: &'static str,
+    scene: Scene,
+    stored: Item,
+    item: Item,
+    sealing: Option<Sealing>,
+) -> Vector {
     Vector { name: format!("open_{name}"), rule, scene, stored, expected: Expected::Opened { item, sealing } }
-}
-
-fn with(mut item: Item, name: &str, value: AttributeValue) -> Item {
-    item.insert(name.to_owned(), value);
-    item
 }
 
 pub(super) fn vectors() -> Vec<Vector> {
@@ -140,6 +142,7 @@ fn numbers() -> Vec<Vector> {
         number("zero", "0", "0"),
         number("zero_negative", "-0", "0"),
         number("zero_written_long", "0.000", "0"),
+        number("zero_written_with_an_exponent", "0e5", "0"),
         number("written_with_a_fraction", "1.0", "1"),
         number("written_with_an_exponent", "10E-1", "1"),
         number("written_with_zeros_and_a_sign", "+00150.00", "150"),
@@ -285,13 +288,7 @@ fn compact() -> Vec<Vector> {
     let (own, value) = (compact.unwrapped(0, CREATED), s("hello"));
     let item = with(scene().key(), "a", value.clone());
     let by_update = with(compact.key(), "a", updated(&compact, &own, "a", &value));
-    let mut two = compact.clone().encrypting(&["a", "b"]);
-    two.kms.0.push(Unwrapping {
-        wrapped: vec![0x0a],
-        context: vec![],
-        data_key: (32..64).collect(),
-        kek: STANDARD.to_owned(),
-    });
+    let mut two = compact.clone().with_second_key();
     let other = two.unwrapped(1, CREATED + 1);
     two.key_table.iter_mut().for_each(|entries| {
         let record = other.stored_record().to_vec();
@@ -327,13 +324,7 @@ fn forms() -> Vec<Vector> {
     let item = with(scene.key(), "a", value.clone());
     let sealing_12 = || sealing("a", 0x12, &value);
 
-    let mut two = scene.clone().encrypting(&["a", "b"]);
-    two.kms.0.push(Unwrapping {
-        wrapped: vec![0x0a],
-        context: vec![],
-        data_key: (32..64).collect(),
-        kek: STANDARD.to_owned(),
-    });
+    let two = scene.clone().with_second_key();
     let beside = updated(&two, &two.unwrapped(1, CREATED + 1), "b", &n("7"));
     let both = with(put(&two, &two.key(), "a", &value, Nonces::Random(&FixedNonce)), "b", beside);
 
@@ -342,6 +333,11 @@ fn forms() -> Vec<Vector> {
     let nonce = *synthetic["a"].as_b().unwrap().as_ref()[1..].first_chunk().unwrap();
     let synthetic_sealing =
         Sealing { attribute: "a".to_owned(), form: 0x11, nonce, token: Some(token), value: value.clone() };
+
+    // KMS unwraps both to the same data key; each passes step 4 by itself.
+    let again = scene.unwrapped(0, CREATED + 1);
+    let twice = scene.clone().encrypting(&["a", "b"]);
+    let by_two_records = with(stored(&scene), "b", updated(&twice, &again, "b", &n("7")));
 
     let header_alone = with(with(scene.key(), HEADER, b(own.stored_record())), "plain", s("x"));
     let raw = bytes::record(&scene).bytes(&scene);
@@ -364,6 +360,14 @@ fn forms() -> Vec<Vector> {
             both,
             with(item.clone(), "b", n("7")),
             sealing("a", 0x11, &value),
+        ),
+        opening(
+            "two_records_of_one_data_key",
+            "8: it names the same KEK and passes step 4 again",
+            twice,
+            by_two_records,
+            with(item.clone(), "b", n("7")),
+            sealing("b", 0x12, &n("7")),
         ),
         opening(
             "synthetic_nonce",

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::bytes::{self, lp, sealed};
 use super::opened::{stored, updated};
-use super::scene::{CREATED, Expected, NONCE, Scene, Vector, b, n, s, scene};
+use super::scene::{CREATED, Expected, NONCE, Scene, Vector, b, n, s, scene, with};
 use crate::format::HEADER;
 use crate::item::Item;
 use crate::tenant::TenantId;
@@ -19,11 +19,6 @@ pub(super) fn refused(
 ) -> Vector {
     let expected = Expected::Refused { fault, attributes: attributes.to_vec() };
     Vector { name: format!("refuse_{name}"), rule, scene, stored, expected }
-}
-
-pub(super) fn with(mut item: Item, name: &str, value: AttributeValue) -> Item {
-    item.insert(name.to_owned(), value);
-    item
 }
 
 pub(super) fn without(mut item: Item, name: &str) -> Item {
@@ -101,6 +96,9 @@ fn forms() -> Vec<Vector> {
     let own = scene().unwrapped(0, CREATED);
     let form_12 = updated(&scene(), &own, "a", &s("hello")).as_b().unwrap().clone().into_inner();
     let record = own.stored_record().len();
+    let compact = scene().compact();
+    let shared = compact.unwrapped(0, CREATED);
+    let form_13 = updated(&compact, &shared, "a", &s("hello")).as_b().unwrap().clone().into_inner();
     let put = |bytes: Vec<u8>| with(stored(&scene()), "a", b(bytes));
     let with_first = |form: u8| put([&[form], &form_11[1..]].concat());
     let mut vectors = Vec::new();
@@ -128,6 +126,14 @@ fn forms() -> Vec<Vector> {
         ("form_12_length_beyond_the_end", [&[0x12, 0xff, 0xff], &form_12[3..]].concat()),
     ] {
         vectors.push(refused(&format!("truncated_{name}"), SHORT, "truncated", &["a"], scene(), put(bytes)));
+    }
+    let put_compact = |bytes: Vec<u8>| with(stored(&compact), "a", b(bytes));
+    for (name, end) in
+        [("within_the_kid", 9), ("within_the_nonce", 1 + 16 + 5), ("without_ciphertext", 1 + 16 + 12 + 16)]
+    {
+        let name = format!("truncated_form_13_{name}");
+        let item = put_compact(form_13[..end].to_vec());
+        vectors.push(refused(&name, SHORT, "truncated", &["a"], compact.clone(), item));
     }
     let shorter = u16::try_from(record - 1).unwrap().to_be_bytes();
     let longer = u16::try_from(record + 1).unwrap().to_be_bytes();
@@ -163,6 +169,22 @@ fn forms() -> Vec<Vector> {
             &["a"],
             scene(),
             put([&[0x11], &form_12[3 + record..]].concat()),
+        ),
+        refused(
+            "form_13_of_11",
+            "6: the AAD has the first byte",
+            "not authentic",
+            &["a"],
+            compact.clone(),
+            put_compact([&form_13[..1 + 16], &form_11[1..]].concat()),
+        ),
+        refused(
+            "form_11_of_13",
+            "6: the AAD has the first byte",
+            "not authentic",
+            &["a"],
+            compact.clone(),
+            put_compact([&[0x11], &form_13[1 + 16..]].concat()),
         ),
     ]);
     vectors

@@ -2,8 +2,8 @@
 
 use super::bytes::{self, Record, UUID, context};
 use super::opened::{stored, updated};
-use super::refused::{refused, with};
-use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Vector, b, s, scene};
+use super::refused::refused;
+use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Vector, b, n, s, scene, with};
 use crate::format::HEADER;
 
 /// Readers may name the record's attribute or the one that relies on it.
@@ -31,6 +31,7 @@ fn lengths() -> Vec<Vector> {
     const EARLY: &str = "5: bytes that end too early";
     let scene = scene();
     let whole = bytes::record(&scene).bytes(&scene);
+    let whole_reference = [&[0x02], &whole[1..17]].concat();
     let context_at = 1 + 16 + 4;
     let check_at = context_at + 14;
     let kek_at = check_at + 16;
@@ -63,6 +64,13 @@ fn lengths() -> Vec<Vector> {
         changed("version_00", "5: another version", "unknown version", |record| record.version = 0),
         changed("version_03", "5: another version", "unknown version", |record| record.version = 3),
         changed("reference_too_long", "5.3: anything but 17 bytes", "trailing bytes", |record| record.version = 2),
+        headed(
+            "reference_too_short",
+            "5.3: anything but 17 bytes",
+            "truncated",
+            scene.clone(),
+            whole_reference[..16].to_vec(),
+        ),
         changed("wrapped_key_empty", "5: wrapped key", "length of wrapped key", |record| record.wrapped.clear()),
         changed("wrapped_key_of_1025", "5: wrapped key", "length of wrapped key", |record| {
             record.wrapped = vec![1; 1025]
@@ -154,6 +162,8 @@ fn keks() -> Vec<Vector> {
         malformed("arn_of_513", whole(&long)),
         malformed("arn_of_an_alias", whole("arn:aws:kms:us-east-1:111122223333:alias/customer-acme")),
         malformed("arn_of_another_service", whole("arn:aws:s3:us-east-1:111122223333:key/x")),
+        malformed("arn_without_a_region", whole("arn:aws:kms::111122223333:key/x")),
+        malformed("arn_without_a_key_id", whole("arn:aws:kms:us-east-1:111122223333:key/")),
         malformed("arn_with_a_star", whole("arn:aws:kms:us-east-1:111122223333:key/x*")),
         malformed("arn_of_a_short_account", whole("arn:aws:kms:us-east-1:1111:key/x")),
         malformed("arn_empty", whole("")),
@@ -181,7 +191,21 @@ fn keys() -> Vec<Vector> {
     created.check = Some(scene().prk().check(1, CREATED, &created.context).0.to_vec());
     created.created += 1;
     let created = created.bytes(&scene());
+    // The right record in the header, and one beside it that names its data key and is forged.
+    let two = scene().encrypting(&["a", "b"]);
+    let beside = updated(&two, &two.unwrapped(0, CREATED), "b", &n("7")).as_b().unwrap().clone().into_inner();
+    let length = u16::try_from(created.len()).unwrap().to_be_bytes();
+    let beside = [&[0x12], &length[..], &created, &beside[3 + created.len()..]].concat();
+    let beside = with(stored(&two), "b", b(beside));
     vec![
+        refused(
+            "record_forged_beside_a_right_one",
+            "8: a data key that is kept serves another record when that passes step 4 again",
+            "forged record",
+            &["b"],
+            two,
+            beside,
+        ),
         refused(
             "record_wrapped_key_that_kms_refuses",
             "8.3: Decrypt",

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::json::hex;
-use crate::context::{EncryptionContext, StaticPairs};
+use crate::context::{EncryptionContext, Period, StaticPairs};
 use crate::crypto::{DataKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn};
 use crate::item::{Item, UnwrappedKey, identity};
@@ -72,6 +72,7 @@ pub(super) fn scene() -> Scene {
         kms: Kms(vec![Unwrapping {
             wrapped: vec![0xaa, 0xbb, 0xcc, 0xdd],
             context: vec![],
+            period: None,
             data_key: (0..32).collect(),
             kek: STANDARD.to_owned(),
         }]),
@@ -92,6 +93,12 @@ impl Scene {
         self
     }
 
+    /// With a data key that was made to be shared.
+    pub(super) fn in_period(mut self, period: &str) -> Self {
+        self.kms.0[0].period = Some(Period::parse(period).unwrap());
+        self
+    }
+
     /// Stores items compactly, and their record in the key table.
     pub(super) fn compact(mut self) -> Self {
         let record = self.unwrapped(0, CREATED).stored_record().to_vec();
@@ -102,6 +109,19 @@ impl Scene {
     pub(super) fn encrypting(mut self, names: &[&str]) -> Self {
         self.encrypted = names.iter().map(|name| (*name).to_owned()).collect();
         self
+    }
+
+    /// Encrypts `b` beside `a`, and knows a second data key.
+    pub(super) fn with_second_key(self) -> Self {
+        let mut two = self.encrypting(&["a", "b"]);
+        two.kms.0.push(Unwrapping {
+            wrapped: vec![0x0a],
+            context: vec![],
+            period: None,
+            data_key: (32..64).collect(),
+            kek: STANDARD.to_owned(),
+        });
+        two
     }
 
     pub(super) fn table_schema(&self) -> TableSchema {
@@ -136,8 +156,9 @@ impl Scene {
 
     /// The data key that KMS knows at this place, as the library holds it.
     pub(super) fn unwrapped(&self, at: usize, created: u32) -> UnwrappedKey {
-        let Unwrapping { wrapped, context, data_key, kek } = &self.kms.0[at];
-        let context = EncryptionContext::new(&self.tenant, &StaticPairs::new(context.clone()).unwrap());
+        let known = &self.kms.0[at];
+        let Unwrapping { wrapped, data_key, kek, .. } = known;
+        let context = known.context(&self.tenant);
         let data_key = DataKey::take(data_key.clone()).unwrap();
         let wrapped = WrappedKey::new(wrapped.clone()).unwrap();
         let key = UnwrappedKey::generated(&data_key, created, &context, KeyArn::parse(kek).unwrap(), wrapped);
@@ -162,8 +183,18 @@ pub(super) struct Unwrapping {
     pub(super) wrapped: Vec<u8>,
     /// The static pairs; `tenant` comes from whose scene it is.
     pub(super) context: Vec<(String, String)>,
+    /// Of a data key that is shared (section 13.2).
+    pub(super) period: Option<Period>,
     pub(super) data_key: Vec<u8>,
     pub(super) kek: String,
+}
+
+impl Unwrapping {
+    /// With which KMS wrapped.
+    pub(super) fn context(&self, tenant: &TenantId) -> EncryptionContext {
+        let context = EncryptionContext::new(tenant, &StaticPairs::new(self.context.clone()).unwrap());
+        self.period.map_or_else(|| context.clone(), |period| context.in_period(period))
+    }
 }
 
 #[async_trait]
@@ -183,15 +214,18 @@ impl KeyService for Kms {
         _: &KeyArn,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        let known = self.0.iter().find(|known| {
-            let pairs = StaticPairs::new(known.context.clone()).unwrap();
-            known.wrapped == wrapped.as_bytes() && EncryptionContext::new(tenant, &pairs) == *context
-        });
+        let known =
+            self.0.iter().find(|known| known.wrapped == wrapped.as_bytes() && known.context(tenant) == *context);
         let refused = KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::InvalidCiphertext);
         let Unwrapping { data_key, kek, .. } = known.ok_or(refused)?;
         let data_key = DataKey::take(data_key.clone()).unwrap();
         Ok(UnwrappedDataKey { data_key, kek: KeyArn::parse(kek).unwrap(), request_id: None })
     }
+}
+
+pub(super) fn with(mut item: Item, name: &str, value: AttributeValue) -> Item {
+    item.insert(name.to_owned(), value);
+    item
 }
 
 pub(super) fn s(text: &str) -> AttributeValue {

@@ -97,11 +97,13 @@ impl Damage {
     fn of(&self, mut stored: Vec<u8>) -> Vec<u8> {
         match self {
             Self::Flip { at, mask } => {
-                let at = at.index(stored.len());
-                stored[at] ^= mask;
+                // There may be nothing left to damage.
+                if let Some(byte) = stored.get_mut(at.index(stored.len().max(1))) {
+                    *byte ^= mask;
+                }
             }
             Self::Cut { from, to } => {
-                let (from, to) = (from.index(stored.len()), to.index(stored.len()));
+                let (from, to) = (from.index(stored.len() + 1), to.index(stored.len() + 1));
                 stored.drain(from.min(to)..from.max(to));
             }
             Self::Insert { at, bytes } => {

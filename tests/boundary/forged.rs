@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use futures_util::future::join_all;
 use tenantseal::{Error, Item, OpenError, OpenFault, Tenant};
 
 use crate::common::{Contact, World, contact};
@@ -250,4 +251,26 @@ async fn an_attribute_that_carries_a_forged_record_of_its_own_is_the_one_that_is
         };
     }
     assert_eq!(named, HashSet::from(["email".to_owned(), "notes".to_owned(), "api_keys".to_owned()]));
+}
+
+#[tokio::test]
+async fn while_fresh_forged_records_are_read_a_tenants_cold_keys_stay_closed_and_its_warm_ones_open() {
+    let scene = Scene::set().await;
+    scene.get("c-2").await.unwrap();
+    let [first, second] = &scene.items;
+    let forged = (0..400_u32).map(|at| {
+        let mut forged = Forged::from(first);
+        forged.key_id[..4].copy_from_slice(&at.to_be_bytes());
+        forged.into_header(first.clone())
+    });
+    // The last in the queue is genuine.
+    let items: Vec<Item> = forged.chain([first.clone()]).collect();
+    let mut tries = join_all(items.into_iter().map(|item| scene.reader.open("crm", item))).await;
+    let cold = tries.pop().unwrap().unwrap_err();
+    assert!(cold.is_retryable() && !cold.is_revoked() && !cold.is_integrity(), "{cold}");
+    assert!(tries.iter().all(Result::is_err));
+    assert!(scene.world.stack.calls().count("Decrypt") < 150, "the tries are bounded");
+    scene.reader.open("crm", second.clone()).await.unwrap();
+    scene.world.stack.clock().advance(std::time::Duration::from_secs(1));
+    scene.reader.open("crm", first.clone()).await.unwrap();
 }

@@ -2,7 +2,8 @@
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Get, KeysAndAttributes, PutRequest, TransactGetItem, TransactWriteItem, WriteRequest,
+    AttributeValue, Delete, DeleteRequest, Get, KeysAndAttributes, PutRequest, TransactGetItem, TransactWriteItem,
+    WriteRequest,
 };
 use tenantseal::schema::TableSchema;
 use tenantseal::{Error, OpenError};
@@ -126,6 +127,55 @@ async fn what_a_batch_left_undone_comes_back_as_it_was_given_whatever_stands_in_
     world.stack.faults().on("Decrypt").fail("DisabledException", 400);
     let answer = lied.batch_write_item().request_items("crm", write.clone()).send().await.unwrap();
     assert_eq!(answer.unprocessed_items.unwrap()["crm"], write);
+}
+
+#[tokio::test]
+async fn what_a_batch_left_undeleted_or_unread_is_what_it_was_told_to_delete_or_read() {
+    let (world, _) = scene().await;
+    let json = |tenant: &str, contact_id: &str| json(&key(tenant, contact_id));
+    let (asked, other, theirs) = (json("acme", "c-1"), json("acme", "c-2"), json("globex", "c-1"));
+    let delete = || {
+        let delete = DeleteRequest::builder().set_key(Some(key("acme", "c-1"))).build().unwrap();
+        vec![WriteRequest::builder().delete_request(delete).build()]
+    };
+    let keys = || KeysAndAttributes::builder().keys(key("acme", "c-1")).build().unwrap();
+    let undeleted = |table: &str, key: &str| {
+        format!(r#"{{"UnprocessedItems":{{"{table}":[{{"DeleteRequest":{{"Key":{key}}}}}]}}}}"#)
+    };
+    let unread = |table: &str, key: &str| format!(r#"{{"UnprocessedKeys":{{"{table}":{{"Keys":[{key}]}}}}}}"#);
+
+    let honest = lied_to(&world, "BatchWriteItem", 200, undeleted("crm", &asked));
+    let answer = honest.batch_write_item().request_items("crm", delete()).send().await.unwrap();
+    assert_eq!(answer.unprocessed_items.unwrap()["crm"], delete());
+    let honest = lied_to(&world, "BatchGetItem", 200, unread("crm", &asked));
+    let answer = honest.batch_get_item().request_items("crm", keys()).send().await.unwrap();
+    assert_eq!(answer.unprocessed_keys.unwrap()["crm"], keys());
+    // Who ends TLS has no credentials: the caller's own retry would delete what he likes.
+    for (table, given) in [("crm", theirs), ("crm", other), ("elsewhere", asked)] {
+        let lied = lied_to(&world, "BatchWriteItem", 200, undeleted(table, &given));
+        let answer = lied.batch_write_item().request_items("crm", delete()).send().await;
+        assert!(answer.is_err(), "{table}: the caller would delete what it never deleted: {answer:?}");
+        let lied = lied_to(&world, "BatchGetItem", 200, unread(table, &given));
+        let answer = lied.batch_get_item().request_items("crm", keys()).send().await;
+        assert!(answer.is_err(), "{table}: the caller would read what it never read: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_of_one_item_answers_with_that_item_alone() {
+    let (world, [asked, other, _]) = scene().await;
+    for (index, keys) in
+        [(None, "tenant_id = :t AND contact_id = :c"), (Some("by-company"), "contact_id = :c AND tenant_id = :t")]
+    {
+        for (given, lies) in [(&asked, false), (&other, true)] {
+            let client = lied_to(&world, "Query", 200, format!(r#"{{"Items":[{given}]}}"#));
+            let query = client.query().table_name("crm").key_condition_expression(keys);
+            let query = query.set_index_name(index.map(str::to_owned));
+            let query = query.expression_attribute_values(":t", s("acme")).expression_attribute_values(":c", s("c-1"));
+            let answer = query.send().await;
+            assert_eq!(answer.is_err(), lies, "another item than the one that was asked for: {answer:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -91,18 +91,26 @@ async fn one_unknown_table_anywhere_refuses_the_whole() {
 }
 
 #[tokio::test]
-async fn two_tenants_may_use_the_same_token_for_their_transactions() {
+async fn a_token_that_another_tenant_has_used_is_refused_by_dynamodb_and_changes_nothing() {
     let world = World::start(&["acme", "globex"]).await;
     let seal = world.seal();
-    for tenant in ["acme", "globex"] {
-        let tenant = seal.tenant(&id(tenant));
-        for _ in 0..2 {
-            let transaction = tenant.dynamodb().transact_write_items().transact_items(put_of(tenant.id().as_str()));
-            transaction.client_request_token(format!("token-{}", tenant.id())).send().await.unwrap();
-        }
-        let records = tenant.records::<crate::common::Contact>();
-        assert_eq!(records.get("c-1").await.unwrap(), Some(contact(tenant.id().as_str(), "c-1")));
+    let transact = |tenant: &str, token: &str| {
+        let transaction = seal.tenant(&id(tenant)).dynamodb().transact_write_items().transact_items(put_of(tenant));
+        transaction.client_request_token(token).send()
+    };
+    let get = |tenant: &str| seal.tenant(&id(tenant)).records::<crate::common::Contact>().get("c-1");
+    for _ in 0..2 {
+        transact("acme", "token").await.unwrap();
     }
+    let refused = transact("globex", "token").await.unwrap_err();
+    assert!(Error::of(&refused).is_none());
+    assert!(refused.into_service_error().is_idempotent_parameter_mismatch_exception());
+    assert_eq!(get("globex").await.unwrap(), None);
+    assert_eq!(get("acme").await.unwrap(), Some(contact("acme", "c-1")));
+    for _ in 0..2 {
+        transact("globex", "globex-token").await.unwrap();
+    }
+    assert_eq!(get("globex").await.unwrap(), Some(contact("globex", "c-1")));
     let of = |tenant: &str| {
         let records = world.stack.calls().records();
         let made = records.iter().filter(|record| record.call.operation == "GenerateDataKey");

@@ -2,16 +2,13 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::auth::DefaultAuthSchemeResolver;
-use aws_sdk_dynamodb::config::interceptors::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
-};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{Builder, Config, ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::config::{Builder, Config};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::body::SdkBody;
 use tenantseal::{Error, Tenant};
 
+use crate::common::hook::{Hook, When};
 use crate::common::wire::Wire;
 use crate::common::{Contact, Taps, World, canary, contact, id, item, key, sealing_error, tap};
 
@@ -98,81 +95,26 @@ async fn a_plain_client_over_the_sealing_http_client_sends_nothing() {
     scene.assert_nothing_happened(before).await;
 }
 
-/// When a hook puts another body, and perhaps another operation, into the request.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum When {
-    RetryLoop,
-    Signing,
-    Transmit,
-}
-
-struct Swaps {
-    when: When,
-    body: String,
-    target: Option<&'static str>,
-}
-
-/// The SDK logs the `Debug` of interceptors.
-impl std::fmt::Debug for Swaps {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Swaps(..)")
-    }
-}
-
-impl Swaps {
-    fn swap(&self, when: When, context: &mut BeforeTransmitInterceptorContextMut<'_>) -> Result<(), BoxError> {
-        if self.when == when {
-            let request = context.request_mut();
-            *request.body_mut() = SdkBody::from(self.body.clone());
-            request.headers_mut().insert("content-length", self.body.len().to_string());
-            if let Some(target) = self.target {
-                request.headers_mut().insert("x-amz-target", target);
-            }
+/// A hook that puts another body, and perhaps another operation, into the request.
+fn swaps(when: When, body: &str, target: Option<&'static str>) -> Hook {
+    let body = body.to_owned();
+    Hook::at(when, move |mut seen| {
+        let request = seen.request();
+        *request.body_mut() = SdkBody::from(body.clone());
+        request.headers_mut().insert("content-length", body.len().to_string());
+        if let Some(target) = target {
+            request.headers_mut().insert("x-amz-target", target);
         }
-        Ok(())
-    }
-}
-
-impl Intercept for Swaps {
-    fn name(&self) -> &'static str {
-        "swaps"
-    }
-
-    fn modify_before_retry_loop(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.swap(When::RetryLoop, context)
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.swap(When::Signing, context)
-    }
-
-    fn modify_before_transmit(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.swap(When::Transmit, context)
-    }
+    })
 }
 
 #[tokio::test]
 async fn a_hook_that_puts_the_plaintext_back_sends_nothing() {
     let scene = Scene::set().await;
     let before = scene.taps.dynamodb.requests();
-    for when in [When::Signing, When::Transmit] {
+    for when in [When::BeforeSigning, When::BeforeTransmit] {
         let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked())).customize();
-        let swaps = Swaps { when, body: scene.plaintext(), target: None };
+        let swaps = swaps(when, &scene.plaintext(), None);
         is_replaced(&sealing_error(put.interceptor(swaps).send().await), "request");
     }
     let body = scene.plaintext();
@@ -185,12 +127,12 @@ async fn a_hook_that_puts_the_plaintext_back_sends_nothing() {
 #[tokio::test]
 async fn a_hook_that_puts_the_plaintext_back_before_it_is_sealed_has_no_effect() {
     let scene = Scene::set().await;
-    let swaps = || Swaps { when: When::RetryLoop, body: scene.plaintext(), target: None };
-    let signing = Swaps { when: When::Signing, body: scene.plaintext(), target: None };
+    let signing = swaps(When::BeforeSigning, &scene.plaintext(), None);
     let config = Builder::from(&scene.app).interceptor(signing);
     let put = scene.acme.dynamodb_with(config).put_item().table_name("crm").set_item(Some(scene.marked()));
     // Sealed from the input that was checked, or an error: both are well.
-    let _ = put.customize().interceptor(swaps()).send().await;
+    let retry_loop = swaps(When::BeforeRetryLoop, &scene.plaintext(), None);
+    let _ = put.customize().interceptor(retry_loop).send().await;
     assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None);
 }
 
@@ -200,11 +142,10 @@ async fn what_was_checked_is_what_is_sent_also_when_nothing_is_sealed() {
     let globex = scene.world.tenant("globex");
     globex.records::<Contact>().put(&contact("globex", "c-1")).await.unwrap();
     let theirs = r#"{"TableName":"crm","Key":{"tenant_id":{"S":"globex"},"contact_id":{"S":"c-1"}}}"#;
-    let swaps = |when, body: &str| Swaps { when, body: body.to_owned(), target: None };
 
     let delete = || scene.acme.dynamodb().delete_item().table_name("crm").set_key(Some(key("acme", "c-9")));
-    let _ = delete().customize().interceptor(swaps(When::RetryLoop, theirs)).send().await;
-    let config = Builder::from(&scene.app).interceptor(swaps(When::Signing, theirs));
+    let _ = delete().customize().interceptor(swaps(When::BeforeRetryLoop, theirs, None)).send().await;
+    let config = Builder::from(&scene.app).interceptor(swaps(When::BeforeSigning, theirs, None));
     let delete = scene.acme.dynamodb_with(config).delete_item().table_name("crm");
     let _ = delete.set_key(Some(key("acme", "c-9"))).send().await;
     let left = globex.records::<Contact>().get("c-1").await.unwrap();
@@ -216,7 +157,7 @@ async fn what_was_checked_is_what_is_sent_also_when_nothing_is_sealed() {
         scene.secret
     );
     let get = scene.acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
-    let get = get.customize().interceptor(swaps(When::RetryLoop, &query));
+    let get = get.customize().interceptor(swaps(When::BeforeRetryLoop, &query, None));
     let _ = get.send().await;
     assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None);
 }
@@ -224,29 +165,10 @@ async fn what_was_checked_is_what_is_sent_also_when_nothing_is_sealed() {
 #[tokio::test]
 async fn an_operation_without_items_cannot_be_turned_into_one_with_items() {
     let scene = Scene::set().await;
-    for when in [When::RetryLoop, When::Signing, When::Transmit] {
-        let swaps = Swaps { when, body: scene.plaintext(), target: Some("DynamoDB_20120810.PutItem") };
+    for when in [When::BeforeRetryLoop, When::BeforeSigning, When::BeforeTransmit] {
+        let swaps = swaps(when, &scene.plaintext(), Some("DynamoDB_20120810.PutItem"));
         let _ = scene.acme.dynamodb().list_tables().customize().interceptor(swaps).send().await;
         assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None, "{when:?}");
-    }
-}
-
-/// Says that the operation is another one.
-#[derive(Debug)]
-struct Renames;
-
-impl Intercept for Renames {
-    fn name(&self) -> &'static str {
-        "renames"
-    }
-
-    fn read_before_execution(
-        &self,
-        _: &BeforeSerializationInterceptorContextRef<'_>,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(Metadata::new("ListTables", "DynamoDB"));
-        Ok(())
     }
 }
 
@@ -254,7 +176,10 @@ impl Intercept for Renames {
 async fn an_operation_is_what_its_input_is_and_not_what_it_is_called() {
     let scene = Scene::set().await;
     let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked())).customize();
-    let _ = put.interceptor(Renames).send().await;
+    let renames = Hook::at(When::ReadBeforeExecution, |seen| {
+        seen.config.interceptor_state().store_put(Metadata::new("ListTables", "DynamoDB"));
+    });
+    let _ = put.interceptor(renames).send().await;
     assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None);
 }
 
@@ -272,21 +197,13 @@ async fn a_client_of_one_tenant_does_not_become_a_client_of_another() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_bound_twice_to_its_tenant_works_or_says_so() {
+async fn a_client_that_is_bound_twice_to_its_tenant_says_so_and_sends_nothing() {
     let scene = Scene::set().await;
+    let before = scene.taps.dynamodb.requests();
     let twice = scene.acme.dynamodb_with(scene.acme.dynamodb().config().to_builder());
     let put = twice.put_item().table_name("crm").set_item(Some(scene.marked())).send().await;
-    assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None);
-    match put {
-        Ok(_) => {
-            let get = twice.get_item().table_name("crm").set_key(Some(key("acme", "c-2"))).send().await.unwrap();
-            assert_eq!(get.item, Some(scene.marked()));
-        }
-        Err(error) => {
-            let ours = Error::of(&error).unwrap().to_string();
-            assert!(ours.contains("already") || ours.contains("twice"), "it does not say what to do: {ours}");
-        }
-    }
+    assert!(matches!(sealing_error(put), Error::BoundTwice));
+    scene.assert_nothing_happened(before).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Works wherever the SDK does: one worker, the current thread, a LocalSet, a thousand operations in flight.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use futures_util::future::join_all;
@@ -61,9 +61,7 @@ async fn a_thousand_operations() {
             }
         }
     };
-    let started = Instant::now();
     in_time(join_all((0..1_000).map(one))).await;
-    assert!(started.elapsed() < PATIENCE);
     let calls = world.stack.calls();
     let counts = (calls.count("AssumeRole"), calls.count("GenerateDataKey"), calls.count("Decrypt"));
     assert_eq!(counts, (10, 10, 10));

@@ -6,6 +6,7 @@
     reason = "shared by test binaries that each use a part of it"
 )]
 
+pub mod hook;
 pub mod key_table;
 pub mod tap;
 pub mod wire;
@@ -57,6 +58,25 @@ pub fn contact(tenant: &str, id: &str) -> Contact {
     }
 }
 
+/// A record of the contacts' table that nobody registers: it encrypts what [`Contact`] does not.
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "crm")]
+pub struct Unregistered {
+    #[seal(partition_key, tenant)]
+    pub tenant_id: String,
+    #[seal(sort_key)]
+    pub contact_id: String,
+    #[seal(encrypt)]
+    pub company: String,
+}
+
+impl Unregistered {
+    /// The contact `c-1` of `acme`.
+    pub fn of(company: &str) -> Self {
+        Self { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), company: company.to_owned() }
+    }
+}
+
 pub fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
 }
@@ -104,6 +124,14 @@ impl World {
         let alias = self.tenancy.alias(&id(tenant));
         self.admin.create_alias().alias_name(alias.as_str()).target_key_id(key.key_id).send().await.unwrap();
         key.arn.unwrap()
+    }
+
+    /// Points the tenant's alias to a new key.
+    pub async fn repoint(&self, tenant: &str) {
+        let policy = self.tenancy.key_policy(&id(tenant)).unwrap().to_string();
+        let key = self.admin.create_key().policy(policy).send().await.unwrap().key_metadata.unwrap();
+        let alias = self.tenancy.alias(&id(tenant));
+        self.admin.update_alias().alias_name(alias.as_str()).target_key_id(key.key_id).send().await.unwrap();
     }
 
     /// Creates a table with the keys of [`Contact`].

@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::operation::scan::{ScanError, ScanOutput};
 use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsError, TransactGetItemsOutput};
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
+use aws_sdk_dynamodb::types::error::{ConditionalCheckFailedException, TransactionCanceledException};
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, KeysAndAttributes, WriteRequest};
 use serde_json::{Value, json};
 
@@ -87,54 +88,35 @@ impl Failure for BatchWriteItemError {}
 impl Failure for DescribeTableError {}
 impl Failure for ExecuteStatementError {}
 
-impl Failure for PutItemError {
-    fn details(&self) -> Option<Value> {
-        match self {
-            Self::ConditionalCheckFailedException(failed) => Some(optional(failed.item.clone())),
-            _ => None,
-        }
-    }
+/// Errors that carry something in one of their variants.
+macro_rules! failures {
+    ($($error:ident: $variant:ident => $details:expr;)+) => {
+        $(impl Failure for $error {
+            fn details(&self) -> Option<Value> {
+                match self {
+                    Self::$variant(failed) => Some($details(failed)),
+                    _ => None,
+                }
+            }
+        })+
+    };
 }
 
-impl Failure for UpdateItemError {
-    fn details(&self) -> Option<Value> {
-        match self {
-            Self::ConditionalCheckFailedException(failed) => Some(optional(failed.item.clone())),
-            _ => None,
-        }
-    }
+failures! {
+    PutItemError: ConditionalCheckFailedException => stored;
+    UpdateItemError: ConditionalCheckFailedException => stored;
+    DeleteItemError: ConditionalCheckFailedException => stored;
+    TransactGetItemsError: TransactionCanceledException => reasons;
+    TransactWriteItemsError: TransactionCanceledException => reasons;
 }
 
-impl Failure for DeleteItemError {
-    fn details(&self) -> Option<Value> {
-        match self {
-            Self::ConditionalCheckFailedException(failed) => Some(optional(failed.item.clone())),
-            _ => None,
-        }
-    }
+fn stored(failed: &ConditionalCheckFailedException) -> Value {
+    optional(failed.item.clone())
 }
 
-impl Failure for TransactGetItemsError {
-    fn details(&self) -> Option<Value> {
-        match self {
-            Self::TransactionCanceledException(failed) => Some(reasons(failed.cancellation_reasons())),
-            _ => None,
-        }
-    }
-}
-
-impl Failure for TransactWriteItemsError {
-    fn details(&self) -> Option<Value> {
-        match self {
-            Self::TransactionCanceledException(failed) => Some(reasons(failed.cancellation_reasons())),
-            _ => None,
-        }
-    }
-}
-
-fn reasons(reasons: &[CancellationReason]) -> Value {
+fn reasons(cancelled: &TransactionCanceledException) -> Value {
     let reason = |reason: &CancellationReason| json!({ "code": reason.code(), "item": optional(reason.item.clone()) });
-    reasons.iter().map(reason).collect()
+    cancelled.cancellation_reasons().iter().map(reason).collect()
 }
 
 fn optional(item: Option<impl Shown>) -> Value {
@@ -182,28 +164,22 @@ impl Shown for AttributeValue {
     }
 }
 
-impl Shown for PutItemOutput {
-    fn shown(self) -> Value {
-        optional(self.attributes)
-    }
+/// Answers that are an item, or none.
+macro_rules! answers {
+    ($($output:ident: $item:ident;)+) => {
+        $(impl Shown for $output {
+            fn shown(self) -> Value {
+                optional(self.$item)
+            }
+        })+
+    };
 }
 
-impl Shown for UpdateItemOutput {
-    fn shown(self) -> Value {
-        optional(self.attributes)
-    }
-}
-
-impl Shown for DeleteItemOutput {
-    fn shown(self) -> Value {
-        optional(self.attributes)
-    }
-}
-
-impl Shown for GetItemOutput {
-    fn shown(self) -> Value {
-        optional(self.item)
-    }
+answers! {
+    PutItemOutput: attributes;
+    UpdateItemOutput: attributes;
+    DeleteItemOutput: attributes;
+    GetItemOutput: item;
 }
 
 impl Shown for QueryOutput {

@@ -34,7 +34,9 @@ pub fn cases() -> Vec<Case> {
 /// The cases that were chosen; all, usually.
 pub fn chosen() -> Vec<Case> {
     let choice = std::env::var(CHOICE).unwrap_or_default();
-    cases().into_iter().filter(|case| case.name.contains(&choice)).collect()
+    let chosen: Vec<_> = cases().into_iter().filter(|case| case.name.contains(&choice)).collect();
+    assert!(!chosen.is_empty(), "{CHOICE}: no case has `{choice}` in its name");
+    chosen
 }
 
 pub fn is_choice() -> bool {

@@ -60,25 +60,29 @@ async fn a_thousand_tenants_at_once_make_two_calls_each_and_no_more_in_flight_th
 
 #[tokio::test]
 async fn tenants_whose_kms_hangs_delay_nobody_else() {
-    let tenants = names(100);
-    let world = world_of(&tenants).await;
-    world.onboard("acme").await;
-    let seal = world.builder().key_calls_in_flight(16).build(&world.app).unwrap();
-    let acme = seal.tenant(&id("acme"));
-    let is_acme = |call: &tenantseal_local::Call| call.session_name.as_deref() == Some("tenant-acme");
-    world.stack.faults().on("*").when(is_acme).hang();
-    let hanging = tokio::spawn(async move { acme.seal("crm", item(&contact("acme", "c-1"))).await });
-    while world.stack.calls().count("AssumeRole") == 0 {
-        tokio::task::yield_now().await;
-    }
-    let others = tenants.iter().map(|tenant| {
+    const HANGING: usize = 64;
+    let (hanging, healthy) = (names(HANGING), (0..8).map(|at| format!("h{at}")).collect::<Vec<_>>());
+    let world = world_of(&[hanging.clone(), healthy.clone()].concat()).await;
+    // More tenants hang than there are turns: for a tenth of what an attempt may take, one second.
+    let timeouts = TimeoutConfig::builder().operation_timeout(MINUTE).operation_attempt_timeout(MINUTE / 6).build();
+    let config = world.app.clone().into_builder().timeout_config(timeouts).build();
+    let seal = world.builder().key_calls_in_flight(HANGING / 2).build(&config).unwrap();
+    let hangs = |call: &tenantseal_local::Call| call.session_name.as_deref().is_some_and(|name| name.contains("-t"));
+    world.stack.faults().on("*").when(hangs).hang();
+    let sealed = |tenant: &String| {
         let handle = seal.tenant(&id(tenant));
         async move { handle.seal("crm", item(&contact(handle.id().as_str(), "c-1"))).await.unwrap() }
-    });
-    join_all(others).await;
-    assert!(!hanging.is_finished(), "the others came after it");
+    };
+    let hanging: Vec<_> = hanging.iter().map(|tenant| tokio::spawn(sealed(tenant))).collect();
+    while world.stack.calls().count("AssumeRole") < HANGING as u64 / 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    join_all(healthy.iter().map(sealed)).await;
+    assert!(hanging.iter().all(|hanging| !hanging.is_finished()), "the others came after them");
     world.stack.faults().clear();
-    hanging.await.unwrap().unwrap();
+    for hanging in hanging {
+        hanging.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! Data keys that the processes of a fleet share: one per tenant and period, whatever happens to the table.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use aws_smithy_async::time::TimeSource;
 use futures_util::future::join_all;
 use tenantseal::keys::{
     InMemoryKeyService, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind as Kind, Swap,
 };
 use tenantseal::{ConfigError, Error, Item, TenantId, TenantSeal};
+use tenantseal_local::Clock;
 
 use crate::common::key_table::{b, key_id, key_table, throttled, to_key_table};
 use crate::common::wire::{Reaction, Wire};
@@ -256,14 +258,36 @@ async fn after_the_alias_was_repointed_the_fleet_agrees_on_a_key_of_the_new_kek(
     let world = World::with_key_table(&["acme"]).await;
     let fleet: Vec<_> = (0..4).map(|_| world.sharing().build(&world.app).unwrap()).collect();
     let former = sealed(&fleet[0], "c-1").await;
-    let policy = world.tenancy.key_policy(&id("acme")).unwrap().to_string();
-    let key = world.admin.create_key().policy(policy).send().await.unwrap().key_metadata.unwrap();
-    let alias = world.tenancy.alias(&id("acme"));
-    world.admin.update_alias().alias_name(alias.as_str()).target_key_id(key.key_id).send().await.unwrap();
+    world.repoint("acme").await;
     let items = join_all(fleet[1..].iter().map(|process| sealed(process, "c-2"))).await;
     assert!(items.iter().all(|item| item["_seal"] == items[0]["_seal"]));
     assert_ne!(key_id(&items[0]), key_id(&former));
     assert_eq!(world.entries("current#").await.len(), 1);
+}
+
+/// A clock that is thirty days ahead.
+#[derive(Debug)]
+struct Ahead(Clock);
+
+impl TimeSource for Ahead {
+    fn now(&self) -> SystemTime {
+        self.0.now() + 30 * DAY
+    }
+}
+
+#[tokio::test]
+async fn who_could_make_data_keys_once_can_leave_some_for_later_periods_and_a_new_kms_key_voids_them() {
+    let world = World::with_key_table(&["acme"]).await;
+    to_the_middle_of_a_day(&world).await;
+    // A compromised service, whose memory is the attacker's. It is found out and stopped.
+    let config = world.app.clone().into_builder().time_source(Ahead(world.stack.clock().clone())).build();
+    let theirs = key_id(&sealed(&world.sharing().build(&config).unwrap(), "c-1").await);
+    assert_ne!(key_id(&sealed(&world.sharing().build(&world.app).unwrap(), "c-1").await), theirs);
+    world.stack.clock().advance(30 * DAY);
+    let later = sealed(&world.sharing().build(&world.app).unwrap(), "c-1").await;
+    assert_eq!(key_id(&later), theirs, "this is what a new KMS key is needed for");
+    world.repoint("acme").await;
+    assert_ne!(key_id(&sealed(&world.sharing().build(&world.app).unwrap(), "c-1").await), theirs);
 }
 
 #[tokio::test]

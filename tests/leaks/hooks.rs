@@ -2,11 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_dynamodb::config::interceptors::{
-    BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut, FinalizerInterceptorContextRef,
-};
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::config::ConfigBag;
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -14,49 +10,20 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::ser_de::{SerializeRequest, SharedRequestSerializer};
 use aws_smithy_types::body::SdkBody;
-use tenantseal::{Error, Refusal, SealError};
+use tenantseal::{Error, Refusal, SealError, Tenant};
 
+use crate::common::hook::{Hook, When};
 use crate::common::{Contact, World, canary, contact, id, item, key, s, sealing_error, tap};
 use crate::{assert_not_logged, log, logged};
 
-/// Looks at everything and changes nothing, except that it touches what may be modified.
-#[derive(Debug)]
-struct Busy;
-
-impl Intercept for Busy {
-    fn name(&self) -> &'static str {
-        "busy"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let _ = context.input_mut();
+/// Looks at everything and changes nothing but a header.
+fn busy() -> Hook {
+    Hook::everywhere(|mut seen| {
+        if seen.when == When::BeforeSigning {
+            seen.request().headers_mut().insert("x-busy", "yes");
+        }
         Ok(())
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        context.request_mut().headers_mut().insert("x-busy", "yes");
-        Ok(())
-    }
-
-    fn modify_before_completion(
-        &self,
-        context: &mut FinalizerInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let _ = context.output_or_error_mut();
-        Ok(())
-    }
+    })
 }
 
 #[tokio::test]
@@ -67,20 +34,20 @@ async fn an_interceptor_of_the_callers_changes_nothing_about_what_is_sent_and_lo
     let acme = world.builder().build(&app).unwrap().tenant(&id("acme"));
     let secret = canary();
     let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
-    let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(Busy);
+    let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(busy());
     for dynamodb in [acme.dynamodb(), acme.dynamodb_with(config)] {
         let put =
             dynamodb.put_item().table_name("crm").set_item(Some(item(&marked))).return_values(ReturnValue::AllOld);
-        put.customize().interceptor(Busy).send().await.unwrap();
+        put.customize().interceptor(busy()).send().await.unwrap();
         let failed = dynamodb.put_item().table_name("crm").set_item(Some(item(&marked)));
         let failed = failed.condition_expression("attribute_not_exists(email)");
         let failed =
             failed.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).customize();
-        failed.interceptor(Busy).send().await.unwrap_err();
+        failed.interceptor(busy()).send().await.unwrap_err();
         let get = dynamodb.get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
-        let got = get.customize().interceptor(Busy).send().await.unwrap();
+        let got = get.customize().interceptor(busy()).send().await.unwrap();
         assert_eq!(got.item, Some(item(&marked)));
-        let scan = dynamodb.scan().table_name("crm").customize().interceptor(Busy).send().await.unwrap();
+        let scan = dynamodb.scan().table_name("crm").customize().interceptor(busy()).send().await.unwrap();
         assert_eq!(scan.items(), [item(&marked)]);
     }
     assert_eq!(tap::find(&taps.dynamodb.sent(), &secret), None);
@@ -88,32 +55,12 @@ async fn an_interceptor_of_the_callers_changes_nothing_about_what_is_sent_and_lo
 }
 
 /// Adds an attribute to every item that is put.
-struct Adds(&'static str, String);
-
-/// The SDK logs the `Debug` of interceptors.
-impl std::fmt::Debug for Adds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Adds(..)")
-    }
-}
-
-impl Intercept for Adds {
-    fn name(&self) -> &'static str {
-        "adds"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let input: &mut PutItemInput = context.input_mut().downcast_mut().unwrap();
-        let mut item = input.item.clone().unwrap();
-        item.insert(self.0.to_owned(), s(&self.1));
-        input.item = Some(item);
-        Ok(())
-    }
+fn adds(name: &'static str, value: &str) -> Hook {
+    let value = s(value);
+    Hook::at(When::BeforeSerialization, move |mut seen| {
+        let item = &mut seen.input::<PutItemInput>().item;
+        item.get_or_insert_default().insert(name.to_owned(), value.clone());
+    })
 }
 
 #[tokio::test]
@@ -125,21 +72,21 @@ async fn what_a_hook_adds_to_the_input_is_sealed_or_refused() {
     let secret = canary();
     let put = || acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
 
-    put().customize().interceptor(Adds("notes", secret.clone())).send().await.unwrap();
+    put().customize().interceptor(adds("notes", &secret)).send().await.unwrap();
     let stored = acme.records::<Contact>().get("c-1").await.unwrap().unwrap();
     assert_eq!(stored.notes.as_ref(), Some(&secret));
 
     let sent = taps.dynamodb.requests();
-    let undeclared = put().customize().interceptor(Adds("undeclared", secret.clone())).send().await;
+    let undeclared = put().customize().interceptor(adds("undeclared", &secret)).send().await;
     let error = sealing_error(undeclared);
     assert!(matches!(error, Error::Seal(SealError::Undeclared(_))), "{error}");
-    let header = sealing_error(put().customize().interceptor(Adds("_seal", secret.clone())).send().await);
+    let header = sealing_error(put().customize().interceptor(adds("_seal", &secret)).send().await);
     assert!(matches!(header, Error::Seal(SealError::Reserved(_))), "{header}");
-    let foreign = sealing_error(put().customize().interceptor(Adds("tenant_id", "globex".to_owned())).send().await);
+    let foreign = sealing_error(put().customize().interceptor(adds("tenant_id", "globex")).send().await);
     assert!(matches!(foreign, Error::Refused(Refusal::Key(_))), "{foreign}");
     assert_eq!(taps.dynamodb.requests(), sent);
 
-    let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(Adds("undeclared", secret.clone()));
+    let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(adds("undeclared", &secret));
     let put = acme.dynamodb_with(config).put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
     sealing_error(put.send().await);
     assert_eq!(tap::find(&taps.dynamodb.sent(), &secret), None);
@@ -147,78 +94,17 @@ async fn what_a_hook_adds_to_the_input_is_sealed_or_refused() {
 }
 
 /// Serializes what it pleases in the place of what was checked.
-#[derive(Clone)]
-struct Serializes {
-    body: String,
-    when: Hook,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Hook {
-    BeforeSerialization,
-    ReadBeforeSerialization,
-    BeforeSigning,
-}
-
-/// The SDK logs the `Debug` of interceptors.
-impl std::fmt::Debug for Serializes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Serializes(..)")
-    }
-}
-
-impl Serializes {
-    fn replace(&self, when: Hook, config: &mut ConfigBag) {
-        if self.when == when {
-            config.interceptor_state().store_put(SharedRequestSerializer::new(self.clone()));
-        }
-    }
-}
+#[derive(Debug, Clone)]
+struct Serializes(String);
 
 impl SerializeRequest for Serializes {
     fn serialize_input(&self, _: Input, _: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
-        let mut request = HttpRequest::new(SdkBody::from(self.body.clone()));
+        let mut request = HttpRequest::new(SdkBody::from(self.0.clone()));
         request.set_method("POST").unwrap();
         request.set_uri("/").unwrap();
         request.headers_mut().insert("x-amz-target", "DynamoDB_20120810.PutItem");
         request.headers_mut().insert("content-type", "application/x-amz-json-1.0");
         Ok(request)
-    }
-}
-
-impl Intercept for Serializes {
-    fn name(&self) -> &'static str {
-        "serializes"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        _: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.replace(Hook::BeforeSerialization, config);
-        Ok(())
-    }
-
-    fn read_before_serialization(
-        &self,
-        _: &BeforeSerializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.replace(Hook::ReadBeforeSerialization, config);
-        Ok(())
-    }
-
-    fn modify_before_signing(
-        &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.replace(Hook::BeforeSigning, config);
-        Ok(())
     }
 }
 
@@ -235,8 +121,11 @@ async fn a_hook_that_serializes_in_our_place_sends_nothing_of_its_own() {
     });
     let marked = item(&Contact { email: secret.clone(), ..contact("acme", "c-1") });
     for body in bodies {
-        for when in [Hook::BeforeSerialization, Hook::ReadBeforeSerialization, Hook::BeforeSigning] {
-            let serializes = Serializes { body: body.clone(), when };
+        for when in [When::BeforeSerialization, When::ReadBeforeSerialization, When::BeforeSigning] {
+            let serializer = SharedRequestSerializer::new(Serializes(body.clone()));
+            let serializes = Hook::at(when, move |seen| {
+                seen.config.interceptor_state().store_put(serializer.clone());
+            });
             let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(serializes.clone());
             for warm in [false, true] {
                 let acme = world.builder().build(&app).unwrap().tenant(&id("acme"));
@@ -262,70 +151,48 @@ async fn a_hook_that_serializes_in_our_place_sends_nothing_of_its_own() {
     assert_not_logged(&secret);
 }
 
-/// Looks at the input of a put, after our hooks.
-#[derive(Debug, Clone)]
-struct Looks(Arc<Mutex<Vec<bool>>>, tenantseal::Item);
-
-impl Intercept for Looks {
-    fn name(&self) -> &'static str {
-        "looks"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let input: &PutItemInput = context.input().downcast_ref().unwrap();
-        self.0.lock().unwrap().push(input.item.as_ref() == Some(&self.1));
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_callers_hook_sees_the_callers_input_whether_the_key_is_warm_or_not() {
     let world = World::start(&["acme"]).await;
     let acme = world.tenant("acme");
-    let looks = Looks(Arc::default(), item(&contact("acme", "c-1")));
+    let (given, seen) = (item(&contact("acme", "c-1")), Arc::new(Mutex::new(Vec::new())));
+    let inputs = Arc::clone(&seen);
+    let looks = Hook::at(When::BeforeSerialization, move |mut seen| {
+        inputs.lock().unwrap().push(seen.input::<PutItemInput>().item.clone());
+    });
     for _ in 0..2 {
-        let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(looks.1.clone()));
+        let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(given.clone()));
         put.customize().interceptor(looks.clone()).send().await.unwrap();
     }
-    assert_eq!(*looks.0.lock().unwrap(), [true, true]);
+    assert_eq!(*seen.lock().unwrap(), [Some(given.clone()), Some(given)]);
 }
 
 /// Fails after the operation is over, as an interceptor that keeps statistics may.
-#[derive(Debug)]
-struct FailsAtTheEnd;
-
-impl Intercept for FailsAtTheEnd {
-    fn name(&self) -> &'static str {
-        "fails at the end"
-    }
-
-    fn read_after_execution(
-        &self,
-        _: &FinalizerInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        Err("statistics are full".into())
-    }
+fn fails_at_the_end() -> Hook {
+    Hook::everywhere(|seen| match seen.when {
+        When::ReadAfterExecution => Err("statistics are full".into()),
+        _ => Ok(()),
+    })
 }
 
-#[tokio::test]
-async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
+/// `acme` with a contact `c-1` whose email is a canary.
+async fn stored() -> (World, Tenant, String) {
     log();
     let world = World::start(&["acme"]).await;
     let acme = world.tenant("acme");
     let secret = canary();
     let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
     acme.records::<Contact>().put(&marked).await.unwrap();
+    (world, acme, secret)
+}
+
+#[tokio::test]
+async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
+    let (_world, acme, secret) = stored().await;
     let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
-    get.customize().interceptor(FailsAtTheEnd).send().await.unwrap_err();
+    get.customize().interceptor(fails_at_the_end()).send().await.unwrap_err();
     let scan = acme.dynamodb().scan().table_name("crm");
-    scan.customize().interceptor(FailsAtTheEnd).send().await.unwrap_err();
+    scan.customize().interceptor(fails_at_the_end()).send().await.unwrap_err();
     assert_not_logged(&secret);
 }
 
@@ -333,16 +200,11 @@ async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
 /// wish. When this fails the SDK has become kinder, and the document is to follow.
 #[tokio::test]
 async fn a_failed_condition_that_shows_its_item_is_logged_when_a_callers_own_hook_fails_after_it() {
-    log();
-    let world = World::start(&["acme"]).await;
-    let acme = world.tenant("acme");
-    let secret = canary();
-    let marked = Contact { email: secret.clone(), ..contact("acme", "c-1") };
-    acme.records::<Contact>().put(&marked).await.unwrap();
+    let (_world, acme, secret) = stored().await;
     let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
     let put = put.condition_expression("attribute_not_exists(email)");
     let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    put.customize().interceptor(FailsAtTheEnd).send().await.unwrap_err();
+    put.customize().interceptor(fails_at_the_end()).send().await.unwrap_err();
     let lines = logged(&secret);
     assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("ERROR")), "{lines:?}");
 }

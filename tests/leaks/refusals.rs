@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
 
 use crate::common::wire::Reaction;
-use crate::common::{Contact, contact, id, item, key, s};
+use crate::common::{Contact, Unregistered, contact, id, item, key, s};
 use crate::errors::Misread;
 use crate::repository::{Line, Person};
 use crate::scene::{Scene, call, service_error};
@@ -202,24 +202,6 @@ struct Tableless {
 impl Tableless {
     fn of(secret: &str) -> Self {
         Self { tenant_id: "acme".to_owned(), email: secret.to_owned() }
-    }
-}
-
-/// A record of the contacts' table that nobody registered.
-#[derive(Debug, serde::Serialize, serde::Deserialize, tenantseal::Record)]
-#[seal(table = "crm")]
-struct Unregistered {
-    #[seal(partition_key, tenant)]
-    tenant_id: String,
-    #[seal(sort_key)]
-    contact_id: String,
-    #[seal(encrypt)]
-    company: String,
-}
-
-impl Unregistered {
-    fn of(secret: &str) -> Self {
-        Self { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), company: secret.to_owned() }
     }
 }
 

@@ -217,7 +217,7 @@ async fn no_conflict_shows_a_canary() {
         scene.fails(code, acme.transact_write().with(contacts.put(&contact)).await);
         scene.behave();
     }
-    scene.assert_covered(include_str!("../../src/records/transaction.rs"), "Reason", &[]);
+    scene.assert_covered(include_str!("../../src/error/writes.rs"), "Reason", &[]);
     scene.assert_unseen();
 }
 

@@ -25,11 +25,12 @@ fn marked(tenant: &str, contact_id: &str) -> (Contact, Vec<String>) {
     (contact, canaries)
 }
 
-async fn tapped(world: &World) -> (Taps, Tenant) {
+async fn tapped() -> (World, Taps, Tenant) {
     log();
+    let world = World::start(&["acme"]).await;
     let (taps, app) = world.tapped().await;
     let tenant = world.builder().build(&app).unwrap().tenant(&id("acme"));
-    (taps, tenant)
+    (world, taps, tenant)
 }
 
 fn assert_unseen(taps: &Taps, canaries: &[String]) {
@@ -44,8 +45,7 @@ fn assert_unseen(taps: &Taps, canaries: &[String]) {
 
 #[tokio::test]
 async fn the_tap_and_the_log_do_see_what_is_plain() {
-    let world = World::start(&["acme"]).await;
-    let (taps, acme) = tapped(&world).await;
+    let (_world, taps, acme) = tapped().await;
     let plain = canary();
     let contact = Contact { company: plain.clone(), ..contact("acme", "c-1") };
     acme.records::<Contact>().put(&contact).await.unwrap();
@@ -56,8 +56,7 @@ async fn the_tap_and_the_log_do_see_what_is_plain() {
 
 #[tokio::test]
 async fn what_the_drop_in_client_stores_and_reads_is_neither_sent_nor_logged_in_plaintext() {
-    let world = World::start(&["acme"]).await;
-    let (taps, acme) = tapped(&world).await;
+    let (_world, taps, acme) = tapped().await;
     let dynamodb = acme.dynamodb();
     let (first, mut canaries) = marked("acme", "c-1");
     let (second, more) = marked("acme", "c-1");
@@ -86,12 +85,10 @@ async fn what_the_drop_in_client_stores_and_reads_is_neither_sent_nor_logged_in_
 
 #[tokio::test]
 async fn what_updates_batches_and_transactions_write_is_neither_sent_nor_logged_in_plaintext() {
-    let world = World::start(&["acme"]).await;
-    let (taps, acme) = tapped(&world).await;
+    let (_world, taps, acme) = tapped().await;
     let dynamodb = acme.dynamodb();
-    let (contact, mut canaries) = marked("acme", "c-1");
-    let secret = canary();
-    canaries.push(secret.clone());
+    let (contact, canaries) = marked("acme", "c-1");
+    let secret = &contact.email;
     for expression in [
         "SET email = :v",
         "SET email = :v, notes = :v",
@@ -103,7 +100,7 @@ async fn what_updates_batches_and_transactions_write_is_neither_sent_nor_logged_
         for returned in [ReturnValue::AllNew, ReturnValue::UpdatedNew, ReturnValue::AllOld, ReturnValue::UpdatedOld] {
             let update = dynamodb.update_item().table_name("crm").set_key(Some(key("acme", "c-1")));
             let update = update.set_expression_attribute_names(names.clone()).update_expression(expression);
-            let update = update.expression_attribute_values(":v", s(&secret)).return_values(returned).send().await;
+            let update = update.expression_attribute_values(":v", s(secret)).return_values(returned).send().await;
             assert_eq!(update.is_ok(), !expression.contains("SET2"), "{update:?}");
         }
     }
@@ -111,7 +108,7 @@ async fn what_updates_batches_and_transactions_write_is_neither_sent_nor_logged_
     let update = || {
         let update = Update::builder().table_name("crm").set_key(Some(key("acme", "c-2")));
         let update =
-            update.update_expression("SET email = :v, notes = :v").expression_attribute_values(":v", s(&secret));
+            update.update_expression("SET email = :v, notes = :v").expression_attribute_values(":v", s(secret));
         update.condition_expression("attribute_not_exists(email)")
     };
     let shown = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -137,13 +134,10 @@ async fn what_updates_batches_and_transactions_write_is_neither_sent_nor_logged_
 
 #[tokio::test]
 async fn what_is_refused_is_neither_sent_nor_logged() {
-    let world = World::start(&["acme"]).await;
-    let (taps, acme) = tapped(&world).await;
+    let (_world, taps, acme) = tapped().await;
     let dynamodb = acme.dynamodb();
-    let (contact, mut canaries) = marked("acme", "c-1");
-    let secret = canary();
-    canaries.push(secret.clone());
-    let secret = || s(&secret);
+    let (contact, canaries) = marked("acme", "c-1");
+    let secret = || s(&contact.email);
     let put = || dynamodb.put_item().table_name("crm").set_item(Some(item(&contact)));
     let keyed = |contact_id| Some(key("acme", contact_id));
 
@@ -202,8 +196,7 @@ async fn what_is_refused_is_neither_sent_nor_logged() {
 
 #[tokio::test]
 async fn parameters_of_the_api_before_expressions_are_refused_with_the_values_in_them() {
-    let world = World::start(&["acme"]).await;
-    let (taps, acme) = tapped(&world).await;
+    let (_world, taps, acme) = tapped().await;
     let dynamodb = acme.dynamodb();
     let secret = canary();
     let expected = || {
@@ -250,11 +243,9 @@ async fn parameters_of_the_api_before_expressions_are_refused_with_the_values_in
 
 #[tokio::test]
 async fn without_a_key_nothing_is_sent_or_logged() {
-    let world = World::start(&["acme"]).await;
     let (contact, canaries) = marked("acme", "c-1");
     for operation in ["AssumeRole", "GenerateDataKey"] {
-        let (taps, acme) = tapped(&world).await;
-        world.stack.faults().clear();
+        let (world, taps, acme) = tapped().await;
         world.stack.faults().on(operation).fail("AccessDeniedException", 400);
         acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact))).send().await.unwrap_err();
         assert_eq!(taps.dynamodb.requests(), 0);

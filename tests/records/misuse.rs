@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use tenantseal::records::{Key, KeyValue};
+use tenantseal::schema::{TableSchema, TableSchemaBuilder};
 use tenantseal::{Error, Record, Refusal};
 
-use crate::common::{Contact, World, contact, s};
+use crate::common::wire::Wire;
+use crate::common::{Contact, Unregistered, World, contact, id, s};
+use crate::scene::{Person, SECRET, builder, person};
 
 /// The same items, seen with another attribute.
 #[derive(Debug, Serialize, Deserialize, Record)]
@@ -73,24 +76,11 @@ fn keys_are_made_of_what_programs_have() {
     assert_eq!(KeyValue::from(7_usize), KeyValue::from(7_i64));
 }
 
-/// Encrypts what [`Contact`] does not.
-#[derive(Debug, Serialize, Deserialize, Record)]
-#[seal(table = "crm")]
-struct Careful {
-    #[seal(partition_key, tenant)]
-    tenant_id: String,
-    #[seal(sort_key)]
-    contact_id: String,
-    #[seal(encrypt)]
-    company: String,
-}
-
 #[tokio::test]
 async fn a_record_that_nobody_registered_does_not_go_out_as_another_has_it() {
     let world = World::start(&["acme"]).await;
-    let careful = world.tenant("acme").records::<Careful>();
-    let (tenant_id, contact_id) = ("acme".to_owned(), "c-1".to_owned());
-    let record = Careful { tenant_id, contact_id, company: "Example Ltd".to_owned() };
+    let careful = world.tenant("acme").records::<Unregistered>();
+    let record = Unregistered::of("Example Ltd");
     for error in [
         careful.put(&record).await.unwrap_err(),
         careful.update("c-1").set("company", "Example Ltd").await.unwrap_err(),
@@ -100,4 +90,28 @@ async fn a_record_that_nobody_registered_does_not_go_out_as_another_has_it() {
     ] {
         assert!(matches!(&error, Error::Refused(Refusal::Unregistered { .. })), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_changed_request_does_not_go_to_a_table_or_as_a_type_that_leaves_plain_what_the_record_encrypts() {
+    let world = World::start(&["acme"]).await;
+    let open = TableSchema::builder("open").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
+    let open = ["note", "email", "logins", "version", "kind"].into_iter().fold(open, TableSchemaBuilder::plain);
+    let wire = Wire::open();
+    let seal = builder().table(open.build().unwrap()).build(&world.over(wire.clone())).unwrap();
+    let acme = seal.tenant(&id("acme"));
+    let people = acme.records::<Person>();
+    let person = &person("p-1");
+    let firm = || s("firm");
+    for error in [
+        people.put(person).customize(|put| put.table_name("open")).await.unwrap_err(),
+        people.put(person).customize(|put| put.item("kind", firm())).await.unwrap_err(),
+        people.update("p-1").set("note", SECRET).customize(|update| update.table_name("open")).await.unwrap_err(),
+        acme.transact_write().with(people.put(person).customize(|put| put.table_name("open"))).await.unwrap_err(),
+        acme.transact_write().with(people.put(person).customize(|put| put.item("kind", firm()))).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, Error::Refused(Refusal::Unregistered { .. }) | Error::Record { .. }), "{error}");
+    }
+    assert!(wire.sent().is_empty());
+    people.put(person).customize(|put| put.table_name("crm")).await.unwrap();
 }

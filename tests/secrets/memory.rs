@@ -8,7 +8,7 @@ use tenantseal::{DataKey, EncryptionContext, KeyArn, TenantId, TenantSeal, Wrapp
 
 use crate::common::{Contact, World, contact, id, item};
 use crate::needles;
-use crate::process::{ROLE, Scanned, stop_at};
+use crate::process::{Scanned, is_scanned, stop_at};
 
 /// The data key of the process that is scanned, byte by byte, so that the whole is nowhere but where it is written.
 fn data_key_byte(at: usize) -> u8 {
@@ -60,34 +60,29 @@ impl KeyService for Derived {
     }
 }
 
-/// Seals and opens some items.
-async fn work(seal: &TenantSeal) {
+/// What the scanned process does: it seals and opens some items, and evicts their key.
+async fn use_and_evict(seal: &TenantSeal) {
     let acme = seal.tenant(&id("acme"));
     for at in 0..20 {
         let contact = item(&contact("acme", &format!("c-{at}")));
         let sealed = acme.seal("crm", contact.clone()).await.unwrap();
         assert_eq!(acme.open("crm", sealed).await.unwrap(), contact);
     }
-}
-
-#[tokio::test]
-#[ignore = "it is the process that is scanned"]
-async fn a_process_with_a_key_service_of_its_own() {
-    if std::env::var_os(ROLE).is_none() {
-        return;
-    }
-    let config = aws_types::SdkConfig::builder().build();
-    let seal = TenantSeal::builder().key_service(Arc::new(Derived)).record::<Contact>().build(&config).unwrap();
-    work(&seal).await;
     stop_at("use");
     seal.revoke(&id("acme")).await;
     stop_at("eviction");
 }
 
-#[test]
-fn no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction() {
+#[tokio::test]
+async fn no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction() {
+    if is_scanned() {
+        let config = aws_types::SdkConfig::builder().build();
+        let seal = TenantSeal::builder().key_service(Arc::new(Derived)).record::<Contact>().build(&config).unwrap();
+        return use_and_evict(&seal).await;
+    }
     let needles = needles::of_data_key(&std::array::from_fn(data_key_byte));
-    let mut process = Scanned::start("memory::a_process_with_a_key_service_of_its_own", vec![]);
+    let mut process =
+        Scanned::start("memory::no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction", vec![]);
     process.reaches("use");
     let in_use = process.count(&needles);
     process.goes_on();
@@ -103,29 +98,23 @@ fn no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction() {
     assert_eq!(evicted, vec![0; needles.len()]);
 }
 
-#[tokio::test]
-#[ignore = "it is the process that is scanned"]
-async fn a_process_with_kms() {
-    if std::env::var_os(ROLE).is_none() {
-        return;
-    }
-    let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-    let seal = TenantSeal::builder().assume_role(crate::common::ROLE).record::<Contact>().build(&config).unwrap();
-    work(&seal).await;
-    stop_at("use");
-    seal.revoke(&id("acme")).await;
-    stop_at("eviction");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_sdk_keeps_of_an_answer_of_kms_is_counted_and_nothing_of_ours_is_left() {
+    if is_scanned() {
+        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        let seal = TenantSeal::builder().assume_role(crate::common::ROLE).record::<Contact>().build(&config).unwrap();
+        return use_and_evict(&seal).await;
+    }
     let world = World::start(&["acme"]).await;
     let (taps, _) = world.tapped().await;
     let mut environment = world.stack.environment(world.credentials.clone());
     environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_KMS");
     environment.push(("AWS_ENDPOINT_URL_KMS", taps.kms.url().to_owned()));
     let (needles, in_use, evicted) = tokio::task::spawn_blocking(move || {
-        let mut process = Scanned::start("memory::a_process_with_kms", environment);
+        let mut process = Scanned::start(
+            "memory::what_the_sdk_keeps_of_an_answer_of_kms_is_counted_and_nothing_of_ours_is_left",
+            environment,
+        );
         process.reaches("use");
         let plaintext = plaintexts(&taps.kms.answered()).remove(0);
         let data_key = aws_smithy_types::base64::decode(&plaintext).unwrap();

@@ -6,10 +6,15 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::needles::Needle;
 
-/// Says to the child which of its tests it is, so that running that test by itself does nothing.
-pub(crate) const ROLE: &str = "TENANTSEAL_SCANNED_PROCESS";
+/// Set in the process that is scanned.
+const ROLE: &str = "TENANTSEAL_SCANNED_PROCESS";
 
-/// A test of this binary, run in a process of its own, which stops at certain points until it is told to go on.
+/// Whether this is the process that is scanned, and not the one that scans: each test that scans plays both parts.
+pub(crate) fn is_scanned() -> bool {
+    std::env::var_os(ROLE).is_some()
+}
+
+/// A test of this binary, run again in a process of its own, which stops at certain points until it is told to go on.
 pub(crate) struct Scanned {
     child: Child,
     input: ChildStdin,
@@ -19,7 +24,7 @@ pub(crate) struct Scanned {
 impl Scanned {
     pub(crate) fn start(test: &str, environment: Vec<(&'static str, String)>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", test, "--ignored", "--nocapture"]).env(ROLE, "1").envs(environment);
+        command.args(["--exact", test, "--nocapture"]).env(ROLE, "1").envs(environment);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, input, output }

@@ -188,6 +188,36 @@ async fn a_use_names_the_kms_request_that_brought_the_key() {
 }
 
 #[tokio::test]
+async fn a_key_taken_from_the_key_table_is_told_apart() {
+    let world = World::with_key_table(&["acme"]).await;
+    let trail = Arc::new(Trail::default());
+    let process = |builder: tenantseal::TenantSealBuilder| {
+        builder.audit(Arc::clone(&trail) as _).build(&world.app).unwrap().tenant(&id("acme"))
+    };
+    let seal = async |acme: &Tenant| acme.seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
+    let sources = || trail.told.lock().unwrap().drain(..).map(|(_, source, _)| source).collect::<Vec<_>>();
+    let requests = || world.stack.calls().count("GenerateDataKey") + world.stack.calls().count("Decrypt");
+
+    // Whoever made it has it from KMS, the rest of the fleet by the table.
+    let (maker, other) = (process(world.sharing()), process(world.sharing()));
+    let sealed = seal(&maker).await;
+    seal(&other).await;
+    seal(&other).await;
+    assert_eq!(sources(), [KeySource::Kms, KeySource::KeyTable, KeySource::Cache]);
+    // Reading: the record is in the item, or only in the table.
+    process(world.sharing()).open("crm", sealed).await.unwrap();
+    assert_eq!(sources(), [KeySource::Kms]);
+    let compact = seal(&process(world.sharing().compact("crm"))).await;
+    let reader = process(world.sharing());
+    for _ in 0..2 {
+        reader.open("crm", compact.clone()).await.unwrap();
+    }
+    assert_eq!(sources(), [KeySource::KeyTable, KeySource::KeyTable, KeySource::Cache]);
+    // Each use that is not the cache's is one answer of KMS.
+    assert_eq!(requests(), 5);
+}
+
+#[tokio::test]
 async fn when_the_audit_panics_nothing_is_sealed_sent_or_opened_and_later_everything_works() {
     let world = World::start(&["acme"]).await;
     let trail = Arc::new(Trail::default());

@@ -92,7 +92,7 @@ fn revocations_outages_and_circuits_are_events() {
         for _ in 0..3 {
             seal.revoke(&id("acme")).await;
             world.stack.faults().on("GenerateDataKey").fail("ThrottlingException", 400);
-            let _ = again().await;
+            again().await.unwrap_err();
         }
         log.line(&["WARN", r#"reason="by_hand""#]);
         log.line(&["WARN", r#"tenant="acme""#, "circuit is open"]);

@@ -7,6 +7,8 @@ use aws_config::retry::RetryConfig;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tenantseal::TenantSeal;
 
+use crate::common::key_table::{key_table, to_key_table};
+use crate::common::wire::{Reaction, Wire};
 use crate::common::{Contact, World, contact, id};
 
 /// The metrics of one test, by name and labels: what a counter counts, or how many values a histogram has.
@@ -124,6 +126,39 @@ fn failures_retries_revalidations_evictions_and_circuits_are_counted() {
         let seen = Seen::of(&snapshotter);
         assert_eq!(seen.get("revocations_total{}"), 1);
         assert_eq!(seen.get("evicted_data_keys_total{reason=revoked}"), 1);
+    });
+}
+
+#[test]
+fn calls_of_the_key_table_are_counted_by_their_outcome() {
+    recorded(|snapshotter| async move {
+        let world = World::with_key_table(&["acme"]).await;
+        let process = || world.sharing().build(&world.app).unwrap();
+        // Both find no pointer, and one is faster.
+        world.stack.faults().on("GenerateDataKey").delay(Duration::from_millis(300));
+        let (one, other) = (process(), process());
+        let (one, other) = tokio::join!(put(&one), put(&other));
+        one.and(other).unwrap();
+        let counted = |seen: &Seen, operation: &str, outcome: &str| {
+            seen.get(&format!("key_table_calls_total{{operation={operation},outcome={outcome}}}"))
+        };
+        let seen = Seen::of(&snapshotter);
+        assert_eq!(counted(&seen, "get", "ok"), 2);
+        assert_eq!(counted(&seen, "compare_and_swap", "ok"), 3, "two records, one pointer");
+        assert_eq!(counted(&seen, "compare_and_swap", "found_other"), 1);
+        assert_eq!(seen.get("key_table_call_seconds{operation=get}"), 2);
+
+        put(&world.compact()).await.unwrap();
+        assert_eq!(counted(&Seen::of(&snapshotter), "check", "ok"), 1);
+        let config = world.over(Wire::scripted(|sent, _| match to_key_table(sent) {
+            true => Reaction::Break,
+            false => Reaction::Forward,
+        }));
+        let down = world.builder().key_table(std::sync::Arc::new(key_table(&config))).build(&config).unwrap();
+        put(&down).await.unwrap();
+        let seen = Seen::of(&snapshotter);
+        assert_eq!(counted(&seen, "get", "unavailable"), 1);
+        assert!(seen.0.keys().all(|name| !name.contains("acme")), "{:?}", seen.0.keys());
     });
 }
 

@@ -1,85 +1,23 @@
 //! Operations that are killed after each of their requests, and run again.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_kms::types::KeyState;
-use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
-use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use tenantseal::tenants::{DynamoDbRegistry, Entry, Error, State, Tenants};
-use tokio::sync::Notify;
+use tenantseal::tenants::{Entry, Error, State, Tenants};
 
 use crate::common::id;
+use crate::interrupted::Interrupted;
 use crate::office::Office;
-
-/// An HTTP client whose n-th request is served and never answered: whoever waits for it is to be killed then.
-#[derive(Clone)]
-struct Killer<T> {
-    inner: T,
-    left: Arc<AtomicUsize>,
-    served: Arc<Notify>,
-}
-
-impl<T> Killer<T> {
-    fn around<U>(&self, inner: U) -> Killer<U> {
-        Killer { inner, left: Arc::clone(&self.left), served: Arc::clone(&self.served) }
-    }
-}
-
-impl Killer<SharedHttpClient> {
-    fn after(requests: usize) -> Self {
-        let plugin = default_http_client_plugin_v2(BehaviorVersion::latest()).unwrap();
-        let inner = plugin.runtime_components(&RuntimeComponentsBuilder::new("test")).http_client().unwrap();
-        Self { inner, left: Arc::new(AtomicUsize::new(requests)), served: Arc::default() }
-    }
-}
-
-impl HttpClient for Killer<SharedHttpClient> {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.around(self.inner.http_connector(settings, components)))
-    }
-}
-
-impl HttpConnector for Killer<SharedHttpConnector> {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let answer = self.inner.call(request);
-        let last = self.left.fetch_sub(1, Ordering::SeqCst) == 1;
-        let served = Arc::clone(&self.served);
-        HttpConnectorFuture::new(async move {
-            let answer = answer.await;
-            if last {
-                served.notify_one();
-                std::future::pending::<()>().await;
-            }
-            answer
-        })
-    }
-}
-
-impl<T> fmt::Debug for Killer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Killer")
-    }
-}
 
 /// Runs `operation` and kills it after its n-th request. Gives whether it ended before.
 async fn killed<T, F>(office: &Office, after: usize, operation: impl FnOnce(Tenants) -> F) -> bool
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let killer = Killer::after(after);
-    let config = office.admin.to_builder().http_client(killer.clone()).build();
-    let tenants = office.builder(DynamoDbRegistry::new(&config, "tenants")).build(&config).unwrap();
+    let process = Interrupted::after(after);
     tokio::select! {
-        result = operation(tenants) => { result.map(drop).unwrap(); true }
-        () = killer.served.notified() => false,
+        result = operation(process.tenants(office)) => { result.map(drop).unwrap(); true }
+        () = process.served() => false,
     }
 }
 

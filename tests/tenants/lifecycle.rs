@@ -173,7 +173,7 @@ async fn an_illegal_transition_names_the_state_and_what_is_allowed() {
     let refused = tenants.rotate(acme).new_key().await.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "tenant `acme` is suspended, so `rekey` is not possible; possible: resume, suspend, offboard, cancel-offboarding"
+        "tenant `acme` is suspended, so `rekey` is not possible; possible: resume, suspend, offboard, cancel-offboard"
     );
     assert!(!refused.is_retryable());
     tenants.offboard(acme).await.unwrap();

@@ -32,15 +32,15 @@ pub(crate) struct Cost {
     /// Share of the tenants that a process serves at a time, 0 to 1
     #[arg(long, default_value_t = 0.05, value_parser = share)]
     active: f64,
-    /// Data keys of an active tenant that a process has in use: as many processes and periods as sealed what it reads
+    /// Data keys of an active tenant that a process comes to use in a rotation: as many processes and periods as sealed what it reads
     #[arg(long, default_value_t = 4)]
     data_keys: u32,
     /// Item operations a second, of all services together: without caching each is a request to KMS
     #[arg(long, default_value_t = 200.0, value_parser = positive)]
     operations: f64,
-    /// How often a data key in use is asked for again (`data_key_max_age`), in minutes
+    /// How long data keys are used before KMS is asked again (`data_key_revalidation`), in minutes
     #[arg(long, default_value_t = 15.0, value_parser = positive, value_name = "MINUTES")]
-    max_age: f64,
+    revalidation: f64,
     /// How long a data key seals new items (`data_key_rotation`), in hours
     #[arg(long, default_value_t = 24.0, value_parser = positive, value_name = "HOURS")]
     rotation: f64,
@@ -105,7 +105,7 @@ impl Cost {
             active_share: self.active,
             data_keys: self.data_keys.into(),
             operations_per_second: self.operations,
-            max_age_seconds: self.max_age * 60.0,
+            revalidation_seconds: self.revalidation * 60.0,
             rotation_seconds: self.rotation * 3_600.0,
             billed_rotations: self.rotations.into(),
             regions: self.regions.into(),

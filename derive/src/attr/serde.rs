@@ -47,9 +47,7 @@ impl ContainerSerde {
                 "serde's `{name}` is not supported: what is stored would be another type's fields, which this derive \
                  cannot see"
             ))),
-            name => Err(entry.error(format_args!(
-                "unknown serde attribute `{name}`: it might change what is stored, so it is refused"
-            ))),
+            name => Err(unknown(entry, name)),
         });
         serde
     }
@@ -106,9 +104,7 @@ impl FieldSerde {
                 "getter" => {
                     Err(entry.error(format_args!("serde's `getter` goes with `remote`, which is not supported")))
                 }
-                name => Err(entry.error(format_args!(
-                    "unknown serde attribute `{name}`: it might change what is stored, so it is refused"
-                ))),
+                name => Err(unknown(entry, name)),
             }
         });
         serde
@@ -123,6 +119,10 @@ impl FieldSerde {
     pub(crate) fn skips(&self) -> Option<Span> {
         self.skip_serializing.or(self.skip_deserializing)
     }
+}
+
+fn unknown(entry: &Entry<'_>, name: &str) -> syn::Error {
+    entry.error(format_args!("unknown serde attribute `{name}`: it might change what is stored, so it is refused"))
 }
 
 /// A new name, for writing and reading.

@@ -1,6 +1,10 @@
 //! The life of a key.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +14,7 @@ use crate::{
     policy::{Kind, Policy},
     random,
     refusal::{Refusal, kms as code},
-    state::keys::{Key, KeyName, KeyPolicy, KeyState, Material},
+    state::keys::{Deletion, Key, KeyName, KeyPolicy, KeyState, Material},
 };
 
 use super::{
@@ -137,27 +141,31 @@ impl Session<'_> {
         self.authorise_with("kms:ScheduleKeyDeletion", &target, |context| {
             context.set("kms:ScheduleKeyDeletionPendingWindowInDays", window.to_string());
         })?;
-        let deletion = self.now + Duration::from_secs(u64::from(window) * 24 * 60 * 60);
-        let key = self.changeable(&target)?;
-        key.deletion = Some(deletion);
-        Ok(json!({
+        self.changeable(&target)?;
+        let days = Duration::from_secs(u64::from(window) * 24 * 60 * 60);
+        self.state.keys.schedule(&target.key, Some(Deletion { window: days, from: None }), self.now);
+        let key = self.key(&target.key)?;
+        let mut answer = json!({
             "KeyId": key.arn(),
-            "DeletionDate": epoch_seconds(deletion),
-            "KeyState": KeyState::PendingDeletion.name(),
+            "KeyState": key.state(self.now).name(),
             "PendingWindowInDays": window,
-        }))
+        });
+        add_deletion_date(&mut answer, key, self.now);
+        Ok(answer)
     }
 
     pub(super) fn cancel_key_deletion(&mut self, input: OnlyKeyId) -> Result<Value, Refusal> {
         let target = self.resolve_key(&input.key_id)?;
         self.authorise("kms:CancelKeyDeletion", &target)?;
         let key = self.key_mut(&target.key)?;
-        if key.deletion.take().is_none() {
+        if key.deletion.is_none() {
             return Err(code::INVALID_STATE.because(format!("{} is not pending deletion.", key.arn())));
         }
         // A key that was about to be deleted comes back disabled.
         key.enabled = false;
-        Ok(json!({ "KeyId": key.arn() }))
+        let arn = key.arn();
+        self.state.keys.schedule(&target.key, None, self.now);
+        Ok(json!({ "KeyId": arn }))
     }
 
     /// Adds a new key with its tags, and gives its metadata. A policy that the caller chose is checked for a lockout.
@@ -202,13 +210,21 @@ impl Session<'_> {
             "MultiRegion": key.primary_region.is_some(),
             "CurrentKeyMaterialId": key.current_material().id,
         });
-        if let Some(deletion) = key.deletion {
-            metadata["DeletionDate"] = epoch_seconds(deletion).into();
+        add_deletion_date(&mut metadata, key, self.now);
+        if let (KeyState::PendingReplicaDeletion, Some(deletion)) = (state, key.deletion) {
+            metadata["PendingDeletionWindowInDays"] = (deletion.window.as_secs() / (24 * 60 * 60)).into();
         }
         if let Some(primary) = &key.primary_region {
             metadata["MultiRegionConfiguration"] = self.multi_region_configuration(key, primary);
         }
         metadata
+    }
+}
+
+/// A primary key that waits for its replicas has no date yet.
+fn add_deletion_date(answer: &mut Value, key: &Key, now: SystemTime) {
+    if let (KeyState::PendingDeletion, Some(date)) = (key.state(now), key.deletion.and_then(Deletion::date)) {
+        answer["DeletionDate"] = epoch_seconds(date).into();
     }
 }
 

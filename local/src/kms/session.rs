@@ -227,15 +227,16 @@ impl<'a> Session<'a> {
         match key.state(self.now) {
             KeyState::Enabled => Ok(key),
             KeyState::Disabled => Err(code::DISABLED.because(format!("{} is disabled.", key.arn()))),
-            KeyState::PendingDeletion | KeyState::Deleted => Err(pending_deletion(key)),
+            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion | KeyState::Deleted => {
+                Err(pending_deletion(key))
+            }
         }
     }
 
     /// A key that may be changed: any but one that is about to be deleted.
     pub(super) fn changeable(&mut self, target: &Target) -> Result<&mut Key, Refusal> {
-        let now = self.now;
         let key = self.key_mut(&target.key)?;
-        if key.deletion.is_some() && key.state(now) == KeyState::PendingDeletion {
+        if key.deletion.is_some() {
             return Err(pending_deletion(key));
         }
         Ok(key)

@@ -75,6 +75,8 @@ pub(crate) struct IssuedKey {
 /// Why credentials are not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rejected {
+    /// There are none.
+    Missing,
     /// The access key is not known, or the session token is not that of the key.
     Unknown,
     Expired,

@@ -38,8 +38,8 @@ pub(crate) struct Key {
     pub(crate) description: String,
     pub(crate) created: SystemTime,
     pub(crate) enabled: bool,
-    /// When it will be deleted, if it will.
-    pub(crate) deletion: Option<SystemTime>,
+    /// How and when it will be deleted, if it will.
+    pub(crate) deletion: Option<Deletion>,
     pub(crate) policy: KeyPolicy,
     pub(crate) tags: BTreeMap<String, String>,
     /// The Region of the primary key, if this is a multi-Region key.
@@ -52,6 +52,21 @@ pub(crate) struct Key {
     pub(crate) rotation_since: Option<SystemTime>,
     /// In the order of their ids.
     pub(crate) grants: BTreeMap<String, Grant>,
+}
+
+/// A scheduled deletion. That of a primary key begins to wait when the last of its replicas is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) window: Duration,
+    /// When the waiting period begins; `None` as long as a replica stays.
+    pub(crate) from: Option<SystemTime>,
+}
+
+impl Deletion {
+    /// When the key is deleted, if that is known.
+    pub(crate) fn date(self) -> Option<SystemTime> {
+        Some(self.from? + self.window)
+    }
 }
 
 /// A key policy as it was written, which is how it is read back, and as it is understood.
@@ -96,6 +111,8 @@ pub(crate) enum KeyState {
     Enabled,
     Disabled,
     PendingDeletion,
+    /// A primary key that waits for its replicas.
+    PendingReplicaDeletion,
     /// Past its deletion date. Kept only so that its ciphertexts are told apart from garbage.
     Deleted,
 }
@@ -124,8 +141,9 @@ impl Key {
 
     pub(crate) fn state(&self, now: SystemTime) -> KeyState {
         match self.deletion {
-            Some(deletion) if now >= deletion => KeyState::Deleted,
-            Some(_) => KeyState::PendingDeletion,
+            Some(deletion) if deletion.date().is_some_and(|date| now >= date) => KeyState::Deleted,
+            Some(Deletion { from: Some(from), .. }) if now >= from => KeyState::PendingDeletion,
+            Some(_) => KeyState::PendingReplicaDeletion,
             None if self.enabled => KeyState::Enabled,
             None => KeyState::Disabled,
         }
@@ -137,6 +155,7 @@ impl KeyState {
         match self {
             Self::Enabled => "Enabled",
             Self::Disabled => "Disabled",
+            Self::PendingReplicaDeletion => "PendingReplicaDeletion",
             Self::PendingDeletion | Self::Deleted => "PendingDeletion",
         }
     }
@@ -165,6 +184,24 @@ impl Keys {
 
     pub(crate) fn family_mut(&mut self, id: &str) -> impl Iterator<Item = &mut Key> {
         self.keys.values_mut().filter(move |key| key.name.id == id)
+    }
+
+    /// Schedules a key's deletion, or takes that back; a primary key waits for its replicas.
+    pub(crate) fn schedule(&mut self, name: &KeyName, deletion: Option<Deletion>, now: SystemTime) {
+        if let Some(key) = self.keys.get_mut(name) {
+            key.deletion = deletion;
+        }
+        let replicas = self.family(&name.id, now).filter(|key| key.is_replica());
+        let last =
+            replicas.map(|key| key.deletion.and_then(Deletion::date)).try_fold(now, |last, date| Some(last.max(date?)));
+        for primary in self.family_mut(&name.id).filter(|key| !key.is_replica()) {
+            // One whose waiting period has begun has no replica left.
+            if let Some(deletion) =
+                primary.deletion.as_mut().filter(|deletion| deletion.from.is_none_or(|from| now < from))
+            {
+                deletion.from = last;
+            }
+        }
     }
 
     /// Whether there is or ever was such a key.

@@ -31,8 +31,10 @@ async fn calls_are_counted_and_recorded_with_their_outcome() {
     assert_eq!(made.call.encryption_context["tenant"], "a");
     assert_eq!(refused.outcome, Outcome::Refused("AccessDeniedException".to_owned()));
     assert_eq!(refused.call.key_id.as_ref(), Some(&key));
+    let of_a = [("tenant".to_owned(), "a".to_owned())].into();
+    assert_eq!(calls.answered("GenerateDataKey"), [(of_a, 1)].into());
     calls.reset();
-    assert!(calls.counts().is_empty() && calls.records().is_empty());
+    assert!(calls.counts().is_empty() && calls.records().is_empty() && calls.answered("GenerateDataKey").is_empty());
 }
 
 #[tokio::test]

@@ -111,6 +111,41 @@ async fn a_key_pending_deletion_can_be_saved_until_its_day_and_then_is_gone() {
 }
 
 #[tokio::test]
+async fn a_primary_key_waits_for_its_last_replica_and_then_its_own_period() {
+    let fixture = Fixture::start().await;
+    let (kms, frankfurt) = (&fixture.kms, in_region(&fixture, "eu-central-1"));
+    let primary = kms.create_key().multi_region(true).send().await.unwrap().key_metadata.unwrap().key_id;
+    kms.replicate_key().key_id(&primary).replica_region("eu-central-1").send().await.unwrap();
+    let describe = || async { kms.describe_key().key_id(&primary).send().await.unwrap().key_metadata.unwrap() };
+
+    let scheduled = kms.schedule_key_deletion().key_id(&primary).pending_window_in_days(7).send().await.unwrap();
+    assert_eq!(scheduled.key_state, Some(KeyState::PendingReplicaDeletion));
+    assert_eq!((scheduled.deletion_date, scheduled.pending_window_in_days), (None, Some(7)));
+    let waiting = describe().await;
+    assert_eq!((waiting.deletion_date, waiting.pending_deletion_window_in_days), (None, Some(7)));
+    let replicate = kms.replicate_key().key_id(&primary).replica_region("eu-west-1").send().await;
+    assert_eq!(refusal(replicate), "KMSInvalidStateException");
+    let again = kms.schedule_key_deletion().key_id(&primary).send().await;
+    assert_eq!(refusal(again), "KMSInvalidStateException");
+    // The replica is not concerned, and the primary waits for it however long that takes.
+    fixture.stack.clock().advance(100 * DAY);
+    frankfurt.generate_data_key().key_id(&primary).number_of_bytes(32).send().await.unwrap();
+    kms.cancel_key_deletion().key_id(&primary).send().await.unwrap();
+    assert_eq!(describe().await.key_state, Some(KeyState::Disabled));
+
+    kms.schedule_key_deletion().key_id(&primary).pending_window_in_days(7).send().await.unwrap();
+    frankfurt.schedule_key_deletion().key_id(&primary).pending_window_in_days(10).send().await.unwrap();
+    fixture.stack.clock().advance(9 * DAY);
+    assert_eq!(describe().await.key_state, Some(KeyState::PendingReplicaDeletion), "scheduled is not deleted");
+    fixture.stack.clock().advance(DAY);
+    assert_eq!(refusal(frankfurt.describe_key().key_id(&primary).send().await), "NotFoundException");
+    let alone = describe().await;
+    assert_eq!((alone.key_state, alone.deletion_date.is_some()), (Some(KeyState::PendingDeletion), true));
+    fixture.stack.clock().advance(7 * DAY);
+    assert_eq!(refusal(kms.describe_key().key_id(&primary).send().await), "NotFoundException");
+}
+
+#[tokio::test]
 async fn an_alias_is_created_repointed_listed_and_deleted() {
     let fixture = Fixture::start().await;
     let kms = &fixture.kms;

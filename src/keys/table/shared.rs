@@ -4,14 +4,17 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use moka::future::Cache;
+use futures_util::FutureExt;
+use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::counted::Counted;
 use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::context::{EncryptionContext, Period};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
 use crate::format::inspect::record_entry;
+use crate::keys::flight::Shares;
 use crate::tenant::TenantId;
 
 /// How long what the table said of a key id is believed, also that it does not know it. Records never change; and an item that was
@@ -25,14 +28,18 @@ const ROUNDS: usize = 3;
 
 /// The data keys that a fleet shares by a [`KeyTable`].
 pub(crate) struct SharedKeys {
-    table: Arc<dyn KeyTable>,
+    table: Counted,
     /// Keys of one Region open in no other, unless they are multi-Region keys.
     region: Box<str>,
     /// Set once the table is known to be recoverable.
     recoverable: OnceLock<()>,
-    checks: Cache<(), ()>,
-    records: Cache<(TenantId, KeyId), Option<Arc<[u8]>>>,
+    checks: Shares<(), Result<(), KeyTableError>>,
+    records: Cache<Named, Option<Arc<[u8]>>>,
+    reads: Shares<Named, Result<Option<Arc<[u8]>>, KeyTableError>>,
 }
+
+/// How items refer to a record.
+type Named = (TenantId, KeyId);
 
 /// The entry that says which data key a tenant's fleet seals with during one period.
 pub(in crate::keys) struct Pointer {
@@ -51,11 +58,12 @@ pub(in crate::keys) struct Pointed {
 impl SharedKeys {
     pub(crate) fn new(table: Arc<dyn KeyTable>, region: &str) -> Self {
         Self {
-            table,
+            table: Counted::new(table),
             region: region.into(),
             recoverable: OnceLock::new(),
-            checks: Cache::builder().max_capacity(1).build(),
+            checks: Shares::default(),
             records: Cache::builder().max_capacity(BELIEVED_CAPACITY).time_to_live(BELIEVED).build(),
+            reads: Shares::default(),
         }
     }
 
@@ -111,9 +119,24 @@ impl SharedKeys {
         tenant: &TenantId,
         key_id: KeyId,
     ) -> Result<Option<Arc<[u8]>>, KeyTableError> {
-        let read = async { Ok(self.table.get(tenant, &record_entry(key_id)).await?.map(Arc::from)) };
-        let record = self.records.try_get_with((tenant.clone(), key_id), read).await;
-        record.map_err(|shared: Arc<KeyTableError>| (*shared).clone())
+        let named = (tenant.clone(), key_id);
+        if let Some(record) = self.records.get(&named) {
+            return Ok(record);
+        }
+        let read = self.reads.share(named.clone(), || {
+            // Who comes while the former read ends needs no other.
+            let (known, table, records) = (self.records.get(&named), self.table.clone(), self.records.clone());
+            async move {
+                if let Some(record) = known {
+                    return Ok(record);
+                }
+                let record = table.get(&named.0, &record_entry(named.1)).await?.map(Arc::from);
+                records.insert(named, record.clone());
+                Ok(record)
+            }
+            .boxed()
+        });
+        read.await
     }
 
     /// Whether the table is known to be recoverable.
@@ -126,8 +149,11 @@ impl SharedKeys {
         if self.is_recoverable() {
             return Ok(());
         }
-        let checked = self.checks.try_get_with((), self.table.check()).await;
-        checked.map_err(|shared: Arc<KeyTableError>| (*shared).clone())?;
+        let check = self.checks.share((), || {
+            let table = self.table.clone();
+            async move { table.check().await }
+        });
+        check.await?;
         self.recoverable.get_or_init(|| ());
         Ok(())
     }

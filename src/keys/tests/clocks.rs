@@ -1,5 +1,6 @@
 //! Revalidation and rotation, on both clocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::{MINUTE, Scene, Script, id, record};
@@ -28,7 +29,7 @@ async fn keys_that_nobody_uses_lapse_unless_a_handle_lives() {
     assert_eq!(scene.counts(), (1, 0, 0), "a key that is used once costs nothing afterwards");
     assert!(scene.warm("acme").is_none());
 
-    let live = scene.keys.live_handle(&id("acme"));
+    let live = scene.keys.of(&id("acme"));
     scene.seal("acme").await.unwrap();
     let before = scene.counts().1;
     tokio::time::sleep(MINUTE * 120).await;
@@ -55,6 +56,30 @@ async fn a_machine_that_slept_asks_before_it_seals_or_opens_anything_more() {
         assert!(scene.warm("acme").is_none());
         assert!(scene.seal("acme").await.unwrap_err().is_revoked());
         assert!(scene.open("acme", &stored).await.is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_through_which_a_machine_slept_is_asked_for_again() {
+    for by in [MINUTE * 20, MINUTE * 60] {
+        let scene = Arc::new(Scene::new());
+        let stored = record(&scene.another().seal("acme").await.unwrap());
+        scene.script(|kms| kms.latency = Duration::from_secs(2));
+        let sealing = tokio::spawn({
+            let scene = Arc::clone(&scene);
+            async move { scene.seal("acme").await.map(|_| ()) }
+        });
+        let opening = tokio::spawn({
+            let scene = Arc::clone(&scene);
+            async move { scene.open("acme", &stored).await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // KMS has allowed it already, but the answer is read an age later.
+        scene.sleep_deeply(by);
+        scene.script(|kms| kms.fails = Some(Kind::Revoked));
+        assert!(sealing.await.unwrap().unwrap_err().is_revoked());
+        assert!(opening.await.unwrap().is_err());
+        assert!(scene.warm("acme").is_none());
     }
 }
 
@@ -92,14 +117,14 @@ async fn a_lease_counts_from_the_beginning_of_the_request() {
     scene.script(|kms| kms.latency = Duration::from_secs(4));
     let stored = record(&scene.seal("acme").await.unwrap());
     // Whatever the keeper does: KMS is revoked from now on, and 15 minutes after the beginning nothing works any more.
-    scene.script(|kms| *kms = Script { hangs: Some(id("acme")), ..Default::default() });
+    scene.script(|kms| *kms = Script { hangs: [id("acme")].into(), ..Default::default() });
     tokio::time::advance(MINUTE * 15 - Duration::from_secs(5)).await;
     assert!(scene.warm("acme").is_some());
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(scene.warm("acme").is_none());
     let needed =
         crate::item::NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(stored) };
-    assert!(scene.keys.warm_opening_keys(&id("acme"), &[needed]).is_none());
+    assert!(scene.keys.of(&id("acme")).warm_opening_keys(&[needed]).is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +151,7 @@ async fn one_success_refreshes_all_keys_of_the_lease() {
 async fn rotation_counts_on_both_clocks_and_the_old_key_still_opens() {
     for sleeps in [false, true] {
         let scene = Scene::new();
-        let live = scene.keys.live_handle(&id("acme"));
+        let live = scene.keys.of(&id("acme"));
         let old = scene.seal("acme").await.unwrap();
         match sleeps {
             true => scene.sleep_deeply(MINUTE * 60 * 24),

@@ -10,7 +10,7 @@ use crate::keys::KeyServiceErrorKind as Kind;
 async fn a_key_is_gone_as_soon_as_its_tenant_is_revoked() {
     let scene = Scene::new();
     let key = scene.seal("acme").await.unwrap();
-    scene.keys.sealing_key(&id("acme"), Some("token"), crate::schema::RecordPlace::Item).await.unwrap();
+    scene.keys.of(&id("acme")).sealing_key(Some("token"), crate::schema::RecordPlace::Item).await.unwrap();
     scene.open("acme", &record(&key)).await.unwrap();
     let gone = Arc::downgrade(&key);
     drop(key);
@@ -52,7 +52,7 @@ async fn a_key_that_is_not_used_is_gone_when_its_lease_is_over_and_the_grace() {
 #[tokio::test(start_paused = true)]
 async fn in_an_outage_a_key_is_gone_after_the_grace() {
     let scene = Scene::new();
-    let live = scene.keys.live_handle(&id("acme"));
+    let live = scene.keys.of(&id("acme"));
     let gone = Arc::downgrade(&scene.seal("acme").await.unwrap());
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
     tokio::time::sleep(MINUTE * 30 - Duration::from_secs(1)).await;

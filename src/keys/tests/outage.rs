@@ -83,9 +83,9 @@ async fn a_probe_that_nobody_waits_for_any_more_lets_another_try() {
         scene.seal("acme").await.unwrap_err();
     }
     tokio::time::sleep(MINUTE).await;
-    scene.script(|kms| (kms.fails, kms.hangs) = (None, Some(id("acme"))));
+    scene.script(|kms| (kms.fails, kms.hangs) = (None, [id("acme")].into()));
     tokio::time::timeout(Duration::from_secs(1), scene.seal("acme")).await.unwrap_err();
-    scene.script(|kms| kms.hangs = None);
+    scene.script(|kms| kms.hangs.clear());
     scene.seal("acme").await.unwrap();
 }
 
@@ -151,7 +151,7 @@ async fn items_of_a_former_key_open_again_after_an_outage() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_long_for_its_turn_is_no_failure_of_kms() {
     let scene = Scene::limited(|limits| limits.calls = 1);
-    scene.script(|kms| (kms.hangs, kms.latency) = (Some(id("globex")), Duration::from_millis(10)));
+    scene.script(|kms| (kms.hangs, kms.latency) = ([id("globex")].into(), Duration::from_millis(10)));
     let slow = Arc::new(scene);
     let others: Vec<_> = (0..3)
         .map(|_| {

@@ -66,8 +66,8 @@ pub(super) struct Script {
     pub(super) configured_fails: Option<Kind>,
     /// By the configured alias, this wrapped key fails with this.
     pub(super) refuses: Option<(WrappedKey, Kind)>,
-    /// The tenant whose calls never end.
-    pub(super) hangs: Option<TenantId>,
+    /// The tenants whose calls never end.
+    pub(super) hangs: BTreeSet<TenantId>,
     pub(super) panics: bool,
     pub(super) forgetting_panics: bool,
     /// So many calls fail, then no more.
@@ -90,7 +90,7 @@ impl Kms {
         if !script.latency.is_zero() {
             tokio::time::sleep(script.latency).await;
         }
-        if script.hangs.as_ref() == Some(tenant) {
+        if script.hangs.contains(tenant) {
             std::future::pending::<()>().await;
         }
         if script.failing > 0 {
@@ -242,7 +242,7 @@ impl Scene {
     }
 
     pub(super) async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        let sealing = self.keys.sealing_key(&id(tenant), None, RecordPlace::Item).await;
+        let sealing = self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::Item).await;
         sealing.map_err(|error| match error {
             KeyError::Service(error) => error,
             KeyError::Table(error) => panic!("{error}"),
@@ -251,12 +251,12 @@ impl Scene {
 
     /// The key that seals what refers to the key table.
     pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
-        self.keys.sealing_key(&id(tenant), None, RecordPlace::KeyTable).await
+        self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::KeyTable).await
     }
 
     /// The key that seals, when nothing has to be waited for.
     pub(super) fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
-        self.keys.warm_sealing_key(&id(tenant), RecordPlace::Item)
+        self.keys.of(&id(tenant)).warm_sealing_key(RecordPlace::Item)
     }
 
     pub(super) async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
@@ -266,7 +266,7 @@ impl Scene {
     /// Opens a page of items that rely on these records.
     pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
         let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
-        self.keys.opening_keys(&id(tenant), records.iter().cloned().map(needed).collect()).await.map(|_| ())
+        self.keys.of(&id(tenant)).opening_keys(records.iter().cloned().map(needed).collect()).await.map(|_| ())
     }
 
     /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.

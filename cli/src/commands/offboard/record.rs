@@ -107,7 +107,7 @@ impl Record {
             Some(samples) => sampled(samples, role, &mut text),
         }
         text.push_str(
-            "\n## What this record does not say\n\nServices that had a data key in memory can use it until its lease ends (`data_key_max_age`, \
+            "\n## What this record does not say\n\nServices that had a data key in memory can use it until its lease ends (`data_key_revalidation`, \
              15 minutes unless configured). Plain attributes and copies that applications made elsewhere are not concerned by keys.\n",
         );
         text

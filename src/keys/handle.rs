@@ -1,0 +1,83 @@
+//! The way to one tenant's keys: whatever uses a data key got it from here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::data_keys::{Inner, KeyError, OpeningKeyError};
+use super::tenant::TenantKeys;
+use crate::audit::Purpose;
+use crate::item::{KeyRing, NeededKey, UnwrappedKey};
+use crate::schema::RecordPlace;
+use crate::sight;
+use crate::tenant::TenantId;
+
+/// One tenant's keys. While it lives, the sealing key is kept valid in the background.
+///
+/// It holds the tenant's state, so a look-up needs nothing that tenants share.
+pub(crate) struct TenantHandle {
+    inner: Arc<Inner>,
+    keys: Arc<TenantKeys>,
+    _live: Arc<()>,
+}
+
+impl TenantHandle {
+    pub(super) fn new(inner: &Arc<Inner>, keys: Arc<TenantKeys>) -> Self {
+        let live = keys.live();
+        Self { inner: Arc::clone(inner), keys, _live: live }
+    }
+
+    /// The tenant.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.keys.tenant
+    }
+
+    /// The key under which the tenant's new items are sealed whose key record lies in `place`; with an idempotency `token`, the one that
+    /// was current when the token was first seen, for ten minutes.
+    pub(crate) async fn sealing_key(
+        &self,
+        token: Option<&str>,
+        place: RecordPlace,
+    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        if let Some(token) = token {
+            return self.inner.sealing_pinned(&self.keys, token, place).await;
+        }
+        match self.warm_sealing_key(place) {
+            Some(key) => Ok(key),
+            None => self.inner.sealing(&self.keys, place).await,
+        }
+    }
+
+    /// The same without a token, when nothing has to be waited for.
+    pub(crate) fn warm_sealing_key(&self, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
+        let key = self.inner.sealing_now(&self.keys, place)?;
+        sight::hit(self.tenant(), Purpose::Seal, 1);
+        Some(key)
+    }
+
+    /// The keys that open items which name them so, each asked for once and all at the same time.
+    pub(crate) async fn opening_keys(&self, needed: Vec<NeededKey>) -> Result<KeyRing, OpeningKeyError> {
+        match self.warm_opening_keys(&needed) {
+            Some(keys) => Ok(keys),
+            None => self.inner.opening(&self.keys, needed).await,
+        }
+    }
+
+    /// The same, when nothing has to be waited for.
+    pub(crate) fn warm_opening_keys(&self, needed: &[NeededKey]) -> Option<KeyRing> {
+        let now = self.inner.clock.now();
+        let warm = |needed: &NeededKey| {
+            let key = self.inner.verified(&self.keys, needed.stored.as_ref(), now)?;
+            Some((needed.stored.clone(), key))
+        };
+        let found = needed.iter().map(warm).collect::<Option<_>>()?;
+        sight::hit(self.tenant(), Purpose::Open, needed.len());
+        Some(KeyRing::new(found))
+    }
+}
+
+/// Says nothing of what is held.
+impl fmt::Debug for TenantHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TenantHandle({})", self.tenant())
+    }
+}

@@ -1,0 +1,82 @@
+//! Leases that are asked for again, and what an answer of KMS means for them.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::data_keys::Inner;
+use super::flight::{Brought, Flight, Flights, Unwrapping};
+use super::held::Renewal;
+use super::standing::Route;
+use super::tenant::TenantKeys;
+use super::unwrapping::{Answer, DECRYPT};
+use super::{KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::sight::{self, Eviction};
+
+impl Inner {
+    /// Asks KMS for a lease again, `ahead` of its end or because it is over: one key of it stands for all.
+    pub(super) async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
+        let flight = Flights::join(keys, Flight::Lease(lease), || {
+            let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
+            async move { inner.fly_lease(&keys, lease, ahead).await }.boxed()
+        });
+        flight.await
+    }
+
+    async fn fly_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
+        let of_lease = keys.read().held.of_lease(lease);
+        let Some((context, key)) = of_lease else {
+            return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)));
+        };
+        let asked = {
+            let _place = keys.place().await;
+            let is_renewed = {
+                let state = keys.read();
+                state.held.is_allowed(lease, &self.terms, self.clock.now())
+            };
+            if !ahead && is_renewed {
+                return Ok(key);
+            }
+            self.decrypt(keys, context, key.record(), true).await
+        };
+        sight::revalidated(ahead, asked.is_ok());
+        let failure = match asked {
+            Ok(answer) => {
+                self.renew_from(keys, context, &answer);
+                return Ok(key);
+            }
+            Err(Unwrapping::Failed(error)) if error.is_refusal() => Unwrapping::Failed(self.judged(keys, error).await),
+            Err(failure) => failure,
+        };
+        let is_over = match &failure {
+            Unwrapping::Refused(_) => true,
+            // The lease of a former key: the tenant's own has taken all keys with it.
+            Unwrapping::Failed(error) => error.is_of_former_key() && error.kind() != Kind::Unavailable,
+            Unwrapping::Unshared(_) => false,
+        };
+        if is_over {
+            let evicted = keys.write().held.retain_leases(|other| other.id != lease);
+            sight::evicted(&keys.tenant, evicted, Eviction::FormerKey);
+            self.taken_in(keys);
+        }
+        Err(failure)
+    }
+
+    /// Renews the lease of a key with which KMS has answered, unless the tenant was evicted since it was asked; gives its id.
+    pub(super) fn renew_from(&self, keys: &TenantKeys, context: usize, answer: &Answer) -> Option<u64> {
+        let begun = answer.begun;
+        let by_alias = answer.route == Route::Configured;
+        let mut state = keys.write();
+        if state.epoch != begun.epoch {
+            return None;
+        }
+        let kek = &answer.key.record().kek;
+        let repointed = by_alias && state.standing.answers_with(kek);
+        let lease = state.held.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms);
+        drop(state);
+        if repointed {
+            sight::repointed(&keys.tenant, kek);
+        }
+        Some(lease)
+    }
+}

@@ -1,0 +1,73 @@
+//! A key table whose calls operators see, and whose panics are errors.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
+use crate::sight::TableCall;
+use crate::tenant::TenantId;
+
+/// The only way to a key table.
+#[derive(Clone)]
+pub(super) struct Counted(Arc<dyn KeyTable>);
+
+impl Counted {
+    pub(super) fn new(table: Arc<dyn KeyTable>) -> Self {
+        Self(table)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    pub(super) async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+        self.call("get", self.0.get(tenant, entry), |_| "ok").await
+    }
+
+    pub(super) async fn compare_and_swap(
+        &self,
+        tenant: &TenantId,
+        entry: &str,
+        expected: Option<&[u8]>,
+        record: &[u8],
+    ) -> Result<Swap, KeyTableError> {
+        let swap = self.0.compare_and_swap(tenant, entry, expected, record);
+        let outcome = |swap: &Swap| match swap {
+            Swap::Stored => "ok",
+            Swap::Found(_) => "found_other",
+        };
+        self.call("compare_and_swap", swap, outcome).await
+    }
+
+    pub(super) async fn check(&self) -> Result<(), KeyTableError> {
+        self.call("check", self.0.check(), |()| "ok").await
+    }
+
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, KeyTableError>>,
+        outcome: impl Fn(&T) -> &'static str,
+    ) -> Result<T, KeyTableError> {
+        let seen = TableCall::begin(operation);
+        let result = AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
+            Err(KeyTableError::new(self.name(), KeyTableErrorKind::Unexpected).with_source(Panicked))
+        });
+        seen.end(result.as_ref().map(outcome));
+        result
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The key table panicked.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the key table panicked")]
+struct Panicked;

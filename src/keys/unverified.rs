@@ -1,0 +1,215 @@
+//! Stored records that nobody has verified.
+//!
+//! What is stored in a table is hostile: a record can cost its own reader a few calls, and nothing else.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
+
+use super::clock::Moment;
+use super::data_keys::Inner;
+use super::flight::{Brought, Flight, Flights, Unwrapping};
+use super::held::Lookup;
+use super::tenant::TenantKeys;
+use super::unwrapping::{Answer, DECRYPT};
+use super::{KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::audit::KeySource;
+use crate::format::KeyRecord;
+use crate::item::{OpenFault, Serves, UnwrappedKey};
+use crate::sight::{self, Eviction};
+
+/// A record that was read, for one of the configured contexts.
+pub(super) struct Claim {
+    pub(super) context: usize,
+    pub(super) record: KeyRecord,
+    pub(super) stored: Arc<[u8]>,
+    /// Where the key comes from when KMS has unwrapped it.
+    pub(super) source: KeySource,
+}
+
+/// What the cache says of a record.
+enum Known {
+    Usable(Arc<UnwrappedKey>),
+    /// The lease of a key that was verified once.
+    Over(u64),
+    No,
+}
+
+impl Inner {
+    /// The key of a record, from the cache or from KMS.
+    pub(super) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: Claim) -> Brought {
+        match self.known(keys, &claim)? {
+            Known::Usable(key) => return Ok(key),
+            Known::Over(lease) => {
+                let renewed = self.renew_lease(keys, lease, false).await;
+                match (self.known(keys, &claim)?, renewed) {
+                    // Also when KMS cannot be asked: in an outage keys serve on for a while.
+                    (Known::Usable(key), _) => return Ok(key),
+                    (_, Err(failure)) => return Err(failure),
+                    (_, Ok(_)) => {}
+                }
+            }
+            Known::No => {}
+        }
+        let id = (claim.context, Sha256::digest(&claim.stored).into());
+        if let Some(refusal) = keys.refused(&id, self.clock.now()) {
+            return Err(refusal);
+        }
+        let flight = Flights::join(keys, Flight::Record(id.0, id.1), || {
+            let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
+            async move { inner.fly_record(&keys, id, claim).await }.boxed()
+        });
+        flight.await
+    }
+
+    /// What the cache says of a record.
+    fn known(&self, keys: &TenantKeys, claim: &Claim) -> Result<Known, Unwrapping> {
+        let Claim { context, record, stored, source: _ } = claim;
+        let state = keys.read();
+        let outage = state.standing.outage();
+        let found = state.held.opening(*context, record.key_id, &self.terms, outage, self.clock.now());
+        drop(state);
+        let (key, known) = match found {
+            Some(Lookup::Usable(key, _)) => (Arc::clone(&key), Known::Usable(key)),
+            Some(Lookup::Over { key, lease }) => (key, Known::Over(lease)),
+            None => return Ok(Known::No),
+        };
+        match key.serves(record, stored) {
+            Serves::Yes => Ok(known),
+            Serves::Forged => Err(Unwrapping::Refused(OpenFault::ForgedRecord)),
+            Serves::AskAgain => Ok(Known::No),
+        }
+    }
+
+    /// Asks for a record that nobody has verified.
+    async fn fly_record(self: &Arc<Self>, keys: &Arc<TenantKeys>, id: (usize, [u8; 32]), claim: Claim) -> Brought {
+        if let Known::Usable(key) = self.known(keys, &claim)? {
+            return Ok(key);
+        }
+        let Claim { context, record, stored: _, source } = claim;
+        for round in 0..Self::ROUNDS {
+            let started = self.clock.now();
+            let asked = {
+                let _place = keys.place().await;
+                let Some(trial) = Trial::begin(keys, started) else {
+                    return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::TooManyRefused)));
+                };
+                let asked = self.decrypt(keys, context, &record, false).await;
+                trial.end(&asked);
+                asked
+            };
+            let failure = match asked {
+                Ok(answer) => match self.take_in(keys, context, answer, source) {
+                    Some(key) => return Ok(key),
+                    // The tenant was evicted meanwhile.
+                    None => continue,
+                },
+                Err(Unwrapping::Failed(error)) if error.is_refusal() => {
+                    let error = self.suspected(keys, error, started).await;
+                    // KMS refuses the key for which it vouches: the tenant was suspended or resumed between the two answers.
+                    if round == 0 && error.is_of_former_key() && keys.read().standing.answers_now_with(&record.kek) {
+                        continue;
+                    }
+                    Unwrapping::Failed(error)
+                }
+                Err(failure) => failure,
+            };
+            if is_of_the_record(&failure) {
+                keys.write().refused.insert(id, failure.clone(), self.clock.now());
+            }
+            return Err(failure);
+        }
+        Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)))
+    }
+
+    /// A refusal of a record that nobody has verified: the record may be the reason, so the tenant's own key is asked for, and that
+    /// decides.
+    fn suspected<'a>(
+        self: &'a Arc<Self>,
+        keys: &'a Arc<TenantKeys>,
+        error: KeyServiceError,
+        started: Moment,
+    ) -> BoxFuture<'a, KeyServiceError> {
+        async move {
+            let (epoch, own) = {
+                let state = keys.read();
+                (state.epoch, state.held.own_lease(state.standing.current()))
+            };
+            let vouched = match own {
+                // KMS has vouched for the tenant since.
+                Some((_, _, asked)) if asked.is_after(started) => true,
+                Some((_, true, _)) => self.renew_sealing(keys, true).await.is_ok(),
+                Some((lease, false, _)) => self.renew_lease(keys, lease, true).await.is_ok(),
+                None => false,
+            };
+            let mut state = keys.write();
+            match state.standing.refusal() {
+                Some(refusal) if state.epoch != epoch => refusal,
+                _ if vouched => error.of_former_key(),
+                _ => state.standing.doubted(error, self.onboarding, started),
+            }
+        }
+        .boxed()
+    }
+
+    /// Takes in a key, unless the tenant was evicted since it was asked for.
+    fn take_in(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        context: usize,
+        answer: Answer,
+        source: KeySource,
+    ) -> Option<Arc<UnwrappedKey>> {
+        let lease = self.renew_from(keys, context, &answer)?;
+        let Answer { key, begun, route: _, request_id } = answer;
+        let key = Arc::new(key);
+        key.brought_by(request_id, source);
+        let evicted = {
+            let mut state = keys.write();
+            if state.epoch != begun.epoch {
+                return None;
+            }
+            state.held.insert(context, &key, lease, self.clock.now())
+        };
+        sight::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
+        self.taken_in(keys);
+        Some(key)
+    }
+}
+
+/// Whether a failure is remembered of the record.
+fn is_of_the_record(failure: &Unwrapping) -> bool {
+    match failure {
+        Unwrapping::Refused(_) => true,
+        Unwrapping::Failed(error) => {
+            use Kind::{Denied, FormerKeyDisabled, MissingAlias, NotFound, Revoked};
+            let kinds = matches!(error.kind(), MissingAlias | FormerKeyDisabled | Revoked | Denied | NotFound);
+            kinds && !error.is_of_session()
+        }
+        Unwrapping::Unshared(_) => false,
+    }
+}
+
+/// One try of a record that nobody has verified. It costs a token unless something else than the record is seen to decide: also when
+/// nobody waits any more, for KMS may have been asked all the same.
+struct Trial<'k>(&'k TenantKeys);
+
+impl<'k> Trial<'k> {
+    fn begin(keys: &'k TenantKeys, now: Moment) -> Option<Self> {
+        keys.write().refused.allow(now).then_some(Self(keys))
+    }
+
+    fn end(self, asked: &Result<Answer, Unwrapping>) {
+        let failed = match asked {
+            Ok(_) => false,
+            // The tenant was refused before anyone looked at the record.
+            Err(Unwrapping::Failed(error)) if error.is_of_tenant() => false,
+            Err(failure) => is_of_the_record(failure),
+        };
+        if !failed {
+            self.0.write().refused.give_back();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Having KMS unwrap a key, by the alias under which it should be.
+
+use super::asking::Asking;
+use super::data_keys::Inner;
+use super::flight::Unwrapping;
+use super::standing::Route;
+use super::tenant::{Begun, TenantKeys};
+use super::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
+use crate::format::KeyRecord;
+use crate::item::{OpenFault, UnwrappedKey};
+use crate::sight;
+
+pub(super) const DECRYPT: &str = "Decrypt";
+
+impl Inner {
+    /// Asks for a record's key by the alias under which it should be, then by the other.
+    pub(super) async fn decrypt(
+        &self,
+        keys: &TenantKeys,
+        context: usize,
+        record: &KeyRecord,
+        verified: bool,
+    ) -> Result<Answer, Unwrapping> {
+        let first = {
+            let state = keys.read();
+            if state.standing.current().is_some_and(|current| current.account() != record.kek.account()) {
+                return Err(Unwrapping::Refused(OpenFault::OtherKek));
+            }
+            state.standing.route(&record.kek)
+        };
+        let error = match self.ask(keys, context, record, first, verified).await {
+            Ok(answered) => return Answer::checked(record, answered, first),
+            Err(error) => error,
+        };
+        let gives_way = match (first, error.kind()) {
+            (Route::Configured, Kind::IncorrectKey | Kind::NotFound) | (Route::OfKey, Kind::MissingAlias) => true,
+            (Route::Configured, Kind::Denied) => !verified && error.is_refusal(),
+            _ => false,
+        };
+        if !gives_way {
+            return Err(failed(first, error));
+        }
+        let second = first.other();
+        match self.ask(keys, context, record, second, verified).await {
+            Ok(answered) => {
+                let answer = Answer::checked(record, answered, second)?;
+                if second == Route::OfKey && error.kind() != Kind::Denied {
+                    let is_new = keys.write().standing.is_former(&record.kek);
+                    if is_new {
+                        sight::former(&keys.tenant, &record.kek);
+                    }
+                }
+                Ok(answer)
+            }
+            Err(other) => {
+                let (configured, of_key) = match second {
+                    Route::OfKey => (error, other),
+                    Route::Configured => (other, error),
+                };
+                Err(match configured.kind() {
+                    Kind::IncorrectKey => failed(Route::OfKey, of_key),
+                    _ => failed(Route::Configured, configured),
+                })
+            }
+        }
+    }
+
+    pub(super) async fn ask(
+        &self,
+        keys: &TenantKeys,
+        context: usize,
+        record: &KeyRecord,
+        route: Route,
+        verified: bool,
+    ) -> Result<(UnwrappedDataKey, Begun), KeyServiceError> {
+        let context = self.context_of(keys, context, record);
+        let KeyRecord { kek, wrapped, .. } = record;
+        let asking = Asking { operation: DECRYPT, route, verified };
+        let unwrap = || match route {
+            Route::Configured => self.service.unwrap_data_key(&keys.tenant, &context, kek, wrapped),
+            Route::OfKey => self.service.unwrap_former_data_key(&keys.tenant, &context, kek, wrapped),
+        };
+        self.call(keys, asking, unwrap).await
+    }
+}
+
+/// What KMS answered to a record, which is the answered key's own.
+pub(super) struct Answer {
+    pub(super) key: UnwrappedKey,
+    pub(super) begun: Begun,
+    pub(super) route: Route,
+    pub(super) request_id: Option<String>,
+}
+
+impl Answer {
+    fn checked(
+        record: &KeyRecord,
+        (answer, begun): (UnwrappedDataKey, Begun),
+        route: Route,
+    ) -> Result<Self, Unwrapping> {
+        let genuine = answer.kek.is_same_key(&record.kek);
+        let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
+        let request_id = answer.request_id;
+        key.map(|key| Self { key, begun, route, request_id }).ok_or(Unwrapping::Refused(OpenFault::ForgedRecord))
+    }
+}
+
+/// What an error by this alias says of a record.
+fn failed(route: Route, error: KeyServiceError) -> Unwrapping {
+    match (route, error.kind()) {
+        (_, Kind::IncorrectKey) => Unwrapping::Refused(OpenFault::OtherKek),
+        (_, Kind::InvalidCiphertext) => Unwrapping::Refused(OpenFault::WrappedKey),
+        (Route::Configured, _) => Unwrapping::Failed(error),
+        (Route::OfKey, _) => Unwrapping::Failed(error.of_former_key()),
+    }
+}
