@@ -98,7 +98,8 @@ impl Damage {
         match self {
             Self::Flip { at, mask } => {
                 // There may be nothing left to damage.
-                if let Some(byte) = stored.get_mut(at.index(stored.len().max(1))) {
+                let at = at.index(stored.len().max(1));
+                if let Some(byte) = stored.get_mut(at) {
                     *byte ^= mask;
                 }
             }
