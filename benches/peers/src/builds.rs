@@ -11,16 +11,12 @@ use nix::sys::time::TimeVal;
 use crate::Outcome;
 use crate::report::Build;
 
-/// The programs in `minimal/`: the SDK alone, and one for each library.
-const PROGRAMS: [(&str, &str); 3] =
+/// The programs in `minimal/`: the SDK alone, and one for each library; folder and title.
+pub const PROGRAMS: [(&str, &str); 3] =
     [("plain", "the SDK alone"), ("tenantseal", "tenantseal"), ("aws-db-esdk", "DB-ESDK")];
 
-/// Builds each program into an empty directory: the same flags, nothing fetched while the clock runs.
-pub fn measure() -> Outcome<Vec<Build>> {
-    PROGRAMS.into_iter().map(|(folder, title)| measure_one(folder, title)).collect()
-}
-
-fn measure_one(folder: &str, title: &str) -> Outcome<Build> {
+/// Builds a program into an empty directory: all with the same flags, nothing fetched while the clock runs.
+pub fn measure((folder, title): (&str, &str)) -> Outcome<Build> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = here.join("minimal").join(folder).join("Cargo.toml");
     let target = here.join("target").join("minimal").join(folder);
@@ -34,27 +30,24 @@ fn measure_one(folder: &str, title: &str) -> Outcome<Build> {
         fs::remove_dir_all(&target)?;
     }
 
-    eprintln!("building {title} from cold");
-    let (begun, cpu) = (Instant::now(), children_cpu()?);
-    run(cargo(&["build", "--release", "--quiet"]).arg("--target-dir").arg(&target))?;
-    let (wall, cpu) = (begun.elapsed(), children_cpu()? - cpu);
-    eprintln!("{:.0} s, {:.0} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
-
     let tree = cargo(&["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]).output()?;
     let mut crates: Vec<&str> =
         str::from_utf8(&tree.stdout)?.lines().map(|line| line.trim_end_matches(" (*)")).collect();
     crates.sort_unstable();
     crates.dedup();
+    // Without the program itself.
+    let crates = crates.len().checked_sub(1).ok_or("cargo tree prints nothing")?;
+
+    // What cargo says of its progress goes to the terminal.
+    eprintln!("building {title} from cold: {crates} crates");
+    let (begun, cpu) = (Instant::now(), children_cpu()?);
+    run(cargo(&["build", "--release"]).arg("--target-dir").arg(&target))?;
+    let (wall, cpu) = (begun.elapsed(), children_cpu()? - cpu);
+    eprintln!("{title}: {:.0} s, {:.0} s of CPU", wall.as_secs_f64(), cpu.as_secs_f64());
+
     let binary_bytes = fs::metadata(target.join("release").join(format!("minimal-{folder}")))?.len();
     fs::remove_dir_all(&target)?;
-    Ok(Build {
-        program: title.to_owned(),
-        wall_s: wall.as_secs_f64(),
-        cpu_s: cpu.as_secs_f64(),
-        // Without the program itself.
-        crates: crates.len() - 1,
-        binary_bytes,
-    })
+    Ok(Build { program: title.to_owned(), wall_s: wall.as_secs_f64(), cpu_s: cpu.as_secs_f64(), crates, binary_bytes })
 }
 
 fn run(command: &mut Command) -> Outcome<()> {

@@ -1,8 +1,10 @@
 //! tenantseal beside AWS's Database Encryption SDK for DynamoDB and beside the bare primitives, in one process and one run.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures and writes `docs/peers/`; `-- --quick` measures for a few
-//! seconds and writes nothing; `-- --build` measures what minimal programs cost to build, and keeps the other figures.
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures everything and writes `docs/peers/`, each part when it is
+//! measured; `-- --speed`, `-- --aws-lc` and `-- --build` measure one part and keep the others; `-- --quick` measures for a few seconds and
+//! writes nothing.
 
+mod backend;
 mod builds;
 mod chart;
 mod contenders;
@@ -18,38 +20,54 @@ use std::{env, thread};
 use report::Report;
 use speed::Effort;
 
+const EFFORT: Effort = Effort { rounds: 31, turn: Duration::from_millis(20) };
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/peers");
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let report = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let mut report = Report::read(&docs)?;
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {
-            let effort = Effort { rounds: 31, turn: Duration::from_millis(20) };
-            let report = Report { build: Report::read(&docs)?.build, ..measure(effort, 15)? };
+            report.measured(measure(EFFORT, 15)?).write(&docs)?;
+            report.aws_lc = backend::measure()?;
             report.write(&docs)?;
-            report
+            measure_builds(&mut report, &docs)?;
         }
-        ["--quick"] => measure(Effort { rounds: 5, turn: Duration::from_millis(5) }, 3)?,
-        ["--build"] => {
-            let report = Report { build: builds::measure()?, ..Report::read(&docs)? };
+        ["--speed"] => report.measured(measure(EFFORT, 15)?).write(&docs)?,
+        ["--aws-lc"] => {
+            report.aws_lc = backend::measure()?;
             report.write(&docs)?;
-            report
         }
-        _ => return Err("one of --quick and --build, or nothing".into()),
-    };
+        ["--build"] => measure_builds(&mut report, &docs)?,
+        ["--quick"] => {
+            report.measured(measure(Effort { rounds: 5, turn: Duration::from_millis(5) }, 3)?);
+        }
+        [backend::ALONE] => return backend::print(EFFORT),
+        _ => return Err("one of --speed, --aws-lc, --build and --quick, or nothing for everything".into()),
+    }
     print!("{}", report.page());
     Ok(())
 }
 
-/// Everything but the builds.
+/// Each build is written when it is done: together they take long.
+fn measure_builds(report: &mut Report, docs: &Path) -> Outcome<()> {
+    for program in builds::PROGRAMS {
+        report.built(builds::measure(program)?);
+        report.write(docs)?;
+    }
+    Ok(())
+}
+
+/// Everything but the backend on AWS-LC and the builds.
 fn measure(effort: Effort, rounds: usize) -> Outcome<Report> {
     let lock = include_str!("../Cargo.lock");
     let version = lock.split_once("name = \"aws-db-esdk\"\nversion = \"").and_then(|(_, rest)| rest.split_once('"'));
     let (version, _) = version.ok_or("the lock file names the peer's version")?;
     let threads = thread::available_parallelism()?;
     eprintln!("sealing and opening");
-    let speed = speed::measure(effort);
+    let speed = speed::measure(effort, true);
     let cloud = network::Cloud::start()?;
     eprintln!("querying");
     let query = cloud.query(2 * rounds)?;
@@ -61,7 +79,7 @@ fn measure(effort: Effort, rounds: usize) -> Outcome<Report> {
         speed,
         puts,
         query,
-        build: Vec::new(),
+        ..Report::default()
     })
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::item::SHAPES;
 use crate::{Outcome, chart};
 
-/// Everything. `build` is measured on its own, and kept between runs.
+/// Everything. `aws_lc` and `build` are measured on their own, and kept between runs.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Report {
     pub machine: String,
@@ -16,6 +16,9 @@ pub struct Report {
     pub speed: Vec<Speed>,
     pub puts: Vec<Puts>,
     pub query: Vec<Query>,
+    /// tenantseal on AWS-LC, and the same primitives as in `speed`.
+    #[serde(default)]
+    pub aws_lc: Vec<Speed>,
     pub build: Vec<Build>,
 }
 
@@ -114,6 +117,8 @@ pub struct Build {
     pub binary_bytes: u64,
 }
 
+const NOT_MEASURED: &str = "Not measured yet.";
+
 /// The page around the tables. `{{name}}` is a table, or a word of the report.
 const PAGE: &str = include_str!("page.md");
 
@@ -122,6 +127,21 @@ impl Report {
     pub fn read(folder: &Path) -> Outcome<Self> {
         let json = folder.join("peers.json");
         Ok(if json.exists() { serde_json::from_str(&fs::read_to_string(json)?)? } else { Self::default() })
+    }
+
+    /// Takes over all but what is measured on its own.
+    pub fn measured(&mut self, measured: Self) -> &Self {
+        let kept = std::mem::take(self);
+        *self = Self { aws_lc: kept.aws_lc, build: kept.build, ..measured };
+        self
+    }
+
+    /// Takes over one program's build.
+    pub fn built(&mut self, build: Build) {
+        match self.build.iter_mut().find(|kept| kept.program == build.program) {
+            Some(kept) => *kept = build,
+            None => self.build.push(build),
+        }
     }
 
     /// Writes page, chart and figures into `folder`.
@@ -140,6 +160,7 @@ impl Report {
             ("peer", self.peer.clone()),
             ("aims", self.aims()),
             ("speed", self.speed_table()),
+            ("aws_lc", self.aws_lc_table()),
             ("threads", self.threads_table()),
             ("weight", self.weight_table()),
             ("puts", self.puts_table()),
@@ -149,11 +170,6 @@ impl Report {
         parts
             .into_iter()
             .fold(PAGE.to_owned(), |page, (name, part)| page.replace(&format!("{{{{{name}}}}}"), part.trim_end()))
-    }
-
-    /// Those of one item and direction, in the order of the contenders.
-    fn groups(&self) -> impl Iterator<Item = &[Speed]> {
-        self.speed.chunk_by(|one, next| one.item == next.item && one.direction == next.direction)
     }
 
     fn aims(&self) -> String {
@@ -189,7 +205,7 @@ impl Report {
             "DB-ESDK, default",
             "of tenantseal",
         ]);
-        for group in self.groups() {
+        for group in groups(&self.speed) {
             let [floor, ours, unsigned, signed] = group else { continue };
             table.row([
                 format!("({}) {}", ours.item, ours.title),
@@ -206,9 +222,27 @@ impl Report {
         table.finish()
     }
 
+    fn aws_lc_table(&self) -> String {
+        if self.aws_lc.is_empty() {
+            return NOT_MEASURED.to_owned();
+        }
+        let mut table = Table::new(["item", "", "primitives alone", "tenantseal on AWS-LC", "of the primitives"]);
+        for group in groups(&self.aws_lc) {
+            let [floor, ours] = group else { continue };
+            table.row([
+                format!("({}) {}", ours.item, ours.title),
+                ours.direction.title().to_owned(),
+                duration(floor.cpu_us),
+                format!("**{}**", duration(ours.cpu_us)),
+                factor(floor.cpu_of_ours.recip()),
+            ]);
+        }
+        table.finish()
+    }
+
     fn threads_table(&self) -> String {
         let mut table = Table::new(["item", "", "", "a second, 1 thread", "a second, 2 threads", "gain"]);
-        for speed in self.groups().flatten() {
+        for speed in groups(&self.speed).flatten() {
             table.row([
                 format!("({})", speed.item),
                 speed.direction.title().to_owned(),
@@ -276,7 +310,7 @@ impl Report {
 
     fn build_table(&self) -> String {
         if self.build.is_empty() {
-            return "Not measured in the run that wrote this page.".to_owned();
+            return NOT_MEASURED.to_owned();
         }
         let mut table = Table::new(["program", "time", "CPU", "crates", "binary, stripped"]);
         for build in &self.build {
@@ -290,6 +324,11 @@ impl Report {
         }
         table.finish()
     }
+}
+
+/// Those of one item and direction, in the order of the contenders.
+fn groups(speeds: &[Speed]) -> impl Iterator<Item = &[Speed]> {
+    speeds.chunk_by(|one, next| one.item == next.item && one.direction == next.direction)
 }
 
 /// Microseconds with three digits and a unit.

@@ -33,18 +33,24 @@ const BATCH_ITEMS: usize = 256;
 /// each batch would pay for fresh pages.
 const WARMING: usize = 16 << 20;
 
-/// All shapes, both directions, all contenders.
-pub fn measure(effort: Effort) -> Vec<Speed> {
+/// All shapes, both directions, and the primitives and tenantseal, with the peer or without.
+pub fn measure(effort: Effort, with_peer: bool) -> Vec<Speed> {
     drop(black_box(Vec::<u8>::with_capacity(WARMING)));
-    SHAPES.into_iter().flat_map(|shape| measure_shape(shape, effort)).collect()
+    SHAPES.into_iter().flat_map(|shape| measure_shape(shape, effort, with_peer)).collect()
 }
 
-fn measure_shape(shape: Shape, effort: Effort) -> Vec<Speed> {
+fn measure_shape(shape: Shape, effort: Effort, with_peer: bool) -> Vec<Speed> {
+    eprintln!("  ({}) {}", shape.name, shape.title);
     let floor = Floor::new(shape);
     let ours = Ours::new(shape);
     let [unsigned, signed] = Suite::ALL.map(|suite| Peer::new(shape, suite));
-    let sealers: [(Contender, &dyn Sealer); 3] =
-        [(Contender::Ours, &ours), (Contender::PeerUnsigned, &unsigned), (Contender::PeerSigned, &signed)];
+    let mut sealers: Vec<(Contender, &dyn Sealer)> = vec![(Contender::Ours, &ours)];
+    if with_peer {
+        sealers.extend([
+            (Contender::PeerUnsigned, &unsigned as &dyn Sealer),
+            (Contender::PeerSigned, &signed as &dyn Sealer),
+        ]);
+    }
 
     let mut speeds = Vec::new();
     for direction in [Direction::Seal, Direction::Open] {
@@ -53,7 +59,7 @@ fn measure_shape(shape: Shape, effort: Effort) -> Vec<Speed> {
             Direction::Open => Job::new(shape, || floor.encrypted(), |buffers| floor.open(buffers)),
         };
         let mut jobs = vec![(Contender::Floor, primitives)];
-        for (contender, sealer) in sealers {
+        for &(contender, sealer) in &sealers {
             let item = shape.item(0);
             let job = match direction {
                 Direction::Seal => Job::new(shape, move || item.clone(), |item| sealer.seal(item)),

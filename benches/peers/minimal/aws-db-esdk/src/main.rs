@@ -1,5 +1,8 @@
 //! One put and one get with the peer; `email` is encrypted.
 
+#[path = "../../program.rs"]
+mod program;
+
 use std::collections::HashMap;
 
 use aws_db_esdk::dynamodb::types::DynamoDbTableEncryptionConfig;
@@ -8,7 +11,6 @@ use aws_db_esdk::material_providers::client::Client as MaterialProviders;
 use aws_db_esdk::material_providers::types::material_providers_config::MaterialProvidersConfig;
 use aws_db_esdk::{CryptoAction, DynamoDbTablesEncryptionConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue::S;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,13 +38,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let config = aws_sdk_dynamodb::config::Builder::from(&aws).interceptor(DbEsdkInterceptor::new(tables)?).build();
     let dynamodb = Client::from_conf(config);
-
-    let key =
-        HashMap::from([("tenant_id", "acme"), ("id", "c-17")].map(|(name, value)| (name.into(), S(value.into()))));
-    let mut item = key.clone();
-    item.insert("email".into(), S("ada@example.org".into()));
-    dynamodb.put_item().table_name("crm").set_item(Some(item.clone())).send().await?;
-    let found = dynamodb.get_item().table_name("crm").set_key(Some(key)).send().await?;
-    assert_eq!(found.item, Some(item));
-    Ok(())
+    program::run(dynamodb).await
 }

@@ -1,21 +1,13 @@
 //! One put and one get, nothing encrypted.
 
-use std::collections::HashMap;
+#[path = "../../program.rs"]
+mod program;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue::S;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let dynamodb = Client::new(&aws);
-
-    let key =
-        HashMap::from([("tenant_id", "acme"), ("id", "c-17")].map(|(name, value)| (name.into(), S(value.into()))));
-    let mut item = key.clone();
-    item.insert("email".into(), S("ada@example.org".into()));
-    dynamodb.put_item().table_name("crm").set_item(Some(item.clone())).send().await?;
-    let found = dynamodb.get_item().table_name("crm").set_key(Some(key)).send().await?;
-    assert_eq!(found.item, Some(item));
-    Ok(())
+    program::run(dynamodb).await
 }

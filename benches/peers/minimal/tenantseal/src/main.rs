@@ -1,8 +1,8 @@
 //! One put and one get with tenantseal; `email` is encrypted.
 
-use std::collections::HashMap;
+#[path = "../../program.rs"]
+mod program;
 
-use aws_sdk_dynamodb::types::AttributeValue::S;
 use tenantseal::schema::TableSchema;
 use tenantseal::{TenantId, TenantSeal};
 
@@ -14,13 +14,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let role = "arn:aws:iam::111111111111:role/TenantKeys";
     let seal = TenantSeal::builder().assume_role(role).table(crm).build(&aws)?;
     let dynamodb = seal.tenant(&TenantId::parse("acme")?).dynamodb();
-
-    let key =
-        HashMap::from([("tenant_id", "acme"), ("id", "c-17")].map(|(name, value)| (name.into(), S(value.into()))));
-    let mut item = key.clone();
-    item.insert("email".into(), S("ada@example.org".into()));
-    dynamodb.put_item().table_name("crm").set_item(Some(item.clone())).send().await?;
-    let found = dynamodb.get_item().table_name("crm").set_key(Some(key)).send().await?;
-    assert_eq!(found.item, Some(item));
-    Ok(())
+    program::run(dynamodb).await
 }
