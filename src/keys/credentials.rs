@@ -1,6 +1,7 @@
 //! Credentials that can do no more than one tenant needs: STS AssumeRole with a session policy and a session tag.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kms::config::Credentials;
@@ -34,6 +35,8 @@ pub(crate) struct TenantSessions {
     roles: Arc<Roles>,
     sessions: Cache<TenantId, Session>,
     assuming: Shares<TenantId, Result<Session, KeyServiceError>>,
+    /// How often a tenant's session was evicted: what STS grants meanwhile is not kept.
+    evictions: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,7 @@ impl TenantSessions {
             roles: Arc::new(Roles { sts, tenancy, region, clock }),
             sessions: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
             assuming: Shares::default(),
+            evictions: Arc::default(),
         }
     }
 
@@ -82,12 +86,16 @@ impl TenantSessions {
             // Who comes while the former flight lands needs no other.
             let (landed, roles) = (self.usable(tenant), Arc::clone(&self.roles));
             let (sessions, tenant) = (self.sessions.clone(), tenant.clone());
+            let (evictions, before) = (Arc::clone(&self.evictions), self.evictions.load(Ordering::SeqCst));
             async move {
                 if let Some(session) = landed {
                     return Ok(session);
                 }
                 let session = roles.assume(&tenant).await?;
-                sessions.insert(tenant, session.clone());
+                let granted = session.clone();
+                sessions.entry(tenant).and_compute_with(|_| {
+                    if evictions.load(Ordering::SeqCst) == before { Op::Put(granted) } else { Op::Nop }
+                });
                 Ok(session)
             }
             .boxed()
@@ -109,9 +117,14 @@ impl TenantSessions {
         });
     }
 
-    /// Forgets the tenant's credentials.
+    /// Forgets the tenant's credentials, and those that STS is asked for right now: who asks next has new ones made.
     pub(super) fn evict(&self, tenant: &TenantId) {
-        self.sessions.invalidate(tenant);
+        // In the entry, as sessions are put there: none slips in between.
+        self.sessions.entry_by_ref(tenant).and_compute_with(|_| {
+            self.evictions.fetch_add(1, Ordering::SeqCst);
+            Op::Remove
+        });
+        self.assuming.abandon(tenant);
         self.sessions.run_pending_tasks();
     }
 }

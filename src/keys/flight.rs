@@ -118,6 +118,11 @@ where
         }
         flying
     }
+
+    /// Lets nobody join what is under way for `key` any more: whoever waits for it goes on waiting, and whoever asks next starts anew.
+    pub(super) fn abandon(&self, key: &K) {
+        lock(&self.0).flights.remove(key);
+    }
 }
 
 impl<K, V> Default for Shares<K, V> {

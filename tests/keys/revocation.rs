@@ -110,6 +110,23 @@ async fn a_key_that_is_on_its_way_while_its_tenant_is_revoked_does_not_come_back
 }
 
 #[tokio::test]
+async fn a_session_that_is_on_its_way_while_its_tenant_is_revoked_is_not_used() {
+    let world = World::start(&["acme"]).await;
+    let seal = world.seal();
+    world.stack.faults().on("AssumeRole").delay(Duration::from_millis(300));
+    let sealing = tokio::spawn({
+        let acme = seal.tenant(&id("acme"));
+        async move { seal_one(&acme).await }
+    });
+    while world.stack.calls().count("AssumeRole") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    seal.revoke(&id("acme")).await;
+    sealing.await.unwrap().unwrap();
+    assert_eq!(world.stack.calls().count("AssumeRole"), 2, "the session from before the revocation was used");
+}
+
+#[tokio::test]
 async fn a_revoked_tenant_does_not_use_up_the_quota_of_all() {
     let world = World::start(&[]).await;
     let arn = world.onboard("acme").await;
