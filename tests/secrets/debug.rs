@@ -89,6 +89,7 @@ const HOLD_NONE: &[&str] = &[
     "KeyTableErrorKind",
     "KeyUse",
     "KeyValue",
+    "Marks",
     "MissingAlias",
     "MonthlyCost",
     "New",
