@@ -184,7 +184,7 @@ async fn when_kms_says_that_a_tenants_key_is_disabled_its_cached_keys_are_droppe
     // Nobody has told this process yet: it serves on until it asks.
     acme.open("crm", cached.clone()).await.unwrap();
     assert!(acme.open("crm", elsewhere).await.unwrap_err().is_revoked());
-    let error = acme.open("crm", cached).await.expect_err("the tenant's cached keys should be gone (aws-facts 3)");
+    let error = acme.open("crm", cached).await.expect_err("the tenant's cached keys should be gone");
     assert!(error.is_revoked(), "{error}");
     globex.open("crm", theirs).await.unwrap();
 }

@@ -8,7 +8,7 @@ use tenantseal::{Error, TenantSeal};
 
 use crate::common::{Contact, World, contact, id};
 
-/// The codes of aws-facts section 3 with their statuses, what they mean, and how often the call is made at 3 attempts.
+/// The error codes of the KMS and STS API references with their statuses, what they mean, and how often the call is made at 3 attempts.
 const ERRORS: &[(&str, u16, Kind, u64)] = &[
     ("ThrottlingException", 400, Kind::Unavailable, 3),
     ("DependencyTimeoutException", 503, Kind::Unavailable, 3),
