@@ -1,6 +1,7 @@
 //! The front door: configured once, then a handle per tenant.
 
 use std::fmt;
+use std::slice;
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
@@ -13,7 +14,7 @@ use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
 use crate::http::http_client;
-use crate::item::{self, Item, Nonces, distinct_keys, open, sealable_identity, stored_identity};
+use crate::item::{self, Item, KeyRing, Nonces, distinct_keys, open, sealable_identity, stored_identity};
 use crate::keys::DataKeys;
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
@@ -155,8 +156,10 @@ impl Tenant {
     /// When the item is not this tenant's, or an attribute that the schema calls encrypted does not open. Then nothing of it is
     /// returned.
     pub async fn open(&self, table: &str, item: Item) -> Result<Item, Error> {
-        let mut opened = self.open_all(table, vec![item]).await?;
-        Ok(opened.pop().unwrap_or_default())
+        let table = self.binding.table(Some(table))?;
+        let identity = stored_identity(table, self.id(), &item)?;
+        let keys = self.keys_for(table, slice::from_ref(&item)).await?;
+        Ok(open(table, &identity, &keys, item)?)
     }
 
     /// Opens many stored items, asking for each distinct data key once and for all at the same time.
@@ -168,16 +171,20 @@ impl Tenant {
         let table = self.binding.table(Some(table))?;
         let identities =
             items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
-        let records = distinct_keys(items.iter().map(|item| Ok((&**table, item))))?;
-        let keys = self.binding.opening_keys(records).instrument(self.span("open", table)).await?;
-        let audit = &self.binding.audit;
-        let used = match audit.is_on() {
-            true => item::used(&keys, items.iter().map(|item| (&**table, item)))?,
-            false => Vec::new(),
-        };
-        audit.opens(self.id(), "open", &keys, &used)?;
+        let keys = self.keys_for(table, &items).await?;
         let opened = |(item, identity)| Ok(open(table, &identity, &keys, item)?);
         items.into_iter().zip(identities).map(opened).collect()
+    }
+
+    /// The keys that stored items rely on, of whose use the audit has been told.
+    async fn keys_for(&self, table: &TableSchema, items: &[Item]) -> Result<KeyRing, Error> {
+        let placed = || items.iter().map(|item| (table, item));
+        let records = distinct_keys(placed().map(Ok))?;
+        let keys = self.binding.opening_keys(records).instrument(self.span("open", table)).await?;
+        let audit = &self.binding.audit;
+        let used = if audit.is_on() { item::used(&keys, placed())? } else { Vec::new() };
+        audit.opens(self.id(), "open", &keys, &used)?;
+        Ok(keys)
     }
 
     fn span(&self, operation: &str, table: &TableSchema) -> Span {

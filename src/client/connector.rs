@@ -94,9 +94,10 @@ impl SealingConnector {
         needed: Vec<NeededKey>,
         deadline: Option<Instant>,
     ) -> Result<KeyRing, Error> {
-        if let Some(keys) = span.in_scope(|| self.binding.keys.warm_opening_keys(&needed)) {
-            return Ok(keys);
-        }
+        let needed = match span.in_scope(|| self.binding.keys.warm_opening_keys(needed)) {
+            Ok(keys) => return Ok(keys),
+            Err(needed) => needed,
+        };
         // On the heap: every request makes the future around it, and only those with a cold key need this.
         let keys = Box::pin(self.binding.opening_keys(needed).instrument(span.clone()));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };

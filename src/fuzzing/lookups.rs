@@ -63,7 +63,7 @@ impl TenantLookups {
     /// Looks up the key of a stored record; whether it is there.
     pub fn opening(&self, record: &[u8]) -> bool {
         let needed = NeededKey { attribute: String::new(), stored: StoredKey::Record(record.into()) };
-        self.0.warm_opening_keys(&[needed]).is_some()
+        self.0.warm_opening_keys(vec![needed]).is_ok()
     }
 }
 

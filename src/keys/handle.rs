@@ -56,22 +56,19 @@ impl TenantHandle {
 
     /// The keys that open items which name them so, each asked for once and all at the same time.
     pub(crate) async fn opening_keys(&self, needed: Vec<NeededKey>) -> Result<KeyRing, OpeningKeyError> {
-        match self.warm_opening_keys(&needed) {
-            Some(keys) => Ok(keys),
-            None => self.inner.opening(&self.keys, needed).await,
+        match self.warm_opening_keys(needed) {
+            Ok(keys) => Ok(keys),
+            Err(needed) => self.inner.opening(&self.keys, needed).await,
         }
     }
 
-    /// The same, when nothing has to be waited for.
-    pub(crate) fn warm_opening_keys(&self, needed: &[NeededKey]) -> Option<KeyRing> {
+    /// The same, when nothing has to be waited for; or what is needed.
+    pub(crate) fn warm_opening_keys(&self, needed: Vec<NeededKey>) -> Result<KeyRing, Vec<NeededKey>> {
         let now = self.inner.clock.now();
-        let warm = |needed: &NeededKey| {
-            let key = self.inner.verified(&self.keys, needed.stored.as_ref(), now)?;
-            Some((needed.stored.clone(), key))
-        };
-        let found = needed.iter().map(warm).collect::<Option<_>>()?;
-        sight::hit(self.tenant(), Purpose::Open, needed.len());
-        Some(KeyRing::new(found))
+        let warm = |needed: &NeededKey| self.inner.verified(&self.keys, needed.stored.as_ref(), now);
+        let Some(found) = needed.iter().map(warm).collect::<Option<Vec<_>>>() else { return Err(needed) };
+        sight::hit(self.tenant(), Purpose::Open, found.len());
+        Ok(KeyRing::new(needed.into_iter().map(|needed| needed.stored).zip(found).collect()))
     }
 }
 

@@ -124,7 +124,7 @@ async fn a_lease_counts_from_the_beginning_of_the_request() {
     assert!(scene.warm("acme").is_none());
     let needed =
         crate::item::NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(stored) };
-    assert!(scene.keys.of(&id("acme")).warm_opening_keys(&[needed]).is_none());
+    assert!(scene.keys.of(&id("acme")).warm_opening_keys(vec![needed]).is_err());
 }
 
 #[tokio::test(start_paused = true)]
