@@ -258,7 +258,8 @@ impl Tenancy {
     /// account in `region` (`*` for all), and on the registry's table.
     pub fn operator_policy(&self, region: &str, registry_table_arn: &str) -> Policy {
         let RoleArn { partition, account, .. } = &self.role;
-        let [aliases, _] = self.aliases.patterns_for("*");
+        let arn = |alias| format!("arn:{partition}:kms:{region}:{account}:{alias}");
+        let [tenants, tenants_keys] = self.aliases.patterns_for("*").map(arn);
         Policy::new(json!([
             {
                 "Sid": "FindAndCreateKeys",
@@ -275,7 +276,7 @@ impl Tenancy {
                     "kms:RotateKeyOnDemand", "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
                     "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:ListGrants", "kms:RevokeGrant",
                 ],
-                "Resource": [self.keys(region), format!("arn:{partition}:kms:{region}:{account}:{aliases}")],
+                "Resource": [self.keys(region), tenants, tenants_keys],
             },
             {
                 "Sid": "Registry",

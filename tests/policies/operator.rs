@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kms::error::ProvideErrorMetadata;
+use tenantseal::AliasTemplate;
 use tenantseal::tenants::{InMemoryRegistry, Tenants, Tier};
 
 use crate::common::id;
@@ -11,7 +12,13 @@ use crate::office::Office;
 
 #[tokio::test]
 async fn an_operator_needs_the_operators_policy_and_no_more() {
-    let office = Office::open().await;
+    for template in ["alias/customer-{tenant}", "alias/crm/{tenant}/main"] {
+        an_operator_works(&AliasTemplate::parse(template).unwrap()).await;
+    }
+}
+
+async fn an_operator_works(aliases: &AliasTemplate) {
+    let office = Office::with_aliases(aliases.clone()).await;
     let table = "arn:aws:dynamodb:us-east-1:111111111111:table/tenants";
     let policy = office.tenancy.operator_policy("*", table);
     let operator = office.stack.account("111111111111").unwrap().user("operator").permission(policy).create().unwrap();
@@ -38,8 +45,8 @@ async fn an_operator_needs_the_operators_policy_and_no_more() {
     tenants.resume(acme).await.unwrap();
 
     let kms = aws_sdk_kms::Client::new(&operator);
-    let made =
-        kms.generate_data_key().key_id("alias/customer-acme").number_of_bytes(32).encryption_context("tenant", "acme");
+    let alias = office.tenancy.alias(acme);
+    let made = kms.generate_data_key().key_id(alias.as_str()).number_of_bytes(32).encryption_context("tenant", "acme");
     assert_eq!(made.send().await.unwrap_err().code(), Some("AccessDeniedException"));
     let key = tenants.show(acme).await.unwrap().keys[0].key.key_id().to_owned();
     let other = kms.create_alias().alias_name("alias/payroll").target_key_id(key).send().await;

@@ -36,8 +36,12 @@ pub(crate) struct KmsKey {
 
 impl Office {
     pub(crate) async fn open() -> Self {
+        Self::with_aliases(AliasTemplate::default()).await
+    }
+
+    pub(crate) async fn with_aliases(aliases: AliasTemplate) -> Self {
         let stack = Stack::start().await.unwrap();
-        let tenancy = Tenancy::new(RoleArn::parse(ROLE).unwrap(), AliasTemplate::default());
+        let tenancy = Tenancy::new(RoleArn::parse(ROLE).unwrap(), aliases);
         let keys = stack.account("111111111111").unwrap();
         let admin = keys.user("admin").permission(ALL).create().unwrap();
         let service = stack.account("222222222222").unwrap().user("crm-service").permission(ALL).create().unwrap();
