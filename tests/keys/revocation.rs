@@ -127,6 +127,29 @@ async fn a_session_that_is_on_its_way_while_its_tenant_is_revoked_is_not_used() 
 }
 
 #[tokio::test]
+async fn who_comes_after_a_revocation_does_not_join_the_request_for_a_session_from_before() {
+    let world = World::start(&["acme"]).await;
+    let stored = seal_one(&world.tenant("acme")).await.unwrap();
+    let seal = world.seal();
+    let acme = seal.tenant(&id("acme"));
+    world.stack.calls().reset();
+    world.stack.faults().on("AssumeRole").delay(Duration::from_secs(2));
+    let sealing = tokio::spawn({
+        let acme = acme.clone();
+        async move { seal_one(&acme).await }
+    });
+    while world.stack.calls().count("AssumeRole") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.stack.faults().clear();
+    seal.revoke(&id("acme")).await;
+    acme.open("crm", stored).await.unwrap();
+    assert!(!sealing.is_finished(), "it waited for the session from before");
+    assert_eq!(world.stack.calls().count("AssumeRole"), 2);
+    sealing.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_revoked_tenant_does_not_use_up_the_quota_of_all() {
     let world = World::start(&[]).await;
     let arn = world.onboard("acme").await;
