@@ -63,6 +63,7 @@ fn every_claim_names_tests_that_run() {
 fn a_claim_without_a_test_or_with_one_that_does_not_run_is_found() {
     let sources = |path: &Path| {
         let source = match path.to_str().unwrap() {
+            // A source to be read, not tests of this file: those that do not run are there to be found out.
             "tests/a.rs" => {
                 r##"
                 mod b;
