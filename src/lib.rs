@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod http;
 mod item;
 pub mod keys;
+mod new_table;
 pub mod records;
 pub mod schema;
 mod sight;

@@ -209,7 +209,9 @@ impl Failure {
                 Self::new(Exit::NotFound, format!("the registry's table `{table}` does not exist"))
                     .help("`tenantseal init` creates it; or check --registry, --profile and --region")
             }
-            RegistryError::Conflict(_) => Self::new(Exit::Unreachable, error.to_string()),
+            RegistryError::Conflict(_) | RegistryError::NotReady { .. } => {
+                Self::new(Exit::Unreachable, error.to_string())
+            }
             _ => Self::new(Exit::Findings, error.to_string()),
         }
     }
