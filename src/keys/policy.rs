@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::partition::is_partition;
 use crate::schema::TenantTemplate;
 use crate::tenant::{Alias, AliasTemplate, TenantId};
 
@@ -76,8 +77,7 @@ impl RoleArn {
         // IAM's own alphabet for role names and paths; no wildcard and no `$`.
         let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b));
         let account_id = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-        let partitioned = partition == "aws" || partition.starts_with("aws-");
-        if !(named && account_id && partitioned) {
+        if !(named && account_id && is_partition(partition)) {
             return Err(InvalidRoleArn);
         }
         Ok(Self { arn: arn.to_owned(), partition: partition.to_owned(), account: account.to_owned() })
@@ -93,7 +93,7 @@ impl RoleArn {
         &self.account
     }
 
-    /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
+    /// The partition, such as `aws`, `aws-cn` or `aws-eusc`.
     pub fn partition(&self) -> &str {
         &self.partition
     }
@@ -480,12 +480,15 @@ mod tests {
             "arn:aws:iam::111111111111:user/x",
             "arn:aws:iam::111111111111:role/*",
             "arn:x:iam::111111111111:role/a",
+            "arn:aws-*:iam::111111111111:role/a",
         ] {
             assert_eq!(RoleArn::parse(arn), Err(InvalidRoleArn), "{arn}");
         }
-        assert_eq!(
-            RoleArn::parse("arn:aws-us-gov:iam::111111111111:role/path/Name").unwrap().partition(),
-            "aws-us-gov"
-        );
+        for partition in ["aws", "aws-us-gov", "aws-eusc", "aws-iso-b"] {
+            let role = RoleArn::parse(&format!("arn:{partition}:iam::111111111111:role/path/Name")).unwrap();
+            assert_eq!(role.partition(), partition);
+            let policy = Tenancy::new(role, AliasTemplate::default()).role_policy("*").to_string();
+            assert!(policy.contains(&format!("arn:{partition}:kms:*:111111111111:key/*")), "{policy}");
+        }
     }
 }
