@@ -235,13 +235,22 @@ impl Tenancy {
 
     /// A policy for teams that scope DynamoDB credentials as well: item operations on `table_arn` whose leading key is the tenant's.
     ///
-    /// `template` says how the tenant shows in the partition key. Scans have no leading key and are denied (DynamoDB developer guide,
-    /// "Using IAM policy conditions for fine-grained access control").
-    pub fn leading_keys_policy(&self, tenant: &TenantId, table_arn: &str, template: &TenantTemplate) -> Policy {
+    /// `template` says how the tenant shows in the partition key. `indexes` are those that may be queried: name only indexes **whose own
+    /// partition key is this attribute**. In others it is a company, say, and an item of another tenant may have this tenant's id there; and
+    /// AWS does not say whether the leading key of a query on an index is the index's or the table's. Scans have no leading key and are
+    /// denied, like every request without one (DynamoDB developer guide, "Using IAM policy conditions for fine-grained access control").
+    pub fn leading_keys_policy(
+        &self,
+        tenant: &TenantId,
+        table_arn: &str,
+        indexes: &[&str],
+        template: &TenantTemplate,
+    ) -> Policy {
         let mut key = literal(&template.render(tenant));
         if template.is_prefix() {
             key.push('*');
         }
+        let indexes = indexes.iter().map(|index| format!("{table_arn}/index/{}", literal(index)));
         Policy::new(json!([{
             "Sid": "TenantItems",
             "Effect": "Allow",
@@ -249,8 +258,12 @@ impl Tenancy {
                 "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem",
                 "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem",
             ],
-            "Resource": [table_arn, format!("{table_arn}/index/*")],
-            "Condition": { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [key] } },
+            "Resource": std::iter::once(table_arn.to_owned()).chain(indexes).collect::<Vec<_>>(),
+            "Condition": {
+                "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [key] },
+                // Of no values at all, everything is true.
+                "Null": { "dynamodb:LeadingKeys": "false" },
+            },
         }]))
     }
 
