@@ -45,7 +45,8 @@ async fn a_tenant_that_is_unknown_or_none_at_all() {
     }
     let output = world.run(&["show", "acme*"]).await;
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("1 to 48 characters of [A-Za-z0-9_-]"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("1 to 48 characters of [A-Za-z0-9_-]") && said.contains("know it as _acme_2A"), "{said}");
     also_in_json(&world, &["show", "acme*"], &[], 2).await;
 }
 
