@@ -37,5 +37,5 @@ pub use format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, InvalidV
 pub use item::{Item, OpenError, OpenFault, PrimaryKeyError, SealError};
 pub use schema::Record;
 pub use tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
-pub use tenant_seal::{ConfigError, Tenant, TenantSeal, TenantSealBuilder};
+pub use tenant_seal::{ConfigError, TableFault, TableFaultKind, TablesError, Tenant, TenantSeal, TenantSealBuilder};
 pub use tenantseal_derive::Record;
