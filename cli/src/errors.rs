@@ -8,6 +8,8 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal::keys::{KeyTableError, KeyTableErrorKind};
 use tenantseal::tenants::{self, AwsError, RegistryError};
 
+use crate::visible::Visible;
+
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Exit codes, as `--help` and docs/COMMAND.md document them.
@@ -252,8 +254,7 @@ pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<It
     std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
 }
 
-/// What others say may have line breaks and control characters; a failure is one line.
+/// What others say may have line breaks, and characters that a terminal obeys; a failure is one line.
 fn one_line(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    Visible(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).to_string()
 }

@@ -78,10 +78,9 @@ fn compare(schema: &TableSchema, table: &TableDescription) -> Vec<TableFaultKind
     }
     match (schema.sort_key(), sort) {
         (None, Some(actual)) => faults.push(TableFaultKind::UndeclaredSortKey { actual: actual.to_owned() }),
-        (Some(declared), actual) if actual != Some(declared) => faults.push(TableFaultKind::SortKey {
-            declared: declared.to_owned(),
-            actual: actual.map(str::to_owned),
-        }),
+        (Some(declared), actual) if actual != Some(declared) => {
+            faults.push(TableFaultKind::SortKey { declared: declared.to_owned(), actual: actual.map(str::to_owned) })
+        }
         (Some(declared), _) if schema.is_told_apart_by_sort_key() && !is_text(declared) => {
             faults.push(TableFaultKind::NotAString { attribute: declared.to_owned() });
         }
@@ -214,7 +213,9 @@ pub enum TableFaultKind {
         actual: String,
     },
     /// A key that shows the tenant or the record type is no string.
-    #[error("its key `{attribute}` is not a string (S), which it must be to show the tenant or the record type: create another table")]
+    #[error(
+        "its key `{attribute}` is not a string (S), which it must be to show the tenant or the record type: create another table"
+    )]
     NotAString {
         /// The key.
         attribute: String,
@@ -230,7 +231,9 @@ pub enum TableFaultKind {
         attribute: String,
     },
     /// The time to live is encrypted, so no item ever expires.
-    #[error("its time to live is `{attribute}`, which is encrypted, so nothing expires: store it as it is (`plain`), or name another attribute")]
+    #[error(
+        "its time to live is `{attribute}`, which is encrypted, so nothing expires: store it as it is (`plain`), or name another attribute"
+    )]
     EncryptedTimeToLive {
         /// The attribute.
         attribute: String,

@@ -88,7 +88,9 @@ impl Failed {
 
     fn is_denied(&self) -> bool {
         match self {
-            Self::Registry(RegistryError::Aws(error)) => error.is_denied() && error.action() == "dynamodb:DescribeTable",
+            Self::Registry(RegistryError::Aws(error)) => {
+                error.is_denied() && error.action() == "dynamodb:DescribeTable"
+            }
             Self::Registry(_) => false,
             Self::Keys(kind, _) => *kind == KeyTableErrorKind::Denied,
         }
