@@ -39,7 +39,7 @@ pub(crate) trait NewTable {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static;
 
-    fn is_late(&self, late: Late) -> Self::Error;
+    fn late(&self, late: Late) -> Self::Error;
 }
 
 /// AWS needs longer than it may.
@@ -65,7 +65,7 @@ pub(crate) async fn create<T: NewTable>(table: &T) -> Result<(), T::Error> {
             },
             Err(error) => return Err(table.failed("dynamodb:DescribeTable", error)),
         }
-        patience.wait().await.map_err(|late| table.is_late(late))?;
+        patience.wait().await.map_err(|late| table.late(late))?;
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Err
         if !passes {
             return Err(table.failed("dynamodb:UpdateContinuousBackups", error));
         }
-        patience.wait().await.map_err(|late| table.is_late(late))?;
+        patience.wait().await.map_err(|late| table.late(late))?;
     }
 }
 

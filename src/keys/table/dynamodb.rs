@@ -148,7 +148,7 @@ impl NewTable for DynamoDbKeyTable {
         self.classified(error)
     }
 
-    fn is_late(&self, late: Late) -> KeyTableError {
+    fn late(&self, late: Late) -> KeyTableError {
         self.error(KeyTableErrorKind::Unavailable).with_source(late)
     }
 }

@@ -128,7 +128,7 @@ impl NewTable for DynamoDbRegistry {
         Self::failed(self, action, &error)
     }
 
-    fn is_late(&self, late: Late) -> RegistryError {
+    fn late(&self, late: Late) -> RegistryError {
         RegistryError::NotReady { table: self.table.clone(), what: late.to_string() }
     }
 }
