@@ -30,6 +30,7 @@ async fn main() -> Result<()> {
 
     // Your service.
     let seal = TenantSeal::builder().assume_role(tenancy.role().as_str()).record::<Contact>().build(&aws)?;
+    seal.check_tables().await?;
     let contacts = seal.tenant(&acme).records::<Contact>();
     let ada = Contact { tenant_id: "acme".into(), contact_id: "c-17".into(), email: "ada@example.org".into() };
     contacts.put(&ada).await?;

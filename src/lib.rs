@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod http;
 mod item;
 pub mod keys;
+mod new_table;
 pub mod records;
 pub mod schema;
 mod sight;
@@ -36,5 +37,5 @@ pub use format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, InvalidV
 pub use item::{Item, OpenError, OpenFault, PrimaryKeyError, SealError};
 pub use schema::Record;
 pub use tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
-pub use tenant_seal::{ConfigError, Tenant, TenantSeal, TenantSealBuilder};
+pub use tenant_seal::{ConfigError, TableFault, TableFaultKind, TablesError, Tenant, TenantSeal, TenantSealBuilder};
 pub use tenantseal_derive::Record;

@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod encoding;
+
 /// The id of one tenant: 1 to 48 characters of `[A-Za-z0-9_-]`, case-sensitive.
 ///
 /// The alphabet leaves out everything that means something in an alias, a policy or a key template (`*`, `?`, `$`, `/`,
-/// quotes), so an id cannot inject; the length leaves room for the session name `tenant-<id>` (STS allows 64).
+/// quotes), so an id cannot inject; the length leaves room for the session name `tenant-<id>` (STS allows 64). Ids of another alphabet
+/// come in through [`TenantId::encode`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantId(Arc<str>);
 
@@ -99,8 +102,15 @@ pub enum InvalidTenantId {
     /// It has more than [`TenantId::MAX_LEN`] characters.
     #[error("a tenant id has 1 to 48 characters of [A-Za-z0-9_-]; this one has {0}")]
     TooLong(usize),
+    /// Encoded, it has more than [`TenantId::MAX_LEN`] characters; this many.
+    #[error(
+        "encoded as a tenant id, which has at most 48 characters, this one has {0}: give it a shorter id, such as a number or a hash of it"
+    )]
+    TooLongEncoded(usize),
     /// A character is outside the alphabet.
-    #[error("a tenant id has 1 to 48 characters of [A-Za-z0-9_-]; the character at index {position} is none of them")]
+    #[error(
+        "a tenant id has 1 to 48 characters of [A-Za-z0-9_-]; the character at index {position} is none of them (`TenantId::encode` takes any)"
+    )]
     Character {
         /// Index of the first such character, counted in characters.
         position: usize,

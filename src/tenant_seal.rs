@@ -22,8 +22,10 @@ use crate::sight;
 use crate::tenant::TenantId;
 
 mod builder;
+mod tables;
 
 pub use builder::{ConfigError, TenantSealBuilder};
+pub use tables::{TableFault, TableFaultKind, TablesError};
 
 /// Seals and opens the items of many tenants, each under its own keys.
 ///

@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "client/costs.rs"]
+mod costs;
 #[path = "client/drop_in.rs"]
 mod drop_in;
 #[path = "client/replaced.rs"]

@@ -18,6 +18,8 @@ mod fairness;
 mod fleet;
 #[path = "keys/matrix.rs"]
 mod matrix;
+#[path = "keys/partitions.rs"]
+mod partitions;
 #[path = "keys/regions.rs"]
 mod regions;
 #[path = "keys/repointed.rs"]

@@ -164,5 +164,8 @@ impl Command {
 
 /// A tenant's id, as an argument.
 pub(crate) fn tenant(id: &str) -> Result<TenantId, String> {
-    TenantId::parse(id).map_err(|error| error.to_string())
+    TenantId::parse(id).map_err(|error| match TenantId::encode(id) {
+        Ok(encoded) => format!("{error}; services that encode it know it as {encoded}"),
+        Err(_) => error.to_string(),
+    })
 }

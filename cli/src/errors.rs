@@ -8,6 +8,8 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal::keys::{KeyTableError, KeyTableErrorKind};
 use tenantseal::tenants::{self, AwsError, RegistryError};
 
+use crate::visible::Visible;
+
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Exit codes, as `--help` and docs/COMMAND.md document them.
@@ -209,7 +211,9 @@ impl Failure {
                 Self::new(Exit::NotFound, format!("the registry's table `{table}` does not exist"))
                     .help("`tenantseal init` creates it; or check --registry, --profile and --region")
             }
-            RegistryError::Conflict(_) => Self::new(Exit::Unreachable, error.to_string()),
+            RegistryError::Conflict(_) | RegistryError::NotReady { .. } => {
+                Self::new(Exit::Unreachable, error.to_string())
+            }
             _ => Self::new(Exit::Findings, error.to_string()),
         }
     }
@@ -250,8 +254,7 @@ pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<It
     std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
 }
 
-/// What others say may have line breaks and control characters; a failure is one line.
+/// What others say may have line breaks, and characters that a terminal obeys; a failure is one line.
 fn one_line(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    Visible(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).to_string()
 }

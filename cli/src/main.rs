@@ -7,6 +7,7 @@ mod errors;
 mod output;
 mod sessions;
 mod settings;
+mod visible;
 
 use std::process::ExitCode;
 
@@ -49,7 +50,6 @@ fn misused(error: &clap::Error) -> ExitCode {
         output::json_failure(&Failure::usage(line));
         return Exit::Usage.into();
     }
-    // Nobody is left to tell when this cannot be printed.
-    let _ = error.print();
+    output::clap_says(error);
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::args::{Color, Global};
 use crate::errors::{Exit, Failure, Result};
+use crate::visible::{Visible, harmless, harmless_json};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -47,17 +48,15 @@ impl Output {
 
     /// The answer: one JSON document in one line for machines, `text` for people.
     pub(crate) fn answer(&self, text: impl Display, data: &impl Serialize) -> Result<()> {
-        if self.json { self.print(serde_json::to_string(data).map_err(unprintable)?) } else { self.print(text) }
+        if !self.json {
+            return self.print(text);
+        }
+        write_out(&harmless_json(&serde_json::to_string(data).map_err(unprintable)?))
     }
 
-    /// Prints to stdout. A reader that went away, such as `head`, has had enough: that is no failure.
+    /// Prints to stdout what is not JSON. In `text`, what others have written is [`Visible`].
     pub(crate) fn print(&self, text: impl Display) -> Result<()> {
-        let text = text.to_string();
-        let mut stdout = anstream::stdout().lock();
-        match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(Exit::Done.code()),
-            result => result.map_err(unprintable),
-        }
+        write_out(&harmless(&text.to_string()))
     }
 
     /// Says something to the person at the terminal; machines are not told.
@@ -69,7 +68,7 @@ impl Output {
 
     /// What a dry run would do.
     pub(crate) fn would(&self, steps: &[String]) -> Result<Exit> {
-        let text = steps.iter().map(|step| format!("{DIM}would{DIM:#} {step}\n")).collect::<String>();
+        let text = steps.iter().map(|step| format!("{DIM}would{DIM:#} {}\n", Visible(step))).collect::<String>();
         self.answer(text, &json!({ "dry_run": true, "would": steps }))?;
         Ok(Exit::Done)
     }
@@ -88,7 +87,7 @@ impl Output {
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target)
             .with_style(style("{spinner} {wide_msg}"))
-            .with_message(what.into());
+            .with_message(Visible(what.into()).to_string());
         bar.enable_steady_tick(Duration::from_millis(100));
         Progress(bar)
     }
@@ -113,7 +112,7 @@ impl Output {
             return Err(not_confirmed("this needs a confirmation, and there is no terminal to ask at")
                 .help("give --yes, or look at it first with --dry-run"));
         }
-        tell(format_args!("{WARN}{what}{WARN:#}"));
+        tell(format_args!("{WARN}{}{WARN:#}", Visible(what)));
         let mut stderr = anstream::stderr();
         // When the question cannot be shown, no answer will match.
         let _ = write!(stderr, "Type {BOLD}{word}{BOLD:#} to go on: ").and_then(|()| stderr.flush());
@@ -135,7 +134,7 @@ pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     pub(crate) fn step(&self, what: impl Into<String>) {
-        self.0.set_message(what.into());
+        self.0.set_message(Visible(what.into()).to_string());
         self.0.inc(1);
     }
 }
@@ -155,11 +154,33 @@ impl Drop for Progress {
 
 pub(crate) fn json_failure(failure: &Failure) {
     let exit = failure.exit();
-    tell(json!({ "error": {
-        "kind": exit.kind(), "message": failure.message(), "help": failure.advice(), "exit": exit.code() } }));
+    let data = json!({ "error": {
+        "kind": exit.kind(), "message": failure.message(), "help": failure.advice(), "exit": exit.code() } });
+    write_err(&harmless_json(&data.to_string()));
 }
 
+/// Prints help, the version or what is wrong with the arguments, which may have come from elsewhere.
+pub(crate) fn clap_says(said: &clap::Error) {
+    let text = harmless(&said.render().ansi().to_string());
+    // When the stream is gone there is nobody to tell.
+    let _ = if said.use_stderr() { write!(anstream::stderr(), "{text}") } else { write!(anstream::stdout(), "{text}") };
+}
+
+/// Says something of ours on stderr.
 fn tell(text: impl Display) {
+    write_err(&harmless(&text.to_string()));
+}
+
+/// A reader that went away, such as `head`, has had enough: that is no failure.
+fn write_out(text: &str) -> Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(Exit::Done.code()),
+        result => result.map_err(unprintable),
+    }
+}
+
+fn write_err(text: &str) {
     // When stderr is gone there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
@@ -168,10 +189,12 @@ fn unprintable(error: impl std::error::Error) -> Failure {
     Failure::new(Exit::Findings, format!("the answer could not be printed: {error}"))
 }
 
-/// Rows as columns of equal width: the first row is the heading. Columns whose cells all are figures are flush right.
+/// Rows as columns of equal width: the first row is the heading. Columns whose cells all are figures are flush right. What stands in the
+/// cells is made visible here.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
+    let cell =
+        |row: &Vec<String>, column: usize| row.get(column).map(|cell| Visible(cell).to_string()).unwrap_or_default();
     let widths: Vec<_> = (0..columns)
         .map(|column| rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or_default())
         .collect();
@@ -196,6 +219,11 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
         }
     }
     text
+}
+
+/// Names and values, line by line; the values are made visible here.
+pub(crate) fn lines<'a>(width: usize, values: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    values.into_iter().map(|(name, value)| format!("  {name:<width$} {}\n", Visible(value))).collect()
 }
 
 /// A time as ISO 8601 in whole seconds.

@@ -49,6 +49,11 @@ impl Sessions {
         Ok(Self { sts: aws_sdk_sts::Client::new(&config), config, tenancy, region })
     }
 
+    /// Where the sessions ask KMS.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
     /// A KMS client with a session within `limits`; the outer error is ours, the inner one is what STS answers.
     pub(crate) async fn assume(
         &self,

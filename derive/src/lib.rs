@@ -50,7 +50,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `#[seal(partition_key, tenant)]` | The partition key; its value is the tenant's id. |
+/// | `#[seal(partition_key, tenant)]` | The partition key; its value is the tenant's id, as `TenantId::as_str` gives it. |
 /// | `#[seal(partition_key, tenant = "TENANT#{tenant}#")]` | The partition key; the id is a part of its value. |
 /// | `#[seal(sort_key)]` | The sort key. |
 /// | `#[seal(encrypt)]` | Encrypted before it leaves the process. |

@@ -10,7 +10,9 @@ use aws_types::SdkConfig;
 
 use super::credentials::TenantSessions;
 use super::failure::classified;
-use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey, http};
+use super::{
+    GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey, http, partition,
+};
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
 use crate::format::KeyArn;
@@ -47,13 +49,15 @@ impl KmsKeyService {
         Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) }
     }
 
-    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits).
-    pub(crate) fn ambient(config: &SdkConfig, aliases: AliasTemplate, account: &str, region: &str) -> Self {
-        let partition = match region.split('-').next() {
-            Some("cn") => "aws-cn",
-            Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
+    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits) in `partition`, or else in the Region's.
+    pub(crate) fn ambient(
+        config: &SdkConfig,
+        aliases: AliasTemplate,
+        account: &str,
+        partition: Option<&str>,
+        region: &str,
+    ) -> Self {
+        let partition = partition.unwrap_or_else(|| partition::of_region(region));
         let arn_prefix = format!("arn:{partition}:kms:{region}:{account}:");
         Self { kms: kms_client(config), access: Access::Ambient { aliases, arn_prefix } }
     }

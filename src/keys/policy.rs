@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::partition::is_partition;
 use crate::schema::TenantTemplate;
 use crate::tenant::{Alias, AliasTemplate, TenantId};
 
@@ -76,8 +77,7 @@ impl RoleArn {
         // IAM's own alphabet for role names and paths; no wildcard and no `$`.
         let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b));
         let account_id = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-        let partitioned = partition == "aws" || partition.starts_with("aws-");
-        if !(named && account_id && partitioned) {
+        if !(named && account_id && is_partition(partition)) {
             return Err(InvalidRoleArn);
         }
         Ok(Self { arn: arn.to_owned(), partition: partition.to_owned(), account: account.to_owned() })
@@ -93,7 +93,7 @@ impl RoleArn {
         &self.account
     }
 
-    /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
+    /// The partition, such as `aws`, `aws-cn` or `aws-eusc`.
     pub fn partition(&self) -> &str {
         &self.partition
     }
@@ -235,13 +235,22 @@ impl Tenancy {
 
     /// A policy for teams that scope DynamoDB credentials as well: item operations on `table_arn` whose leading key is the tenant's.
     ///
-    /// `template` says how the tenant shows in the partition key. Scans have no leading key and are denied (DynamoDB developer guide,
-    /// "Using IAM policy conditions for fine-grained access control").
-    pub fn leading_keys_policy(&self, tenant: &TenantId, table_arn: &str, template: &TenantTemplate) -> Policy {
+    /// `template` says how the tenant shows in the partition key. `indexes` are those that may be queried: name only indexes **whose own
+    /// partition key is this attribute**. In others it is a company, say, and an item of another tenant may have this tenant's id there; and
+    /// AWS does not say whether the leading key of a query on an index is the index's or the table's. Scans have no leading key and are
+    /// denied, like every request without one (DynamoDB developer guide, "Using IAM policy conditions for fine-grained access control").
+    pub fn leading_keys_policy(
+        &self,
+        tenant: &TenantId,
+        table_arn: &str,
+        indexes: &[&str],
+        template: &TenantTemplate,
+    ) -> Policy {
         let mut key = literal(&template.render(tenant));
         if template.is_prefix() {
             key.push('*');
         }
+        let indexes = indexes.iter().map(|index| format!("{table_arn}/index/{}", literal(index)));
         Policy::new(json!([{
             "Sid": "TenantItems",
             "Effect": "Allow",
@@ -249,8 +258,12 @@ impl Tenancy {
                 "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem",
                 "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem",
             ],
-            "Resource": [table_arn, format!("{table_arn}/index/*")],
-            "Condition": { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [key] } },
+            "Resource": std::iter::once(table_arn.to_owned()).chain(indexes).collect::<Vec<_>>(),
+            "Condition": {
+                "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [key] },
+                // Of no values at all, everything is true.
+                "Null": { "dynamodb:LeadingKeys": "false" },
+            },
         }]))
     }
 
@@ -480,12 +493,15 @@ mod tests {
             "arn:aws:iam::111111111111:user/x",
             "arn:aws:iam::111111111111:role/*",
             "arn:x:iam::111111111111:role/a",
+            "arn:aws-*:iam::111111111111:role/a",
         ] {
             assert_eq!(RoleArn::parse(arn), Err(InvalidRoleArn), "{arn}");
         }
-        assert_eq!(
-            RoleArn::parse("arn:aws-us-gov:iam::111111111111:role/path/Name").unwrap().partition(),
-            "aws-us-gov"
-        );
+        for partition in ["aws", "aws-us-gov", "aws-eusc", "aws-iso-b"] {
+            let role = RoleArn::parse(&format!("arn:{partition}:iam::111111111111:role/path/Name")).unwrap();
+            assert_eq!(role.partition(), partition);
+            let policy = Tenancy::new(role, AliasTemplate::default()).role_policy("*").to_string();
+            assert!(policy.contains(&format!("arn:{partition}:kms:*:111111111111:key/*")), "{policy}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
 use crate::keys::{
     DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn,
-    SharedKeys, Tenancy, Terms,
+    SharedKeys, Tenancy, Terms, is_partition,
 };
 use crate::schema::{InvalidSchema, Record, RecordPlace, TableSchema};
 use crate::tenant::{AliasTemplate, InvalidAliasTemplate};
@@ -24,6 +24,7 @@ use crate::tenant::{AliasTemplate, InvalidAliasTemplate};
 #[derive(Default)]
 pub struct TenantSealBuilder {
     keys: Option<Keys>,
+    partition: Option<String>,
     alias_template: Option<String>,
     pairs: Vec<(String, String)>,
     former: Vec<Vec<(String, String)>>,
@@ -79,6 +80,13 @@ impl TenantSealBuilder {
     /// Then IAM does not keep tenants apart in this process; the encryption context and this library still do.
     pub fn ambient_credentials(mut self, account: impl Into<String>) -> Self {
         self.keys = Some(Keys::Ambient { account: account.into() });
+        self
+    }
+
+    /// The partition of AWS in which the keys of [`ambient_credentials`](Self::ambient_credentials) are. Unless configured that of the
+    /// Region, as far as this release knows it; a role's ARN says it itself.
+    pub fn partition(mut self, partition: impl Into<String>) -> Self {
+        self.partition = Some(partition.into());
         self
     }
 
@@ -209,7 +217,12 @@ impl TenantSealBuilder {
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
         let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
-        let Self { key_table, compact, audit, .. } = self;
+        let Self { key_table, compact, audit, partition, .. } = self;
+        match &partition {
+            Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
+            Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
+            _ => {}
+        }
         if let (None, Some(table)) = (&key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
@@ -247,7 +260,7 @@ impl TenantSealBuilder {
         };
         let keys = DataKeys::new(DataKeysConfig {
             shared,
-            service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases)?,
+            service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases, partition.as_deref())?,
             time: time.clone(),
             contexts,
             terms: Terms { rotation, revalidation, grace },
@@ -260,7 +273,12 @@ impl TenantSealBuilder {
 }
 
 impl Keys {
-    fn service(self, config: &SdkConfig, aliases: AliasTemplate) -> Result<Arc<dyn KeyService>, ConfigError> {
+    fn service(
+        self,
+        config: &SdkConfig,
+        aliases: AliasTemplate,
+        partition: Option<&str>,
+    ) -> Result<Arc<dyn KeyService>, ConfigError> {
         if let Self::Service(service) = self {
             return Ok(service);
         }
@@ -277,7 +295,7 @@ impl Keys {
                 if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
                     return Err(ConfigError::Account(account));
                 }
-                Arc::new(KmsKeyService::ambient(config, aliases, &account, region))
+                Arc::new(KmsKeyService::ambient(config, aliases, &account, partition, region))
             }
             Self::Service(service) => service,
         })
@@ -351,6 +369,12 @@ pub enum ConfigError {
     /// An account is not 12 digits.
     #[error("`{0}` is not an AWS account id: it has 12 digits")]
     Account(String),
+    /// A partition has another name.
+    #[error("`{0}` is not a partition of AWS: its name is `aws` or begins with `aws-`")]
+    Partition(String),
+    /// A partition is configured for keys that are not reached with the configuration's own credentials.
+    #[error("`partition` goes with `ambient_credentials` alone: a role's ARN names its own")]
+    PartitionOfARole,
     /// The role's ARN is malformed.
     #[error(transparent)]
     Role(#[from] InvalidRoleArn),

@@ -58,6 +58,14 @@ pub enum RegistryError {
         "the registry's table `{0}` does not exist: create it with `DynamoDbRegistry::create_table`, or name the right one"
     )]
     NoTable(String),
+    /// The table has been created, and cannot be used yet.
+    #[error("the registry's table `{table}`: {what}; run it again")]
+    NotReady {
+        /// The table.
+        table: String,
+        /// What was waited for, and for how long.
+        what: String,
+    },
     /// What is stored is no entry.
     #[error("the registry's entry of tenant `{tenant}` cannot be read: {what}")]
     Malformed {
@@ -78,7 +86,7 @@ impl RegistryError {
     /// Whether the same call may succeed later without anyone doing anything.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Conflict(_) => true,
+            Self::Conflict(_) | Self::NotReady { .. } => true,
             Self::Aws(error) => error.is_retryable(),
             _ => false,
         }

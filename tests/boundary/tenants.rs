@@ -344,3 +344,25 @@ async fn a_table_that_was_restored_under_another_name_opens_when_configured_and_
     let moved = moved.set_key(Some(key("acme", "c-1"))).send().await;
     assert!(matches!(sealing_error(moved), Error::Open(_)));
 }
+
+#[tokio::test]
+async fn a_tenant_of_another_alphabet_is_known_by_its_encoding_everywhere() {
+    let [two, three] = ["org_1:ws_2", "org_1:ws_3"].map(|id| tenantseal::TenantId::encode(id).unwrap());
+    let world = World::start(&[two.as_str(), three.as_str()]).await;
+    let tenant = world.seal().tenant(&two);
+    put(&tenant, &contact(two.as_str(), "c-1")).await;
+    assert_eq!(tenant.records::<Contact>().get("c-1").await.unwrap(), Some(contact(two.as_str(), "c-1")));
+    let stored = world.stored("_org__1_3Aws__2", "c-1").await;
+    let other = world.seal().tenant(&three).open("crm", stored.clone()).await.unwrap_err();
+    assert!(is_foreign(&other) || matches!(other, Error::Open(_)), "{other}");
+    // What the item holds is the encoding, so the id itself is no tenant's key.
+    put_is_foreign(&tenant, &contact("org_1:ws_2", "c-1")).await;
+    let called = world.stack.calls().records().into_iter().find(|record| record.call.operation == "GenerateDataKey");
+    assert_eq!(called.unwrap().call.key_id.as_deref(), Some("alias/customer-_org__1_3Aws__2"));
+    assert_eq!(two.decode().as_deref(), Some("org_1:ws_2"));
+}
+
+async fn put_is_foreign(tenant: &Tenant, contact: &Contact) {
+    let put = tenant.dynamodb().put_item().table_name("crm").set_item(Some(item(contact))).send().await;
+    assert!(is_foreign(&sealing_error(put)));
+}

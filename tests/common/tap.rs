@@ -1,5 +1,6 @@
 //! A loopback proxy that keeps every byte that passes, and the search for a text in whatever form it may have passed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +14,7 @@ pub struct Tap {
     url: String,
     sent: Recording,
     answered: Recording,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Tap {
@@ -22,9 +24,12 @@ impl Tap {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sent, answered) = (Recording::default(), Recording::default());
-        let tap = Self { url, sent: Arc::clone(&sent), answered: Arc::clone(&answered) };
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
+        let tap = Self { url, sent: Arc::clone(&sent), answered: Arc::clone(&answered), connections };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 let Ok(server) = TcpStream::connect(&server).await else { continue };
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
@@ -47,6 +52,11 @@ impl Tap {
     /// All that the server answered.
     pub fn answered(&self) -> Vec<u8> {
         self.answered.lock().unwrap().clone()
+    }
+
+    /// How many connections clients have opened.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// How many requests passed.

@@ -11,8 +11,9 @@ use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord
 
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
-use crate::output::{BAD, BOLD, DIM, Output, date, table};
+use crate::output::{BAD, BOLD, DIM, Output, date, lines, table};
 use crate::settings::Settings;
+use crate::visible::Visible;
 
 /// More than a page of DynamoDB has; a larger input is not read to its end.
 const MAX_INPUT: u64 = 16 * 1024 * 1024;
@@ -137,14 +138,14 @@ impl Seen {
         let mut attributes = Vec::new();
         let mut records = String::new();
         for name in &names {
-            let shown = printable(name);
+            let shown = Visible(name);
             let sealed = match item.get(*name) {
                 Some(AttributeValue::B(stored)) if matches!(stored.first(), Some(0x10..=0x2f)) => {
                     SealedAttribute::parse(stored)
                 }
                 Some(plain) => {
                     let kind = kind(plain);
-                    rows.push(vec![shown, format!("plain {kind}")]);
+                    rows.push(vec![name.to_string(), format!("plain {kind}")]);
                     attributes.push(json!({ "name": name, "form": "plain", "type": kind }));
                     continue;
                 }
@@ -153,7 +154,7 @@ impl Seen {
             match sealed {
                 Err(fault) => {
                     faults += 1;
-                    rows.push(vec![shown, format!("B, not sealed: {fault}")]);
+                    rows.push(vec![name.to_string(), format!("B, not sealed: {fault}")]);
                     attributes
                         .push(json!({ "name": name, "form": "malformed", "type": "B", "fault": fault.to_string() }));
                 }
@@ -174,7 +175,7 @@ impl Seen {
                     let short =
                         key_id.as_ref().map_or_else(|| "none: no header".to_owned(), |id| format!("{}…", &id[..8]));
                     let row = [
-                        shown,
+                        name.to_string(),
                         format!("{form}, {origin}"),
                         short,
                         sealed.value_len().to_string(),
@@ -208,27 +209,25 @@ fn describe(key: &StoredHeader) -> String {
         StoredHeader::Record(record) => record,
         StoredHeader::Reference(key_id) => return refer(*key_id),
     };
-    let context: Vec<_> = record.context().iter().map(|(n, v)| format!("{}={}", printable(n), printable(v))).collect();
-    [
+    let context: Vec<_> = record.context().iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let values = [
         ("data key", record.key_id().to_string()),
         ("made", date(record.created())),
         ("key (KEK)", record.kek().to_string()),
         ("context", context.join(" ")),
         ("wrapped key", bytes(record.wrapped_key().as_bytes().len())),
         ("key record", bytes(record.stored_len())),
-    ]
-    .map(|(name, value)| format!("  {name:<12} {value}\n"))
-    .concat()
+    ];
+    lines(12, values)
 }
 
 /// A compact item says no more of its data key than where the record lies.
 fn refer(key_id: KeyId) -> String {
-    [
+    let values = [
         ("data key", key_id.to_string()),
         ("key record", format!("in the key table: {}, under the tenant's id", record_entry(key_id))),
-    ]
-    .map(|(name, value)| format!("  {name:<12} {value}\n"))
-    .concat()
+    ];
+    lines(12, values)
 }
 
 fn header_data(header: &StoredHeader) -> Value {
@@ -261,11 +260,6 @@ fn kind(value: &AttributeValue) -> &'static str {
         AttributeValue::Ns(_) => "NS",
         AttributeValue::Bs(_) => "BS",
     }
-}
-
-/// What is stored may hold escape sequences: a terminal must not obey them.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 fn bytes(count: usize) -> String {

@@ -19,6 +19,7 @@ use crate::errors::{Exit, Failure, Result};
 use crate::output::{BAD, GOOD, Output, WARN, moment};
 use crate::sessions::Sessions;
 use crate::settings::Settings;
+use crate::visible::Visible;
 
 /// Disable a tenant's keys and have them deleted after 7 to 30 days.
 ///
@@ -114,7 +115,7 @@ impl Offboard {
                 None if key.after_replicas => format!("will be deleted {days} days after its last replica"),
                 None => "is deleted".to_owned(),
             };
-            text.push_str(&format!("  {} in {} {when}\n", key.key, key.region));
+            text.push_str(&format!("  {} in {} {when}\n", key.key, Visible(&key.region)));
         }
         if let Some(until) = done.cancellable_until {
             text.push_str(&format!("  until {} `tenantseal cancel-offboard {tenant}` keeps them\n", moment(until)));

@@ -10,6 +10,7 @@ use crate::aws;
 use crate::errors::{Exit, Failure, Result};
 use crate::output::{GOOD, Output};
 use crate::settings::Settings;
+use crate::visible::Visible;
 
 /// Onboardings under way at once. The rate that KMS allows for new keys is the bound, not this.
 const AT_ONCE: usize = 8;
@@ -107,5 +108,5 @@ pub(super) async fn check_pool(handle: &Tenants, pool: &TenantId) -> Result<()> 
 fn told(entry: &Entry) -> String {
     let Entry { tenant, state, alias, .. } = entry;
     let key = entry.current().map_or_else(String::new, |current| format!(" → {}", current.key));
-    format!("{GOOD}✓{GOOD:#} {tenant} {state}  {alias}{key}")
+    format!("{GOOD}✓{GOOD:#} {tenant} {state}  {}{key}", Visible(alias))
 }

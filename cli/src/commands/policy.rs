@@ -49,6 +49,9 @@ enum Kind {
         /// How a tenant shows in the partition key
         #[arg(long, default_value = "{tenant}", value_name = "TEMPLATE")]
         partition_key: String,
+        /// An index that may be queried, whose own partition key is that attribute too (repeat it)
+        #[arg(long = "index", value_name = "NAME")]
+        indexes: Vec<String>,
     },
 }
 
@@ -78,14 +81,19 @@ impl Policy {
             }
             Kind::Key { tenant } => tenancy.key_policy(&tenant).map_err(large)?,
             Kind::Session { tenant } => tenancy.session_policy(&tenant, &settings.region().await?).map_err(large)?,
-            Kind::Dynamodb { tenant, table_arn, partition_key } => {
+            Kind::Dynamodb { tenant, table_arn, partition_key, indexes } => {
                 let template = TenantTemplate::parse(&partition_key)
                     .map_err(|error| Failure::usage(format!("--partition-key `{partition_key}`: {error}")))?;
                 if !is_table(&table_arn) {
                     return Err(Failure::usage(format!("--table-arn `{table_arn}` is not the ARN of a table"))
                         .help("its shape is arn:<partition>:dynamodb:<region>:<12-digit account>:table/<name>"));
                 }
-                tenancy.leading_keys_policy(&tenant, &table_arn, &template)
+                if let Some(wrong) = indexes.iter().find(|index| !is_name(index, b"_.-")) {
+                    return Err(Failure::usage(format!("--index `{wrong}` is not the name of an index"))
+                        .help("it has characters of [A-Za-z0-9_.-]; wildcards are refused"));
+                }
+                let indexes: Vec<_> = indexes.iter().map(String::as_str).collect();
+                tenancy.leading_keys_policy(&tenant, &table_arn, &indexes, &template)
             }
         };
         // A policy is JSON for people too; machines get it in one line.

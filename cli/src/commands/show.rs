@@ -8,7 +8,7 @@ use tenantseal::tenants::{Entry, KeyDetails, Shown};
 use crate::args::tenant;
 use crate::aws;
 use crate::errors::{Exit, Result};
-use crate::output::{BOLD, Output, moment, table};
+use crate::output::{BOLD, Output, lines, moment, table};
 use crate::settings::Settings;
 
 /// Show a tenant, and what KMS says of its keys.
@@ -36,7 +36,7 @@ impl Show {
 
 fn describe(shown: &Shown) -> String {
     let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, .. } = &shown.entry;
-    let mut lines = vec![
+    let mut values = vec![
         ("state", state.to_string()),
         ("tier", tier.to_string()),
         ("alias", alias.clone()),
@@ -45,18 +45,17 @@ fn describe(shown: &Shown) -> String {
         ("changed", format!("{} by {by}", moment(*updated))),
     ];
     if let Some(pending) = pending {
-        lines.push(("unfinished", format!("{}, begun by {}: run it again", pending.operation, pending.by)));
+        values.push(("unfinished", format!("{}, begun by {}: run it again", pending.operation, pending.by)));
     }
     if let Some(deletion) = deletion {
-        lines.push((
+        values.push((
             "deletion",
             format!("{}; until then `tenantseal cancel-offboard {tenant}` keeps the keys", moment(*deletion)),
         ));
     }
-    let lines: String = lines.iter().map(|(name, value)| format!("  {name:<10} {value}\n")).collect();
     let heading = ["generation", "key", "Region", "state", "rotated", "policy"].map(str::to_owned).to_vec();
     let keys: Vec<_> = std::iter::once(heading).chain(shown.keys.iter().map(row)).collect();
-    format!("{BOLD}{tenant}{BOLD:#}\n{lines}\n{}", table(&keys))
+    format!("{BOLD}{tenant}{BOLD:#}\n{}\n{}", lines(10, values), table(&keys))
 }
 
 fn row(key: &KeyDetails) -> Vec<String> {

@@ -45,7 +45,8 @@ async fn a_tenant_that_is_unknown_or_none_at_all() {
     }
     let output = world.run(&["show", "acme*"]).await;
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("1 to 48 characters of [A-Za-z0-9_-]"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("1 to 48 characters of [A-Za-z0-9_-]") && said.contains("know it as _acme_2A"), "{said}");
     also_in_json(&world, &["show", "acme*"], &[], 2).await;
 }
 
@@ -78,6 +79,11 @@ async fn a_malformed_role_alias_or_arn() {
     refused(&world, &["policy", "trust", "--service", "*"], 2, "not the ARN of a role or user").await;
     let table = ["policy", "dynamodb", "acme", "--table-arn", "arn:aws:dynamodb:*:*:table/*"];
     refused(&world, &table, 2, "not the ARN of a table").await;
+    let table = "arn:aws:dynamodb:us-east-1:111111111111:table/crm";
+    let index = ["policy", "dynamodb", "acme", "--table-arn", table, "--index", "*"];
+    refused(&world, &index, 2, "not the name of an index").await;
+    let output = world.run(&["policy", "dynamodb", "acme", "--table-arn", table, "--index", "by-tenant"]).await;
+    assert!(String::from_utf8(output.stdout).unwrap().contains("table/crm/index/by-tenant\""));
     refused_with(&world, &["list"], &[("TENANTSEAL_ROLE", ""), ("AWS_PROFILE", "operator")], 2, "--role").await;
 }
 

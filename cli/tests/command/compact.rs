@@ -151,3 +151,28 @@ async fn references_that_cannot_be_followed_are_counted() {
     let said = json(&world.run(&[&offboard[..], &sample].concat()).await);
     assert_eq!(said["samples"], serde_json::json!({ "still_open": 0, "skipped": 1 }));
 }
+
+/// Services try the tenant's alias first, so a proof that tries the key's own alias alone proves nothing of them.
+#[tokio::test]
+async fn a_sample_is_tried_by_the_tenants_alias_and_by_the_keys_own() {
+    let world = World::start().await;
+    DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery().create().await.unwrap();
+    put_a_compact_item(&world).await;
+    let key = world.kms().describe_key().key_id("alias/customer-acme").send().await.unwrap().key_metadata.unwrap();
+    let own = format!("alias/customer-acme/{}", key.key_id);
+    world.kms().delete_alias().alias_name(&own).send().await.unwrap();
+
+    let offboard = ["offboard", "acme", "--yes", "--profile", "operator", "--service-profile", "service"];
+    let sample = ["--report", "acme", "--sample-table", "crm", "--key-table", KEYS];
+    let output = world.run(&[&offboard[..], &sample].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let data: Value = serde_json::from_str(&std::fs::read_to_string(world.path().join("acme.json")).unwrap()).unwrap();
+    let data_keys = data["samples"]["data_keys"].as_object().unwrap();
+    assert!(!data_keys.is_empty());
+    for tried in data_keys.values() {
+        assert_eq!(tried["before"], "unwrapped", "{tried}");
+        let after = tried["after"].as_str().unwrap();
+        assert!(after.contains("Exception by alias/customer-acme, NotFoundException by"), "{after}");
+        assert!(after.ends_with(&own), "{after}");
+    }
+}

@@ -4,34 +4,27 @@ use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
-    PointInTimeRecoveryStatus, ReturnValuesOnConditionCheckFailure, ScalarAttributeType,
+    AttributeValue, KeyType, PointInTimeRecoveryStatus, ReturnValuesOnConditionCheckFailure, ScalarAttributeType,
 };
-use aws_smithy_async::rt::sleep::AsyncSleep;
 use aws_types::SdkConfig;
 
 use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::keys::failure::{self, AwsFailure};
 use crate::keys::{KeyServiceErrorKind, http};
+use crate::new_table::{self, Late, NewTable};
 use crate::tenant::TenantId;
 
 const TENANT: &str = "tenant";
 const ENTRY: &str = "entry";
 const RECORD: &str = "record";
-
-/// How long [`DynamoDbKeyTable::create`] waits for the table, and then for its backups.
-const CREATION: Duration = Duration::from_secs(300);
-/// How often it asks.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// A key table in DynamoDB: partition key `tenant`, sort key `entry`, both strings.
 ///
@@ -68,47 +61,11 @@ impl DynamoDbKeyTable {
     ///
     /// When DynamoDB refuses, or what exists is not a key table.
     pub async fn create(&self) -> Result<(), KeyTableError> {
-        let unexpected = |source| self.error(KeyTableErrorKind::Unexpected).with_source(source);
-        let mut request = self.client.create_table().table_name(&*self.table);
-        for (name, kind) in [(TENANT, KeyType::Hash), (ENTRY, KeyType::Range)] {
-            let definition = AttributeDefinition::builder().attribute_name(name);
-            let definition = definition.attribute_type(ScalarAttributeType::S).build().map_err(unexpected)?;
-            let key = KeySchemaElement::builder().attribute_name(name).key_type(kind).build().map_err(unexpected)?;
-            request = request.attribute_definitions(definition).key_schema(key);
-        }
-        let created = request.billing_mode(BillingMode::PayPerRequest).deletion_protection_enabled(true).send().await;
-        if let Err(error) = created
-            && error.code() != Some("ResourceInUseException")
-        {
-            return Err(self.classified(error));
-        }
-        let exists = self.client.wait_until_table_exists().table_name(&*self.table).wait(CREATION).await;
-        exists.map_err(|source| self.error(KeyTableErrorKind::Unavailable).with_source(source))?;
+        new_table::create(self).await?;
         if self.recovery {
-            self.enable_recovery().await?;
+            new_table::enable_recovery(self).await?;
         }
         self.check().await
-    }
-
-    async fn enable_recovery(&self) -> Result<(), KeyTableError> {
-        let unexpected = |source| self.error(KeyTableErrorKind::Unexpected).with_source(source);
-        let enabled = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
-        let enabled = enabled.build().map_err(unexpected)?;
-        let mut waited = Duration::ZERO;
-        loop {
-            let update = self.client.update_continuous_backups().table_name(&*self.table);
-            match update.point_in_time_recovery_specification(enabled.clone()).send().await {
-                Ok(_) => return Ok(()),
-                // For a while after the table's creation.
-                Err(error) if error.code() == Some("ContinuousBackupsUnavailableException") && waited < CREATION => {
-                    let sleep = self.client.config().sleep_impl();
-                    let sleep = sleep.ok_or_else(|| self.error(KeyTableErrorKind::Unavailable))?;
-                    sleep.sleep(PAUSE).await;
-                    waited += PAUSE;
-                }
-                Err(error) => return Err(self.classified(error)),
-            }
-        }
     }
 
     async fn check_keys(&self) -> Result<(), KeyTableError> {
@@ -166,6 +123,33 @@ impl DynamoDbKeyTable {
         let failure = AwsFailure::of(&error);
         tracing::warn!(table = &*self.table, %kind, %failure, "the key table failed");
         self.error(kind).with_source(failure)
+    }
+}
+
+impl NewTable for DynamoDbKeyTable {
+    type Error = KeyTableError;
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn name(&self) -> &str {
+        &self.table
+    }
+
+    fn layout(&self) -> CreateTableInputBuilder {
+        new_table::string_keys(TENANT, ENTRY)
+    }
+
+    fn failed<E>(&self, _action: &'static str, error: SdkError<E>) -> KeyTableError
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        self.classified(error)
+    }
+
+    fn late(&self, late: Late) -> KeyTableError {
+        self.error(KeyTableErrorKind::Unavailable).with_source(late)
     }
 }
 

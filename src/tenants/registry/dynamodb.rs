@@ -9,25 +9,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-    PointInTimeRecoverySpecification, Projection, ProjectionType, Put, ScalarAttributeType, TableStatus,
-    TransactWriteItem,
+    AttributeValue, GlobalSecondaryIndex, KeyType, Projection, ProjectionType, Put, TransactWriteItem,
 };
-use aws_smithy_async::rt::sleep::AsyncSleep;
 use aws_types::SdkConfig;
 
 use super::{Page, Registry, RegistryError};
+use crate::new_table::{self, Late, NewTable};
 use crate::tenant::TenantId;
 use crate::tenants::Entry;
 use crate::tenants::error::AwsError;
 
-const POLL: Duration = Duration::from_millis(500);
 const TENANT: &str = "tenant";
 const ROW: &str = "row";
 const LISTED: &str = "listed";
@@ -62,64 +59,19 @@ impl DynamoDbRegistry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Aws`] names the action that failed.
+    /// [`RegistryError::Aws`] names the action that failed; [`RegistryError::NotReady`] when it is not there after five minutes.
     pub async fn create_table(&self) -> Result<(), RegistryError> {
-        if let Err(error) = self.request_table().await
-            && !error.is("ResourceInUseException")
-        {
-            return Err(error.into());
-        }
-        while !self.is_active().await? {
-            if let Some(sleep) = self.client.config().sleep_impl() {
-                sleep.sleep(POLL).await;
-            }
-        }
-        Ok(())
+        new_table::create(self).await
     }
 
-    /// Switches point-in-time recovery on: the table can then be restored to any second of the last 35 days.
+    /// Switches point-in-time recovery on: the table can then be restored to any second of the last 35 days. Waits until a new table has
+    /// backups.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Aws`] names the action that failed.
+    /// [`RegistryError::Aws`] names the action that failed; [`RegistryError::NotReady`] when there are none after five minutes.
     pub async fn enable_recovery(&self) -> Result<(), RegistryError> {
-        let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
-        let recovery = recovery.map_err(|error| RegistryError::Other(Arc::new(error)))?;
-        let request = self.client.update_continuous_backups().table_name(&self.table);
-        let answer = request.point_in_time_recovery_specification(recovery).send().await;
-        answer.map(drop).map_err(|error| self.failed("dynamodb:UpdateContinuousBackups", &error))
-    }
-
-    async fn request_table(&self) -> Result<(), AwsError> {
-        let text =
-            |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
-        let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(INDEX)
-            .set_key_schema(
-                [key(LISTED, KeyType::Hash), key(TENANT, KeyType::Range)].into_iter().collect::<Result<_, _>>().ok(),
-            )
-            .projection(Projection::builder().projection_type(ProjectionType::All).build())
-            .build();
-        let request = self
-            .client
-            .create_table()
-            .table_name(&self.table)
-            .set_attribute_definitions([TENANT, ROW, LISTED].map(text).into_iter().collect::<Result<_, _>>().ok())
-            .set_key_schema(
-                [key(TENANT, KeyType::Hash), key(ROW, KeyType::Range)].into_iter().collect::<Result<_, _>>().ok(),
-            )
-            .set_global_secondary_indexes(index.ok().map(|index| vec![index]))
-            .billing_mode(BillingMode::PayPerRequest)
-            .deletion_protection_enabled(true);
-        let answer = request.send().await;
-        answer.map(drop).map_err(|error| AwsError::new("dynamodb:CreateTable", None, &error))
-    }
-
-    async fn is_active(&self) -> Result<bool, RegistryError> {
-        let answer = self.client.describe_table().table_name(&self.table).send().await;
-        let answer = answer.map_err(|error| self.failed("dynamodb:DescribeTable", &error))?;
-        Ok(answer.table.and_then(|table| table.table_status) == Some(TableStatus::Active))
+        new_table::enable_recovery(self).await
     }
 
     fn failed<E>(&self, action: &'static str, error: &SdkError<E>) -> RegistryError
@@ -127,7 +79,7 @@ impl DynamoDbRegistry {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         match error.code() {
-            Some("ResourceNotFoundException") => RegistryError::NoTable(self.table.clone()),
+            Some("ResourceNotFoundException" | "TableNotFoundException") => RegistryError::NoTable(self.table.clone()),
             _ => AwsError::new(action, None, error).into(),
         }
     }
@@ -144,6 +96,40 @@ impl DynamoDbRegistry {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = if row == CURRENT { put.item(LISTED, AttributeValue::S(TENANT.to_owned())) } else { put };
         Ok(put.item(ROW, AttributeValue::S(row)))
+    }
+}
+
+impl NewTable for DynamoDbRegistry {
+    type Error = RegistryError;
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn name(&self) -> &str {
+        &self.table
+    }
+
+    fn layout(&self) -> CreateTableInputBuilder {
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(INDEX)
+            .key_schema(new_table::key(LISTED, KeyType::Hash))
+            .key_schema(new_table::key(TENANT, KeyType::Range))
+            .projection(Projection::builder().projection_type(ProjectionType::All).build());
+        new_table::string_keys(TENANT, ROW)
+            .attribute_definitions(new_table::string(LISTED))
+            .global_secondary_indexes(index.build().expect("it has a name and keys"))
+    }
+
+    fn failed<E>(&self, action: &'static str, error: SdkError<E>) -> RegistryError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        Self::failed(self, action, &error)
+    }
+
+    fn late(&self, late: Late) -> RegistryError {
+        RegistryError::NotReady { table: self.table.clone(), what: late.to_string() }
     }
 }
 

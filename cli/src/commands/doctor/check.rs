@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::output::{BAD, BOLD, DIM, GOOD, Progress, WARN};
+use crate::visible::Visible;
 
 /// One line of the checklist.
 #[derive(Debug, Clone, Serialize)]
@@ -117,19 +118,21 @@ impl fmt::Display for Checklist<'_> {
         let mut area = "";
         for Check { area: of, check, outcome } in self.0 {
             if of != area {
-                writeln!(f, "{}{BOLD}{of}{BOLD:#}", if area.is_empty() { "" } else { "\n" })?;
+                writeln!(f, "{}{BOLD}{}{BOLD:#}", if area.is_empty() { "" } else { "\n" }, Visible(of))?;
                 area = of;
             }
+            let check = Visible(check);
             match outcome {
                 // The names of these checks say it already.
                 Outcome::Passed { found } if ["allowed", "refused"].contains(&found.as_str()) => {
                     writeln!(f, "  {GOOD}✓{GOOD:#} {check}")?;
                 }
-                Outcome::Passed { found } => writeln!(f, "  {GOOD}✓{GOOD:#} {check}{DIM}: {found}{DIM:#}")?,
+                Outcome::Passed { found } => writeln!(f, "  {GOOD}✓{GOOD:#} {check}{DIM}: {}{DIM:#}", Visible(found))?,
                 Outcome::Skipped { because } => {
-                    writeln!(f, "  {WARN}-{WARN:#} {check}{DIM}: not checked, {because}{DIM:#}")?
+                    writeln!(f, "  {WARN}-{WARN:#} {check}{DIM}: not checked, {}{DIM:#}", Visible(because))?
                 }
                 Outcome::Failed(Finding { wrong, mend, changes }) => {
+                    let (wrong, mend) = (Visible(wrong), Visible(mend));
                     writeln!(f, "  {BAD}✗ {check}{BAD:#}\n      wrong: {wrong}\n      mend:  {mend}")?;
                     for change in changes {
                         let (sign, style, statement) = match change {
@@ -137,7 +140,7 @@ impl fmt::Display for Checklist<'_> {
                             Change::Remove(statement) => ('-', BAD, statement),
                         };
                         for line in format!("{statement:#}").lines() {
-                            writeln!(f, "      {style}{sign} {line}{style:#}")?;
+                            writeln!(f, "      {style}{sign} {}{style:#}", Visible(line))?;
                         }
                     }
                 }

@@ -3,8 +3,8 @@
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
-use tenantseal::TenantId;
 use tenantseal::tenants::{self, Entry, RegistryError, State, Tier};
+use tenantseal::{Alias, TenantId};
 
 use super::check::{Change, Outcome, Report};
 use super::{Found, Patient, document, documents};
@@ -44,7 +44,7 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
     };
     report.add(&area, "the alias exists", Outcome::passed(format!("{alias} → {}", key.key_id)));
     if let Some(entry) = &entry {
-        report.add(&area, "the registry knows it", registry(tenant, entry, &key));
+        report.add(&area, "the registry knows it", registry(tenant, &alias, entry, &key));
     }
     report.add(&area, "the key has an alias of its own", own_alias(&kms, patient, tenant, &key).await?);
     report.add(&area, "the key is enabled", state(tenant, &key));
@@ -67,7 +67,7 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
 }
 
 /// Whether the registry and KMS say the same.
-fn registry(tenant: &TenantId, entry: &Entry, key: &KeyMetadata) -> Outcome {
+fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata) -> Outcome {
     let again =
         |operation: &dyn std::fmt::Display| format!("tenantseal {operation} {tenant}, which goes on where it stopped");
     if let Some(pending) = &entry.pending {
@@ -77,8 +77,7 @@ fn registry(tenant: &TenantId, entry: &Entry, key: &KeyMetadata) -> Outcome {
     let known = entry.current().map(|current| current.key.to_string());
     if known != key.arn {
         let [known, there] = [known, key.arn.clone()].map(|arn| arn.unwrap_or_else(|| "no key".to_owned()));
-        let mend =
-            format!("aws kms update-alias --alias-name {} --target-key-id {known}, or ask who moved it", entry.alias);
+        let mend = format!("aws kms update-alias --alias-name {alias} --target-key-id {known}, or ask who moved it");
         return Outcome::failed(format!("the registry says {known}, the alias points to {there}"), mend);
     }
     let state = key.key_state.as_ref();

@@ -11,6 +11,7 @@ use tenantseal::tenants::{KeyDetails, Offboarded};
 use super::samples::{OPENED, Samples};
 use crate::errors::{Failure, Result};
 use crate::output::date;
+use crate::visible::{Visible, harmless_json};
 
 /// Whose credentials did it, as STS says.
 #[derive(Debug, Serialize)]
@@ -72,7 +73,9 @@ impl Record {
         let mut data = serde_json::to_value(self).map_err(|error| Failure::usage(error.to_string()))?;
         data["at"] = at.as_str().into();
         data["tool"] = concat!("tenantseal ", env!("CARGO_PKG_VERSION")).into();
-        for (path, text) in [(Self::text(path), self.markdown(&at)), (Self::data(path), format!("{data:#}\n"))] {
+        for (path, text) in
+            [(Self::text(path), self.markdown(&at)), (Self::data(path), harmless_json(&format!("{data:#}\n")))]
+        {
             std::fs::write(&path, text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
         }
         Ok(())
@@ -84,8 +87,8 @@ impl Record {
             "# Offboarding of tenant `{tenant}`\n\n| | |\n|---|---|\n| recorded | {at} |\n| by | `{}` |\n| account | {} |\n\
              | state | {} |\n| can be cancelled until | {} |\n\n## Keys\n\n\
              | generation | key | Region | state | deletion |\n|---|---|---|---|---|\n",
-            by.arn,
-            by.account,
+            cell(&by.arn),
+            cell(&by.account),
             done.entry.state,
             done.cancellable_until.map_or_else(|| "no longer".to_owned(), |until| until.to_string()),
         );
@@ -95,7 +98,8 @@ impl Record {
             let waits = state == "PendingReplicaDeletion";
             let without_date = || if waits { "after the last replica's".to_owned() } else { String::new() };
             let deletion = key.deletion.map_or_else(without_date, |when| when.to_string());
-            let _ = writeln!(text, "| {} | `{}` | {} | {state} | {deletion} |", key.generation, key.key, key.region);
+            let (region, state) = (cell(&key.region), cell(state));
+            let _ = writeln!(text, "| {} | `{}` | {region} | {state} | {deletion} |", key.generation, key.key);
         }
         for key in &done.shared {
             let _ = writeln!(
@@ -116,13 +120,19 @@ impl Record {
     }
 }
 
+/// What others have written, as it can stand in a cell of a table, and between backquotes.
+fn cell(text: &str) -> String {
+    Visible(text).to_string().replace('|', "\\|").replace('`', "'")
+}
+
 fn sampled(samples: &Samples, role: &str, text: &mut String) {
-    let Samples { table, items, data_keys, skipped } = samples;
+    let Samples { table, region, items, data_keys, skipped } = samples;
     let refused = data_keys.values().filter(|wrapped| wrapped.after != OPENED).count();
     let _ = write!(
         text,
         "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused now: {refused}. Before and after, a session of \
-         `{role}` for this tenant asked KMS to unwrap each of them.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
+         `{role}` for this tenant asked KMS in {region} to unwrap each of them, as services do: by the tenant's alias, then by the alias of the key \
+         itself.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
         items.len(),
         data_keys.len() + skipped.len(),
     );
@@ -141,7 +151,7 @@ fn sampled(samples: &Samples, role: &str, text: &mut String) {
     }
     text.push_str("\n| item | data keys |\n|---|---|\n");
     for item in items {
-        let key = serde_json::to_string(&item.key).unwrap_or_default().replace('|', "\\|").replace('`', "'");
+        let key = cell(&harmless_json(&serde_json::to_string(&item.key).unwrap_or_default()));
         let _ = writeln!(
             text,
             "| `{key}` | {} |",

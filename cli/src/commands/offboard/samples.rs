@@ -11,7 +11,7 @@ use serde::Serialize;
 use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
 use tenantseal::keys::{DynamoDbKeyTable, KeyTable, Tenancy};
 use tenantseal::schema::TenantTemplate;
-use tenantseal::{DataKey, Item, KeyId, TenantId};
+use tenantseal::{Alias, DataKey, Item, KeyId, TenantId};
 
 use crate::errors::{Exit, Failure, Result};
 use crate::sessions::{Limits, Sessions};
@@ -35,6 +35,8 @@ pub(super) struct Source {
 #[derive(Debug, Serialize)]
 pub(super) struct Samples {
     pub(super) table: String,
+    /// Where KMS is asked.
+    pub(super) region: String,
     pub(super) items: Vec<Sample>,
     pub(super) data_keys: BTreeMap<String, Wrapped>,
     /// Data keys that compact items refer to and that could not be tried, and why.
@@ -78,7 +80,8 @@ impl Samples {
             partition.ok_or_else(|| Failure::new(Exit::Aws, format!("DescribeTable: `{table}` has no keys")))?;
         let value = AttributeValue::S(template.render(tenant));
         let (data_keys, skipped) = (BTreeMap::new(), BTreeMap::new());
-        let mut samples = Self { table: table.clone(), items: Vec::new(), data_keys, skipped };
+        let (region, items) = (String::new(), Vec::new());
+        let mut samples = Self { table: table.clone(), region, items, data_keys, skipped };
         let mut start = None;
         for _ in 0..MAX_PAGES {
             // Only with a prefix the items of the tenant have more than one partition, and have to be looked for.
@@ -164,6 +167,7 @@ impl Samples {
 
     /// Asks whether the data keys can be unwrapped, without having it done.
     pub(super) async fn try_before(&mut self, sessions: &Sessions, tenancy: &Tenancy, tenant: &TenantId) -> Result<()> {
+        sessions.region().clone_into(&mut self.region);
         let session = session(sessions, tenant).await?;
         for wrapped in self.data_keys.values_mut() {
             wrapped.before = match &session {
@@ -236,7 +240,8 @@ async fn session(sessions: &Sessions, tenant: &TenantId) -> Result<Result<aws_sd
     }
 }
 
-/// What KMS answers to Decrypt by the alias of the key that wrapped it.
+/// What KMS answers when it is asked as the library asks: by the tenant's alias, and if that opens nothing by the alias of the key that
+/// wrapped it. Nothing opens only when both are refused.
 async fn unwrap(
     session: &aws_sdk_kms::Client,
     tenancy: &Tenancy,
@@ -244,7 +249,27 @@ async fn unwrap(
     record: &StoredKeyRecord,
     dry_run: bool,
 ) -> Result<String> {
-    let alias = tenancy.alias(tenant).of_key(record.kek().key_id());
+    let alias = tenancy.alias(tenant);
+    let by_alias = decrypt(session, &alias, record, dry_run).await?;
+    if by_alias == OPENED {
+        return Ok(by_alias);
+    }
+    let own = alias.of_key(record.kek().key_id());
+    let by_own = decrypt(session, &own, record, dry_run).await?;
+    Ok(if by_own == OPENED || by_own == by_alias {
+        by_own
+    } else {
+        format!("{by_alias} by {alias}, {by_own} by {own}")
+    })
+}
+
+/// What KMS answers to Decrypt by this alias.
+async fn decrypt(
+    session: &aws_sdk_kms::Client,
+    alias: &Alias,
+    record: &StoredKeyRecord,
+    dry_run: bool,
+) -> Result<String> {
     let answer = session
         .decrypt()
         .key_id(alias.as_str())
@@ -267,7 +292,10 @@ async fn unwrap(
                 | "NotFoundException"
                 | "AccessDeniedException"
                 | "IncorrectKeyException"
-                | "InvalidCiphertextException"),
+                | "InvalidCiphertextException"
+                // What is stored is anybody's: a name or a length that KMS takes from nobody opens nothing.
+                | "InvalidArnException"
+                | "ValidationException"),
             ) => Ok(code.to_owned()),
             _ => Err(Failure::aws("Decrypt", &error)),
         },

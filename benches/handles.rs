@@ -1,0 +1,91 @@
+//! What a handle and a client for one request cost to make, beside a plain client: `cargo bench --bench handles`.
+//!
+//! It prints times, and how many bytes are allocated; nothing is sent, so no server is needed. `--only <what> <count>` makes so many and
+//! measures nothing, for callgrind: `valgrind --tool=callgrind <the benchmark's binary> --only client 1100`, less the same with 100.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+
+use std::env;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::Client;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use divan::{AllocProfiler, Bencher};
+use tenantseal::keys::InMemoryKeyService;
+use tenantseal::schema::TableSchema;
+use tenantseal::{TenantId, TenantSeal};
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip_while(|argument| argument != "--only").skip(1).collect();
+    let [what, count] = &arguments[..] else { return divan::main() };
+    let (scene, count) = (Scene::new(), count.parse().unwrap());
+    match what.as_str() {
+        "handle" => (0..count).for_each(|at| drop(black_box(scene.seal.tenant(&scene.tenants[at % TENANTS])))),
+        "client" => {
+            (0..count).for_each(|at| drop(black_box(scene.seal.tenant(&scene.tenants[at % TENANTS]).dynamodb())))
+        }
+        "plain" => (0..count).for_each(|_| drop(black_box(Client::new(&scene.aws)))),
+        other => panic!("handle, client or plain, not {other}"),
+    }
+}
+
+const TENANTS: usize = 1_000;
+
+/// A service's one [`TenantSeal`], and its tenants.
+struct Scene {
+    seal: TenantSeal,
+    aws: SdkConfig,
+    tenants: Vec<TenantId>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "bench");
+        let aws = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let schema = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("id").encrypt("email");
+        let builder = TenantSeal::builder().key_service(Arc::new(InMemoryKeyService::new()));
+        let seal = builder.table(schema.build().unwrap()).build(&aws).unwrap();
+        let tenants = (0..TENANTS).map(|at| TenantId::parse(&format!("tenant-{at:04}")).unwrap()).collect();
+        Self { seal, aws, tenants }
+    }
+}
+
+/// Of tenants in turn, as requests come.
+#[divan::bench]
+fn a_handle(bencher: Bencher<'_, '_>) {
+    let scene = Scene::new();
+    let mut tenants = scene.tenants.iter().cycle();
+    bencher.with_inputs(|| tenants.next().unwrap()).bench_local_values(|tenant| scene.seal.tenant(tenant));
+}
+
+#[divan::bench]
+fn a_handle_and_its_client(bencher: Bencher<'_, '_>) {
+    let scene = Scene::new();
+    let mut tenants = scene.tenants.iter().cycle();
+    bencher.with_inputs(|| tenants.next().unwrap()).bench_local_values(|tenant| scene.seal.tenant(tenant).dynamodb());
+}
+
+/// A handle that is kept gives out the client that it has.
+#[divan::bench]
+fn the_client_of_a_kept_handle(bencher: Bencher<'_, '_>) {
+    let scene = Scene::new();
+    let kept = scene.seal.tenant(&scene.tenants[0]);
+    bencher.bench_local(|| kept.dynamodb());
+}
+
+#[divan::bench]
+fn a_plain_client(bencher: Bencher<'_, '_>) {
+    let scene = Scene::new();
+    bencher.bench_local(|| Client::new(&scene.aws));
+}
