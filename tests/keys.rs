@@ -16,6 +16,8 @@ mod errors;
 mod fairness;
 #[path = "keys/fleet.rs"]
 mod fleet;
+#[path = "keys/key_stores.rs"]
+mod key_stores;
 #[path = "keys/matrix.rs"]
 mod matrix;
 #[path = "keys/regions.rs"]
