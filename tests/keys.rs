@@ -20,6 +20,8 @@ mod fleet;
 mod key_stores;
 #[path = "keys/matrix.rs"]
 mod matrix;
+#[path = "keys/quotas.rs"]
+mod quotas;
 #[path = "keys/regions.rs"]
 mod regions;
 #[path = "keys/repointed.rs"]
@@ -30,5 +32,7 @@ mod revocation;
 mod runtimes;
 #[path = "keys/sessions.rs"]
 mod sessions;
+#[path = "keys/slow.rs"]
+mod slow;
 #[path = "keys/table.rs"]
 mod table;
