@@ -26,6 +26,7 @@ mod refused;
 mod renewal;
 mod sealing;
 mod service;
+mod shares;
 mod standing;
 mod states;
 mod table;

@@ -241,6 +241,16 @@ pub(crate) fn revoked(error: &KeyServiceError) {
     tracing::warn!(tenant = error.tenant().as_str(), %error, "the tenant is revoked");
 }
 
+/// A tenant that was refused is refused again, without a question.
+pub(crate) fn refused_from_memory() {
+    counter!("tenantseal_refused_from_memory_total").increment(1);
+}
+
+/// The key service took a refusal back with its next answer.
+pub(crate) fn contradicted(refusal: &KeyServiceError) {
+    tracing::info!(tenant = refusal.tenant().as_str(), %refusal, "the key service took a refusal back");
+}
+
 /// A tenant's calls fail at once from now on.
 pub(crate) fn circuit_opened(tenant: &TenantId) {
     counter!("tenantseal_circuits_opened_total").increment(1);
@@ -283,6 +293,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::NotFound => "not_found",
         Kind::MissingAlias => "missing_alias",
         Kind::FormerKeyDisabled => "former_key_disabled",
+        Kind::Contradictory => "contradictory",
         Kind::TooManyRefused => "too_many_refused",
         Kind::IncorrectKey => "incorrect_key",
         Kind::InvalidCiphertext => "invalid_ciphertext",

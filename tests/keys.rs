@@ -16,10 +16,14 @@ mod errors;
 mod fairness;
 #[path = "keys/fleet.rs"]
 mod fleet;
+#[path = "keys/key_stores.rs"]
+mod key_stores;
 #[path = "keys/matrix.rs"]
 mod matrix;
 #[path = "keys/partitions.rs"]
 mod partitions;
+#[path = "keys/quotas.rs"]
+mod quotas;
 #[path = "keys/regions.rs"]
 mod regions;
 #[path = "keys/repointed.rs"]
@@ -30,5 +34,7 @@ mod revocation;
 mod runtimes;
 #[path = "keys/sessions.rs"]
 mod sessions;
+#[path = "keys/slow.rs"]
+mod slow;
 #[path = "keys/table.rs"]
 mod table;

@@ -45,6 +45,7 @@ pub(crate) fn of_error(error: &Error) -> Fate {
             KeyServiceErrorKind::Unavailable => Fate::NotSent("key service unavailable".to_owned()),
             KeyServiceErrorKind::Revoked => Fate::NotSent("tenant suspended".to_owned()),
             KeyServiceErrorKind::Credentials => Fate::NotSent("credentials refused".to_owned()),
+            KeyServiceErrorKind::Contradictory => Fate::NotSent("KMS contradicts itself".to_owned()),
             _ => Fate::Violation(format!("a key error that no fault explains: {error}")),
         },
         Error::Cancelled(cancelled) if error.is_retryable() => Fate::NotSent(cancelled.to_string()),

@@ -147,8 +147,12 @@ impl FaultBuilder<'_> {
 
     /// The calls are not served, but answered with this error code and HTTP status.
     pub fn fail(self, code: impl Into<String>, status: u16) {
-        let message = "injected by the local stack".to_owned();
-        self.add(Effect::Fail(Refusal { code: Cow::Owned(code.into()), status, message }));
+        self.fail_saying(code, status, "injected by the local stack");
+    }
+
+    /// The same with AWS's message, which says more than the code of some errors.
+    pub fn fail_saying(self, code: impl Into<String>, status: u16, message: impl Into<String>) {
+        self.add(Effect::Fail(Refusal { code: Cow::Owned(code.into()), status, message: message.into() }));
     }
 
     /// The calls are not answered until the faults are [cleared](Faults::clear); then they are served.

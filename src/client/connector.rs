@@ -24,7 +24,7 @@ use super::interceptor::{Arrived, Pending};
 use super::opening;
 use crate::error::Error;
 use crate::item::{KeyRing, NeededKey};
-use crate::keys::{KeyServiceError, KeyServiceErrorKind};
+use crate::keys::KeyServiceError;
 
 /// Decorates the HTTP client that really sends.
 #[derive(Debug, Clone)]
@@ -102,10 +102,9 @@ impl SealingConnector {
         let keys = Box::pin(self.binding.opening_keys(needed).instrument(span.clone()));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
-        Timeout::new(keys, sleep.sleep(left)).await.unwrap_or_else(|_| {
-            let tenant = &self.binding.tenant;
-            Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unavailable).into())
-        })
+        Timeout::new(keys, sleep.sleep(left))
+            .await
+            .unwrap_or_else(|_| Err(KeyServiceError::slow(&self.binding.tenant, "Decrypt").into()))
     }
 
     /// Parses the answer with the SDK's own deserializer and awaits the keys that its items need.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::auth::{DefaultAuthSchemeResolver, Params, ResolveAuthScheme};
 use aws_sdk_dynamodb::config::interceptors::{
@@ -12,6 +12,8 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
+use aws_smithy_async::future::timeout::Timeout;
+use aws_smithy_async::rt::sleep::AsyncSleep;
 use aws_smithy_runtime_api::client::auth::AuthSchemeOptionsFuture;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata, OrchestratorError};
@@ -29,6 +31,7 @@ use super::opening;
 use super::operation::{Answer, Operation};
 use crate::error::Error;
 use crate::item::{KeyRing, UnwrappedKey};
+use crate::keys::KeyServiceError;
 use crate::schema::RecordPlace;
 use crate::sight;
 
@@ -69,7 +72,8 @@ pub(super) struct ItemState {
     key: Option<Arc<UnwrappedKey>>,
     /// Whether our auth scheme resolver has run.
     resolved: bool,
-    /// Until when this attempt may wait for the keys of its answer.
+    began: Instant,
+    /// Until when this attempt may wait for keys.
     pub(super) deadline: Option<Instant>,
     /// What the latest attempt brought, and the keys that open it.
     pub(super) arrived: Option<Arrived>,
@@ -143,6 +147,7 @@ impl ItemState {
             sdk,
             key,
             resolved: false,
+            began: Instant::now(),
             deadline: None,
             arrived: None,
         })
@@ -245,18 +250,21 @@ impl Intercept for Seal {
     }
 
     /// DynamoDB may have written when the keys of its answer are still on their way. Were the attempt to time out then, the SDK would
-    /// repeat the write; so the wait ends a little before.
+    /// repeat the write; so the wait ends a little before. And nobody but us can say what was slow.
     fn read_before_attempt(
         &self,
         _: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let limit = config.load::<TimeoutConfig>().and_then(TimeoutConfig::operation_attempt_timeout);
+        let Some(timeouts) = config.load::<TimeoutConfig>() else { return Ok(()) };
         if let Some(pending) = config.load::<Pending>()
             && let Some(items) = &mut pending.state().items
         {
-            items.deadline = limit.and_then(|limit| Instant::now().checked_add(limit / 10 * 9));
+            let until = |since: Instant, limit: Option<Duration>| since.checked_add(limit? / 10 * 9);
+            let attempt = until(Instant::now(), timeouts.operation_attempt_timeout());
+            let operation = until(items.began, timeouts.operation_timeout());
+            items.deadline = attempt.into_iter().chain(operation).min();
         }
         Ok(())
     }
@@ -347,17 +355,28 @@ impl ResolveAuthScheme for Seal {
             items.resolved = true;
             let place = items.awaited()?;
             let token = items.operation.token().map(str::to_owned);
-            Some((pending, place, token, items.name, std::mem::take(&mut items.sealed)))
+            Some((pending, place, token, items.deadline))
         });
         // A future that may have to ask for keys is large: it is made only when it does.
-        let Some((pending, place, token, name, sealed)) = waiting else {
+        let Some((pending, place, token, deadline)) = waiting else {
             return self.auth.resolve_auth_scheme(params, config, components);
         };
         AuthSchemeOptionsFuture::new(async move {
             let Binding { tenant, keys, audit, .. } = &*self.binding;
             let key = keys.sealing_key(token.as_deref(), place).instrument(pending.span().clone());
-            let key = Box::pin(key).await.map_err(Error::from)?;
-            audit.seals(tenant, name, &key, &sealed)?;
+            let key = Box::pin(async { key.await.map_err(Error::from) });
+            let key = match (deadline, components.sleep_impl()) {
+                (Some(deadline), Some(sleep)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let slow = || Err(KeyServiceError::slow(tenant, "GenerateDataKey").into());
+                    Timeout::new(key, sleep.sleep(left)).await.unwrap_or_else(|_| slow())
+                }
+                _ => key.await,
+            }?;
+            let sealed = pending.state().items.as_mut().map(|items| (items.name, std::mem::take(&mut items.sealed)));
+            if let Some((name, sealed)) = sealed {
+                audit.seals(tenant, name, &key, &sealed)?;
+            }
             if let Some(items) = &mut pending.state().items {
                 items.key = Some(key);
             }

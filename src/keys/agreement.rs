@@ -122,6 +122,7 @@ impl Inner {
         let Some((key, begun)) = key else {
             let fault = Unwrapping::Refused(OpenFault::ForgedRecord);
             keys.write().refused.insert(id, fault, self.clock.now());
+            self.states.remember(keys);
             return forged();
         };
         key.mark_in_key_table();

@@ -46,6 +46,9 @@ impl Retries {
 /// An attempt keeps its turn for one part in so many of the time that it may take. Then it hangs, and a tenant whose KMS hangs delays nobody
 /// else. So when all hang, at most so many times the configured number of calls are in flight.
 const TURNS: u32 = 10;
+/// A refusal that would cost a tenant its keys is asked for once more, after full jitter below this: KMS contradicts itself for some seconds
+/// after a key was enabled or disabled.
+const RECONSIDERED: Duration = Duration::from_millis(200);
 
 /// A call of the key service.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +74,13 @@ impl Inner {
         let own = route == Route::Configured;
         let telling = own || verified;
         let mut started = Instant::now();
+        let mut refusal: Option<KeyServiceError> = None;
         for attempt in 1.. {
             let waiting = Instant::now();
-            let (turn, admitted) = self.turn(keys, operation, own).await?;
+            let (turn, admitted) = match (self.turn(keys, operation, own).await, &refusal) {
+                (Err(_), Some(refusal)) => return Err(refusal.clone()),
+                (turn, _) => turn?,
+            };
             // Only what KMS takes is KMS's.
             started += waiting.elapsed();
             let left = self.retries.total.saturating_sub(started.elapsed());
@@ -91,6 +98,9 @@ impl Inner {
                     let slept =
                         self.clock.now().since(admitted.begun.at) >= self.terms.revalidation.max(self.retries.total);
                     if !slept {
+                        if let Some(refusal) = &refusal {
+                            sight::contradicted(refusal);
+                        }
                         return Ok((answer, admitted.begun));
                     }
                     if attempt < self.retries.attempts {
@@ -102,11 +112,26 @@ impl Inner {
                 }
                 Err(error) => error,
             };
+            let error = match &refusal {
+                // Who did not look at the key again takes nothing back.
+                Some(refusal) if !error.is_of_the_key() => refusal.clone(),
+                _ => error,
+            };
             if error.kind() != KeyServiceErrorKind::Unavailable {
                 if telling {
                     answered(keys, own);
                 }
-                return Err(error);
+                let costs = own && verified && error.is_refusal() && refusal.is_none();
+                if !(costs && keys.may_reconsider(self.clock.now())) {
+                    return Err(error);
+                }
+                drop(admitted);
+                sight::retried(operation);
+                refusal = Some(error);
+                if Handle::try_current().is_ok() {
+                    tokio::time::sleep(jitter::up_to(RECONSIDERED)).await;
+                }
+                continue;
             }
             let pause = jitter::backoff(self.retries.initial, attempt - 1, self.retries.most);
             let now = self.clock.now();
@@ -168,6 +193,7 @@ impl Inner {
             let opened = state.standing.unavailable(own, now);
             (opened, state.held.leases().iter().any(|lease| self.terms.is_in_grace(lease.begun, now)))
         };
+        self.states.remember(keys);
         if opened {
             sight::circuit_opened(&keys.tenant);
         }
@@ -177,22 +203,29 @@ impl Inner {
     }
 
     /// What a refusal by the configured alias means, when no stored record can have brought it about. A tenant that is revoked
-    /// loses its keys and credentials at once.
+    /// loses its keys at once, and its session when that may be why it is denied: a key that is disabled says nothing against it.
     pub(super) async fn judged(&self, keys: &TenantKeys, error: KeyServiceError) -> KeyServiceError {
         if !error.is_refusal() {
             return error;
         }
         let now = self.clock.now();
-        let (error, evicted) = {
+        let (error, is_new, evicted) = {
             let mut state = keys.write();
-            let (error, evicts) = state.standing.refused(error, self.onboarding, now);
-            (error, evicts.then(|| state.evict()))
+            let (error, evicts, is_new) = state.standing.refused(error, self.onboarding, now);
+            (error, is_new, evicts.then(|| state.evict()))
         };
-        if let Some(evicted) = evicted {
-            keys.weigh();
+        self.states.weigh(keys);
+        self.states.remember(keys);
+        if is_new {
             sight::revoked(&error);
-            sight::evicted(&keys.tenant, evicted, Eviction::Revoked);
-            self.service.forget(&keys.tenant).await;
+        }
+        if let Some(evicted) = evicted {
+            if is_new || evicted > 0 {
+                sight::evicted(&keys.tenant, evicted, Eviction::Revoked);
+            }
+            if error.kind() == KeyServiceErrorKind::Denied {
+                self.service.forget(&keys.tenant).await;
+            }
         }
         error
     }

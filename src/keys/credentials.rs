@@ -1,7 +1,6 @@
 //! Credentials that can do no more than one tenant needs: STS AssumeRole with a session policy and a session tag.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kms::config::Credentials;
@@ -10,15 +9,19 @@ use aws_sdk_sts::types::Tag;
 use aws_types::SdkConfig;
 use futures_util::FutureExt;
 use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tracing::Instrument;
 
 use super::clock::{Clock, Moment};
-use super::flight::Shares;
 use super::policy::TENANT_TAG;
+use super::shares::{Allowance, Shares};
 use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, failure, http, jitter};
 use crate::sight::{Answered, KeyCall};
 use crate::tenant::TenantId;
+
+#[cfg(test)]
+mod tests;
 
 const OPERATION: &str = "AssumeRole";
 /// One hour: the most that STS grants when the caller has assumed a role itself (role chaining).
@@ -26,17 +29,26 @@ const DURATION_SECONDS: i32 = 3_600;
 const LIFETIME: Duration = Duration::from_secs(DURATION_SECONDS as u64);
 /// Credentials are replaced this long before they expire, and up to as much earlier again, so that a fleet does not ask at once.
 const MARGIN: Duration = Duration::from_secs(300);
-/// The most sessions kept; the least used go first.
+/// The most sessions kept with which KMS has answered; the least recently used go first.
 const CAPACITY: u64 = 10_000;
+/// The most others: STS makes a session for whoever asks, so tenants that do not exist are among these, and push out one another alone.
+const UNPROVEN: u64 = 1_000;
+/// The most requests for a session that go on although nobody waits for them.
+const LEFT: usize = 1_000;
 
 /// Sessions of the key account's role, one per tenant, cached until shortly before they expire.
 #[derive(Debug)]
 pub(crate) struct TenantSessions {
     roles: Arc<Roles>,
-    sessions: Cache<TenantId, Session>,
+    kept: Kept,
     assuming: Shares<TenantId, Result<Session, KeyServiceError>>,
-    /// How often a tenant's session was evicted: what STS grants meanwhile is not kept.
-    evictions: Arc<AtomicU64>,
+}
+
+/// Sessions that are kept. A tenant's are changed in its entry of `proven`, so that nothing slips in between.
+#[derive(Debug, Clone)]
+struct Kept {
+    proven: Cache<TenantId, Session>,
+    unproven: Cache<TenantId, Session>,
 }
 
 #[derive(Debug)]
@@ -67,9 +79,8 @@ impl TenantSessions {
         let clock = Clock::new(config.time_source().unwrap_or_default());
         Self {
             roles: Arc::new(Roles { sts, tenancy, region, clock }),
-            sessions: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
-            assuming: Shares::default(),
-            evictions: Arc::default(),
+            kept: Kept::new(CAPACITY, UNPROVEN),
+            assuming: Shares::new(Allowance::of(LEFT)),
         }
     }
 
@@ -77,25 +88,22 @@ impl TenantSessions {
         &self.roles.tenancy
     }
 
-    /// The tenant's credentials; concurrent callers share one AssumeRole, which goes on as long as one of them waits.
+    /// The tenant's credentials; concurrent callers share one AssumeRole.
     pub(crate) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
         if let Some(session) = self.usable(tenant) {
             return Ok(session.credentials);
         }
-        let assuming = self.assuming.share(tenant.clone(), || {
+        let assuming = self.assuming.share(tenant.clone(), |listing| {
             // Who comes while the former flight lands needs no other.
             let (landed, roles) = (self.usable(tenant), Arc::clone(&self.roles));
-            let (sessions, tenant) = (self.sessions.clone(), tenant.clone());
-            let (evictions, before) = (Arc::clone(&self.evictions), self.evictions.load(Ordering::SeqCst));
+            let (kept, tenant) = (self.kept.clone(), tenant.clone());
             async move {
                 if let Some(session) = landed {
                     return Ok(session);
                 }
                 let session = roles.assume(&tenant).await?;
-                let granted = session.clone();
-                sessions.entry(tenant).and_compute_with(|_| {
-                    if evictions.load(Ordering::SeqCst) == before { Op::Put(granted) } else { Op::Nop }
-                });
+                // What was asked for before the tenant's eviction is not kept.
+                kept.put(&tenant, &session, || listing.is_current());
                 Ok(session)
             }
             .boxed()
@@ -105,27 +113,80 @@ impl TenantSessions {
 
     fn usable(&self, tenant: &TenantId) -> Option<Session> {
         let now = self.roles.clock.now();
-        self.sessions.get(tenant).filter(|session| now.since(session.granted) < session.usable_for)
+        self.kept.get(tenant, |session| now.since(session.granted) < session.usable_for)
+    }
+
+    /// Says that KMS has answered in the tenant's session.
+    pub(super) fn answered(&self, tenant: &TenantId) {
+        self.kept.prove(tenant);
     }
 
     /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
     pub(crate) fn forget(&self, tenant: &TenantId, refused: &Credentials) {
-        let is_refused = |session: &Session| session.credentials.access_key_id() == refused.access_key_id();
-        self.sessions.entry_by_ref(tenant).and_compute_with(|there| match there {
-            Some(there) if is_refused(there.value()) => Op::Remove,
-            _ => Op::Nop,
-        });
+        self.kept.remove(tenant, |session| session.credentials.access_key_id() == refused.access_key_id());
     }
 
     /// Forgets the tenant's credentials, and those that STS is asked for right now: who asks next has new ones made.
     pub(super) fn evict(&self, tenant: &TenantId) {
-        // In the entry, as sessions are put there: none slips in between.
-        self.sessions.entry_by_ref(tenant).and_compute_with(|_| {
-            self.evictions.fetch_add(1, Ordering::SeqCst);
-            Op::Remove
-        });
+        // First, so that what lands from now on is not kept; what has landed is there to be removed.
         self.assuming.abandon(tenant);
-        self.sessions.run_pending_tasks();
+        self.kept.remove(tenant, |_| true);
+    }
+}
+
+impl Kept {
+    fn new(proven: u64, unproven: u64) -> Self {
+        // By recency alone: by frequency a busy process would not admit who is new.
+        let cache = |most| {
+            let cache = Cache::builder().max_capacity(most).eviction_policy(EvictionPolicy::lru());
+            cache.time_to_live(LIFETIME).build()
+        };
+        Self { proven: cache(proven), unproven: cache(unproven) }
+    }
+
+    fn get(&self, tenant: &TenantId, usable: impl Fn(&Session) -> bool) -> Option<Session> {
+        let proven = self.proven.get(tenant).filter(&usable);
+        proven.or_else(|| self.unproven.get(tenant).filter(&usable))
+    }
+
+    /// Keeps a session, in the place of the tenant's former one, if it is `wanted` still.
+    fn put(&self, tenant: &TenantId, session: &Session, wanted: impl FnOnce() -> bool) {
+        self.proven.entry_by_ref(tenant).and_compute_with(|there| {
+            if !wanted() {
+                return Op::Nop;
+            }
+            if there.is_some() {
+                return Op::Put(session.clone());
+            }
+            self.unproven.insert(tenant.clone(), session.clone());
+            Op::Nop
+        });
+    }
+
+    fn prove(&self, tenant: &TenantId) {
+        if !self.unproven.contains_key(tenant) {
+            return;
+        }
+        self.proven.entry_by_ref(tenant).and_compute_with(|_| match self.unproven.remove(tenant) {
+            Some(session) => Op::Put(session),
+            None => Op::Nop,
+        });
+    }
+
+    /// Removes the tenant's session for which this holds.
+    fn remove(&self, tenant: &TenantId, holds: impl Fn(&Session) -> bool) {
+        self.proven.entry_by_ref(tenant).and_compute_with(|there| {
+            if self.unproven.get(tenant).is_some_and(|session| holds(&session)) {
+                self.unproven.invalidate(tenant);
+            }
+            match there {
+                Some(there) if holds(there.value()) => Op::Remove,
+                _ => Op::Nop,
+            }
+        });
+        // moka drops lazily what it has removed.
+        self.proven.run_pending_tasks();
+        self.unproven.run_pending_tasks();
     }
 }
 

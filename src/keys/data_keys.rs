@@ -92,6 +92,7 @@ impl DataKeys {
     pub(crate) async fn revoke(&self, tenant: &TenantId) {
         if let Some(keys) = self.0.states.living(tenant) {
             keys.evict(Eviction::ByHand);
+            self.0.states.weigh(&keys);
         }
         self.0.service.forget(tenant).await;
     }

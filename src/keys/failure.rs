@@ -39,9 +39,14 @@ where
             | "ServiceUnavailable"
             | "InternalFailure"
             | "InternalServerError"
+            | "CustomKeyStoreInvalidStateException"
+            | "CloudHsmClusterNotActiveException"
+            | "XksProxyUriUnreachableException"
+            | "XksProxyInvalidResponseException"
             | "ProvisionedThroughputExceededException"
             | "TransactionInProgressException" => Kind::Unavailable,
-            "DisabledException" | "KMSInvalidStateException" => Kind::Revoked,
+            "DisabledException" => Kind::Revoked,
+            "KMSInvalidStateException" => invalid_state(error.message().unwrap_or_default()),
             "AccessDeniedException" | "AccessDenied" => Kind::Denied,
             "NotFoundException" => Kind::NotFound,
             "IncorrectKeyException" => Kind::IncorrectKey,
@@ -58,6 +63,24 @@ where
         (SdkError::ServiceError(service), None) if service.raw().status().is_server_error() => Kind::Unavailable,
         _ => Kind::Unexpected,
     }
+}
+
+/// What `KMSInvalidStateException` means, of which KMS says all that goes wrong in a custom key store as well (KMS developer guide, "Key
+/// states of KMS keys" and "Troubleshooting external key stores"). Its message alone tells: the key's state is not for tenants to ask.
+///
+/// Whoever holds the key, KMS or the holder of an external one, and says no, revokes. That nobody could be asked is an outage. A message
+/// that is not known is taken for a refusal.
+fn invalid_state(message: &str) -> KeyServiceErrorKind {
+    use KeyServiceErrorKind as Kind;
+    let message = message.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let is_of_a_store = says(&["key store", "cloudhsm"]);
+    if is_of_a_store && says(&["ciphertext"]) {
+        return Kind::InvalidCiphertext;
+    }
+    let is_refused = says(&["proxy rejected", "denied access", "not enabled", "could not find"]);
+    let is_passing = says(&["is unavailable", "is creating", "is updating"]);
+    if is_passing || (is_of_a_store && !is_refused) { Kind::Unavailable } else { Kind::Revoked }
 }
 
 /// Whether the caller's own credentials could not be had: they are fetched where requests are dispatched.

@@ -1,17 +1,11 @@
-//! Single flight: who asks for the same thing at the same time waits for one answer.
-//!
-//! Whoever waits drives the flight, so it goes on when the first caller goes away, and ends when the last one does. What it brought
-//! is dropped with the last who waited, at once: data keys do not linger here.
+//! The flights of a tenant: who asks for the same data key at the same time waits for one answer.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::{Shared, WeakShared};
 
+use super::shares::{Shares, Waiter};
 use super::tenant::TenantKeys;
 use super::{KeyError, KeyServiceError, KeyServiceErrorKind, KeyTableError};
 use crate::item::{OpenFault, UnwrappedKey};
@@ -58,11 +52,11 @@ pub(super) type Flights = Shares<Flight, Brought>;
 
 impl Flights {
     /// Joins the flight that is under way, or starts `body`.
-    pub(super) fn join<F>(keys: &Arc<TenantKeys>, flight: Flight, body: impl FnOnce() -> F) -> Shared<Flying<Brought>>
+    pub(super) fn join<F>(keys: &Arc<TenantKeys>, flight: Flight, body: impl FnOnce() -> F) -> Waiter<Brought>
     where
         F: Future<Output = Brought> + Send + 'static,
     {
-        keys.flights.share(flight, || {
+        keys.flights.share(flight, |_| {
             let tenant = keys.tenant.clone();
             // A panic in a key service ends this flight and nothing else.
             AssertUnwindSafe(body()).catch_unwind().map(move |brought| {
@@ -75,86 +69,7 @@ impl Flights {
     }
 }
 
-/// Work under way that others can join, by what it is for.
-#[derive(Debug)]
-pub(super) struct Shares<K, V>(Arc<Mutex<Airborne<K, V>>>);
-
-pub(super) type Flying<V> = Pin<Box<dyn Future<Output = V> + Send>>;
-
-#[derive(Debug)]
-struct Airborne<K, V> {
-    flights: HashMap<K, (u64, WeakShared<Flying<V>>)>,
-    next: u64,
-}
-
-impl<K, V> Shares<K, V>
-where
-    K: Clone + Eq + Hash + Send + 'static,
-    V: Clone + Send + Sync + 'static,
-{
-    /// Joins what is under way for `key`, or starts `body`, which must not panic.
-    pub(super) fn share<F>(&self, key: K, body: impl FnOnce() -> F) -> Shared<Flying<V>>
-    where
-        F: Future<Output = V> + Send + 'static,
-    {
-        let mut airborne = lock(&self.0);
-        if let Some((_, under_way)) = airborne.flights.get(&key)
-            && let Some(under_way) = under_way.upgrade()
-            && under_way.peek().is_none()
-        {
-            return under_way;
-        }
-        let number = airborne.next;
-        airborne.next += 1;
-        let landing = Landing { airborne: Arc::downgrade(&self.0), key: key.clone(), number };
-        let body = body();
-        let flying: Flying<V> = Box::pin(async move {
-            let _landing = landing;
-            body.await
-        });
-        let flying = flying.shared();
-        if let Some(weak) = flying.downgrade() {
-            airborne.flights.insert(key, (number, weak));
-        }
-        flying
-    }
-
-    /// Lets nobody join what is under way for `key` any more: whoever waits for it goes on waiting, and whoever asks next starts anew.
-    pub(super) fn abandon(&self, key: &K) {
-        lock(&self.0).flights.remove(key);
-    }
-}
-
-impl<K, V> Default for Shares<K, V> {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Airborne { flights: HashMap::new(), next: 0 })))
-    }
-}
-
-/// Nothing in here is half done when someone panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The key service panicked.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the key service panicked")]
 struct Panicked;
-
-/// Takes a flight off the list when it ends or nobody waits for it any more.
-struct Landing<K: Eq + Hash, V: Clone> {
-    airborne: Weak<Mutex<Airborne<K, V>>>,
-    key: K,
-    number: u64,
-}
-
-impl<K: Eq + Hash, V: Clone> Drop for Landing<K, V> {
-    fn drop(&mut self) {
-        if let Some(airborne) = self.airborne.upgrade() {
-            let mut airborne = lock(&airborne);
-            if airborne.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
-                airborne.flights.remove(&self.key);
-            }
-        }
-    }
-}

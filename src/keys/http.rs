@@ -19,6 +19,10 @@ use crate::http::http_client;
 const CALL: Duration = Duration::from_secs(15);
 /// An attempt takes no longer unless configured.
 const ATTEMPT: Duration = Duration::from_secs(5);
+/// They may take as long, whatever is configured: a short timeout is meant for DynamoDB, and who asks waits no longer than that. Were KMS
+/// given no more time, no data key would ever come where it is slower.
+const CALL_AT_LEAST: Duration = Duration::from_secs(3);
+const ATTEMPT_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// The configuration with which KMS and STS are called.
 pub(crate) fn quiet(config: &SdkConfig) -> SdkConfig {
@@ -48,7 +52,17 @@ fn timeouts(config: &SdkConfig) -> TimeoutConfig {
     if let Some(configured) = config.timeout_config() {
         let mut configured = configured.clone();
         configured.take_defaults_from(&timeouts);
-        timeouts = configured;
+        let mut patient = configured.to_builder();
+        if let Some(configured) = configured.operation_timeout() {
+            patient = patient.operation_timeout(configured.max(CALL_AT_LEAST));
+        }
+        if let Some(configured) = configured.operation_attempt_timeout() {
+            patient = patient.operation_attempt_timeout(configured.max(ATTEMPT_AT_LEAST));
+        }
+        if let Some(configured) = configured.read_timeout() {
+            patient = patient.read_timeout(configured.max(ATTEMPT_AT_LEAST));
+        }
+        timeouts = patient.build();
     }
     timeouts
 }

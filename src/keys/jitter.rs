@@ -14,6 +14,11 @@ pub(super) fn up_to(most: Duration) -> Duration {
     most * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX)
 }
 
+/// Between three quarters of `most` and `most`: what should be about so long, and not at once for a whole fleet.
+pub(super) fn about(most: Duration) -> Duration {
+    most - up_to(most / 4)
+}
+
 /// Full jitter below `base` doubled `times` times, and below `cap`.
 pub(super) fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
     up_to(base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap))

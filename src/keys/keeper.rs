@@ -70,6 +70,7 @@ impl Inner {
         let now = self.clock.now();
         let live = keys.is_live();
         keys.settle(now, &self.terms);
+        self.states.weigh(keys);
         let mut state = keys.write();
         let State { keeper, held, .. } = &mut *state;
         if keeper.number != number {

@@ -115,14 +115,18 @@ impl KmsKeyService {
     {
         let Access::AssumedRole(sessions) = &self.access else { return call(None).await };
         let credentials = sessions.credentials(tenant).await?;
-        match call(Some(credentials.clone())).await {
+        let answer = match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
                 sight::credentials_refused(error.operation());
                 sessions.forget(tenant, &credentials);
                 call(Some(sessions.credentials(tenant).await?)).await
             }
             result => result,
+        };
+        if answer.is_ok() {
+            sessions.answered(tenant);
         }
+        answer
     }
 }
 

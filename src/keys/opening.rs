@@ -78,28 +78,44 @@ impl Inner {
         }
         sight::hit(&keys.tenant, Purpose::Open, found.len());
         let _waiting = (!missing.is_empty()).then(|| sight::missed(&keys.tenant, Purpose::Open, missing.len()));
+        // A tenant that was refused may ask for one key first, whether it is back.
+        let probing = keys.enter(now)?;
         // All contexts are compared before the first call to KMS.
         let wanted = stream::iter(missing).map(|needed| self.wanted(keys, needed));
-        let wanted = wanted.buffer_unordered(CONCURRENT_UNWRAPS).try_collect::<Vec<_>>().await?;
+        let mut wanted = wanted.buffer_unordered(CONCURRENT_UNWRAPS).try_collect::<Vec<_>>().await?;
+        if probing.is_some()
+            && let Some(first) = wanted.pop()
+        {
+            found.push(self.obtained(keys, first).await?);
+        }
         let failed = &AtomicBool::new(false);
         // What is under way is waited for: KMS answers it all the same, and the next try finds those keys.
         let asked: Vec<_> = stream::iter(wanted)
             .take_while(|_| ready(!failed.load(Ordering::Relaxed)))
-            .map(|Wanted { attribute, named, claim }| async move {
-                let unwrapped = self.unwrap(keys, claim).await;
-                failed.fetch_or(unwrapped.is_err(), Ordering::Relaxed);
-                match unwrapped {
-                    Ok(key) => Ok((named, key)),
-                    Err(Unwrapping::Refused(fault)) => Err(OpenError::attribute(&attribute, fault).into()),
-                    Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error)),
-                    Err(Unwrapping::Unshared(error)) => Err(OpeningKeyError::Table(error)),
-                }
+            .map(|wanted| async move {
+                let obtained = self.obtained(keys, wanted).await;
+                failed.fetch_or(obtained.is_err(), Ordering::Relaxed);
+                obtained
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
             .collect()
             .await;
         found.extend(asked.into_iter().collect::<Result<Vec<_>, _>>()?);
         Ok(KeyRing::new(found))
+    }
+
+    /// A key that was not in the cache.
+    async fn obtained(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        Wanted { attribute, named, claim }: Wanted,
+    ) -> Result<(OwnedStoredKey, Arc<UnwrappedKey>), OpeningKeyError> {
+        match self.unwrap(keys, claim).await {
+            Ok(key) => Ok((named, key)),
+            Err(Unwrapping::Refused(fault)) => Err(OpenError::attribute(&attribute, fault).into()),
+            Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error)),
+            Err(Unwrapping::Unshared(error)) => Err(OpeningKeyError::Table(error)),
+        }
     }
 
     /// Reads the record of a key, from the key table where it lies there, and finds out which configured context it was made for,

@@ -50,6 +50,7 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         place: RecordPlace,
     ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        let _probing = keys.enter(self.clock.now())?;
         if let (RecordPlace::KeyTable, Some(shared)) = (place, &self.shared) {
             shared.ensure_recoverable().await?;
         }

@@ -103,6 +103,8 @@ enum Consequence {
     Onboarding,
     /// The tenant's keys are gone.
     Revoked,
+    /// The answer is still awaited, by nobody who is told this.
+    Slow,
 }
 
 /// The alias that an operator has to create, so that items sealed under a former key open.
@@ -165,6 +167,18 @@ impl KeyServiceError {
         self
     }
 
+    /// The same refusal of a key for which the service has vouched at the same time.
+    pub(super) fn contradicted(mut self) -> Self {
+        self.kind = KeyServiceErrorKind::Contradictory;
+        self.consequence = Consequence::OfItsKind;
+        self
+    }
+
+    /// There was no more time to wait for `operation`, which goes on.
+    pub(crate) fn slow(tenant: &TenantId, operation: &'static str) -> Self {
+        Self { consequence: Consequence::Slow, ..Self::new(tenant, operation, KeyServiceErrorKind::Unavailable) }
+    }
+
     /// Whether it was a former key that refused.
     pub(super) fn is_of_former_key(&self) -> bool {
         self.consequence == Consequence::OfFormerKey
@@ -184,6 +198,12 @@ impl KeyServiceError {
     pub(super) fn is_refusal(&self) -> bool {
         use KeyServiceErrorKind::{Denied, NotFound, Revoked};
         matches!(self.kind, Revoked | Denied | NotFound) && self.consequence == Consequence::OfItsKind
+    }
+
+    /// Whether the service has looked at the key that was asked for.
+    pub(super) fn is_of_the_key(&self) -> bool {
+        self.is_refusal()
+            || matches!(self.kind, KeyServiceErrorKind::IncorrectKey | KeyServiceErrorKind::InvalidCiphertext)
     }
 
     /// The same error with its cause, which must not contain a key.
@@ -222,8 +242,8 @@ impl KeyServiceError {
 
     /// Whether the same call may succeed later without anyone doing anything.
     pub fn is_retryable(&self) -> bool {
-        use KeyServiceErrorKind::{TooManyRefused, Unavailable};
-        matches!(self.kind, Unavailable | TooManyRefused) || self.consequence == Consequence::Onboarding
+        use KeyServiceErrorKind::{Contradictory, TooManyRefused, Unavailable};
+        matches!(self.kind, Unavailable | TooManyRefused | Contradictory) || self.consequence == Consequence::Onboarding
     }
 
     /// Whether the tenant was revoked, [`kind`](Self::kind) says how: its key is disabled or pending deletion
@@ -247,7 +267,12 @@ impl fmt::Display for KeyServiceError {
             write!(f, ": create the alias `{alias}` on the key `{key}`, if that was this tenant's")?;
         }
         match consequence {
-            Consequence::Revoked => f.write_str(" (the tenant is revoked: its data keys are gone from memory)"),
+            Consequence::Revoked => f.write_str(
+                " (the tenant is revoked: its data keys are gone from memory; the key service is asked again within a minute)",
+            ),
+            Consequence::Slow => {
+                f.write_str(" (it is slow: what was begun goes on in the background, and who tries again finds it)")
+            }
             Consequence::Onboarding => f.write_str(" (a new alias takes up to five minutes: try again later)"),
             Consequence::OfItsKind | Consequence::OfSession | Consequence::OfFormerKey => Ok(()),
         }
@@ -284,6 +309,13 @@ pub enum KeyServiceErrorKind {
     /// The item was sealed under a former key of the tenant, which is disabled or pending deletion. The tenant is not revoked.
     #[error("the item was sealed under a former key of the tenant, which is disabled or pending deletion")]
     FormerKeyDisabled,
+    /// The service refuses a key of the tenant's and vouches for it at the same time, as KMS does for some seconds after a key was enabled
+    /// or disabled.
+    #[error(
+        "the key service contradicts itself: it refused this data key, and vouched for the tenant's key that wrapped it; after a \
+         suspension or a resumption that takes some seconds, so try again; if it stays so, the stored record is at fault"
+    )]
+    Contradictory,
     /// Too many stored records of this tenant did not open: for a while no more unknown ones are tried.
     #[error("too many stored records of this tenant did not open: try again later, and look for forged items")]
     TooManyRefused,

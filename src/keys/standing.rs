@@ -5,12 +5,20 @@ use std::time::Duration;
 use super::bucket::TokenBucket;
 use super::circuit::{Admission, Circuit};
 use super::clock::Moment;
+use super::jitter;
 use super::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::format::KeyArn;
 use crate::tenant::TenantId;
 
-/// How long a tenant that was refused is refused without asking again: its retries must not use up everyone's quota.
+/// How long a tenant that was refused is refused without asking again: its traffic must not use up everyone's quota. Doubled with each
+/// refusal, less jitter.
 const REFUSED: Duration = Duration::from_secs(1);
+/// No longer than this, so that a tenant that is resumed is served within a minute.
+const REFUSED_AT_MOST: Duration = Duration::from_secs(60);
+/// No longer than this while it may be new: who is onboarded is served within seconds.
+const NEW_AT_MOST: Duration = Duration::from_secs(4);
+/// So many records that nobody has verified are refused before the tenant's own key is asked for, when none is held that could be.
+const DOUBTS: u32 = 3;
 /// So many retries at once, and so many a second.
 const RETRIES: f64 = 10.0;
 const RETRIES_PER_SECOND: f64 = 1.0;
@@ -25,11 +33,32 @@ pub(super) struct Standing {
     succeeded: bool,
     /// Since when an alias that never worked is refused: it may be new.
     refused_since: Option<Moment>,
-    refusal: Option<(KeyServiceError, Moment)>,
+    refusal: Option<Refusal>,
+    /// How many records were refused that nobody has verified, since the configured alias has answered last.
+    doubts: u32,
     /// The KEK with which the configured alias answers.
     current: Option<KeyArn>,
     /// KEKs that it was found not to answer with, and that answered by an alias of their own.
     former: Vec<KeyArn>,
+}
+
+/// How the configured alias refused last.
+#[derive(Debug)]
+struct Refusal {
+    error: KeyServiceError,
+    at: Moment,
+    /// For how long it is believed.
+    pause: Duration,
+    /// How many preceded it.
+    times: u32,
+    /// Whether a request asks just now.
+    probing: bool,
+}
+
+impl Refusal {
+    fn is_fresh(&self, now: Moment) -> bool {
+        now.since(self.at) < self.pause
+    }
 }
 
 /// By which of a tenant's aliases a call names its key.
@@ -59,6 +88,7 @@ impl Standing {
             succeeded: false,
             refused_since: None,
             refusal: None,
+            doubts: 0,
             current: None,
             former: Vec::new(),
         }
@@ -75,14 +105,38 @@ impl Standing {
         own: bool,
         now: Moment,
     ) -> Result<Admission, KeyServiceError> {
-        if let Some((error, _)) = self.refusal.as_ref().filter(|(_, at)| now.since(*at) < REFUSED) {
-            return Err(error.clone());
+        // What a request asks that was let in goes on.
+        if let Some(refusal) = self.refusal.as_ref().filter(|refusal| refusal.is_fresh(now) && !refusal.probing) {
+            return Err(refusal.error.clone());
         }
         match self.circuit.admit(now, own) {
             Admission::Refused => {
                 Err(KeyServiceError::new(tenant, operation, Kind::Unavailable).with_source(CircuitOpen))
             }
             admission => Ok(admission),
+        }
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// Whether a request is let in that has to ask: of a tenant that was refused one at a time, after a while. Whether it is that one.
+    pub(super) fn enter(&mut self, now: Moment) -> Result<bool, KeyServiceError> {
+        match &mut self.refusal {
+            None => Ok(false),
+            Some(refusal) if refusal.probing || refusal.is_fresh(now) => Err(refusal.error.clone()),
+            Some(refusal) => {
+                refusal.probing = true;
+                Ok(true)
+            }
+        }
+    }
+
+    /// That request has ended.
+    pub(super) fn left(&mut self) {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.probing = false;
         }
     }
 
@@ -112,6 +166,7 @@ impl Standing {
         self.succeeded = true;
         self.refused_since = None;
         self.refusal = None;
+        self.doubts = 0;
         self.former.retain(|former| !former.is_same_key(kek));
         self.current = Some(kek.clone());
         repointed
@@ -149,10 +204,15 @@ impl Standing {
 
     /// How the configured alias refused last.
     pub(super) fn refusal(&self) -> Option<KeyServiceError> {
-        self.refusal.as_ref().map(|(error, _)| error.clone())
+        self.refusal.as_ref().map(|refusal| refusal.error.clone())
     }
 
-    /// What a refusal by the configured alias means for the tenant; whether its keys go.
+    /// Whether the tenant's own key should be asked for although none is held: records are refused one after the other.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.refusal.is_some() || self.doubts >= DOUBTS
+    }
+
+    /// What a refusal by the configured alias means for the tenant; whether its keys go, and whether that is new.
     ///
     /// An alias that has never worked here may be new: changes take up to five minutes at AWS.
     pub(super) fn refused(
@@ -160,21 +220,34 @@ impl Standing {
         error: KeyServiceError,
         onboarding: Duration,
         now: Moment,
-    ) -> (KeyServiceError, bool) {
+    ) -> (KeyServiceError, bool, bool) {
         let since = *self.refused_since.get_or_insert(now);
         let is_final = error.kind() == Kind::Revoked || self.succeeded || now.since(since) >= onboarding;
         let error = if is_final { error.revoking() } else { error.onboarding() };
-        self.refusal = Some((error.clone(), now));
+        let former = self.refusal.take();
+        let is_new = is_final && former.as_ref().is_none_or(|former| !former.error.is_revoked());
+        let (at, pause, times) = match former.filter(|_| !is_new) {
+            // Of the same moment: several calls were under way.
+            Some(Refusal { at, pause, times, probing: false, .. }) if now.since(at) < pause => (at, pause, times),
+            former => {
+                let times = former.map_or(0, |former| former.times.saturating_add(1));
+                let most = if is_final { REFUSED_AT_MOST } else { NEW_AT_MOST };
+                let pause = REFUSED.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most);
+                (now, jitter::about(pause), times)
+            }
+        };
+        self.refusal = Some(Refusal { error: error.clone(), at, pause, times, probing: false });
         if is_final {
             self.current = None;
             self.former.clear();
         }
-        (error, is_final)
+        (error, is_final, is_new)
     }
 
     /// The same of a record that nobody has verified: it may be the record, so nothing follows for the tenant.
     pub(super) fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
-        if self.refusal.as_ref().is_some_and(|(refusal, _)| refusal.is_revoked()) {
+        self.doubts = self.doubts.saturating_add(1);
+        if self.refusal.as_ref().is_some_and(|refusal| refusal.error.is_revoked()) {
             // The tenant was revoked before, and its own alias has not answered since.
             return error.revoking();
         }

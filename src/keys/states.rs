@@ -1,4 +1,4 @@
-//! The states of all tenants: one of each at a time, bounded by the data keys in them.
+//! The states of all tenants: one of each at a time, bounded by the data keys in them, and in number where there are none.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,16 +12,27 @@ use moka::sync::Cache;
 
 use super::clock::Moment;
 use super::data_keys::Limits;
+use super::shares::Allowance;
 use super::tenant::TenantKeys;
 use crate::sight::Eviction;
 use crate::tenant::TenantId;
+
+/// The most states without keys that are kept although nobody holds them; the least recently used go first. What is known of a tenant that is
+/// refused, say, is in them. Whoever invents tenants pushes out these alone.
+const EMPTY: u64 = 10_000;
+/// The most work that goes on although nobody waits for it, and how much of it is one tenant's.
+const LEFT: usize = 2_000;
+const LEFT_PER_TENANT: usize = 8;
 
 /// What is kept for tenants. Who holds a tenant's state needs nothing of this to look up its keys.
 pub(super) struct States {
     /// Every state that somebody holds, evicted or not: so a revocation reaches all handles and flights of a tenant.
     living: Arc<Living>,
-    /// Which states may have keys. These are in the states, so that they go when they are told to: moka drops what it evicted lazily.
+    /// Which states have keys. These are in the states, so that they go when they are told to: moka drops what it evicted lazily.
     filled: Cache<TenantId, Arc<TenantKeys>>,
+    /// States that have none, and know something all the same.
+    empty: Cache<TenantId, Arc<TenantKeys>>,
+    left: Allowance,
     limits: Limits,
 }
 
@@ -35,36 +46,40 @@ impl States {
             .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, keys: &Arc<TenantKeys>| keys.weight())
             .eviction_listener(|_, keys: Arc<TenantKeys>, cause| {
-                // Replaced by itself when it was weighed anew.
-                if cause != RemovalCause::Replaced {
+                // Else it was weighed anew.
+                if cause == RemovalCause::Size {
                     // moka calls a listener that panics never again.
                     let _ = catch_unwind(AssertUnwindSafe(|| keys.evict(Eviction::Capacity)));
                 }
             })
             .build();
-        Self { living: Arc::default(), filled, limits }
+        let empty = Cache::builder().max_capacity(EMPTY).eviction_policy(EvictionPolicy::lru()).build();
+        Self { living: Arc::default(), filled, empty, left: Allowance::of(LEFT), limits }
     }
 
     /// The tenant's state, made when there is none.
     pub(super) fn get(&self, tenant: &TenantId, now: Moment) -> Arc<TenantKeys> {
-        if let Some(keys) = self.filled.get(tenant) {
+        if let Some(keys) = self.filled.get(tenant).or_else(|| self.empty.get(tenant)) {
             return keys;
         }
-        let keys = {
-            let mut living = lock(&self.living);
-            match living.get(tenant).and_then(Weak::upgrade) {
-                Some(keys) => keys,
-                None => {
-                    let listed = Listed { living: Arc::clone(&self.living), tenant: tenant.clone() };
-                    let Limits { data_keys_per_tenant, calls_per_tenant, .. } = self.limits;
-                    let keys = Arc::new(TenantKeys::new(listed, calls_per_tenant, data_keys_per_tenant, now));
-                    living.insert(tenant.clone(), Arc::downgrade(&keys));
-                    keys
-                }
-            }
-        };
-        self.filled.insert(tenant.clone(), Arc::clone(&keys));
+        let mut living = lock(&self.living);
+        if let Some(keys) = living.get(tenant).and_then(Weak::upgrade) {
+            return keys;
+        }
+        let keys = Arc::new_cyclic(|me| {
+            let listed = Listed { living: Arc::clone(&self.living), tenant: tenant.clone(), me: Weak::clone(me) };
+            TenantKeys::new(listed, &self.limits, self.left.share(LEFT_PER_TENANT), now)
+        });
+        living.insert(tenant.clone(), Arc::downgrade(&keys));
         keys
+    }
+
+    /// Keeps what is known of a tenant, also when nobody holds its state and it has no keys.
+    pub(super) fn remember(&self, keys: &TenantKeys) {
+        let known = self.filled.contains_key(&keys.tenant) || self.empty.contains_key(&keys.tenant);
+        if let Some(keys) = keys.me().filter(|_| !known) {
+            self.empty.insert(keys.tenant.clone(), keys);
+        }
     }
 
     /// The tenant's state, when somebody holds it.
@@ -72,17 +87,24 @@ impl States {
         lock(&self.living).get(tenant).and_then(Weak::upgrade)
     }
 
-    /// Weighs a state that has changed, also one that was evicted and is filled again.
-    pub(super) fn weigh(&self, keys: &Arc<TenantKeys>) {
-        if keys.weigh() || !self.filled.contains_key(&keys.tenant) {
-            self.filled.insert(keys.tenant.clone(), Arc::clone(keys));
+    /// Weighs a state that has changed, also one that was evicted and is filled again. What has no key weighs nothing.
+    pub(super) fn weigh(&self, keys: &TenantKeys) {
+        let (has_changed, is_filled) = (keys.weigh(), self.filled.contains_key(&keys.tenant));
+        if keys.weight() == 0 {
+            if is_filled {
+                self.filled.invalidate(&keys.tenant);
+                self.remember(keys);
+            }
+        } else if let Some(keys) = keys.me().filter(|_| has_changed || !is_filled) {
+            self.empty.invalidate(&keys.tenant);
+            self.filled.insert(keys.tenant.clone(), keys);
         }
     }
 
     /// Says that a tenant's keys are used. Once a second will do: a look-up costs less than this.
     pub(super) fn used(&self, keys: &TenantKeys, now: Moment) {
-        if keys.is_used_again(now) {
-            let _ = self.filled.get(&keys.tenant);
+        if keys.is_used_again(now) && self.filled.get(&keys.tenant).is_none() {
+            self.weigh(keys);
         }
     }
 }
@@ -91,15 +113,22 @@ impl States {
 pub(super) struct Listed {
     living: Arc<Living>,
     pub(super) tenant: TenantId,
+    pub(super) me: Weak<TenantKeys>,
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
+        let mut living = lock(&self.living);
         // The tenant may have another state by now.
-        if let Entry::Occupied(listed) = lock(&self.living).entry(self.tenant.clone())
+        if let Entry::Occupied(listed) = living.entry(self.tenant.clone())
             && listed.get().strong_count() == 0
         {
             listed.remove();
+        }
+        // After a crowd has gone, its room goes too.
+        if living.capacity() > 1_000 && living.len() < living.capacity() / 4 {
+            let twice = 2 * living.len();
+            living.shrink_to(twice);
         }
     }
 }

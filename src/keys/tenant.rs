@@ -8,10 +8,12 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use super::KeyServiceError;
 use super::circuit::Admission;
 use super::clock::Moment;
+use super::data_keys::Limits;
 use super::flight::{Flights, Unwrapping};
 use super::held::Held;
 use super::lease::Terms;
 use super::refused::Refused;
+use super::shares::Allowance;
 use super::standing::Standing;
 use super::states::Listed;
 use crate::sight::{self, Eviction};
@@ -37,7 +39,7 @@ pub(super) struct TenantKeys {
     since: Moment,
     /// In which second after `since` its keys were used last, as far as the bound over all tenants was told.
     used: AtomicU64,
-    _listed: Listed,
+    listed: Listed,
 }
 
 #[derive(Debug)]
@@ -71,28 +73,36 @@ pub(super) struct Admitted<'a> {
     pub(super) is_probe: bool,
 }
 
+/// Asks whether a tenant that was refused is back; who else comes meanwhile is refused. Ends with the request that it is.
+pub(super) struct Probing<'a>(&'a TenantKeys);
+
 impl TenantKeys {
-    pub(super) fn new(listed: Listed, calls: usize, share: usize, now: Moment) -> Self {
+    pub(super) fn new(listed: Listed, limits: &Limits, left: Allowance, now: Moment) -> Self {
         let state = State {
             epoch: 0,
-            held: Held::new(share, now),
+            held: Held::new(limits.data_keys_per_tenant, now),
             standing: Standing::new(now),
             refused: Refused::new(now),
             keeper: Keeper::default(),
         };
         Self {
             tenant: listed.tenant.clone(),
-            flights: Flights::default(),
-            calls: Semaphore::new(calls),
+            flights: Flights::new(left),
+            calls: Semaphore::new(limits.calls_per_tenant),
             queue: Semaphore::new(1),
             probed: Notify::new(),
             state: RwLock::new(state),
-            weight: AtomicU32::new(1),
+            weight: AtomicU32::new(0),
             live: Arc::default(),
             since: now,
             used: AtomicU64::new(0),
-            _listed: listed,
+            listed,
         }
+    }
+
+    /// Itself, while somebody holds it.
+    pub(super) fn me(&self) -> Option<Arc<Self>> {
+        self.listed.me.upgrade()
     }
 
     /// A half-changed state cannot be: nothing in here panics, and a panic elsewhere changes nothing here.
@@ -117,7 +127,7 @@ impl TenantKeys {
 
     /// Counts again; whether that changed anything.
     pub(super) fn weigh(&self) -> bool {
-        let weight = u32::try_from(self.read().held.len().max(1)).unwrap_or(u32::MAX);
+        let weight = u32::try_from(self.read().held.len()).unwrap_or(u32::MAX);
         self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
@@ -143,8 +153,23 @@ impl TenantKeys {
     /// Drops all keys. They are zeroized with the last operation that uses them.
     pub(super) fn evict(&self, why: Eviction) {
         let evicted = self.write().evict();
-        self.weigh();
         sight::evicted(&self.tenant, evicted, why);
+    }
+
+    /// Whether a request may ask for keys now. A tenant that was refused is refused at once, but for the one request that asks whether it is
+    /// back.
+    pub(super) fn enter(&self, now: Moment) -> Result<Option<Probing<'_>>, KeyServiceError> {
+        if !self.read().standing.is_refused() {
+            return Ok(None);
+        }
+        let entered = self.write().standing.enter(now);
+        match entered {
+            Ok(is_probe) => Ok(is_probe.then_some(Probing(self))),
+            Err(refusal) => {
+                sight::refused_from_memory();
+                Err(refusal)
+            }
+        }
     }
 
     /// Whether a call may be made now; none while a probe is under way. `own` calls name the configured alias; the circuit is theirs.
@@ -161,6 +186,12 @@ impl TenantKeys {
         Ok(Some(admitted).filter(|_| admission != Admission::Wait))
     }
 
+    /// Whether a refusal would cost keys, and may be asked for once more.
+    pub(super) fn may_reconsider(&self, now: Moment) -> bool {
+        let mut state = self.write();
+        state.held.len() > 0 && state.standing.may_retry(now)
+    }
+
     /// What became of a record lately.
     pub(super) fn refused(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
         self.read().refused.get(record, now)
@@ -169,7 +200,6 @@ impl TenantKeys {
     /// Drops what is over.
     pub(super) fn settle(&self, now: Moment, terms: &Terms) {
         let lapsed = self.write().settle(now, terms);
-        self.weigh();
         sight::evicted(&self.tenant, lapsed, Eviction::Lapsed);
     }
 }
@@ -184,6 +214,12 @@ impl State {
     /// Drops what cannot be used any more, outage or not; gives their number.
     fn settle(&mut self, now: Moment, terms: &Terms) -> usize {
         self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace)
+    }
+}
+
+impl Drop for Probing<'_> {
+    fn drop(&mut self) {
+        self.0.write().standing.left();
     }
 }
 

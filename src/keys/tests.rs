@@ -2,8 +2,11 @@
 
 mod aliases;
 mod clocks;
+mod contradictions;
 mod fairness;
 mod fleet;
 mod memory;
 mod outage;
+mod quotas;
+mod refusals;
 mod scene;

@@ -96,6 +96,8 @@ impl Inner {
                 let Some(trial) = Trial::begin(keys, started) else {
                     return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::TooManyRefused)));
                 };
+                // Also when no handle outlives the request: what is tried counts.
+                self.states.remember(keys);
                 let asked = self.decrypt(keys, context, &record, false).await;
                 trial.end(&asked);
                 asked
@@ -107,9 +109,9 @@ impl Inner {
                     None => continue,
                 },
                 Err(Unwrapping::Failed(error)) if error.is_refusal() => {
-                    let error = self.suspected(keys, error, started).await;
-                    // KMS refuses the key for which it vouches: the tenant was suspended or resumed between the two answers.
-                    if round == 0 && error.is_of_former_key() && keys.read().standing.answers_now_with(&record.kek) {
+                    let error = self.suspected(keys, &record, error, started).await;
+                    // The tenant was suspended or resumed between the two answers.
+                    if round == 0 && error.kind() == Kind::Contradictory {
                         continue;
                     }
                     Unwrapping::Failed(error)
@@ -129,24 +131,35 @@ impl Inner {
     fn suspected<'a>(
         self: &'a Arc<Self>,
         keys: &'a Arc<TenantKeys>,
+        record: &'a KeyRecord,
         error: KeyServiceError,
         started: Moment,
     ) -> BoxFuture<'a, KeyServiceError> {
         async move {
-            let (epoch, own) = {
+            let (epoch, own, is_doubtful) = {
                 let state = keys.read();
-                (state.epoch, state.held.own_lease(state.standing.current()))
+                (state.epoch, state.held.own_lease(state.standing.current()), state.standing.is_doubtful())
             };
             let vouched = match own {
                 // KMS has vouched for the tenant since.
                 Some((_, _, asked)) if asked.is_after(started) => true,
                 Some((_, true, _)) => self.renew_sealing(keys, true).await.is_ok(),
                 Some((lease, false, _)) => self.renew_lease(keys, lease, true).await.is_ok(),
-                None => false,
+                None => {
+                    // A refusal is what this can find out: a key that is made does not show that others can be unwrapped.
+                    if is_doubtful {
+                        let _ = self.renew_sealing(keys, true).await;
+                    }
+                    false
+                }
             };
             let mut state = keys.write();
             match state.standing.refusal() {
                 Some(refusal) if state.epoch != epoch => refusal,
+                // Of the key that the alias stands for: it is refused and vouched for.
+                _ if vouched && (error.kind() == Kind::Revoked || state.standing.answers_now_with(&record.kek)) => {
+                    error.contradicted()
+                }
                 _ if vouched => error.of_former_key(),
                 _ => state.standing.doubted(error, self.onboarding, started),
             }
@@ -184,8 +197,9 @@ fn is_of_the_record(failure: &Unwrapping) -> bool {
     match failure {
         Unwrapping::Refused(_) => true,
         Unwrapping::Failed(error) => {
-            use Kind::{Denied, FormerKeyDisabled, MissingAlias, NotFound, Revoked};
-            let kinds = matches!(error.kind(), MissingAlias | FormerKeyDisabled | Revoked | Denied | NotFound);
+            use Kind::{Contradictory, Denied, FormerKeyDisabled, MissingAlias, NotFound, Revoked};
+            let of_a_former_key = matches!(error.kind(), MissingAlias | FormerKeyDisabled);
+            let kinds = of_a_former_key || matches!(error.kind(), Contradictory | Revoked | Denied | NotFound);
             kinds && !error.is_of_session()
         }
         Unwrapping::Unshared(_) => false,

@@ -41,14 +41,17 @@ async fn a_tenant_that_made_room_for_others_is_revoked_wherever_it_is_held() {
         };
         tokio::time::timeout(Duration::from_secs(30), asked).await.expect("it was not asked again");
     };
-    // A flight that began before its tenant was evicted asks again; before the second answer comes the tenant is revoked.
+    // A flight that began before its tenant was revoked asks again; before the second answer comes it is revoked once more.
     world.stack.faults().on("GenerateDataKey").when(is_acme).delay(Duration::from_secs(2));
     let sealing = tokio::spawn({
         let acme = acme.clone();
         async move { seal_one(&acme).await }
     });
     asked(1).await;
+    // Without a key it makes no room for others.
     crowd_out(&seal, &others).await;
+    assert_eq!(made(), 1);
+    seal.revoke(&id("acme")).await;
     asked(2).await;
     seal.revoke(&id("acme")).await;
     world.stack.faults().clear();

@@ -1,6 +1,7 @@
 //! Canaries in every sensitive field, through every operation and every way to fail that we know how to bring about: none is on the wire,
 //! in the log or in an error.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -121,6 +122,7 @@ async fn no_failure_of_keys_shows_a_canary() {
         scene.behave();
     }
     too_many_forged_items(&mut scene).await;
+    a_contradiction(&mut scene).await;
     a_former_key(&mut scene).await;
     scene.assert_covered(include_str!("../../src/keys/service.rs"), "KeyServiceErrorKind", &[]);
     scene.assert_unseen();
@@ -141,6 +143,18 @@ async fn too_many_forged_items(scene: &mut Scene) {
     for result in join_all((1..400).map(|number| reader.open(TABLE, forged(number)))).await {
         scene.fails("one of many forged items", result);
     }
+}
+
+/// KMS refuses an item's data key, and vouches for the tenant's key each time.
+async fn a_contradiction(scene: &mut Scene) {
+    let (reader, item) = (scene.cold("acme"), scene.item());
+    reader.seal(TABLE, item.clone()).await.unwrap();
+    let calls = AtomicUsize::new(0);
+    let every_other = scene.world.stack.faults().on("Decrypt");
+    every_other.when(move |_| calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2)).fail("DisabledException", 409);
+    let result = call("GetItem", &reader.dynamodb(), &item).await;
+    scene.fails("a contradiction", result);
+    scene.behave();
 }
 
 /// An item under a key that the tenant's alias no longer points to: without an alias of its own, then disabled.

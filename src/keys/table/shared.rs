@@ -14,7 +14,7 @@ use crate::context::{EncryptionContext, Period};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
 use crate::format::inspect::record_entry;
-use crate::keys::flight::Shares;
+use crate::keys::shares::{Allowance, Shares};
 use crate::tenant::TenantId;
 
 /// How long what the table said of a key id is believed, also that it does not know it. Records never change; and an item that was
@@ -22,6 +22,9 @@ use crate::tenant::TenantId;
 const BELIEVED: Duration = Duration::from_secs(5);
 /// The most key ids remembered.
 const BELIEVED_CAPACITY: u64 = 10_000;
+
+/// The most reads that go on although nobody waits for them.
+const READS_LEFT: usize = 1_000;
 
 /// A pointer that is set again and again while this process looks at it is given up after so many rounds.
 const ROUNDS: usize = 3;
@@ -63,9 +66,9 @@ impl SharedKeys {
             table: Counted::new(table),
             region: region.into(),
             recoverable: OnceLock::new(),
-            checks: Shares::default(),
+            checks: Shares::new(Allowance::of(1)),
             records: Cache::builder().max_capacity(BELIEVED_CAPACITY).time_to_live(BELIEVED).build(),
-            reads: Shares::default(),
+            reads: Shares::new(Allowance::of(READS_LEFT)),
         }
     }
 
@@ -121,7 +124,7 @@ impl SharedKeys {
         if let Some(record) = self.records.get(&named) {
             return Ok(record);
         }
-        let read = self.reads.share(named.clone(), || {
+        let read = self.reads.share(named.clone(), |_| {
             // Who comes while the former read ends needs no other.
             let (known, table, records) = (self.records.get(&named), self.table.clone(), self.records.clone());
             async move {
@@ -147,7 +150,7 @@ impl SharedKeys {
         if self.is_recoverable() {
             return Ok(());
         }
-        let check = self.checks.share((), || {
+        let check = self.checks.share((), |_| {
             let table = self.table.clone();
             async move { table.check().await }
         });

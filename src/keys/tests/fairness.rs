@@ -122,7 +122,7 @@ async fn a_panic_while_a_tenants_credentials_are_forgotten_leaves_no_key_and_no_
     assert!(revoking.await.unwrap_err().is_panic());
     assert!(scene.warm("acme").is_none());
     // In a flight it is that flight's end.
-    scene.script(|kms| kms.configured_fails = Some(Kind::Revoked));
+    scene.script(|kms| kms.configured_fails = Some(Kind::Denied));
     assert_eq!(scene.seal("acme").await.unwrap_err().kind(), Kind::Unexpected);
     assert!(scene.seal("acme").await.unwrap_err().is_revoked());
     scene.script(|kms| (kms.configured_fails, kms.forgetting_panics) = (None, false));

@@ -75,17 +75,35 @@ async fn a_tenant_whose_kms_fails_again_and_again_fails_fast_and_recovers_with_o
     assert_eq!(scene.counts().0, before + 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_nobody_waits_for_any_more_lets_another_try() {
+/// A tenant whose circuit is open, and may be probed.
+async fn to_be_probed() -> Scene {
     let scene = Scene::new();
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
     for _ in 0..3 {
         scene.seal("acme").await.unwrap_err();
     }
     tokio::time::sleep(MINUTE).await;
-    scene.script(|kms| (kms.fails, kms.hangs) = (None, [id("acme")].into()));
+    scene.script(|kms| kms.fails = None);
+    scene
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_nobody_waits_for_any_more_goes_on_and_decides() {
+    let scene = to_be_probed().await;
+    scene.script(|kms| kms.latency = Duration::from_secs(3));
+    tokio::time::timeout(Duration::from_secs(1), scene.seal("acme")).await.unwrap_err();
+    let asked = scene.counts();
+    scene.seal("acme").await.unwrap();
+    assert_eq!(scene.counts(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_hangs_lets_another_try_when_its_time_is_over() {
+    let scene = to_be_probed().await;
+    scene.script(|kms| kms.hangs = [id("acme")].into());
     tokio::time::timeout(Duration::from_secs(1), scene.seal("acme")).await.unwrap_err();
     scene.script(|kms| kms.hangs.clear());
+    tokio::time::sleep(MINUTE).await;
     scene.seal("acme").await.unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! A KMS that does as it is told, and a cache above it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -46,6 +46,15 @@ impl TimeSource for Wall {
     }
 }
 
+impl Wall {
+    /// In which second of the process.
+    fn of(now: Instant) -> u64 {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        let start = *START.get_or_init(|| now.into_std());
+        now.into_std().saturating_duration_since(start).as_secs()
+    }
+}
+
 /// A KMS in memory whose answers a test decides.
 #[derive(Debug, Default)]
 pub(super) struct Kms {
@@ -54,6 +63,10 @@ pub(super) struct Kms {
     pub(super) asked: AtomicUsize,
     pub(super) asked_former: AtomicUsize,
     pub(super) forgotten: AtomicUsize,
+    /// Calls by tenant.
+    pub(super) by_tenant: Mutex<BTreeMap<TenantId, usize>>,
+    /// The calls of the present second.
+    second: Mutex<(u64, usize)>,
     pub(super) script: Mutex<Script>,
 }
 
@@ -70,6 +83,12 @@ pub(super) struct Script {
     pub(super) hangs: BTreeSet<TenantId>,
     pub(super) panics: bool,
     pub(super) forgetting_panics: bool,
+    /// The next calls by the configured alias fail with these, the last one first.
+    pub(super) refusing: Vec<Kind>,
+    /// The tenants whose calls fail, and with what.
+    pub(super) refuses_tenants: BTreeMap<TenantId, Kind>,
+    /// More calls in a second are throttled.
+    pub(super) per_second: Option<usize>,
     /// So many calls fail, then no more.
     pub(super) failing: usize,
     /// Which KEK the configured alias points to, `0` at first.
@@ -86,6 +105,7 @@ pub(super) fn kek(number: u8) -> KeyArn {
 impl Kms {
     async fn passes(&self, tenant: &TenantId, operation: &'static str, own: bool) -> Result<Script, KeyServiceError> {
         let script = self.script.lock().unwrap().clone();
+        *self.by_tenant.lock().unwrap().entry(tenant.clone()).or_default() += 1;
         assert!(!script.panics, "a hook of the user's panics");
         if !script.latency.is_zero() {
             tokio::time::sleep(script.latency).await;
@@ -97,7 +117,17 @@ impl Kms {
             self.script.lock().unwrap().failing -= 1;
             return Err(KeyServiceError::new(tenant, operation, Kind::Unavailable));
         }
-        match script.fails.or(script.configured_fails.filter(|_| own)) {
+        if let Some(quota) = script.per_second {
+            let mut second = self.second.lock().unwrap();
+            let now = Wall::of(Instant::now());
+            *second = (now, if second.0 == now { second.1 + 1 } else { 1 });
+            if second.1 > quota {
+                return Err(KeyServiceError::new(tenant, operation, Kind::Unavailable));
+            }
+        }
+        let refusing = if own { self.script.lock().unwrap().refusing.pop() } else { None };
+        let refusing = refusing.or(script.refuses_tenants.get(tenant).copied());
+        match refusing.or(script.fails).or(script.configured_fails.filter(|_| own)) {
             Some(kind) => Err(KeyServiceError::new(tenant, operation, kind)),
             None => Ok(script),
         }
