@@ -23,7 +23,7 @@ use open::needed_keys;
 pub(crate) use open::{NeededKey, distinct_keys, open, stored_identity};
 pub use open::{OpenError, OpenFault};
 pub use seal::SealError;
-pub(crate) use seal::{Nonces, check_name, seal, seal_values, sealable_identity};
+pub(crate) use seal::{Nonces, check_name, refuse_sealed, seal, seal_values, sealable_identity};
 
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;

@@ -11,7 +11,7 @@ use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
 use crate::format::Identity;
-use crate::item::{Item, Nonces, SealError, UnwrappedKey, seal, seal_values, sealable_identity};
+use crate::item::{Item, Nonces, SealError, UnwrappedKey, refuse_sealed, seal, seal_values, sealable_identity};
 use crate::schema::{RecordPlace, TableSchema};
 
 /// One item that a request names: its table and identity.
@@ -196,6 +196,9 @@ impl ItemUpdate {
             plan.sealed.iter().find(|sealed| !values.is_some_and(|values| values.contains_key(&sealed.given)))
         {
             return Err(Refusal::UndefinedValue(given.clone()).into());
+        }
+        for SealedValue { attribute, given, .. } in &plan.sealed {
+            values.and_then(|values| values.get(given)).map_or(Ok(()), |value| refuse_sealed(table, attribute, value))?;
         }
         Ok(Self { target: Target { table: Arc::clone(table), identity }, plan })
     }

@@ -69,6 +69,8 @@ async fn no_refusal_shows_a_canary() {
     scene.fails("binary", party("firm", AttributeValue::B(Blob::new(text.clone()))).send().await);
     scene.fails("undeclared", put().item("undeclared", secret()).send().await);
     scene.fails("reserved", put().item("_seal_x", secret()).send().await);
+    let sealed = AttributeValue::B(Blob::new(format!("\u{11}{text}")));
+    scene.fails("sealed already", put().item("email", sealed).send().await);
     for value in [
         AttributeValue::N(text.clone()),
         AttributeValue::N(format!("{digits}{digits}")),
