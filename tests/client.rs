@@ -14,3 +14,5 @@ mod retries;
 mod runtimes;
 #[path = "client/sealed_twice.rs"]
 mod sealed_twice;
+#[path = "client/written.rs"]
+mod written;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use aws_sdk_dynamodb::error::SdkError;
 
 use super::precondition::Asked;
-use crate::error::{Error, ServiceError};
+use crate::error::{Error, ServiceError, Written};
 
 /// Nothing comes back.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ where
 {
     match Error::of(&error) {
         Some(ours) => ours.clone(),
-        None => Error::Dynamodb(ServiceError::new(error.into())),
+        None => Error::Dynamodb(ServiceError::new(error.into(), Written::Unknown)),
     }
 }
 
@@ -58,7 +58,7 @@ where
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
 {
     match (failed(error), asked) {
-        (error, Asked::Version { record }) if error.is_condition_failed() => Error::Conflict { record },
+        (error, Asked::Version { record }) if error.is_condition_failed() => Error::Conflict { record, may_be_own: false },
         (error, _) => error,
     }
 }

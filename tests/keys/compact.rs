@@ -22,8 +22,8 @@ fn forms(stored: &Item) -> HashMap<&str, u8> {
 }
 
 fn fault<T: std::fmt::Debug>(result: Result<T, Error>) -> (String, OpenFault) {
-    match result {
-        Err(Error::Open(OpenError::Attribute { attribute, fault })) => (attribute, fault),
+    match result.unwrap_err().cause() {
+        Error::Open(OpenError::Attribute { attribute, fault }) => (attribute.clone(), *fault),
         other => panic!("expected a faulty attribute, got {other:?}"),
     }
 }

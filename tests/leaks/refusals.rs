@@ -156,6 +156,15 @@ async fn no_refusal_shows_a_canary() {
     let result = call("GetItem", &dynamodb, &scene.item()).await;
     scene.fails("open", result);
     scene.behave();
+    // The first answer is as good as lost, and the second finds nothing.
+    let answers = std::sync::atomic::AtomicUsize::new(0);
+    scene.react("DeleteItem", move || match answers.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => Reaction::Answer(500, String::new()),
+        _ => Reaction::Answer(200, "{}".to_owned()),
+    });
+    records.put(&scene.contact()).await.unwrap();
+    scene.fails("an answer is lost", records.take("c-1").await);
+    scene.behave();
     people.put(&Person::of(&text)).await.unwrap();
     scene.fails("conflict", people.put(&Person::of(&text)).await);
     scene.fails("cancelled", acme.transact_write().with(people.put(&Person::of(&text))).await);
