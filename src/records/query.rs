@@ -310,17 +310,19 @@ fn each(items: Option<Vec<Item>>, notes: &Notes) -> Vec<Result<Item, Error>> {
     items
 }
 
+/// The items of a page, and the key at which the next one begins.
+type Items = (Vec<Result<Item, Error>>, Option<Item>);
+
 /// A request that answers page by page.
 trait Page: Clone + Send + 'static {
-    /// The items of this page, and the key at which the next one begins.
-    fn page(self) -> impl Future<Output = Result<(Vec<Result<Item, Error>>, Option<Item>), Error>> + Send;
+    fn page(self) -> impl Future<Output = Result<Items, Error>> + Send;
 
     /// The request of the next page.
     fn after(self, last: Item) -> Self;
 }
 
 impl Page for QueryFluentBuilder {
-    async fn page(self) -> Result<(Vec<Result<Item, Error>>, Option<Item>), Error> {
+    async fn page(self) -> Result<Items, Error> {
         let notes = Notes::each();
         let answer = self.customize().config_override(notes.hook()).send().await.map_err(failed)?;
         Ok((each(answer.items, &notes), answer.last_evaluated_key))
@@ -332,7 +334,7 @@ impl Page for QueryFluentBuilder {
 }
 
 impl Page for ScanFluentBuilder {
-    async fn page(self) -> Result<(Vec<Result<Item, Error>>, Option<Item>), Error> {
+    async fn page(self) -> Result<Items, Error> {
         let notes = Notes::each();
         let answer = self.customize().config_override(notes.hook()).send().await.map_err(failed)?;
         Ok((each(answer.items, &notes), answer.last_evaluated_key))
