@@ -17,6 +17,7 @@
 mod actions;
 mod batch_get_item;
 mod batch_write_item;
+mod completion;
 mod connector;
 mod control_plane;
 mod delete_item;
@@ -24,6 +25,7 @@ mod dispatch;
 mod expressions;
 mod get_item;
 mod interceptor;
+mod notes;
 mod opening;
 mod operation;
 mod put_item;
@@ -42,13 +44,14 @@ use aws_sdk_dynamodb::config::{SharedHttpClient, SharedInterceptor};
 
 use crate::audit::Audit;
 use crate::error::{Error, Refusal};
-use crate::format::Identity;
+use crate::format::{Identity, OwnedStoredKey};
 use crate::item::{Item, KeyRing, NeededKey, PrimaryKeyError, identity};
-use crate::keys::TenantHandle;
+use crate::keys::{TenantHandle, Want};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
 pub(crate) use expressions::no_legacy;
+pub(crate) use notes::Notes;
 
 /// Adds the pieces of a sealing client to a configuration; `http` sends what they make of it.
 pub(crate) fn sealing(
@@ -83,6 +86,12 @@ impl Binding {
         self.tables.get(table_name(name)).ok_or_else(|| Refusal::UnknownTable(name.to_owned()))
     }
 
+    /// The name under which requests reach a configured table.
+    pub(crate) fn physical<'a>(&'a self, table: &'a TableSchema) -> &'a str {
+        let found = self.tables.iter().find(|(_, schema)| schema.name() == table.name());
+        found.map_or(table.name(), |(name, _)| name)
+    }
+
     /// The identity of the item that a request's key names, which has exactly the declared names and is the tenant's.
     fn identity_of_key(&self, table: &TableSchema, key: Option<&Item>) -> Result<Identity, Refusal> {
         let key = key.ok_or(Refusal::Missing("Key"))?;
@@ -93,9 +102,14 @@ impl Binding {
         }
     }
 
-    /// The keys that open items relying on these records.
-    pub(crate) async fn opening_keys(&self, records: Vec<NeededKey>) -> Result<KeyRing, Error> {
-        Ok(self.keys.opening_keys(records).await?)
+    /// The keys that open items relying on these records, and those that could not be had.
+    pub(crate) async fn opening_keys(
+        &self,
+        records: Vec<NeededKey>,
+        want: Want,
+    ) -> (KeyRing, Vec<(OwnedStoredKey, Error)>) {
+        let (keys, lacking) = self.keys.opening_keys(records, want).await;
+        (keys, lacking.into_iter().map(|(named, error)| (named, error.into())).collect())
     }
 }
 

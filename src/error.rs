@@ -1,17 +1,18 @@
 //! What can go wrong between a caller and DynamoDB, and how to find it in the SDK's errors.
 
 use std::error::Error as StdError;
-use std::fmt;
-use std::sync::Arc;
-
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 
 use crate::expression::ExpressionError;
-use crate::item::{OpenError, PrimaryKeyError, SealError};
+use crate::item::{Item, OpenError, PrimaryKeyError, SealError};
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 
+mod service;
+mod unopened;
 mod writes;
 
+pub use service::ServiceError;
+pub use unopened::{ItemRef, Unopened, UnopenedItem, Written};
+pub(crate) use unopened::{Sealed, Standing};
 pub use writes::{Cancelled, NotWritten, Reason};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
@@ -26,13 +27,13 @@ pub enum Error {
     /// The item could not be sealed; nothing was sent.
     #[error("the item cannot be sealed: {0}")]
     Seal(SealError),
-    /// What is stored does not open. A write that asked for stored values has happened all the same.
+    /// What is stored does not open.
     #[error("the stored item does not open: {0}")]
     Open(OpenError),
-    /// The tenant's data key could not be had. A write that asked for stored values may have happened.
+    /// The tenant's data key could not be had.
     #[error(transparent)]
     Key(#[from] KeyServiceError),
-    /// The key table failed. A write that asked for stored values may have happened.
+    /// The key table failed.
     #[error(transparent)]
     KeyTable(#[from] KeyTableError),
     /// A part of the sealing client was replaced, so nothing goes out or comes back.
@@ -43,7 +44,7 @@ pub enum Error {
     /// A client's configuration was given to `Tenant::dynamodb_with` although it already seals.
     #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
     BoundTwice,
-    /// The audit sink panicked, so nothing was sealed or opened. A write that asked for stored values has happened all the same.
+    /// The audit sink panicked, so nothing was sealed or opened.
     #[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be told")]
     Audit,
     /// An index query did not test the tenant, whom the index has among its keys.
@@ -62,11 +63,23 @@ pub enum Error {
         /// What is wrong, without any value.
         what: String,
     },
+    /// Items came back that do not open, or are not what was asked for: [`Error::cause`] says why, [`Error::items`] which. When they came
+    /// back from a write, [`Error::written`] says whether it has happened, and [`Error::sealed_item`] has what it returned.
+    #[error(transparent)]
+    Unopened(Unopened),
+    /// The answer to a write was lost on the way, and the one to its repetition does not say what the first one did.
+    #[error("an answer of DynamoDB was lost on the way, and what the first attempt brought back with it")]
+    AnswerLost,
     /// The stored record has another version than the one that was expected: another writer was faster. Read it again.
-    #[error("{record}: the stored record has another version than this one was read with: read it again")]
+    #[error(
+        "{record}: the stored record has another version than this one was read with: read it again{}",
+        if *may_be_own { " (an answer was lost on the way, so it may be this very write that was faster)" } else { "" }
+    )]
     Conflict {
         /// The record type.
         record: &'static str,
+        /// An answer to the same write was lost on the way, so it may be this write itself that was faster.
+        may_be_own: bool,
     },
     /// A transaction did not happen.
     #[error("the transaction was cancelled: {0}")]
@@ -103,8 +116,12 @@ impl Error {
     /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service
     /// or the key table is throttled or unavailable, DynamoDB leaves requests of a batch unprocessed, or another transaction is at work
     /// on the items. What DynamoDB answered otherwise is the SDK's to judge, which has retried it already.
+    ///
+    /// Not so when a write has happened, or may have: repeated, it could count twice, or give back what it wrote itself. What came back
+    /// with it may still open later: see [`sealed_item`](Self::sealed_item).
     pub fn is_retryable(&self) -> bool {
         match self {
+            Self::Unopened(unopened) => unopened.written() == Written::No && unopened.is_passing(),
             Self::Key(error) => error.is_retryable(),
             Self::KeyTable(error) => error.is_retryable(),
             Self::Cancelled(cancelled) => cancelled.is_passing(),
@@ -122,6 +139,7 @@ impl Error {
         match self {
             Self::Conflict { .. } => true,
             Self::Cancelled(cancelled) => cancelled.is(&Reason::Conflict),
+            Self::Unopened(unopened) => unopened.cause().is_conflict(),
             _ => false,
         }
     }
@@ -132,13 +150,18 @@ impl Error {
         match self {
             Self::Dynamodb(error) => matches!(error.as_sdk(), ConditionalCheckFailedException(_)),
             Self::Cancelled(cancelled) => cancelled.is(&Reason::ConditionFailed) || self.is_conflict(),
+            Self::Unopened(unopened) => unopened.is_condition_failed() || unopened.cause().is_condition_failed(),
             _ => self.is_conflict(),
         }
     }
 
     /// Whether the tenant's key is disabled or pending deletion.
     pub fn is_revoked(&self) -> bool {
-        matches!(self, Self::Key(error) if error.is_revoked())
+        match self {
+            Self::Key(error) => error.is_revoked(),
+            Self::Unopened(unopened) => unopened.any(Self::is_revoked),
+            _ => false,
+        }
     }
 
     /// Whether stored bytes are not what was sealed there: altered, moved, replayed from another place, or not sealed at all.
@@ -148,8 +171,67 @@ impl Error {
         match self {
             Self::Open(error) => error.is_integrity(),
             Self::KeyTable(error) => error.is_integrity(),
+            Self::Unopened(unopened) => unopened.any(Self::is_integrity),
             _ => false,
         }
+    }
+
+    /// Whether the request has changed what is stored, although it failed.
+    ///
+    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first.
+    pub fn written(&self) -> Written {
+        match self {
+            Self::Unopened(unopened) => unopened.written(),
+            Self::Dynamodb(error) => error.written(),
+            Self::NotWritten(writes) => writes.written(),
+            // What another HTTP client did with the request is not known here.
+            Self::Replaced("HTTP client") | Self::AnswerLost | Self::Conflict { may_be_own: true, .. } => {
+                Written::Unknown
+            }
+            _ => Written::No,
+        }
+    }
+
+    /// The items that could not be given, each with its own error.
+    pub fn items(&self) -> &[UnopenedItem] {
+        match self {
+            Self::Unopened(unopened) => unopened.items(),
+            _ => &[],
+        }
+    }
+
+    /// The item that could not be given, by table and key; of several the first.
+    pub fn item(&self) -> Option<&ItemRef> {
+        self.items().first().map(UnopenedItem::item)
+    }
+
+    /// The item as it was stored, where this error may be the only place that has it: a write returned it, or the caller gave it.
+    ///
+    /// Nothing of it is authenticated, and what was stored in plaintext is in plaintext here. [`Tenant::open`](crate::Tenant::open) opens
+    /// it as soon as that is possible:
+    ///
+    /// ```
+    /// # async fn example(acme: tenantseal::Tenant, error: tenantseal::Error) -> Result<(), tenantseal::Error> {
+    /// if let (Some(item), Some(sealed)) = (error.item(), error.sealed_item()) {
+    ///     let opened = acme.open(item.table(), sealed.clone()).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn sealed_item(&self) -> Option<&Item> {
+        self.items().first().and_then(UnopenedItem::sealed)
+    }
+
+    /// This error without the items that it names: what is wrong with the first of them.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Unopened(unopened) => unopened.cause().cause(),
+            error => error,
+        }
+    }
+
+    /// This error, of one item.
+    pub(crate) fn at(self, item: ItemRef, sealed: Option<Item>, standing: Standing) -> Self {
+        Self::Unopened(Unopened::one(UnopenedItem { item, sealed: sealed.map(Sealed), error: self }, standing))
     }
 }
 
@@ -198,41 +280,6 @@ impl From<KeyError> for Error {
             KeyError::Service(error) => Self::Key(error),
             KeyError::Table(error) => Self::KeyTable(error),
         }
-    }
-}
-
-/// An error of DynamoDB. It may carry the item that failed a condition, opened, so `Debug` shows its code and message alone.
-#[derive(Clone)]
-pub struct ServiceError(Arc<aws_sdk_dynamodb::Error>);
-
-impl ServiceError {
-    pub(crate) fn new(error: aws_sdk_dynamodb::Error) -> Self {
-        Self(Arc::new(error))
-    }
-
-    /// The SDK's own error, to be matched on.
-    pub fn as_sdk(&self) -> &aws_sdk_dynamodb::Error {
-        &self.0
-    }
-}
-
-impl fmt::Display for ServiceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.code(), self.0.message()) {
-            (Some(code), Some(message)) => write!(f, "{code}: {message}"),
-            (Some(code), None) => f.write_str(code),
-            // No answer of DynamoDB: the causes say what happened on the way, and hold no item.
-            (None, _) => {
-                let causes: Vec<_> = chain(&*self.0).map(ToString::to_string).collect();
-                f.write_str(&causes.join(": "))
-            }
-        }
-    }
-}
-
-impl fmt::Debug for ServiceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServiceError({self})")
     }
 }
 

@@ -110,7 +110,10 @@ pub fn item(data: &[u8]) {
         rest = after;
     }
     let identity = stored_identity(schema, tenant, &damaged).expect("its key was not touched");
-    let Ok(needed) = distinct_keys(std::iter::once(Ok((schema, &damaged)))) else { return };
+    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged))));
+    if !failed.is_empty() {
+        return;
+    }
     // As the cache does: a record of other bytes is served when it passes the check.
     let served = needed.into_iter().filter_map(|needed| {
         let serves = match &needed.stored {

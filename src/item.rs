@@ -20,10 +20,12 @@ use crate::tenant::TenantId;
 pub(crate) use key::{KeyRing, Serves, UnwrappedKey};
 #[cfg(test)]
 use open::needed_keys;
-pub(crate) use open::{NeededKey, distinct_keys, open, stored_identity};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use open::open;
+pub(crate) use open::{NeededKey, distinct_keys, open_in_place, stored_identity};
 pub use open::{OpenError, OpenFault};
 pub use seal::SealError;
-pub(crate) use seal::{Nonces, check_name, seal, seal_values, sealable_identity};
+pub(crate) use seal::{Nonces, check_name, refuse_sealed, seal, seal_values, sealable_identity};
 
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;
@@ -36,7 +38,11 @@ pub(crate) fn used<'k, 'i>(
     let mut used: Vec<Used<'k>> = Vec::new();
     for (table, item) in items {
         let mut of_item: Vec<&UnwrappedKey> = Vec::new();
-        for NeededKey { stored, .. } in distinct_keys(std::iter::once(Ok((table, item))))? {
+        let (needed, failed) = distinct_keys(std::iter::once(Ok((table, item))));
+        if let Some((_, error)) = failed.into_iter().next() {
+            return Err(error);
+        }
+        for NeededKey { stored, .. } in needed {
             // Two forms of a record may name one key.
             if let Some(key) =
                 keys.get(stored.as_ref()).filter(|key| !of_item.iter().any(|other| std::ptr::eq(*other, *key)))

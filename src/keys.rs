@@ -46,6 +46,7 @@ pub(crate) use http::quiet;
 pub use kms::KmsKeyService;
 pub(crate) use lease::Terms;
 pub use memory::InMemoryKeyService;
+pub(crate) use opening::Want;
 pub(crate) use partition::is_partition;
 pub(crate) use policy::TENANT_TAG;
 pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};

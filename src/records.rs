@@ -9,6 +9,7 @@ mod convert;
 mod delete;
 mod get;
 mod key;
+mod outcome;
 mod precondition;
 mod put;
 mod query;
@@ -28,7 +29,7 @@ use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
 
 pub use crate::error::{Cancelled, NotWritten, Reason};
-pub use batch::{GetMany, WriteMany};
+pub use batch::{GetEach, GetMany, WriteMany};
 pub use condition::{Attribute, Condition, attribute};
 pub use delete::Delete;
 pub use get::Get;
@@ -39,7 +40,7 @@ pub use request::{New, Nothing, Old};
 pub use transaction::{Check, Reads, TransactGet, TransactWrite, Write};
 pub use update::Update;
 
-use convert::{check_own, from_item, is_of, to_item};
+use convert::{check_own, is_of, to_item};
 
 /// The records of one type that belong to one tenant.
 ///
@@ -177,7 +178,7 @@ impl<T: Record + DeserializeOwned> Records<T> {
     /// As [`Tenant::open`], and when the item is not such a record.
     pub async fn open(&self, item: Item) -> Result<T, Error> {
         let (table, _) = self.table()?;
-        from_item(self.tenant.open(table, item).await?)
+        self.found(self.tenant.open(table, item).await?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The front door: configured once, then a handle per tenant.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::slice;
 use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
@@ -12,10 +12,12 @@ use tracing::{Instrument, Span};
 use crate::audit::Audit;
 use crate::client::{self, Binding, Tables};
 use crate::crypto::OsRandom;
-use crate::error::{Error, Refusal};
+use crate::error::{Error, ItemRef, Refusal, Standing, Unopened};
 use crate::http::http_client;
-use crate::item::{self, Item, KeyRing, Nonces, distinct_keys, open, sealable_identity, stored_identity};
-use crate::keys::DataKeys;
+use crate::item::{
+    self, Item, KeyRing, NeededKey, Nonces, distinct_keys, open_in_place, sealable_identity, stored_identity,
+};
+use crate::keys::{DataKeys, Want};
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
 use crate::sight;
@@ -156,37 +158,93 @@ impl Tenant {
     /// # Errors
     ///
     /// When the item is not this tenant's, or an attribute that the schema calls encrypted does not open. Then nothing of it is
-    /// returned.
+    /// opened, and [`Error::sealed_item`] gives it back as it is.
     pub async fn open(&self, table: &str, item: Item) -> Result<Item, Error> {
-        let table = self.binding.table(Some(table))?;
-        let identity = stored_identity(table, self.id(), &item)?;
-        let keys = self.keys_for(table, slice::from_ref(&item)).await?;
-        Ok(open(table, &identity, &keys, item)?)
+        let opened = self.opened(table, vec![item], Want::All).await?;
+        opened.into_iter().next().unwrap_or_else(|| Ok(Item::new()))
     }
 
     /// Opens many stored items, asking for each distinct data key once and for all at the same time.
     ///
     /// # Errors
     ///
-    /// As [`Tenant::open`]; the first item that does not open fails them all.
+    /// As [`Tenant::open`]; when some do not open, [`Error::items`] names all that are known not to. [`Tenant::open_each`] gives the others.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let table = self.binding.table(Some(table))?;
-        let identities =
-            items.iter().map(|item| stored_identity(table, self.id(), item)).collect::<Result<Vec<_>, _>>()?;
-        let keys = self.keys_for(table, &items).await?;
-        let opened = |(item, identity)| Ok(open(table, &identity, &keys, item)?);
-        items.into_iter().zip(identities).map(opened).collect()
+        let opened = self.opened(table, items, Want::All).await?;
+        let (mut all, mut unopened) = (Vec::with_capacity(opened.len()), Vec::new());
+        for opened in opened {
+            match opened {
+                Ok(item) => all.push(item),
+                Err(error) => unopened.extend_from_slice(error.items()),
+            }
+        }
+        match Unopened::of(unopened, Standing::READ) {
+            Some(unopened) => Err(Error::Unopened(unopened)),
+            None => Ok(all),
+        }
     }
 
-    /// The keys that stored items rely on, of whose use the audit has been told.
-    async fn keys_for(&self, table: &TableSchema, items: &[Item]) -> Result<KeyRing, Error> {
-        let placed = || items.iter().map(|item| (table, item));
-        let records = distinct_keys(placed().map(Ok))?;
-        let keys = self.binding.opening_keys(records).instrument(self.span("open", table)).await?;
-        let audit = &self.binding.audit;
-        let used = if audit.is_on() { item::used(&keys, placed())? } else { Vec::new() };
-        audit.opens(self.id(), "open", &keys, &used)?;
-        Ok(keys)
+    /// The same for each item by itself: the opened items and the errors are in the order of the items.
+    ///
+    /// # Errors
+    ///
+    /// When the table is not configured.
+    pub async fn open_each(&self, table: &str, items: Vec<Item>) -> Result<Vec<Result<Item, Error>>, Error> {
+        self.opened(table, items, Want::Each).await
+    }
+
+    /// Each item opened, or the error that names it and gives it back as it is. When all are wanted, the first reason why one does not open
+    /// keeps the others closed.
+    async fn opened(&self, name: &str, items: Vec<Item>, want: Want) -> Result<Vec<Result<Item, Error>>, Error> {
+        let table = self.binding.table(Some(name))?;
+        let physical = self.binding.physical(table);
+        let unopened = |item: Item, error: Error| {
+            let named = ItemRef::of(physical, table, &item);
+            error.at(named, Some(item), Standing::READ)
+        };
+        let identities: Vec<_> = items.iter().map(|item| stored_identity(table, self.id(), item)).collect();
+        let looked_at = items.iter().zip(&identities);
+        let looked_at = looked_at.map(|(item, identity)| match identity {
+            Ok(_) => Ok((&**table, item)),
+            Err(error) => Err(error.clone()),
+        });
+        let (needed, failed) = distinct_keys(looked_at);
+        let mut failed: BTreeMap<usize, Error> = failed.into_iter().map(|(at, error)| (at, error.into())).collect();
+        let mut keys = KeyRing::default();
+        if want == Want::Each || failed.is_empty() {
+            let lacking;
+            (keys, lacking) = self.binding.opening_keys(needed, want).instrument(self.span("open", table)).await;
+            for (at, item) in items.iter().enumerate().filter(|_| !lacking.is_empty()) {
+                let (needed, _) = distinct_keys(std::iter::once(Ok((&**table, item))));
+                let lacks = |needed: &NeededKey| lacking.iter().find(|(key, _)| *key == needed.stored);
+                if let Some((_, error)) = needed.iter().find_map(lacks) {
+                    failed.entry(at).or_insert_with(|| error.clone());
+                }
+            }
+        }
+        if want == Want::Each || failed.is_empty() {
+            let audit = &self.binding.audit;
+            let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
+            let placed = placed.map(|(_, item)| (&**table, item));
+            let used = if audit.is_on() { item::used(&keys, placed)? } else { Vec::new() };
+            if let Err(error) = audit.opens(self.id(), "open", &keys, &used) {
+                failed = (0..items.len()).map(|at| (at, error.clone())).collect();
+            }
+        }
+        let opens = |at: &usize| want == Want::Each || failed.is_empty() || failed.contains_key(at);
+        let opened = items.into_iter().zip(identities).enumerate().filter_map(|(at, (item, identity))| {
+            // Of an item that is left out nothing is known to be wrong, but of another without which it is of no use.
+            if !opens(&at) {
+                return None;
+            }
+            if let Some(error) = failed.get(&at) {
+                return Some(Err(unopened(item, error.clone())));
+            }
+            let mut opened = item.clone();
+            let result = identity.and_then(|identity| open_in_place(table, &identity, &keys, &mut opened));
+            Some(result.map(|()| opened).map_err(|error| unopened(item, error.into())))
+        });
+        Ok(opened.collect())
     }
 
     fn span(&self, operation: &str, table: &TableSchema) -> Span {

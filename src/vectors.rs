@@ -88,7 +88,7 @@ async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
 
 /// The attribute that an error names, and its fault by the name that the vectors have for it.
 fn fault_of(error: &Error) -> (String, &'static str) {
-    let (attribute, fault) = match error {
+    let (attribute, fault) = match error.cause() {
         Error::Open(OpenError::Attribute { attribute, fault }) => (attribute, *fault),
         Error::Open(OpenError::Key(PrimaryKeyError::Missing { attribute })) => {
             return (attribute.clone(), "key missing");

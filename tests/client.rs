@@ -14,3 +14,7 @@ mod replaced;
 mod retries;
 #[path = "client/runtimes.rs"]
 mod runtimes;
+#[path = "client/sealed_twice.rs"]
+mod sealed_twice;
+#[path = "client/written.rs"]
+mod written;

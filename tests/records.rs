@@ -10,6 +10,8 @@ mod batches;
 mod conditions;
 #[path = "records/discriminator.rs"]
 mod discriminator;
+#[path = "records/lost_answers.rs"]
+mod lost_answers;
 #[path = "records/misuse.rs"]
 mod misuse;
 #[path = "records/scene.rs"]
@@ -18,6 +20,8 @@ mod scene;
 mod sort_key;
 #[path = "records/streams.rs"]
 mod streams;
+#[path = "records/takes.rs"]
+mod takes;
 #[path = "records/transactions.rs"]
 mod transactions;
 #[path = "records/updates.rs"]

@@ -1,8 +1,8 @@
 //! What an error says about a write: that it did not happen, that it may have, or that something is wrong.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use tenantseal::Error;
 use tenantseal::keys::KeyServiceErrorKind;
+use tenantseal::{Error, Written};
 
 use crate::journal::Fate;
 
@@ -38,9 +38,17 @@ where
 /// Of this library's error.
 pub(crate) fn of_error(error: &Error) -> Fate {
     if error.is_condition_failed() {
-        return Fate::ConditionFailed;
+        // Its own first attempt may be what the repetition met.
+        return match error.written() {
+            Written::No => Fate::ConditionFailed,
+            _ => Fate::Unknown("an answer was lost".to_owned()),
+        };
     }
-    match error {
+    match error.cause() {
+        // It has happened, or may have; what came back with it does not open.
+        Error::Key(_) | Error::AnswerLost if error.written() != Written::No => {
+            Fate::Unknown("not given back".to_owned())
+        }
         Error::Key(key) => match key.kind() {
             KeyServiceErrorKind::Unavailable => Fate::NotSent("key service unavailable".to_owned()),
             KeyServiceErrorKind::Revoked => Fate::NotSent("tenant suspended".to_owned()),

@@ -6,13 +6,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Binding;
 use super::expressions::{Expressions, Names, Values};
+use super::notes::Mark;
 use super::operation::{Cut, Expected, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
 use crate::format::Identity;
-use crate::item::{Item, Nonces, SealError, UnwrappedKey, seal, seal_values, sealable_identity};
-use crate::schema::{RecordPlace, TableSchema};
+use crate::item::{Item, Nonces, SealError, UnwrappedKey, refuse_sealed, seal, seal_values, sealable_identity};
+use crate::schema::{Protection, RecordPlace, TableSchema, Variant};
 
 /// One item that a request names: its table and identity.
 pub(super) struct Target {
@@ -75,6 +76,15 @@ impl ItemPut {
         let Target { table, identity } = &self.target;
         *item = seal(table, key, identity, nonces, std::mem::take(item))?;
         Ok(())
+    }
+}
+
+impl ItemPut {
+    /// By what the values that were sealed can be recognised.
+    pub(super) fn marks(&self, sealed: &Item) -> Vec<Mark> {
+        let variant = Variant::of_item(&self.target.table, sealed);
+        let encrypted = sealed.iter().filter(|(name, _)| variant.protection(name) == Some(Protection::Encrypted));
+        encrypted.filter_map(|(name, value)| Mark::of(name, value)).collect()
     }
 }
 
@@ -197,12 +207,23 @@ impl ItemUpdate {
         {
             return Err(Refusal::UndefinedValue(given.clone()).into());
         }
+        for SealedValue { attribute, given, .. } in &plan.sealed {
+            values
+                .and_then(|values| values.get(given))
+                .map_or(Ok(()), |value| refuse_sealed(table, attribute, value))?;
+        }
         Ok(Self { target: Target { table: Arc::clone(table), identity }, plan })
     }
 
     /// Where the key's record must lie, when a sensitive value is assigned.
     pub(super) fn seals(&self) -> Option<RecordPlace> {
         (!self.plan.sealed.is_empty()).then(|| self.target.table.record_place())
+    }
+
+    /// By what the values that were sealed can be recognised.
+    pub(super) fn marks(&self, values: &Values) -> Vec<Mark> {
+        let mark = |value: &SealedValue| Mark::of(&value.attribute, values.get(&value.sent)?);
+        self.plan.sealed.iter().filter_map(mark).collect()
     }
 
     /// The paths that the update touches.

@@ -63,6 +63,10 @@ impl Operation for BatchWrite {
         self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
         let BatchWriteItemInput { request_items, .. } = typed(&mut input)?;
         for (name, writes) in request_items.iter_mut().flatten() {

@@ -20,11 +20,13 @@ use aws_smithy_types::byte_stream::ByteStream;
 use tracing::{Instrument, Span};
 
 use super::Binding;
-use super::interceptor::{Arrived, Pending};
-use super::opening;
+use super::interceptor::{Arrived, ItemState, Pending};
+use super::notes::Notes;
+use super::opening::{self, Opens};
 use crate::error::Error;
+use crate::format::OwnedStoredKey;
 use crate::item::{KeyRing, NeededKey};
-use crate::keys::KeyServiceError;
+use crate::keys::{KeyServiceError, Want};
 
 /// Decorates the HTTP client that really sends.
 #[derive(Debug, Clone)]
@@ -80,58 +82,107 @@ impl HttpConnector for SealingConnector {
             if !pending.state().allows(&request) {
                 return Err(ConnectorError::user(Error::Replaced("request").into()));
             }
+            let sent = Attempt::sent(&pending);
             let response = this.inner.call(request).await?;
-            this.arrive(&pending, response).await
+            this.arrive(&pending, sent, response).await
         })
     }
 }
 
+/// An attempt that was sent. Until it is answered nobody knows what it did; one that is dropped before never is.
+struct Attempt<'a>(&'a Pending);
+
+impl<'a> Attempt<'a> {
+    fn sent(pending: &'a Pending) -> Self {
+        if let Some(items) = &mut pending.state().items {
+            items.unanswered += 1;
+            if let Some(notes) = &items.notes {
+                notes.sent();
+            }
+        }
+        Self(pending)
+    }
+
+    /// DynamoDB has said what it did. Of an internal error it says that it may have written (API reference, `InternalServerError`).
+    fn answered(self, response: &HttpResponse) {
+        if response.status().is_server_error() {
+            return;
+        }
+        if let Some(items) = &mut self.0.state().items {
+            items.unanswered -= 1;
+            if let Some(notes) = &items.notes {
+                notes.answered();
+            }
+        }
+    }
+}
+
 impl SealingConnector {
-    /// The keys of an answer, when they come before the deadline.
+    /// The keys of an answer, when they come before the deadline, and those that could not be had.
     async fn opening_keys(
         &self,
         span: &Span,
         needed: Vec<NeededKey>,
+        want: Want,
         deadline: Option<Instant>,
-    ) -> Result<KeyRing, Error> {
+    ) -> (KeyRing, Vec<(OwnedStoredKey, Error)>) {
         let needed = match span.in_scope(|| self.binding.keys.warm_opening_keys(needed)) {
-            Ok(keys) => return Ok(keys),
+            Ok(keys) => return (keys, Vec::new()),
             Err(needed) => needed,
         };
+        let names: Vec<_> = needed.iter().map(|needed| needed.stored.clone()).collect();
         // On the heap: every request makes the future around it, and only those with a cold key need this.
-        let keys = Box::pin(self.binding.opening_keys(needed).instrument(span.clone()));
+        let keys = Box::pin(self.binding.opening_keys(needed, want).instrument(span.clone()));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
-        Timeout::new(keys, sleep.sleep(left))
-            .await
-            .unwrap_or_else(|_| Err(KeyServiceError::slow(&self.binding.tenant, "Decrypt").into()))
+        Timeout::new(keys, sleep.sleep(left)).await.unwrap_or_else(|_| {
+            let error = Error::from(KeyServiceError::slow(&self.binding.tenant, "Decrypt"));
+            (KeyRing::default(), names.into_iter().map(|named| (named, error.clone())).collect())
+        })
     }
 
     /// Parses the answer with the SDK's own deserializer and awaits the keys that its items need.
-    async fn arrive(&self, pending: &Pending, mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+    async fn arrive(
+        &self,
+        pending: &Pending,
+        sent: Attempt<'_>,
+        mut response: HttpResponse,
+    ) -> Result<HttpResponse, ConnectorError> {
         let sdk = pending.state().items.as_ref().map(|items| items.sdk);
         let Some(sdk) = sdk else { return Ok(response) };
         let body = ByteStream::new(response.take_body()).collect().await;
         let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
         *response.body_mut() = SdkBody::from(body);
+        sent.answered(&response);
 
         let deserializer = sdk.load::<SharedResponseDeserializer>();
         let deserializer = deserializer.ok_or_else(|| ConnectorError::user("the SDK has no deserializer".into()))?;
-        let answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
-        let (answer, records, deadline) = match &pending.state().items {
-            Some(items) => {
-                let (answer, records) = opening::needed_records(&*items.operation, &self.binding.tenant, answer);
-                (answer, records, items.deadline)
+        let mut answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
+        let (mut opens, mut want, mut whole, mut needed, mut deadline) =
+            (Opens::default(), Want::All, None, Vec::new(), None);
+        if let Some(ItemState { operation, notes, deadline: until, .. }) = &pending.state().items {
+            if let Some(notes) = notes {
+                answer = opening::noted(&**operation, notes, answer);
+                want = if notes.gives_each() { Want::Each } else { Want::All };
             }
-            None => return Ok(response),
-        };
+            deadline = *until;
+            if !notes.as_ref().is_some_and(Notes::compares) {
+                let found;
+                (answer, found) = opening::needed_keys(&**operation, &self.binding.tenant, answer);
+                match found {
+                    Ok((keys, failed)) if failed.is_empty() || want == Want::Each => {
+                        (needed, opens.failed) = (keys, failed)
+                    }
+                    // Nothing is asked for the sake of an answer that will not be given.
+                    Ok((_, failed)) => opens.failed = failed,
+                    Err(error) => whole = Some(error),
+                }
+            }
+        }
+        (opens.keys, opens.lacking) = self.opening_keys(pending.span(), needed, want, deadline).await;
         // A failure is kept for the end: here the SDK would take it for one of the network.
-        let keys = match records {
-            Ok(records) => self.opening_keys(pending.span(), records, deadline).await,
-            Err(error) => Err(error),
-        };
         if let Some(items) = &mut pending.state().items {
-            items.arrived = Some(Arrived { answer: Some(answer), keys });
+            items.arrived = Some(Arrived { answer: Some(answer), whole, opens });
         }
         Ok(response)
     }

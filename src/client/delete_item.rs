@@ -1,24 +1,27 @@
 //! DeleteItem: sends nothing sensitive, and may bring the deleted item back.
 
 use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput};
+use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::{Target, condition_of_write};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Operation, Returned, returned_item};
+use super::operation::{Carrier, Leaves, Operation, Returned, returned_item};
 use crate::error::Error;
 use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
 
 pub(super) struct Delete {
     target: Target,
+    gives_old: bool,
 }
 
 impl Delete {
     pub(super) fn check(input: &DeleteItemInput, binding: &Binding) -> Result<Self, Error> {
         let conditional = condition_of_write!(input);
-        Ok(Self { target: Target::of_key(binding, input.table_name(), input.key(), conditional)? })
+        let gives_old = input.return_values == Some(ReturnValue::AllOld);
+        Ok(Self { target: Target::of_key(binding, input.table_name(), input.key(), conditional)?, gives_old })
     }
 }
 
@@ -29,6 +32,14 @@ impl Operation for Delete {
 
     fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
         Ok(input)
+    }
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn gives_old(&self) -> Option<Leaves> {
+        self.gives_old.then_some(Leaves::Nothing)
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

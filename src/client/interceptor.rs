@@ -26,11 +26,13 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use tracing::{Instrument, Span};
 
 use super::Binding;
+use super::completion;
 use super::dispatch::{self, Checked};
-use super::opening;
+use super::notes::Notes;
+use super::opening::Opens;
 use super::operation::{Answer, Operation};
 use crate::error::Error;
-use crate::item::{KeyRing, UnwrappedKey};
+use crate::item::UnwrappedKey;
 use crate::keys::KeyServiceError;
 use crate::schema::RecordPlace;
 use crate::sight;
@@ -60,7 +62,7 @@ struct Sent {
 }
 
 pub(super) struct ItemState {
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The logical tables whose items are sealed and how many, for the audit.
     sealed: Vec<(String, usize)>,
     pub(super) operation: Box<dyn Operation>,
@@ -75,6 +77,10 @@ pub(super) struct ItemState {
     began: Instant,
     /// Until when this attempt may wait for keys.
     pub(super) deadline: Option<Instant>,
+    /// How many attempts were sent and not answered.
+    pub(super) unanswered: usize,
+    /// What the repository wants to know.
+    pub(super) notes: Option<Notes>,
     /// What the latest attempt brought, and the keys that open it.
     pub(super) arrived: Option<Arrived>,
 }
@@ -82,8 +88,10 @@ pub(super) struct ItemState {
 pub(super) struct Arrived {
     /// Taken by the substitute deserializer.
     pub(super) answer: Option<Answer>,
+    /// Why it cannot be given, whatever its items are.
+    pub(super) whole: Option<Error>,
     /// Taken when the items are opened.
-    pub(super) keys: Result<KeyRing, Error>,
+    pub(super) opens: Opens,
 }
 
 impl Pending {
@@ -121,7 +129,11 @@ impl State {
 }
 
 impl ItemState {
-    fn new(Checked { name, operation, copied, sdk }: Checked, binding: &Binding) -> Result<Self, Error> {
+    fn new(
+        Checked { name, operation, copied, sdk }: Checked,
+        binding: &Binding,
+        notes: Option<Notes>,
+    ) -> Result<Self, Error> {
         let mut sealed: Vec<(String, usize)> = Vec::new();
         if binding.audit.is_on() && operation.seals().is_some() {
             for (table, items) in operation.tables().into_iter().filter(|(_, items)| *items > 0) {
@@ -149,8 +161,19 @@ impl ItemState {
             resolved: false,
             began: Instant::now(),
             deadline: None,
+            unanswered: 0,
+            notes,
             arrived: None,
         })
+    }
+
+    /// Makes of the caller's input what is sent.
+    fn seal(&mut self, input: Input) -> Result<Input, Error> {
+        let sent = self.operation.sealed(input, self.key.as_deref())?;
+        if let Some(notes) = self.notes.as_ref().filter(|_| self.operation.writes()) {
+            notes.sealed(self.operation.marks(&sent));
+        }
+        Ok(sent)
     }
 
     /// Where the record lies of the key that sealing still needs.
@@ -242,7 +265,13 @@ impl Intercept for Seal {
             None => config.load::<SharedRequestSerializer>(),
         };
         let serializer = serializer.ok_or("the SDK has no serializer")?.clone();
-        let items = checked.map(|checked| ItemState::new(checked, &self.binding)).transpose()?;
+        let notes = config.load::<Notes>().cloned();
+        let notes = |operation: &dyn Operation| notes.or_else(|| operation.gives_old().map(|_| Notes::default()));
+        let items = checked.map(|checked| {
+            let notes = notes(&*checked.operation);
+            ItemState::new(checked, &self.binding, notes)
+        });
+        let items = items.transpose()?;
         let pending = Pending::new(items, serializer, span.clone());
         config.interceptor_state().store_put(SharedRequestSerializer::new(pending.clone()));
         config.interceptor_state().store_put(pending);
@@ -288,7 +317,7 @@ impl Intercept for Seal {
         config.interceptor_state().store_put(SharedResponseDeserializer::new(pending.clone()));
         if state.sent.is_none() {
             let input = items.input.take().ok_or(Error::Replaced("serializer"))?;
-            let sealed = items.operation.sealed(input, items.key.as_deref())?;
+            let sealed = items.seal(input)?;
             state.send(sealed, config)?;
         }
         // Most often it was serialized as it is sent.
@@ -310,35 +339,11 @@ impl Intercept for Seal {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(answer) = context.output_or_error_mut() else { return Ok(()) };
-        let Some(pending) = config.load::<Pending>() else {
-            return if answer.is_ok() { Err(Error::Replaced("interceptor").into()) } else { Ok(()) };
-        };
-        let mut state = pending.state();
-        let Some(items) = &mut state.items else { return Ok(()) };
-        let Some(arrived) = items.arrived.take() else {
-            return if answer.is_ok() { Err(Error::Replaced("HTTP client").into()) } else { Ok(()) };
-        };
-        // Taken out for good when anything fails: a half-opened answer is neither returned nor logged.
-        let taken = std::mem::replace(answer, Err(OrchestratorError::other("the answer did not open")));
-        let explained = taken.as_ref().err().and_then(|error| items.operation.explain(error.as_operation_error()?));
-        if let Some(error) = explained {
-            return Err(error.into());
+        match config.load::<Pending>() {
+            Some(pending) => Ok(completion::complete(pending, &self.binding, answer)?),
+            None if answer.is_ok() => Err(Error::Replaced("interceptor").into()),
+            None => Ok(()),
         }
-        let (keys, name) = (arrived.keys?, items.name);
-        let (taken, used) = match self.binding.audit.is_on() {
-            true => opening::used(&*items.operation, &keys, taken),
-            false => (taken, Ok(Vec::new())),
-        };
-        // No lock is held over a user's code.
-        drop(state);
-        self.binding.audit.opens(&self.binding.tenant, name, &keys, &used?)?;
-        let mut state = pending.state();
-        let Some(items) = &mut state.items else { return Ok(()) };
-        let _entered = pending.span().enter();
-        let (opened, result) = opening::open(&mut *items.operation, &self.binding, &keys, taken);
-        result?;
-        *answer = opened;
-        Ok(())
     }
 }
 
@@ -392,7 +397,7 @@ impl SerializeRequest for Pending {
         let state = &mut *self.state();
         let input = match &mut state.items {
             None => input,
-            Some(items) if items.awaited().is_none() => items.operation.sealed(input, items.key.as_deref())?,
+            Some(items) if items.awaited().is_none() => items.seal(input)?,
             // Only for what surrounds the body, which is sealed once the key has come: nothing of this may be sent.
             Some(items) => {
                 items.input = (items.copied)(&input);

@@ -1,59 +1,195 @@
 //! Opening the items of an answer: which keys they need, and then the items themselves.
+//!
+//! One that does not open fails the answer, unless each is asked for by itself; all that fail are named. What a write brought back is kept
+//! as it was stored: nobody else may have it any more.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::Binding;
+use super::notes::Notes;
 use super::operation::{Answer, Carrier, Operation, Returned};
 use crate::audit::Used;
-use crate::error::Error;
-use crate::item::{self, KeyRing, NeededKey, OpenError, OpenFault, distinct_keys, stored_identity};
+use crate::error::{Error, ItemRef, Sealed, Standing, Unopened, UnopenedItem, Written};
+use crate::format::OwnedStoredKey;
+use crate::item::{self, Item, KeyRing, NeededKey, OpenError, OpenFault, distinct_keys, stored_identity};
+use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
-/// The distinct key records that the items of an answer rely on.
-pub(super) fn needed_records(
+/// Why items of an answer do not open, by their places in it.
+pub(super) type Failed = BTreeMap<usize, Error>;
+
+/// What opens the items of an answer.
+#[derive(Default)]
+pub(super) struct Opens {
+    pub(super) keys: KeyRing,
+    /// Keys that could not be had.
+    pub(super) lacking: Vec<(OwnedStoredKey, Error)>,
+    /// Items that no key opens.
+    pub(super) failed: Failed,
+}
+
+/// The distinct keys that the items of an answer rely on, and the items of which that cannot be said.
+pub(super) fn needed_keys(
     operation: &dyn Operation,
     tenant: &TenantId,
     answer: Answer,
-) -> (Answer, Result<Vec<NeededKey>, Error>) {
+) -> (Answer, Result<(Vec<NeededKey>, Failed), Error>) {
     each_returned(operation, answer, |returned| {
-        let items = returned.into_iter().map(|Returned { item, table, expected, cut }| {
-            expected.check(table, item, &stored_identity(table, tenant, item)?)?;
-            cut.restrict(table, item);
-            Ok((table, &*item))
-        });
-        Ok(distinct_keys(items).map_err(|error| in_index(operation.index(), error))?)
+        let looked_at = |returned: &Returned<'_>| {
+            let Returned { item, table, expected, .. } = returned;
+            expected.check(table, item, &stored_identity(table, tenant, item)?)
+        };
+        let checks: Vec<_> = returned.iter().map(looked_at).collect();
+        let views: Vec<_> = returned.iter().map(|returned| (returned.table, returned.view())).collect();
+        let items = checks.into_iter().zip(&views).map(|(check, (table, view))| check.map(|()| (*table, &**view)));
+        let (keys, failed) = distinct_keys(items);
+        let failed = failed.into_iter().map(|(at, error)| (at, in_index(operation.index(), error).into()));
+        Ok((keys, failed.collect()))
     })
 }
 
-/// How many items of each table the keys open.
-pub(super) fn used<'k>(
-    operation: &dyn Operation,
-    keys: &'k KeyRing,
-    answer: Answer,
-) -> (Answer, Result<Vec<Used<'k>>, Error>) {
-    each_returned(operation, answer, |returned| {
-        Ok(item::used(keys, returned.iter().map(|returned| (returned.table, &*returned.item)))?)
-    })
-}
-
-/// Opens the items of an answer and leaves of each what the caller asked for.
-pub(super) fn open(
-    operation: &mut dyn Operation,
-    binding: &Binding,
-    keys: &KeyRing,
-    answer: Answer,
-) -> (Answer, Result<(), Error>) {
-    let (mut answer, mut result) = each_returned(operation, answer, |returned| {
-        for Returned { item, table, expected, cut } in returned {
-            let identity = stored_identity(table, &binding.tenant, item)?;
-            expected.check(table, item, &identity)?;
-            *item = item::open(table, &identity, keys, std::mem::take(item))?;
-            cut.apply(item);
+/// Lets `notes` see what came back as it is stored; what is only compared is given to nobody.
+pub(super) fn noted(operation: &dyn Operation, notes: &Notes, answer: Answer) -> Answer {
+    let (answer, _) = each_returned(operation, answer, |returned| {
+        for Returned { item, .. } in returned {
+            notes.look_at(item);
+            if notes.compares() {
+                item.clear();
+            } else if notes.keeps_raw() {
+                notes.keep(item);
+            }
         }
         Ok(())
     });
-    if let Ok(output) = &mut answer {
-        result = result.and_then(|()| Ok(operation.finish(output)?));
+    answer
+}
+
+/// Adds to the items that fail those that rely on a key that could not be had.
+pub(super) fn without_keys(operation: &dyn Operation, answer: Answer, opens: &mut Opens) -> Answer {
+    if opens.lacking.is_empty() {
+        return answer;
     }
-    (answer, result)
+    let Opens { lacking, failed, .. } = opens;
+    let (answer, _) = each_returned(operation, answer, |returned| {
+        for (at, returned) in returned.iter().enumerate().filter(|(at, _)| !failed.contains_key(at)).collect::<Vec<_>>()
+        {
+            let (needed, _) = distinct_keys(std::iter::once(Ok((returned.table, &*returned.view()))));
+            let lacks = |needed: &NeededKey| lacking.iter().find(|(key, _)| *key == needed.stored);
+            if let Some((_, error)) = needed.iter().find_map(lacks) {
+                failed.insert(at, error.clone());
+            }
+        }
+        Ok(())
+    });
+    answer
+}
+
+/// How many items of each table the keys open, of those that have not failed.
+pub(super) fn used<'k>(
+    operation: &dyn Operation,
+    opens: &'k Opens,
+    answer: Answer,
+) -> (Answer, Result<Vec<Used<'k>>, Error>) {
+    let Opens { keys, failed, .. } = opens;
+    each_returned(operation, answer, |returned| {
+        let views = returned.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
+        let views: Vec<_> = views.map(|(_, returned)| (returned.table, returned.view())).collect();
+        Ok(item::used(keys, views.iter().map(|(table, view)| (*table, &**view)))?)
+    })
+}
+
+/// Opens the items of an answer that have not failed, and leaves of each what the caller asked for.
+///
+/// Gives those that do not open, with what was stored where only this answer may have it. When all are wanted, and some are known to have
+/// failed, no other is opened.
+pub(super) fn open(
+    operation: &dyn Operation,
+    binding: &Binding,
+    keys: &KeyRing,
+    failed: Failed,
+    all: bool,
+    answer: Answer,
+) -> (Answer, Result<Vec<(usize, UnopenedItem)>, Error>) {
+    each_returned(operation, answer, |returned| {
+        let mut unopened = Vec::new();
+        for (at, Returned { item, table, expected, cut }) in returned.into_iter().enumerate() {
+            if all && !failed.is_empty() && !failed.contains_key(&at) {
+                continue;
+            }
+            let sealed = operation.writes().then(|| item.clone());
+            let opened = match failed.get(&at) {
+                Some(error) => Err(error.clone()),
+                None => (|| {
+                    let identity = stored_identity(table, &binding.tenant, item)?;
+                    expected.check(table, item, &identity)?;
+                    cut.restrict(table, item);
+                    Ok(item::open_in_place(table, &identity, keys, item)?)
+                })(),
+            };
+            match opened {
+                Ok(()) => cut.apply(item),
+                Err(error) => {
+                    unopened.push((at, unopened_item(binding, table, item, sealed, error)));
+                    item.clear();
+                }
+            }
+        }
+        Ok(unopened)
+    })
+}
+
+/// An error of the whole answer that concerns all of its items, which are taken out of it.
+pub(super) fn closed(
+    operation: &dyn Operation,
+    binding: &Binding,
+    error: &Error,
+    answer: Answer,
+    standing: Standing,
+) -> Error {
+    let (_, unopened) = each_returned(operation, answer, |returned| {
+        let unopened = |Returned { item, table, .. }: Returned<'_>| {
+            let sealed = operation.writes().then(|| item.clone());
+            unopened_item(binding, table, item, sealed, error.clone())
+        };
+        Ok(returned.into_iter().map(unopened).collect::<Vec<_>>())
+    });
+    let unopened = unopened.ok().and_then(|items| Unopened::of(items, standing));
+    Error::Unopened(unopened.unwrap_or_else(|| Unopened::whole(error.clone(), standing)))
+}
+
+fn unopened_item(
+    binding: &Binding,
+    table: &TableSchema,
+    item: &Item,
+    sealed: Option<Item>,
+    error: Error,
+) -> UnopenedItem {
+    UnopenedItem { item: ItemRef::of(binding.physical(table), table, item), sealed: sealed.map(Sealed), error }
+}
+
+/// What an answer says of the request, when `doubt` says whether another answer to it was lost.
+pub(super) fn standing(operation: &dyn Operation, answer: &Answer, doubt: bool) -> Standing {
+    match (operation.writes(), answer) {
+        (false, _) => Standing::READ,
+        (true, Ok(_)) => Standing::written(Written::Yes),
+        (true, Err(_)) => {
+            let written = if doubt { Written::Unknown } else { Written::No };
+            Standing { written, condition_failed: true }
+        }
+    }
+}
+
+impl Returned<'_> {
+    /// Of the sealed item what was asked for and what opens it, so that nothing else can fail or cost a key.
+    fn view(&self) -> Cow<'_, Item> {
+        if self.cut.is_whole() {
+            return Cow::Borrowed(&*self.item);
+        }
+        let mut item = self.item.clone();
+        self.cut.restrict(self.table, &mut item);
+        Cow::Owned(item)
+    }
 }
 
 /// Says of a missing header or discriminator which index lacks it.

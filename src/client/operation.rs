@@ -6,6 +6,7 @@ use std::fmt;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 
+use super::notes::Mark;
 use crate::error::Error;
 use crate::expression::{Path, Selection, prune};
 use crate::format::{HEADER, Identity};
@@ -36,6 +37,21 @@ pub(super) trait Operation: Send + Sync {
     /// Makes of the caller's input, which was checked, what is sent. Called once.
     fn sealed(&mut self, input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error>;
 
+    /// Whether it may change what is stored, so that what comes back with it may be nowhere else.
+    fn writes(&self) -> bool {
+        false
+    }
+
+    /// Whether it was asked for what was stored before, and whether it then leaves something there.
+    fn gives_old(&self) -> Option<Leaves> {
+        None
+    }
+
+    /// By what the values that were sealed can be recognised. `sent` is what was made of the input.
+    fn marks(&self, _sent: &Input) -> Vec<Mark> {
+        Vec::new()
+    }
+
     /// The items in an answer: all of them, so one that nobody asked for is an error.
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
 
@@ -53,6 +69,13 @@ pub(super) trait Operation: Send + Sync {
     fn explain(&self, _: &OperationError) -> Option<Error> {
         None
     }
+}
+
+/// What a write leaves in the place of what it gives back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaves {
+    Nothing,
+    Something,
 }
 
 /// What carries items back: an output, or an error that shows the item which failed a condition.
@@ -108,6 +131,11 @@ pub(super) enum Cut<'a> {
 }
 
 impl Cut<'_> {
+    /// Whether nothing of a sealed item is superfluous.
+    pub(super) fn is_whole(self) -> bool {
+        !matches!(self, Self::Paths(_))
+    }
+
     /// Leaves of a sealed item what was asked for and what opens it, so that nothing else can fail or cost a key.
     pub(super) fn restrict(self, table: &TableSchema, item: &mut Item) {
         if let Self::Paths(paths) = self {

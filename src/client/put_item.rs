@@ -1,12 +1,14 @@
 //! PutItem: the whole item is sealed under the tenant's current data key.
 
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
+use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 
 use super::Binding;
 use super::actions::{ItemPut, condition_of_write};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, returned_item, typed};
+use super::notes::Mark;
+use super::operation::{Carrier, Leaves, NOT_CHECKED, Operation, Returned, required, returned_item, typed};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
@@ -14,13 +16,14 @@ use crate::schema::{RecordPlace, TableSchema};
 
 pub(super) struct Put {
     put: ItemPut,
+    gives_old: bool,
 }
 
 impl Put {
     pub(super) fn check(input: &PutItemInput, binding: &Binding) -> Result<Self, Error> {
         let conditional = condition_of_write!(input);
         let put = ItemPut::check(binding, input.table_name(), input.item(), conditional)?;
-        Ok(Self { put })
+        Ok(Self { put, gives_old: input.return_values == Some(ReturnValue::AllOld) })
     }
 }
 
@@ -37,6 +40,19 @@ impl Operation for Put {
         let item = typed::<PutItemInput>(&mut input)?.item.as_mut().ok_or(NOT_CHECKED)?;
         self.put.seal(required(key)?, Nonces::Random(&OsRandom), item)?;
         Ok(input)
+    }
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn gives_old(&self) -> Option<Leaves> {
+        self.gives_old.then_some(Leaves::Something)
+    }
+
+    fn marks(&self, sent: &Input) -> Vec<Mark> {
+        let item = sent.downcast_ref::<PutItemInput>().and_then(|input| input.item.as_ref());
+        item.map(|item| self.put.marks(item)).unwrap_or_default()
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {

@@ -100,6 +100,10 @@ impl Operation for TransactWrite {
         self.token = None;
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
         let TransactWriteItemsInput { transact_items, .. } = typed(&mut input)?;
         let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);

@@ -9,7 +9,8 @@ use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use super::Binding;
 use super::actions::{ItemUpdate, condition_of_write};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Cut, Operation, Returned, required, returned_item, typed};
+use super::notes::Mark;
+use super::operation::{Carrier, Cut, Leaves, Operation, Returned, required, returned_item, typed};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::item::{Nonces, OpenError, UnwrappedKey};
@@ -19,6 +20,7 @@ pub(super) struct UpdateItem {
     update: ItemUpdate,
     /// What is asked for in place of only what the update touches.
     all: Option<ReturnValue>,
+    gives_old: bool,
 }
 
 impl UpdateItem {
@@ -33,7 +35,8 @@ impl UpdateItem {
             Some(ReturnValue::UpdatedNew) => Some(ReturnValue::AllNew),
             _ => None,
         };
-        Ok(Self { update, all })
+        let gives_old = matches!(input.return_values, Some(ReturnValue::AllOld | ReturnValue::UpdatedOld));
+        Ok(Self { update, all, gives_old })
     }
 }
 
@@ -60,6 +63,20 @@ impl Operation for UpdateItem {
             *return_values = Some(all.clone());
         }
         Ok(input)
+    }
+
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn gives_old(&self) -> Option<Leaves> {
+        self.gives_old.then_some(Leaves::Something)
+    }
+
+    fn marks(&self, sent: &Input) -> Vec<Mark> {
+        let values = sent.downcast_ref::<UpdateItemInput>();
+        let values = values.and_then(|input| input.expression_attribute_values.as_ref());
+        values.map(|values| self.update.marks(values)).unwrap_or_default()
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Error;
+use super::{Error, Written};
 
 /// Why a transaction did not happen: a reason for each of its actions, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,14 @@ impl NotWritten {
     /// have been written all the same.
     pub fn failed(&self) -> impl Iterator<Item = (usize, &Error)> {
         self.0.iter().map(|(at, error)| (*at, error))
+    }
+
+    /// Of those that failed. All others were written.
+    pub(super) fn written(&self) -> Written {
+        match self.0.iter().all(|(_, error)| error.written() == Written::No) {
+            true => Written::No,
+            false => Written::Unknown,
+        }
     }
 
     /// Whether each may succeed later.

@@ -48,7 +48,10 @@ pub enum ExpressionError {
     #[error("`{placeholder}` is not defined: add it to the expression attribute names")]
     UndefinedName { placeholder: String },
     /// A name of our own.
-    #[error("`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal")]
+    #[error(
+        "`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal. An item that has `_seal` is sealed already: \
+         read and write it with its tenant's client, which needs no mention of it"
+    )]
     ReservedAttribute { attribute: String },
     /// No schema names the attribute, so nobody knows whether it may be stored in plaintext.
     #[error("attribute `{attribute}` is not declared: add it to the record's schema or correct its name")]

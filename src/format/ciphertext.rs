@@ -1,7 +1,7 @@
 //! An encrypted attribute as it is stored.
 
 use super::reader::{Reader, put_lp};
-use super::{FormatError, StoredKey};
+use super::{FormatError, KeyRecord, StoredKey};
 use crate::crypto::{KeyId, NONCE_LEN, TAG_LEN, label};
 
 /// How a sealed attribute says which key opens it: its first byte.
@@ -49,6 +49,16 @@ impl<'a> Sealed<'a> {
             return Err(FormatError::Truncated);
         }
         Ok(Self { form: Form::with(key), key, nonce, start, tag: *tag })
+    }
+
+    /// Whether bytes are a sealed attribute, as far as their form says. What carries its record cannot be mistaken; of the two forms that do
+    /// not, one random value in 128 has the first byte. `any` is whether that says nothing.
+    pub(crate) fn is_likely(bytes: &'a [u8], any: bool) -> bool {
+        match Self::parse(bytes) {
+            Ok(Self { key: Some(StoredKey::Record(record)), .. }) => KeyRecord::decode(record).is_ok(),
+            Ok(_) => !any,
+            Err(_) => false,
+        }
     }
 }
 

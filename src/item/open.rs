@@ -128,25 +128,34 @@ pub(crate) struct NeededKey {
     pub(crate) stored: OwnedStoredKey,
 }
 
-/// The distinct keys that these items rely on, each item given with its table, or with what forbids to look at it.
+/// The distinct keys that these items rely on, each item given with its table, or with what forbids to look at it; and the items, by
+/// their places, of which that cannot be said.
 pub(crate) fn distinct_keys<'i>(
     items: impl Iterator<Item = Result<(&'i TableSchema, &'i Item), OpenError>>,
-) -> Result<Vec<NeededKey>, OpenError> {
+) -> (Vec<NeededKey>, Vec<(usize, OpenError)>) {
     let mut needed: Vec<(StoredKey<&[u8]>, &str)> = Vec::new();
-    for item in items {
-        let (schema, item) = item?;
-        needed_keys(schema, item, |attribute, key| {
-            // Most items of an answer rely on the same key.
-            if needed.last().is_none_or(|(latest, _)| *latest != key) {
-                needed.push((key, attribute));
-            }
-        })?;
+    let mut failed = Vec::new();
+    for (at, item) in items.enumerate() {
+        let before = needed.len();
+        let looked_at = item.and_then(|(schema, item)| {
+            needed_keys(schema, item, |attribute, key| {
+                // Most items of an answer rely on the same key.
+                if needed.last().is_none_or(|(latest, _)| *latest != key) {
+                    needed.push((key, attribute));
+                }
+            })
+        });
+        if let Err(error) = looked_at {
+            // Nothing is asked for the sake of an item that does not open.
+            needed.truncate(before);
+            failed.push((at, error));
+        }
     }
     needed.sort_unstable();
     needed.dedup_by_key(|(key, _)| *key);
     let owned =
         |(key, attribute): (StoredKey<&[u8]>, &str)| NeededKey { attribute: attribute.into(), stored: key.to_owned() };
-    Ok(needed.into_iter().map(owned).collect())
+    (needed.into_iter().map(owned).collect(), failed)
 }
 
 /// The identity of a stored item, which must be the tenant's. Comes before anything else is made of the item.
@@ -202,25 +211,37 @@ fn header(item: &Item) -> Option<&[u8]> {
 /// Opens what the schema calls encrypted, and takes the library's own attributes out.
 ///
 /// On any failure nothing of the item is returned.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn open(
     schema: &TableSchema,
     identity: &Identity,
     keys: &KeyRing,
     mut item: Item,
 ) -> Result<Item, OpenError> {
+    open_in_place(schema, identity, keys, &mut item)?;
+    Ok(item)
+}
+
+/// The same where the item is. On any failure nothing of it may be given to anybody, except its key.
+pub(crate) fn open_in_place(
+    schema: &TableSchema,
+    identity: &Identity,
+    keys: &KeyRing,
+    item: &mut Item,
+) -> Result<(), OpenError> {
     let header = item.remove(HEADER);
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
-    let variant = Variant::of_item(schema, &item);
+    let variant = Variant::of_item(schema, item);
     let (item_keys, aad) = (Vec::with_capacity(1), Vec::with_capacity(64));
     let mut opener = Opener { identity, header, header_key: None, keys, item_keys, aad };
-    for (name, value) in &mut item {
+    for (name, value) in item {
         if is_sealed(&variant, name, value)? {
             let stored = std::mem::replace(value, AttributeValue::Null(true));
             *value = opener.open(name, stored).map_err(|fault| OpenError::attribute(name, fault))?;
         }
     }
-    Ok(item)
+    Ok(())
 }
 
 /// Opens the attributes of one item.

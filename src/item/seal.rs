@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{Item, PrimaryKeyError, UnwrappedKey, identity};
 use crate::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
 use crate::format::{
-    Form, HEADER, Identity, InvalidValue, RESERVED_PREFIX, StoredKey, attribute_aad, encode_value, encoded_len,
+    Form, HEADER, Identity, InvalidValue, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, encode_value, encoded_len,
     prefix_len, put_prefix,
 };
 use crate::schema::{Protection, TableSchema, Variant};
@@ -33,6 +33,13 @@ pub enum SealError {
     /// The name belongs to the library.
     #[error("attribute name `{0}` is reserved: choose one that does not begin with `_seal`")]
     Reserved(String),
+    /// What was given is sealed, by whatever tenant: it was read with a plain client. Sealed once more, and put without its header, it
+    /// would be lost.
+    #[error(
+        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives \
+         (if these are bytes of your own, say so with `TenantSealBuilder::own_bytes`)"
+    )]
+    AlreadySealed(String),
     /// DynamoDB would not have stored the value.
     #[error("attribute `{attribute}`: {source}")]
     Value {
@@ -66,6 +73,10 @@ pub(crate) enum Nonces<'a> {
 
 /// The identity of an item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
 pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, SealError> {
+    // Said first: what has a header needs no other fault.
+    if item.get(HEADER).is_some_and(AttributeValue::is_b) {
+        return Err(SealError::AlreadySealed(HEADER.to_owned()));
+    }
     let variant = to_seal(schema, item)?;
     item.iter().try_for_each(|(name, value)| is_encrypted(&variant, name, value).map(drop))?;
     Ok(identity(schema, tenant, item)?)
@@ -94,9 +105,19 @@ pub(crate) fn seal(
 /// Whether an attribute of an item to be sealed is encrypted; an error when it must not be stored.
 fn is_encrypted(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Result<bool, SealError> {
     match check_name(variant, name)? {
-        Protection::Encrypted => Ok(true),
+        Protection::Encrypted => refuse_sealed(variant.schema(), name, value).map(|()| true),
         _ if value.is_b() && variant.forbids_binary(name) => Err(SealError::Binary(name.to_owned())),
         _ => Ok(false),
+    }
+}
+
+/// Refuses a value for an encrypted attribute that is sealed already.
+pub(crate) fn refuse_sealed(schema: &TableSchema, name: &str, value: &AttributeValue) -> Result<(), SealError> {
+    match value.as_b() {
+        Ok(bytes) if Sealed::is_likely(bytes.as_ref(), schema.has_own_bytes(name)) => {
+            Err(SealError::AlreadySealed(name.to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -125,7 +146,11 @@ pub(crate) fn seal_values(
 ) -> Result<Vec<AttributeValue>, SealError> {
     let own = key.stored_at(schema.record_place())?;
     let mut sealer = Sealer::new(Some(own), key, identity, nonces, values.len())?;
-    values.iter().map(|(name, value)| sealer.seal(name, value)).collect()
+    let sealed = values.iter().map(|(name, value)| {
+        refuse_sealed(schema, name, value)?;
+        sealer.seal(name, value)
+    });
+    sealed.collect()
 }
 
 /// Seals the attributes of one item.

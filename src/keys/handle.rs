@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::data_keys::{Inner, KeyError, OpeningKeyError};
+use super::data_keys::{Inner, KeyError};
+use super::opening::{Lacking, Want};
 use super::tenant::TenantKeys;
 use crate::audit::Purpose;
 use crate::item::{KeyRing, NeededKey, UnwrappedKey};
@@ -54,11 +55,11 @@ impl TenantHandle {
         Some(key)
     }
 
-    /// The keys that open items which name them so, each asked for once and all at the same time.
-    pub(crate) async fn opening_keys(&self, needed: Vec<NeededKey>) -> Result<KeyRing, OpeningKeyError> {
+    /// The keys that open items which name them so, each asked for once and all at the same time; and those that could not be had.
+    pub(crate) async fn opening_keys(&self, needed: Vec<NeededKey>, want: Want) -> (KeyRing, Lacking) {
         match self.warm_opening_keys(needed) {
-            Ok(keys) => Ok(keys),
-            Err(needed) => self.inner.opening(&self.keys, needed).await,
+            Ok(keys) => (keys, Vec::new()),
+            Err(needed) => self.inner.opening(&self.keys, needed, want).await,
         }
     }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::ready;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::clock::Moment;
 use super::data_keys::{Inner, OpeningKeyError};
@@ -12,6 +11,8 @@ use super::flight::Unwrapping;
 use super::held::Lookup;
 use super::tenant::TenantKeys;
 use super::unverified::Claim;
+use super::unwrapping::DECRYPT;
+use super::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::{KeySource, Purpose};
 use crate::context::EncryptionContext;
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
@@ -21,6 +22,18 @@ use crate::sight;
 /// How many distinct data keys one answer may ask KMS for at once. After the first failure no more are asked for, so a table full of
 /// forged records costs a bounded number of calls.
 const CONCURRENT_UNWRAPS: usize = 16;
+
+/// What is asked for when one key is known not to be had before KMS is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Nothing more: without it the others are of no use. Those that are not asked for then are not said to be lacking.
+    All,
+    /// The others.
+    Each,
+}
+
+/// Keys that could not be had, and why.
+pub(crate) type Lacking = Vec<(OwnedStoredKey, OpeningKeyError)>;
 
 /// A key that is not in the cache.
 struct Wanted {
@@ -63,11 +76,13 @@ impl Inner {
         Some(key)
     }
 
+    /// The keys that items name so, and those that could not be had.
     pub(super) async fn opening(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         needed: Vec<NeededKey>,
-    ) -> Result<KeyRing, OpeningKeyError> {
+        want: Want,
+    ) -> (KeyRing, Lacking) {
         let (mut found, mut missing) = (Vec::with_capacity(needed.len()), Vec::new());
         let now = self.clock.now();
         for needed in needed {
@@ -79,29 +94,71 @@ impl Inner {
         sight::hit(&keys.tenant, Purpose::Open, found.len());
         let _waiting = (!missing.is_empty()).then(|| sight::missed(&keys.tenant, Purpose::Open, missing.len()));
         // A tenant that was refused may ask for one key first, whether it is back.
-        let probing = keys.enter(now)?;
+        let probing = match keys.enter(now) {
+            Ok(probing) => probing,
+            Err(refusal) => {
+                let refused = |needed: NeededKey| (needed.stored, refusal.clone().into());
+                return (KeyRing::new(found), missing.into_iter().map(refused).collect());
+            }
+        };
         // All contexts are compared before the first call to KMS.
-        let wanted = stream::iter(missing).map(|needed| self.wanted(keys, needed));
-        let mut wanted = wanted.buffer_unordered(CONCURRENT_UNWRAPS).try_collect::<Vec<_>>().await?;
+        let wanted = stream::iter(missing).map(|needed| async {
+            let named = needed.stored.clone();
+            self.wanted(keys, needed).await.map_err(|error| (named, error))
+        });
+        let looked_at: Vec<_> = wanted.buffer_unordered(CONCURRENT_UNWRAPS).collect().await;
+        let (mut wanted, mut lacking) = (Vec::new(), Vec::new());
+        for looked_at in looked_at {
+            match looked_at {
+                Ok(found) => wanted.push(found),
+                Err(error) => lacking.push(error),
+            }
+        }
+        if want == Want::All && !lacking.is_empty() {
+            return (KeyRing::new(found), lacking);
+        }
         if probing.is_some()
             && let Some(first) = wanted.pop()
         {
-            found.push(self.obtained(keys, first).await?);
+            match self.obtained(keys, first).await {
+                Ok(key) => found.push(key),
+                Err((named, error)) => {
+                    if want == Want::Each
+                        && let OpeningKeyError::Key(refusal) = &error
+                    {
+                        // What refuses the one key refuses the others.
+                        let refused = |wanted: Wanted| (wanted.named, refusal.clone().into());
+                        lacking.extend(std::mem::take(&mut wanted).into_iter().map(refused));
+                    }
+                    lacking.push((named, error));
+                    if want == Want::All {
+                        return (KeyRing::new(found), lacking);
+                    }
+                }
+            }
         }
         let failed = &AtomicBool::new(false);
         // What is under way is waited for: KMS answers it all the same, and the next try finds those keys.
         let asked: Vec<_> = stream::iter(wanted)
-            .take_while(|_| ready(!failed.load(Ordering::Relaxed)))
             .map(|wanted| async move {
+                if failed.load(Ordering::Relaxed) {
+                    let refused = || KeyServiceError::new(&keys.tenant, DECRYPT, Kind::TooManyRefused);
+                    return (want == Want::Each).then(|| Err((wanted.named, refused().into())));
+                }
                 let obtained = self.obtained(keys, wanted).await;
                 failed.fetch_or(obtained.is_err(), Ordering::Relaxed);
-                obtained
+                Some(obtained)
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
             .collect()
             .await;
-        found.extend(asked.into_iter().collect::<Result<Vec<_>, _>>()?);
-        Ok(KeyRing::new(found))
+        for asked in asked.into_iter().flatten() {
+            match asked {
+                Ok(key) => found.push(key),
+                Err(error) => lacking.push(error),
+            }
+        }
+        (KeyRing::new(found), lacking)
     }
 
     /// A key that was not in the cache.
@@ -109,12 +166,12 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         Wanted { attribute, named, claim }: Wanted,
-    ) -> Result<(OwnedStoredKey, Arc<UnwrappedKey>), OpeningKeyError> {
+    ) -> Result<(OwnedStoredKey, Arc<UnwrappedKey>), (OwnedStoredKey, OpeningKeyError)> {
         match self.unwrap(keys, claim).await {
             Ok(key) => Ok((named, key)),
-            Err(Unwrapping::Refused(fault)) => Err(OpenError::attribute(&attribute, fault).into()),
-            Err(Unwrapping::Failed(error)) => Err(OpeningKeyError::Key(error)),
-            Err(Unwrapping::Unshared(error)) => Err(OpeningKeyError::Table(error)),
+            Err(Unwrapping::Refused(fault)) => Err((named, OpenError::attribute(&attribute, fault).into())),
+            Err(Unwrapping::Failed(error)) => Err((named, OpeningKeyError::Key(error))),
+            Err(Unwrapping::Unshared(error)) => Err((named, OpeningKeyError::Table(error))),
         }
     }
 

@@ -10,12 +10,14 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::convert::{from_item, to_item};
+use super::convert::to_item;
+use super::outcome::failed_sending;
 use super::request::{Pending, failed, shown};
 use super::transaction::built;
 use super::{Key, Records};
+use crate::client::Notes;
 use crate::crypto::{OsRandom, RandomSource};
-use crate::error::{Error, NotWritten, Refusal};
+use crate::error::{Error, ItemRef, NotWritten, Refusal, Standing, Unopened};
 use crate::format::Identity;
 use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::Record;
@@ -69,7 +71,7 @@ fn refuse_twice<'i>(identities: impl IntoIterator<Item = &'i Identity>) -> Resul
 ///
 /// What comes back is in the order of the keys, with none where there is no record. Keys that DynamoDB leaves unprocessed are asked
 /// for again, with growing waits; when eight attempts in a row bring nothing, the error is [`Error::Unprocessed`]. No key may be
-/// given twice.
+/// given twice. When some records do not open, `error.items()` names all that do not; [`each`](Self::each) gives the others.
 #[must_use = "nothing is read before it is awaited"]
 pub struct GetMany<T> {
     records: Records<T>,
@@ -88,7 +90,27 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
         self
     }
 
+    /// Gives each record, or the error that names it, in the order of the keys: one that does not open does not keep back the others.
+    pub fn each(self) -> GetEach<T> {
+        GetEach(self)
+    }
+
     async fn send(self) -> Result<Vec<Option<T>>, Error> {
+        let found = self.found().await?;
+        let (mut all, mut unopened) = (Vec::with_capacity(found.len()), Vec::new());
+        for found in found {
+            match found {
+                Ok(found) => all.push(found),
+                Err(error) => unopened.extend_from_slice(error.items()),
+            }
+        }
+        match Unopened::of(unopened, Standing::READ) {
+            Some(unopened) => Err(Error::Unopened(unopened)),
+            None => Ok(all),
+        }
+    }
+
+    async fn found(self) -> Result<Vec<Found<T>>, Error> {
         let Self { records, keys, consistent } = self;
         let (_, schema) = records.table()?;
         let placed = |key| {
@@ -99,28 +121,39 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
         refuse_twice(keys.iter().map(|(identity, _)| identity))?;
         let chunks: Vec<Vec<(Identity, Item)>> = keys.chunks(GETS).map(<[_]>::to_vec).collect();
         let batches = stream::iter(chunks.into_iter().map(|keys| Self::batch(&records, keys, consistent)));
-        let found: Vec<Vec<Option<Item>>> = batches.buffered(AT_ONCE).try_collect().await?;
-        found.into_iter().flatten().map(|item| item.map(from_item).transpose()).collect()
+        let found: Vec<Vec<Option<Result<Item, Error>>>> = batches.buffered(AT_ONCE).try_collect().await?;
+        let record = |found: Option<Result<Item, Error>>| found.map(|item| records.found(item?)).transpose();
+        Ok(found.into_iter().flatten().map(record).collect())
     }
 
     async fn batch(
         records: &Records<T>,
         keys: Vec<(Identity, Item)>,
         consistent: bool,
-    ) -> Result<Vec<Option<Item>>, Error> {
+    ) -> Result<Vec<Option<Result<Item, Error>>>, Error> {
         let (table, schema) = records.table()?;
         let client = records.tenant.dynamodb();
         let mut backoff = Backoff::new(&client);
-        let mut found: HashMap<Identity, Item> = HashMap::new();
+        let mut found: HashMap<Identity, Result<Item, Error>> = HashMap::new();
         let (identities, mut left): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
         loop {
             let asked = left.len();
             let request =
                 KeysAndAttributes::builder().set_keys(Some(left)).set_consistent_read(consistent.then_some(true));
-            let answer = client.batch_get_item().request_items(table, built(request.build())?);
-            let answer = answer.send().await.map_err(failed)?;
-            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                let identity = identity(schema, records.tenant.id(), &item).map_err(Refusal::from)?;
+            let request = client.batch_get_item().request_items(table, built(request.build())?);
+            let notes = Notes::each();
+            let answer = request.customize().config_override(notes.hook()).send().await.map_err(failed)?;
+            let mut errors: HashMap<usize, Error> = notes.take_failed().into_iter().collect();
+            for (at, item) in answer.responses.into_iter().flatten().flat_map(|(_, items)| items).enumerate() {
+                let item = errors.remove(&at).map_or(Ok(item), Err);
+                let key = match &item {
+                    Ok(item) => item,
+                    Err(error) => error.item().map(ItemRef::key).ok_or_else(|| error.clone())?,
+                };
+                // One that was not asked for has no place among those that were.
+                let identity = identity(schema, records.tenant.id(), key);
+                let identity =
+                    identity.map_err(|other| item.as_ref().err().cloned().unwrap_or(Refusal::from(other).into()))?;
                 found.insert(identity, item);
             }
             left =
@@ -148,6 +181,28 @@ impl<T: Record + DeserializeOwned + 'static> IntoFuture for GetMany<T> {
 impl<T> fmt::Debug for GetMany<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         shown("GetMany", &self.records, f)
+    }
+}
+
+/// A record that was asked for: none when it is not there.
+type Found<T> = Result<Option<T>, Error>;
+
+/// A read of many records, each by itself; see [`GetMany::each`]. Await it to send it.
+#[must_use = "nothing is read before it is awaited"]
+pub struct GetEach<T>(GetMany<T>);
+
+impl<T: Record + DeserializeOwned + 'static> IntoFuture for GetEach<T> {
+    type Output = Result<Vec<Result<Option<T>, Error>>, Error>;
+    type IntoFuture = Pending<'static, Vec<Result<Option<T>, Error>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.0.found())
+    }
+}
+
+impl<T> fmt::Debug for GetEach<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown("GetEach", &self.0.records, f)
     }
 }
 
@@ -236,9 +291,11 @@ impl<T: Record> WriteMany<T> {
         let mut backoff = Backoff::new(&client);
         loop {
             let requests = left.iter().map(|write| write.request.clone()).collect();
-            let answer = match client.batch_write_item().request_items(table, requests).send().await {
+            let notes = Notes::default();
+            let request = client.batch_write_item().request_items(table, requests).customize();
+            let answer = match request.config_override(notes.hook()).send().await {
                 Ok(answer) => answer,
-                Err(error) => return every(left, failed(error)),
+                Err(error) => return every(left, failed_sending(error, &notes)),
             };
             let unprocessed = answer.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests);
             let keys = unprocessed.filter_map(|request| match (request.put_request, request.delete_request) {

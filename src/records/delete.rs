@@ -8,12 +8,12 @@ use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
 use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer};
-use super::convert::from_item;
+use super::outcome::{Before, Place, failed_write};
 use super::precondition::{Asked, Precondition, has_version, own_or_new};
-use super::request::{Changes, Nothing, Old, awaits, failed_write, shown};
+use super::request::{Changes, Nothing, Old, awaits, shown};
 use super::transaction::{Action, Write, built};
 use super::{Key, Records};
-use crate::client::no_legacy;
+use crate::client::{Notes, no_legacy};
 use crate::error::Error;
 use crate::schema::Record;
 
@@ -32,7 +32,11 @@ impl<'a, T: Record> Delete<'a, T> {
         Self { records, key, precondition: Precondition::none(), changes: Changes::none(), returns: PhantomData }
     }
 
-    /// Gives back what was deleted, if there was something. When it does not open it is deleted all the same.
+    /// Gives back what was deleted, if there was something.
+    ///
+    /// It is read first, consistently, so that nothing is deleted that does not open or is no such record; that takes a call more, and the
+    /// permission to read. Should it be deleted and lost on the way all the same, `error.sealed_item()` has it, and `error.written()`
+    /// says whether it is gone. A process that ends between the delete and your use of the record takes it along.
     pub fn returning_old(self) -> Delete<'a, T, Old> {
         let Self { records, key, precondition, changes, returns: _ } = self;
         Delete { records, key, precondition, changes, returns: PhantomData }
@@ -84,15 +88,24 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
 impl<T: Record> Delete<'_, T> {
     async fn send(self) -> Result<(), Error> {
         let (request, asked) = self.request()?;
-        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
+        let notes = Notes::default();
+        let answer = request.customize().config_override(notes.hook()).send().await;
+        answer.map(drop).map_err(|error| failed_write(error, asked, &notes))
     }
 }
 
 impl<T: Record + DeserializeOwned> Delete<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
+        let records = self.records.clone();
         let (request, asked) = self.request()?;
-        let answer = request.return_values(ReturnValue::AllOld).send().await;
-        answer.map_err(|error| failed_write(error, asked))?.attributes.map(from_item).transpose()
+        let place = Place { table: request.get_table_name().clone(), key: request.get_key().clone() };
+        let before = Before::read(&records, &place).await?;
+        let (request, notes) = (request.return_values(ReturnValue::AllOld), Notes::raw());
+        let answer = request.customize().config_override(notes.hook()).send().await;
+        match answer {
+            Ok(answer) => before.given_back(&records, answer.attributes, false, &notes),
+            Err(error) => Err(before.kept(failed_write(error, asked, &notes))),
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, TransactGetItem};
 use serde::de::DeserializeOwned;
 
-use super::convert::from_item;
 use super::request::{Changes, Pending, failed, shown};
 use super::transaction::built;
 use super::{Key, Records};
@@ -46,7 +45,9 @@ impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
     }
 
     async fn send(self) -> Result<Option<T>, Error> {
-        self.request()?.send().await.map_err(failed)?.item.map(from_item).transpose()
+        let records = self.records.clone();
+        let found = self.request()?.send().await.map_err(failed)?.item;
+        found.map(|item| records.found(item)).transpose()
     }
 
     /// The read as a part of a transaction, which is always consistent.

@@ -11,11 +11,12 @@ use serde::de::DeserializeOwned;
 use super::Records;
 use super::condition::{Condition, Writer, attribute};
 use super::convert::{from_item, record_error, to_item};
+use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, own_or_new};
-use super::request::{Changes, New, Nothing, Old, awaits, failed_write, shown};
+use super::request::{Changes, New, Nothing, Old, awaits, shown};
 use super::transaction::{Action, Write, built};
-use crate::client::no_legacy;
-use crate::error::Error;
+use crate::client::{Notes, no_legacy};
+use crate::error::{Error, Written};
 use crate::item::Item;
 use crate::schema::Record;
 
@@ -58,6 +59,9 @@ impl<'a, T: Record + Serialize> Put<'a, T> {
     }
 
     /// Gives back what was replaced, if there was something.
+    ///
+    /// It is read first, consistently, so that nothing is replaced that does not open or is no such record; that takes a call more, and the
+    /// permission to read. Should what is replaced be lost on the way all the same, `error.sealed_item()` has it.
     pub fn returning_old(self) -> Put<'a, T, Old> {
         self.returning()
     }
@@ -126,24 +130,51 @@ fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Err
 
 impl<T: Record> Put<'_, T> {
     async fn send(self) -> Result<(), Error> {
+        let records = self.records.clone();
         let (request, _, asked) = self.request()?;
-        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
+        stored(&records, request, asked).await
     }
+}
+
+/// Sends a put that gives nothing back.
+async fn stored<T: Record>(records: &Records<T>, request: PutItemFluentBuilder, asked: Asked) -> Result<(), Error> {
+    let (place, notes) = (place(records, &request)?, Notes::default());
+    let answer = request.customize().config_override(notes.hook()).send().await;
+    records.settle(answer, asked, place, &notes).await.map(drop)
+}
+
+/// Where a put goes.
+fn place<T: Record>(records: &Records<T>, request: &PutItemFluentBuilder) -> Result<Place, Error> {
+    let table = request.get_table_name().clone();
+    let schema = records.tenant.schema(table.as_deref())?;
+    let attributes = request.get_item().iter().flatten().filter(|(name, _)| schema.key_names().any(|key| key == *name));
+    let key = attributes.map(|(name, value)| (name.clone(), value.clone())).collect();
+    Ok(Place { table, key: Some(key) })
 }
 
 impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
+        let records = self.records.clone();
         let (request, _, asked) = self.request()?;
-        let answer = request.return_values(ReturnValue::AllOld).send().await;
-        let answer = answer.map_err(|error| failed_write(error, asked))?;
-        answer.attributes.map(from_item).transpose()
+        let (place, notes) = (place(&records, &request)?, Notes::raw());
+        let before = Before::read(&records, &place).await?;
+        let request = request.return_values(ReturnValue::AllOld);
+        let answer = request.customize().config_override(notes.hook()).send().await;
+        match records.settle(answer, asked, place, &notes).await {
+            Ok(Some(answer)) => before.given_back(&records, answer.attributes, true, &notes),
+            Ok(None) => Err(before.lost(Written::Yes)),
+            Err(error) => Err(before.kept(error)),
+        }
     }
 }
 
 impl<T: Record + DeserializeOwned> Put<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
+        let records = self.records.clone();
         let (request, item, asked) = self.request()?;
-        request.send().await.map_err(|error| failed_write(error, asked))?;
+        // What cannot be given back is not stored.
+        from_item::<T>(item.clone())?;
+        stored(&records, request, asked).await?;
         from_item(item)
     }
 }

@@ -10,9 +10,10 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer, attribute};
-use super::convert::{from_item, own_attribute};
+use super::convert::own_attribute;
 use super::request::{Changes, failed, shown};
 use super::{KeyValue, Records};
+use crate::client::Notes;
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};
 use crate::schema::{Record, TableSchema};
@@ -102,7 +103,8 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     /// The records, in the order of their sort keys. See [`RecordStream`].
     pub fn stream(self) -> RecordStream<T> {
         let limit = self.limit;
-        RecordStream::over(self.request(), limit)
+        let records = self.records.clone();
+        RecordStream::over(records, self.request(), limit)
     }
 
     fn request(self) -> Result<QueryFluentBuilder, Error> {
@@ -206,7 +208,8 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
     /// The records, in no order. See [`RecordStream`].
     pub fn stream(self) -> RecordStream<T> {
         let limit = self.limit;
-        RecordStream::over(self.request(), limit)
+        let records = self.records.clone();
+        RecordStream::over(records, self.request(), limit)
     }
 
     fn request(self) -> Result<ScanFluentBuilder, Error> {
@@ -237,12 +240,15 @@ impl<T> fmt::Debug for Scan<'_, T> {
 /// Records as they are found.
 ///
 /// A page is asked for when the records before it have been taken, and not earlier. Consume it with [`next`](Self::next) or
-/// [`try_collect`](Self::try_collect), or as a [`Stream`]. After an error it goes on with the next record, or ends when DynamoDB failed.
+/// [`try_collect`](Self::try_collect), or as a [`Stream`].
+///
+/// A record that does not open, or is none of this type, is an error that names it (`error.item()`), and the next record follows. So it is
+/// when its key cannot be had: stop when `error.is_revoked()`, or when waiting is better. The stream ends when DynamoDB failed.
 #[must_use = "nothing is asked before the stream is polled"]
 pub struct RecordStream<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>);
 
 impl<T: Record + DeserializeOwned> RecordStream<T> {
-    fn over<P: Page>(request: Result<P, Error>, limit: Option<usize>) -> Self {
+    fn over<P: Page>(records: Records<T>, request: Result<P, Error>, limit: Option<usize>) -> Self {
         let pages = match request {
             Ok(request) => {
                 let next = |request: Option<P>| async move {
@@ -254,8 +260,16 @@ impl<T: Record + DeserializeOwned> RecordStream<T> {
             }
             Err(error) => stream::once(async move { Err(error) }).right_stream(),
         };
-        let records = pages.map_ok(|items| stream::iter(items.into_iter().map(from_item))).try_flatten();
-        Self(records.take(limit.unwrap_or(usize::MAX)).boxed())
+        let items = pages.map_ok(stream::iter).try_flatten().boxed();
+        let start = (items, records.tenant, limit.unwrap_or(usize::MAX));
+        let records = stream::unfold(start, |(mut items, tenant, left)| async move {
+            let next = if left == 0 { None } else { items.next().await }?;
+            let next = next.and_then(|item| Records::<T>::new(tenant.clone()).found(item));
+            // What is no record does not count.
+            let left = left - usize::from(next.is_ok());
+            Some((next, (items, tenant, left)))
+        });
+        Self(records.boxed())
     }
 
     /// The next record, if there is one.
@@ -287,19 +301,31 @@ impl<T> fmt::Debug for RecordStream<T> {
     }
 }
 
+/// The items of a page, those that did not open by their errors.
+fn each(items: Option<Vec<Item>>, notes: &Notes) -> Vec<Result<Item, Error>> {
+    let mut items: Vec<_> = items.unwrap_or_default().into_iter().map(Ok).collect();
+    for (at, error) in notes.take_failed() {
+        items[at] = Err(error);
+    }
+    items
+}
+
+/// The items of a page, and the key at which the next one begins.
+type Items = (Vec<Result<Item, Error>>, Option<Item>);
+
 /// A request that answers page by page.
 trait Page: Clone + Send + 'static {
-    /// The items of this page, and the key at which the next one begins.
-    fn page(self) -> impl Future<Output = Result<(Vec<Item>, Option<Item>), Error>> + Send;
+    fn page(self) -> impl Future<Output = Result<Items, Error>> + Send;
 
     /// The request of the next page.
     fn after(self, last: Item) -> Self;
 }
 
 impl Page for QueryFluentBuilder {
-    async fn page(self) -> Result<(Vec<Item>, Option<Item>), Error> {
-        let answer = self.send().await.map_err(failed)?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    async fn page(self) -> Result<Items, Error> {
+        let notes = Notes::each();
+        let answer = self.customize().config_override(notes.hook()).send().await.map_err(failed)?;
+        Ok((each(answer.items, &notes), answer.last_evaluated_key))
     }
 
     fn after(self, last: Item) -> Self {
@@ -308,9 +334,10 @@ impl Page for QueryFluentBuilder {
 }
 
 impl Page for ScanFluentBuilder {
-    async fn page(self) -> Result<(Vec<Item>, Option<Item>), Error> {
-        let answer = self.send().await.map_err(failed)?;
-        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    async fn page(self) -> Result<Items, Error> {
+        let notes = Notes::each();
+        let answer = self.customize().config_override(notes.hook()).send().await.map_err(failed)?;
+        Ok((each(answer.items, &notes), answer.last_evaluated_key))
     }
 
     fn after(self, last: Item) -> Self {

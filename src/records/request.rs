@@ -5,8 +5,7 @@ use std::pin::Pin;
 
 use aws_sdk_dynamodb::error::SdkError;
 
-use super::precondition::Asked;
-use crate::error::{Error, ServiceError};
+use crate::error::{Error, ServiceError, Written};
 
 /// Nothing comes back.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ impl<'a, B> Changes<'a, B> {
     }
 }
 
-/// This library's error where it is the cause, else DynamoDB's.
+/// The error of a read: this library's where it is the cause, else DynamoDB's.
 pub(super) fn failed<E>(error: SdkError<E>) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -47,19 +46,7 @@ where
 {
     match Error::of(&error) {
         Some(ours) => ours.clone(),
-        None => Error::Dynamodb(ServiceError::new(error.into())),
-    }
-}
-
-/// The same for a write, whose failed condition may be a conflict.
-pub(super) fn failed_write<E>(error: SdkError<E>, asked: Asked) -> Error
-where
-    E: std::error::Error + Send + Sync + 'static,
-    aws_sdk_dynamodb::Error: From<SdkError<E>>,
-{
-    match (failed(error), asked) {
-        (error, Asked::Version { record }) if error.is_condition_failed() => Error::Conflict { record },
-        (error, _) => error,
+        None => Error::Dynamodb(ServiceError::new(error.into(), Written::No)),
     }
 }
 

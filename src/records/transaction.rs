@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer};
 use super::convert::from_item;
+use super::outcome::failed_sending;
 use super::precondition::{Asked, own_or_new};
 use super::request::{Pending, failed, shown};
 use super::{Get, Key, Records};
+use crate::client::Notes;
 use crate::error::{Cancelled, Error, Reason, Refusal};
 use crate::item::Item;
 use crate::schema::Record;
@@ -57,7 +59,8 @@ impl TransactWrite {
         let Self { tenant, actions, token } = self;
         let (items, asked): (Vec<_>, Vec<_>) = actions.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let request = tenant.dynamodb().transact_write_items().set_transact_items(Some(items));
-        let answer = request.set_client_request_token(token).send().await;
+        let (request, notes) = (request.set_client_request_token(token), Notes::default());
+        let answer = request.customize().config_override(notes.hook()).send().await;
         answer.map(drop).map_err(|error| {
             match error.as_service_error() {
                 // This library's error may travel in any of the SDK's.
@@ -66,7 +69,7 @@ impl TransactWrite {
                 {
                     Error::Cancelled(self::cancelled(cancelled.cancellation_reasons(), &asked))
                 }
-                _ => failed(error),
+                _ => failed_sending(error, &notes),
             }
         })
     }

@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Value, Writer, to_value};
-use super::convert::from_item;
+use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, has_version, own};
-use super::request::{Changes, New, Nothing, Old, awaits, failed_write, shown};
+use super::request::{Changes, New, Nothing, Old, awaits, shown};
 use super::transaction::{Action, Write, built};
 use super::{Key, Records};
-use crate::client::no_legacy;
-use crate::error::{Error, Refusal};
+use crate::client::{Notes, no_legacy};
+use crate::error::{Error, Refusal, Written};
 use crate::schema::{Record, RecordField};
 
 /// An update that has not been sent; await it to send it, or give it to a transaction.
@@ -56,11 +56,14 @@ impl<'a, T: Record> Update<'a, T> {
     }
 
     /// Gives back the record as it was before, if there was one.
+    ///
+    /// It is read first, consistently, so that nothing is changed that does not open or is no such record; that takes a call more, and the
+    /// permission to read.
     pub fn returning_old(self) -> Update<'a, T, Old> {
         self.returning()
     }
 
-    /// Gives back the whole record as it is now.
+    /// Gives back the whole record as it is now. When it does not open the update has happened all the same, as `error.written()` says.
     pub fn returning_new(self) -> Update<'a, T, New> {
         self.returning()
     }
@@ -88,6 +91,9 @@ impl<'a, T: Record, R> Update<'a, T, R> {
     }
 
     /// Adds a number, which may be negative, to a plain one; one that is not there counts as 0. Adds elements to a plain set.
+    ///
+    /// A number is added again when an answer is lost on the way and the SDK repeats the request; where each must count once,
+    /// [`expect_version`](Self::expect_version).
     pub fn add(self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.action(Change::Add, name, to_value(value))
     }
@@ -178,26 +184,47 @@ fn is_fixed<T: Record>(name: &str) -> bool {
         || matches!(T::SCHEMA.field(name), Some(PartitionKey { .. } | SortKey { .. } | Version { .. }))
 }
 
+fn place(request: &UpdateItemFluentBuilder) -> Place {
+    Place { table: request.get_table_name().clone(), key: request.get_key().clone() }
+}
+
 impl<T: Record> Update<'_, T> {
     async fn send(self) -> Result<(), Error> {
+        let records = self.records.clone();
         let (request, asked) = self.request()?;
-        request.send().await.map(drop).map_err(|error| failed_write(error, asked))
+        let (place, notes) = (place(&request), Notes::default());
+        let answer = request.customize().config_override(notes.hook()).send().await;
+        records.settle(answer, asked, place, &notes).await.map(drop)
     }
 }
 
 impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
+        let records = self.records.clone();
         let (request, asked) = self.request()?;
-        let answer = request.return_values(ReturnValue::AllOld).send().await;
-        answer.map_err(|error| failed_write(error, asked))?.attributes.map(from_item).transpose()
+        let (place, notes) = (place(&request), Notes::raw());
+        let before = Before::read(&records, &place).await?;
+        let request = request.return_values(ReturnValue::AllOld);
+        let answer = request.customize().config_override(notes.hook()).send().await;
+        match records.settle(answer, asked, place, &notes).await {
+            Ok(Some(answer)) => before.given_back(&records, answer.attributes, true, &notes),
+            Ok(None) => Err(before.lost(Written::Yes)),
+            Err(error) => Err(before.kept(error)),
+        }
     }
 }
 
 impl<T: Record + DeserializeOwned> Update<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
+        let records = self.records.clone();
         let (request, asked) = self.request()?;
-        let answer = request.return_values(ReturnValue::AllNew).send().await;
-        from_item(answer.map_err(|error| failed_write(error, asked))?.attributes.unwrap_or_default())
+        let (place, notes) = (place(&request), Notes::raw());
+        let request = request.return_values(ReturnValue::AllNew);
+        let answer = request.customize().config_override(notes.hook()).send().await;
+        match records.settle(answer, asked, place.clone(), &notes).await? {
+            Some(answer) => records.brought(answer.attributes.unwrap_or_default(), &notes),
+            None => records.now(place).await,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A table's schema at run time: what the client goes by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{InvalidSchema, Record, RecordField, RecordSchema, TenantTemplate};
 
@@ -25,6 +25,8 @@ pub struct TableSchema {
     /// What the records of each value of the discriminator declare; with no value, those that have none.
     records: BTreeMap<Option<String>, Attributes>,
     record_place: RecordPlace,
+    /// Attributes whose plaintext may be any bytes, so that nothing can be told from how they begin.
+    own_bytes: BTreeSet<String>,
 }
 
 /// Where the key record lies of what is sealed for a table. Decided where the table is deployed, not by its records.
@@ -132,6 +134,15 @@ impl TableSchema {
 
     pub(crate) fn set_record_place(&mut self, place: RecordPlace) {
         self.record_place = place;
+    }
+
+    /// Whether the plaintext of an attribute may be any bytes, also such as begin like sealed ones.
+    pub(crate) fn has_own_bytes(&self, attribute: &str) -> bool {
+        self.own_bytes.contains(attribute)
+    }
+
+    pub(crate) fn set_own_bytes(&mut self, attribute: String) {
+        self.own_bytes.insert(attribute);
     }
 
     /// Each attribute and what it is, by name.

@@ -16,7 +16,7 @@ use crate::keys::{
     DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn,
     SharedKeys, Tenancy, Terms, is_partition,
 };
-use crate::schema::{InvalidSchema, Record, RecordPlace, TableSchema};
+use crate::schema::{InvalidSchema, Protection, Record, RecordPlace, TableSchema};
 use crate::tenant::{AliasTemplate, InvalidAliasTemplate};
 
 /// Configures a [`TenantSeal`]. Nothing is checked before [`TenantSealBuilder::build`].
@@ -40,6 +40,7 @@ pub struct TenantSealBuilder {
     calls_per_tenant: Option<usize>,
     key_table: Option<Arc<dyn KeyTable>>,
     compact: Vec<String>,
+    own_bytes: Vec<(String, String)>,
     audit: Option<Arc<dyn AuditSink>>,
 }
 
@@ -209,6 +210,15 @@ impl TenantSealBuilder {
         self
     }
 
+    /// Says that the encrypted `attribute` of the logical table `table` may hold any bytes: file contents, hashes, tokens of your own.
+    ///
+    /// Without it a binary value of 30 bytes and more that begins with `0x11` or `0x13`, as sealed values do, is refused as
+    /// [sealed already](crate::SealError::AlreadySealed): one random value in 128. Of other types nothing is ever refused.
+    pub fn own_bytes(mut self, table: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.own_bytes.push((table.into(), attribute.into()));
+        self
+    }
+
     /// Checks the configuration. `config` gives the Region, the credentials and the HTTP client of every AWS client.
     ///
     /// # Errors
@@ -217,7 +227,7 @@ impl TenantSealBuilder {
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
         let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
-        let Self { key_table, compact, audit, partition, .. } = self;
+        let Self { key_table, compact, own_bytes, audit, partition, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
@@ -226,7 +236,7 @@ impl TenantSealBuilder {
         if let (None, Some(table)) = (&key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
-        let tables = tables(schemas, physical, compact)?;
+        let tables = tables(schemas, physical, compact, own_bytes)?;
         let aliases =
             alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
         let contexts =
@@ -307,6 +317,7 @@ fn tables(
     schemas: Vec<Result<TableSchema, InvalidSchema>>,
     physical: Vec<(String, String)>,
     compact: Vec<String>,
+    own_bytes: Vec<(String, String)>,
 ) -> Result<Tables, ConfigError> {
     let mut logical: BTreeMap<String, TableSchema> = BTreeMap::new();
     for schema in schemas {
@@ -324,6 +335,15 @@ fn tables(
     for name in compact {
         let table = logical.get_mut(&name).ok_or(ConfigError::CompactTable(name))?;
         table.set_record_place(RecordPlace::KeyTable);
+    }
+    for (name, attribute) in own_bytes {
+        let encrypts = |table: &&mut TableSchema| {
+            matches!(table.protection(&attribute), Some(Protection::Encrypted | Protection::Varies))
+        };
+        match logical.get_mut(&name).filter(encrypts) {
+            Some(table) => table.set_own_bytes(attribute),
+            None => return Err(ConfigError::OwnBytes { table: name, attribute }),
+        }
     }
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for (logical_name, physical_name) in physical {
@@ -393,6 +413,14 @@ pub enum ConfigError {
     /// `compact` names a logical table that does not exist.
     #[error("`compact`: table `{0}` is not registered")]
     CompactTable(String),
+    /// `own_bytes` names what no registered record encrypts.
+    #[error("`own_bytes`: no record of table `{table}` encrypts `{attribute}`")]
+    OwnBytes {
+        /// The logical table.
+        table: String,
+        /// The attribute.
+        attribute: String,
+    },
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
     CompactWithoutKeyTable(String),

@@ -94,7 +94,7 @@ fn in_context(header: &[u8], context: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn fault(error: &Error) -> OpenFault {
-    match error {
+    match error.cause() {
         Error::Open(OpenError::Attribute { fault, .. }) => *fault,
         other => panic!("{other}"),
     }
@@ -118,7 +118,7 @@ async fn another_tenants_record_opens_nothing_whatever_context_it_claims() {
         world.stack.calls().reset();
         let error = globex.records::<Contact>().get("c-1").await.unwrap_err();
         // KMS may also say that the wrapped key is another's; globex has no alias on that one.
-        let missing = matches!(&error, Error::Key(error) if error.missing_alias().is_some());
+        let missing = matches!(error.cause(), Error::Key(error) if error.missing_alias().is_some());
         assert!((calls == 1 && missing) || fault(&error) == expected, "{error}");
         let decrypts = world.stack.calls().records();
         let decrypts: Vec<_> = decrypts.iter().filter(|record| record.call.operation == "Decrypt").collect();

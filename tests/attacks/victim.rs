@@ -47,7 +47,7 @@ fn refused(result: Result<Item, Error>) -> Result<Option<Item>, TooMany> {
         Ok(opened) => return Ok(Some(opened)),
         Err(error) => error,
     };
-    match &error {
+    match error.cause() {
         Error::Open(OpenError::Attribute { attribute, .. }) => {
             assert!(ENCRYPTED.contains(&&**attribute) || attribute == "_seal", "{attribute}");
         }

@@ -88,7 +88,7 @@ impl Scene {
 }
 
 fn fault(error: &Error) -> Option<OpenFault> {
-    match error {
+    match error.cause() {
         Error::Open(OpenError::Attribute { fault, .. }) => Some(*fault),
         _ => None,
     }
@@ -245,8 +245,10 @@ async fn an_attribute_that_carries_a_forged_record_of_its_own_is_the_one_that_is
         let mut stored = first.clone();
         stored.insert(attribute.to_owned(), aws_sdk_dynamodb::types::AttributeValue::B(carried.into()));
         scene.world.plant(stored).await;
-        match scene.get("c-1").await.unwrap_err() {
-            Error::Open(OpenError::Attribute { attribute, fault: OpenFault::ForgedRecord }) => named.insert(attribute),
+        match scene.get("c-1").await.unwrap_err().cause() {
+            Error::Open(OpenError::Attribute { attribute, fault: OpenFault::ForgedRecord }) => {
+                named.insert(attribute.clone())
+            }
             other => panic!("{other}"),
         };
     }

@@ -47,7 +47,7 @@ async fn another_tenants_item_is_an_error_before_any_call() {
     for error in errors {
         assert!(is_foreign(&error), "{error}");
     }
-    assert!(matches!(acme.open("crm", theirs().unwrap()).await, Err(Error::Open(_))));
+    assert!(matches!(acme.open("crm", theirs().unwrap()).await.unwrap_err().cause(), Error::Open(_)));
     assert_eq!(world.key_calls(), 0);
     assert_eq!((taps.dynamodb.requests(), taps.kms.requests(), taps.sts.requests()), (0, 0, 0));
 }

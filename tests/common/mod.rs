@@ -238,11 +238,11 @@ impl LoadServiceConfig for Endpoints {
     }
 }
 
-/// This library's error in an SDK error, cloned out of it.
+/// This library's error in an SDK error, cloned out of it: of items that do not open, what is wrong with the first.
 pub fn sealing_error<T: std::fmt::Debug, E: std::error::Error + 'static>(result: Result<T, E>) -> tenantseal::Error {
     let error = result.expect_err("the operation should have failed");
     match tenantseal::Error::of(&error) {
-        Some(ours) => ours.clone(),
+        Some(ours) => ours.cause().clone(),
         None => panic!("not an error of this library: {error:?}"),
     }
 }

@@ -1,6 +1,6 @@
-//! A loopback proxy that keeps every byte that passes, and the search for a text in whatever form it may have passed.
+//! A loopback proxy that keeps every byte that passes and can lose answers, and the search for a text in whatever form it may have passed.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,12 +9,16 @@ use tokio::net::{TcpListener, TcpStream};
 
 type Recording = Arc<Mutex<Vec<u8>>>;
 
+/// The operation whose answers are lost, and how many still are.
+type Losing = Arc<Mutex<Option<(String, usize)>>>;
+
 /// Stands before a server on loopback and records both directions.
 pub struct Tap {
     url: String,
     sent: Recording,
     answered: Recording,
     connections: Arc<AtomicUsize>,
+    losing: Losing,
 }
 
 impl Tap {
@@ -23,18 +27,25 @@ impl Tap {
         let server = url.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (sent, answered) = (Recording::default(), Recording::default());
+        let (sent, answered, losing) = (Recording::default(), Recording::default(), Losing::default());
         let connections = Arc::new(AtomicUsize::new(0));
         let accepted = Arc::clone(&connections);
-        let tap = Self { url, sent: Arc::clone(&sent), answered: Arc::clone(&answered), connections };
+        let tap = Self {
+            url,
+            sent: Arc::clone(&sent),
+            answered: Arc::clone(&answered),
+            connections,
+            losing: Arc::clone(&losing),
+        };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 accepted.fetch_add(1, Ordering::Relaxed);
                 let Ok(server) = TcpStream::connect(&server).await else { continue };
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                tokio::spawn(pass(from_client, to_server, Arc::clone(&sent)));
-                tokio::spawn(pass(from_server, to_client, Arc::clone(&answered)));
+                let loses = Arc::new(AtomicBool::new(false));
+                tokio::spawn(ask(from_client, to_server, Arc::clone(&sent), Arc::clone(&losing), Arc::clone(&loses)));
+                tokio::spawn(answer(from_server, to_client, Arc::clone(&answered), loses));
             }
         });
         tap
@@ -42,6 +53,11 @@ impl Tap {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// From now on the next `times` answers to `operation` are lost: the server has carried it out, and the connection breaks.
+    pub fn lose(&self, operation: &str, times: usize) {
+        *self.losing.lock().unwrap() = Some((format!(".{operation}\r\n"), times));
     }
 
     /// All that clients sent.
@@ -65,9 +81,36 @@ impl Tap {
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, recording: Recording) {
+async fn ask(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    recording: Recording,
+    losing: Losing,
+    loses: Arc<AtomicBool>,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        recording.lock().unwrap().extend_from_slice(&buffer[..read]);
+        // The head of a request comes in one piece.
+        if let Some((operation, left)) = &mut *losing.lock().unwrap()
+            && *left > 0
+            && String::from_utf8_lossy(&buffer[..read]).contains(operation.as_str())
+        {
+            *left -= 1;
+            loses.store(true, Ordering::SeqCst);
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, recording: Recording, loses: Arc<AtomicBool>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if loses.load(Ordering::SeqCst) {
+            return;
+        }
         recording.lock().unwrap().extend_from_slice(&buffer[..read]);
         if to.write_all(&buffer[..read]).await.is_err() {
             return;

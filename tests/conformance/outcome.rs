@@ -55,7 +55,7 @@ where
             Err(error) => error,
         };
         if let Some(refusal) = tenantseal::Error::of(&error) {
-            return json!({ "refused": name(refusal) });
+            return json!({ "refused": name(refusal.cause()) });
         }
         match error.as_service_error() {
             Some(failure) => {

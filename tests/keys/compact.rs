@@ -22,8 +22,8 @@ fn forms(stored: &Item) -> HashMap<&str, u8> {
 }
 
 fn fault<T: std::fmt::Debug>(result: Result<T, Error>) -> (String, OpenFault) {
-    match result {
-        Err(Error::Open(OpenError::Attribute { attribute, fault })) => (attribute, fault),
+    match result.unwrap_err().cause() {
+        Error::Open(OpenError::Attribute { attribute, fault }) => (attribute.clone(), *fault),
         other => panic!("expected a faulty attribute, got {other:?}"),
     }
 }
@@ -358,7 +358,7 @@ async fn while_the_key_table_fails_compact_tables_fail_for_now_and_others_go_on(
     acme.records::<Contact>().get("c-1").await.unwrap().unwrap();
     let reader = world.builder().key_table(Arc::new(key_table(&config))).build(&config).unwrap().tenant(&id("acme"));
     let error = reader.records::<Contact>().get("c-1").await.unwrap_err();
-    assert!(error.is_retryable() && matches!(error, Error::KeyTable(_)), "{error}");
+    assert!(error.is_retryable() && matches!(error.cause(), Error::KeyTable(_)), "{error}");
 }
 
 #[tokio::test]

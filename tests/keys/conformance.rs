@@ -144,5 +144,5 @@ async fn a_service_that_lies_is_found_out() {
     };
     let stored = build().seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
     let error = build().open("crm", stored).await.unwrap_err();
-    assert!(matches!(error, tenantseal::Error::Open(_)), "{error}");
+    assert!(matches!(error.cause(), tenantseal::Error::Open(_)), "{error}");
 }

@@ -30,7 +30,7 @@ fn quick(world: &World) -> TenantSeal {
 }
 
 fn kind(error: &Error) -> Option<Kind> {
-    match error {
+    match error.cause() {
         Error::Key(error) => Some(error.kind()),
         _ => None,
     }

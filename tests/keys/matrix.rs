@@ -94,7 +94,7 @@ fn outcome(result: Result<Item, Error>) -> Ends {
         Ok(_) => Serves,
         Err(error) if error.is_revoked() => Revoked,
         Err(error) if error.is_retryable() => Retry,
-        Err(Error::Open(_)) => Record,
+        Err(error) if matches!(error.cause(), Error::Open(_)) => Record,
         Err(_) => Fails,
     }
 }

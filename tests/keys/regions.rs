@@ -89,8 +89,8 @@ async fn what_a_single_region_key_sealed_opens_in_its_region_alone_and_hinders_n
     for compact in [false, true] {
         let (home, abroad) = (sealed(&fleet.at_home(compact)).await, sealed(&fleet.abroad(compact)).await);
         let process = fleet.abroad(compact);
-        match process.tenant(&id("acme")).open("crm", home).await {
-            Err(Error::Open(OpenError::Attribute { fault: OpenFault::OtherKek | OpenFault::WrappedKey, .. })) => {}
+        match process.tenant(&id("acme")).open("crm", home).await.unwrap_err().cause() {
+            Error::Open(OpenError::Attribute { fault: OpenFault::OtherKek | OpenFault::WrappedKey, .. }) => {}
             other => panic!("{other:?}"),
         }
         process.tenant(&id("acme")).open("crm", abroad.clone()).await.unwrap();

@@ -69,6 +69,8 @@ async fn no_refusal_shows_a_canary() {
     scene.fails("binary", party("firm", AttributeValue::B(Blob::new(text.clone()))).send().await);
     scene.fails("undeclared", put().item("undeclared", secret()).send().await);
     scene.fails("reserved", put().item("_seal_x", secret()).send().await);
+    let sealed = AttributeValue::B(Blob::new(format!("\u{11}{text}")));
+    scene.fails("sealed already", put().item("email", sealed).send().await);
     for value in [
         AttributeValue::N(text.clone()),
         AttributeValue::N(format!("{digits}{digits}")),
@@ -153,6 +155,17 @@ async fn no_refusal_shows_a_canary() {
     scene.react("GetItem", || Reaction::Alter(Box::new(|body| body.replace("\"_seal\"", "\"_other\""))));
     let result = call("GetItem", &dynamodb, &scene.item()).await;
     scene.fails("open", result);
+    scene.behave();
+    // The first answer is as good as lost, and the second finds nothing.
+    let answers = std::sync::atomic::AtomicUsize::new(0);
+    scene.react("DeleteItem", move || match answers.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => Reaction::Answer(500, String::new()),
+        _ => Reaction::Answer(200, "{}".to_owned()),
+    });
+    records.put(&scene.contact()).await.unwrap();
+    let repeats = aws_sdk_dynamodb::config::retry::RetryConfig::standard();
+    let repeating = scene.builder().build(&scene.app.clone().into_builder().retry_config(repeats).build()).unwrap();
+    scene.fails("an answer is lost", repeating.tenant(&id("acme")).records::<Contact>().take("c-1").await);
     scene.behave();
     people.put(&Person::of(&text)).await.unwrap();
     scene.fails("conflict", people.put(&Person::of(&text)).await);

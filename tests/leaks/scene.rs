@@ -225,6 +225,7 @@ fn see(error: &Error, seen: &mut BTreeSet<(&'static str, String)>) {
         Error::Key(error) => add("KeyServiceErrorKind", &error.kind()),
         Error::KeyTable(error) => add("KeyTableErrorKind", error.kind()),
         Error::Cancelled(cancelled) => cancelled.reasons().iter().flatten().for_each(|reason| add("Reason", reason)),
+        Error::Unopened(unopened) => see(unopened.cause(), seen),
         Error::NotWritten(writes) => writes.failed().for_each(|(_, error)| see(error, seen)),
         _ => {}
     }

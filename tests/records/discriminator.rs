@@ -120,7 +120,7 @@ async fn the_repository_of_one_type_leaves_the_items_of_another_alone() {
     let (people, firms) = (acme.records::<Person>(), acme.records::<Firm>());
     people.put(&person("x-1")).await.unwrap();
     let error = firms.get("x-1").await.unwrap_err();
-    assert!(matches!(error, Error::Record { .. }) && !error.to_string().contains(SECRET), "{error}");
+    assert!(matches!(error.cause(), Error::Record { .. }) && !error.to_string().contains(SECRET), "{error}");
     assert!(firms.put(&firm("x-1")).await.unwrap_err().is_condition_failed());
     assert!(firms.delete("x-1").await.unwrap_err().is_condition_failed());
     assert!(firms.update("x-1").set("note", "x").await.unwrap_err().is_condition_failed());

@@ -40,7 +40,7 @@ async fn an_item_that_is_no_such_record_names_the_attribute() {
     assert!(wrong.to_string().contains("`company` is not what") && !wrong.to_string().contains("Example"), "{wrong}");
     let missing = acme.records::<Demanding>().get("c-1").await.unwrap_err();
     assert!(missing.to_string().contains("`phone` is missing"), "{missing}");
-    assert!(matches!(missing, Error::Record { .. }));
+    assert!(matches!(missing.cause(), Error::Record { .. }) && missing.item().is_some());
 }
 
 #[tokio::test]

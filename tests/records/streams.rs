@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use tenantseal::records::{Records, attribute};
+use tenantseal::{Error, Written};
 
 use crate::common::wire::Wire;
 use crate::common::{Contact, World, contact};
@@ -73,16 +74,110 @@ async fn a_scan_finds_the_tenants_own() {
     assert_eq!(globex.scan().limit(5).stream().count().await, 1);
 }
 
+/// Ten contacts, of which `c-01` is in plaintext, `c-03` has another's bytes, `c-05` another tenant's, and `c-07` is no contact.
+async fn with_four_foreign(world: &World) -> (Wire, Records<Contact>) {
+    let (wire, contacts) = seeded(world, 10).await;
+    world.tenant("globex").records::<Contact>().put(&contact("globex", "c-05")).await.unwrap();
+    let (another, theirs) = (world.stored("acme", "c-04").await, world.stored("globex", "c-05").await);
+    for (id, from, name) in [("c-03", &another, "email"), ("c-05", &theirs, "email"), ("c-05", &theirs, "_seal")] {
+        let mut item = world.stored("acme", id).await;
+        item.insert(name.to_owned(), from[name].clone());
+        world.plant(item).await;
+    }
+    for (id, name) in [("c-01", "email"), ("c-07", "company")] {
+        let mut item = world.stored("acme", id).await;
+        match name {
+            "email" => drop(item.insert(name.to_owned(), crate::common::s("plaintext"))),
+            _ => drop(item.remove(name)),
+        }
+        world.plant(item).await;
+    }
+    (wire, contacts)
+}
+
+/// The id of a record, or of the item that an error names.
+fn told(found: Result<Contact, Error>) -> (bool, String) {
+    match found {
+        Ok(contact) => (true, contact.contact_id),
+        Err(error) => {
+            let item = error.item().unwrap();
+            assert_eq!((item.table(), error.written(), error.sealed_item()), ("crm", Written::No, None));
+            assert!(matches!(error.cause(), Error::Open(_) | Error::Record { .. }), "{error}");
+            (false, item.key()["contact_id"].as_s().unwrap().clone())
+        }
+    }
+}
+
 #[tokio::test]
-async fn after_a_record_that_does_not_open_the_stream_says_so_and_ends_with_the_page() {
-    let world = World::start(&["acme"]).await;
-    let (_, contacts) = seeded(&world, 3).await;
-    let mut damaged = world.stored("acme", "c-01").await;
-    damaged.insert("email".to_owned(), crate::common::s("plaintext"));
-    world.plant(damaged).await;
-    let mut stream = contacts.query().stream();
-    assert!(stream.next().await.unwrap().unwrap_err().is_integrity());
-    assert!(stream.next().await.is_none());
+async fn a_record_that_does_not_open_is_an_error_and_the_others_follow() {
+    let world = World::start(&["acme", "globex"]).await;
+    let (wire, contacts) = with_four_foreign(&world).await;
+    // `c-07` is in no index on what it lacks, and the scan and the query find it.
+    let expected: Vec<_> = (0..10).map(|at| (![1, 3, 5, 7].contains(&at), format!("c-{at:02}"))).collect();
+    let query = contacts.query().customize(|query| query.limit(4)).stream();
+    assert_eq!(query.map(told).collect::<Vec<_>>().await, expected);
+    let mut scanned: Vec<_> = contacts.scan().stream().map(told).collect().await;
+    scanned.sort_by(|(_, one), (_, other)| one.cmp(other));
+    assert_eq!(scanned, expected);
+    let each = contacts.get_many(expected.iter().rev().map(|(_, id)| id)).each().await.unwrap();
+    let each = each.into_iter().map(|found| told(found.map(Option::unwrap)));
+    assert!(each.eq(expected.iter().rev().cloned()));
+
+    // A limit is of records: what is none does not count.
+    let limited: Vec<_> = contacts.query().limit(3).stream().map(told).collect().await;
+    assert_eq!(limited, expected[..5]);
+    // Who wants all gets the first error.
+    assert!(contacts.query().stream().try_collect::<Vec<_>>().await.unwrap_err().is_integrity());
+    // Another tenant's bytes are known by their context: nothing was asked for them.
+    assert_eq!(wire.bodies("Decrypt").len(), 0);
+}
+
+#[tokio::test]
+async fn an_error_of_many_items_names_each_that_does_not_open() {
+    let world = World::start(&["acme", "globex"]).await;
+    let (_, contacts) = with_four_foreign(&world).await;
+    let acme = world.tenant("acme");
+    let ids = |error: &Error| -> Vec<String> {
+        let ids = error.items().iter().map(|item| item.item().key()["contact_id"].as_s().unwrap().clone());
+        let mut ids: Vec<_> = ids.collect();
+        ids.sort();
+        ids
+    };
+    let query = acme.dynamodb().query().table_name("crm").key_condition_expression("tenant_id = :t");
+    let query = query.expression_attribute_values(":t", crate::common::s("acme")).send().await.unwrap_err();
+    // What no key opens is found before any key is asked for.
+    assert_eq!(ids(Error::of(&query).unwrap()), ["c-01"]);
+    let scan = acme.dynamodb().scan().table_name("crm").send().await.unwrap_err();
+    assert_eq!(ids(Error::of(&scan).unwrap()), ["c-01"]);
+    world.plant(acme.seal("crm", crate::common::item(&contact("acme", "c-01"))).await.unwrap()).await;
+    let scan = acme.dynamodb().scan().table_name("crm").send().await.unwrap_err();
+    assert_eq!(ids(Error::of(&scan).unwrap()), ["c-05"]);
+    world.plant(acme.seal("crm", crate::common::item(&contact("acme", "c-05"))).await.unwrap()).await;
+    let scan = acme.dynamodb().scan().table_name("crm").send().await.unwrap_err();
+    assert_eq!(ids(Error::of(&scan).unwrap()), ["c-03"]);
+    let many = contacts.get_many((0..10).map(|at| format!("c-{at:02}"))).await.unwrap_err();
+    assert_eq!(ids(&many), ["c-03", "c-07"]);
+}
+
+#[tokio::test]
+async fn items_that_are_given_are_opened_each_by_itself() {
+    let world = World::start(&["acme", "globex"]).await;
+    with_four_foreign(&world).await;
+    let acme = world.tenant("acme");
+    let mut items = Vec::new();
+    for at in 0..10 {
+        items.push(world.stored("acme", &format!("c-{at:02}")).await);
+    }
+    let each = acme.open_each("crm", items.clone()).await.unwrap();
+    for (at, (opened, item)) in each.into_iter().zip(&items).enumerate() {
+        match opened {
+            Ok(opened) => assert!(![1, 3, 5].contains(&at) && opened["email"].is_s()),
+            // It is given back as it is.
+            Err(error) => assert!([1, 3, 5].contains(&at) && error.sealed_item() == Some(item), "{at}: {error}"),
+        }
+    }
+    let error = acme.open_all("crm", items.clone()).await.unwrap_err();
+    assert_eq!((error.items().len(), error.sealed_item()), (1, Some(&items[1])));
 }
 
 #[tokio::test]

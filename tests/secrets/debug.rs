@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use tenantseal::keys::{GeneratedDataKey, InMemoryKeyService, KeyService, KmsKeyService, UnwrappedDataKey};
 use tenantseal::records::{
-    Check, Condition, Delete, Get, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet, TransactWrite,
-    Update, WriteMany, attribute,
+    Check, Condition, Delete, Get, GetEach, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet,
+    TransactWrite, Update, WriteMany, attribute,
 };
 use tenantseal::{
     DataKey, EncryptionContext, Error, KeyArn, ServiceError, StaticPairs, Tenant, TenantSeal, TenantSealBuilder,
-    WrappedKey,
+    Unopened, UnopenedItem, WrappedKey,
 };
 use zeroize::ZeroizeOnDrop;
 
@@ -25,8 +25,10 @@ const HOLD_SECRETS: &[&str] = &[
     "Condition",
     "DataKey",
     "Delete",
+    "Error",
     "GeneratedDataKey",
     "Get",
+    "GetEach",
     "GetMany",
     "InMemoryKeyService",
     "KmsKeyService",
@@ -41,6 +43,8 @@ const HOLD_SECRETS: &[&str] = &[
     "TenantSealBuilder",
     "TransactGet",
     "TransactWrite",
+    "Unopened",
+    "UnopenedItem",
     "UnwrappedDataKey",
     "Update",
     "WriteMany",
@@ -60,7 +64,6 @@ const HOLD_NONE: &[&str] = &[
     "DynamoDbRegistry",
     "EncryptionContext",
     "Entry",
-    "Error",
     "ExpressionError",
     "FormatError",
     "Generation",
@@ -78,6 +81,7 @@ const HOLD_NONE: &[&str] = &[
     "InvalidTenantId",
     "InvalidTenantTemplate",
     "InvalidValue",
+    "ItemRef",
     "Key",
     "KeyArn",
     "KeyDetails",
@@ -141,6 +145,7 @@ const HOLD_NONE: &[&str] = &[
     "Tier",
     "Timestamp",
     "WrappedKey",
+    "Written",
     "WrongLength",
 ];
 
@@ -158,6 +163,7 @@ const _: () = {
     prints::<Delete<'_, Contact>>();
     prints::<Get<'_, Contact>>();
     prints::<GetMany<Contact>>();
+    prints::<GetEach<Contact>>();
     prints::<RecordStream<Contact>>();
     prints::<Scan<'_, Contact>>();
     prints::<TransactGet<Get<'_, Contact>>>();
@@ -169,6 +175,8 @@ const _: () = {
     prints::<Tenant>();
     prints::<TenantSeal>();
     prints::<TenantSealBuilder>();
+    prints::<Unopened>();
+    prints::<UnopenedItem>();
     prints::<UnwrappedDataKey>();
     prints::<DataKey>();
     is_zeroized::<DataKey>();
@@ -230,6 +238,16 @@ async fn no_type_shows_what_it_holds() {
     let taken = records.put(&secret).if_not_exists().await.unwrap_err();
     let Error::Dynamodb(service_error) = &taken else { panic!("{taken}") };
 
+    // What came back with a write in plaintext is in its error, and not shown.
+    let mut plain = world.stored("acme", "c-1").await;
+    plain.insert("email".to_owned(), crate::common::s("c-1@example.org"));
+    world.plant(plain.clone()).await;
+    let delete = acme.dynamodb().delete_item().table_name("crm").set_key(Some(crate::common::key("acme", "c-1")));
+    let delete = delete.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld).send().await.unwrap_err();
+    let unopened = Error::of(&delete).unwrap();
+    assert_eq!(unopened.sealed_item(), Some(&plain));
+    records.put(&secret).await.unwrap();
+
     let memory = InMemoryKeyService::new();
     let context = EncryptionContext::new(&id("acme"), &StaticPairs::default());
     let made = memory.generate_data_key(&id("acme"), &context).await.unwrap();
@@ -252,6 +270,7 @@ async fn no_type_shows_what_it_holds() {
         format!("{:?}", acme.transact_write().with(records.put(&secret))),
         format!("{:?} {:?}", records.scan(), records.scan().stream()),
         format!("{taken:?} {service_error:?}"),
+        format!("{unopened} {unopened:?} {:#?} {:?}", unopened.items(), records.get_many(["c-1"]).each()),
         format!("{:?}", acme.open("crm", world.stored("acme", "c-1").await).await.map(|_| ())),
     ];
     // Pretty-printed too: a derived `Debug` behind a hand-written one would show there.

@@ -16,7 +16,7 @@ use crate::format::{KeyArn, StoredKey};
 use crate::item::{NeededKey, UnwrappedKey};
 use crate::keys::{
     DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyError, KeyService, KeyServiceError,
-    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey,
+    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey, Want,
 };
 use crate::schema::RecordPlace;
 use crate::tenant::{AliasTemplate, TenantId};
@@ -296,7 +296,9 @@ impl Scene {
     /// Opens a page of items that rely on these records.
     pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
         let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
-        self.keys.of(&id(tenant)).opening_keys(records.iter().cloned().map(needed).collect()).await.map(|_| ())
+        let needed = records.iter().cloned().map(needed).collect();
+        let (_, lacking) = self.keys.of(&id(tenant)).opening_keys(needed, Want::All).await;
+        lacking.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.

@@ -1,6 +1,6 @@
 //! A table's schema by hand: collected first, checked once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attributes, Protection, RecordPlace, TableSchema};
 use crate::format::RESERVED_PREFIX;
@@ -103,6 +103,7 @@ impl TableSchemaBuilder {
             discriminator,
             records,
             record_place: RecordPlace::default(),
+            own_bytes: BTreeSet::new(),
         };
         schema.settle()?;
         Ok(schema)

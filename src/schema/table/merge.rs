@@ -15,6 +15,7 @@ impl TableSchema {
             records,
             attributes: _,
             record_place: _,
+            own_bytes: _,
         } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
             return Err(InvalidSchema::KeysDisagree { table });

@@ -1,0 +1,94 @@
+//! The end of an operation: its items are opened, or it fails and says which do not open, and whether it has written.
+
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+
+use super::Binding;
+use super::interceptor::{Arrived, Pending};
+use super::notes::Notes;
+use super::opening::{self, Opens};
+use super::operation::{Answer, Leaves};
+use crate::error::{Error, Standing, Unopened, Written};
+
+/// Opens the items of the answer to this operation.
+///
+/// On any failure the answer is gone for good: half-opened it is neither returned nor logged.
+pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer) -> Result<(), Error> {
+    let mut state = pending.state();
+    let Some(items) = &mut state.items else { return Ok(()) };
+    let Some(Arrived { whole, mut opens, .. }) = items.arrived.take() else {
+        return if answer.is_ok() { Err(Error::Replaced("HTTP client")) } else { Ok(()) };
+    };
+    let taken = std::mem::replace(answer, Err(OrchestratorError::other("the answer did not open")));
+    let explained = taken.as_ref().err().and_then(|error| items.operation.explain(error.as_operation_error()?));
+    if let Some(error) = explained {
+        return Err(error);
+    }
+    let (name, doubt, notes) = (items.name, items.unanswered > 0, items.notes.clone());
+    let standing = opening::standing(&*items.operation, &taken, doubt);
+    if let Some(error) = whole {
+        return Err(Error::Unopened(Unopened::whole(error, standing)));
+    }
+    if notes.as_ref().is_some_and(Notes::compares) {
+        *answer = taken;
+        return Ok(());
+    }
+    if let (Some(notes), Ok(_), false) = (&notes, &taken, standing.condition_failed)
+        && let Some(written) = lost(items.operation.gives_old(), notes)
+    {
+        return Err(Error::Unopened(Unopened::whole(Error::AnswerLost, Standing::written(written))));
+    }
+    let each = notes.filter(Notes::gives_each);
+    let mut taken = opening::without_keys(&*items.operation, taken, &mut opens);
+    if each.is_some() || opens.failed.is_empty() {
+        let mut used = Ok(Vec::new());
+        if binding.audit.is_on() {
+            (taken, used) = opening::used(&*items.operation, &opens, taken);
+        }
+        // No lock is held over a user's code.
+        drop(state);
+        let told = used.and_then(|used| binding.audit.opens(&binding.tenant, name, &opens.keys, &used));
+        state = pending.state();
+        if let (Err(error), Some(items)) = (told, &state.items) {
+            return Err(opening::closed(&*items.operation, binding, &error, taken, standing));
+        }
+    }
+    let Some(items) = &mut state.items else { return Ok(()) };
+    let _entered = pending.span().enter();
+    let Opens { keys, failed, .. } = opens;
+    let all = each.is_none();
+    let (mut opened, unopened) = opening::open(&*items.operation, binding, &keys, failed, all, taken);
+    let unopened = unopened?;
+    match each {
+        Some(notes) => {
+            let failed = unopened.into_iter().map(|(at, item)| (at, Error::Unopened(Unopened::one(item, standing))));
+            notes.failed(failed.collect());
+        }
+        None => {
+            let items = unopened.into_iter().map(|(_, item)| item).collect();
+            if let Some(unopened) = Unopened::of(items, standing) {
+                return Err(Error::Unopened(unopened));
+            }
+        }
+    }
+    if let Ok(output) = &mut opened
+        && let Err(error) = items.operation.finish(output)
+    {
+        // Of a batch a part is written, and nobody knows which.
+        let standing = if items.operation.writes() { Standing::written(Written::Unknown) } else { standing };
+        return Err(Error::Unopened(Unopened::whole(error.into(), standing)));
+    }
+    *answer = opened;
+    Ok(())
+}
+
+/// Whether what a write was asked to give back went with an answer that was lost: the repetition found what the first attempt had left.
+fn lost(gives_old: Option<Leaves>, notes: &Notes) -> Option<Written> {
+    // The repository has read before.
+    if notes.keeps_raw() || !notes.is_in_doubt() {
+        return None;
+    }
+    match gives_old? {
+        Leaves::Nothing => (!notes.is_answered_with_an_item()).then_some(Written::Unknown),
+        Leaves::Something => (notes.is_answered_with_an_item() && notes.may_be_own()).then_some(Written::Yes),
+    }
+}

@@ -1,0 +1,205 @@
+//! What the repository wants to know of an operation of its own, beyond what the SDK's answer can say.
+//!
+//! A hook of the operation puts it into the config bag, where this client's hooks and connector find it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, SharedInterceptor};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
+
+use crate::crypto::TAG_LEN;
+use crate::error::Error;
+use crate::item::Item;
+
+/// Notes on one operation, or on a write and the read that finds out about it. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    /// What the operation is asked to do differently.
+    asked: Asked,
+    /// How many attempts were sent and not answered.
+    unanswered: usize,
+    /// What the write sealed.
+    marks: Vec<Mark>,
+    /// Whether what came back, or is stored, has one of these marks.
+    own: bool,
+    /// Whether an item came back.
+    came: bool,
+    /// The items that came back with a write, as they are stored.
+    raw: Vec<Item>,
+    /// The items that did not open, by their places in the answer, where they are left empty.
+    failed: Vec<(usize, Error)>,
+}
+
+/// How an operation is to be carried out.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Asked {
+    /// As it is.
+    #[default]
+    Nothing,
+    /// An item that does not open is noted, and the others are given.
+    Each,
+    /// The raw item is kept beside the opened one.
+    Raw,
+    /// What is read is compared with the marks, and given to nobody.
+    Compare,
+}
+
+/// Tells a sealed value from every other: the end of its ciphertext's tag, made under a nonce of its own.
+pub(super) struct Mark {
+    attribute: String,
+    tag: [u8; TAG_LEN],
+}
+
+impl Mark {
+    /// Of a value that was just sealed for this attribute.
+    pub(super) fn of(attribute: &str, sealed: &aws_sdk_dynamodb::types::AttributeValue) -> Option<Self> {
+        let tag = *sealed.as_b().ok()?.as_ref().last_chunk()?;
+        Some(Self { attribute: attribute.to_owned(), tag })
+    }
+
+    fn is_in(&self, item: &Item) -> bool {
+        let stored = item.get(&self.attribute).and_then(|value| value.as_b().ok());
+        stored.and_then(|stored| stored.as_ref().last_chunk()) == Some(&self.tag)
+    }
+}
+
+impl Notes {
+    /// Of an answer whose items are given one by one, whether or not they open.
+    pub(crate) fn each() -> Self {
+        Self::asking(Asked::Each)
+    }
+
+    /// Of a read whose raw item is kept.
+    pub(crate) fn raw() -> Self {
+        Self::asking(Asked::Raw)
+    }
+
+    fn asking(asked: Asked) -> Self {
+        Self(Arc::new(Mutex::new(Noted { asked, ..Noted::default() })))
+    }
+
+    /// From now on: of a read that compares what is stored with what the write sealed.
+    pub(crate) fn compare(&self) {
+        self.noted().asked = Asked::Compare;
+    }
+
+    /// Has one operation be noted here.
+    pub(crate) fn hook(&self) -> Builder {
+        let mut config = Builder::new();
+        config.push_interceptor(SharedInterceptor::permanent(Noting(self.clone())));
+        config
+    }
+
+    /// Whether an attempt was sent and not answered: nobody knows what it did.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.noted().unanswered > 0
+    }
+
+    /// Whether the write sealed anything by which it could be recognised.
+    pub(crate) fn has_marks(&self) -> bool {
+        !self.noted().marks.is_empty()
+    }
+
+    /// Whether what came back, or is stored, is what the write itself sealed.
+    pub(crate) fn is_own(&self) -> bool {
+        self.noted().own
+    }
+
+    /// Whether what came back may be what an earlier attempt wrote, whose answer was lost.
+    pub(crate) fn may_be_own(&self) -> bool {
+        self.is_in_doubt() && (self.is_own() || !self.has_marks())
+    }
+
+    /// Whether an item came back.
+    pub(super) fn is_answered_with_an_item(&self) -> bool {
+        self.noted().came
+    }
+
+    /// The item that came back, as it is stored.
+    pub(crate) fn take_raw(&self) -> Option<Item> {
+        self.noted().raw.pop()
+    }
+
+    /// The items that did not open, by their places.
+    pub(crate) fn take_failed(&self) -> Vec<(usize, Error)> {
+        std::mem::take(&mut self.noted().failed)
+    }
+
+    pub(super) fn gives_each(&self) -> bool {
+        self.noted().asked == Asked::Each
+    }
+
+    pub(super) fn compares(&self) -> bool {
+        self.noted().asked == Asked::Compare
+    }
+
+    pub(super) fn keeps_raw(&self) -> bool {
+        self.noted().asked == Asked::Raw
+    }
+
+    pub(super) fn sent(&self) {
+        self.noted().unanswered += 1;
+    }
+
+    pub(super) fn answered(&self) {
+        self.noted().unanswered -= 1;
+    }
+
+    pub(super) fn sealed(&self, marks: Vec<Mark>) {
+        self.noted().marks = marks;
+    }
+
+    /// Looks at an item as it is stored.
+    pub(super) fn look_at(&self, item: &Item) {
+        let mut noted = self.noted();
+        noted.came = true;
+        noted.own |= noted.marks.iter().any(|mark| mark.is_in(item));
+    }
+
+    pub(super) fn keep(&self, item: &Item) {
+        self.noted().raw.push(item.clone());
+    }
+
+    pub(super) fn failed(&self, failed: Vec<(usize, Error)>) {
+        self.noted().failed = failed;
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notes(..)")
+    }
+}
+
+impl Storable for Notes {
+    type Storer = StoreReplace<Self>;
+}
+
+/// The hook that leaves the notes where this client finds them.
+#[derive(Debug)]
+struct Noting(Notes);
+
+impl Intercept for Noting {
+    fn name(&self) -> &'static str {
+        "tenantseal's notes"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(self.0.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Items that an answer brought and that could not be given to the caller, and what became of the write that they answer.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::Error;
+use crate::item::Item;
+use crate::schema::TableSchema;
+
+/// Whether a request that failed has changed what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Written {
+    /// It has not. Also of a read.
+    No,
+    /// It has: what failed is to give back what DynamoDB answered. Do not repeat it unless it may happen twice.
+    Yes,
+    /// Nobody can tell: an answer was lost on the way, or only a part was written. Read before you write again.
+    Unknown,
+}
+
+/// Where an item lies: its table and its key.
+///
+/// An [`Error`] does not print it, because keys are data. Print it where your logs may hold keys; control characters are escaped.
+#[derive(Clone, PartialEq)]
+pub struct ItemRef {
+    table: String,
+    key: Item,
+}
+
+impl ItemRef {
+    /// Of an item, sealed or opened, of which the key attributes are taken.
+    pub(crate) fn of(table: &str, schema: &TableSchema, item: &Item) -> Self {
+        let attribute = |name: &str| item.get(name).map(|value| (name.to_owned(), value.clone()));
+        Self { table: table.to_owned(), key: schema.key_names().filter_map(attribute).collect() }
+    }
+
+    /// The table's physical name, by which [`Tenant::open`](crate::Tenant::open) takes it.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The key attributes, as they are stored; of an answer that is not the table's, those that are there.
+    pub fn key(&self) -> &Item {
+        &self.key
+    }
+}
+
+impl fmt::Display for ItemRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table)?;
+        let mut key: Vec<_> = self.key.iter().collect();
+        key.sort_unstable_by_key(|(name, _)| name.as_str());
+        for (name, value) in key {
+            match value {
+                AttributeValue::S(text) | AttributeValue::N(text) => write!(f, " {name}={text:?}")?,
+                AttributeValue::B(bytes) => {
+                    write!(f, " {name}=0x")?;
+                    bytes.as_ref().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                }
+                _ => write!(f, " {name}=?")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ItemRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ItemRef({}, ..)", self.table)
+    }
+}
+
+/// One item that could not be given to the caller, and why.
+#[derive(Debug, Clone)]
+pub struct UnopenedItem {
+    pub(crate) item: ItemRef,
+    pub(crate) sealed: Option<Sealed>,
+    pub(crate) error: Error,
+}
+
+/// An item as DynamoDB stored it. Its `Debug` shows nothing: what somebody stored in plaintext is in plaintext here, too.
+#[derive(Clone)]
+pub(crate) struct Sealed(pub(crate) Item);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
+    }
+}
+
+impl UnopenedItem {
+    /// Which item.
+    pub fn item(&self) -> &ItemRef {
+        &self.item
+    }
+
+    /// Why it could not be given.
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The item as it was stored, where this error may be the only place that has it: a write returned it, or the caller gave it.
+    /// Nothing of it is authenticated; [`Tenant::open`](crate::Tenant::open) opens it as soon as that is possible.
+    pub fn sealed(&self) -> Option<&Item> {
+        self.sealed.as_ref().map(|Sealed(item)| item)
+    }
+}
+
+/// Items that came back, or were given, and could not be opened or are not what was expected. See [`Error::Unopened`].
+#[derive(Debug, Clone)]
+pub struct Unopened(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    cause: Error,
+    items: Vec<UnopenedItem>,
+    standing: Standing,
+}
+
+/// What the answer says of the request itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) written: Written,
+    /// The items came in an error: a condition did not hold.
+    pub(crate) condition_failed: bool,
+}
+
+impl Standing {
+    /// Of a read, or of what was not sent.
+    pub(crate) const READ: Self = Self { written: Written::No, condition_failed: false };
+
+    /// Of a request that may have changed something.
+    pub(crate) fn written(written: Written) -> Self {
+        Self { written, condition_failed: false }
+    }
+}
+
+impl Unopened {
+    /// One item.
+    pub(crate) fn one(item: UnopenedItem, standing: Standing) -> Self {
+        Self(Arc::new(Parts { cause: item.error.clone(), items: vec![item], standing }))
+    }
+
+    /// The items, the first of which is the cause; none when there is no item.
+    pub(crate) fn of(items: Vec<UnopenedItem>, standing: Standing) -> Option<Self> {
+        let cause = items.first()?.error.clone();
+        Some(Self(Arc::new(Parts { cause, items, standing })))
+    }
+
+    /// An answer that could not be given as a whole.
+    pub(crate) fn whole(cause: Error, standing: Standing) -> Self {
+        Self(Arc::new(Parts { cause, items: Vec::new(), standing }))
+    }
+
+    /// Why the first of them could not be given, or the answer as a whole.
+    pub fn cause(&self) -> &Error {
+        &self.0.cause
+    }
+
+    /// The items of the answer that could not be given. The others are not in the answer either, and nothing is wrong with them.
+    pub fn items(&self) -> &[UnopenedItem] {
+        &self.0.items
+    }
+
+    /// Whether the request has changed what is stored.
+    pub fn written(&self) -> Written {
+        self.0.standing.written
+    }
+
+    pub(super) fn is_condition_failed(&self) -> bool {
+        self.0.standing.condition_failed
+    }
+
+    /// Whether each of them may open later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self.items() {
+            [] => self.cause().is_retryable(),
+            items => items.iter().all(|item| item.error.is_retryable()),
+        }
+    }
+
+    pub(super) fn any(&self, is: impl Fn(&Error) -> bool) -> bool {
+        is(self.cause()) || self.items().iter().any(|item| is(&item.error))
+    }
+}
+
+impl fmt::Display for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause().fmt(f)?;
+        match self.items() {
+            [_, others @ ..] if !others.is_empty() => write!(f, " (and {} more items of the answer)", others.len())?,
+            _ => {}
+        }
+        let kept = self.items().iter().any(|item| item.sealed.is_some());
+        match (self.written(), kept) {
+            (Written::No, _) => Ok(()),
+            (Written::Yes, true) => f.write_str("; the write has happened, and `sealed_item` has what it brought back"),
+            (Written::Yes, false) => f.write_str("; the write has happened"),
+            (Written::Unknown, true) => {
+                f.write_str("; the write may have happened, and `sealed_item` has what was stored before")
+            }
+            (Written::Unknown, false) => f.write_str("; the write may have happened: read before you repeat it"),
+        }
+    }
+}
+
+impl StdError for Unopened {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause().source()
+    }
+}
