@@ -45,7 +45,7 @@ pub use kms::KmsKeyService;
 pub(crate) use lease::Terms;
 pub use memory::InMemoryKeyService;
 pub(crate) use policy::TENANT_TAG;
-pub use policy::{InvalidRoleArn, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
+pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
 pub(crate) use table::SharedKeys;
 pub use table::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};

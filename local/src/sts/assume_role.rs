@@ -161,21 +161,23 @@ impl Wanted {
         let mut context = caller.context.clone();
         add_request_context(&mut context, region, now);
         context.set("aws:ResourceAccount", &role.account);
-        context.set("sts:RoleSessionName", &self.session_name);
-        if let Some(external_id) = &self.external_id {
-            context.set("sts:ExternalId", external_id);
-        }
         for (key, value) in &self.tags {
             context.set(&format!("aws:RequestTag/{key}"), value);
         }
         context.set_many("aws:TagKeys", self.tags.iter().map(|(key, _)| key.clone()));
         context.set_many("sts:TransitiveTagKeys", self.transitive.iter().cloned());
-        let own = with_resource_tags(&context, role);
-        let actions = ["sts:AssumeRole", "sts:TagSession"];
+        let tagging = with_resource_tags(&context, role);
+        let mut assuming = tagging.clone();
+        assuming.set("sts:RoleSessionName", &self.session_name);
+        if let Some(external_id) = &self.external_id {
+            assuming.set("sts:ExternalId", external_id);
+        }
+        // Of these two keys the IAM user guide says for AssumeRole alone that they are known.
+        let actions = [("sts:AssumeRole", &assuming), ("sts:TagSession", &tagging)];
         let needed = if self.tags.is_empty() { &actions[..1] } else { &actions[..] };
-        for action in needed {
-            let request = Request { action, resource: &self.role_arn, context: &own };
-            let decision = caller.may_use(request, &role.account, &role.trust, &own);
+        for (action, context) in needed {
+            let request = Request { action, resource: &self.role_arn, context };
+            let decision = caller.may_use(request, &role.account, &role.trust, context);
             decision.map_err(|_| denied(caller, action, &self.role_arn))?;
         }
         Ok(())

@@ -226,12 +226,32 @@ async fn inherited_tags_are_request_tags() {
         (json!({ "StringEquals": { "aws:PrincipalTag/Team": "x", "aws:RequestTag/TenantId": "a" } }), true),
         (json!({ "StringEquals": { "aws:PrincipalTag/TenantId": "${aws:RequestTag/TenantId}" } }), false),
         (json!({ "StringEqualsIfExists": { "aws:PrincipalTag/TenantId": "${aws:RequestTag/TenantId}" } }), true),
-        (json!({ "StringEquals": { "sts:RoleSessionName": "tenant-${aws:RequestTag/TenantId}" } }), true),
-        (json!({ "StringEquals": { "sts:RoleSessionName": "${aws:RequestTag/TenantId}" } }), false),
     ] {
         let role = role(condition.clone());
         let request = sts.assume_role().role_arn(role.arn()).role_session_name("tenant-a").tags(tag("TenantId", "a"));
         assert_eq!(request.send().await.is_ok(), expected, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn a_trust_policy_binds_the_session_name_to_a_tag() {
+    let fixture = Fixture::start().await;
+    let statement = |actions: &[&str], condition: &serde_json::Value| json!({ "Effect": "Allow", "Principal": { "AWS": ACCOUNT }, "Action": actions, "Condition": condition });
+    let named = |name: &str| json!({ "StringEquals": { "sts:RoleSessionName": name } });
+    let bound = named("tenant-${aws:RequestTag/TenantId}");
+    let apart = |name| document([statement(&["sts:AssumeRole"], &name), statement(&["sts:TagSession"], &json!({}))]);
+    for (trust, name, expected) in [
+        (apart(bound.clone()), "tenant-a", true),
+        (apart(bound.clone()), "tenant-b", false),
+        (apart(bound.clone()), "tenant-A", false),
+        (apart(named("tenant-a")), "tenant-a", true),
+        (apart(named("tenant-${aws:RequestTag/Other}")), "tenant-a", false),
+        // The name is no condition key of TagSession.
+        (document([statement(&["sts:AssumeRole", "sts:TagSession"], &bound)]), "tenant-a", false),
+    ] {
+        let role = fixture.account.role("Second").trust(&trust).create().unwrap();
+        let request = fixture.sts.assume_role().role_arn(role.arn()).role_session_name(name).tags(tag("TenantId", "a"));
+        assert_eq!(request.send().await.is_ok(), expected, "{trust} {name}");
     }
 }
 
