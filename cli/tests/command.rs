@@ -13,6 +13,8 @@ mod dry_run;
 mod overtaken;
 #[path = "command/pipe.rs"]
 mod pipe;
+#[path = "command/pods.rs"]
+mod pods;
 #[path = "command/proofs.rs"]
 mod proofs;
 #[path = "command/redact.rs"]
