@@ -20,6 +20,7 @@ mod kms;
 mod lease;
 mod memory;
 mod opening;
+mod pins;
 mod policy;
 mod refused;
 mod renewal;

@@ -14,7 +14,7 @@ use super::lease::Terms;
 use super::refused::Refused;
 use super::standing::Standing;
 use super::states::Listed;
-use crate::sight::{self, Eviction};
+use crate::sight::{self, Dropped, Eviction};
 use crate::tenant::TenantId;
 
 /// One tenant's keys, what is on its way, and what is known of its KMS key.
@@ -117,7 +117,7 @@ impl TenantKeys {
 
     /// Counts again; whether that changed anything.
     pub(super) fn weigh(&self) -> bool {
-        let weight = u32::try_from(self.read().held.len().max(1)).unwrap_or(u32::MAX);
+        let weight = u32::try_from(self.read().held.weight().max(1)).unwrap_or(u32::MAX);
         self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
@@ -175,14 +175,15 @@ impl TenantKeys {
 }
 
 impl State {
-    /// Drops all keys; gives their number.
-    pub(super) fn evict(&mut self) -> usize {
+    /// Drops all keys.
+    pub(super) fn evict(&mut self) -> Dropped {
         self.epoch += 1;
         self.held.clear()
     }
 
-    /// Drops what cannot be used any more, outage or not; gives their number.
-    fn settle(&mut self, now: Moment, terms: &Terms) -> usize {
+    /// Drops what cannot be used any more, outage or not.
+    fn settle(&mut self, now: Moment, terms: &Terms) -> Dropped {
+        self.held.prune(now);
         self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace)
     }
 }

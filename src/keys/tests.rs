@@ -6,4 +6,5 @@ mod fairness;
 mod fleet;
 mod memory;
 mod outage;
+mod pins;
 mod scene;

@@ -27,7 +27,8 @@ pub(super) const TERMS: Terms = Terms {
     revalidation: Duration::from_secs(15 * 60),
     grace: Duration::from_secs(15 * 60),
 };
-const LIMITS: Limits = Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
+pub(super) const LIMITS: Limits =
+    Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
 
 pub(super) fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
