@@ -12,3 +12,5 @@ mod replaced;
 mod retries;
 #[path = "client/runtimes.rs"]
 mod runtimes;
+#[path = "client/tokens.rs"]
+mod tokens;
