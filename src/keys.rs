@@ -43,7 +43,7 @@ pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};
 pub(crate) use handle::TenantHandle;
 pub(crate) use http::quiet;
 pub use kms::KmsKeyService;
-pub(crate) use lease::Terms;
+pub(crate) use lease::{Seals, Terms};
 pub use memory::InMemoryKeyService;
 pub(crate) use policy::TENANT_TAG;
 pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};

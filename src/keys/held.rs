@@ -34,6 +34,13 @@ struct Current {
     born: Moment,
 }
 
+impl Current {
+    /// Whether it may still seal, by its age and by what it has sealed.
+    fn seals(&self, terms: &Terms, outage: Option<Moment>, now: Moment) -> bool {
+        terms.seal(self.born, outage, now) && !self.key.is_used_up(terms.seals)
+    }
+}
+
 /// A key that was verified.
 #[derive(Debug)]
 struct Opened {
@@ -104,7 +111,7 @@ impl Held {
         outage: Option<Moment>,
         now: Moment,
     ) -> Option<(Arc<UnwrappedKey>, bool)> {
-        let current = self.current.as_ref().filter(|current| terms.seal(current.born, outage, now))?;
+        let current = self.current.as_ref().filter(|current| current.seals(terms, outage, now))?;
         let lease = self.lease(current.lease)?;
         let allowed = lease.aliased.is_some_and(|begun| terms.allow(begun, outage, now));
         allowed.then(|| (Arc::clone(&current.key), lease.touch(true, now, terms)))
@@ -112,7 +119,7 @@ impl Held {
 
     /// The key that would seal if its lease were renewed, and since when its rotation counts: it may be dropped meanwhile.
     pub(super) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
-        let current = self.current.as_ref().filter(|current| terms.seal(current.born, None, now))?;
+        let current = self.current.as_ref().filter(|current| current.seals(terms, None, now))?;
         Some((Arc::clone(&current.key), current.born))
     }
 
@@ -257,6 +264,13 @@ impl Held {
     /// The lease of the key that seals.
     pub(super) fn sealing_lease(&self) -> Option<u64> {
         self.current.as_ref().map(|current| current.lease)
+    }
+
+    /// Whether the key with this record has sealed here as much as it may.
+    pub(super) fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
+        let current = self.current.as_ref().map(|current| &current.key);
+        let opened = self.opened.get(&(Inner::CURRENT, key_id)).map(|opened| &opened.key);
+        current.into_iter().chain(opened).any(|key| key.stored_record() == stored && key.is_used_up(terms.seals))
     }
 
     pub(super) fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {

@@ -8,3 +8,4 @@ mod memory;
 mod outage;
 mod pins;
 mod scene;
+mod seals;

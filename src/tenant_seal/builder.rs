@@ -13,7 +13,7 @@ use crate::audit::{Audit, AuditSink};
 use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
 use crate::keys::{
-    DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn,
+    DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn, Seals,
     SharedKeys, Tenancy, Terms,
 };
 use crate::schema::{InvalidSchema, Record, RecordPlace, TableSchema};
@@ -250,7 +250,7 @@ impl TenantSealBuilder {
             service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases)?,
             time: time.clone(),
             contexts,
-            terms: Terms { rotation, revalidation, grace },
+            terms: Terms { rotation, revalidation, grace, seals: Seals::MOST },
             onboarding: onboarding.unwrap_or(Self::ONBOARDING),
             limits,
             retries: Retries::of(config),
