@@ -178,8 +178,8 @@ impl Held {
         Some(self.pins.insert(token, pinned, now))
     }
 
-    /// Whether the token was pinned.
-    pub(super) fn unpin(&mut self, token: &str) -> bool {
+    /// Forgets a token; gives to how many keys it was pinned.
+    pub(super) fn unpin(&mut self, token: &str) -> usize {
         self.pins.remove(token)
     }
 

@@ -76,10 +76,10 @@ impl Pins {
         forgotten
     }
 
-    /// Forgets a token whose key cannot be used any more; whether it was there.
-    pub(super) fn remove(&mut self, token: &str) -> bool {
+    /// Forgets a token whose key cannot be used any more; gives to how many keys it was pinned.
+    pub(super) fn remove(&mut self, token: &str) -> usize {
         let token = self.hasher.hash_one(token);
-        self.batches.iter_mut().fold(false, |was_there, batch| batch.tokens.remove(&token) || was_there)
+        self.batches.iter_mut().filter_map(|batch| batch.tokens.remove(&token).then_some(())).count()
     }
 
     /// Drops those whose time is over.

@@ -113,7 +113,7 @@ impl Inner {
                     return Err(error.into());
                 }
                 _ => {
-                    let forgotten = usize::from(keys.write().held.unpin(token));
+                    let forgotten = keys.write().held.unpin(token);
                     sight::tokens_forgotten(&keys.tenant, forgotten, Eviction::FormerKey);
                 }
             }

@@ -20,7 +20,8 @@ impl Scene {
     }
 
     async fn record_with_token(&self, tenant: &str, token: &str) -> Box<[u8]> {
-        record(&*self.seal_with_token(tenant, token).await)
+        let key = self.seal_with_token(tenant, token).await;
+        record(&key)
     }
 
     async fn pin_many(&self, tenant: &str, tokens: std::ops::Range<usize>) {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use super::scene::{Kms, LIMITS, Scene, TERMS, id};
 use crate::crypto::{KeyId, OsRandom};
 use crate::item::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identity};
 use crate::keys::{InMemoryKeyTable, KeyTable, Seals, Terms};
 use crate::schema::{RecordPlace, TableSchema};
-
-use aws_sdk_dynamodb::types::AttributeValue;
 
 /// Ten items of four attributes for a process alone, five for each of a fleet.
 const FEW: Terms = Terms { seals: Seals { own: 40, shared: 20 }, ..TERMS };
@@ -47,7 +47,7 @@ async fn a_data_key_seals_so_much_and_then_another_takes_its_place() {
     let scene = Scene::with(FEW, LIMITS, Arc::default());
     let mut keys = Vec::new();
     for at in 0..35 {
-        keys.push(write(&*scene.seal("acme").await.unwrap(), at % 2 == 0));
+        keys.push(write(&scene.seal("acme").await.unwrap(), at % 2 == 0));
     }
     assert!(keys.chunks(10).all(|keys| distinct(keys.to_vec()) == 1), "ten items each");
     assert_eq!((distinct(keys.clone()), scene.counts().0), (4, 4));
