@@ -32,6 +32,7 @@ mod put_item;
 mod query;
 mod reading;
 mod scan;
+mod stable;
 mod transact_get_items;
 mod transact_write_items;
 mod update_item;

@@ -214,16 +214,39 @@ pub(crate) enum Eviction {
     Capacity,
 }
 
+impl Eviction {
+    /// The word for it, and whether somebody has asked for it.
+    fn reason(self) -> (&'static str, bool) {
+        match self {
+            Self::Revoked => ("revoked", true),
+            Self::ByHand => ("by_hand", true),
+            Self::FormerKey => ("former_key", true),
+            Self::Lapsed => ("lapsed", false),
+            Self::TenantLimit => ("tenant_limit", false),
+            Self::Capacity => ("capacity", false),
+        }
+    }
+}
+
+/// What was dropped of a tenant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dropped {
+    /// Data keys.
+    pub(crate) keys: usize,
+    /// Idempotency tokens, before their time was over.
+    pub(crate) tokens: usize,
+}
+
+impl From<usize> for Dropped {
+    fn from(keys: usize) -> Self {
+        Self { keys, tokens: 0 }
+    }
+}
+
 /// Data keys were dropped before the process ended.
-pub(crate) fn evicted(tenant: &TenantId, keys: usize, why: Eviction) {
-    let (reason, is_asked_for) = match why {
-        Eviction::Revoked => ("revoked", true),
-        Eviction::ByHand => ("by_hand", true),
-        Eviction::FormerKey => ("former_key", true),
-        Eviction::Lapsed => ("lapsed", false),
-        Eviction::TenantLimit => ("tenant_limit", false),
-        Eviction::Capacity => ("capacity", false),
-    };
+pub(crate) fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
+    let Dropped { keys, tokens } = dropped.into();
+    let (reason, is_asked_for) = why.reason();
     let tenant = tenant.as_str();
     if is_asked_for {
         tracing::warn!(tenant, reason, keys, "evicted data keys");
@@ -232,6 +255,24 @@ pub(crate) fn evicted(tenant: &TenantId, keys: usize, why: Eviction) {
     }
     if keys > 0 {
         counter!("tenantseal_evicted_data_keys_total", "reason" => reason).increment(number(keys));
+    }
+    forgot(tenant, tokens, reason);
+}
+
+/// Idempotency tokens were forgotten before their time was over, keys or not.
+pub(crate) fn tokens_forgotten(tenant: &TenantId, tokens: usize, why: Eviction) {
+    forgot(tenant.as_str(), tokens, why.reason().0);
+}
+
+fn forgot(tenant: &str, tokens: usize, reason: &'static str) {
+    if tokens > 0 {
+        tracing::warn!(
+            tenant,
+            reason,
+            tokens,
+            "forgot idempotency tokens: DynamoDB may take a transaction that is repeated with one of them for another"
+        );
+        counter!("tenantseal_forgotten_tokens_total", "reason" => reason).increment(number(tokens));
     }
 }
 

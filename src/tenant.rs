@@ -45,9 +45,12 @@ impl TenantId {
 
     /// The STS session name under which this tenant's calls appear in CloudTrail: `tenant-<id>`.
     pub fn session_name(&self) -> String {
-        format!("tenant-{}", self.0)
+        format!("{SESSION_NAME_PREFIX}{}", self.0)
     }
 }
+
+/// What the name of each session begins with; the tenant's id follows. Trust policies in use compare it.
+pub(crate) const SESSION_NAME_PREFIX: &str = "tenant-";
 
 /// Whether a byte may stand in a tenant id.
 pub(crate) const fn is_tenant_byte(byte: u8) -> bool {

@@ -16,5 +16,7 @@ mod retries;
 mod runtimes;
 #[path = "client/sealed_twice.rs"]
 mod sealed_twice;
+#[path = "client/tokens.rs"]
+mod tokens;
 #[path = "client/written.rs"]
 mod written;

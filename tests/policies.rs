@@ -13,3 +13,5 @@ mod office;
 mod operator;
 #[path = "policies/scene.rs"]
 mod scene;
+#[path = "policies/trust.rs"]
+mod trust;

@@ -60,7 +60,8 @@ pub(crate) struct Global {
     /// Say what would be done, and change nothing
     #[arg(long, short = 'n', global = true)]
     pub(crate) dry_run: bool,
-    /// Settings in TOML: role, alias, scope, registry, key_table, region, profile, service_profile, endpoint_url, services
+    /// Settings in TOML: role, alias, scope, registry, key_table, region, profile, service_profile, endpoint_url, services,
+    /// inherited_tags
     /// [default: tenantseal.toml, when there is one]
     #[arg(long, global = true, env = "TENANTSEAL_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -160,6 +161,15 @@ impl Command {
         #[cfg(not(feature = "local"))]
         false
     }
+}
+
+/// Which transitive session tags services may bring along.
+#[derive(Debug, Args)]
+pub(crate) struct InheritedTags {
+    /// The key of a transitive session tag that a service's own session has (repeat it) [default: `inherited_tags` of the settings,
+    /// or the six of EKS Pod Identity]
+    #[arg(long = "inherited-tag", value_name = "KEY")]
+    pub(crate) inherited_tags: Vec<String>,
 }
 
 /// A tenant's id, as an argument.

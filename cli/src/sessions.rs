@@ -17,9 +17,19 @@ const TENANT_TAG: &str = "TenantId";
 /// The shortest session that STS grants.
 const DURATION_SECONDS: i32 = 900;
 
+pub(crate) const ACCESS_DENIED: &str = "AccessDenied";
+/// Tags and session policy take too much room, with what is inherited.
+pub(crate) const TOO_LARGE: &str = "PackedPolicyTooLarge";
+/// A tag that is inherited cannot be passed again.
+pub(crate) const INVALID: &str = "ValidationError";
+/// How STS refuses a session for a tenant to a service.
+pub(crate) const REFUSALS: [&str; 3] = [ACCESS_DENIED, TOO_LARGE, INVALID];
+
 /// What a session is limited by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits<'a> {
+    /// The tenant after whom the session is named; without one it has a name of this command's.
+    pub(crate) named: Option<&'a TenantId>,
     /// The tenant that the session tag names.
     pub(crate) tag: Option<&'a TenantId>,
     /// The tenant whose session policy is passed.
@@ -27,9 +37,9 @@ pub(crate) struct Limits<'a> {
 }
 
 impl<'a> Limits<'a> {
-    /// Both, as the library sends them.
+    /// All of them, as the library sends them.
     pub(crate) fn of(tenant: &'a TenantId) -> Self {
-        Self { tag: Some(tenant), policy: Some(tenant) }
+        Self { named: Some(tenant), tag: Some(tenant), policy: Some(tenant) }
     }
 }
 
@@ -64,7 +74,7 @@ impl Sessions {
         let policy = policy.map_err(|error| usage(&error))?.map(|policy| policy.to_string());
         let tag = limits.tag.map(|tenant| Tag::builder().key(TENANT_TAG).value(tenant.as_str()).build()).transpose();
         let tag = tag.map_err(|error| usage(&error))?;
-        let name = limits.tag.or(limits.policy).map_or_else(|| "tenantseal-doctor".to_owned(), TenantId::session_name);
+        let name = limits.named.map_or_else(|| "tenantseal-doctor".to_owned(), TenantId::session_name);
         let answer = self
             .sts
             .assume_role()

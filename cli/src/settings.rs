@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     /// Who may assume the role.
     #[serde(default)]
     pub(crate) services: Vec<String>,
+    /// Which transitive session tags services may bring along.
+    inherited_tags: Option<Vec<String>>,
 }
 
 impl Settings {
@@ -95,7 +97,16 @@ impl Settings {
                 .help("give --role arn:aws:iam::<account>:role/<name>, TENANTSEAL_ROLE, or `role` in tenantseal.toml")
         })?;
         let role = RoleArn::parse(role).map_err(|error| Failure::usage(format!("--role `{role}`: {error}")))?;
-        Ok(Tenancy::new(role, self.aliases()?).scoped_by(self.scope().into()))
+        let tenancy = Tenancy::new(role, self.aliases()?).scoped_by(self.scope().into());
+        let Some(tags) = &self.inherited_tags else { return Ok(tenancy) };
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        tenancy.inheriting(&tags).map_err(|error| Failure::usage(format!("--inherited-tag {error}")))
+    }
+
+    /// The same with these transitive session tags, when any are given.
+    pub(crate) fn inheriting(&self, tags: Vec<String>) -> Self {
+        let given = Some(tags).filter(|tags| !tags.is_empty());
+        Self { inherited_tags: given.or_else(|| self.inherited_tags.clone()), ..self.clone() }
     }
 
     fn aliases(&self) -> Result<AliasTemplate> {
@@ -153,9 +164,11 @@ mod tests {
             service_profile,
             endpoint_url,
             services,
+            inherited_tags,
         } = toml::from_str(&settings.replace("# endpoint_url", "endpoint_url")).unwrap();
         let all = [role, alias, registry, key_table, region, profile, service_profile, endpoint_url];
         assert!(all.iter().all(Option::is_some), "{all:?}");
         assert!(scope.is_some() && !services.is_empty());
+        assert_eq!(inherited_tags.unwrap(), tenantseal::keys::Tenancy::EKS_POD_IDENTITY_TAGS);
     }
 }

@@ -15,6 +15,8 @@ mod hostile;
 mod overtaken;
 #[path = "command/pipe.rs"]
 mod pipe;
+#[path = "command/pods.rs"]
+mod pods;
 #[path = "command/proofs.rs"]
 mod proofs;
 #[path = "command/redact.rs"]

@@ -31,6 +31,7 @@ use super::dispatch::{self, Checked};
 use super::notes::Notes;
 use super::opening::Opens;
 use super::operation::{Answer, Operation};
+use super::stable;
 use crate::error::Error;
 use crate::item::UnwrappedKey;
 use crate::keys::KeyServiceError;
@@ -121,7 +122,10 @@ impl State {
 
     /// Serializes what is to be sent, and remembers it.
     fn send(&mut self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
-        let request = self.serializer.serialize_input(input, config)?;
+        let mut request = self.serializer.serialize_input(input, config)?;
+        if self.items.as_ref().is_some_and(|items| items.operation.token().is_some()) {
+            stable::arrange(&mut request);
+        }
         let body = request.body().try_clone().ok_or("the SDK serializes DynamoDB's requests in memory")?;
         self.sent = Some(Sent { target: target(&request).map(str::to_owned), body });
         Ok(request)

@@ -11,7 +11,7 @@ pub(crate) const TAG_LEN: usize = 16;
 
 /// The key that encrypts the attributes of one item, with its expanded key schedule.
 ///
-/// It encrypts one item's attributes for as long as one data key serves (two days at most): even a hot item stays far below the
+/// It encrypts one item's attributes for as long as one data key serves, and what a data key seals is counted: so it stays below the
 /// 2^32 messages that random 96-bit nonces allow (NIST SP 800-38D, section 8.3).
 pub(crate) struct ItemKey(Aes256Gcm);
 

@@ -11,7 +11,7 @@ use crate::context::StaticPairs;
 use crate::error::Error;
 use crate::format::StoredKey;
 use crate::item::NeededKey;
-use crate::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, TenantHandle, Terms};
+use crate::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, Seals, TenantHandle, Terms};
 use crate::schema::RecordPlace;
 use crate::tenant::TenantId;
 
@@ -27,7 +27,12 @@ impl Lookups {
             time: SharedTimeSource::default(),
             shared: None,
             contexts: vec![StaticPairs::default()],
-            terms: Terms { rotation: minutes(24 * 60), revalidation: minutes(15), grace: minutes(15) },
+            terms: Terms {
+                rotation: minutes(24 * 60),
+                revalidation: minutes(15),
+                grace: minutes(15),
+                seals: Seals::MOST,
+            },
             onboarding: minutes(5),
             limits: Limits { data_keys: 200_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 },
             retries: Retries::of(&SdkConfig::builder().build()),

@@ -1,6 +1,6 @@
 //! A data key in use, and the keys that a set of items needs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::SealError;
@@ -8,6 +8,7 @@ use crate::audit::KeySource;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn, KeyRecord, OwnedStoredKey, StoredKey};
+use crate::keys::Seals;
 use crate::schema::RecordPlace;
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
@@ -21,6 +22,8 @@ pub(crate) struct UnwrappedKey {
     brought: OnceLock<Brought>,
     /// Whether an operation has used it.
     used: AtomicBool,
+    /// How many attributes it has sealed in this process, or somewhat more.
+    seals: AtomicU64,
 }
 
 impl UnwrappedKey {
@@ -53,6 +56,7 @@ impl UnwrappedKey {
             in_key_table: AtomicBool::new(false),
             brought: OnceLock::new(),
             used: AtomicBool::new(false),
+            seals: AtomicU64::new(0),
         }
     }
 
@@ -116,6 +120,17 @@ impl UnwrappedKey {
     /// The record.
     pub(crate) fn record(&self) -> &KeyRecord {
         &self.record
+    }
+
+    /// Says that it seals so many attributes.
+    pub(crate) fn count_seals(&self, attributes: usize) {
+        self.seals.fetch_add(u64::try_from(attributes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether it has sealed as much as it may.
+    pub(crate) fn is_used_up(&self, most: Seals) -> bool {
+        let most = if self.in_key_table.load(Ordering::Relaxed) { most.shared } else { most.own };
+        self.seals.load(Ordering::Relaxed) >= most
     }
 
     /// The key of one item.

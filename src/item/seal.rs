@@ -182,6 +182,7 @@ impl<'a> Sealer<'a> {
             }
             Nonces::OfToken(token) => Some((key.nonce_key(identity), token)),
         };
+        key.count_seals(count);
         let item_key = key.item_key(identity);
         Ok(Self { own, item_key, synthetic, random: random.into_iter(), aad: Vec::with_capacity(64) })
     }

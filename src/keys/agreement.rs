@@ -61,6 +61,7 @@ impl Inner {
         let mut pointed = shared.pointed(&pointer).await?;
         for _ in 0..Self::ROUNDS {
             if let Some(there) = &pointed
+                && !self.is_used_up(keys, there)
                 && let Some(key) = self.adopted(keys, shared, there, born).await?
             {
                 if self.is_held(keys, &key) {
@@ -128,6 +129,11 @@ impl Inner {
         key.mark_in_key_table();
         self.renewed(keys, &key, begun, born);
         Ok(Some(key))
+    }
+
+    /// Whether this process has sealed under the key that a pointer names as much as its share is: then the fleet goes on with another.
+    fn is_used_up(&self, keys: &TenantKeys, Pointed { record, stored }: &Pointed) -> bool {
+        keys.read().held.is_used_up(record.key_id, stored, &self.terms)
     }
 
     /// The key that a pointer names, when it has opened items here already.

@@ -220,7 +220,7 @@ impl Inner {
             sight::revoked(&error);
         }
         if let Some(evicted) = evicted {
-            if is_new || evicted > 0 {
+            if is_new || evicted.keys > 0 || evicted.tokens > 0 {
                 sight::evicted(&keys.tenant, evicted, Eviction::Revoked);
             }
             if error.kind() == KeyServiceErrorKind::Denied {

@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock::Moment;
+use super::data_keys::Inner;
 use super::lease::{Lease, Terms};
+use super::pins::{Pinned, Pins};
 use crate::crypto::KeyId;
 use crate::format::KeyArn;
 use crate::item::UnwrappedKey;
-
-/// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
-const PINNED: Duration = Duration::from_secs(600);
-/// The most tokens remembered for a tenant.
-const PINS: usize = 10_000;
+use crate::sight::Dropped;
 
 #[derive(Debug)]
 pub(super) struct Held {
@@ -22,8 +20,7 @@ pub(super) struct Held {
     share: usize,
     since: Moment,
     current: Option<Current>,
-    /// Under which key something with an idempotency token was sealed first, and when.
-    pins: HashMap<String, (Pinned, Moment)>,
+    pins: Pins,
     opened: HashMap<(usize, KeyId), Opened>,
     leases: Vec<Lease>,
     next_lease: u64,
@@ -37,10 +34,11 @@ struct Current {
     born: Moment,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Pinned {
-    pub(super) key: Arc<UnwrappedKey>,
-    lease: u64,
+impl Current {
+    /// Whether it may still seal, by its age and by what it has sealed.
+    fn seals(&self, terms: &Terms, outage: Option<Moment>, now: Moment) -> bool {
+        terms.seal(self.born, outage, now) && !self.key.is_used_up(terms.seals)
+    }
 }
 
 /// A key that was verified.
@@ -74,7 +72,7 @@ impl Held {
             share,
             since: now,
             current: None,
-            pins: HashMap::new(),
+            pins: Pins::default(),
             opened: HashMap::new(),
             leases: Vec::new(),
             next_lease: 0,
@@ -86,15 +84,20 @@ impl Held {
         self.opened.len()
     }
 
-    /// Drops everything; gives the number of data keys.
-    pub(super) fn clear(&mut self) -> usize {
-        let count = self.len();
+    /// How many data keys would take as much memory.
+    pub(super) fn weight(&self) -> usize {
+        let is_opened = |key: &UnwrappedKey| self.opened.contains_key(&(Inner::CURRENT, key.record().key_id));
+        self.len() + self.pins.weight(is_opened)
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&mut self) -> Dropped {
+        let keys = self.len();
         let Self { current, pins, opened, leases, share: _, since: _, next_lease: _ } = self;
         *current = None;
-        pins.clear();
         opened.clear();
         leases.clear();
-        count
+        Dropped { keys, tokens: pins.clear() }
     }
 
     fn lease(&self, id: u64) -> Option<&Lease> {
@@ -108,7 +111,7 @@ impl Held {
         outage: Option<Moment>,
         now: Moment,
     ) -> Option<(Arc<UnwrappedKey>, bool)> {
-        let current = self.current.as_ref().filter(|current| terms.seal(current.born, outage, now))?;
+        let current = self.current.as_ref().filter(|current| current.seals(terms, outage, now))?;
         let lease = self.lease(current.lease)?;
         let allowed = lease.aliased.is_some_and(|begun| terms.allow(begun, outage, now));
         allowed.then(|| (Arc::clone(&current.key), lease.touch(true, now, terms)))
@@ -116,7 +119,7 @@ impl Held {
 
     /// The key that would seal if its lease were renewed, and since when its rotation counts: it may be dropped meanwhile.
     pub(super) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
-        let current = self.current.as_ref().filter(|current| terms.seal(current.born, None, now))?;
+        let current = self.current.as_ref().filter(|current| current.seals(terms, None, now))?;
         Some((Arc::clone(&current.key), current.born))
     }
 
@@ -137,10 +140,9 @@ impl Held {
         self.looked_up(&opened.key, opened.lease, terms, outage, now)
     }
 
-    /// The key pinned to a token.
-    pub(super) fn pinned(&self, token: &str, now: Moment) -> Option<Pinned> {
-        let (pinned, at) = self.pins.get(token)?;
-        (now.since(*at) < PINNED).then(|| pinned.clone())
+    /// The key pinned to a token, of those that `may` seal.
+    pub(super) fn pinned(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<Pinned> {
+        self.pins.get(token, now, may).cloned()
     }
 
     pub(super) fn look_up_pinned(
@@ -168,20 +170,27 @@ impl Held {
         })
     }
 
-    /// Remembers that `key`, if it is the one that seals now, seals what has this token; the first key stays.
-    pub(super) fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) {
-        let Some(current) = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key)) else { return };
+    /// Remembers that `key` seals what has this token; gives how many older tokens were forgotten for it. None when this is not the key
+    /// that seals now.
+    pub(super) fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) -> Option<usize> {
+        let current = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key))?;
         let pinned = Pinned { key: Arc::clone(key), lease: current.lease };
-        if self.pins.len() >= PINS {
-            self.pins.retain(|_, (_, at)| now.since(*at) < PINNED);
-        }
-        if self.pins.len() < PINS {
-            self.pins.insert(token.to_owned(), (pinned, now));
-        }
+        Some(self.pins.insert(token, pinned, now))
     }
 
-    pub(super) fn unpin(&mut self, token: &str) {
-        self.pins.remove(token);
+    /// Forgets a token; gives to how many keys it was pinned.
+    pub(super) fn unpin(&mut self, token: &str) -> usize {
+        self.pins.remove(token)
+    }
+
+    /// Drops the tokens whose time is over, and with them the keys that nothing else needs.
+    pub(super) fn prune(&mut self, now: Moment) {
+        self.pins.prune(now);
+    }
+
+    /// How long until there is something to [`prune`](Self::prune).
+    pub(super) fn pins_end_in(&self, now: Moment) -> Option<Duration> {
+        self.pins.end_in(now)
     }
 
     /// KMS has just answered with a key of `kek`; gives the lease's id.
@@ -240,8 +249,7 @@ impl Held {
         let lease = self.lease(id)?;
         let current = self.current.as_ref().filter(|current| current.lease == id).map(|current| &current.key);
         let opened = || self.opened.values().find(|opened| opened.lease == id).map(|opened| &opened.key);
-        let pinned = || self.pins.values().find(|(pinned, _)| pinned.lease == id).map(|(pinned, _)| &pinned.key);
-        let key = current.or_else(opened).or_else(pinned)?;
+        let key = current.or_else(opened).or_else(|| self.pins.of_lease(id))?;
         Some((lease.context, Arc::clone(key)))
     }
 
@@ -256,6 +264,13 @@ impl Held {
     /// The lease of the key that seals.
     pub(super) fn sealing_lease(&self) -> Option<u64> {
         self.current.as_ref().map(|current| current.lease)
+    }
+
+    /// Whether the key with this record has sealed here as much as it may.
+    pub(super) fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
+        let current = self.current.as_ref().map(|current| &current.key);
+        let opened = self.opened.get(&(Inner::CURRENT, key_id)).map(|opened| &opened.key);
+        current.into_iter().chain(opened).any(|key| key.stored_record() == stored && key.is_used_up(terms.seals))
     }
 
     pub(super) fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {
@@ -284,20 +299,20 @@ impl Held {
         &mut self.leases
     }
 
-    /// Drops the leases that `keep` does not keep, and with them their keys, at once. Gives how many keys.
-    pub(super) fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) -> usize {
-        let (before, keys) = (self.leases.len(), self.len());
+    /// Drops the leases that `keep` does not keep, and with them their keys, at once.
+    pub(super) fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) -> Dropped {
+        let (before, keys, mut tokens) = (self.leases.len(), self.len(), 0);
         self.leases.retain(keep);
         if self.leases.len() != before {
             let Self { leases, current, pins, opened, .. } = self;
             let is_there = |id| leases.iter().any(|lease| lease.id == id);
             opened.retain(|_, opened| is_there(opened.lease));
-            pins.retain(|_, (pinned, _)| is_there(pinned.lease));
+            tokens = pins.retain_leases(is_there);
             if current.as_ref().is_some_and(|current| !is_there(current.lease)) {
                 *current = None;
             }
         }
-        keys - self.len()
+        Dropped { keys: keys - self.len(), tokens }
     }
 
     fn tick(&self, now: Moment) -> u64 {

@@ -90,7 +90,9 @@ impl Inner {
             let next = if lease.lapsing { self.terms.ends_for_good_in(lease.begun, now) } else { due };
             wait = Some(wait.map_or(next, |wait: Duration| wait.min(next)));
         }
-        wait.map_or(Next::Nothing, Next::Wait)
+        // Keys that tokens alone need go in time.
+        let pins = held.pins_end_in(now);
+        wait.map_or(Next::Nothing, |wait| Next::Wait(pins.map_or(wait, |pins| wait.min(pins))))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Tenant ids and aliases have an alphabet without wildcards, quotes and `$`, so nothing here can be injected.
 
+mod trust;
+
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -9,6 +11,8 @@ use serde_json::{Value, json};
 use super::partition::is_partition;
 use crate::schema::TenantTemplate;
 use crate::tenant::{Alias, AliasTemplate, TenantId};
+
+pub use trust::InvalidTagKey;
 
 /// A policy document. Prints as compact JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,12 +150,15 @@ pub struct Tenancy {
     role: RoleArn,
     aliases: AliasTemplate,
     scope: Scope,
+    /// The keys of the transitive session tags that services may bring along.
+    inherited: Vec<String>,
 }
 
 impl Tenancy {
     /// The policies for the keys that `role` reaches under aliases made with `aliases`.
     pub fn new(role: RoleArn, aliases: AliasTemplate) -> Self {
-        Self { role, aliases, scope: Scope::default() }
+        let inherited = Self::EKS_POD_IDENTITY_TAGS.map(str::to_owned).into();
+        Self { role, aliases, scope: Scope::default(), inherited }
     }
 
     /// The same with policies that tell the tenants' keys apart in another way.
@@ -215,22 +222,6 @@ impl Tenancy {
             "Resource": self.keys(region),
             "Condition": self.condition(&self.aliases.patterns_for(&tag), &tag),
         }]))
-    }
-
-    /// The role's trust policy: `services` (role or user ARNs) may assume it, and only with the tenant as session tag.
-    pub fn trust_policy(&self, services: &[&str]) -> Policy {
-        Policy::new(json!([
-            {
-                "Sid": "AssumeForOneTenant",
-                "Effect": "Allow",
-                "Principal": { "AWS": services },
-                "Action": ["sts:AssumeRole", "sts:TagSession"],
-                "Condition": {
-                    "StringLike": { format!("aws:RequestTag/{TENANT_TAG}"): "?*" },
-                    "ForAllValues:StringEquals": { "aws:TagKeys": [TENANT_TAG] },
-                },
-            },
-        ]))
     }
 
     /// A policy for teams that scope DynamoDB credentials as well: item operations on `table_arn` whose leading key is the tenant's.

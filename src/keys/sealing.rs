@@ -82,15 +82,16 @@ impl Inner {
         is_safe && key.is_at(place)
     }
 
-    /// The key that was current when `token` was first seen.
+    /// The key that was current when `token` was first seen. One that could not be remembered would be of no use to a repetition, so it
+    /// is an error.
     pub(super) async fn sealing_pinned(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         token: &str,
         place: RecordPlace,
     ) -> Result<Arc<UnwrappedKey>, KeyError> {
-        let pinned =
-            keys.read().held.pinned(token, self.clock.now()).filter(|pinned| self.may_seal(&pinned.key, place));
+        let may = |key: &UnwrappedKey| self.may_seal(key, place);
+        let pinned = keys.read().held.pinned(token, self.clock.now(), may);
         if let Some(pinned) = pinned {
             let look_up = || {
                 let state = keys.read();
@@ -112,18 +113,31 @@ impl Inner {
                 (_, Err(Unwrapping::Failed(error))) if error.is_retryable() || error.is_revoked() => {
                     return Err(error.into());
                 }
-                _ => keys.write().held.unpin(token),
+                _ => {
+                    let forgotten = keys.write().held.unpin(token);
+                    sight::tokens_forgotten(&keys.tenant, forgotten, Eviction::FormerKey);
+                }
             }
         }
-        let key = self.sealing(keys, place).await?;
-        let now = self.clock.now();
-        let mut state = keys.write();
-        // Another caller with this token may have been faster.
-        if let Some(pinned) = state.held.pinned(token, now).filter(|pinned| self.may_seal(&pinned.key, place)) {
-            return Ok(pinned.key);
+        for _ in 0..Self::ROUNDS {
+            let key = self.sealing(keys, place).await?;
+            let now = self.clock.now();
+            let pinned = {
+                let mut state = keys.write();
+                // Another caller with this token may have been faster.
+                if let Some(pinned) = state.held.pinned(token, now, may) {
+                    return Ok(pinned.key);
+                }
+                state.held.pin(token, &key, now)
+            };
+            if let Some(forgotten) = pinned {
+                self.states.weigh(keys);
+                sight::tokens_forgotten(&keys.tenant, forgotten, Eviction::TenantLimit);
+                return Ok(key);
+            }
+            // Another key has come, or the tenant was evicted meanwhile.
         }
-        state.held.pin(token, &key, now);
-        Ok(key)
+        Err(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unavailable).into())
     }
 
     /// Asks KMS for the key that seals, `ahead` of the end of its lease or because it is over; makes one when there is none, when

@@ -16,7 +16,7 @@ use super::refused::Refused;
 use super::shares::Allowance;
 use super::standing::Standing;
 use super::states::Listed;
-use crate::sight::{self, Eviction};
+use crate::sight::{self, Dropped, Eviction};
 use crate::tenant::TenantId;
 
 /// One tenant's keys, what is on its way, and what is known of its KMS key.
@@ -127,7 +127,7 @@ impl TenantKeys {
 
     /// Counts again; whether that changed anything.
     pub(super) fn weigh(&self) -> bool {
-        let weight = u32::try_from(self.read().held.len()).unwrap_or(u32::MAX);
+        let weight = u32::try_from(self.read().held.weight()).unwrap_or(u32::MAX);
         self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
@@ -205,14 +205,15 @@ impl TenantKeys {
 }
 
 impl State {
-    /// Drops all keys; gives their number.
-    pub(super) fn evict(&mut self) -> usize {
+    /// Drops all keys.
+    pub(super) fn evict(&mut self) -> Dropped {
         self.epoch += 1;
         self.held.clear()
     }
 
-    /// Drops what cannot be used any more, outage or not; gives their number.
-    fn settle(&mut self, now: Moment, terms: &Terms) -> usize {
+    /// Drops what cannot be used any more, outage or not.
+    fn settle(&mut self, now: Moment, terms: &Terms) -> Dropped {
+        self.held.prune(now);
         self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace)
     }
 }

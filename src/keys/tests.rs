@@ -7,6 +7,8 @@ mod fairness;
 mod fleet;
 mod memory;
 mod outage;
+mod pins;
 mod quotas;
 mod refusals;
 mod scene;
+mod seals;

@@ -50,6 +50,13 @@ impl TransactWrite {
     /// Makes it safe to send the same transaction again within ten minutes: it is carried out once. 1 to 36 characters; a token for
     /// each thing that is to happen, and for each tenant: DynamoDB does not tell tenants apart, and refuses a token that was used for
     /// something else.
+    ///
+    /// The same transaction has the same actions in the same order with the same values: then it is sent as the same bytes, however
+    /// its maps and sets were made. That holds in this process, and in others that share its data keys, until the tenant's keys are
+    /// dropped. What is repeated after that is refused by DynamoDB, and written twice by nobody.
+    ///
+    /// Never use a token again, also not later: nonces are made of it, so who reads the table could tell that an attribute of an item
+    /// has a former value again.
     pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self

@@ -13,7 +13,7 @@ use crate::audit::{Audit, AuditSink};
 use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
 use crate::keys::{
-    DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn,
+    DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn, Seals,
     SharedKeys, Tenancy, Terms, is_partition,
 };
 use crate::schema::{InvalidSchema, Protection, Record, RecordPlace, TableSchema};
@@ -273,7 +273,7 @@ impl TenantSealBuilder {
             service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases, partition.as_deref())?,
             time: time.clone(),
             contexts,
-            terms: Terms { rotation, revalidation, grace },
+            terms: Terms { rotation, revalidation, grace, seals: Seals::MOST },
             onboarding: onboarding.unwrap_or(Self::ONBOARDING),
             limits,
             retries: Retries::of(config),

@@ -1,7 +1,8 @@
 //! What is not detected, asserted so that docs/THREATS.md stays true: when one of these fails, the document must change.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
+use crate::common::wire::Wire;
 use crate::common::{Contact, World, contact, id, item, key, s};
 use crate::victim::{ENCRYPTED, attack, store};
 
@@ -74,4 +75,35 @@ async fn an_item_that_is_deleted_is_gone_and_one_that_is_copied_back_is_there() 
     assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), None);
     world.plant(stored).await;
     assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
+}
+
+#[tokio::test]
+async fn equal_values_of_one_attribute_show_under_a_token_that_is_used_again() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let dynamodb = world.tenant_over("acme", wire.clone()).dynamodb();
+    // What DynamoDB is given. Within ten minutes it refuses another content under one token; later it stores that.
+    let written = async |token: Option<&str>, contact_id: &str, email: &str| {
+        let mut item = item(&contact("acme", contact_id));
+        item.insert("email".to_owned(), s(email));
+        item.insert("notes".to_owned(), s(email));
+        let put = Put::builder().table_name("crm").set_item(Some(item)).build().unwrap();
+        let put = TransactWriteItem::builder().put(put).build();
+        let transaction = dynamodb.transact_write_items().set_client_request_token(token.map(str::to_owned));
+        let _ = transaction.transact_items(put).send().await;
+        let body: serde_json::Value =
+            serde_json::from_slice(wire.bodies("TransactWriteItems").last().unwrap()).unwrap();
+        ["email", "notes"].map(|name| body["TransactItems"][0]["Put"]["Item"][name]["B"].as_str().unwrap().to_owned())
+    };
+    let [email, notes] = written(Some("token"), "c-1", "a").await;
+    assert_eq!(written(Some("token"), "c-1", "a").await, [email.clone(), notes.clone()]);
+    // Not that another is another, nor anything between attributes, items and tokens, or without a token.
+    assert_ne!(email, notes);
+    for (token, contact_id, value) in
+        [(Some("token"), "c-1", "b"), (Some("token"), "c-2", "a"), (Some("another"), "c-1", "a"), (None, "c-1", "a")]
+    {
+        let others = written(token, contact_id, value).await;
+        assert!(!others.contains(&email) && !others.contains(&notes), "{token:?} {contact_id} {value}");
+    }
+    assert_eq!(written(Some("token"), "c-1", "a").await, [email, notes], "the value is the former one again");
 }

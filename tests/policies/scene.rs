@@ -187,7 +187,8 @@ impl Scene {
         region: &str,
     ) {
         // Sessions are named as the library names them; what stands in a policy is that of tenant 12.
-        let tenant = who.rsplit(' ').find(|word| word.parse::<u32>().is_ok()).unwrap_or("x");
+        let tagged = tags.iter().find(|(key, _)| *key == "TenantId").map(|(_, tenant)| *tenant);
+        let tenant = tagged.or_else(|| who.rsplit(' ').find(|word| word.parse::<u32>().is_ok())).unwrap_or("x");
         let tag =
             |(key, value): &(&str, &str)| aws_sdk_sts::types::Tag::builder().key(*key).value(*value).build().unwrap();
         let tags: Vec<_> = tags.iter().map(tag).collect();

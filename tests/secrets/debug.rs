@@ -76,6 +76,7 @@ const HOLD_NONE: &[&str] = &[
     "InvalidKeyArn",
     "InvalidNumber",
     "InvalidRoleArn",
+    "InvalidTagKey",
     "InvalidSchema",
     "InvalidSetting",
     "InvalidTenantId",

@@ -16,7 +16,7 @@ use tenantseal::keys::{Policy, Tenancy};
 use tenantseal::tenants::{State, Tenants, Tier};
 
 use self::check::{Change, Checklist, Report, Tally};
-use crate::args::{Scope, tenant};
+use crate::args::{InheritedTags, Scope, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
@@ -33,6 +33,8 @@ pub(crate) struct Doctor {
     /// The tenants to check; isolation is proven between the first two [default: two active ones of the registry]
     #[arg(value_parser = tenant)]
     tenants: Vec<TenantId>,
+    #[command(flatten)]
+    inherited: InheritedTags,
 }
 
 /// What the checks look at.
@@ -66,6 +68,7 @@ impl Patient {
 
 impl Doctor {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
+        let settings = &settings.inheriting(self.inherited.inherited_tags);
         let tenancy = settings.tenancy()?;
         let operator = aws::operator(settings).await;
         let region = aws::region(&operator)?;

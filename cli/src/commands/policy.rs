@@ -5,7 +5,7 @@ use tenantseal::TenantId;
 use tenantseal::keys::Policy as Document;
 use tenantseal::schema::TenantTemplate;
 
-use crate::args::tenant;
+use crate::args::{InheritedTags, tenant};
 use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::settings::Settings;
@@ -26,6 +26,8 @@ enum Kind {
         /// A role or user that may (repeat it) [default: `services` of the settings]
         #[arg(long = "service", value_name = "ARN")]
         services: Vec<String>,
+        #[command(flatten)]
+        inherited: InheritedTags,
     },
     /// What whoever runs this command needs: keys, aliases and the registry, and no cryptography
     Operator,
@@ -67,7 +69,8 @@ impl Policy {
                 let table = format!("arn:{partition}:dynamodb:{region}:{account}:table/{}", settings.registry());
                 tenancy.operator_policy(&region, &table)
             }
-            Kind::Trust { services } => {
+            Kind::Trust { services, inherited } => {
+                let tenancy = settings.inheriting(inherited.inherited_tags).tenancy()?;
                 let services = if services.is_empty() { settings.services.clone() } else { services };
                 if services.is_empty() {
                     return Err(Failure::usage("who may assume the role?")

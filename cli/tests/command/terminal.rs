@@ -26,7 +26,7 @@ impl Terminal {
         let terminal = Self { socket: format!("tenantseal-{folder}") };
         let binaries = std::path::Path::new(env!("CARGO_BIN_EXE_tenantseal")).parent().unwrap().display().to_string();
         let mut shell =
-            vec!["new-session", "-d", "-x", "110", "-y", "60", "env", "-i", "TERM=screen-256color", "LANG=C.UTF-8"];
+            vec!["new-session", "-d", "-x", "110", "-y", "100", "env", "-i", "TERM=screen-256color", "LANG=C.UTF-8"];
         let mut variables: Vec<_> = world.environment().iter().map(|(name, value)| format!("{name}={value}")).collect();
         variables.retain(|variable| !variable.starts_with("PATH="));
         variables.push(format!("PATH={binaries}:{}", std::env::var("PATH").unwrap()));

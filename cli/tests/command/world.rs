@@ -73,6 +73,23 @@ impl World {
         Tenants::builder(self.tenancy.clone(), std::sync::Arc::new(registry)).build(&self.operator).unwrap()
     }
 
+    /// Puts other credentials behind a profile.
+    pub(crate) fn set_profile(&self, name: &str, credentials: &Credentials) {
+        let file = self.folder.path().join("credentials");
+        let all = std::fs::read_to_string(&file).unwrap();
+        let others = all.split_inclusive('\n').collect::<Vec<_>>();
+        let others: String = others
+            .chunk_by(|_, next| !next.starts_with('['))
+            .map(<[&str]>::concat)
+            .filter(|profile| !profile.starts_with(&format!("[{name}]")))
+            .collect();
+        let (id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
+        let token =
+            credentials.session_token().map(|token| format!("aws_session_token = {token}\n")).unwrap_or_default();
+        let own = format!("[{name}]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n{token}");
+        std::fs::write(file, others + &own).unwrap();
+    }
+
     pub(crate) fn kms(&self) -> aws_sdk_kms::Client {
         aws_sdk_kms::Client::new(&self.operator)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::scene::{MINUTE, Scene, Script, id, record};
+use super::scene::{MINUTE, Scene, Script, TERMS, id, record};
 use crate::keys::KeyServiceErrorKind as Kind;
 
 #[tokio::test(start_paused = true)]
@@ -168,8 +168,12 @@ async fn rotation_counts_on_both_clocks_and_the_old_key_still_opens() {
 #[test]
 fn a_keeper_whose_runtime_is_gone_is_replaced() {
     // On the real clock: a paused one is a runtime's own.
-    let terms =
-        crate::keys::Terms { rotation: MINUTE, revalidation: Duration::from_millis(500), grace: Duration::ZERO };
+    let terms = crate::keys::Terms {
+        rotation: MINUTE,
+        revalidation: Duration::from_millis(500),
+        grace: Duration::ZERO,
+        ..TERMS
+    };
     let real = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let limits = crate::keys::Limits { data_keys: 10, data_keys_per_tenant: 10, calls: 8, calls_per_tenant: 8 };
     let scene = Scene::with(terms, limits, Default::default());

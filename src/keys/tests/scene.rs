@@ -16,7 +16,8 @@ use crate::format::{KeyArn, StoredKey};
 use crate::item::{NeededKey, UnwrappedKey};
 use crate::keys::{
     DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyError, KeyService, KeyServiceError,
-    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey, Want,
+    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, Seals, SharedKeys, Terms,
+    UnwrappedDataKey, Want,
 };
 use crate::schema::RecordPlace;
 use crate::tenant::{AliasTemplate, TenantId};
@@ -26,8 +27,10 @@ pub(super) const TERMS: Terms = Terms {
     rotation: Duration::from_secs(24 * 60 * 60),
     revalidation: Duration::from_secs(15 * 60),
     grace: Duration::from_secs(15 * 60),
+    seals: Seals::MOST,
 };
-const LIMITS: Limits = Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
+pub(super) const LIMITS: Limits =
+    Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
 
 pub(super) fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
@@ -235,9 +238,13 @@ impl Scene {
 
     /// A process of the fleet that shares its keys by this table.
     pub(super) fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
+        Self::of_fleet_with(TERMS, kms, table)
+    }
+
+    pub(super) fn of_fleet_with(terms: Terms, kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
         let shared = SharedKeys::new(Arc::clone(table), "us-east-1");
         let retries = Retries::of(&aws_types::SdkConfig::builder().build());
-        Self::with_retries(retries, TERMS, LIMITS, Arc::clone(kms), Some(shared))
+        Self::with_retries(retries, terms, LIMITS, Arc::clone(kms), Some(shared))
     }
 
     /// Retries that take next to no time.

@@ -1,7 +1,9 @@
 //! Who asks, and whether the role is given to them for one tenant and for nothing else.
 
 use aws_config::SdkConfig;
-use aws_sdk_sts::error::ProvideErrorMetadata;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use serde_json::Value;
 use tenantseal::TenantId;
 use tenantseal::keys::Tenancy;
 
@@ -9,7 +11,7 @@ use super::check::{Outcome, Report};
 use super::{Patient, document, documents};
 use crate::aws;
 use crate::errors::{Failure, Result};
-use crate::sessions::Limits;
+use crate::sessions::{self, Limits};
 
 const AREA: &str = "access";
 
@@ -44,43 +46,90 @@ pub(super) async fn callers(
     Ok(service_arn)
 }
 
-/// Checks that the role is given with a session tag, and not without.
+/// Checks that the role is given with a session tag and under the tenant's name, and not otherwise.
 pub(super) async fn role(report: &mut Report, patient: &Patient, tenant: &TenantId) -> Result<()> {
     let role = patient.tenancy.role();
     let trust = document(&patient.tenancy.trust_policy(&[&principal(&patient.service_arn)]));
-    let mend = format!("replace the trust policy of {role} by this statement (`tenantseal policy trust`)");
+    let mend = format!("replace the statements of the trust policy of {role} by these (`tenantseal policy trust`)");
 
     let assumed = patient.sessions.assume(Limits::of(tenant)).await?;
     let granted = assumed.is_ok();
     let outcome = match assumed {
         Ok(_) => Outcome::passed(role.as_str()),
-        Err(error) if error.code() == Some("AccessDenied") => {
-            let also = format!("{mend}, and let {} call sts:AssumeRole and sts:TagSession on it", patient.service_arn);
-            Outcome::failed(error.message().unwrap_or("access denied"), also).with(documents::additions(&trust))
-        }
-        Err(error) => return Err(Failure::aws("AssumeRole", &error)),
+        Err(error) => refused(&patient.service_arn, &error, &mend, &trust)?,
     };
     report.add(AREA, "the role can be assumed for a tenant", outcome);
 
-    for (check, limits) in [
-        ("the role is refused without the session tag", Limits { tag: None, policy: Some(tenant) }),
-        ("the role is refused without session tag and session policy", Limits { tag: None, policy: None }),
+    let all = Limits::of(tenant);
+    for (check, limits, wrong) in [
+        ("the role is refused without the session tag", Limits { tag: None, ..all }, "that names no tenant"),
+        (
+            "the role is refused without session tag and session policy",
+            Limits { tag: None, policy: None, ..all },
+            "that names no tenant",
+        ),
+        (
+            "the role is refused under a session name that is not the tenant's",
+            Limits { named: None, ..all },
+            "whose name it chose, and by that name CloudTrail tells tenants apart",
+        ),
     ] {
         let outcome = if !granted {
             Outcome::skipped("the role cannot be assumed at all")
         } else {
             match patient.sessions.assume(limits).await? {
-                Ok(_) => {
-                    Outcome::failed(format!("STS gave {} a session that names no tenant", patient.service_arn), &mend)
-                        .with(documents::additions(&trust))
-                }
-                Err(error) if error.code() == Some("AccessDenied") => Outcome::passed("refused"),
+                Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", patient.service_arn), &mend)
+                    .with(documents::additions(&trust)),
+                Err(error) if error.code() == Some(sessions::ACCESS_DENIED) => Outcome::passed("refused"),
                 Err(error) => return Err(Failure::aws("AssumeRole", &error)),
             }
         };
         report.add(AREA, check, outcome);
     }
     Ok(())
+}
+
+/// What it means that a service is refused the role, and what mends it. No API tells the transitive tags of its own session, which STS
+/// counts as passed.
+fn refused(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: &Value) -> Result<Outcome> {
+    let said = error.message().unwrap_or("access denied");
+    Ok(match error.code() {
+        Some(sessions::ACCESS_DENIED) => {
+            let own = if is_of_eks(service) {
+                "; those of EKS Pod Identity are in the list unless it was changed"
+            } else {
+                ""
+            };
+            let also = format!(
+                "{mend}, and let {service} call sts:AssumeRole and sts:TagSession on the role. If all that is so already, its \
+                 session has further transitive tags, which it passes on{own}: the event with which that session began in \
+                 CloudTrail lists them (transitiveTagKeys). Name each with --inherited-tag, and use the statements that are \
+                 printed then; or have the tags left out"
+            );
+            Outcome::failed(said, also).with(documents::additions(trust))
+        }
+        Some(sessions::TOO_LARGE) => Outcome::failed(
+            said,
+            format!(
+                "the transitive tags of {service} leave too little room for the session policy: have fewer or shorter ones. For \
+                 EKS Pod Identity: aws eks update-pod-identity-association --cluster-name <cluster> --association-id <id> \
+                 --disable-session-tags"
+            ),
+        ),
+        Some(sessions::INVALID) => Outcome::failed(
+            said,
+            format!(
+                "if {service} inherits the session tag TenantId, AWS lets nobody pass it again: whoever assumes that role must \
+                 not set it as transitive"
+            ),
+        ),
+        _ => return Err(Failure::aws("AssumeRole", error)),
+    })
+}
+
+/// Whether EKS Pod Identity made this session: it names them `eks-<cluster>-<pod>-<UUID>`.
+fn is_of_eks(arn: &str) -> bool {
+    arn.contains(":assumed-role/") && arn.rsplit('/').next().is_some_and(|session| session.starts_with("eks-"))
 }
 
 /// The account and the ARN of the credentials of a configuration.

@@ -9,7 +9,7 @@ use super::check::{Outcome, Report};
 use super::{Found, Patient, document, documents};
 use crate::args::Scope;
 use crate::errors::{Failure, Result};
-use crate::sessions::Limits;
+use crate::sessions::{self, Limits};
 
 /// What KMS says to a call with `DryRun` that it would have answered (412).
 const ALLOWED: &str = "DryRunOperationException";
@@ -37,9 +37,8 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     let (own, other) = (own.as_str(), other.as_str());
 
     // Without B's own session succeeding, a refusal of A on B's alias would prove nothing.
-    let (Some(session), Some(b_session)) =
-        (session(patient, Limits::of(a)).await?, session(patient, Limits::of(b)).await?)
-    else {
+    let own_session = async |tenant| session(patient, Limits::of(tenant), &sessions::REFUSALS).await;
+    let (Some(session), Some(b_session)) = (own_session(a).await?, own_session(b).await?) else {
         report.add(&area, "isolation", Outcome::skipped("the role cannot be assumed"));
         return Ok(());
     };
@@ -95,14 +94,14 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     for (check, limits) in [
         (
             format!("tagged {a}, without a session policy, is refused {b}'s alias"),
-            Limits { tag: Some(a), policy: None },
+            Limits { policy: None, ..Limits::of(a) },
         ),
         (
             format!("tagged {a}, with {b}'s session policy, is refused {b}'s alias"),
-            Limits { tag: Some(a), policy: Some(b) },
+            Limits { policy: Some(b), ..Limits::of(a) },
         ),
     ] {
-        let outcome = match self::session(patient, limits).await? {
+        let outcome = match self::session(patient, limits, &[sessions::ACCESS_DENIED]).await? {
             None => Outcome::passed("STS gives no such session"),
             Some(session) => must_be_refused(patient, &session, across, b).await?,
         };
@@ -111,11 +110,11 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     Ok(())
 }
 
-/// A KMS client within `limits`, unless STS refuses such a session.
-async fn session(patient: &Patient, limits: Limits<'_>) -> Result<Option<Client>> {
+/// A KMS client within `limits`, unless STS refuses such a session by one of these codes.
+async fn session(patient: &Patient, limits: Limits<'_>, refusals: &[&str]) -> Result<Option<Client>> {
     match patient.sessions.assume(limits).await? {
         Ok(session) => Ok(Some(session)),
-        Err(error) if error.code() == Some("AccessDenied") => Ok(None),
+        Err(error) if error.code().is_some_and(|code| refusals.contains(&code)) => Ok(None),
         Err(error) => Err(Failure::aws("AssumeRole", &error)),
     }
 }

@@ -1,0 +1,143 @@
+//! What an idempotency token costs, and for how long.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+
+use super::scene::{LIMITS, MINUTE, Scene, TERMS, id, record};
+use crate::item::UnwrappedKey;
+use crate::keys::{Limits, Terms};
+use crate::schema::RecordPlace;
+
+/// A day of twenty minutes.
+const SHORT: Terms = Terms { rotation: Duration::from_secs(20 * 60), ..TERMS };
+
+impl Scene {
+    /// The key that seals what has this token.
+    async fn seal_with_token(&self, tenant: &str, token: &str) -> Arc<UnwrappedKey> {
+        self.keys.of(&id(tenant)).sealing_key(Some(token), RecordPlace::Item).await.unwrap()
+    }
+
+    async fn record_with_token(&self, tenant: &str, token: &str) -> Box<[u8]> {
+        let key = self.seal_with_token(tenant, token).await;
+        record(&key)
+    }
+
+    async fn pin_many(&self, tenant: &str, tokens: std::ops::Range<usize>) {
+        for token in tokens {
+            self.seal_with_token(tenant, &format!("0f4c52a0-7d3a-4f6e-9a42-{token:012}")).await;
+        }
+    }
+}
+
+fn weak(key: Arc<UnwrappedKey>) -> Weak<UnwrappedKey> {
+    Arc::downgrade(&key)
+}
+
+/// How many tokens were forgotten so far for this reason.
+fn forgotten(snapshotter: &Snapshotter, reason: &str) -> u64 {
+    let counted = snapshotter.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
+        let is_it = key.key().name() == "tenantseal_forgotten_tokens_total"
+            && key.key().labels().any(|label| label.value() == reason);
+        if let DebugValue::Counter(count) = value
+            && is_it
+        {
+            count
+        } else {
+            0
+        }
+    });
+    counted.sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_one_token_is_sealed_under_one_key_for_ten_minutes() {
+    let scene = Scene::with(SHORT, LIMITS, Arc::default());
+    scene.seal("acme").await.unwrap();
+    tokio::time::sleep(MINUTE * 19).await;
+    let first = scene.record_with_token("acme", "token").await;
+    tokio::time::sleep(MINUTE * 2).await;
+    let second = record(&scene.seal("acme").await.unwrap());
+    assert_ne!(first, second, "the key was rotated");
+    assert_eq!(scene.record_with_token("acme", "another").await, second);
+    for _ in 0..8 {
+        tokio::time::sleep(MINUTE - Duration::from_secs(1)).await;
+        assert_eq!(scene.record_with_token("acme", "token").await, first);
+    }
+    tokio::time::sleep(MINUTE * 2).await;
+    assert_eq!(scene.record_with_token("acme", "token").await, second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_key_goes_when_the_ten_minutes_of_its_last_token_are_over() {
+    let scene = Scene::with(SHORT, Limits { data_keys_per_tenant: 1, ..LIMITS }, Arc::default());
+    // Somebody works for the tenant all the time, and never with a token again.
+    let live = scene.keys.of(&id("acme"));
+    scene.seal("acme").await.unwrap();
+    tokio::time::sleep(MINUTE * 19).await;
+    let pinned = weak(scene.seal_with_token("acme", "token").await);
+    tokio::time::sleep(MINUTE * 2).await;
+    scene.seal("acme").await.unwrap();
+    tokio::time::sleep(MINUTE * 7).await;
+    assert!(pinned.upgrade().is_some(), "a repetition needs it");
+    for minute in 0..60 {
+        tokio::time::sleep(MINUTE).await;
+        scene.seal("acme").await.unwrap();
+        assert!(minute < 3 || pinned.upgrade().is_none(), "the key is still in memory");
+    }
+    drop(live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_all_tenants_together_are_bounded_and_who_forgets_says_so() {
+    let recorder = DebuggingRecorder::new();
+    let (snapshotter, _guard) = (recorder.snapshotter(), metrics::set_default_local_recorder(&recorder));
+    // Room for twenty keys, or for five thousand tokens.
+    let scene = Scene::limited(|limits| limits.data_keys = 20);
+    let mut tenants = Vec::new();
+    for tenant in 0..10 {
+        let tenant = format!("t{tenant}");
+        tenants.push(weak(scene.seal(&tenant).await.unwrap()));
+        scene.pin_many(&tenant, 0..1_000).await;
+    }
+    // The cache makes room a moment later, and when it is used.
+    std::thread::sleep(Duration::from_millis(400));
+    scene.pin_many("t9", 1_000..1_300).await;
+    let left = tenants.iter().filter(|key| key.upgrade().is_some()).count();
+    assert!((2..=5).contains(&left), "{left} of 10 tenants are left");
+    assert!(tenants[9].upgrade().is_some());
+    assert!(forgotten(&snapshotter, "capacity") >= 5_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_with_too_many_tokens_forgets_the_oldest_and_says_so() {
+    let recorder = DebuggingRecorder::new();
+    let (snapshotter, _guard) = (recorder.snapshotter(), metrics::set_default_local_recorder(&recorder));
+    let scene = Scene::with(SHORT, LIMITS, Arc::default());
+    scene.seal("acme").await.unwrap();
+    tokio::time::sleep(MINUTE * 19).await;
+    let first = scene.record_with_token("acme", "oldest").await;
+    tokio::time::sleep(MINUTE / 2).await;
+    scene.pin_many("acme", 0..30_000).await;
+    assert_eq!(forgotten(&snapshotter, "tenant_limit"), 0);
+    scene.pin_many("acme", 30_000..60_000).await;
+    assert_eq!(scene.record_with_token("acme", "latest").await, first);
+    assert!((2_600..15_000).contains(&forgotten(&snapshotter, "tenant_limit")));
+    tokio::time::sleep(MINUTE).await;
+    let second = record(&scene.seal("acme").await.unwrap());
+    assert_eq!(scene.record_with_token("acme", "oldest").await, second);
+    assert_eq!(scene.record_with_token("acme", "latest").await, first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_a_revocation_forgets_are_counted() {
+    let recorder = DebuggingRecorder::new();
+    let (snapshotter, _guard) = (recorder.snapshotter(), metrics::set_default_local_recorder(&recorder));
+    let scene = Scene::new();
+    let key = weak(scene.seal("acme").await.unwrap());
+    scene.pin_many("acme", 0..3).await;
+    scene.keys.revoke(&id("acme")).await;
+    assert!(key.upgrade().is_none());
+    assert_eq!(forgotten(&snapshotter, "by_hand"), 3);
+}

@@ -1,0 +1,89 @@
+//! No data key seals more than its nonces allow: the bounds are small here.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::scene::{Kms, LIMITS, Scene, TERMS, id};
+use crate::crypto::{KeyId, OsRandom};
+use crate::item::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identity};
+use crate::keys::{InMemoryKeyTable, KeyTable, Seals, Terms};
+use crate::schema::{RecordPlace, TableSchema};
+
+/// Ten items of four attributes for a process alone, five for each of a fleet.
+const FEW: Terms = Terms { seals: Seals { own: 40, shared: 20 }, ..TERMS };
+
+fn schema() -> TableSchema {
+    let schema = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
+    schema.encrypt("email").encrypt("notes").build().unwrap()
+}
+
+/// Seals an item, or four attributes of one.
+fn write(key: &UnwrappedKey, update: bool) -> KeyId {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let item: Item = [("tenant_id", "acme"), ("contact_id", "c-1"), ("email", "e"), ("notes", "n")]
+        .map(|(name, value)| (name.to_owned(), text(value)))
+        .into();
+    let (schema, nonces) = (schema(), Nonces::Random(&OsRandom));
+    let identity = sealable_identity(&schema, &id("acme"), &item).unwrap();
+    if update {
+        let value = text("v");
+        seal_values(&schema, key, &identity, nonces, &[("email", &value); 4]).unwrap();
+    } else {
+        seal(&schema, key, &identity, nonces, item).unwrap();
+    }
+    key.record().key_id
+}
+
+/// How many different keys there are among these.
+fn distinct(mut keys: Vec<KeyId>) -> usize {
+    keys.sort();
+    keys.dedup();
+    keys.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_data_key_seals_so_much_and_then_another_takes_its_place() {
+    let scene = Scene::with(FEW, LIMITS, Arc::default());
+    let mut keys = Vec::new();
+    for at in 0..35 {
+        keys.push(write(&scene.seal("acme").await.unwrap(), at % 2 == 0));
+    }
+    assert!(keys.chunks(10).all(|keys| distinct(keys.to_vec()) == 1), "ten items each");
+    assert_eq!((distinct(keys.clone()), scene.counts().0), (4, 4));
+    // What was sealed before opens by the keys that are there.
+    assert_eq!(scene.counts().1, 0);
+    // A repetition needs the key of its first time, used up or not.
+    let key = scene.keys.of(&id("acme")).sealing_key(Some("token"), RecordPlace::Item).await.unwrap();
+    for _ in 0..5 {
+        write(&key, false);
+    }
+    assert_ne!(scene.seal("acme").await.unwrap().record().key_id, key.record().key_id);
+    let again = scene.keys.of(&id("acme")).sealing_key(Some("token"), RecordPlace::Item).await.unwrap();
+    assert_eq!(again.record().key_id, key.record().key_id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_goes_on_with_another_key_when_a_process_has_used_up_its_share() {
+    let (kms, table) = (Arc::<Kms>::default(), Arc::new(InMemoryKeyTable::default()) as Arc<dyn KeyTable>);
+    let processes: Vec<_> = (0..8).map(|_| Scene::of_fleet_with(FEW, &kms, &table)).collect();
+    let mut keys = Vec::new();
+    for round in 0..20 {
+        for scene in &processes {
+            let key = match round % 2 {
+                0 => scene.seal("acme").await.unwrap(),
+                _ => scene.seal_compactly("acme").await.unwrap(),
+            };
+            assert!(key.is_at(RecordPlace::KeyTable), "it is the fleet's");
+            keys.push(write(&key, false));
+        }
+    }
+    // Each of 8 processes wrote 20 items, 5 under each key: they moved on together.
+    assert_eq!((distinct(keys.clone()), processes[0].counts().0), (4, 4));
+    for key in &keys {
+        assert_eq!(keys.iter().filter(|other| *other == key).count(), 8 * 5);
+    }
+    // Who comes later finds the latest.
+    let late = Scene::of_fleet_with(FEW, &kms, &table).seal("acme").await.unwrap();
+    assert_eq!(Some(&late.record().key_id), keys.last());
+}
