@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Records;
-use super::condition::{Condition, Writer, attribute};
+use super::condition::{Condition, attribute};
 use super::convert::{from_item, record_error, to_item};
 use super::precondition::{Asked, Precondition, own_or_new};
-use super::request::{Changes, New, Nothing, Old, awaits, failed_write, shown};
+use super::request::{Changes, New, Nothing, Old, awaits, failed_write, shown, writer_beside};
 use super::transaction::{Action, Write, built};
 use crate::client::no_legacy;
 use crate::error::Error;
@@ -86,7 +86,8 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         self
     }
 
-    /// Changes the SDK's request before it is sent. A condition expression that is set here takes the place of the repository's.
+    /// Changes the SDK's request before it is sent. A condition expression that is set here is asked together with the repository's;
+    /// when it fails, that is no conflict.
     pub fn customize(mut self, change: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'a) -> Self {
         self.changes.push(change);
         self
@@ -100,13 +101,14 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         if let Some(name) = T::SCHEMA.version() {
             precondition.version(next_version::<T>(name, &mut item));
         }
-        let mut writer = Writer::<T>::new();
-        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), &mut writer)?;
-        let (names, values) = writer.finish();
         let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item.clone()));
+        let request = changes.apply(request);
+        let mut writer = writer_beside!(request);
+        let given = request.get_condition_expression().as_deref();
+        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), given, &mut writer)?;
+        let (names, values) = writer.finish();
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        let request = changes.apply(request);
         records.check_changed(request.get_table_name().as_deref(), request.get_item().as_ref())?;
         Ok((request, item, asked))
     }
