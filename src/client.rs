@@ -65,7 +65,7 @@ pub(crate) fn sealing(
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
-/// The tables that are configured, by the name under which requests reach them.
+/// The tables that are configured, by the name or the ARN under which requests reach them.
 pub(crate) type Tables = HashMap<String, Arc<TableSchema>>;
 
 /// One tenant, and what its operations need. While one lives, in a handle or in a client, the tenant's sealing key is kept valid.
@@ -80,7 +80,14 @@ impl Binding {
     /// The schema of the table that a request names, by name or ARN.
     pub(crate) fn table(&self, name: Option<&str>) -> Result<&Arc<TableSchema>, Refusal> {
         let name = name.filter(|name| !name.is_empty()).ok_or(Refusal::NoTable)?;
-        self.tables.get(table_name(name)).ok_or_else(|| Refusal::UnknownTable(name.to_owned()))
+        // A name means whatever account and Region the client is of, so an ARN may say it more closely; not the other way round.
+        if let Some(table) = self.tables.get(name).or_else(|| self.tables.get(table_name(name))) {
+            return Ok(table);
+        }
+        match self.tables.keys().find(|configured| table_name(configured) == table_name(name)) {
+            Some(configured) => Err(Refusal::OtherTable { asked: name.to_owned(), configured: configured.clone() }),
+            None => Err(Refusal::UnknownTable(name.to_owned())),
+        }
     }
 
     /// The identity of the item that a request's key names, which has exactly the declared names and is the tenant's.
@@ -109,6 +116,15 @@ impl fmt::Debug for Binding {
 pub(crate) fn table_name(name_or_arn: &str) -> &str {
     let mut parts = name_or_arn.splitn(6, ':');
     match (parts.next(), parts.nth(1), parts.nth(2)) {
+/// The request's name of the table that an answer names: DynamoDB may name by its name what was asked for by its ARN.
+pub(crate) fn asked_name<'m, V>(asked: &'m HashMap<String, V>, answered: &str) -> Option<&'m str> {
+    if let Some((name, _)) = asked.get_key_value(answered) {
+        return Some(name);
+    }
+    let mut alike = asked.keys().filter(|name| table_name(name) == table_name(answered));
+    alike.next().filter(|_| alike.next().is_none()).map(String::as_str)
+}
+
         (Some("arn"), Some("dynamodb"), Some(resource)) => {
             resource.strip_prefix("table/").filter(|name| !name.contains('/')).unwrap_or(name_or_arn)
         }

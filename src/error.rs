@@ -253,6 +253,14 @@ pub enum Refusal {
     NoRecordTable,
     /// The record type encrypts an attribute, and the table's schema does not: the type was not registered.
     #[error("record `{record}` encrypts `{attribute}`, and the client does not: register it with `record::<T>()`")]
+    /// The table that is configured under this name is in an account and Region of its own, which the request does not name.
+    #[error("table `{asked}` is not the one that is configured: name it `{configured}`")]
+    OtherTable {
+        /// What the request names.
+        asked: String,
+        /// The ARN by which it is configured.
+        configured: String,
+    },
     Unregistered {
         /// The record type.
         record: &'static str,

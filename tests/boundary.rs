@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "boundary/accounts.rs"]
+mod accounts;
 #[path = "boundary/bytes.rs"]
 mod bytes;
 #[path = "boundary/forged.rs"]

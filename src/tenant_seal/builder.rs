@@ -130,6 +130,8 @@ impl TenantSealBuilder {
     /// Stores the logical table `logical` in the physical table `physical`: for prefixes per stage, or a table restored under a
     /// new name. Items are bound to the logical name.
     pub fn table_name(mut self, logical: impl Into<String>, physical: impl Into<String>) -> Self {
+    ///
+    /// Given as an ARN, it is that table of that account and Region: requests name it by its ARN, and by nothing else.
         self.physical.push((logical.into(), physical.into()));
         self
     }
@@ -302,7 +304,7 @@ impl Keys {
     }
 }
 
-/// The schemas by physical table name.
+/// The schemas by physical table name, or ARN.
 fn tables(
     schemas: Vec<Result<TableSchema, InvalidSchema>>,
     physical: Vec<(String, String)>,
@@ -334,7 +336,10 @@ fn tables(
     let mut tables = Tables::new();
     for (name, schema) in logical {
         let physical = names.remove(&name).unwrap_or(name);
-        match tables.entry(table_name(&physical).to_owned()) {
+        if physical.starts_with("arn:") && table_name(&physical) == physical {
+            return Err(ConfigError::TableArn(physical));
+        }
+        match tables.entry(physical) {
             Entry::Vacant(free) => free.insert(Arc::new(schema)),
             Entry::Occupied(taken) => return Err(ConfigError::TableName(taken.key().clone())),
         };
@@ -400,6 +405,9 @@ pub enum ConfigError {
     #[error("with a key table the encryption context has room for 6 static pairs; 7 were configured")]
     NoRoomForPeriod,
     /// Processes agree on periods by whole seconds.
+    /// `table_name` gives an ARN that is not a table's.
+    #[error("`table_name`: `{0}` is not `arn:<partition>:dynamodb:<region>:<account>:table/<name>`")]
+    TableArn(String),
     #[error("with a key table `data_key_rotation` is in whole seconds")]
     KeyTableRotation,
     /// The rotation period is out of range.
