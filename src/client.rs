@@ -26,6 +26,7 @@ mod get_item;
 mod interceptor;
 mod opening;
 mod operation;
+mod pending;
 mod put_item;
 mod query;
 mod reading;
@@ -74,6 +75,8 @@ pub(crate) struct Binding {
     pub(crate) tables: Arc<Tables>,
     pub(crate) keys: TenantHandle,
     pub(crate) audit: Arc<Audit>,
+    /// Whether operations pass that touch no items.
+    pub(crate) control_plane: bool,
 }
 
 impl Binding {
@@ -112,10 +115,6 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// The table's name when it is given as `arn:<partition>:dynamodb:<region>:<account>:table/<name>`.
-pub(crate) fn table_name(name_or_arn: &str) -> &str {
-    let mut parts = name_or_arn.splitn(6, ':');
-    match (parts.next(), parts.nth(1), parts.nth(2)) {
 /// The request's name of the table that an answer names: DynamoDB may name by its name what was asked for by its ARN.
 pub(crate) fn asked_name<'m, V>(asked: &'m HashMap<String, V>, answered: &str) -> Option<&'m str> {
     if let Some((name, _)) = asked.get_key_value(answered) {
@@ -125,6 +124,10 @@ pub(crate) fn asked_name<'m, V>(asked: &'m HashMap<String, V>, answered: &str) -
     alike.next().filter(|_| alike.next().is_none()).map(String::as_str)
 }
 
+/// The table's name when it is given as `arn:<partition>:dynamodb:<region>:<account>:table/<name>`.
+pub(crate) fn table_name(name_or_arn: &str) -> &str {
+    let mut parts = name_or_arn.splitn(6, ':');
+    match (parts.next(), parts.nth(1), parts.nth(2)) {
         (Some("arn"), Some("dynamodb"), Some(resource)) => {
             resource.strip_prefix("table/").filter(|name| !name.contains('/')).unwrap_or(name_or_arn)
         }

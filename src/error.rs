@@ -288,6 +288,33 @@ pub enum Refusal {
         /// What to use.
         instead: &'static str,
     },
+    /// An operation that touches no items, and the builder says that tenants' clients make none.
+    #[error(
+        "operation `{operation}` is refused by `control_plane(false)`: make it with a client of the operator's own"
+    )]
+    ControlPlane {
+        /// The operation.
+        operation: &'static str,
+    },
+    /// An encrypted attribute as the time to live: what is stored is no number.
+    #[error(
+        "`{attribute}` cannot be the time to live: the schema encrypts it, so no item would ever expire: keep the time in a plain number"
+    )]
+    EncryptedTimeToLive {
+        /// The attribute.
+        attribute: String,
+    },
+    /// An encrypted attribute as a key of an index or a table, or as its vector.
+    #[error(
+        "`{attribute}` cannot be a key or vector of an index: the schema encrypts it, so every put of it would fail, or nothing would be found: index a plain attribute"
+    )]
+    EncryptedIndexKey {
+        /// The attribute.
+        attribute: String,
+    },
+    /// A search vector that is more than numbers.
+    #[error("`SearchVector` is a list of numbers")]
+    SearchVector,
     /// The request lacks something that it must have.
     #[error("the request has no `{0}`")]
     Missing(&'static str),

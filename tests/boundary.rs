@@ -8,6 +8,8 @@ mod common;
 mod accounts;
 #[path = "boundary/bytes.rs"]
 mod bytes;
+#[path = "boundary/definitions.rs"]
+mod definitions;
 #[path = "boundary/forged.rs"]
 mod forged;
 #[path = "boundary/lies.rs"]

@@ -8,6 +8,8 @@ mod common;
 mod costs;
 #[path = "client/drop_in.rs"]
 mod drop_in;
+#[path = "client/exchanged.rs"]
+mod exchanged;
 #[path = "client/replaced.rs"]
 mod replaced;
 #[path = "client/retries.rs"]

@@ -41,6 +41,7 @@ pub struct TenantSealBuilder {
     key_table: Option<Arc<dyn KeyTable>>,
     compact: Vec<String>,
     audit: Option<Arc<dyn AuditSink>>,
+    without_control_plane: bool,
 }
 
 enum Keys {
@@ -129,9 +130,9 @@ impl TenantSealBuilder {
 
     /// Stores the logical table `logical` in the physical table `physical`: for prefixes per stage, or a table restored under a
     /// new name. Items are bound to the logical name.
-    pub fn table_name(mut self, logical: impl Into<String>, physical: impl Into<String>) -> Self {
     ///
     /// Given as an ARN, it is that table of that account and Region: requests name it by its ARN, and by nothing else.
+    pub fn table_name(mut self, logical: impl Into<String>, physical: impl Into<String>) -> Self {
         self.physical.push((logical.into(), physical.into()));
         self
     }
@@ -202,6 +203,15 @@ impl TenantSealBuilder {
         self
     }
 
+    /// Whether tenants' clients pass operations that touch no items, such as `DescribeTable` and `DeleteTable`: they do unless
+    /// configured.
+    ///
+    /// These operations know no tenants: where they pass, IAM alone decides what a tenant's client may do to the table of all.
+    pub fn control_plane(mut self, passes: bool) -> Self {
+        self.without_control_plane = !passes;
+        self
+    }
+
     /// Leaves key records out of the items of the logical table `table`, which then refer to the key table: about 250 bytes less per
     /// item. **Who loses the key table loses these items.**
     ///
@@ -219,7 +229,7 @@ impl TenantSealBuilder {
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
         let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
-        let Self { key_table, compact, audit, partition, .. } = self;
+        let Self { key_table, compact, audit, partition, without_control_plane, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
@@ -270,7 +280,7 @@ impl TenantSealBuilder {
             limits,
             retries: Retries::of(config),
         });
-        TenantSeal::new(tables, keys, Audit::new(audit, time), config)
+        TenantSeal::new(tables, keys, Audit::new(audit, time), !without_control_plane, config)
     }
 }
 
@@ -395,6 +405,9 @@ pub enum ConfigError {
     /// `table_name` names a logical table that does not exist, or one name twice.
     #[error("`table_name`: table `{0}` is not registered, or named twice")]
     TableName(String),
+    /// `table_name` gives an ARN that is not a table's.
+    #[error("`table_name`: `{0}` is not `arn:<partition>:dynamodb:<region>:<account>:table/<name>`")]
+    TableArn(String),
     /// `compact` names a logical table that does not exist.
     #[error("`compact`: table `{0}` is not registered")]
     CompactTable(String),
@@ -405,9 +418,6 @@ pub enum ConfigError {
     #[error("with a key table the encryption context has room for 6 static pairs; 7 were configured")]
     NoRoomForPeriod,
     /// Processes agree on periods by whole seconds.
-    /// `table_name` gives an ARN that is not a table's.
-    #[error("`table_name`: `{0}` is not `arn:<partition>:dynamodb:<region>:<account>:table/<name>`")]
-    TableArn(String),
     #[error("with a key table `data_key_rotation` is in whole seconds")]
     KeyTableRotation,
     /// The rotation period is out of range.
