@@ -31,6 +31,7 @@ mod put_item;
 mod query;
 mod reading;
 mod scan;
+mod search_vectors;
 mod transact_get_items;
 mod transact_write_items;
 mod update_item;

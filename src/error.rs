@@ -54,6 +54,14 @@ pub enum Error {
         /// The table's partition key.
         attribute: String,
     },
+    /// A vector index cannot be searched for one tenant alone.
+    #[error(
+        "the vector index lacks `{attribute}` in its search schema, so all tenants' items would be searched: add it there as HASH or INLINE_FILTER"
+    )]
+    TenantNotInIndex {
+        /// The table's partition key.
+        attribute: String,
+    },
     /// A record does not serialize to an item, or an item is not such a record.
     #[error("{record}: {what}")]
     Record {
@@ -245,14 +253,6 @@ pub enum Refusal {
         "table `{0}` is not configured: correct its name, or register its records with the builder (and its physical name, if that is another, by `table_name`)"
     )]
     UnknownTable(String),
-    /// The request names no table.
-    #[error("the request names no table")]
-    NoTable,
-    /// The record type has no table of its own.
-    #[error("the record has no table: add `#[seal(table = \"…\")]`")]
-    NoRecordTable,
-    /// The record type encrypts an attribute, and the table's schema does not: the type was not registered.
-    #[error("record `{record}` encrypts `{attribute}`, and the client does not: register it with `record::<T>()`")]
     /// The table that is configured under this name is in an account and Region of its own, which the request does not name.
     #[error("table `{asked}` is not the one that is configured: name it `{configured}`")]
     OtherTable {
@@ -261,6 +261,14 @@ pub enum Refusal {
         /// The ARN by which it is configured.
         configured: String,
     },
+    /// The request names no table.
+    #[error("the request names no table")]
+    NoTable,
+    /// The record type has no table of its own.
+    #[error("the record has no table: add `#[seal(table = \"…\")]`")]
+    NoRecordTable,
+    /// The record type encrypts an attribute, and the table's schema does not: the type was not registered.
+    #[error("record `{record}` encrypts `{attribute}`, and the client does not: register it with `record::<T>()`")]
     Unregistered {
         /// The record type.
         record: &'static str,
@@ -277,14 +285,6 @@ pub enum Refusal {
     Unsupported {
         /// The operation.
         operation: &'static str,
-        /// What to use.
-        instead: &'static str,
-    },
-    /// A parameter of the API before expressions.
-    #[error("the legacy parameter `{parameter}` is not supported: use `{instead}`")]
-    Legacy {
-        /// The parameter.
-        parameter: &'static str,
         /// What to use.
         instead: &'static str,
     },
@@ -315,6 +315,14 @@ pub enum Refusal {
     /// A search vector that is more than numbers.
     #[error("`SearchVector` is a list of numbers")]
     SearchVector,
+    /// A parameter of the API before expressions.
+    #[error("the legacy parameter `{parameter}` is not supported: use `{instead}`")]
+    Legacy {
+        /// The parameter.
+        parameter: &'static str,
+        /// What to use.
+        instead: &'static str,
+    },
     /// The request lacks something that it must have.
     #[error("the request has no `{0}`")]
     Missing(&'static str),
@@ -384,7 +392,7 @@ pub enum Refusal {
     },
     /// A query that may reach beyond the tenant's items.
     #[error(
-        "the key condition must test the partition key `{attribute}` for equality with a value of this client's tenant"
+        "the condition must test the partition key `{attribute}` for equality with a value of this client's tenant"
     )]
     NotOneTenant {
         /// The table's partition key.

@@ -16,5 +16,7 @@ mod forged;
 mod lies;
 #[path = "boundary/many.rs"]
 mod many;
+#[path = "boundary/search.rs"]
+mod search;
 #[path = "boundary/tenants.rs"]
 mod tenants;

@@ -21,6 +21,7 @@ use super::operation::{NOT_CHECKED, Operation};
 use super::put_item::Put;
 use super::query::Query;
 use super::scan::Scan;
+use super::search_vectors::Search;
 use super::transact_get_items::TransactGet;
 use super::transact_write_items::TransactWrite;
 use super::update_item::UpdateItem;
@@ -31,7 +32,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("ExecuteStatement", "PartiQL is not understood: use the item operations"),
     ("BatchExecuteStatement", "PartiQL is not understood: use the item operations"),
     ("ExecuteTransaction", "PartiQL is not understood: use the item operations"),
-    ("SearchVectors", "use Query"),
     ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
 ];
 
@@ -87,6 +87,7 @@ static ITEMS: &[Known] = operations! {
     batch_write_item::{BatchWriteItem, BatchWriteItemInput} => items!(BatchWrite);
     transact_get_items::{TransactGetItems, TransactGetItemsInput} => items!(TransactGet);
     transact_write_items::{TransactWriteItems, TransactWriteItemsInput} => items!(TransactWrite);
+    search_vectors::{SearchVectors, SearchVectorsInput} => items!(Search);
 };
 
 /// The operation with this input; an error when it is refused, which `name` words.
