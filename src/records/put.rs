@@ -93,15 +93,15 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         self
     }
 
-    /// The request, the item in it, and what it means when its condition fails.
-    fn request(self) -> Result<(PutItemFluentBuilder, Item, Asked), Error> {
+    /// The request, and what it means when its condition fails.
+    fn request(self) -> Result<(PutItemFluentBuilder, Asked), Error> {
         let Self { records, item, mut precondition, changes, returns: _ } = self;
         let (table, schema) = records.table()?;
         let mut item = item?;
         if let Some(name) = T::SCHEMA.version() {
             precondition.version(next_version::<T>(name, &mut item));
         }
-        let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item.clone()));
+        let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item));
         let request = changes.apply(request);
         let mut writer = writer_beside!(request);
         let given = request.get_condition_expression().as_deref();
@@ -110,7 +110,7 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
         records.check_changed(request.get_table_name().as_deref(), request.get_item().as_ref())?;
-        Ok((request, item, asked))
+        Ok((request, asked))
     }
 }
 
@@ -128,14 +128,14 @@ fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Err
 
 impl<T: Record> Put<'_, T> {
     async fn send(self) -> Result<(), Error> {
-        let (request, _, asked) = self.request()?;
+        let (request, asked) = self.request()?;
         request.send().await.map(drop).map_err(|error| failed_write(error, asked))
     }
 }
 
 impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
-        let (request, _, asked) = self.request()?;
+        let (request, asked) = self.request()?;
         let answer = request.return_values(ReturnValue::AllOld).send().await;
         let answer = answer.map_err(|error| failed_write(error, asked))?;
         answer.attributes.map(from_item).transpose()
@@ -144,7 +144,8 @@ impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
 
 impl<T: Record + DeserializeOwned> Put<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
-        let (request, item, asked) = self.request()?;
+        let (request, asked) = self.request()?;
+        let item = request.get_item().clone().unwrap_or_default();
         request.send().await.map_err(|error| failed_write(error, asked))?;
         from_item(item)
     }
@@ -158,7 +159,7 @@ impl<T: Record> Write for Put<'_, T> {}
 
 impl<T: Record> Action for Put<'_, T> {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
-        let (request, _, asked) = self.request()?;
+        let (request, asked) = self.request()?;
         let input = request.as_input().clone();
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
         no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;

@@ -169,3 +169,11 @@ async fn a_filter_by_customize_holds_together_with_the_repositorys() {
     });
     assert_eq!(keys.stream().try_collect::<Vec<_>>().await.unwrap(), [stored]);
 }
+
+#[tokio::test]
+async fn what_a_put_gives_back_is_what_its_caller_customized() {
+    let (_world, acme, stored) = scene().await;
+    let people = acme.records::<Person>();
+    let put = people.put(&stored).customize(|put| put.item("logins", n(41))).returning_new().await.unwrap();
+    assert_eq!(Some(put), people.get("p-1").await.unwrap());
+}
