@@ -16,3 +16,5 @@ mod replaced;
 mod retries;
 #[path = "client/runtimes.rs"]
 mod runtimes;
+#[path = "client/tampered.rs"]
+mod tampered;

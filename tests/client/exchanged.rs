@@ -2,8 +2,7 @@
 //! nothing goes out.
 
 use std::fmt;
-use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, ConfigBag};
@@ -17,11 +16,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_runtime_api::client::ser_de::{SerializeRequest, SharedRequestSerializer};
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::Layer;
-use tenantseal::{Error, Tenant};
+use tenantseal::Tenant;
 
-use crate::common::hook::{Hook, Seen, When};
-use crate::common::{Contact, Taps, World, canary, contact, id, item, key, s, sealing_error, tap};
+use crate::common::hook::{Hook, When};
+use crate::common::{Contact, Taps, World, canary, contact, id, item, key, s, tap};
 
 /// Changes an input, of whatever operation it is.
 type Exchange = Arc<dyn Fn(&mut Input) + Send + Sync>;
@@ -206,15 +204,15 @@ fn seams(exchange: &Exchange) -> Vec<(&'static str, Hook)> {
 }
 
 /// `acme` and `globex`, each with an item `c-1`, and a tap before what the clients of `acme` send.
-struct Scene {
-    world: World,
-    taps: Taps,
-    app: aws_types::SdkConfig,
-    secret: String,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) taps: Taps,
+    pub(crate) app: aws_types::SdkConfig,
+    pub(crate) secret: String,
 }
 
 impl Scene {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let world = World::start(&["acme", "globex"]).await;
         for tenant in ["acme", "globex"] {
             world.tenant(tenant).records::<Contact>().put(&contact(tenant, "c-1")).await.unwrap();
@@ -224,7 +222,7 @@ impl Scene {
     }
 
     /// `acme` in a process of its own, with its data key in memory or without.
-    async fn acme(&self, warm: bool) -> Tenant {
+    pub(crate) async fn acme(&self, warm: bool) -> Tenant {
         let acme = self.world.builder().build(&self.app).unwrap().tenant(&id("acme"));
         if warm {
             acme.records::<Contact>().put(&contact("acme", "c-0")).await.unwrap();
@@ -233,7 +231,7 @@ impl Scene {
     }
 
     /// Neither the other tenant nor the secret has been on the wire, and the other tenant's item is untouched.
-    async fn assert_harmless(&self, what: &str) {
+    pub(crate) async fn assert_harmless(&self, what: &str) {
         for stolen in ["globex", &self.secret] {
             assert_eq!(tap::find(&self.taps.dynamodb.sent(), stolen), None, "{what}: `{stolen}` was sent");
         }
@@ -360,91 +358,6 @@ async fn what_a_serializer_around_ours_puts_in_its_place_is_sealed() {
     }
 }
 
-/// Does `change` to the request, at `when`.
-fn requests(when: When, change: impl Fn(&mut HttpRequest) + Send + Sync + 'static) -> Hook {
-    Hook::at(when, move |mut seen: Seen<'_>| change(seen.request()))
-}
-
-#[tokio::test]
-async fn no_header_and_no_method_makes_another_operation_of_a_request() {
-    let scene = Scene::set().await;
-    let acme = scene.acme(true).await;
-    for when in [When::BeforeRetryLoop, When::BeforeSigning, When::BeforeTransmit] {
-        let changes: [(&str, fn(&mut HttpRequest)); 5] = [
-            ("a second target", |request| {
-                request.headers_mut().append("x-amz-target", "DynamoDB_20120810.DeleteItem");
-            }),
-            ("another target", |request| {
-                request.headers_mut().insert("x-amz-target", "DynamoDB_20120810.DeleteItem");
-            }),
-            ("another encoding", |request| {
-                request.headers_mut().insert("content-type", "application/cbor");
-            }),
-            ("another length", |request| {
-                request.headers_mut().insert("content-length", "2");
-            }),
-            ("another method", |request| request.set_method("DELETE").unwrap()),
-        ];
-        for (what, change) in changes {
-            // What names an item to get names one to delete.
-            let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-0")));
-            let got = get.customize().interceptor(requests(when, change)).send().await;
-            if when == When::BeforeTransmit {
-                let error = sealing_error(got);
-                assert!(matches!(error, Error::Replaced("request")), "{what}: {error}");
-            }
-        }
-    }
-    assert_eq!(tap::find(&scene.taps.dynamodb.sent(), "DeleteItem"), None);
-    assert!(acme.records::<Contact>().get("c-0").await.unwrap().is_some(), "a read has deleted what it was to read");
-}
-
-#[tokio::test]
-async fn a_request_of_another_tenants_client_does_not_go_out_through_this_ones() {
-    let scene = Scene::set().await;
-    let (acme, globex) = (scene.acme(true).await, scene.world.tenant("globex"));
-    let kept = Arc::new(Mutex::new(HttpRequest::empty()));
-    let other = Arc::clone(&kept);
-    let swaps = requests(When::BeforeTransmit, move |request| mem::swap(request, &mut *other.lock().unwrap()));
-    let delete = globex.dynamodb().delete_item().table_name("crm").set_key(Some(key("globex", "c-9")));
-    delete.customize().interceptor(swaps.clone()).send().await.unwrap_err();
-    assert!(kept.lock().unwrap().body().bytes().is_some_and(|body| tap::find(body, "globex").is_some()));
-    let before = scene.taps.dynamodb.requests();
-    let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-0")));
-    let error = sealing_error(get.customize().interceptor(swaps).send().await);
-    assert!(matches!(error, Error::BoundTwice), "{error}");
-    assert_eq!(scene.taps.dynamodb.requests(), before);
-}
-
-#[tokio::test]
-async fn a_client_over_another_tenants_http_client_sends_nothing() {
-    let scene = Scene::set().await;
-    let acme = scene.acme(true).await;
-    let globex = scene.world.builder().build(&scene.app).unwrap().tenant(&id("globex"));
-    let http = acme.dynamodb().config().http_client().unwrap();
-    let mixed = globex.dynamodb_with(Builder::from(&scene.app).http_client(http));
-    let put = mixed.put_item().table_name("crm").set_item(Some(item(&contact("globex", "c-2"))));
-    assert!(matches!(sealing_error(put.send().await), Error::BoundTwice));
-    scene.assert_harmless("a client over another's HTTP client").await;
-}
-
-#[tokio::test]
-async fn a_hook_that_empties_the_configuration_sends_nothing() {
-    let scene = Scene::set().await;
-    for when in [When::ReadBeforeExecution, When::BeforeSerialization, When::ReadBeforeSerialization] {
-        let empties = Hook::at(when, |seen| {
-            *seen.config.interceptor_state() = Layer::new("emptied");
-        });
-        let acme = scene.acme(true).await;
-        let put = acme.dynamodb().put_item().table_name("crm");
-        let marked = Contact { email: scene.secret.clone(), ..contact("acme", "c-2") };
-        // The SDK itself may panic over what it misses.
-        let put = put.set_item(Some(item(&marked))).customize().interceptor(empties).send();
-        let _ = tokio::spawn(put).await;
-        scene.assert_harmless(&format!("emptied at {when:?}")).await;
-    }
-}
-
 #[tokio::test]
 async fn an_operation_without_items_is_serialized_by_the_sdk_alone() {
     let scene = Scene::set().await;
@@ -470,66 +383,5 @@ async fn an_operation_without_items_is_serialized_by_the_sdk_alone() {
         let rebuilt = acme.dynamodb_with(Builder::from(&scene.app).interceptor(hook));
         let _ = rebuilt.list_tables().send().await;
         scene.assert_harmless(&format!("put in at {when:?}")).await;
-    }
-}
-
-#[tokio::test]
-async fn before_the_key_has_come_no_hook_finds_plaintext_in_the_request() {
-    let scene = Scene::set().await;
-    let seen: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
-    let bodies = Arc::clone(&seen);
-    let looks = requests(When::BeforeRetryLoop, move |request| {
-        bodies.lock().unwrap().push(request.body().bytes().unwrap().to_vec());
-    });
-    for warm in [false, true] {
-        let marked = Contact { email: scene.secret.clone(), ..contact("acme", "c-2") };
-        let put = scene.acme(warm).await.dynamodb().put_item().table_name("crm").set_item(Some(item(&marked)));
-        put.customize().interceptor(looks.clone()).send().await.unwrap();
-    }
-    let seen = mem::take(&mut *seen.lock().unwrap());
-    assert_eq!(seen.len(), 2);
-    for body in seen {
-        assert_eq!(tap::find(&body, &scene.secret), None);
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_a_hook_puts_in_is_opened_like_any_other() {
-    use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Output};
-    use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
-    use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
-
-    #[derive(Debug)]
-    struct Deserializes(tenantseal::Item);
-
-    impl DeserializeResponse for Deserializes {
-        fn deserialize_nonstreaming_with_config(
-            &self,
-            _: &HttpResponse,
-            _: &ConfigBag,
-        ) -> Result<Output, OrchestratorError<OperationError>> {
-            let output = sdk::get_item::GetItemOutput::builder().set_item(Some(self.0.clone())).build();
-            Ok(Output::erase(output))
-        }
-    }
-
-    let scene = Scene::set().await;
-    let acme = scene.acme(true).await;
-    let plaintext = item(&Contact { email: scene.secret.clone(), ..contact("acme", "c-1") });
-    let theirs = scene.world.stored("globex", "c-1").await;
-    let other = scene.world.stored("acme", "c-0").await;
-    for forged in [plaintext, theirs, other] {
-        for when in [When::BeforeSerialization, When::BeforeSigning, When::BeforeTransmit] {
-            let forged = forged.clone();
-            let forges = Hook::at(when, move |seen| {
-                let deserializer = SharedResponseDeserializer::new(Deserializes(forged.clone()));
-                seen.config.interceptor_state().store_put(deserializer);
-            });
-            let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
-            match get.customize().interceptor(forges).send().await {
-                Ok(got) => assert_eq!(got.item, Some(item(&contact("acme", "c-1"))), "{when:?}"),
-                refused => assert!(matches!(sealing_error(refused), Error::Open(_)), "{when:?}"),
-            }
-        }
     }
 }
