@@ -245,7 +245,7 @@ async fn when_the_audit_panics_nothing_is_sealed_sent_or_opened_and_later_everyt
 }
 
 #[tokio::test]
-async fn an_attempt_that_timed_out_waiting_for_its_key_takes_nothing_from_the_audit() {
+async fn an_attempt_that_timed_out_takes_nothing_from_the_audit() {
     let world = World::start(&["acme"]).await;
     let trail = Arc::new(Trail::default());
     world.stack.faults().on("GenerateDataKey").times(1).delay(Duration::from_millis(900));
