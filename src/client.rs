@@ -4,15 +4,17 @@
 //! asynchronous:
 //!
 //! ```text
-//! request   read_before_serialization   the typed input is checked, or refused; looks whether its data key is in the cache
-//!           serializer                  if so, seals, and the SDK's serializer serializes what is sealed
+//! request   read_before_serialization   the operation is known by the type of its input, or refused
+//!           serializer                  the input is checked, or refused; looks whether its data key is in the cache: if so, seals,
+//!                                       and the SDK's serializer serializes what is sealed
 //!           auth scheme resolver        if not, awaits the data key
 //!           modify_before_signing       and then seals, serializes and swaps the body; retries resend it
 //! response  HTTP connector              parses with the SDK's deserializer, awaits the distinct data keys
 //!           modify_before_completion    opens the items
 //! ```
 //!
-//! The SDK signs, sends, retries and logs sealed bytes only. When a piece is missing, nothing goes out or comes back.
+//! What is checked is what the serializer is handed, and what arrives at the connector is compared with what was serialized: whatever
+//! hooks do between them. The SDK signs, sends, retries and logs sealed bytes only. When a piece is missing, nothing goes out or comes back.
 
 mod actions;
 mod batch_get_item;
