@@ -17,10 +17,10 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 
-use super::dispatch::{Known, operations};
-use super::operation::{NOT_CHECKED, Operation};
+use super::dispatch::{Checked, Known, operations};
+use super::operation::NOT_CHECKED;
 use super::{Binding, table_name};
-use crate::error::{Error, Refusal};
+use crate::error::Refusal;
 use crate::format::HEADER;
 use crate::schema::{Protection, TableSchema};
 

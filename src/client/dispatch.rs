@@ -35,12 +35,15 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
 ];
 
+/// What a check says: none of an operation that touches no items and is sent as it is.
+pub(super) type Checked = Result<Option<Box<dyn Operation>>, Error>;
+
 /// An operation that this release knows, and what the SDK itself does for it.
 pub(super) struct Known {
     /// By its input, whatever hooks call it.
     pub(super) name: &'static str,
     pub(super) has: fn(&Input) -> bool,
-    pub(super) check: fn(&Input, &Binding) -> Result<Option<Box<dyn Operation>>, Error>,
+    pub(super) check: fn(&Input, &Binding) -> Checked,
     pub(super) empty: fn() -> Option<Input>,
     /// Of the SDK itself, whatever hooks have put into the config bag.
     pub(super) sdk: fn() -> &'static FrozenLayer,
@@ -53,7 +56,7 @@ macro_rules! operations {
             name: stringify!($operation),
             has: |input| input.downcast_ref::<sdk::$module::$input>().is_some(),
             check: |input, binding| {
-                let check: fn(&sdk::$module::$input, &Binding) -> Result<Option<Box<dyn Operation>>, Error> = $check;
+                let check: fn(&sdk::$module::$input, &Binding) -> Checked = $check;
                 check(input.downcast_ref().ok_or(NOT_CHECKED)?, binding)
             },
             empty: || Some(Input::erase(sdk::$module::$input::builder().build().ok()?)),
@@ -111,8 +114,8 @@ pub(super) fn known(name: &str, input: &Input, binding: &Binding) -> Result<&'st
 }
 
 impl Known {
-    /// Checks an input of this operation: none when it touches no items and is sent as it is.
-    pub(super) fn check(&self, input: &Input, binding: &Binding) -> Result<Option<Box<dyn Operation>>, Error> {
+    /// Checks an input of this operation.
+    pub(super) fn check(&self, input: &Input, binding: &Binding) -> Checked {
         (self.check)(input, binding)
     }
 

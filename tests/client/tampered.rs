@@ -19,6 +19,9 @@ use crate::common::hook::{Hook, Seen, When};
 use crate::common::{Contact, contact, id, item, key, sealing_error, tap};
 use crate::exchanged::Scene;
 
+/// What is changed of a request, by name.
+type Change = (&'static str, fn(&mut HttpRequest));
+
 /// Does `change` to the request, at `when`.
 fn requests(when: When, change: impl Fn(&mut HttpRequest) + Send + Sync + 'static) -> Hook {
     Hook::at(when, move |mut seen: Seen<'_>| change(seen.request()))
@@ -29,7 +32,7 @@ async fn no_header_and_no_method_makes_another_operation_of_a_request() {
     let scene = Scene::set().await;
     let acme = scene.acme(true).await;
     for when in [When::BeforeRetryLoop, When::BeforeSigning, When::BeforeTransmit] {
-        let changes: [(&str, fn(&mut HttpRequest)); 5] = [
+        let changes: [Change; 5] = [
             ("a second target", |request| {
                 request.headers_mut().append("x-amz-target", "DynamoDB_20120810.DeleteItem");
             }),
