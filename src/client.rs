@@ -4,15 +4,17 @@
 //! asynchronous:
 //!
 //! ```text
-//! request   read_before_serialization   the typed input is checked, or refused; looks whether its data key is in the cache
-//!           serializer                  if so, seals, and the SDK's serializer serializes what is sealed
+//! request   read_before_serialization   the operation is known by the type of its input, or refused
+//!           serializer                  the input is checked, or refused; looks whether its data key is in the cache: if so, seals,
+//!                                       and the SDK's serializer serializes what is sealed
 //!           auth scheme resolver        if not, awaits the data key
 //!           modify_before_signing       and then seals, serializes and swaps the body; retries resend it
 //! response  HTTP connector              parses with the SDK's deserializer, awaits the distinct data keys
 //!           modify_before_completion    opens the items
 //! ```
 //!
-//! The SDK signs, sends, retries and logs sealed bytes only. When a piece is missing, nothing goes out or comes back.
+//! What is checked is what the serializer is handed, and what arrives at the connector is compared with what was serialized: whatever
+//! hooks do between them. The SDK signs, sends, retries and logs sealed bytes only. When a piece is missing, nothing goes out or comes back.
 
 mod actions;
 mod batch_get_item;
@@ -28,10 +30,12 @@ mod interceptor;
 mod notes;
 mod opening;
 mod operation;
+mod pending;
 mod put_item;
 mod query;
 mod reading;
 mod scan;
+mod search_vectors;
 mod stable;
 mod transact_get_items;
 mod transact_write_items;
@@ -69,7 +73,7 @@ pub(crate) fn sealing(
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
-/// The tables that are configured, by the name under which requests reach them.
+/// The tables that are configured, by the name or the ARN under which requests reach them.
 pub(crate) type Tables = HashMap<String, Arc<TableSchema>>;
 
 /// One tenant, and what its operations need. While one lives, in a handle or in a client, the tenant's sealing key is kept valid.
@@ -78,13 +82,22 @@ pub(crate) struct Binding {
     pub(crate) tables: Arc<Tables>,
     pub(crate) keys: TenantHandle,
     pub(crate) audit: Arc<Audit>,
+    /// Whether operations pass that touch no items.
+    pub(crate) control_plane: bool,
 }
 
 impl Binding {
     /// The schema of the table that a request names, by name or ARN.
     pub(crate) fn table(&self, name: Option<&str>) -> Result<&Arc<TableSchema>, Refusal> {
         let name = name.filter(|name| !name.is_empty()).ok_or(Refusal::NoTable)?;
-        self.tables.get(table_name(name)).ok_or_else(|| Refusal::UnknownTable(name.to_owned()))
+        // A name means whatever account and Region the client is of, so an ARN may say it more closely; not the other way round.
+        if let Some(table) = self.tables.get(name).or_else(|| self.tables.get(table_name(name))) {
+            return Ok(table);
+        }
+        match self.tables.keys().find(|configured| table_name(configured) == table_name(name)) {
+            Some(configured) => Err(Refusal::OtherTable { asked: name.to_owned(), configured: configured.clone() }),
+            None => Err(Refusal::UnknownTable(name.to_owned())),
+        }
     }
 
     /// The name under which requests reach a configured table.
@@ -118,6 +131,15 @@ impl fmt::Debug for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Binding({})", self.tenant)
     }
+}
+
+/// The request's name of the table that an answer names: DynamoDB may name by its name what was asked for by its ARN.
+pub(crate) fn asked_name<'m, V>(asked: &'m HashMap<String, V>, answered: &str) -> Option<&'m str> {
+    if let Some((name, _)) = asked.get_key_value(answered) {
+        return Some(name);
+    }
+    let mut alike = asked.keys().filter(|name| table_name(name) == table_name(answered));
+    alike.next().filter(|_| alike.next().is_none()).map(String::as_str)
 }
 
 /// The table's name when it is given as `arn:<partition>:dynamodb:<region>:<account>:table/<name>`.

@@ -55,6 +55,14 @@ pub enum Error {
         /// The table's partition key.
         attribute: String,
     },
+    /// A vector index cannot be searched for one tenant alone.
+    #[error(
+        "the vector index lacks `{attribute}` in its search schema, so all tenants' items would be searched: add it there as HASH or INLINE_FILTER"
+    )]
+    TenantNotInIndex {
+        /// The table's partition key.
+        attribute: String,
+    },
     /// A record does not serialize to an item, or an item is not such a record.
     #[error("{record}: {what}")]
     Record {
@@ -292,6 +300,14 @@ pub enum Refusal {
         "table `{0}` is not configured: correct its name, or register its records with the builder (and its physical name, if that is another, by `table_name`)"
     )]
     UnknownTable(String),
+    /// The table that is configured under this name is in an account and Region of its own, which the request does not name.
+    #[error("table `{asked}` is not the one that is configured: name it `{configured}`")]
+    OtherTable {
+        /// What the request names.
+        asked: String,
+        /// The ARN by which it is configured.
+        configured: String,
+    },
     /// The request names no table.
     #[error("the request names no table")]
     NoTable,
@@ -319,6 +335,33 @@ pub enum Refusal {
         /// What to use.
         instead: &'static str,
     },
+    /// An operation that touches no items, and the builder says that tenants' clients make none.
+    #[error(
+        "operation `{operation}` is refused by `control_plane(false)`: make it with a client of the operator's own"
+    )]
+    ControlPlane {
+        /// The operation.
+        operation: &'static str,
+    },
+    /// An encrypted attribute as the time to live: what is stored is no number.
+    #[error(
+        "`{attribute}` cannot be the time to live: the schema encrypts it, so no item would ever expire: keep the time in a plain number"
+    )]
+    EncryptedTimeToLive {
+        /// The attribute.
+        attribute: String,
+    },
+    /// An encrypted attribute as a key of an index or a table, or as its vector.
+    #[error(
+        "`{attribute}` cannot be a key or vector of an index: the schema encrypts it, so every put of it would fail, or nothing would be found: index a plain attribute"
+    )]
+    EncryptedIndexKey {
+        /// The attribute.
+        attribute: String,
+    },
+    /// A search vector that is more than numbers.
+    #[error("`SearchVector` is a list of numbers")]
+    SearchVector,
     /// A parameter of the API before expressions.
     #[error("the legacy parameter `{parameter}` is not supported: use `{instead}`")]
     Legacy {
@@ -396,7 +439,7 @@ pub enum Refusal {
     },
     /// A query that may reach beyond the tenant's items.
     #[error(
-        "the key condition must test the partition key `{attribute}` for equality with a value of this client's tenant"
+        "the condition must test the partition key `{attribute}` for equality with a value of this client's tenant"
     )]
     NotOneTenant {
         /// The table's partition key.

@@ -40,6 +40,7 @@ struct Inner {
     tables: Arc<Tables>,
     keys: DataKeys,
     audit: Arc<Audit>,
+    control_plane: bool,
     dynamodb: aws_sdk_dynamodb::Config,
     /// Behind every sealing client, so that all tenants share its connections.
     http: SharedHttpClient,
@@ -51,13 +52,19 @@ impl TenantSeal {
         TenantSealBuilder::default()
     }
 
-    fn new(tables: Tables, keys: DataKeys, audit: Audit, config: &SdkConfig) -> Result<Self, ConfigError> {
+    fn new(
+        tables: Tables,
+        keys: DataKeys,
+        audit: Audit,
+        control_plane: bool,
+        config: &SdkConfig,
+    ) -> Result<Self, ConfigError> {
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
         dynamodb.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
         let dynamodb = dynamodb.build();
         let http = http_client(config).ok_or(ConfigError::NoHttpClient)?;
         let (tables, audit) = (Arc::new(tables), Arc::new(audit));
-        Ok(Self(Arc::new(Inner { tables, keys, audit, dynamodb, http })))
+        Ok(Self(Arc::new(Inner { tables, keys, audit, control_plane, dynamodb, http })))
     }
 
     /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next question to KMS.
@@ -69,12 +76,13 @@ impl TenantSeal {
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
-        let Inner { tables, keys, audit, .. } = &*self.0;
+        let Inner { tables, keys, audit, control_plane, .. } = &*self.0;
         let binding = Binding {
             tenant: tenant.clone(),
             tables: Arc::clone(tables),
             keys: keys.of(tenant),
             audit: Arc::clone(audit),
+            control_plane: *control_plane,
         };
         Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default() }
     }

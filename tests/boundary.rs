@@ -4,13 +4,19 @@
 
 mod common;
 
+#[path = "boundary/accounts.rs"]
+mod accounts;
 #[path = "boundary/bytes.rs"]
 mod bytes;
+#[path = "boundary/definitions.rs"]
+mod definitions;
 #[path = "boundary/forged.rs"]
 mod forged;
 #[path = "boundary/lies.rs"]
 mod lies;
 #[path = "boundary/many.rs"]
 mod many;
+#[path = "boundary/search.rs"]
+mod search;
 #[path = "boundary/tenants.rs"]
 mod tenants;

@@ -8,6 +8,8 @@ mod common;
 mod costs;
 #[path = "client/drop_in.rs"]
 mod drop_in;
+#[path = "client/exchanged.rs"]
+mod exchanged;
 #[path = "client/replaced.rs"]
 mod replaced;
 #[path = "client/retries.rs"]
@@ -16,6 +18,8 @@ mod retries;
 mod runtimes;
 #[path = "client/sealed_twice.rs"]
 mod sealed_twice;
+#[path = "client/tampered.rs"]
+mod tampered;
 #[path = "client/tokens.rs"]
 mod tokens;
 #[path = "client/written.rs"]

@@ -8,6 +8,8 @@ mod common;
 mod batches;
 #[path = "records/conditions.rs"]
 mod conditions;
+#[path = "records/customized.rs"]
+mod customized;
 #[path = "records/discriminator.rs"]
 mod discriminator;
 #[path = "records/lost_answers.rs"]

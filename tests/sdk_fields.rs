@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::operation::{
     put_item::{PutItemInput, PutItemOutput},
     query::{QueryInput, QueryOutput},
     scan::{ScanInput, ScanOutput},
+    search_vectors::{SearchVectorsInput, SearchVectorsOutput},
     transact_get_items::{TransactGetItemsInput, TransactGetItemsOutput},
     transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
     update_item::{UpdateItemInput, UpdateItemOutput},
@@ -18,7 +19,7 @@ use aws_sdk_dynamodb::operation::{
 use aws_sdk_dynamodb::types::error::{ConditionalCheckFailedException, TransactionCanceledException};
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Delete, DeleteRequest, Get, ItemResponse, KeysAndAttributes, Put, PutRequest,
-    TransactGetItem, TransactWriteItem, Update, WriteRequest,
+    SearchResultItem, TransactGetItem, TransactWriteItem, Update, WriteRequest,
 };
 
 /// The names of the fields, as the derived `Debug` prints them at the outermost level.
@@ -57,6 +58,7 @@ fn no_input_has_a_field_that_nobody_decided_about() {
         DeleteItemInput::builder().build().unwrap() => "table_name key expected conditional_operator return_values return_consumed_capacity return_item_collection_metrics condition_expression expression_attribute_names expression_attribute_values return_values_on_condition_check_failure";
         QueryInput::builder().build().unwrap() => "table_name index_name select attributes_to_get limit consistent_read key_conditions query_filter conditional_operator scan_index_forward exclusive_start_key return_consumed_capacity projection_expression filter_expression key_condition_expression expression_attribute_names expression_attribute_values";
         ScanInput::builder().build().unwrap() => "table_name index_name attributes_to_get limit select scan_filter conditional_operator exclusive_start_key return_consumed_capacity total_segments segment projection_expression filter_expression expression_attribute_names expression_attribute_values consistent_read";
+        SearchVectorsInput::builder().build().unwrap() => "table_name index_name return_consumed_capacity expression_attribute_names expression_attribute_values projection_expression search_vector search_condition_expression top_k";
         BatchGetItemInput::builder().build().unwrap() => "request_items return_consumed_capacity";
         BatchWriteItemInput::builder().build().unwrap() => "request_items return_consumed_capacity return_item_collection_metrics";
         TransactGetItemsInput::builder().build().unwrap() => "transact_items return_consumed_capacity";
@@ -91,6 +93,8 @@ fn no_answer_has_a_field_that_nobody_decided_about() {
         DeleteItemOutput::builder().build() => "attributes consumed_capacity item_collection_metrics";
         QueryOutput::builder().build() => "items count scanned_count last_evaluated_key consumed_capacity";
         ScanOutput::builder().build() => "items count scanned_count last_evaluated_key consumed_capacity";
+        SearchVectorsOutput::builder().build() => "consumed_capacity search_results";
+        SearchResultItem::builder().score(0.5).build() => "item score";
         BatchGetItemOutput::builder().build() => "responses unprocessed_keys consumed_capacity";
         BatchWriteItemOutput::builder().build() => "unprocessed_items item_collection_metrics consumed_capacity";
         TransactGetItemsOutput::builder().build() => "consumed_capacity responses";

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
-use super::Binding;
 use super::actions::widened;
-use super::expressions::{Names, no_legacy};
+use super::expressions::no_legacy;
 use super::operation::{Carrier, Cut, Expected, NOT_CHECKED, Operation, Returned};
+use super::{Binding, asked_name};
 use crate::error::Error;
 use crate::expression::Selection;
 use crate::format::Identity;
-use crate::item::{OpenError, UnwrappedKey, stored_identity};
+use crate::item::{Item, OpenError, UnwrappedKey, stored_identity};
 use crate::schema::TableSchema;
 use crate::tenant::TenantId;
 
@@ -22,6 +22,8 @@ pub(super) struct BatchGet {
     tenant: TenantId,
     /// What is sent in place of the caller's input. Taken when it is sent.
     rewritten: Option<BatchGetItemInput>,
+    /// The caller's own, once the other is sent: of it is what was not processed.
+    asked: Option<BatchGetItemInput>,
     /// By the table's name as the request has it.
     reads: HashMap<String, Read>,
 }
@@ -32,9 +34,6 @@ struct Read {
     /// Whose items.
     identities: HashSet<Identity>,
     selection: Option<Selection>,
-    /// The caller's own, which unprocessed keys get back.
-    projection: Option<String>,
-    names: Option<Names>,
 }
 
 impl BatchGet {
@@ -47,11 +46,10 @@ impl BatchGet {
             let keys = request.keys.iter().map(|key| binding.identity_of_key(table, Some(key)));
             let identities = keys.collect::<Result<_, _>>()?;
             let KeysAndAttributes { projection_expression, expression_attribute_names, .. } = request;
-            let (projection, names) = (projection_expression.clone(), expression_attribute_names.clone());
             let (selection, _) = widened(table, projection_expression, expression_attribute_names)?;
-            reads.insert(name.clone(), Read { table: Arc::clone(table), identities, selection, projection, names });
+            reads.insert(name.clone(), Read { table: Arc::clone(table), identities, selection });
         }
-        Ok(Self { tenant: binding.tenant.clone(), rewritten: Some(rewritten), reads })
+        Ok(Self { tenant: binding.tenant.clone(), rewritten: Some(rewritten), asked: None, reads })
     }
 }
 
@@ -60,27 +58,45 @@ impl Operation for BatchGet {
         self.reads.values().map(|read| (&*read.table, 0)).collect()
     }
 
-    fn sealed(&mut self, _: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+        self.asked = Some(input.downcast().map_err(|_| NOT_CHECKED)?);
         self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let Some(output) = output.downcast_mut::<BatchGetItemOutput>() else { return Ok(Vec::new()) };
-        for (name, unprocessed) in output.unprocessed_keys.iter_mut().flatten() {
-            let Read { table, identities, projection, names, .. } = self.reads.get(name).ok_or(OpenError::OtherItem)?;
-            for key in &unprocessed.keys {
-                Expected::Among(identities).check(table, key, &stored_identity(table, &self.tenant, key)?)?;
-            }
-            unprocessed.projection_expression.clone_from(projection);
-            unprocessed.expression_attribute_names.clone_from(names);
-        }
         let mut returned = Vec::new();
         for (name, items) in output.responses.iter_mut().flatten() {
-            let Read { table, identities, selection, .. } = self.reads.get(name).ok_or(OpenError::OtherItem)?;
+            let asked = asked_name(&self.reads, name).and_then(|name| self.reads.get(name));
+            let Read { table, identities, selection } = asked.ok_or(OpenError::OtherItem)?;
             let (cut, expected) = (selection.as_ref().map_or(Cut::Whole, Cut::Selected), Expected::Among(identities));
             returned.extend(items.iter_mut().map(|item| Returned { item, table, expected, cut }));
         }
         Ok(returned)
+    }
+
+    /// What was not processed is what was asked, as far as the answer says that it was not: its settings, too, are the caller's.
+    fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
+        let Some(output) = output.downcast_mut::<BatchGetItemOutput>() else { return Ok(()) };
+        let Some(unprocessed) = output.unprocessed_keys.take() else { return Ok(()) };
+        let mut left = HashMap::new();
+        for (answered, KeysAndAttributes { keys, .. }) in unprocessed {
+            let name = asked_name(&self.reads, &answered).ok_or(OpenError::OtherItem)?;
+            let table = &self.reads.get(name).ok_or(OpenError::OtherItem)?.table;
+            let identities = keys.iter().map(|key| stored_identity(table, &self.tenant, key));
+            let mut identities = identities.collect::<Result<HashSet<_>, _>>()?;
+            let asked = self.asked.as_mut().and_then(|asked| asked.request_items.as_mut());
+            let mut asked = asked.and_then(|asked| asked.remove(name)).ok_or(OpenError::OtherItem)?;
+            let mut of_asked =
+                |key: &Item| stored_identity(table, &self.tenant, key).is_ok_and(|key| identities.remove(&key));
+            asked.keys.retain(&mut of_asked);
+            if !identities.is_empty() {
+                return Err(OpenError::OtherItem);
+            }
+            left.insert(name.to_owned(), asked);
+        }
+        output.unprocessed_keys = Some(left);
+        Ok(())
     }
 }

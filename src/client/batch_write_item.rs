@@ -7,9 +7,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 
-use super::Binding;
 use super::actions::{Conditional, ItemPut};
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
+use super::{Binding, asked_name};
 use crate::crypto::OsRandom;
 use crate::error::Error;
 use crate::format::Identity;
@@ -87,10 +87,13 @@ impl Operation for BatchWrite {
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
-        let output = output.downcast_mut::<BatchWriteItemOutput>();
-        for (name, writes) in output.and_then(|output| output.unprocessed_items.as_mut()).into_iter().flatten() {
-            let TableWrites { table, given, deleted, .. } = self.tables.get_mut(name).ok_or(OpenError::OtherItem)?;
-            for write in writes {
+        let Some(output) = output.downcast_mut::<BatchWriteItemOutput>() else { return Ok(()) };
+        let Some(unprocessed) = output.unprocessed_items.take() else { return Ok(()) };
+        let mut left = HashMap::new();
+        for (answered, mut writes) in unprocessed {
+            let name = asked_name(&self.tables, &answered).ok_or(OpenError::OtherItem)?.to_owned();
+            let TableWrites { table, given, deleted, .. } = self.tables.get_mut(&name).ok_or(OpenError::OtherItem)?;
+            for write in &mut writes {
                 if let Some(put) = &mut write.put_request {
                     let identity = stored_identity(table, &self.tenant, &put.item)?;
                     put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
@@ -102,7 +105,9 @@ impl Operation for BatchWrite {
                     return Err(OpenError::OtherItem);
                 }
             }
+            left.insert(name, writes);
         }
+        output.unprocessed_items = Some(left);
         Ok(())
     }
 }

@@ -3,10 +3,10 @@
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 
 use super::Binding;
-use super::interceptor::{Arrived, Pending};
 use super::notes::Notes;
 use super::opening::{self, Opens};
 use super::operation::{Answer, Leaves};
+use super::pending::{Arrived, Pending};
 use crate::error::{Error, Standing, Unopened, Written};
 
 /// Opens the items of the answer to this operation.
@@ -23,7 +23,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     if let Some(error) = explained {
         return Err(error);
     }
-    let (name, doubt, notes) = (items.name, items.unanswered > 0, items.notes.clone());
+    let (name, doubt, notes) = (pending.known().name, items.unanswered > 0, items.notes.clone());
     let standing = opening::standing(&*items.operation, &taken, doubt);
     if let Some(error) = whole {
         return Err(Error::Unopened(Unopened::whole(error, standing)));

@@ -14,15 +14,15 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
+use aws_smithy_runtime_api::client::ser_de::DeserializeResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use tracing::{Instrument, Span};
 
 use super::Binding;
-use super::interceptor::{Arrived, ItemState, Pending};
 use super::notes::Notes;
 use super::opening::{self, Opens};
+use super::pending::{Arrived, ItemState, Pending};
 use crate::error::Error;
 use crate::format::OwnedStoredKey;
 use crate::item::{KeyRing, NeededKey};
@@ -79,7 +79,8 @@ impl HttpConnector for SealingConnector {
             // The second line of defence: without it, a client whose interceptor was replaced would send plaintext.
             let pending = request.extension::<Pending>().cloned();
             let pending = pending.ok_or_else(|| ConnectorError::user(Error::Replaced("interceptor").into()))?;
-            if !pending.state().allows(&request) {
+            pending.check_bound_to(&this.binding).map_err(|error| ConnectorError::user(error.into()))?;
+            if !pending.state().sent.as_ref().is_some_and(|sent| sent.is(&request)) {
                 return Err(ConnectorError::user(Error::Replaced("request").into()));
             }
             let sent = Attempt::sent(&pending);
@@ -148,15 +149,15 @@ impl SealingConnector {
         sent: Attempt<'_>,
         mut response: HttpResponse,
     ) -> Result<HttpResponse, ConnectorError> {
-        let sdk = pending.state().items.as_ref().map(|items| items.sdk);
-        let Some(sdk) = sdk else { return Ok(response) };
+        if pending.state().items.is_none() {
+            return Ok(response);
+        }
         let body = ByteStream::new(response.take_body()).collect().await;
         let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
         *response.body_mut() = SdkBody::from(body);
         sent.answered(&response);
 
-        let deserializer = sdk.load::<SharedResponseDeserializer>();
-        let deserializer = deserializer.ok_or_else(|| ConnectorError::user("the SDK has no deserializer".into()))?;
+        let deserializer = pending.known().deserializer().map_err(ConnectorError::user)?;
         let mut answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
         let (mut opens, mut want, mut whole, mut needed, mut deadline) =
             (Opens::default(), Want::All, None, Vec::new(), None);

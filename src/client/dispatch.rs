@@ -1,11 +1,14 @@
 //! Which operation an input is, and what is done with it.
 
-use std::fmt;
 use std::sync::LazyLock;
 
+use aws_sdk_dynamodb::config::ConfigBag;
+use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation as sdk;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
+use aws_smithy_runtime_api::client::ser_de::{SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer};
 use aws_smithy_types::config_bag::FrozenLayer;
 
 use super::Binding;
@@ -14,10 +17,11 @@ use super::batch_write_item::BatchWrite;
 use super::control_plane;
 use super::delete_item::Delete;
 use super::get_item::Get;
-use super::operation::Operation;
+use super::operation::{NOT_CHECKED, Operation};
 use super::put_item::Put;
 use super::query::Query;
 use super::scan::Scan;
+use super::search_vectors::Search;
 use super::transact_get_items::TransactGet;
 use super::transact_write_items::TransactWrite;
 use super::update_item::UpdateItem;
@@ -28,46 +32,79 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("ExecuteStatement", "PartiQL is not understood: use the item operations"),
     ("BatchExecuteStatement", "PartiQL is not understood: use the item operations"),
     ("ExecuteTransaction", "PartiQL is not understood: use the item operations"),
-    ("SearchVectors", "use Query"),
     ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
 ];
 
-/// A checked operation, and what the SDK itself knows of it: the deserializer of its answer.
-pub(super) struct Checked {
+/// What a check says: none of an operation that touches no items and is sent as it is.
+pub(super) type Checked = Result<Option<Box<dyn Operation>>, Error>;
+
+/// An operation that this release knows, and what the SDK itself does for it.
+pub(super) struct Known {
     /// By its input, whatever hooks call it.
     pub(super) name: &'static str,
-    pub(super) operation: Box<dyn Operation>,
-    pub(super) copied: fn(&Input) -> Option<Input>,
-    pub(super) sdk: &'static FrozenLayer,
+    pub(super) has: fn(&Input) -> bool,
+    pub(super) check: fn(&Input, &Binding) -> Checked,
+    pub(super) empty: fn() -> Option<Input>,
+    /// Of the SDK itself, whatever hooks have put into the config bag.
+    pub(super) sdk: fn() -> &'static FrozenLayer,
 }
 
-/// Checks an operation by its input: none when it passes as it is, an error when it is refused, which `name` words.
-pub(super) fn check(name: &str, input: &Input, binding: &Binding) -> Result<Option<Checked>, Error> {
-    macro_rules! the_one_with_this_input {
-        ($($operation:ident answers as $module:ident::$sdk:ident;)*) => {
-            $(if let Some(input) = input.downcast_ref() {
+/// The operations with these inputs, each checked by an expression.
+macro_rules! operations {
+    ($($module:ident::{$operation:ident, $input:ident} => $check:expr;)*) => {
+        &[$(Known {
+            name: stringify!($operation),
+            has: |input| input.downcast_ref::<sdk::$module::$input>().is_some(),
+            check: |input, binding| {
+                let check: fn(&sdk::$module::$input, &Binding) -> Checked = $check;
+                check(input.downcast_ref().ok_or(NOT_CHECKED)?, binding)
+            },
+            empty: || Some(Input::erase(sdk::$module::$input::builder().build().ok()?)),
+            sdk: || {
                 static SDK: LazyLock<FrozenLayer> = LazyLock::new(|| {
-                    sdk::$module::$sdk::new().config().expect("each operation of the SDK has a configuration")
+                    sdk::$module::$operation::new().config().expect("each operation of the SDK has a configuration")
                 });
-                let operation = Box::new($operation::check(input, binding)?);
-                return Ok(Some(Checked { name: stringify!($sdk), operation, copied: copied_as(input), sdk: &SDK }));
-            })*
+                &SDK
+            },
+        },)*]
+    };
+}
+pub(super) use operations;
+
+/// What a check of one operation on items says, as that of any operation.
+macro_rules! items {
+    ($operation:ident) => {
+        |input, binding| Ok(Some(Box::new($operation::check(input, binding)?)))
+    };
+}
+
+/// The operations that touch items.
+static ITEMS: &[Known] = operations! {
+    put_item::{PutItem, PutItemInput} => items!(Put);
+    get_item::{GetItem, GetItemInput} => items!(Get);
+    update_item::{UpdateItem, UpdateItemInput} => items!(UpdateItem);
+    delete_item::{DeleteItem, DeleteItemInput} => items!(Delete);
+    query::{Query, QueryInput} => items!(Query);
+    scan::{Scan, ScanInput} => items!(Scan);
+    batch_get_item::{BatchGetItem, BatchGetItemInput} => items!(BatchGet);
+    batch_write_item::{BatchWriteItem, BatchWriteItemInput} => items!(BatchWrite);
+    transact_get_items::{TransactGetItems, TransactGetItemsInput} => items!(TransactGet);
+    transact_write_items::{TransactWriteItems, TransactWriteItemsInput} => items!(TransactWrite);
+    search_vectors::{SearchVectors, SearchVectorsInput} => items!(Search);
+};
+
+/// The operation with this input; an error when it is refused, which `name` words.
+///
+/// By the type of the input: a name can be changed by anybody's hook, a type cannot.
+pub(super) fn known(name: &str, input: &Input, binding: &Binding) -> Result<&'static Known, Error> {
+    if let Some(known) = ITEMS.iter().find(|known| (known.has)(input)) {
+        return Ok(known);
+    }
+    if let Some(known) = control_plane::PASSING.iter().find(|known| (known.has)(input)) {
+        return match binding.control_plane {
+            true => Ok(known),
+            false => Err(Refusal::ControlPlane { operation: known.name }.into()),
         };
-    }
-    the_one_with_this_input! {
-        Put answers as put_item::PutItem;
-        Get answers as get_item::GetItem;
-        UpdateItem answers as update_item::UpdateItem;
-        Delete answers as delete_item::DeleteItem;
-        Query answers as query::Query;
-        Scan answers as scan::Scan;
-        BatchGet answers as batch_get_item::BatchGetItem;
-        BatchWrite answers as batch_write_item::BatchWriteItem;
-        TransactGet answers as transact_get_items::TransactGetItems;
-        TransactWrite answers as transact_write_items::TransactWriteItems;
-    }
-    if control_plane::passes(input) {
-        return Ok(None);
     }
     Err(match UNSUPPORTED.iter().find(|(operation, _)| *operation == name) {
         Some((operation, instead)) => Refusal::Unsupported { operation, instead },
@@ -76,7 +113,25 @@ pub(super) fn check(name: &str, input: &Input, binding: &Binding) -> Result<Opti
     .into())
 }
 
-/// Copies inputs of the type of this one, for an operation whose input must outlive its first serialization.
-fn copied_as<T: Clone + fmt::Debug + Send + Sync + 'static>(_: &T) -> fn(&Input) -> Option<Input> {
-    |input| input.downcast_ref::<T>().cloned().map(Input::erase)
+impl Known {
+    /// Checks an input of this operation.
+    pub(super) fn check(&self, input: &Input, binding: &Binding) -> Checked {
+        (self.check)(input, binding)
+    }
+
+    /// An input without anything in it.
+    pub(super) fn empty(&self) -> Result<Input, BoxError> {
+        (self.empty)().ok_or_else(|| "each input of the SDK can be empty".into())
+    }
+
+    /// Serializes an input as the SDK does.
+    pub(super) fn serialize(&self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
+        let serializer = (self.sdk)().load::<SharedRequestSerializer>().ok_or("the SDK has no serializer")?;
+        serializer.serialize_input(input, config)
+    }
+
+    /// The SDK's own, for the answer.
+    pub(super) fn deserializer(&self) -> Result<&'static SharedResponseDeserializer, BoxError> {
+        (self.sdk)().load::<SharedResponseDeserializer>().ok_or_else(|| "the SDK has no deserializer".into())
+    }
 }

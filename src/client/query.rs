@@ -160,6 +160,8 @@ impl Operation for Query {
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
-        Ok(self.rows.returned(output.downcast_mut::<QueryOutput>().and_then(|output| output.items.as_mut())))
+        let items =
+            output.downcast_mut::<QueryOutput>().into_iter().flat_map(|output| output.items.iter_mut().flatten());
+        Ok(self.rows.returned(items))
     }
 }

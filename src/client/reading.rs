@@ -27,7 +27,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// The items of a page.
-    pub(super) fn returned<'a>(&'a self, items: Option<&'a mut Vec<Item>>) -> Vec<Returned<'a>> {
+    pub(super) fn returned<'a>(&'a self, items: impl IntoIterator<Item = &'a mut Item>) -> Vec<Returned<'a>> {
         let expected = match (&self.one, &self.partition) {
             (Some(identity), _) => Expected::One(identity),
             (None, Some(partition)) => Expected::OfPartition(partition),
@@ -35,7 +35,7 @@ impl Rows {
         };
         let cut = self.selection.as_ref().map_or(Cut::Whole, Cut::Selected);
         let returned = |item| Returned { item, table: &self.table, expected, cut };
-        items.into_iter().flatten().map(returned).collect()
+        items.into_iter().map(returned).collect()
     }
 }
 

@@ -77,6 +77,19 @@ impl Update {
         }
     }
 
+    /// Both at once.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        let Self { actions: Actions { set, remove, add, delete }, placeholders: Placeholders { names, values } } =
+            other;
+        self.actions.set.extend(set);
+        self.actions.remove.extend(remove);
+        self.actions.add.extend(add);
+        self.actions.delete.extend(delete);
+        self.placeholders.names.extend(names);
+        self.placeholders.values.extend(values);
+        self
+    }
+
     /// The placeholders in it.
     pub(crate) fn placeholders(&self) -> &Placeholders {
         &self.placeholders

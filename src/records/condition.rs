@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::convert::record_error;
 use super::key::KeyValue;
 use crate::error::{Error, Refusal};
+use crate::expression;
 use crate::item::Item;
 use crate::schema::Record;
 
@@ -182,13 +183,28 @@ type Names = HashMap<String, String>;
 /// Writes the expressions of one request: checks names against the record and gives placeholders to names and values.
 pub(super) struct Writer<T> {
     names: Vec<String>,
-    values: Item,
+    values: Vec<AttributeValue>,
+    /// The caller's own, which the request has already.
+    given: (Names, Item),
+    /// What placeholders begin with: none of the caller's does.
+    stem: String,
     record: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: Record> Writer<T> {
     pub(super) fn new() -> Self {
-        Self { names: Vec::new(), values: Item::new(), record: std::marker::PhantomData }
+        Self::beside(None, None)
+    }
+
+    /// Writes into a request that has names and values of the caller's.
+    pub(super) fn beside(names: Option<&Names>, values: Option<&Item>) -> Self {
+        let given = (names.cloned().unwrap_or_default(), values.cloned().unwrap_or_default());
+        let mut stem = "record".to_owned();
+        let taken = given.0.keys().chain(given.1.keys()).filter_map(|placeholder| placeholder.get(1..));
+        while taken.clone().any(|placeholder| placeholder.starts_with(&stem)) {
+            stem.push('_');
+        }
+        Self { names: Vec::new(), values: Vec::new(), given, stem, record: std::marker::PhantomData }
     }
 
     /// The placeholder of an attribute that the record declares.
@@ -203,7 +219,7 @@ impl<T: Record> Writer<T> {
             self.names.push(attribute.to_owned());
             self.names.len() - 1
         });
-        Ok(format!("#record{at}"))
+        Ok(format!("#{}{at}", self.stem))
     }
 
     /// The placeholder of a value for `attribute`.
@@ -211,19 +227,33 @@ impl<T: Record> Writer<T> {
         let Some(value) = value else {
             return Err(record_error::<T>(format!("the value for attribute `{attribute}` does not serialize")));
         };
-        let placeholder = format!(":record{}", self.values.len());
-        self.values.insert(placeholder.clone(), value.clone());
-        Ok(placeholder)
+        self.values.push(value.clone());
+        Ok(format!(":{}{}", self.stem, self.values.len() - 1))
     }
 
     pub(super) fn condition(&mut self, condition: Option<&Condition>) -> Result<Option<String>, Error> {
         condition.map(|condition| condition.0.written(self)).transpose()
     }
 
+    /// A condition of the repository's beside one of the caller's: both must hold.
+    pub(super) fn both(
+        &mut self,
+        parameter: &'static str,
+        given: Option<&str>,
+        condition: Option<&Condition>,
+    ) -> Result<Option<String>, Error> {
+        let (Some(given), Some(own)) = (given, condition) else {
+            return Ok(given.map(str::to_owned).or(self.condition(condition)?));
+        };
+        let given = expression::Condition::parse(given).map_err(|source| Refusal::Expression { parameter, source })?;
+        Ok(Some(given.and(&own.0.grouped(self)?)))
+    }
+
     /// ExpressionAttributeNames and ExpressionAttributeValues; none where there would be no entry.
     pub(super) fn finish(self) -> (Option<Names>, Option<Item>) {
-        let names = self.names.into_iter().enumerate().map(|(at, name)| (format!("#record{at}"), name));
-        let names: Names = names.collect();
-        (Some(names).filter(|names| !names.is_empty()), Some(self.values).filter(|values| !values.is_empty()))
+        let Self { names, values, given: (mut all_names, mut all_values), stem, record: _ } = self;
+        all_names.extend(names.into_iter().enumerate().map(|(at, name)| (format!("#{stem}{at}"), name)));
+        all_values.extend(values.into_iter().enumerate().map(|(at, value)| (format!(":{stem}{at}"), value)));
+        (Some(all_names).filter(|names| !names.is_empty()), Some(all_values).filter(|values| !values.is_empty()))
     }
 }

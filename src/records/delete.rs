@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
 use serde::de::DeserializeOwned;
 
-use super::condition::{Condition, Writer};
+use super::condition::Condition;
 use super::outcome::{Before, Place, failed_write};
 use super::precondition::{Asked, Precondition, has_version, own_or_new};
-use super::request::{Changes, Nothing, Old, awaits, shown};
+use super::request::{Changes, Nothing, Old, awaits, shown, writer_beside};
 use super::transaction::{Action, Write, built};
 use super::{Key, Records};
 use crate::client::{Notes, no_legacy};
@@ -62,7 +62,8 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
         self
     }
 
-    /// Changes the SDK's request before it is sent. A condition expression that is set here takes the place of the repository's.
+    /// Changes the SDK's request before it is sent. A condition expression that is set here is asked together with the repository's;
+    /// when it fails, that is no conflict.
     pub fn customize(
         mut self,
         change: impl FnOnce(DeleteItemFluentBuilder) -> DeleteItemFluentBuilder + Send + 'a,
@@ -75,13 +76,13 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
         let Self { records, key, precondition, changes, returns: _ } = self;
         let (table, schema) = records.table()?;
         let key = records.key(schema, key)?;
-        let mut writer = Writer::<T>::new();
-        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), &mut writer)?;
+        let request = changes.apply(records.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key)));
+        let mut writer = writer_beside!(request);
+        let given = request.get_condition_expression().as_deref();
+        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), given, &mut writer)?;
         let (names, values) = writer.finish();
-        let request = records.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key));
         let request = request.set_condition_expression(condition);
-        let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok((changes.apply(request), asked))
+        Ok((request.set_expression_attribute_names(names).set_expression_attribute_values(values), asked))
     }
 }
 

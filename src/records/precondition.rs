@@ -41,17 +41,18 @@ impl Precondition {
         self.condition = Condition::all([self.condition.take(), Some(condition)]);
     }
 
-    /// The condition expression, with `own`: that the item is of the record's type.
+    /// The condition expression, with `own`: that the item is of the record's type; and with `given`, that of the caller's changes.
     pub(super) fn written<T: Record>(
         self,
         schema: &TableSchema,
         own: Option<Condition>,
+        given: Option<&str>,
         writer: &mut Writer<T>,
     ) -> Result<(Option<String>, Asked), Error> {
         let Self { exists, version, condition } = self;
         let version = version?;
-        let asked = match (&version, exists, &condition) {
-            (Some(_), None, None) => Asked::Version { record: std::any::type_name::<T>() },
+        let asked = match (&version, exists, &condition, given) {
+            (Some(_), None, None, None) => Asked::Version { record: std::any::type_name::<T>() },
             _ => Asked::Condition,
         };
         let exists = exists.map(|exists| {
@@ -59,7 +60,7 @@ impl Precondition {
             if exists { key.exists() } else { key.not_exists() }
         });
         let condition = Condition::all([exists, own, version, condition]);
-        Ok((writer.condition(condition.as_ref())?, asked))
+        Ok((writer.both("ConditionExpression", given, condition.as_ref())?, asked))
     }
 }
 

@@ -9,11 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Records;
-use super::condition::{Condition, Writer, attribute};
+use super::condition::{Condition, attribute};
 use super::convert::{from_item, record_error, to_item};
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, own_or_new};
-use super::request::{Changes, New, Nothing, Old, awaits, shown};
+use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
 use super::transaction::{Action, Write, built};
 use crate::client::{Notes, no_legacy};
 use crate::error::{Error, Written};
@@ -90,29 +90,31 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         self
     }
 
-    /// Changes the SDK's request before it is sent. A condition expression that is set here takes the place of the repository's.
+    /// Changes the SDK's request before it is sent. A condition expression that is set here is asked together with the repository's;
+    /// when it fails, that is no conflict.
     pub fn customize(mut self, change: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'a) -> Self {
         self.changes.push(change);
         self
     }
 
-    /// The request, the item in it, and what it means when its condition fails.
-    fn request(self) -> Result<(PutItemFluentBuilder, Item, Asked), Error> {
+    /// The request, and what it means when its condition fails.
+    fn request(self) -> Result<(PutItemFluentBuilder, Asked), Error> {
         let Self { records, item, mut precondition, changes, returns: _ } = self;
         let (table, schema) = records.table()?;
         let mut item = item?;
         if let Some(name) = T::SCHEMA.version() {
             precondition.version(next_version::<T>(name, &mut item));
         }
-        let mut writer = Writer::<T>::new();
-        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), &mut writer)?;
+        let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item));
+        let request = changes.apply(request);
+        let mut writer = writer_beside!(request);
+        let given = request.get_condition_expression().as_deref();
+        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), given, &mut writer)?;
         let (names, values) = writer.finish();
-        let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item.clone()));
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        let request = changes.apply(request);
         records.check_changed(request.get_table_name().as_deref(), request.get_item().as_ref())?;
-        Ok((request, item, asked))
+        Ok((request, asked))
     }
 }
 
@@ -131,7 +133,7 @@ fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Err
 impl<T: Record> Put<'_, T> {
     async fn send(self) -> Result<(), Error> {
         let records = self.records.clone();
-        let (request, _, asked) = self.request()?;
+        let (request, asked) = self.request()?;
         stored(&records, request, asked).await
     }
 }
@@ -155,7 +157,7 @@ fn place<T: Record>(records: &Records<T>, request: &PutItemFluentBuilder) -> Res
 impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
         let records = self.records.clone();
-        let (request, _, asked) = self.request()?;
+        let (request, asked) = self.request()?;
         let (place, notes) = (place(&records, &request)?, Notes::raw());
         let before = Before::read(&records, &place).await?;
         let request = request.return_values(ReturnValue::AllOld);
@@ -171,7 +173,8 @@ impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
 impl<T: Record + DeserializeOwned> Put<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
         let records = self.records.clone();
-        let (request, item, asked) = self.request()?;
+        let (request, asked) = self.request()?;
+        let item = request.get_item().clone().unwrap_or_default();
         // What cannot be given back is not stored.
         from_item::<T>(item.clone())?;
         stored(&records, request, asked).await?;
@@ -187,7 +190,7 @@ impl<T: Record> Write for Put<'_, T> {}
 
 impl<T: Record> Action for Put<'_, T> {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
-        let (request, _, asked) = self.request()?;
+        let (request, asked) = self.request()?;
         let input = request.as_input().clone();
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
         no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;

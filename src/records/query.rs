@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
-use super::condition::{Condition, Writer, attribute};
+use super::condition::{Condition, attribute};
 use super::convert::own_attribute;
-use super::request::{Changes, failed, shown};
+use super::request::{Changes, failed, shown, writer_beside};
 use super::{KeyValue, Records};
 use crate::client::Notes;
 use crate::error::{Error, Refusal};
@@ -94,7 +94,8 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     }
 
     /// Changes the SDK's request before it is sent: a consistent read, the size of a page (`limit`). A projection must leave what the
-    /// record and its discriminator need; an expression that is set here takes the place of the repository's.
+    /// record and its discriminator need. A filter that is set here is asked together with the repository's; a key condition takes the
+    /// place of the repository's.
     pub fn customize(mut self, change: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder + Send + 'a) -> Self {
         self.changes.push(change);
         self
@@ -117,17 +118,21 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
             Some((name, keys)) => (Some(name), keys),
             None => (None, keys::<T>(schema, records.tenant.id(), partition, sort)?),
         };
-        let mut writer = Writer::<T>::new();
-        let keys = writer.condition(Some(&keys))?;
-        let filter = writer.condition(Condition::all([own, filter]).as_ref())?;
-        let (names, values) = writer.finish();
         let request = records.tenant.dynamodb().query().table_name(table).set_index_name(index);
+        let request = changes.apply(request);
+        let mut writer = writer_beside!(request);
+        let keys = match request.get_key_condition_expression() {
+            Some(given) => Some(given.clone()),
+            None => writer.condition(Some(&keys))?,
+        };
+        let given = request.get_filter_expression().as_deref();
+        let filter = writer.both("FilterExpression", given, Condition::all([own, filter]).as_ref())?;
+        let (names, values) = writer.finish();
         let request = request.set_key_condition_expression(keys).set_filter_expression(filter);
         let mut request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
         if descending {
             request = request.scan_index_forward(false);
         }
-        request = changes.apply(request);
         // No page is larger than what is wanted, unless a filter takes some of it away.
         let page = limit.and_then(|limit| i32::try_from(limit).ok()).filter(|page| *page > 0);
         if request.get_filter_expression().is_none() && request.get_limit().is_none() {
@@ -198,8 +203,8 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
         self
     }
 
-    /// Changes the SDK's request before it is sent: an index, a segment, the size of a page (`limit`). An expression that is set here
-    /// takes the place of the repository's.
+    /// Changes the SDK's request before it is sent: an index, a segment, the size of a page (`limit`). A filter that is set here is
+    /// asked together with the repository's.
     pub fn customize(mut self, change: impl FnOnce(ScanFluentBuilder) -> ScanFluentBuilder + Send + 'a) -> Self {
         self.changes.push(change);
         self
@@ -222,12 +227,13 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
                 attribute(name).equals(value)
             }
         });
-        let mut writer = Writer::<T>::new();
-        let filter = writer.condition(Condition::all([own, filter]).as_ref())?;
+        let request = changes.apply(records.tenant.dynamodb().scan().table_name(table));
+        let mut writer = writer_beside!(request);
+        let given = request.get_filter_expression().as_deref();
+        let filter = writer.both("FilterExpression", given, Condition::all([own, filter]).as_ref())?;
         let (names, values) = writer.finish();
-        let request = records.tenant.dynamodb().scan().table_name(table).set_filter_expression(filter);
-        let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        Ok(changes.apply(request))
+        let request = request.set_filter_expression(filter);
+        Ok(request.set_expression_attribute_names(names).set_expression_attribute_values(values))
     }
 }
 

@@ -38,6 +38,19 @@ impl<'a, B> Changes<'a, B> {
     }
 }
 
+/// A writer for what the repository adds to a request that its caller has changed.
+///
+/// What the caller changes comes first, and the repository's conditions beside it: a change can ask for more, and for nothing less.
+macro_rules! writer_beside {
+    ($request:expr) => {
+        crate::records::condition::Writer::<T>::beside(
+            $request.get_expression_attribute_names().as_ref(),
+            $request.get_expression_attribute_values().as_ref(),
+        )
+    };
+}
+pub(super) use writer_beside;
+
 /// The error of a read: this library's where it is the cause, else DynamoDB's.
 pub(super) fn failed<E>(error: SdkError<E>) -> Error
 where

@@ -11,11 +11,12 @@ use serde::de::DeserializeOwned;
 use super::condition::{Condition, Value, Writer, to_value};
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, has_version, own};
-use super::request::{Changes, New, Nothing, Old, awaits, shown};
+use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
 use super::transaction::{Action, Write, built};
 use super::{Key, Records};
 use crate::client::{Notes, no_legacy};
 use crate::error::{Error, Refusal, Written};
+use crate::expression;
 use crate::schema::{Record, RecordField};
 
 /// An update that has not been sent; await it to send it, or give it to a transaction.
@@ -121,7 +122,8 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         self
     }
 
-    /// Changes the SDK's request before it is sent. An expression that is set here takes the place of the repository's.
+    /// Changes the SDK's request before it is sent. An update expression that is set here is made together with the repository's, and
+    /// a condition expression asked together with it; when that fails, it is no conflict.
     pub fn customize(
         mut self,
         change: impl FnOnce(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder + Send + 'a,
@@ -141,21 +143,34 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         if let Some(name) = T::SCHEMA.version() {
             actions.push((Change::Add, name.to_owned(), to_value(1)));
         }
-        let mut writer = Writer::<T>::new();
-        let update = expression(&actions, &mut writer)?;
-        let (condition, asked) = precondition.written(schema, own::<T>(), &mut writer)?;
+        let request = changes.apply(records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key)));
+        let mut writer = writer_beside!(request);
+        let update = both(request.get_update_expression().as_deref(), own_expression(&actions, &mut writer)?)?;
+        let given = request.get_condition_expression().as_deref();
+        let (condition, asked) = precondition.written(schema, own::<T>(), given, &mut writer)?;
         let (names, values) = writer.finish();
-        let request = records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key));
         let request = request.set_update_expression(update).set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
-        let request = changes.apply(request);
         records.check_changed(request.get_table_name().as_deref(), None)?;
         Ok((request, asked))
     }
 }
 
+/// What the caller updates and what the repository does, as one expression.
+fn both(given: Option<&str>, own: Option<String>) -> Result<Option<String>, Refusal> {
+    let (Some(given), Some(own)) = (given, &own) else { return Ok(given.map(str::to_owned).or(own)) };
+    let parse = |expression| {
+        let parsed = expression::Update::parse(expression);
+        parsed.map_err(|source| Refusal::Expression { parameter: "UpdateExpression", source })
+    };
+    Ok(Some(parse(given)?.and(parse(own)?).to_string()))
+}
+
 /// The update expression; none when nothing is changed.
-fn expression<T: Record>(actions: &[(Change, String, Value)], writer: &mut Writer<T>) -> Result<Option<String>, Error> {
+fn own_expression<T: Record>(
+    actions: &[(Change, String, Value)],
+    writer: &mut Writer<T>,
+) -> Result<Option<String>, Error> {
     let (mut set, mut remove, mut add) = (Vec::new(), Vec::new(), Vec::new());
     for (change, name, value) in actions {
         let path = writer.name(name)?;

@@ -42,6 +42,7 @@ pub struct TenantSealBuilder {
     compact: Vec<String>,
     own_bytes: Vec<(String, String)>,
     audit: Option<Arc<dyn AuditSink>>,
+    without_control_plane: bool,
 }
 
 enum Keys {
@@ -130,6 +131,8 @@ impl TenantSealBuilder {
 
     /// Stores the logical table `logical` in the physical table `physical`: for prefixes per stage, or a table restored under a
     /// new name. Items are bound to the logical name.
+    ///
+    /// Given as an ARN, it is that table of that account and Region: requests name it by its ARN, and by nothing else.
     pub fn table_name(mut self, logical: impl Into<String>, physical: impl Into<String>) -> Self {
         self.physical.push((logical.into(), physical.into()));
         self
@@ -201,6 +204,15 @@ impl TenantSealBuilder {
         self
     }
 
+    /// Whether tenants' clients pass operations that touch no items, such as `DescribeTable` and `DeleteTable`: they do unless
+    /// configured.
+    ///
+    /// These operations know no tenants: where they pass, IAM alone decides what a tenant's client may do to the table of all.
+    pub fn control_plane(mut self, passes: bool) -> Self {
+        self.without_control_plane = !passes;
+        self
+    }
+
     /// Leaves key records out of the items of the logical table `table`, which then refer to the key table: about 250 bytes less per
     /// item. **Who loses the key table loses these items.**
     ///
@@ -227,7 +239,7 @@ impl TenantSealBuilder {
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
         let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
-        let Self { key_table, compact, own_bytes, audit, partition, .. } = self;
+        let Self { key_table, compact, own_bytes, audit, partition, without_control_plane, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
@@ -278,7 +290,7 @@ impl TenantSealBuilder {
             limits,
             retries: Retries::of(config),
         });
-        TenantSeal::new(tables, keys, Audit::new(audit, time), config)
+        TenantSeal::new(tables, keys, Audit::new(audit, time), !without_control_plane, config)
     }
 }
 
@@ -312,7 +324,7 @@ impl Keys {
     }
 }
 
-/// The schemas by physical table name.
+/// The schemas by physical table name, or ARN.
 fn tables(
     schemas: Vec<Result<TableSchema, InvalidSchema>>,
     physical: Vec<(String, String)>,
@@ -354,7 +366,10 @@ fn tables(
     let mut tables = Tables::new();
     for (name, schema) in logical {
         let physical = names.remove(&name).unwrap_or(name);
-        match tables.entry(table_name(&physical).to_owned()) {
+        if physical.starts_with("arn:") && table_name(&physical) == physical {
+            return Err(ConfigError::TableArn(physical));
+        }
+        match tables.entry(physical) {
             Entry::Vacant(free) => free.insert(Arc::new(schema)),
             Entry::Occupied(taken) => return Err(ConfigError::TableName(taken.key().clone())),
         };
@@ -410,6 +425,9 @@ pub enum ConfigError {
     /// `table_name` names a logical table that does not exist, or one name twice.
     #[error("`table_name`: table `{0}` is not registered, or named twice")]
     TableName(String),
+    /// `table_name` gives an ARN that is not a table's.
+    #[error("`table_name`: `{0}` is not `arn:<partition>:dynamodb:<region>:<account>:table/<name>`")]
+    TableArn(String),
     /// `compact` names a logical table that does not exist.
     #[error("`compact`: table `{0}` is not registered")]
     CompactTable(String),

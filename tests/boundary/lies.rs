@@ -165,6 +165,28 @@ async fn what_a_batch_left_undeleted_or_unread_is_what_it_was_told_to_delete_or_
 }
 
 #[tokio::test]
+async fn what_a_batch_left_unread_is_read_again_as_it_was_asked() {
+    let (world, _) = scene().await;
+    let asked = KeysAndAttributes::builder().keys(key("acme", "c-1")).keys(key("acme", "c-2")).consistent_read(true);
+    let asked = asked.projection_expression("#c, email").expression_attribute_names("#c", "company").build().unwrap();
+    let left = KeysAndAttributes::builder().keys(key("acme", "c-1")).consistent_read(true);
+    let left = left.projection_expression("#c, email").expression_attribute_names("#c", "company").build().unwrap();
+    let planted = r#"{"tenant_id":{"S":"acme"},"contact_id":{"S":"c-1"},"email":{"S":"planted"}}"#;
+    let key = json(&key("acme", "c-1"));
+    for lie in [
+        format!(r#"{{"Keys":[{key}]}}"#),
+        format!(r#"{{"Keys":[{key}],"ConsistentRead":false}}"#),
+        format!(r#"{{"Keys":[{key}],"ConsistentRead":true,"AttributesToGet":["company"]}}"#),
+        format!(r##"{{"Keys":[{key}],"ProjectionExpression":"#x","ExpressionAttributeNames":{{"#x":"company"}}}}"##),
+        format!(r#"{{"Keys":[{planted}],"ConsistentRead":true}}"#),
+    ] {
+        let lying = lied_to(&world, "BatchGetItem", 200, format!(r#"{{"UnprocessedKeys":{{"crm":{lie}}}}}"#));
+        let answer = lying.batch_get_item().request_items("crm", asked.clone()).send().await.unwrap();
+        assert_eq!(answer.unprocessed_keys.unwrap()["crm"], left, "{lie}");
+    }
+}
+
+#[tokio::test]
 async fn a_query_of_one_item_answers_with_that_item_alone() {
     let (world, [asked, other, _]) = scene().await;
     for (index, keys) in

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    ProjectionType, ScalarAttributeType, VectorIndex,
 };
 use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_types::SdkConfig;
@@ -142,6 +142,11 @@ impl World {
     /// The same with sort keys of another type, and the indexes `by-company` and `by-company-and-tenant` of
     /// whole items.
     pub async fn create_table_with(&self, name: &str, sort: ScalarAttributeType) {
+        self.create_searched_table(name, sort, None).await;
+    }
+
+    /// The same, with an index of vectors.
+    pub async fn create_searched_table(&self, name: &str, sort: ScalarAttributeType, vectors: Option<VectorIndex>) {
         let attribute = |name: &str, kind: ScalarAttributeType| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
         };
@@ -165,6 +170,7 @@ impl World {
             .key_schema(key("contact_id", KeyType::Range))
             .global_secondary_indexes(index("by-company", "contact_id"))
             .global_secondary_indexes(index("by-company-and-tenant", "tenant_id"))
+            .set_vector_indexes(vectors.map(|vectors| vec![vectors]))
             .billing_mode(BillingMode::PayPerRequest)
             .send()
             .await

@@ -22,7 +22,7 @@ use crate::scene::{Scene, TABLE, call, handled, service_error, transact, variant
 type Fault = (&'static str, fn() -> Reaction);
 
 /// The operations that open an item and write nothing.
-const READS: [&str; 5] = ["GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"];
+const READS: [&str; 6] = ["GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems", "SearchVectors"];
 
 /// What comes back is the item, and of a read it does come back.
 fn assert_opened(operation: &str, opened: &[Item], item: &Item) {
@@ -402,7 +402,7 @@ async fn the_plain_client_through_the_same_tap_and_log_is_found_out() {
         assert!(tap::find(&scene.taps.dynamodb.answered(), canary).is_some());
         assert!(!crate::logged(canary).is_empty());
     }
-    assert_eq!(handled().len(), 10);
+    assert_eq!(handled().len(), 11);
     assert_eq!(
         variants("pub enum E {\n    /// A.\n    A,\n    B(u8),\n    C {\n        x: u8,\n    },\n}\n", "E"),
         ["A", "B", "C"]

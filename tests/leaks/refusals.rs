@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::auth::DefaultAuthSchemeResolver;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, KeysAndAttributes, ScalarAttributeType, TimeToLiveSpecification,
+    TransactWriteItem,
+};
 
 use crate::common::wire::Reaction;
 use crate::common::{Contact, Unregistered, contact, id, item, key, s};
@@ -29,11 +32,25 @@ async fn no_refusal_shows_a_canary() {
     // Refusal
     scene.fails("unknown table", put().table_name("unknown").item("email", secret()).send().await);
     let keys = KeysAndAttributes::builder().keys(key("acme", &text)).build().unwrap();
+    let by_arn = scene.builder().table_name("crm", "arn:aws:dynamodb:us-east-1:222222222222:table/crm");
+    let by_arn = by_arn.build(&scene.app).unwrap().tenant(&id("acme")).dynamodb();
+    let by_name = by_arn.put_item().table_name("crm").set_item(Some(item(&scene.contact()))).send().await;
+    scene.fails("other table", by_name);
     scene.fails("no table", dynamodb.batch_get_item().request_items("", keys).send().await);
     scene.fails("no record table", acme.records::<Tableless>().put(&Tableless::of(&text)).await);
     scene.fails("unregistered", acme.records::<Unregistered>().put(&Unregistered::of(&text)).await);
     let statement = dynamodb.execute_statement().statement(format!("INSERT INTO crm VALUE {{'email': '{text}'}}"));
     scene.fails("unsupported", statement.parameters(secret()).send().await);
+    let without = scene.builder().control_plane(false).build(&scene.app).unwrap().tenant(&id("acme")).dynamodb();
+    scene.fails("control plane", without.describe_table().table_name(&text).send().await);
+    let expires = TimeToLiveSpecification::builder().attribute_name("email").enabled(true).build().unwrap();
+    let expires = dynamodb.update_time_to_live().table_name("crm").time_to_live_specification(expires);
+    scene.fails("encrypted time to live", expires.send().await);
+    let defined = AttributeDefinition::builder().attribute_name("email").attribute_type(ScalarAttributeType::S);
+    let defined = dynamodb.update_table().table_name("crm").attribute_definitions(defined.build().unwrap());
+    scene.fails("encrypted index key", defined.send().await);
+    let search = || dynamodb.search_vectors().table_name("crm").index_name("near").top_k(1);
+    scene.fails("search vector", search().search_vector(secret()).send().await);
     scene.fails("legacy", get().attributes_to_get(&text).send().await);
     scene.fails("missing", dynamodb.query().table_name("crm").expression_attribute_values(":t", secret()).send().await);
     let token = dynamodb.transact_write_items().client_request_token("x".repeat(37));
@@ -145,6 +162,11 @@ async fn no_refusal_shows_a_canary() {
     let index = dynamodb.query().table_name("crm").index_name("by-company-and-tenant");
     let index = index.key_condition_expression("company = :c").expression_attribute_values(":c", s("Example Ltd"));
     scene.fails("the tenant in an index", index.send().await);
+    let refused = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ValidationException","message":"SearchConditionExpression must not contain any attributes that is not in SearchSchema. Invalid attribute: tenant_id"}"#;
+    scene.react("SearchVectors", || Reaction::Answer(400, refused.to_owned()));
+    let near = search().search_vector(AttributeValue::N("1".to_owned()));
+    scene.fails("the tenant not in a vector index", near.send().await);
+    scene.behave();
     let unaccounted = scene.builder().audit(Arc::new(Unaccounted)).build(&scene.app).unwrap();
     let put_untold = call("PutItem", &unaccounted.tenant(&id("acme")).dynamodb(), &scene.item()).await;
     scene.fails("an audit that panics", put_untold);

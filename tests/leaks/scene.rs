@@ -11,8 +11,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Get, KeysAndAttributes, Put, PutRequest, ReturnValue, TransactGetItem, TransactWriteItem,
-    WriteRequest,
+    AttributeValue, Get, KeysAndAttributes, Projection, ProjectionType, Put, PutRequest, ReturnValue,
+    ScalarAttributeType, SearchSchemaElement, SearchSchemaElementType, TransactGetItem, TransactWriteItem,
+    VectorAttributeDefinition, VectorDistanceFunction, VectorIndex, WriteRequest,
 };
 use aws_types::SdkConfig;
 use tenantseal::keys::DynamoDbKeyTable;
@@ -36,8 +37,8 @@ type Reactions = Arc<Mutex<HashMap<String, Box<dyn Fn() -> Reaction + Send>>>>;
 /// What the library handles, in the words of its source.
 pub(crate) fn handled() -> Vec<&'static str> {
     let list = include_str!("../../src/client/dispatch.rs").lines().filter(|line| !line.contains('$'));
-    let paths = list.filter_map(|line| line.split_once(" answers as "));
-    paths.map(|(_, path)| path.trim_end_matches(';').rsplit("::").next().unwrap()).collect()
+    let paths = list.filter_map(|line| line.split_once(" => items!("));
+    paths.map(|(path, _)| path.split_once("::{").unwrap().1.split_once(',').unwrap().0).collect()
 }
 
 /// The variants of an enum, in the words of its source.
@@ -66,7 +67,7 @@ impl Scene {
     pub(crate) async fn set() -> Self {
         log();
         let world = World::start(&["acme", "globex"]).await;
-        world.create_table(TABLE).await;
+        world.create_searched_table(TABLE, ScalarAttributeType::S, Some(near())).await;
         world.create_table("parties").await;
         let (taps, app) = world.tapped().await;
         let reactions = Reactions::default();
@@ -88,7 +89,11 @@ impl Scene {
     pub(crate) fn builder(&self) -> tenantseal::TenantSealBuilder {
         let schema = |table: &str| {
             let schema = TableSchema::builder(table).partition_key("tenant_id", "{tenant}").sort_key("contact_id");
-            TYPES.iter().fold(schema.plain("company"), |schema, name| schema.encrypt(*name)).build().unwrap()
+            TYPES
+                .iter()
+                .fold(schema.plain("company").plain("near"), |schema, name| schema.encrypt(*name))
+                .build()
+                .unwrap()
         };
         let builder = self.world.builder().record::<Misread>().record::<Person>().record::<Firm>().record::<Line>();
         builder.table(schema(TABLE)).table(schema("missing"))
@@ -133,7 +138,11 @@ impl Scene {
     }
 
     pub(crate) fn item(&self) -> Item {
-        self.values().into_iter().chain(key("acme", "c-1")).chain([("company".to_owned(), s("x"))]).collect()
+        self.values()
+            .into_iter()
+            .chain(key("acme", "c-1"))
+            .chain([("company".to_owned(), s("x")), ("near".to_owned(), vector())])
+            .collect()
     }
 
     pub(crate) fn contact(&self) -> Contact {
@@ -237,6 +246,20 @@ fn displays(error: &(dyn StdError + 'static)) -> String {
     format!("{error}\n{}", cause.unwrap_or_default())
 }
 
+fn vector() -> AttributeValue {
+    AttributeValue::L(["1", "0"].map(|number| AttributeValue::N(number.to_owned())).into())
+}
+
+/// The index of these vectors, by tenant.
+fn near() -> VectorIndex {
+    let attribute = VectorAttributeDefinition::builder().attribute_name("near").build().unwrap();
+    let tenant = SearchSchemaElement::builder().attribute_name("tenant_id");
+    let tenant = tenant.search_schema_element_type(SearchSchemaElementType::Hash).build().unwrap();
+    let index = VectorIndex::builder().index_name("near").vector_attribute(attribute).search_schema(tenant);
+    let index = index.projection(Projection::builder().projection_type(ProjectionType::All).build());
+    index.dimensions(2).distance_function(VectorDistanceFunction::Cosine).build().unwrap()
+}
+
 /// One call of each operation with `item`. Gives the items that came back.
 pub(crate) async fn call(operation: &str, dynamodb: &Client, item: &Item) -> Result<Vec<Item>, Failed> {
     let own = || Some(key("acme", "c-1"));
@@ -265,6 +288,18 @@ pub(crate) async fn call(operation: &str, dynamodb: &Client, item: &Item) -> Res
             query.expression_attribute_values(":t", s("acme")).send().await?.items.unwrap_or_default()
         }
         "Scan" => dynamodb.scan().table_name(TABLE).send().await?.items.unwrap_or_default(),
+        "SearchVectors" => {
+            let search = dynamodb.search_vectors().table_name(TABLE).index_name("near").top_k(1);
+            let search = search.set_search_vector(vector().as_l().ok().cloned());
+            let search =
+                search.search_condition_expression("tenant_id = :t").expression_attribute_values(":t", s("acme"));
+            let found = search.send().await?.search_results.unwrap_or_default();
+            // The vector itself does not come back.
+            found
+                .into_iter()
+                .filter_map(|found| Some(found.item?.into_iter().chain([("near".to_owned(), vector())]).collect()))
+                .collect()
+        }
         "BatchGetItem" => {
             let keys = KeysAndAttributes::builder().keys(key("acme", "c-1")).build()?;
             let found = dynamodb.batch_get_item().request_items(TABLE, keys).send().await?;

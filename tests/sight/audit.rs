@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::{
     Get, KeysAndAttributes, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactGetItem,
     TransactWriteItem, Update, WriteRequest,
@@ -241,4 +242,17 @@ async fn when_the_audit_panics_nothing_is_sealed_sent_or_opened_and_later_everyt
     trail.is_full.store(false, Ordering::SeqCst);
     records.put(&contact("acme", "c-2")).await.unwrap();
     assert_eq!(records.get("c-2").await.unwrap(), Some(contact("acme", "c-2")));
+}
+
+#[tokio::test]
+async fn an_attempt_that_timed_out_takes_nothing_from_the_audit() {
+    let world = World::start(&["acme"]).await;
+    let trail = Arc::new(Trail::default());
+    world.stack.faults().on("GenerateDataKey").times(1).delay(Duration::from_millis(900));
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(600)).build();
+    let retries = RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(1));
+    let config = aws_sdk_dynamodb::config::Builder::from(&world.app).timeout_config(timeouts).retry_config(retries);
+    let acme = trail.tenant(&world).dynamodb_with(config);
+    acme.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1")))).send().await.unwrap();
+    assert_eq!(trail.told(), [(Purpose::Seal, "PutItem", 1)], "what was sealed is missing in the audit");
 }
