@@ -10,10 +10,14 @@ mod batches;
 mod conditions;
 #[path = "records/discriminator.rs"]
 mod discriminator;
+#[path = "records/marks.rs"]
+mod marks;
 #[path = "records/misuse.rs"]
 mod misuse;
 #[path = "records/scene.rs"]
 mod scene;
+#[path = "records/shapes.rs"]
+mod shapes;
 #[path = "records/sort_key.rs"]
 mod sort_key;
 #[path = "records/streams.rs"]
@@ -22,5 +26,7 @@ mod streams;
 mod transactions;
 #[path = "records/updates.rs"]
 mod updates;
+#[path = "records/values.rs"]
+mod values;
 #[path = "records/versions.rs"]
 mod versions;
