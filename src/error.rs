@@ -431,6 +431,40 @@ pub enum Refusal {
         /// The name.
         attribute: String,
     },
+    /// A value that the field does not hold: stored it could not be read any more, and no stored value is like it.
+    #[error(
+        "`{attribute}` of {record} does not hold such a value: give one of its type, `{expected}`, or one in its stored form"
+    )]
+    Value {
+        /// The record type.
+        record: &'static str,
+        /// The name.
+        attribute: String,
+        /// The field's type.
+        expected: &'static str,
+    },
+    /// An attribute would be removed without which the record cannot be read.
+    #[error(
+        "{record} cannot be read without `{attribute}`: set another value, or let the field be missing by `#[serde(default)]`"
+    )]
+    Required {
+        /// The record type.
+        record: &'static str,
+        /// The name.
+        attribute: String,
+    },
+    /// A value of a type with encrypted fields in an attribute that is stored as it is.
+    #[error(
+        "{record} stores `{attribute}` as it is, and in it lies `{marked}`, whose encrypted fields nobody would heed: mark the field `encrypt`, or `plain` if all of it is public"
+    )]
+    Unheeded {
+        /// The record type.
+        record: &'static str,
+        /// The name.
+        attribute: String,
+        /// The type with encrypted fields.
+        marked: &'static str,
+    },
     /// Records with a version in a batch, which cannot check it.
     #[error("a batch cannot check the version `{attribute}`: put the records one by one or in a transaction")]
     VersionInBatch {

@@ -16,6 +16,7 @@ mod query;
 mod request;
 mod transaction;
 mod update;
+mod values;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -55,6 +56,8 @@ pub struct Records<T> {
 
 impl<T: Record> Records<T> {
     pub(crate) fn new(tenant: Tenant) -> Self {
+        // Of a type with parameters nothing was evaluated where it was derived, and its table's schema may be made by hand.
+        let () = T::HEEDED;
         Self { tenant, record: PhantomData }
     }
 

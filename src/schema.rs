@@ -3,21 +3,34 @@
 //! `#[derive(Record)]` writes a [`RecordSchema`] at compile time: data, not code. The client never knows a user's
 //! types.
 
+mod forms;
 mod invalid;
+mod marked;
 mod marks;
 mod rules;
 mod table;
 mod tenant_template;
 mod variant;
+mod watched;
 
+pub(crate) use forms::read;
+#[doc(hidden)]
+pub use forms::{
+    De, FieldForm, Form, Forms, NotRead, NotReadBack, Read, Reads, ReadsBack, Ser, Unwritten, Write, Writes, through,
+};
 pub use invalid::InvalidSchema;
 #[doc(hidden)]
-pub use marks::{Marks, NoMarks, heed};
+pub use marked::{MarkedRecord, inventory, path_of};
+#[doc(hidden)]
+pub use marks::{Holds, Marks, NoMarks, Within, has_marks, heed};
 use rules::{is_same, refuse, starts_with};
 pub(crate) use table::RecordPlace;
 pub use table::{Protection, TableSchema, TableSchemaBuilder};
 pub use tenant_template::{InvalidTenantTemplate, TenantTemplate};
 pub(crate) use variant::Variant;
+pub(crate) use watched::{Fault, FaultKind};
+#[doc(hidden)]
+pub use watched::{Parts, Watch, Watched};
 
 /// A type whose sensitive attributes are marked: implemented by `#[derive(Record)]`.
 #[diagnostic::on_unimplemented(
@@ -32,6 +45,10 @@ pub trait Record {
     /// Evaluates when no field hides marks that nobody heeds: see [`heed`]. Written by the derive.
     #[doc(hidden)]
     const HEEDED: () = ();
+
+    /// How its fields are stored. Written by the derive.
+    #[doc(hidden)]
+    const FORMS: Forms = Forms::UNKNOWN;
 }
 
 /// The attributes of one record type, as its stored item names them.
@@ -186,18 +203,14 @@ impl RecordField {
     }
 }
 
-/// The types of fields that `#[seal(version)]` may mark: integers that start at 0.
+/// The type of fields that `#[seal(version)]` may mark. Each write counts, and a smaller one would run over.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a version",
-    label = "a version is an unsigned integer such as `u64`"
+    label = "a version is a `u64`, which never runs over"
 )]
 pub trait VersionNumber {}
 
-impl VersionNumber for u8 {}
-impl VersionNumber for u16 {}
-impl VersionNumber for u32 {}
 impl VersionNumber for u64 {}
-impl VersionNumber for usize {}
 
 /// Compiles when the field's type may be a version. Called by the derive.
 #[doc(hidden)]

@@ -14,10 +14,14 @@ mod customized;
 mod discriminator;
 #[path = "records/lost_answers.rs"]
 mod lost_answers;
+#[path = "records/marks.rs"]
+mod marks;
 #[path = "records/misuse.rs"]
 mod misuse;
 #[path = "records/scene.rs"]
 mod scene;
+#[path = "records/shapes.rs"]
+mod shapes;
 #[path = "records/sort_key.rs"]
 mod sort_key;
 #[path = "records/streams.rs"]
@@ -28,5 +32,7 @@ mod takes;
 mod transactions;
 #[path = "records/updates.rs"]
 mod updates;
+#[path = "records/values.rs"]
+mod values;
 #[path = "records/versions.rs"]
 mod versions;

@@ -58,6 +58,17 @@ impl<'a> Record<'a> {
     }
 }
 
+impl Record<'_> {
+    /// The name under which serde stores a field that is not flattened.
+    pub(crate) fn stored_name(&self, field: &Field<'_>) -> String {
+        match (&field.serde.rename, self.serde.rename_all) {
+            (Some(rename), _) => rename.value(),
+            (None, Some(rule)) => rule.apply(&field.name),
+            (None, None) => field.name.clone(),
+        }
+    }
+}
+
 impl<'a> Field<'a> {
     fn parse(field: &'a syn::Field, errors: &mut Errors) -> Option<Self> {
         let ident = field.ident.as_ref()?;

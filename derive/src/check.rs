@@ -5,7 +5,7 @@ mod names;
 mod tenant;
 
 use proc_macro2::Span;
-use syn::Type;
+use syn::{LitStr, Type};
 
 use crate::{
     ast::{Field, Record},
@@ -25,6 +25,8 @@ pub(crate) enum Entry<'a> {
 pub(crate) struct Attribute {
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// serde does not always write it.
+    pub(crate) may_be_absent: bool,
     /// Where the name comes from: the field, its `rename` or `alias`, or the struct's `tag`.
     span: Span,
     /// How errors speak of it: the field's name, or none for a tag.
@@ -47,7 +49,13 @@ pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'
     if let Some(tag) = &record.serde.tag {
         // serde writes the struct's name there. It reads nothing from it, but the attribute is in the item.
         let name = tag.value();
-        entries.push(Entry::Attribute(Attribute { name, role: Role::Plain, span: tag.span(), field: None }));
+        entries.push(Entry::Attribute(Attribute {
+            name,
+            role: Role::Plain,
+            may_be_absent: false,
+            span: tag.span(),
+            field: None,
+        }));
     }
     for field in &record.fields {
         entries.extend(entries_of(field, record, errors));
@@ -74,20 +82,20 @@ fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -
     if field.serde.is_never_stored() {
         return Vec::new();
     }
-    let entry = |name, role, span| Entry::Attribute(Attribute { name, role, span, field: Some(field.name.clone()) });
-    let (name, span) = match (&field.serde.rename, record.serde.rename_all) {
-        (Some(rename), _) => (rename.value(), rename.span()),
-        (None, Some(rule)) => (rule.apply(&field.name), field.span()),
-        (None, None) => (field.name.clone(), field.span()),
+    let may_be_absent = field.serde.skip_serializing_if.is_some() || field.serde.skips().is_some();
+    let entry = |name, role, span, may_be_absent| {
+        Entry::Attribute(Attribute { name, role, may_be_absent, span, field: Some(field.name.clone()) })
     };
+    let name = record.stored_name(field);
+    let span = field.serde.rename.as_ref().map_or_else(|| field.span(), LitStr::span);
     // An alias is a name under which the value may already be stored. Reading must not refuse it as unknown, so the
     // schema knows it too; twice the same name is one name, as it is for serde.
     let mut names = vec![name.clone()];
-    let mut entries = vec![entry(name, role, span)];
+    let mut entries = vec![entry(name, role, span, may_be_absent)];
     for alias in &field.serde.aliases {
         if !names.contains(&alias.value()) {
             names.push(alias.value());
-            entries.push(entry(alias.value(), Role::Plain, alias.span()));
+            entries.push(entry(alias.value(), Role::Plain, alias.span(), true));
         }
     }
     entries
@@ -208,6 +216,12 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
         && always
     {
         errors.at(skip_if, format_args!("field `{name}` is {what} and cannot be skipped: {why_always}"));
+    }
+    if let (Role::Version, Some(with)) = (role, serde.with) {
+        errors.at(
+            with,
+            format_args!("field `{name}` is {what} and cannot be written in a form of its own: DynamoDB counts it"),
+        );
     }
     for alias in &serde.aliases {
         let why = match role {

@@ -1,5 +1,8 @@
 //! The implementation for a struct that is as it should be.
 
+mod forms;
+mod marks;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
@@ -7,7 +10,7 @@ use syn::{
 };
 
 use crate::{
-    ast::{Field, Record},
+    ast::Record,
     check::{Attribute, Entry, Role},
 };
 
@@ -51,7 +54,10 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
         let (ident, ty) = (field.ident, span_of(field.ty));
         quote_spanned!(ty=> let _ = |__record: &Self| #krate::schema::is_version(&__record.#ident);)
     });
-    let unheeded = unheeded(record, &krate);
+    let unheeded = marks::unheeded(record, &krate);
+    let holds = marks::holds(record, &bounds, &krate);
+    let registered = marks::registered(record, entries, &krate);
+    let forms = forms::forms(record, &krate);
     let evaluated = evaluated(record, &here);
     quote! {
         #[automatically_derived]
@@ -67,61 +73,11 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
                 #schema
             };
             #unheeded
+            #forms
         }
+        #holds
+        #registered
         #evaluated
-    }
-}
-
-/// Refuses a field that is stored as it is and whose type marks fields of its own: nobody would heed these marks. By itself and not
-/// in the schema, which records that contain each other could not have.
-fn unheeded(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
-    let mut probes = Vec::new();
-    for field in record.fields.iter().filter(|field| is_plain_by_default(field)) {
-        let mut types = Vec::new();
-        named_types(field.ty, &mut types);
-        for ty in types {
-            let (name, span) = (&field.name, span_of(ty));
-            let here = self::krate(record.seal.krate.as_ref(), span);
-            probes.push(quote_spanned!(span=> #here::schema::heed(#here::schema::Marks::<#ty>::THERE, #name);));
-        }
-    }
-    (!probes.is_empty()).then(|| {
-        quote! {
-            const HEEDED: () = {
-                use #krate::schema::NoMarks as _;
-                #(#probes)*
-            };
-        }
-    })
-}
-
-fn is_plain_by_default(Field { seal, serde, .. }: &Field<'_>) -> bool {
-    let marks = [seal.encrypt, seal.plain, seal.partition_key, seal.sort_key, seal.version];
-    marks.iter().all(Option::is_none) && serde.flatten.is_none() && !serde.is_never_stored()
-}
-
-/// The types that are written in a type by name: itself, and those in brackets and behind references.
-fn named_types<'a>(ty: &'a Type, found: &mut Vec<&'a Type>) {
-    match ty {
-        Type::Path(path) => {
-            found.push(ty);
-            for segment in &path.path.segments {
-                if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
-                    for argument in &arguments.args {
-                        if let GenericArgument::Type(inner) = argument {
-                            named_types(inner, found);
-                        }
-                    }
-                }
-            }
-        }
-        Type::Reference(reference) => named_types(&reference.elem, found),
-        Type::Array(array) => named_types(&array.elem, found),
-        Type::Slice(slice) => named_types(&slice.elem, found),
-        Type::Group(group) => named_types(&group.elem, found),
-        Type::Paren(paren) => named_types(&paren.elem, found),
-        Type::Tuple(tuple) => tuple.elems.iter().for_each(|inner| named_types(inner, found)),
-        _ => {}
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
-use super::convert::record_error;
 use super::key::KeyValue;
+use super::values::{Given, Use};
 use crate::error::{Error, Refusal};
 use crate::expression;
 use crate::item::Item;
@@ -16,6 +16,12 @@ use crate::schema::Record;
 /// Names an attribute to test, as it is stored: `attribute("status").equals("open")`.
 ///
 /// Of an encrypted attribute only [`exists`](Attribute::exists) and [`not_exists`](Attribute::not_exists) can be asked.
+///
+/// A value is compared in the form in which the record stores it, also where the field has a `#[serde(with = "..")]`; give it as the
+/// field's type or as it is stored. What the field never holds is refused ([`Refusal::Value`]): nothing would be found. Numbers are
+/// compared with any number, and a text may be compared, as what comes before or after it, with any text.
+///
+/// [`Refusal::Value`]: crate::Refusal::Value
 pub fn attribute(name: impl Into<String>) -> Attribute {
     Attribute(name.into())
 }
@@ -29,7 +35,7 @@ macro_rules! comparisons {
     ($($(#[$doc:meta])* $method:ident $operator:literal;)*) => {
         $($(#[$doc])*
         pub fn $method(self, value: impl Serialize) -> Condition {
-            Condition(Node::Compare(self.0, $operator, to_value(value)))
+            Condition(Node::Compare(self.0, $operator, Given::to_test(value)))
         })*
     };
 }
@@ -52,27 +58,32 @@ impl Attribute {
 
     /// Whether it is between both, which are included.
     pub fn between(self, low: impl Serialize, high: impl Serialize) -> Condition {
-        Condition(Node::Between(self.0, to_value(low), to_value(high)))
+        Condition(Node::Between(self.0, Given::to_test(low), Given::to_test(high)))
     }
 
     /// Whether it is a string or binary that begins with `prefix`.
     pub fn begins_with(self, prefix: impl Serialize) -> Condition {
-        Condition(Node::Function("begins_with", self.0, Some(to_value(prefix))))
+        Condition(Node::Function("begins_with", self.0, Some(Given::to_test(prefix))))
+    }
+
+    /// [`equals`](Self::equals), for a value in its stored form.
+    pub(super) fn is(self, value: AttributeValue) -> Condition {
+        Condition(Node::Compare(self.0, "=", Given::Stored(value)))
     }
 
     /// [`between`](Self::between), for the values of a key.
     pub(super) fn key_between(self, low: KeyValue, high: KeyValue) -> Condition {
-        Condition(Node::Between(self.0, Some(low.into()), Some(high.into())))
+        Condition(Node::Between(self.0, Given::Stored(low.into()), Given::Stored(high.into())))
     }
 
     /// [`begins_with`](Self::begins_with), for the value of a key.
     pub(super) fn key_begins_with(self, prefix: KeyValue) -> Condition {
-        Condition(Node::Function("begins_with", self.0, Some(Some(prefix.into()))))
+        Condition(Node::Function("begins_with", self.0, Some(Given::Stored(prefix.into()))))
     }
 
     /// Whether it is a string with this part, or a set or list with this element.
     pub fn contains(self, sought: impl Serialize) -> Condition {
-        Condition(Node::Function("contains", self.0, Some(to_value(sought))))
+        Condition(Node::Function("contains", self.0, Some(Given::to_test(sought))))
     }
 
     /// Whether it is there.
@@ -93,18 +104,11 @@ pub struct Condition(Node);
 
 #[derive(Clone)]
 enum Node {
-    Compare(String, &'static str, Value),
-    Between(String, Value, Value),
-    Function(&'static str, String, Option<Value>),
+    Compare(String, &'static str, Given),
+    Between(String, Given, Given),
+    Function(&'static str, String, Option<Given>),
     Joined(Box<Node>, &'static str, Box<Node>),
     Not(Box<Node>),
-}
-
-/// A value; none when it does not serialize, which is said when the request is made.
-pub(super) type Value = Option<AttributeValue>;
-
-pub(super) fn to_value(value: impl Serialize) -> Value {
-    serde_dynamo::to_attribute_value(value).ok()
 }
 
 impl Condition {
@@ -153,15 +157,18 @@ impl Node {
     fn written<T: Record>(&self, writer: &mut Writer<T>) -> Result<String, Error> {
         Ok(match self {
             Self::Compare(name, operator, value) => {
-                format!("{} {operator} {}", writer.name(name)?, writer.value(name, value)?)
+                let purpose = if matches!(*operator, "=" | "<>") { Use::Equal } else { Use::Order };
+                format!("{} {operator} {}", writer.name(name)?, writer.value(name, value, purpose)?)
             }
             Self::Between(name, low, high) => {
-                let (low, high) = (writer.value(name, low)?, writer.value(name, high)?);
-                format!("{} BETWEEN {low} AND {high}", writer.name(name)?)
+                let path = writer.name(name)?;
+                let (low, high) = (writer.value(name, low, Use::Order)?, writer.value(name, high, Use::Order)?);
+                format!("{path} BETWEEN {low} AND {high}")
             }
             Self::Function(function, name, None) => format!("{function}({})", writer.name(name)?),
             Self::Function(function, name, Some(value)) => {
-                format!("{function}({}, {})", writer.name(name)?, writer.value(name, value)?)
+                let purpose = if *function == "contains" { Use::Element } else { Use::Prefix };
+                format!("{function}({}, {})", writer.name(name)?, writer.value(name, value, purpose)?)
             }
             Self::Joined(one, operator, other) => {
                 format!("{} {operator} {}", one.grouped(writer)?, other.grouped(writer)?)
@@ -223,11 +230,8 @@ impl<T: Record> Writer<T> {
     }
 
     /// The placeholder of a value for `attribute`.
-    pub(super) fn value(&mut self, attribute: &str, value: &Value) -> Result<String, Error> {
-        let Some(value) = value else {
-            return Err(record_error::<T>(format!("the value for attribute `{attribute}` does not serialize")));
-        };
-        self.values.push(value.clone());
+    pub(super) fn value(&mut self, attribute: &str, value: &Given, purpose: Use) -> Result<String, Error> {
+        self.values.push(value.sent::<T>(attribute, purpose)?);
         Ok(format!(":{}{}", self.stem, self.values.len() - 1))
     }
 

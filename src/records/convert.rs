@@ -3,16 +3,24 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_dynamo::AttributeValue as Value;
 
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::item::Item;
-use crate::schema::{Record, RecordField};
+use crate::schema::{Fault, FaultKind, Record, RecordField, Watch, read};
 
-/// The item of a record, with its discriminator.
+/// The item of a record, with its discriminator. What could not be read back is not stored.
 pub(super) fn to_item<T: Record + Serialize>(record: &T) -> Result<Item, Error> {
+    let watch = Watch::of::<T>();
     // The serializer's own message may quote a value.
-    let mut item: Item =
-        serde_dynamo::to_item(record).map_err(|_| record_error::<T>("it does not serialize to an item".to_owned()))?;
+    let value = record.serialize(watch.record()).map_err(|_| fault_error::<T>(watch.fault()))?;
+    if let Some(what) = (T::FORMS.unreadable)(&value) {
+        return Err(record_error::<T>(format!("it is not stored, as it could not be read back: {what}")));
+    }
+    let Value::M(attributes) = value else {
+        return Err(record_error::<T>("it does not serialize to an item".to_owned()));
+    };
+    let mut item = Item::from(serde_dynamo::Item::from(attributes));
     if let Some((attribute, value)) = T::SCHEMA.discriminator()
         && T::SCHEMA.field(attribute).is_none()
     {
@@ -42,28 +50,7 @@ pub(super) fn from_item<T: Record + DeserializeOwned>(mut item: Item) -> Result<
             item.remove(attribute);
         }
     }
-    let item = serde_dynamo::Item::from(item);
-    let attributes = serde_dynamo::AttributeValue::M(item.into());
-    let deserializer = serde_dynamo::Deserializer::from_attribute_value(attributes);
-    serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        // The deserializer's message may quote a value, and a path below the attribute may be one: say no more than the attribute.
-        let what = match error.path().iter().next() {
-            Some(serde_path_to_error::Segment::Map { key }) => {
-                format!("attribute `{key}` is not what the record expects")
-            }
-            _ => match missing::<T>(&error.inner().to_string()) {
-                Some(attribute) => format!("attribute `{attribute}` is missing"),
-                None => "the item is not such a record: an attribute is missing or superfluous".to_owned(),
-            },
-        };
-        record_error::<T>(what)
-    })
-}
-
-/// The declared attribute that serde's message says is missing. Only a name that the type declares is repeated.
-fn missing<T: Record>(message: &str) -> Option<&str> {
-    let name = message.strip_prefix("missing field `")?.split('`').next()?;
-    T::SCHEMA.field(name).map(|_| name)
+    read(Value::M(serde_dynamo::Item::from(item).into())).map_err(record_error::<T>)
 }
 
 /// Whether an item has the type's own discriminator, if it has one.
@@ -80,6 +67,20 @@ pub(super) fn is_of<T: Record>(item: &Item) -> bool {
 /// The type's discriminator where it is not the sort key, which a key says already.
 pub(super) fn own_attribute<T: Record>() -> Option<(&'static str, &'static str)> {
     T::SCHEMA.discriminator().filter(|(name, _)| !matches!(T::SCHEMA.field(name), Some(RecordField::SortKey { .. })))
+}
+
+/// Why a record, or a value for it, does not serialize.
+pub(super) fn fault_error<T>(fault: Fault) -> Error {
+    let record = std::any::type_name::<T>();
+    let Fault { attribute, ty, kind } = fault;
+    match (attribute, kind) {
+        (Some(attribute), FaultKind::Marked(marked)) => Refusal::Unheeded { record, attribute, marked }.into(),
+        (Some(attribute), kind) if !ty.is_empty() => {
+            Error::Record { record, what: format!("attribute `{attribute}`, a `{ty}`: {kind}") }
+        }
+        (Some(attribute), kind) => Error::Record { record, what: format!("attribute `{attribute}`: {kind}") },
+        (None, _) => Error::Record { record, what: "it does not serialize to an item".to_owned() },
+    }
 }
 
 pub(super) fn record_error<T>(what: String) -> Error {

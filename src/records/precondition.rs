@@ -1,5 +1,7 @@
 //! What a write asks of the stored item before it is carried out, and what it means when that does not hold.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use super::condition::{Condition, Writer, attribute};
 use super::convert::{own_attribute, record_error};
 use crate::error::Error;
@@ -69,15 +71,16 @@ pub(super) fn has_version<T: Record>(version: u64) -> Result<Condition, Error> {
     let name = T::SCHEMA.version().ok_or_else(|| {
         record_error::<T>("it has no version to expect: mark a field with `#[seal(version)]`".to_owned())
     })?;
-    Ok(attribute(name).equals(version))
+    Ok(attribute(name).is(AttributeValue::N(version.to_string())))
 }
 
 /// That the stored item is of the type.
 pub(super) fn own<T: Record>() -> Option<Condition> {
-    own_attribute::<T>().map(|(name, own)| attribute(name).equals(own))
+    own_attribute::<T>().map(|(name, own)| attribute(name).is(AttributeValue::S(own.to_owned())))
 }
 
 /// That the stored item is of the type, or not there.
 pub(super) fn own_or_new<T: Record>() -> Option<Condition> {
-    own_attribute::<T>().map(|(name, own)| attribute(name).not_exists().or(attribute(name).equals(own)))
+    own_attribute::<T>()
+        .map(|(name, own)| attribute(name).not_exists().or(attribute(name).is(AttributeValue::S(own.to_owned()))))
 }

@@ -126,7 +126,7 @@ fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Err
     item.insert(name.to_owned(), AttributeValue::N(next.to_string()));
     Ok(match read {
         0 => attribute(name).not_exists(),
-        read => attribute(name).equals(read),
+        read => attribute(name).is(AttributeValue::N(read.to_string())),
     })
 }
 

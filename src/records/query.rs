@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
@@ -112,7 +113,7 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
         let Self { records, partition, sort, index, filter, limit, descending, changes } = self;
         let (table, schema) = records.table()?;
         let own = own_attribute::<T>().filter(|(name, _)| !index.as_ref().is_some_and(|(_, keys)| keys.names(name)));
-        let own = own.map(|(name, value)| attribute(name).equals(value));
+        let own = own.map(|(name, value)| attribute(name).is(AttributeValue::S(value.to_owned())));
         let (index, keys) = match index {
             Some(_) if partition.is_some() || sort.is_some() => return Err(Refusal::KeyParts.into()),
             Some((name, keys)) => (Some(name), keys),
@@ -159,7 +160,7 @@ fn keys<T: Record>(
         (false, None) => {}
     }
     let own = T::SCHEMA.discriminator().filter(|_| schema.is_told_apart_by_sort_key());
-    let partition = attribute(schema.partition_key()).equals(value);
+    let partition = attribute(schema.partition_key()).is(AttributeValue::S(value));
     let Some(sort) = sort.or_else(|| own.map(|(_, own)| Sort::BeginsWith(own.into()))) else { return Ok(partition) };
     let sort_key = attribute(schema.sort_key().ok_or(Refusal::KeyParts)?);
     Ok(partition.and(match sort {
@@ -222,9 +223,9 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
         let (table, schema) = records.table()?;
         let own = T::SCHEMA.discriminator().map(|(name, value)| {
             if schema.is_told_apart_by_sort_key() {
-                attribute(name).begins_with(value)
+                attribute(name).key_begins_with(value.into())
             } else {
-                attribute(name).equals(value)
+                attribute(name).is(AttributeValue::S(value.to_owned()))
             }
         });
         let request = changes.apply(records.tenant.dynamodb().scan().table_name(table));

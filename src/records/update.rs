@@ -4,15 +4,17 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{self, AttributeValue, ReturnValue, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::condition::{Condition, Value, Writer, to_value};
+use super::condition::{Condition, Writer};
+use super::convert::record_error;
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, has_version, own};
 use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
 use super::transaction::{Action, Write, built};
+use super::values::{Given, Use};
 use super::{Key, Records};
 use crate::client::{Notes, no_legacy};
 use crate::error::{Error, Refusal, Written};
@@ -31,12 +33,15 @@ use crate::schema::{Record, RecordField};
 /// One round trip, nothing is read. As DynamoDB's it is an upsert: without [`if_exists`](Self::if_exists) or a condition it makes an
 /// item of the key and what is set. Of a record type whose discriminator is an attribute it only changes items that are there.
 ///
+/// A value goes through the field's own serialization, `#[serde(with = "..")]` too, and what the record could not read back is refused:
+/// [`Refusal::Value`](crate::Refusal::Value), or [`Refusal::Required`](crate::Refusal::Required) of an attribute that is removed.
+///
 /// A record's version, if it has one, counts each update; [`expect_version`](Self::expect_version) checks it as well.
 #[must_use = "nothing is changed before it is awaited"]
 pub struct Update<'a, T, R = Nothing> {
     records: Records<T>,
     key: Key,
-    actions: Vec<(Change, String, Value)>,
+    actions: Vec<(Change, String, Option<Given>)>,
     precondition: Precondition,
     changes: Changes<'a, UpdateItemFluentBuilder>,
     returns: PhantomData<R>,
@@ -78,15 +83,15 @@ impl<'a, T: Record> Update<'a, T> {
 impl<'a, T: Record, R> Update<'a, T, R> {
     /// Assigns a value to an attribute, encrypted or plain.
     pub fn set(self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.action(Change::Set, name, to_value(value))
+        self.give(Change::Set, name, value)
     }
 
     /// Assigns a value to an attribute that is not there.
     pub fn set_if_not_exists(self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.action(Change::SetIfNotExists, name, to_value(value))
+        self.give(Change::SetIfNotExists, name, value)
     }
 
-    /// Removes an attribute.
+    /// Removes an attribute, which the record must be able to miss: an `Option`, or `#[serde(default)]`.
     pub fn remove(self, name: impl Into<String>) -> Self {
         self.action(Change::Remove, name, None)
     }
@@ -96,10 +101,16 @@ impl<'a, T: Record, R> Update<'a, T, R> {
     /// A number is added again when an answer is lost on the way and the SDK repeats the request; where each must count once,
     /// [`expect_version`](Self::expect_version).
     pub fn add(self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.action(Change::Add, name, to_value(value))
+        self.give(Change::Add, name, value)
     }
 
-    fn action(mut self, change: Change, name: impl Into<String>, value: Value) -> Self {
+    fn give(self, change: Change, name: impl Into<String>, value: impl Serialize) -> Self {
+        let name = name.into();
+        let value = Given::to_store::<T>(&name, value);
+        self.action(change, name, Some(value))
+    }
+
+    fn action(mut self, change: Change, name: impl Into<String>, value: Option<Given>) -> Self {
         self.actions.push((change, name.into(), value));
         self
     }
@@ -112,7 +123,9 @@ impl<'a, T: Record, R> Update<'a, T, R> {
 
     /// Changes the record only while it has this version, with which it was read; otherwise `error.is_conflict()`.
     pub fn expect_version(mut self, version: u64) -> Self {
-        self.precondition.version(has_version::<T>(version));
+        let is_last = version == u64::MAX;
+        let last = || Err(record_error::<T>("its version is the last: no update can count on".to_owned()));
+        self.precondition.version(if is_last { last() } else { has_version::<T>(version) });
         self
     }
 
@@ -140,8 +153,13 @@ impl<'a, T: Record, R> Update<'a, T, R> {
             let (record, attribute) = (std::any::type_name::<T>(), name.clone());
             return Err(Refusal::FixedAttribute { record, attribute }.into());
         }
+        let removed = actions.iter().filter(|(change, ..)| *change == Change::Remove).map(|(_, name, _)| name.as_str());
+        if let Some(name) = T::FORMS.required_of(&removed.collect::<Vec<_>>()) {
+            let (record, attribute) = (std::any::type_name::<T>(), name.to_owned());
+            return Err(Refusal::Required { record, attribute }.into());
+        }
         if let Some(name) = T::SCHEMA.version() {
-            actions.push((Change::Add, name.to_owned(), to_value(1)));
+            actions.push((Change::Add, name.to_owned(), Some(Given::Stored(AttributeValue::N("1".to_owned())))));
         }
         let request = changes.apply(records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key)));
         let mut writer = writer_beside!(request);
@@ -168,19 +186,19 @@ fn both(given: Option<&str>, own: Option<String>) -> Result<Option<String>, Refu
 
 /// The update expression; none when nothing is changed.
 fn own_expression<T: Record>(
-    actions: &[(Change, String, Value)],
+    actions: &[(Change, String, Option<Given>)],
     writer: &mut Writer<T>,
 ) -> Result<Option<String>, Error> {
     let (mut set, mut remove, mut add) = (Vec::new(), Vec::new(), Vec::new());
     for (change, name, value) in actions {
         let path = writer.name(name)?;
-        match change {
-            Change::Set => set.push(format!("{path} = {}", writer.value(name, value)?)),
-            Change::SetIfNotExists => {
-                set.push(format!("{path} = if_not_exists({path}, {})", writer.value(name, value)?));
-            }
-            Change::Remove => remove.push(path),
-            Change::Add => add.push(format!("{path} {}", writer.value(name, value)?)),
+        let purpose = if *change == Change::Add { Use::Add } else { Use::Assign };
+        let value = value.as_ref().map(|value| writer.value(name, value, purpose)).transpose()?;
+        match (change, value) {
+            (Change::Set, Some(value)) => set.push(format!("{path} = {value}")),
+            (Change::SetIfNotExists, Some(value)) => set.push(format!("{path} = if_not_exists({path}, {value})")),
+            (Change::Add, Some(value)) => add.push(format!("{path} {value}")),
+            (_, None) | (Change::Remove, Some(_)) => remove.push(path),
         }
     }
     let clauses = [("SET", set), ("REMOVE", remove), ("ADD", add)];

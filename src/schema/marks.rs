@@ -1,6 +1,11 @@
 //! Marks that nobody would heed: those of a record that lies in a plain field of another and is not flattened into it.
 
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::{Record, RecordField, RecordSchema, refuse};
 
@@ -37,6 +42,65 @@ pub trait NoMarks {
 }
 
 impl<T: ?Sized> NoMarks for Marks<T> {}
+
+/// A record, or what holds values of one: implemented by the derive, and here for what the standard library has. So marks are seen
+/// behind an alias, an associated type and a macro, too.
+#[doc(hidden)]
+pub trait Holds {
+    /// Whether it has encrypted fields.
+    const MARKS: bool;
+}
+
+/// Whether a record has encrypted fields.
+#[doc(hidden)]
+pub const fn has_marks<T: Record>() -> bool {
+    T::SCHEMA.encrypts()
+}
+
+macro_rules! holds {
+    ($([$($generics:tt)*] $holder:ty, $held:ty;)*) => {
+        $(impl<$($generics)*> Holds for $holder {
+            const MARKS: bool = <$held>::MARKS;
+        })*
+    };
+}
+
+holds! {
+    [T: Holds + ?Sized] &T, T;
+    [T: Holds + ?Sized] &mut T, T;
+    [T: Holds + ?Sized] Box<T>, T;
+    [T: Holds + ?Sized] Rc<T>, T;
+    [T: Holds + ?Sized] Arc<T>, T;
+    [T: Holds + ToOwned + ?Sized] Cow<'_, T>, T;
+    [T: Holds] Cell<T>, T;
+    [T: Holds + ?Sized] RefCell<T>, T;
+    [T: Holds + ?Sized] Mutex<T>, T;
+    [T: Holds + ?Sized] RwLock<T>, T;
+    [T: Holds] Option<T>, T;
+    [T: Holds, E] Result<T, E>, T;
+    [T: Holds] [T], T;
+    [T: Holds, const N: usize] [T; N], T;
+    [T: Holds] Vec<T>, T;
+    [T: Holds] VecDeque<T>, T;
+    [T: Holds] LinkedList<T>, T;
+    [T: Holds] BinaryHeap<T>, T;
+    [T: Holds] BTreeSet<T>, T;
+    [T: Holds, S] HashSet<T, S>, T;
+    [K, T: Holds] BTreeMap<K, T>, T;
+    [K, T: Holds, S] HashMap<K, T, S>, T;
+}
+
+/// Whether a type holds marks: `Within::<T>::THERE`, which is that of [`NoMarks`] for other types.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Within<T: ?Sized>(PhantomData<T>);
+
+impl<T: Holds + ?Sized> Within<T> {
+    /// Whether it does.
+    pub const THERE: bool = T::MARKS;
+}
+
+impl<T: ?Sized> NoMarks for Within<T> {}
 
 /// Refuses a field that is stored as it is although its type has encrypted fields. Called by the derive.
 ///

@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem,
 };
 
+use tenantseal::records::attribute;
+
 use crate::common::wire::Reaction;
 use crate::common::{Contact, Unregistered, contact, id, item, key, s};
 use crate::errors::Misread;
@@ -68,6 +70,18 @@ async fn no_refusal_shows_a_canary() {
     scene.fails("key twice", records.get_many([text.as_str(), text.as_str()]).await);
     scene.fails("unknown attribute", records.update("c-1").set("undeclared", &text).await);
     scene.fails("fixed attribute", records.update("c-1").set("contact_id", &text).await);
+    scene.fails("value", records.update("c-1").set("company", [&text]).await);
+    scene.fails(
+        "value of a filter",
+        records.query().filter(attribute("company").equals([&text])).stream().try_collect::<Vec<_>>().await,
+    );
+    scene.fails("required", records.update("c-1").remove("email").condition(attribute("company").equals(&text)).await);
+    scene
+        .fails("unheeded", acme.records::<Around<Vec<Tableless>>>().put(&Around::of(vec![Tableless::of(&text)])).await);
+    scene.fails(
+        "unheeded update",
+        acme.records::<Around<u8>>().update("c-1").set("company", Tableless::of(&text)).await,
+    );
     scene.fails("version in a batch", people.put_many([&Person::of(&text)]).await);
     // PrimaryKeyError
     let keyless = item(&scene.contact()).into_iter().filter(|(name, _)| name != "contact_id").collect();
@@ -237,6 +251,23 @@ struct Tableless {
 impl Tableless {
     fn of(secret: &str) -> Self {
         Self { tenant_id: "acme".to_owned(), email: secret.to_owned() }
+    }
+}
+
+/// A contact of which a field holds anything.
+#[derive(Debug, serde::Serialize, serde::Deserialize, tenantseal::Record)]
+#[seal(table = "crm")]
+struct Around<T> {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    company: T,
+}
+
+impl<T> Around<T> {
+    fn of(company: T) -> Self {
+        Self { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), company }
     }
 }
 

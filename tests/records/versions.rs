@@ -96,3 +96,17 @@ async fn a_type_without_a_version_has_none_to_expect() {
     let error = acme(&world).records::<Firm>().delete("f-1").expect_version(1).await.unwrap_err();
     assert!(matches!(error, Error::Record { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn the_last_version_is_not_written_over() {
+    let world = World::start(&["acme"]).await;
+    let people = acme(&world).records::<Person>();
+    let last = Person { version: u64::MAX, ..person("p-1") };
+    for error in [
+        people.put(&last).await.unwrap_err(),
+        people.update("p-1").set("logins", 2).expect_version(u64::MAX).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, Error::Record { what, .. } if what.contains("is the last")), "{error}");
+    }
+    assert_eq!(people.get("p-1").await.unwrap(), None);
+}

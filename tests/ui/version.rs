@@ -54,4 +54,36 @@ struct TwiceThroughFlatten {
     inner: Inner,
 }
 
+#[derive(Serialize, Record)]
+#[seal(table = "crm")]
+struct RunsOver {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(version)]
+    version: u8,
+}
+
+#[derive(Serialize, Record)]
+#[seal(table = "crm")]
+struct RunsOverLater {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(version)]
+    version: u32,
+}
+
+#[derive(Serialize, Record)]
+#[seal(table = "crm")]
+struct AsText {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(version)]
+    #[serde(serialize_with = "text")]
+    version: u64,
+}
+
+fn text<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
 fn main() {}

@@ -3,7 +3,7 @@
 //! Every word that serde knows is listed, and a word that is not listed is refused: it might change names.
 
 use proc_macro2::Span;
-use syn::{Attribute, LitStr};
+use syn::{Attribute, ExprPath, Ident, LitStr, PathSegment};
 
 use super::{Entry, for_each_entry, of_field};
 use crate::{case::RenameRule, errors::Errors};
@@ -16,6 +16,10 @@ pub(crate) struct ContainerSerde {
     pub(crate) rename_all: Option<RenameRule>,
     /// The name of an attribute that serde adds, holding the struct's name.
     pub(crate) tag: Option<LitStr>,
+    /// What serde calls the struct, when that is not its identifier.
+    pub(crate) rename: Option<LitStr>,
+    /// Every field may be missing.
+    pub(crate) default: bool,
 }
 
 impl ContainerSerde {
@@ -41,8 +45,18 @@ impl ContainerSerde {
             }
             "tag" => entry.once(&mut serde.tag, entry.text()?),
             // The value of a tag and the words of an error message, but no attribute's name.
-            "rename" | "expecting" => entry.skip_value(),
-            "default" | "bound" | "crate" | "deny_unknown_fields" => entry.skip_value(),
+            "rename" => match Rename::parse(entry)? {
+                Rename::Whole(name) => {
+                    serde.rename = Some(name);
+                    Ok(())
+                }
+                Rename::Split => Ok(()),
+            },
+            "default" => {
+                serde.default = true;
+                entry.skip_value()
+            }
+            "expecting" | "bound" | "crate" | "deny_unknown_fields" => entry.skip_value(),
             name @ ("transparent" | "into" | "from" | "try_from" | "remote") => Err(entry.error(format_args!(
                 "serde's `{name}` is not supported: what is stored would be another type's fields, which this derive \
                  cannot see"
@@ -64,6 +78,12 @@ pub(crate) struct FieldSerde {
     pub(crate) skip_serializing_if: Option<Span>,
     /// `with`, `serialize_with` or `deserialize_with`.
     pub(crate) with: Option<Span>,
+    /// The function that writes it, when it is not the type's own.
+    pub(crate) writer: Option<ExprPath>,
+    /// The function that reads it.
+    pub(crate) reader: Option<ExprPath>,
+    /// It may be missing.
+    pub(crate) default: bool,
 }
 
 impl FieldSerde {
@@ -94,13 +114,32 @@ impl FieldSerde {
                     entry.skip_value()?;
                     entry.once(&mut serde.skip_serializing_if, entry.span())
                 }
-                "with" | "serialize_with" | "deserialize_with" => {
-                    entry.skip_value()?;
+                word @ ("with" | "serialize_with" | "deserialize_with") => {
                     // Writing and reading may be told apart here: neither changes the name.
                     serde.with = Some(entry.span());
+                    let path: ExprPath = entry.text()?.parse()?;
+                    let of = |function: Option<&str>| {
+                        let mut path = path.clone();
+                        path.path
+                            .segments
+                            .extend(function.map(|function| PathSegment::from(Ident::new(function, entry.span()))));
+                        path
+                    };
+                    match word {
+                        "serialize_with" => serde.writer = Some(of(None)),
+                        "deserialize_with" => serde.reader = Some(of(None)),
+                        _ => {
+                            serde.writer = Some(of(Some("serialize")));
+                            serde.reader = Some(of(Some("deserialize")));
+                        }
+                    }
                     Ok(())
                 }
-                "default" | "bound" | "borrow" => entry.skip_value(),
+                "default" => {
+                    serde.default = true;
+                    entry.skip_value()
+                }
+                "bound" | "borrow" => entry.skip_value(),
                 "getter" => {
                     Err(entry.error(format_args!("serde's `getter` goes with `remote`, which is not supported")))
                 }

@@ -1,0 +1,159 @@
+//! Values of updates and conditions, in the form in which the record stores them.
+//!
+//! They are untyped: an attribute has a name and no type. So each is read as the field it is for and written as the record writes it.
+//! What the field does not hold is refused: stored it could not be read any more, and no condition would ever find it.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde_dynamo::AttributeValue as Value;
+
+use super::convert::fault_error;
+use crate::error::{Error, Refusal};
+use crate::schema::{Fault, FieldForm, Form, Record, RecordField, Watch};
+
+/// A value as the caller gave it.
+#[derive(Clone)]
+pub(super) enum Given {
+    /// One of the caller's.
+    Value(Value),
+    /// One of the caller's that does not serialize, which is said when the request is made.
+    Fault(Fault),
+    /// One of the repository's own.
+    Stored(AttributeValue),
+}
+
+/// What a value is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It is stored.
+    Assign,
+    /// A number is added, or elements of a set.
+    Add,
+    /// The attribute is, or is not, the same.
+    Equal,
+    /// The attribute is less or greater.
+    Order,
+    /// The attribute begins with it.
+    Prefix,
+    /// It is a part of the attribute.
+    Element,
+}
+
+impl Given {
+    /// The value for a condition, which is told its record later.
+    pub(super) fn to_test(value: impl Serialize) -> Self {
+        let watch = Watch::default();
+        match value.serialize(watch.value()) {
+            Ok(value) => Self::Value(value),
+            Err(_) => Self::Fault(watch.fault()),
+        }
+    }
+
+    /// The value for an attribute of a record.
+    pub(super) fn to_store<T: Record>(attribute: &str, value: impl Serialize) -> Self {
+        match Watch::of::<T>().attribute(attribute, &value) {
+            Ok(value) => Self::Value(value),
+            Err(fault) => Self::Fault(fault),
+        }
+    }
+
+    /// The value as it is sent.
+    pub(super) fn sent<T: Record>(&self, attribute: &str, purpose: Use) -> Result<AttributeValue, Error> {
+        let value = match self {
+            Self::Value(value) => value,
+            Self::Fault(fault) => {
+                let attribute = Some(attribute.to_owned());
+                return Err(fault_error::<T>(Fault { attribute, ..fault.clone() }));
+            }
+            Self::Stored(value) => return Ok(value.clone()),
+        };
+        let is_encrypted = matches!(T::SCHEMA.field(attribute), Some(RecordField::Encrypted { .. }));
+        let form = T::FORMS.field(attribute).filter(|_| purpose == Use::Assign || !is_encrypted);
+        let sent = match form {
+            Some(form) => purpose.sent(form, value).ok_or_else(|| Refusal::Value {
+                record: std::any::type_name::<T>(),
+                attribute: attribute.to_owned(),
+                expected: form.ty,
+            })?,
+            // What only the schema names is taken as it is; and of what is encrypted the expression's check says more.
+            None => value.clone(),
+        };
+        Ok(sent.into())
+    }
+}
+
+impl Use {
+    /// The value in the field's form; none when the field does not hold it.
+    fn sent(self, field: &FieldForm, value: &Value) -> Option<Value> {
+        let form = match self {
+            Self::Add => return added(field, value),
+            Self::Element => match element(field, value) {
+                Some(element) => return Some(element),
+                None => field.of(value),
+            },
+            Self::Assign | Self::Equal | Self::Order | Self::Prefix => field.of(value),
+        };
+        match form {
+            Form::Unknown => Some(value.clone()),
+            // A part of a text is in its stored form already.
+            Form::As(stored) if matches!(self, Self::Prefix | Self::Element) && is_alike(&stored, value) => {
+                Some(value.clone())
+            }
+            Form::As(stored) => Some(stored),
+            // Numbers are compared with any number, -1 and 1.5 too, and texts with what only begins like one of the field's.
+            Form::Refused => {
+                let is_comparable = match value {
+                    Value::N(_) => matches!(self, Self::Equal | Self::Order) && field.is_number() == Some(true),
+                    Value::S(_) | Value::B(_) => !matches!(self, Self::Assign | Self::Equal) && !is_other(field, value),
+                    _ => false,
+                };
+                is_comparable.then(|| value.clone())
+            }
+        }
+    }
+}
+
+/// What DynamoDB adds to a number or a set; none when the field is stored as neither, or does not hold it.
+fn added(field: &FieldForm, value: &Value) -> Option<Value> {
+    let magnitude = match value {
+        // What is taken away from an unsigned number is negative.
+        Value::N(number) => Value::N(number.trim_start_matches('-').to_owned()),
+        value => value.clone(),
+    };
+    match (field.of(&magnitude), value) {
+        (Form::Unknown, _) | (Form::As(Value::N(_)), Value::N(_)) => Some(value.clone()),
+        (Form::As(set @ (Value::Ss(_) | Value::Ns(_) | Value::Bs(_))), _) => Some(set),
+        _ => None,
+    }
+}
+
+/// The value as an element of a set or list, when the field is one.
+fn element(field: &FieldForm, value: &Value) -> Option<Value> {
+    let Form::As(stored) = field.of(&Value::L(vec![value.clone()])) else { return None };
+    match stored {
+        Value::L(list) => <[Value; 1]>::try_from(list).ok().map(|[element]| element),
+        Value::Ss(set) => <[String; 1]>::try_from(set).ok().map(|[element]| Value::S(element)),
+        Value::Ns(set) => <[String; 1]>::try_from(set).ok().map(|[element]| Value::N(element)),
+        Value::Bs(set) => <[Vec<u8>; 1]>::try_from(set).ok().map(|[element]| Value::B(element)),
+        _ => None,
+    }
+}
+
+/// Whether the field is known to be stored as another type than this value's.
+fn is_other(field: &FieldForm, value: &Value) -> bool {
+    let number = |number: &str| Value::N(number.to_owned());
+    let (text, list) = (Value::S(String::new()), Value::L(Vec::new()));
+    let (bytes, map) = (Value::B(Vec::new()), Value::M([].into()));
+    let probes = [number("0"), number("1"), Value::Bool(true), text, bytes, list, map];
+    let stored = probes.iter().filter_map(|probe| match field.of(probe) {
+        Form::As(stored) => Some(stored),
+        Form::Refused | Form::Unknown => None,
+    });
+    let mut stored = stored.peekable();
+    stored.peek().is_some() && stored.all(|stored| !is_alike(&stored, value))
+}
+
+/// Whether two values are of one type.
+fn is_alike(one: &Value, other: &Value) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}

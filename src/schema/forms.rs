@@ -1,0 +1,265 @@
+//! How single fields of a record are stored: what an update or a condition gives goes the same way as the whole record.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::Error as Missing;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::{Serialize, forward_to_deserialize_any};
+use serde_dynamo::AttributeValue as Value;
+
+use super::watched::{Watch, Watched};
+use super::{Record, RecordField};
+
+/// Reads a value.
+#[doc(hidden)]
+pub type De = serde_dynamo::Deserializer;
+/// Writes a value.
+#[doc(hidden)]
+pub type Ser<'w> = Watched<'w, serde_dynamo::Serializer>;
+/// How a field's type is read.
+#[doc(hidden)]
+pub type Read<F> = fn(De) -> Result<F, serde_dynamo::Error>;
+/// How it is written.
+#[doc(hidden)]
+pub type Write<F> = fn(&F, Ser<'_>) -> Result<Value, serde_dynamo::Error>;
+
+/// What is known of the stored form of a record and of its fields. Written by the derive.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Forms {
+    /// The record's own fields.
+    pub fields: &'static [FieldForm],
+    /// Those of flattened records, and whether such a record may be absent as a whole.
+    pub flattened: &'static [(bool, &'static Forms)],
+    /// Says why an item could not be read; nothing when the type cannot be read at all.
+    pub unreadable: fn(&Value) -> Option<String>,
+}
+
+/// The stored form of one field.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct FieldForm {
+    /// The stored name.
+    pub name: &'static str,
+    /// The field's type, as it is written.
+    pub ty: &'static str,
+    /// The field is said to be plain, so that marks below it are meant not to be heeded.
+    pub is_public: bool,
+    /// Takes a value of the field's type and stores it as the record does.
+    pub given: fn(&Value) -> Form,
+    /// Takes a stored value, and stores it again.
+    pub stored: fn(&Value) -> Form,
+    /// Whether the record is read without the attribute.
+    pub is_optional: fn() -> Option<bool>,
+}
+
+/// What becomes of a value in a field.
+#[doc(hidden)]
+#[derive(Clone, PartialEq)]
+pub enum Form {
+    /// It is stored so.
+    As(Value),
+    /// The field does not hold such a value.
+    Refused,
+    /// Nothing is known of the field.
+    Unknown,
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::As(_) => "As(..)",
+            Self::Refused => "Refused",
+            Self::Unknown => "Unknown",
+        })
+    }
+}
+
+impl Forms {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { fields: &[], flattened: &[], unreadable: |_| None };
+
+    /// The form of the field that is stored under this name, also in a flattened record.
+    pub(crate) fn field(&self, name: &str) -> Option<&'static FieldForm> {
+        let own = self.fields.iter().find(|field| field.name == name);
+        own.or_else(|| self.flattened.iter().find_map(|(_, forms)| forms.field(name)))
+    }
+
+    /// An attribute without which the record is not read, among those that are `removed`.
+    pub(crate) fn required_of<'n>(&self, removed: &[&'n str]) -> Option<&'n str> {
+        let is_required = |field: &FieldForm| (field.is_optional)() == Some(false);
+        let own =
+            removed.iter().find(|name| self.fields.iter().any(|field| field.name == **name && is_required(field)));
+        own.copied().or_else(|| {
+            self.flattened.iter().find_map(|(may_be_absent, forms)| {
+                let whole = || forms.fields.iter().all(|field| !is_required(field) || removed.contains(&field.name));
+                if *may_be_absent && whole() { None } else { forms.required_of(removed) }
+            })
+        })
+    }
+}
+
+impl FieldForm {
+    /// The value as the record stores it, whether it is given as the field's type or in its stored form.
+    pub(crate) fn of(&self, value: &Value) -> Form {
+        let form = match (self.given)(value) {
+            Form::As(value) => Form::As(value),
+            Form::Refused | Form::Unknown => (self.stored)(value),
+        };
+        match &form {
+            Form::As(stored) if (self.stored)(stored) == Form::Refused => Form::Refused,
+            _ => form,
+        }
+    }
+
+    /// Whether the field is stored as a number; none when that is not known.
+    pub(crate) fn is_number(&self) -> Option<bool> {
+        let is = |number: &str| match (self.stored)(&Value::N(number.to_owned())) {
+            Form::As(value) => Some(matches!(value, Value::N(_))),
+            Form::Refused => Some(false),
+            Form::Unknown => None,
+        };
+        // One of the two, for types that refuse 0.
+        Some(is("0")? || is("1")?)
+    }
+}
+
+/// A value read in one way and written in another.
+#[doc(hidden)]
+pub fn through<F>(value: &Value, read: Option<Read<F>>, write: Option<Write<F>>) -> Form {
+    let Some(read) = read else { return Form::Unknown };
+    let Ok(field) = read(De::from_attribute_value(value.clone())) else { return Form::Refused };
+    let Some(write) = write else { return Form::As(value.clone()) };
+    match write(&field, Watch::default().value()) {
+        Ok(value) => Form::As(value),
+        Err(_) => Form::Refused,
+    }
+}
+
+/// How a type is read: `Reads::<F>::READ`, which is that of [`NotRead`] for types that are not.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Reads<F>(PhantomData<F>);
+
+impl<F: Deserialize<'static>> Reads<F> {
+    /// How it is read.
+    pub const READ: Option<Read<F>> = Some(|value| F::deserialize(value));
+    /// Whether it is read where there is nothing.
+    pub const IS_OPTIONAL: fn() -> Option<bool> = || Some(F::deserialize(Absent).is_ok());
+}
+
+/// What is true of types that are not read.
+#[doc(hidden)]
+pub trait NotRead<F> {
+    /// They are not.
+    const READ: Option<Read<F>> = None;
+    /// That is not known.
+    const IS_OPTIONAL: fn() -> Option<bool> = || None;
+}
+
+impl<F> NotRead<F> for Reads<F> {}
+
+/// How a type is written: `Writes::<F>::WRITE`, which is that of [`Unwritten`] for types that are not.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Writes<F>(PhantomData<F>);
+
+impl<F: Serialize> Writes<F> {
+    /// How it is written.
+    pub const WRITE: Option<Write<F>> = Some(|value, serializer| value.serialize(serializer));
+}
+
+/// What is true of types that are not written.
+#[doc(hidden)]
+pub trait Unwritten<F> {
+    /// They are not.
+    const WRITE: Option<Write<F>> = None;
+}
+
+impl<F> Unwritten<F> for Writes<F> {}
+
+/// Whether an item is read as a record: `ReadsBack::<T>::UNREADABLE`, which is that of [`NotReadBack`] for records that are only
+/// written or only read.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ReadsBack<T>(PhantomData<T>);
+
+impl<T: Record + Serialize + Deserialize<'static>> ReadsBack<T> {
+    /// Why not.
+    pub const UNREADABLE: fn(&Value) -> Option<String> = |item| match read::<T>(item.clone()) {
+        Ok(record) => lost(&record, item),
+        Err(what) => Some(what),
+    };
+}
+
+/// What is true of records that are not read.
+#[doc(hidden)]
+pub trait NotReadBack {
+    /// That is not known.
+    const UNREADABLE: fn(&Value) -> Option<String> = |_| None;
+}
+
+impl<T> NotReadBack for ReadsBack<T> {}
+
+/// Reads a record, or says what it does not expect.
+pub(crate) fn read<T: Record + Deserialize<'static>>(item: Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(De::from_attribute_value(item)).map_err(|error| {
+        // The deserializer's message may quote a value, and a path below the attribute may be one: say no more than the attribute.
+        match error.path().iter().next() {
+            Some(serde_path_to_error::Segment::Map { key }) => {
+                let ty = T::FORMS.field(key).map(|field| format!(", `{}`", field.ty)).unwrap_or_default();
+                format!("attribute `{key}` is not what the record expects{ty}")
+            }
+            _ => match missing::<T>(&error.inner().to_string()) {
+                Some(attribute) => format!("attribute `{attribute}` is missing"),
+                None => "the item is not such a record: an attribute is missing or superfluous".to_owned(),
+            },
+        }
+    })
+}
+
+/// The declared attribute that serde's message says is missing. Only a name that the type declares is repeated.
+fn missing<T: Record>(message: &str) -> Option<&str> {
+    let name = message.strip_prefix("missing field `")?.split('`').next()?;
+    T::SCHEMA.field(name).map(|_| name)
+}
+
+/// serde reads an optional flattened record that does not fit as none: what of the item would be lost so.
+fn lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
+    let flattened = T::SCHEMA.fields().iter().filter_map(|field| match field {
+        RecordField::Flatten(inner) => Some(*inner),
+        _ => None,
+    });
+    let flattened: Vec<_> = flattened.collect();
+    let Value::M(item) = item else { return None };
+    if flattened.is_empty() {
+        return None;
+    }
+    let Ok(Value::M(again)) = record.serialize(Watch::default().value()) else { return None };
+    flattened.into_iter().find_map(|inner| {
+        let name = item.keys().find(|name| inner.field(name).is_some())?;
+        let is_there = again.keys().any(|name| inner.field(name).is_some());
+        (!is_there).then(|| format!("the flattened record with attribute `{name}` would be read as none"))
+    })
+}
+
+/// Reads what is not there, as serde does: only an `Option` is.
+struct Absent;
+
+impl<'de> Deserializer<'de> for Absent {
+    type Error = Missing;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Missing> {
+        Err(Missing::custom("missing"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Missing> {
+        visitor.visit_none()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct seq tuple
+        tuple_struct map struct enum identifier ignored_any
+    }
+}
