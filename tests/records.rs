@@ -14,6 +14,8 @@ mod discriminator;
 mod misuse;
 #[path = "records/scene.rs"]
 mod scene;
+#[path = "records/sizes.rs"]
+mod sizes;
 #[path = "records/sort_key.rs"]
 mod sort_key;
 #[path = "records/streams.rs"]
