@@ -12,25 +12,39 @@ use std::{env, fs};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::format::HEADER;
 use crate::item::{Item, OpenError, OpenFault, PrimaryKeyError};
 use crate::keys::{InMemoryKeyTable, KeyTable, Swap};
 use crate::{Error, FormatError, TenantSeal};
 
+mod asked;
 mod bytes;
+mod dense;
+mod discriminators;
 mod json;
 mod opened;
 mod periods;
 mod refused;
 mod refused_records;
 mod scene;
+mod server;
 
 use scene::{Expected, Vector};
+use server::{answering, get};
 
 fn vectors() -> Vec<Vector> {
-    [opened::vectors(), refused::vectors(), refused_records::vectors(), periods::vectors()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        opened::vectors(),
+        refused::vectors(),
+        refused_records::vectors(),
+        periods::vectors(),
+        dense::vectors(),
+        discriminators::vectors(),
+        asked::vectors(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn folder() -> PathBuf {
@@ -74,8 +88,11 @@ async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
             }
             builder = builder.key_table(Arc::new(table));
         }
+        let asks = scene.requested.is_some() || scene.wanted.is_some();
+        let config = if asks { answering(&stored) } else { config };
         let tenant = builder.build(&config).unwrap().tenant(&scene.tenant);
-        match (tenant.open(&scene.table, stored.clone()).await, expected) {
+        let opened = if asks { get(&tenant, &scene).await } else { tenant.open(&scene.table, stored.clone()).await };
+        match (opened, expected) {
             (Ok(opened), Expected::Opened { item, .. }) => assert_eq!(opened, item, "{name}"),
             (Err(error), Expected::Refused { fault, attributes }) => {
                 let (attribute, named) = fault_of(&error, &stored);
@@ -85,6 +102,18 @@ async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
             (Ok(_), _) => panic!("{name} opens"),
             (Err(error), _) => panic!("{name}: {error}"),
         }
+    }
+}
+
+#[test]
+fn an_attribute_that_an_error_may_name_is_in_the_item_or_is_missed_there() {
+    for Vector { name, scene, stored, expected, .. } in vectors() {
+        let Expected::Refused { fault, attributes } = expected else { continue };
+        for attribute in attributes {
+            assert!(stored.contains_key(attribute) || fault == "key missing", "{name}: {attribute}");
+            assert!(attribute != HEADER || stored[attribute].is_b(), "{name}");
+        }
+        assert!(scene.wanted.is_none_or(|wanted| stored.len() > wanted.len()), "{name}");
     }
 }
 
@@ -101,6 +130,8 @@ fn fault_of(error: &Error, stored: &Item) -> (String, &'static str) {
         Error::Open(OpenError::Key(PrimaryKeyError::Invalid { attribute, .. })) => {
             return (attribute.clone(), "key invalid");
         }
+        Error::Open(OpenError::OtherItem) => return ("n".to_owned(), "other item"),
+        Error::Open(OpenError::Discriminator { attribute, .. }) => return (attribute.clone(), "discriminator"),
         other => panic!("{other}"),
     };
     let fault = match fault {
