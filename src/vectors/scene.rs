@@ -46,6 +46,9 @@ pub(super) struct Sealing {
     pub(super) value: AttributeValue,
 }
 
+/// A value of the discriminator, and the varying attributes that its type encrypts.
+pub(super) type RecordType = (&'static str, Vec<&'static str>);
+
 #[derive(Clone)]
 pub(super) struct Scene {
     pub(super) tenant: TenantId,
@@ -60,7 +63,7 @@ pub(super) struct Scene {
     /// The tenant's entries of the key table, where there is one: then the table is compact.
     pub(super) key_table: Option<Vec<(String, Vec<u8>)>>,
     /// What tells the table's record types apart, and which of the attributes about which they disagree each encrypts, by its value.
-    pub(super) discriminator: Option<(&'static str, Vec<(&'static str, Vec<&'static str>)>)>,
+    pub(super) discriminator: Option<(&'static str, Vec<RecordType>)>,
     /// The key of the item that is asked for, when it is not just opened.
     pub(super) requested: Option<Item>,
     /// The attributes that are asked for, when it is not all.
@@ -140,7 +143,7 @@ impl Scene {
     pub(super) fn table_schema(&self) -> TableSchema {
         let Some((attribute, types)) = &self.discriminator else { return self.schema_of_type(|schema| schema) };
         let varying: BTreeSet<_> = types.iter().flat_map(|(_, encrypted)| encrypted).collect();
-        let of_type = |(value, encrypted): &(&'static str, Vec<&'static str>)| {
+        let of_type = |(value, encrypted): &RecordType| {
             self.schema_of_type(|mut schema| {
                 if self.sort_key.as_deref() != Some(attribute) {
                     schema = schema.plain(*attribute);
