@@ -174,7 +174,11 @@ impl Error {
 
     /// Whether stored bytes are not what was sealed there: altered, moved, replayed from another place, or not sealed at all.
     ///
-    /// Not so for what looks like an operator's doing: an index that does not project the header, an alias that was re-pointed.
+    /// Not so for what looks like an operator's doing: an index that does not project the header, an alias that was re-pointed. Nor for
+    /// what a newer release may have written: a version, form or type that is reserved for those ([`FormatError::UnknownVersion`] and so
+    /// on). It cannot be told from the like by someone who writes the table, so it does not open, and its error says both.
+    ///
+    /// [`FormatError::UnknownVersion`]: crate::FormatError::UnknownVersion
     pub fn is_integrity(&self) -> bool {
         match self {
             Self::Open(error) => error.is_integrity(),

@@ -2,6 +2,7 @@
 
 mod ciphertext;
 mod context;
+mod dense;
 mod fault;
 mod identity;
 pub mod inspect;
@@ -22,6 +23,8 @@ pub(crate) use number::Number;
 pub(crate) use record::KeyRecord;
 pub(crate) use stored_key::{OwnedStoredKey, StoredKey};
 pub use value::InvalidValue;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use value::encodings;
 pub(crate) use value::{decode_value, encode_value, encoded_len};
 
 /// Names that begin with this belong to the library.

@@ -12,7 +12,8 @@ use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::{DataKey, RandomError, RandomSource, WrappedKey};
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
 use crate::format::{
-    HEADER, KeyArn, KeyRecord, Number, Sealed, StoredKey, decode_value, encode_value, encoded_len, put_prefix,
+    HEADER, KeyArn, KeyRecord, Number, Sealed, StoredKey, decode_value, encode_value, encoded_len, encodings,
+    put_prefix,
 };
 use crate::item::{
     Item, KeyRing, Nonces, UnwrappedKey, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity,
@@ -51,13 +52,31 @@ pub fn record(data: &[u8]) {
     assert!((0..data.len()).all(|end| KeyRecord::decode(&data[..end]).is_err()));
 }
 
-/// A value has one encoding, whose length is not underestimated.
+/// A value has one encoding, a list, map or set another, dense one. Neither has fewer bytes than values, and what is
+/// written is not longer than estimated.
 pub fn value(data: &[u8]) {
-    let Ok(value) = decode_value(data.to_vec(), 0) else { return };
-    let mut again = Vec::new();
-    encode_value(&value, &mut again).expect("what decodes can be encoded");
-    assert_eq!(again, data);
-    assert!(encoded_len(&value) >= data.len());
+    for data in [data.to_vec(), [&[0x10], data].concat()] {
+        let Ok(value) = decode_value(data.clone(), 0) else { continue };
+        assert!(encodings(&value).expect("what decodes can be encoded").contains(&data));
+        assert!(count(&value) <= data.len());
+        let mut chosen = Vec::new();
+        encode_value(&value, &mut chosen).expect("what decodes can be encoded");
+        assert!(chosen.len() <= data.len() || chosen.len() <= 1024);
+        assert!(chosen.len() <= encoded_len(&value));
+        let again = decode_value(chosen, 0).expect("what was encoded decodes");
+        assert_eq!(encodings(&again), encodings(&value));
+    }
+}
+
+/// How many values and names a value consists of.
+fn count(value: &AttributeValue) -> usize {
+    1 + match value {
+        AttributeValue::M(map) => map.values().map(|value| 1 + count(value)).sum(),
+        AttributeValue::L(list) => list.iter().map(count).sum(),
+        AttributeValue::Ss(set) | AttributeValue::Ns(set) => set.len(),
+        AttributeValue::Bs(set) => set.len(),
+        _ => 0,
+    }
 }
 
 /// A number has one encoding, by value, and what is rendered reads as the same number. A text is read, or refused, not rounded.

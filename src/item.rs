@@ -5,6 +5,7 @@
 mod key;
 mod open;
 mod seal;
+mod size;
 #[cfg(test)]
 mod tests;
 

@@ -24,6 +24,8 @@ mod matrix;
 mod partitions;
 #[path = "keys/quotas.rs"]
 mod quotas;
+#[path = "keys/references.rs"]
+mod references;
 #[path = "keys/regions.rs"]
 mod regions;
 #[path = "keys/repointed.rs"]

@@ -22,6 +22,8 @@ mod misuse;
 mod scene;
 #[path = "records/shapes.rs"]
 mod shapes;
+#[path = "records/sizes.rs"]
+mod sizes;
 #[path = "records/sort_key.rs"]
 mod sort_key;
 #[path = "records/streams.rs"]

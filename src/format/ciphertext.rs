@@ -1,5 +1,6 @@
 //! An encrypted attribute as it is stored.
 
+use super::fault::FORMS;
 use super::reader::{Reader, put_lp};
 use super::{FormatError, KeyRecord, StoredKey};
 use crate::crypto::{KeyId, NONCE_LEN, TAG_LEN, label};
@@ -39,7 +40,8 @@ impl<'a> Sealed<'a> {
                 Some(StoredKey::Record(reader.take(length.into())?))
             }
             0x13 => Some(StoredKey::Reference(KeyId(reader.array()?))),
-            unknown => return Err(FormatError::UnknownForm(unknown)),
+            unknown if FORMS.contains(&unknown) => return Err(FormatError::UnknownForm(unknown)),
+            _ => return Err(FormatError::NotSealed),
         };
         let nonce = reader.array()?;
         let start = stored.len() - reader.0.len();
@@ -143,9 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn reserved_and_unknown_forms_are_named() {
+    fn reserved_forms_are_named_and_what_begins_as_no_form_is_not_sealed() {
         for form in (0..=u8::MAX).filter(|form| ![0x11, 0x12, 0x13].contains(form)) {
-            assert_eq!(Sealed::parse(&[form; 64]), Err(FormatError::UnknownForm(form)));
+            let reserved = (0x10..=0x2f).contains(&form);
+            let fault = if reserved { FormatError::UnknownForm(form) } else { FormatError::NotSealed };
+            assert_eq!(Sealed::parse(&[form; 64]), Err(fault));
         }
     }
 }

@@ -1,5 +1,10 @@
 //! What can be wrong with stored bytes.
 
+/// The first bytes of headers and key records that newer releases may write (docs/FORMAT.md, section 10).
+pub(super) const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x03..=0x0f;
+/// The first bytes of sealed attributes, of which this release knows three.
+pub(super) const FORMS: std::ops::RangeInclusive<u8> = 0x10..=0x2f;
+
 /// Why stored bytes are not what they should be. Says nothing of the bytes themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -10,13 +15,23 @@ pub enum FormatError {
     /// There are bytes after the end.
     #[error("there are bytes after the end of the stored value")]
     Trailing,
-    /// A key record of a version that this release does not know.
-    #[error("key record version {0:#04x} is unknown to this release: upgrade tenantseal")]
+    /// A key record of a version that is reserved for newer releases. Nothing authenticates it.
+    #[error(
+        "key record version {0:#04x} is unknown to this release: upgrade tenantseal if a newer one wrote it; if none did, it was altered"
+    )]
     UnknownVersion(u8),
-    /// A sealed attribute of a form that this release does not know.
-    #[error("sealed form {0:#04x} is unknown to this release: upgrade tenantseal")]
+    /// The bytes begin as no key record of any release does.
+    #[error("it is no key record: it was altered, or something else than tenantseal wrote it")]
+    NotARecord,
+    /// A sealed attribute of a form that is reserved for newer releases. Nothing authenticates it.
+    #[error(
+        "sealed form {0:#04x} is unknown to this release: upgrade tenantseal if a newer one wrote it; if none did, it is not sealed, or was altered"
+    )]
     UnknownForm(u8),
-    /// A value of a type that this release does not know.
+    /// The bytes begin as no sealed attribute of any release does.
+    #[error("it is not sealed: it is plaintext, or its first byte was altered")]
+    NotSealed,
+    /// A value of a type that this release does not know. It is authentic, so a newer release wrote it.
     #[error("value type {0:#04x} is unknown to this release: upgrade tenantseal")]
     UnknownType(u8),
     /// The encryption context of a record is empty, too large, unordered or not UTF-8.
@@ -34,4 +49,11 @@ pub enum FormatError {
     /// Lists and maps are nested more deeply than DynamoDB allows.
     #[error("the value is nested more deeply than DynamoDB allows")]
     TooDeep,
+}
+
+impl FormatError {
+    /// Whether a newer release may have written the bytes: then nobody need have tampered with them.
+    pub(crate) fn may_be_newer(self) -> bool {
+        matches!(self, Self::UnknownVersion(_) | Self::UnknownForm(_) | Self::UnknownType(_))
+    }
 }

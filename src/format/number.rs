@@ -84,6 +84,25 @@ impl Number {
         Self { sign: Sign::Zero, exponent: 0, digits: Vec::new() }
     }
 
+    /// Whether it is negative, its exponent and its ASCII digits; none of zero.
+    pub(crate) fn parts(&self) -> Option<(bool, i16, &[u8])> {
+        let Self { sign, exponent, digits } = self;
+        (*sign != Sign::Zero).then_some((*sign == Sign::Negative, *exponent, digits))
+    }
+
+    /// The number with these digits and the exponent of the first, or the integer `magnitude` when there is no exponent.
+    pub(super) fn of_parts(negative: bool, exponent: Option<i16>, magnitude: u128) -> Option<Self> {
+        if magnitude == 0 {
+            return (!negative && exponent.is_none()).then(Self::zero);
+        }
+        let written = magnitude.to_string();
+        let digits = written.trim_end_matches('0').as_bytes().to_vec();
+        let exponent = exponent.or_else(|| i16::try_from(written.len() - 1).ok())?;
+        let sign = if negative { Sign::Negative } else { Sign::Positive };
+        let fits = digits.len() <= Self::MAX_DIGITS && Self::EXPONENTS.contains(&exponent.into());
+        fits.then_some(Self { sign, exponent, digits })
+    }
+
     /// Appends `00` for zero, else `01` or `02`, the exponent as i16be and the ASCII digits.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.sign as u8);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::context::{encode_context, take_context, value_of};
+use super::fault::RESERVED_VERSIONS;
 use super::reader::Reader;
 use super::{FormatError, KeyArn};
 use crate::context::{EncryptionContext, Period};
@@ -25,6 +26,14 @@ pub(crate) struct KeyRecord {
 
 impl KeyRecord {
     const VERSION: u8 = 0x01;
+
+    /// From the shortest to the longest record that the lengths of its parts allow.
+    pub(super) const LENGTHS: std::ops::RangeInclusive<usize> = {
+        let fixed = 1 + KeyId::LEN + 4 + Check::LEN;
+        let (least_context, least_kek) = (1 + (1 + 1 + 2 + 1), 1 + 1 + 1 + 5 + 16);
+        let (most_context, most_kek) = (1 + EncryptionContext::MAX_PAIRS * (1 + 255 + 2 + 1024), 1 + 2 + 512);
+        fixed + least_context + least_kek + 2 + 1..=fixed + most_context + most_kek + 2 + WrappedKey::MAX_LEN
+    };
 
     /// The record of a new data key.
     pub(crate) fn new(
@@ -89,7 +98,8 @@ impl KeyRecord {
         let mut reader = Reader(stored);
         match reader.u8()? {
             Self::VERSION => {}
-            version => return Err(FormatError::UnknownVersion(version)),
+            version if RESERVED_VERSIONS.contains(&version) => return Err(FormatError::UnknownVersion(version)),
+            _ => return Err(FormatError::NotARecord),
         }
         let key_id = KeyId(reader.array()?);
         let created = reader.u32()?;
@@ -172,7 +182,9 @@ mod tests {
             forged[at] = byte;
             KeyRecord::decode(&forged)
         };
-        assert_eq!(with(0, 2), Err(FormatError::UnknownVersion(2)));
+        assert_eq!(with(0, 3), Err(FormatError::UnknownVersion(3)));
+        assert_eq!(with(0, 2), Err(FormatError::NotARecord), "a reference is not a record");
+        assert_eq!(with(0, 0x10), Err(FormatError::NotARecord));
         assert_eq!(with(21, 0), Err(FormatError::Context));
         assert_eq!(with(21, 9), Err(FormatError::Context));
         let length_at = stored.len() - 186;

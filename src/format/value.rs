@@ -1,7 +1,8 @@
 //! The canonical encoding of an attribute value: what GCM encrypts.
 //!
 //! `value = type ‖ body`, where the body ends where the value ends. Members of lists, maps and sets are length-prefixed; maps are
-//! sorted by name and sets by encoded member, so a value has exactly one encoding (docs/FORMAT.md, "Values").
+//! sorted by name and sets by encoded member. Those with many members are written [densely](dense) instead. So a value is always
+//! encoded to the same bytes (docs/FORMAT.md, "Values").
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::number::InvalidNumber;
 use super::reader::{Reader, put_lp};
-use super::{FormatError, Number};
+use super::{FormatError, Number, dense};
 
 const S: u8 = 0x01;
 const N: u8 = 0x02;
@@ -22,6 +23,11 @@ const L: u8 = 0x07;
 const SS: u8 = 0x08;
 const NS: u8 = 0x09;
 const BS: u8 = 0x0a;
+/// A list, map or set in the dense encoding.
+const DENSE: u8 = 0x10;
+
+/// A list, map or set whose encoding is longer than this is written densely when that is shorter. Below, DynamoDB would bill no unit less.
+const DENSE_BEYOND: usize = 1024;
 
 /// DynamoDB refuses a leaf within 32 lists or maps (developer guide, "Quotas": nested attribute depth).
 const MAX_CONTAINERS: usize = 31;
@@ -55,7 +61,17 @@ pub enum InvalidValue {
 
 /// Appends the encoding of `value`.
 pub(crate) fn encode_value(value: &AttributeValue, out: &mut Vec<u8>) -> Result<(), InvalidValue> {
-    encode(value, MAX_CONTAINERS, out)
+    let start = out.len();
+    encode(value, MAX_CONTAINERS, out)?;
+    if out.len() - start > DENSE_BEYOND && matches!(out[start], M..=BS) {
+        let mut dense = vec![DENSE];
+        dense::encode(value, MAX_CONTAINERS, &mut dense)?;
+        if dense.len() < out.len() - start {
+            out.truncate(start);
+            out.extend_from_slice(&dense);
+        }
+    }
+    Ok(())
 }
 
 fn encode(value: &AttributeValue, depth: usize, out: &mut Vec<u8>) -> Result<(), InvalidValue> {
@@ -128,7 +144,13 @@ fn encode_member(value: &AttributeValue, depth: usize, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-fn encode_set(mut members: Vec<&[u8]>, out: &mut Vec<u8>) -> Result<(), InvalidValue> {
+fn encode_set(members: Vec<&[u8]>, out: &mut Vec<u8>) -> Result<(), InvalidValue> {
+    sorted_set(members)?.iter().for_each(|member| put_lp(out, member));
+    Ok(())
+}
+
+/// The members of a set in their order, each there once.
+pub(super) fn sorted_set(mut members: Vec<&[u8]>) -> Result<Vec<&[u8]>, InvalidValue> {
     if members.is_empty() {
         return Err(InvalidValue::EmptySet);
     }
@@ -136,8 +158,7 @@ fn encode_set(mut members: Vec<&[u8]>, out: &mut Vec<u8>) -> Result<(), InvalidV
     if members.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(InvalidValue::RepeatedMember);
     }
-    members.iter().for_each(|member| put_lp(out, member));
-    Ok(())
+    Ok(members)
 }
 
 /// About how long the encoding of `value` will be, so that one allocation is enough; never trusted for more than that.
@@ -155,9 +176,19 @@ pub(crate) fn encoded_len(value: &AttributeValue) -> usize {
     }
 }
 
+/// The two encodings of a list, map or set, the only one of any other value: what a decoder accepts.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn encodings(value: &AttributeValue) -> Result<Vec<Vec<u8>>, InvalidValue> {
+    let (mut plain, mut dense) = (Vec::new(), vec![DENSE]);
+    encode(value, MAX_CONTAINERS, &mut plain)?;
+    dense::encode(value, MAX_CONTAINERS, &mut dense)?;
+    Ok(if matches!(plain[0], M..=BS) { vec![plain, dense] } else { vec![plain] })
+}
+
 /// Reads an encoded value whose first byte is at `start`, reusing the buffer when the value is a string or binary.
 ///
-/// Accepts nothing that [`encode_value`] would not have written.
+/// Accepts nothing that [`encode_value`] would not have written, but for which of its two encodings a list, map or set has: who wrote it
+/// may know the plain one alone.
 pub(crate) fn decode_value(mut stored: Vec<u8>, start: usize) -> Result<AttributeValue, FormatError> {
     match stored.get(start) {
         Some(&S) => {
@@ -168,6 +199,7 @@ pub(crate) fn decode_value(mut stored: Vec<u8>, start: usize) -> Result<Attribut
             stored.drain(..=start);
             Ok(AttributeValue::B(Blob::new(stored)))
         }
+        Some(&DENSE) => dense::decode(&stored[start + 1..], MAX_CONTAINERS),
         Some(_) => decode(&stored[start..], MAX_CONTAINERS),
         None => Err(FormatError::Truncated),
     }
@@ -219,7 +251,7 @@ fn decode(stored: &[u8], depth: usize) -> Result<AttributeValue, FormatError> {
     })
 }
 
-fn text(bytes: &[u8]) -> Result<String, FormatError> {
+pub(super) fn text(bytes: &[u8]) -> Result<String, FormatError> {
     std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| FormatError::NotCanonical)
 }
 
@@ -283,41 +315,88 @@ mod tests {
         })
     }
 
+    /// Whether two values are the same, whatever the order of their sets.
+    fn same(one: &AttributeValue, other: &AttributeValue) -> bool {
+        encodings(one) == encodings(other)
+    }
+
     proptest! {
         #[test]
-        fn every_value_comes_back(value in value(), offset in 0usize..20) {
+        fn every_value_comes_back_from_each_encoding(value in value(), offset in 0usize..20) {
             let mut buffer = vec![0xaa; offset];
             encode_value(&value, &mut buffer).unwrap();
             prop_assert!(buffer.len() <= offset + encoded_len(&value));
-            prop_assert_eq!(decode_value(buffer, offset).unwrap(), value);
+            prop_assert_eq!(decode_value(buffer, offset).unwrap(), value.clone());
+            for bytes in encodings(&value).unwrap() {
+                prop_assert!(same(&decode_value(bytes, 0).unwrap(), &value));
+            }
         }
 
         #[test]
-        fn any_bytes_decode_to_themselves_or_not_at_all(bytes: Vec<u8>) {
+        fn any_bytes_decode_to_themselves_or_not_at_all(mut bytes: Vec<u8>, dense: bool) {
+            if dense {
+                bytes.splice(..0, [DENSE, 0xc5, 1]);
+            }
             if let Ok(value) = decode_value(bytes.clone(), 0) {
-                prop_assert_eq!(stored(&value).unwrap(), bytes);
+                prop_assert!(encodings(&value).unwrap().contains(&bytes));
             }
         }
 
         #[test]
         fn a_value_changed_in_one_byte_decodes_to_another_value_or_not_at_all(value in value(), at: prop::sample::Index, flip in 1u8..) {
-            let mut bytes = stored(&value).unwrap();
-            let at = at.index(bytes.len());
-            bytes[at] ^= flip;
-            if let Ok(other) = decode_value(bytes.clone(), 0) {
-                prop_assert_ne!(&other, &value);
-                prop_assert_eq!(stored(&other).unwrap(), bytes);
+            for mut bytes in encodings(&value).unwrap() {
+                let at = at.index(bytes.len());
+                bytes[at] ^= flip;
+                if let Ok(other) = decode_value(bytes.clone(), 0) {
+                    prop_assert!(!same(&other, &value));
+                    prop_assert!(encodings(&other).unwrap().contains(&bytes));
+                }
             }
         }
 
         #[test]
         fn no_prefix_of_a_container_or_number_is_passed_off_as_the_whole(value in value()) {
-            let bytes = stored(&value).unwrap();
-            for end in 0..bytes.len() {
-                if let Ok(other) = decode_value(bytes[..end].to_vec(), 0) {
-                    prop_assert_ne!(&other, &value);
+            for bytes in encodings(&value).unwrap() {
+                for end in 0..bytes.len() {
+                    if let Ok(other) = decode_value(bytes[..end].to_vec(), 0) {
+                        prop_assert!(!same(&other, &value));
+                    }
                 }
             }
+        }
+    }
+
+    fn list(count: u32, element: impl Fn(u32) -> AttributeValue) -> AttributeValue {
+        AttributeValue::L((0..count).map(element).collect())
+    }
+
+    #[test]
+    fn what_has_many_members_is_written_densely_and_what_has_few_is_not() {
+        let null = |_| AttributeValue::Null(true);
+        for (count, first, length) in [(204, L, 1021), (205, DENSE, 1 + 1 + 2 + 205)] {
+            let bytes = stored(&list(count, null)).unwrap();
+            assert_eq!((bytes[0], bytes.len()), (first, length), "{count}");
+            assert_eq!(decode_value(bytes, 0), Ok(list(count, null)));
+        }
+        // Long members gain nothing: a list of one has a length and a type around it either way.
+        let long = list(1, |_| AttributeValue::B(Blob::new(vec![7; 100_000])));
+        assert_eq!(stored(&long).unwrap()[0], L);
+        // Who knew the plain encoding alone may have written what would be written densely today.
+        let [plain, dense] = &encodings(&list(205, null)).unwrap()[..] else { unreachable!("a list has two") };
+        assert_eq!(decode_value(plain.clone(), 0), decode_value(dense.clone(), 0));
+    }
+
+    #[test]
+    fn dense_encodings_are_as_long_as_the_design_says() {
+        let digits = |at: u32| format!("{}{at:08}", "9".repeat(30));
+        let bytes = list(45_000, |at| AttributeValue::N((at % 256).to_string()));
+        let numbers = AttributeValue::Ns((1..20_479).map(|at| digits(at * 10 + 1)).collect());
+        let flags = list(100_000, |at| AttributeValue::Bool(at % 2 == 0));
+        for (value, lengths) in [(bytes, [470_368, 78_741]), (numbers, [921_511, 368_609]), (flags, [600_001, 100_005])]
+        {
+            let found: Vec<_> = encodings(&value).unwrap().iter().map(Vec::len).collect();
+            assert_eq!(found, lengths);
+            assert_eq!(stored(&value).unwrap().len(), lengths[1]);
         }
     }
 
@@ -334,6 +413,9 @@ mod tests {
             assert_eq!(stored(&nested(32, map)), Err(InvalidValue::TooDeep));
             let mut deeper = vec![L];
             put_lp(&mut deeper, &stored(&nested(31, map)).unwrap());
+            assert_eq!(decode_value(deeper, 0), Err(FormatError::TooDeep));
+            let mut deeper = encodings(&nested(31, map)).unwrap().remove(1);
+            deeper.splice(1..1, [0xc5, 1]);
             assert_eq!(decode_value(deeper, 0), Err(FormatError::TooDeep));
         }
     }

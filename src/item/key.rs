@@ -95,14 +95,17 @@ impl UnwrappedKey {
         self.in_key_table.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the key table is known to hold the record: then a reference names this key, and without a look there.
+    pub(crate) fn is_in_key_table(&self) -> bool {
+        self.in_key_table.load(Ordering::Relaxed)
+    }
+
     /// What an item stores that names this key.
     pub(crate) fn stored_at(&self, place: RecordPlace) -> Result<StoredKey<&[u8]>, SealError> {
         match place {
             RecordPlace::Item => Ok(StoredKey::Record(&self.stored)),
             // Checked where it would hurt: what refers to a record that is nowhere is lost.
-            RecordPlace::KeyTable if self.in_key_table.load(Ordering::Relaxed) => {
-                Ok(StoredKey::Reference(self.record.key_id))
-            }
+            RecordPlace::KeyTable if self.is_in_key_table() => Ok(StoredKey::Reference(self.record.key_id)),
             RecordPlace::KeyTable => Err(SealError::NotInKeyTable),
         }
     }

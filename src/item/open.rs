@@ -67,9 +67,9 @@ pub enum OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenFault {
-    /// The schema says encrypted, and what is stored is not: plaintext, or a type other than B.
+    /// The schema says encrypted, and what is stored is not: it is of a type other than B, or a B that begins as no sealed value does.
     #[error(
-        "the schema says it is encrypted, but what is stored is not sealed: if you know who wrote it, read it with a plain client and put it with the tenant's"
+        "the schema says it is encrypted, but what is stored is not sealed: it is plaintext, or was altered. If you know who wrote it as          plaintext, read it with a plain client and put it with the tenant's"
     )]
     NotSealed,
     /// The item's record type stores it as it is, another one of the table encrypts it, and what is stored is binary.
@@ -77,7 +77,7 @@ pub enum OpenFault {
     Binary,
     /// The stored bytes are malformed.
     #[error("{0}")]
-    Format(#[from] FormatError),
+    Format(#[source] FormatError),
     /// The attribute relies on the item's header, and the item has none.
     #[error("it relies on the header `_seal`, which is missing (an index must project it)")]
     NoHeader,
@@ -102,17 +102,31 @@ pub enum OpenFault {
     #[error("the key table has no record of its key for this tenant: it was deleted, or the reference is forged")]
     UnknownKey,
     /// The ciphertext was not made for this attribute of this item under this key.
-    #[error("it is not authentic: altered, or moved from another attribute, item, table or tenant")]
+    #[error("it is not authentic: altered, moved from another attribute, item, table or tenant, or never sealed")]
     NotAuthentic,
 }
 
+impl From<FormatError> for OpenFault {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::NotSealed => Self::NotSealed,
+            other => Self::Format(other),
+        }
+    }
+}
+
 impl OpenError {
-    /// Whether someone has tampered with what is stored, as far as can be told.
+    /// Whether someone has tampered with what is stored, as far as can be told. What a newer release may have written does not count: in
+    /// a fleet that is being upgraded it is everyday, and it does not open either way.
     pub(crate) fn is_integrity(&self) -> bool {
         match self {
             Self::Key(_) | Self::OtherItem | Self::Discriminator { .. } => true,
             Self::IndexLacksHeader { .. } | Self::IndexLacksDiscriminator { .. } => false,
-            Self::Attribute { fault, .. } => !matches!(fault, OpenFault::OtherKek | OpenFault::NoKeyTable),
+            Self::Attribute { fault, .. } => match fault {
+                OpenFault::OtherKek | OpenFault::NoKeyTable => false,
+                OpenFault::Format(fault) => !fault.may_be_newer(),
+                _ => true,
+            },
         }
     }
 

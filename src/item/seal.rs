@@ -1,8 +1,11 @@
 //! Sealing: each encrypted attribute becomes ciphertext that says under which key.
 
+use std::fmt;
+
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::size::{check_attribute_size, check_size};
 use super::{Item, PrimaryKeyError, UnwrappedKey, identity};
 use crate::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
 use crate::format::{
@@ -48,12 +51,36 @@ pub enum SealError {
         /// The rule that it breaks.
         source: InvalidValue,
     },
+    /// DynamoDB would not store the item: sealed it has more than 400 KB, names included. An update is refused only for an attribute that
+    /// has more by itself, as the rest of the item is not known.
+    #[error(
+        "the sealed item would be at least {by} bytes larger than the 400 KB that DynamoDB stores: store less in {}, or split it over several items",
+        Names(largest)
+    )]
+    TooLarge {
+        /// By how many bytes, at least: the sealed attributes are counted exactly, plain numbers for the least that they may take.
+        by: usize,
+        /// The names of the largest attributes, the largest first.
+        largest: Vec<String>,
+    },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for nonces")]
     Random,
     /// The table is compact, and the key table is not known to hold the record of the data key: the item could never be opened.
     #[error("the table is compact, and the key table does not hold the record of the data key")]
     NotInKeyTable,
+}
+
+/// Names of attributes, as errors show them.
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, name) in self.0.iter().enumerate() {
+            write!(f, "{}`{name}`", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 impl From<RandomError> for SealError {
@@ -99,6 +126,7 @@ pub(crate) fn seal(
         }
     }
     item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
+    check_size(&item)?;
     Ok(item)
 }
 
@@ -146,11 +174,13 @@ pub(crate) fn seal_values(
 ) -> Result<Vec<AttributeValue>, SealError> {
     let own = key.stored_at(schema.record_place())?;
     let mut sealer = Sealer::new(Some(own), key, identity, nonces, values.len())?;
-    let sealed = values.iter().map(|(name, value)| {
+    let seal = |(name, value): &(&str, &AttributeValue)| {
         refuse_sealed(schema, name, value)?;
-        sealer.seal(name, value)
-    });
-    sealed.collect()
+        let sealed = sealer.seal(name, value)?;
+        check_attribute_size(name, &sealed)?;
+        Ok(sealed)
+    };
+    values.iter().map(seal).collect()
 }
 
 /// Seals the attributes of one item.

@@ -99,7 +99,11 @@ impl KmsKeyService {
             .await?;
         let unexpected = || KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::Unexpected);
         let request_id = answer.request_id().map(str::to_owned);
-        let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
+        let plaintext = answer.plaintext.ok_or_else(unexpected)?;
+        // Whoever may make data keys may wrap one of another length: that says of the record alone that it is none of ours.
+        let data_key = DataKey::take(plaintext.into_inner()).map_err(|source| {
+            KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::InvalidCiphertext).with_source(source)
+        })?;
         let kek = key_arn(answer.key_id.as_deref()).ok_or_else(unexpected)?;
         Ok(UnwrappedDataKey { data_key, kek, request_id })
     }

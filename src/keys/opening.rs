@@ -44,7 +44,7 @@ struct Wanted {
 
 impl Inner {
     /// The key in the cache that is named so: by the very bytes of its record, which were verified when it came there, or by its id,
-    /// which commits to it.
+    /// which commits to it, where the key table is known to hold the record.
     pub(super) fn verified(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
@@ -58,7 +58,8 @@ impl Inner {
         };
         let names = |key: &UnwrappedKey| match named {
             StoredKey::Record(stored) => key.stored_record() == stored,
-            StoredKey::Reference(_) => true,
+            // A key that came with an item's own record may be in no key table: elsewhere the reference would open nothing.
+            StoredKey::Reference(_) => key.is_in_key_table(),
         };
         self.states.used(keys, now);
         let state = keys.read();
@@ -168,7 +169,12 @@ impl Inner {
         Wanted { attribute, named, claim }: Wanted,
     ) -> Result<(OwnedStoredKey, Arc<UnwrappedKey>), (OwnedStoredKey, OpeningKeyError)> {
         match self.unwrap(keys, claim).await {
-            Ok(key) => Ok((named, key)),
+            Ok(key) => {
+                if matches!(named, StoredKey::Reference(_)) {
+                    key.mark_in_key_table();
+                }
+                Ok((named, key))
+            }
             Err(Unwrapping::Refused(fault)) => Err((named, OpenError::attribute(&attribute, fault).into())),
             Err(Unwrapping::Failed(error)) => Err((named, OpeningKeyError::Key(error))),
             Err(Unwrapping::Unshared(error)) => Err((named, OpeningKeyError::Table(error))),

@@ -11,7 +11,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn item(item: &Item) -> Value {
+pub(super) fn item(item: &Item) -> Value {
     item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>().into()
 }
 
@@ -40,10 +40,15 @@ impl Vector {
             Value::from(pairs.chain([tenant]).collect::<Map<_, _>>())
         };
         let kms = scene.kms.0.iter().map(|known| {
-            let Unwrapping { wrapped, data_key, kek, .. } = known;
+            let Unwrapping { wrapped, data_key, kek, alias_of, .. } = known;
             let context = known.context(&scene.tenant);
             let context: Map<_, _> = context.pairs().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-            json!({ "wrapped": hex(wrapped), "context": context, "data_key": hex(data_key), "key": kek })
+            let mut known =
+                json!({ "wrapped": hex(wrapped), "context": context, "data_key": hex(data_key), "key": kek });
+            if let Some(key_id) = alias_of {
+                known["alias"] = json!(format!("alias/customer-{}/{key_id}", scene.tenant));
+            }
+            known
         });
         let mut vector = json!({
             "rule": rule,
@@ -62,6 +67,17 @@ impl Vector {
         if let Some(entries) = &scene.key_table {
             let entries = entries.iter().map(|(entry, record)| (entry.clone(), json!(hex(record))));
             vector["key_table"] = entries.collect::<Map<_, _>>().into();
+        }
+        if let Some((attribute, types)) = &scene.discriminator {
+            let varying: Map<_, _> = types.iter().map(|(value, names)| ((*value).to_owned(), json!(names))).collect();
+            vector["schema"]["discriminator"] = json!(attribute);
+            vector["schema"]["varying"] = varying.into();
+        }
+        if let Some(requested) = &scene.requested {
+            vector["requested"] = item(requested);
+        }
+        if let Some(wanted) = &scene.wanted {
+            vector["wanted"] = json!(wanted);
         }
         match expected {
             Expected::Opened { item: opened, sealing } => {

@@ -15,7 +15,7 @@ use crate::item::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identi
 use crate::tenant::TenantId;
 
 #[derive(Debug)]
-struct FixedNonce;
+pub(super) struct FixedNonce;
 
 impl RandomSource for FixedNonce {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
@@ -57,7 +57,7 @@ fn round(name: &str, rule: &'static str, scene: Scene, key: Item, attribute: &st
     Vector { name: format!("open_{name}"), rule, scene, stored, expected: Expected::Opened { item, sealing } }
 }
 
-fn simple(name: &str, rule: &'static str, value: AttributeValue) -> Vector {
+pub(super) fn simple(name: &str, rule: &'static str, value: AttributeValue) -> Vector {
     round(name, rule, scene(), scene().key(), "a", value)
 }
 
@@ -231,7 +231,18 @@ fn records() -> Vec<Vector> {
     let Unwrapping { wrapped: again, kek, .. } = &mut rewrapped.kms.0[0];
     (*again, *kek) = (vec![1, 2, 3], STANDARD.replace("us-east-1", "eu-west-1"));
     let rewrapped_header = b(rewrapped.unwrapped(0, CREATED).stored_record());
+    // The alias was re-pointed: the former key has an alias of its own.
+    let key_id = STANDARD.rsplit('/').next().unwrap();
+    let mut former_key = scene();
+    former_key.kms.0[0].alias_of = Some(key_id);
+    let mut former_multi_region = scene().with_kek(&MULTI_REGION.replace("us-east-1", "eu-west-1"));
+    former_multi_region.kms.0[0].alias_of = MULTI_REGION.rsplit('/').next();
+    let by_update = with(scene().key(), "a", updated(&scene(), &scene().unwrapped(0, CREATED), "a", &s("hello")));
+    const FORMER: &str = "8.3: once more by the alias of the record's key";
     vec![
+        opening("kek_former_by_its_own_alias", FORMER, former_key.clone(), stored(&scene()), item.clone(), None),
+        opening("kek_former_form_12", FORMER, former_key, by_update, item.clone(), None),
+        opening("kek_former_multi_region", FORMER, former_multi_region, by_multi_region.clone(), item.clone(), None),
         in_scene("context_static_pairs", CONTEXT, scene().with_pairs(&[("env", "prod"), ("zone", "b")])),
         in_scene("context_static_pairs_beyond_ascii", CONTEXT, scene().with_pairs(&[("größe", "é")])),
         in_scene("context_eight_pairs", CONTEXT, scene().with_pairs(&eight)),

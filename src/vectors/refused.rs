@@ -276,7 +276,7 @@ fn moved() -> Vec<Vector> {
 }
 
 /// A value that is sealed as it should be, and whose encoding is not what it should be.
-fn encoded(name: &str, rule: &'static str, fault: &'static str, plaintext: &[u8]) -> Vector {
+pub(super) fn encoded(name: &str, rule: &'static str, fault: &'static str, plaintext: &[u8]) -> Vector {
     let scene = scene();
     let identity = scene.identity(&scene.key());
     let bytes = sealed(&scene, &identity, None, "a", plaintext);

@@ -102,8 +102,9 @@ fn compact() -> Vec<Vector> {
     .into_iter()
     .flat_map(|(name, fault, key_table)| {
         let scene = Scene { key_table, ..compact.clone() };
-        [("reference", &by_put), ("form_13", &by_update)].map(|(from, item)| {
-            refused(&format!("{from}_to_{name}"), RECORDS, fault, &NAMED, scene.clone(), item.clone())
+        // What UpdateItem has made has no header that an error could name.
+        [("reference", &by_put, &NAMED[..]), ("form_13", &by_update, &["a"])].map(|(from, item, named)| {
+            refused(&format!("{from}_to_{name}"), RECORDS, fault, named, scene.clone(), item.clone())
         })
     })
     .collect()
@@ -184,6 +185,24 @@ fn keys() -> Vec<Vector> {
         let item = stored(&scene().with_kek(stored_as));
         refused(&format!("record_{name}"), KMS, "forged record", &NAMED, scene().with_kek(answered_as), item)
     };
+    let of_length = |length: u8| {
+        let mut scene = scene();
+        scene.kms.0[0].data_key = (0..length).collect();
+        let name = format!("record_data_key_of_{length}_bytes");
+        refused(
+            &name,
+            "8.3: a data key that is not 32 bytes",
+            "wrapped key refused",
+            &NAMED,
+            scene,
+            stored(&super::scene::scene()),
+        )
+    };
+    const FORMER: &str = "8.3: once more by the alias of the record's key";
+    let mut elsewhere = scene();
+    elsewhere.kms.0[0].alias_of = Some("1234abce-12ab-34cd-56ef-1234567890ab");
+    let mut answered_by_another = scene().with_kek(&STANDARD.replace("1234abcd", "1234abce"));
+    answered_by_another.kms.0[0].alias_of = STANDARD.rsplit('/').next();
     let mut unknown = scene();
     unknown.kms.0[0].wrapped = vec![1];
     let forged_check = bytes::record(&scene()).bytes(&scene())[35..51].iter().map(|byte| byte ^ 1).collect();
@@ -198,6 +217,18 @@ fn keys() -> Vec<Vector> {
     let beside = [&[0x12], &length[..], &created, &beside[3 + created.len()..]].concat();
     let beside = with(stored(&two), "b", b(beside));
     vec![
+        of_length(16),
+        of_length(31),
+        of_length(33),
+        refused("record_kek_former_without_an_alias", FORMER, "other KEK", &NAMED, elsewhere, stored(&scene())),
+        refused(
+            "record_kek_former_whose_alias_is_another_keys",
+            FORMER,
+            "forged record",
+            &NAMED,
+            answered_by_another,
+            stored(&scene()),
+        ),
         refused(
             "record_forged_beside_a_right_one",
             "8: a data key that is kept serves another record when that passes step 4 again",

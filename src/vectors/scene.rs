@@ -1,5 +1,7 @@
 //! What a vector takes place in: a tenant, a table and what KMS knows.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -9,7 +11,7 @@ use crate::crypto::{DataKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn};
 use crate::item::{Item, UnwrappedKey, identity};
 use crate::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
-use crate::schema::{RecordPlace, TableSchema};
+use crate::schema::{RecordPlace, TableSchema, TableSchemaBuilder};
 use crate::tenant::TenantId;
 
 pub(super) const STANDARD: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -44,6 +46,9 @@ pub(super) struct Sealing {
     pub(super) value: AttributeValue,
 }
 
+/// A value of the discriminator, and the varying attributes that its type encrypts.
+pub(super) type RecordType = (&'static str, Vec<&'static str>);
+
 #[derive(Clone)]
 pub(super) struct Scene {
     pub(super) tenant: TenantId,
@@ -57,6 +62,12 @@ pub(super) struct Scene {
     pub(super) kms: Kms,
     /// The tenant's entries of the key table, where there is one: then the table is compact.
     pub(super) key_table: Option<Vec<(String, Vec<u8>)>>,
+    /// What tells the table's record types apart, and which of the attributes about which they disagree each encrypts, by its value.
+    pub(super) discriminator: Option<(&'static str, Vec<RecordType>)>,
+    /// The key of the item that is asked for, when it is not just opened.
+    pub(super) requested: Option<Item>,
+    /// The attributes that are asked for, when it is not all.
+    pub(super) wanted: Option<Vec<&'static str>>,
 }
 
 /// The scene of section 11.
@@ -75,8 +86,12 @@ pub(super) fn scene() -> Scene {
             period: None,
             data_key: (0..32).collect(),
             kek: STANDARD.to_owned(),
+            alias_of: None,
         }]),
         key_table: None,
+        discriminator: None,
+        requested: None,
+        wanted: None,
     }
 }
 
@@ -120,16 +135,38 @@ impl Scene {
             period: None,
             data_key: (32..64).collect(),
             kek: STANDARD.to_owned(),
+            alias_of: None,
         });
         two
     }
 
     pub(super) fn table_schema(&self) -> TableSchema {
+        let Some((attribute, types)) = &self.discriminator else { return self.schema_of_type(|schema| schema) };
+        let varying: BTreeSet<_> = types.iter().flat_map(|(_, encrypted)| encrypted).collect();
+        let of_type = |(value, encrypted): &RecordType| {
+            self.schema_of_type(|mut schema| {
+                if self.sort_key.as_deref() != Some(attribute) {
+                    schema = schema.plain(*attribute);
+                }
+                for name in &varying {
+                    schema = if encrypted.contains(name) { schema.encrypt(**name) } else { schema.plain(**name) };
+                }
+                schema.discriminator(*attribute, *value)
+            })
+        };
+        let mut schemas = types.iter().map(of_type);
+        let mut schema = schemas.next().unwrap();
+        schemas.for_each(|other| schema.merge(other).unwrap());
+        schema
+    }
+
+    fn schema_of_type(&self, more: impl FnOnce(TableSchemaBuilder) -> TableSchemaBuilder) -> TableSchema {
         let mut schema = TableSchema::builder(&self.table).partition_key(&self.partition_key, &self.template);
         if let Some(sort_key) = &self.sort_key {
             schema = schema.sort_key(sort_key);
         }
-        let mut schema = self.encrypted.iter().fold(schema, |schema, name| schema.encrypt(name)).build().unwrap();
+        let schema = self.encrypted.iter().fold(schema, |schema, name| schema.encrypt(name));
+        let mut schema = more(schema).build().unwrap();
         if self.key_table.is_some() {
             schema.set_record_place(RecordPlace::KeyTable);
         }
@@ -187,6 +224,8 @@ pub(super) struct Unwrapping {
     pub(super) period: Option<Period>,
     pub(super) data_key: Vec<u8>,
     pub(super) kek: String,
+    /// The id of the key on which the tenant's alias for a former key stays, when its present key is another.
+    pub(super) alias_of: Option<&'static str>,
 }
 
 impl Unwrapping {
@@ -214,11 +253,39 @@ impl KeyService for Kms {
         _: &KeyArn,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        self.decrypt(tenant, context, None, wrapped)
+    }
+
+    async fn unwrap_former_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        kek: &KeyArn,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        self.decrypt(tenant, context, Some(kek.key_id()), wrapped)
+    }
+}
+
+impl Kms {
+    /// By the tenant's alias, or by that which stays on the key of this id.
+    fn decrypt(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        alias_of: Option<&str>,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        let refused = |kind| KeyServiceError::new(tenant, "Decrypt", kind);
         let known =
             self.0.iter().find(|known| known.wrapped == wrapped.as_bytes() && known.context(tenant) == *context);
-        let refused = KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::InvalidCiphertext);
-        let Unwrapping { data_key, kek, .. } = known.ok_or(refused)?;
-        let data_key = DataKey::take(data_key.clone()).unwrap();
+        let Unwrapping { data_key, kek, alias_of: its, .. } =
+            known.ok_or_else(|| refused(KeyServiceErrorKind::InvalidCiphertext))?;
+        if *its != alias_of {
+            return Err(refused(KeyServiceErrorKind::IncorrectKey));
+        }
+        // As the key service of AWS does with a data key of another length.
+        let data_key = DataKey::take(data_key.clone()).map_err(|_| refused(KeyServiceErrorKind::InvalidCiphertext))?;
         Ok(UnwrappedDataKey { data_key, kek: KeyArn::parse(kek).unwrap(), request_id: None })
     }
 }

@@ -11,7 +11,7 @@ from base64 import b64encode
 import boto3
 from botocore.exceptions import ClientError
 
-from read import Refused, Schema, Tenant
+from read import OtherKey, Refused, Schema, Tenant
 
 
 def session(job):
@@ -25,11 +25,14 @@ def session(job):
 
 
 def unwrapping(kms, alias):
-    def unwrap(wrapped, context):
+    def unwrap(key_id, wrapped, context):
+        name = alias if key_id is None else f"{alias}/{key_id}"
         try:
-            answer = kms.decrypt(KeyId=alias, CiphertextBlob=wrapped, EncryptionContext=context)
+            answer = kms.decrypt(KeyId=name, CiphertextBlob=wrapped, EncryptionContext=context)
         except ClientError as error:
-            raise Refused(f"KMS: {error.response['Error']['Code']}") from error
+            code = error.response["Error"]["Code"]
+            other = code in ("IncorrectKeyException", "NotFoundException")
+            raise (OtherKey if other else Refused)(f"KMS: {code}") from error
         return answer["Plaintext"], answer["KeyId"]
 
     return unwrap

@@ -188,3 +188,18 @@ async fn an_independent_reader_opens_compact_items_with_the_key_table_when_tenan
     assert_eq!(updated, [0x13, 0x12, 0x12, 0x13, 0x13, 0x13, 0x12, 0x12, 0x13, 0x13]);
     assert_eq!(compare(&python, &world, &table, "acme", "acme").await.len(), 10);
 }
+
+#[tokio::test]
+async fn an_independent_reader_opens_items_of_a_former_key_when_tenantseal_python_is_set() {
+    let Some(python) = python("an_independent_reader_opens_items_of_a_former_key") else { return };
+    let world = World::start(&[]).await;
+    let former = world.onboard("acme").await;
+    let table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;
+    table.put(&table.tenant(&world, "acme").dynamodb(), full("acme", s("c-1"))).await;
+    world.repoint("acme").await;
+    let key_id = former.rsplit('/').next().unwrap();
+    let alias = format!("{}/{key_id}", world.tenancy.alias(&id("acme")).as_str());
+    world.admin.create_alias().alias_name(alias).target_key_id(key_id).send().await.unwrap();
+    table.put(&table.tenant(&world, "acme").dynamodb(), full("acme", s("c-2"))).await;
+    assert_eq!(compare(&python, &world, &table, "acme", "acme").await.len(), 2);
+}

@@ -24,6 +24,10 @@ class Refused(Exception):
         self.attribute = attribute
 
 
+class OtherKey(Refused):
+    """KMS says that another key has wrapped the data key, or that there is no such alias."""
+
+
 @contextmanager
 def naming(attribute):
     """Says of a refusal inside which attribute it concerns."""
@@ -94,12 +98,37 @@ class Schema:
     partition_key: str
     template: str
     sort_key: str | None
-    encrypted: list[str]
+    encrypted: list[str]  # in every record type that declares it
+    discriminator: str | None = None
+    varying: dict[str, list[str]] = field(default_factory=dict)  # of each type's value, what it encrypts and others do not
 
     def __post_init__(self):
         before, tenant, after = self.template.partition("{tenant}")
         assert tenant and "{tenant}" not in after and not TENANT.match(after[:1]), "not a template"
         assert not any(name.startswith("_seal") for name in self.encrypted), "a reserved name"
+
+    # 2.1
+
+    def record_type(self, item):
+        """The value of the record type that the discriminator names, if there is one."""
+        value = item.get(self.discriminator, {}).get("S")
+        if value is None:
+            return None
+        if self.discriminator == self.sort_key:
+            return next((known for known in self.varying if value.startswith(known)), None)
+        return value if value in self.varying else None
+
+    def is_encrypted(self, name, item):
+        if name in self.encrypted:
+            return True
+        if not any(name in names for names in self.varying.values()):
+            return False
+        of_type = self.record_type(item)
+        require(of_type is not None, "the discriminator names no record type")
+        if name in self.varying[of_type]:
+            return True
+        require("B" not in item[name], "a B where another record type has sealed values")
+        return False
 
     def belongs(self, value, tenant):
         """Whether a partition key is one of the tenant's."""
@@ -169,6 +198,11 @@ def decode_value(data, around=0):
             require(ascending(members), "set members are not strictly ascending")
             kind, decode = {0x08: ("SS", utf8), 0x09: ("NS", decode_number), 0x0A: ("BS", bytes)}[kind]
             return {kind: [decode(member) for member in members]}
+        case 0x10:
+            require(body[:1] in (b"\xc5", b"\xc6", b"\xc7", b"\xc8", b"\xc9"), "neither a list, a map nor a set")
+            value = decode_dense(cursor, around)
+            require(not cursor.rest, "bytes after the end")
+            return value
     raise Refused("an unknown type")
 
 
@@ -203,6 +237,104 @@ def decode_number(data):
         return f"{minus}0.{'0' * (-exponent - 1)}{digits}"
     whole, fraction = digits[: exponent + 1].ljust(exponent + 1, "0"), digits[exponent + 1 :]
     return minus + whole + (f".{fraction}" if fraction else "")
+
+
+# ---- 4.3 Dense encoding ----
+
+
+def take_size(cursor):
+    size = 0
+    for at in range(4):
+        digit = cursor.uint(1)
+        require(at or digit != 0x80, "a size with a leading zero")
+        size = size << 7 | digit & 0x7F
+        if digit < 0x80:
+            return size
+    raise Refused("a size of more than four bytes")
+
+
+def decode_dense(cursor, around):
+    before, head = cursor.rest, cursor.uint(1)
+    if head < 0x40 or head >= 0xD0:
+        cursor.rest = before
+        return {"N": take_dense_number(cursor)[1]}
+    if head < 0x80:
+        return {"S": utf8(cursor.take(head - 0x40))}
+    if head < 0xC0:
+        return {"B": cursor.take(head - 0x80)}
+    match head:
+        case 0xC0:
+            return {"NULL": True}
+        case 0xC1 | 0xC2:
+            return {"BOOL": head == 0xC2}
+        case 0xC3 | 0xC4:
+            taken = cursor.take(take_size(cursor))
+            require(len(taken) >= 64, "a size that fits the head")
+            return {"S": utf8(taken)} if head == 0xC3 else {"B": taken}
+        case 0xC5:
+            require(around < 31, "nested too deeply")
+            return {"L": [decode_dense(cursor, around + 1) for _ in range(take_count(cursor))]}
+        case 0xC6:
+            require(around < 31, "nested too deeply")
+            entries, previous = {}, b""
+            for _ in range(take_count(cursor)):
+                name = cursor.take(take_size(cursor))
+                require(name > previous, "map names are empty or not strictly ascending")
+                entries[utf8(name)], previous = decode_dense(cursor, around + 1), name
+            return {"M": entries}
+        case 0xC7 | 0xC8 | 0xC9:
+            kind, take = {
+                0xC7: ("SS", lambda: (member := cursor.take(take_size(cursor)), utf8(member))),
+                0xC8: ("NS", lambda: take_dense_number(cursor)),
+                0xC9: ("BS", lambda: (member := cursor.take(take_size(cursor)), member)),
+            }[head]
+            members = [take() for _ in range(take_count(cursor))]
+            require(members, "an empty set")
+            require(ascending([stored for stored, _ in members]), "set members are not strictly ascending")
+            return {kind: [member for _, member in members]}
+    raise Refused("an unknown head")
+
+
+def take_count(cursor):
+    count = take_size(cursor)
+    require(count <= len(cursor.rest), "more members than bytes")
+    return count
+
+
+def take_dense_number(cursor):
+    """A number: its bytes, and its text."""
+    before, head = cursor.rest, cursor.uint(1)
+    if head < 0x40:
+        number = str(head)
+    elif 0xD0 <= head < 0xE0:
+        number = ("-" if head >= 0xD8 else "") + str(cursor.uint(1 + head % 8))
+    else:
+        require(head >= 0xE0, "not a number")
+        exponent, digits = cursor.uint(1) - 130, str(cursor.uint(1 + head % 16))
+        number = f"{'-' if head >= 0xF0 else ''}{digits[0]}.{digits[1:]}e{exponent}"
+    stored = before[: len(before) - len(cursor.rest)]
+    encoded = encode_number(number)
+    require(encode_dense_number(encoded) == stored, "not as an encoder writes the number")
+    return stored, decode_number(encoded)
+
+
+def encode_dense_number(encoded):
+    """The dense encoding of a number in the encoding of 4.2."""
+    if encoded == b"\0":
+        return b"\0"
+    negative, exponent, digits = encoded[0] == 1, struct.unpack(">h", encoded[1:3])[0], int(encoded[3:])
+    zeros = exponent + 1 - len(encoded[3:])
+    coefficient, integer = minimal(digits), digits * 10**zeros if zeros >= 0 else None
+    if integer is not None and integer < 2**64:
+        if not negative and integer < 64:
+            return bytes([integer])
+        if len(minimal(integer)) <= 1 + len(coefficient):
+            return bytes([(0xD8 if negative else 0xD0) + len(minimal(integer)) - 1]) + minimal(integer)
+    return bytes([(0xF0 if negative else 0xE0) + len(coefficient) - 1, exponent + 130]) + coefficient
+
+
+def minimal(integer):
+    return integer.to_bytes((integer.bit_length() + 7) // 8, "big")
 
 
 # ---- 5. Key record ----
@@ -403,7 +535,7 @@ class Tenant:
 
     id: str
     contexts: list[dict[str, str]]  # the current one and the former ones, each with the pair `tenant`
-    unwrap: Callable  # KMS Decrypt: of a wrapped key and a context, the data key and the ARN in the answer
+    unwrap: Callable  # KMS Decrypt: of the alias's key id (8, step 3), a wrapped key and a context, the data key and the ARN in the answer
     key_table: dict[str, bytes] = field(default_factory=dict)  # the tenant's entries, `entry` to `record`
     prks: dict[bytes, bytes] = field(default_factory=dict)  # of records that passed steps 3 and 4, by all their bytes
 
@@ -418,11 +550,14 @@ class Tenant:
         with naming(schema.partition_key):
             require(schema.belongs(item[schema.partition_key], self.id), "another tenant's item")
             require(requested is None or schema.identity(self.id, requested) == identity, "not the item asked for")
-        sealed = {}
-        for name in schema.encrypted:
-            if name in item and (wanted is None or name in wanted):
-                with naming(name):
+        names = [name for name in item if not name.startswith("_seal") and (wanted is None or name in wanted)]
+        sealed, plain = {}, {}
+        for name in names:
+            with naming(name):
+                if schema.is_encrypted(name, item):
                     sealed[name] = Sealed.parse(item[name], item.get("_seal"), self.key_table)
+                else:
+                    plain[name] = item[name]
         # 2
         contexts = {}
         for name, attribute in sealed.items():
@@ -440,16 +575,17 @@ class Tenant:
             with naming(name):
                 item_key = expand(prks[name], label("item") + identity, 32)
                 opened[name] = decode_value(attribute.decrypt(item_key, name))
-        for name, value in item.items():
-            reserved = name.startswith("_seal")
-            if not reserved and name not in schema.encrypted and (wanted is None or name in wanted):
-                opened[name] = value
-        return opened
+        return opened | plain
 
     def prk(self, record, context):
         """Steps 3 and 4."""
         if record.stored not in self.prks:
-            data_key, kek = self.unwrap(record.wrapped, context)
+            try:
+                data_key, kek = self.unwrap(None, record.wrapped, context)
+            except OtherKey:
+                key_id = split_arn(record.kek)[3]
+                require(len(key_id) <= 36, "a key id that no alias has room for")
+                data_key, kek = self.unwrap(key_id, record.wrapped, context)
             require(is_kek(record.kek, kek), "KMS used another key than the record names")
             require(len(data_key) == 32, "a data key of another length")
             prk = extract(data_key)

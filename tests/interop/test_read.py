@@ -30,7 +30,7 @@ class Kms:
     def __init__(self, kek=ARN, data_key=bytes(range(32))):
         self.kek, self.data_key, self.calls = kek, data_key, 0
 
-    def __call__(self, wrapped, context):
+    def __call__(self, key_id, wrapped, context):
         self.calls += 1
         if (wrapped, context) != (b"\xaa\xbb\xcc\xdd", {"tenant": "acme"}):
             raise Refused("KMS: InvalidCiphertextException")
@@ -264,7 +264,7 @@ class Reader(unittest.TestCase):
 
         asked = []
 
-        def unwrap(wrapped, context):
+        def unwrap(key_id, wrapped, context):
             asked.append(context)
             return bytes(range(32)), ARN
 

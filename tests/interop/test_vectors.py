@@ -7,7 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 
 import read
-from read import Refused, Schema, Tenant
+from read import OtherKey, Refused, Schema, Tenant
 
 VECTORS = sorted((Path(__file__).parent.parent / "vectors" / "v1").glob("*.json"))
 
@@ -31,10 +31,13 @@ def item(encoded):
     return {name: value(inner) for name, inner in encoded.items()}
 
 
-def unwrapping(known):
-    def unwrap(wrapped, context):
+def unwrapping(known, tenant):
+    def unwrap(key_id, wrapped, context):
+        alias = None if key_id is None else f"alias/customer-{tenant}/{key_id}"
         for one in known:
             if bytes.fromhex(one["wrapped"]) == wrapped and one["context"] == context:
+                if one.get("alias") != alias:
+                    raise OtherKey("KMS: IncorrectKeyException")
                 return bytes.fromhex(one["data_key"]), one["key"]
         raise Refused("KMS: InvalidCiphertextException")
 
@@ -43,8 +46,9 @@ def unwrapping(known):
 
 def open_vector(vector):
     key_table = {entry: bytes.fromhex(record) for entry, record in vector.get("key_table", {}).items()}
-    tenant = Tenant(vector["tenant"], vector["contexts"], unwrapping(vector["kms"]), key_table)
-    return tenant.open(Schema(**vector["schema"]), item(vector["stored"]))
+    tenant = Tenant(vector["tenant"], vector["contexts"], unwrapping(vector["kms"], vector["tenant"]), key_table)
+    requested = item(vector["requested"]) if "requested" in vector else None
+    return tenant.open(Schema(**vector["schema"]), item(vector["stored"]), requested, vector.get("wanted"))
 
 
 class Vectors(unittest.TestCase):

@@ -254,7 +254,7 @@ async fn a_reference_opens_only_with_the_tenants_own_record_of_that_very_key() {
         (b(&second), OpenFault::ForgedRecord),
         (b(b""), OpenFault::Format(tenantseal::FormatError::Truncated)),
         (s("record"), OpenFault::Format(tenantseal::FormatError::Truncated)),
-        (b(&[&[2][..], &key_id(&stored)].concat()), OpenFault::Format(tenantseal::FormatError::UnknownVersion(2))),
+        (b(&[&[2][..], &key_id(&stored)].concat()), OpenFault::Format(tenantseal::FormatError::NotARecord)),
     ] {
         world.plant_entry("acme", &entry(&stored), record).await;
         assert_eq!(read(stored.clone()).await, named(fault));

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use tenantseal::keys::KeyServiceErrorKind as Kind;
-use tenantseal::{Error, TenantSeal};
+use tenantseal::{Error, OpenError, OpenFault, TenantSeal};
 
-use crate::common::{Contact, World, contact, id};
+use crate::common::wire::{Reaction, Wire};
+use crate::common::{Contact, World, contact, id, item};
 
 /// The error codes of the KMS and STS API references with their statuses, what they mean, and how often the call is made at 3 attempts.
 const ERRORS: &[(&str, u16, Kind, u64)] = &[
@@ -167,4 +168,24 @@ async fn throttling_of_kms_does_not_stop_what_is_cached() {
     world.stack.faults().on("*").fail("ThrottlingException", 400);
     acme.records::<Contact>().put(&contact("acme", "c-2")).await.unwrap();
     assert_eq!(acme.records::<Contact>().get("c-1").await.unwrap(), Some(contact("acme", "c-1")));
+}
+
+#[tokio::test]
+async fn a_wrapped_key_of_another_length_is_an_error_of_its_attribute() {
+    let world = World::start(&["acme"]).await;
+    let stored = world.tenant("acme").seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
+    for length in [0, 16, 31, 33, 64] {
+        let wire = Wire::scripted(move |sent, _| match &*sent.operation {
+            "Decrypt" => Reaction::Alter(Box::new(move |answer| {
+                let mut answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+                answer["Plaintext"] = aws_smithy_types::base64::encode(vec![7; length]).into();
+                answer.to_string()
+            })),
+            _ => Reaction::Forward,
+        });
+        let error = world.tenant_over("acme", wire).open("crm", stored.clone()).await.unwrap_err();
+        let Error::Open(OpenError::Attribute { attribute, fault }) = &error else { panic!("{length}: {error}") };
+        assert_eq!((&**attribute, *fault), ("_seal", OpenFault::WrappedKey));
+        assert!(error.is_integrity() && !error.is_retryable() && !error.is_revoked(), "{error}");
+    }
 }

@@ -113,6 +113,8 @@ async fn no_refusal_shows_a_canary() {
     ] {
         scene.fails("value", put().item("notes", value).send().await);
     }
+    let too_large = AttributeValue::S(text.repeat(400 * 1024 / text.len()));
+    scene.fails("too large", put().item("notes", too_large).send().await);
     // ExpressionError
     let nested = format!("{}email = :v{}", "(NOT ".repeat(400), ")".repeat(400));
     let many = vec!["#c=:v"; 302].join(" OR ");

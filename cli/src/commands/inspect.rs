@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
-use tenantseal::KeyId;
 use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
+use tenantseal::{FormatError, KeyId};
 
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
@@ -140,9 +140,20 @@ impl Seen {
         for name in &names {
             let shown = Visible(name);
             let sealed = match item.get(*name) {
-                Some(AttributeValue::B(stored)) if matches!(stored.first(), Some(0x10..=0x2f)) => {
-                    SealedAttribute::parse(stored)
-                }
+                Some(AttributeValue::B(stored)) => match SealedAttribute::parse(stored) {
+                    // Any binary may begin with the byte of a form: what does not parse is plain, unless more speaks against it.
+                    Err(fault) if !SealedAttribute::is_damaged(stored) => {
+                        let perhaps = match (stored.first(), fault) {
+                            (Some(0x11..=0x13), _) => ", or sealed and cut short",
+                            (_, FormatError::UnknownForm(_)) => ", or sealed by a newer release",
+                            _ => "",
+                        };
+                        rows.push(vec![name.to_string(), format!("plain B{perhaps}")]);
+                        attributes.push(json!({ "name": name, "form": "plain", "type": "B" }));
+                        continue;
+                    }
+                    parsed => parsed,
+                },
                 Some(plain) => {
                     let kind = kind(plain);
                     rows.push(vec![name.to_string(), format!("plain {kind}")]);
@@ -154,7 +165,7 @@ impl Seen {
             match sealed {
                 Err(fault) => {
                     faults += 1;
-                    rows.push(vec![name.to_string(), format!("B, not sealed: {fault}")]);
+                    rows.push(vec![name.to_string(), format!("B, sealed and damaged: {fault}")]);
                     attributes
                         .push(json!({ "name": name, "form": "malformed", "type": "B", "fault": fault.to_string() }));
                 }
@@ -316,6 +327,30 @@ mod tests {
         for line in [format!("in the key table: key#{of_header}"), format!("in the key table: key#{own}")] {
             assert!(seen.text.contains(&line), "{}", seen.text);
         }
+    }
+
+    #[test]
+    fn a_plain_binary_is_not_called_malformed_whatever_it_begins_with() {
+        for first in 0..=u8::MAX {
+            for length in [1, 16, 400] {
+                let stored: Vec<u8> =
+                    std::iter::once(first).chain((1..length).map(|at| (at * 37 % 251) as u8)).collect();
+                let parses = length == 400 && matches!(first, 0x11 | 0x13);
+                let item: std::collections::HashMap<_, _> = [("photo".to_owned(), AttributeValue::B(stored))].into();
+                let seen = Seen::of(&item.into());
+                assert_eq!(seen.faults, 0, "{first:#04x}");
+                let form = if parses { format!("{first:#04x}") } else { "plain".to_owned() };
+                assert_eq!(seen.data["attributes"][0]["form"], form, "{first:#04x} of {length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn what_begins_with_a_key_record_and_does_not_parse_is_called_malformed() {
+        let stored = [&[0x12, 0, 200, 0x01][..], &[7; 300]].concat();
+        let item: std::collections::HashMap<_, _> = [("email".to_owned(), AttributeValue::B(stored))].into();
+        let seen = Seen::of(&item.into());
+        assert_eq!((seen.faults, &seen.data["attributes"][0]["form"]), (1, &json!("malformed")));
     }
 
     #[test]
