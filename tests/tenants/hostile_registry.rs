@@ -286,7 +286,7 @@ async fn a_forged_pool_puts_nobodys_alias_on_anothers_key() {
             let others = |line: &String| !line.contains("customer-pool");
             let (now, before): (Vec<_>, Vec<_>) = (
                 scene.others().await.into_iter().filter(others).collect(),
-                before.iter().cloned().filter(others).collect(),
+                before.clone().into_iter().filter(others).collect(),
             );
             assert_eq!(now, before, "{kind} {step}");
         }
