@@ -161,6 +161,14 @@ impl AliasTemplate {
         Alias(self.with(tenant.as_str()))
     }
 
+    /// Whose alias this is, if it is a tenant's: that of the current key, or one of a particular key.
+    pub(crate) fn tenant_of(&self, alias: &str) -> Option<TenantId> {
+        let rest = alias.strip_prefix(&*self.prefix)?;
+        let of_key = rest.rsplit_once('/').map(|(alias, _)| alias);
+        let tenant = |rest: &str| TenantId::parse(rest.strip_suffix(&*self.suffix)?).ok();
+        tenant(rest).or_else(|| tenant(of_key?))
+    }
+
     /// The patterns of [`Alias::patterns`] with a policy variable in the tenant's place.
     pub(crate) fn patterns_for(&self, variable: &str) -> [String; 2] {
         Alias(self.with(variable)).patterns()

@@ -24,7 +24,10 @@
 //! ```
 
 mod admin;
+mod agreement;
+mod copies;
 mod cost;
+mod created;
 mod entry;
 mod error;
 mod fence;
@@ -39,6 +42,7 @@ mod show;
 mod state;
 mod steps;
 mod suspend;
+mod tally;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -264,17 +268,10 @@ impl Tenants {
     /// The error that the operation would begin with.
     pub async fn check(&self, tenant: &TenantId, operation: Operation) -> Result<Option<Entry>, Error> {
         self.check_account().await?;
-        match self.registry().get(tenant).await? {
+        match self.known(tenant).await? {
             None if operation == Operation::Onboard => Ok(None),
             None => Err(Error::Unknown(tenant.clone())),
-            Some(entry) => {
-                match &entry.pending {
-                    Some(pending) if pending.operation != operation => return Err(Error::under_way(tenant, pending)),
-                    Some(_) => {}
-                    None => entry.state.check(tenant, operation)?,
-                }
-                Ok(Some(entry))
-            }
+            Some(entry) => entry.check(operation).map(|()| Some(entry)),
         }
     }
 
@@ -357,7 +354,7 @@ impl Tenants {
     /// The entry, once the tenant's own session is let through by its alias, if that can be asked.
     async fn effective(&self, entry: Entry) -> Result<Entry, Error> {
         if self.0.probe.is_some() && entry.state == State::Active {
-            self.settled_alias(&entry.tenant, &entry.alias).await?;
+            self.settled_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
         }
         Ok(entry)
     }

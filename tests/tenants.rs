@@ -1,7 +1,13 @@
 //! Tenants' keys from onboarding to offboarding, over sockets, with the real SDK clients.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "tenants/adopted.rs"]
+mod adopted;
+#[path = "tenants/asked.rs"]
+mod asked;
 mod common;
+#[path = "tenants/hostile_registry.rs"]
+mod hostile_registry;
 #[path = "tenants/interrupted.rs"]
 mod interrupted;
 #[path = "tenants/kills.rs"]
@@ -20,7 +26,11 @@ mod replicas;
 mod stalls;
 #[path = "tenants/steps.rs"]
 mod steps;
+#[path = "tenants/superseded.rs"]
+mod superseded;
 #[path = "tenants/tiers.rs"]
 mod tiers;
 #[path = "tenants/together.rs"]
 mod together;
+#[path = "tenants/word_of_kms.rs"]
+mod word_of_kms;

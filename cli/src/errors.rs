@@ -164,7 +164,9 @@ impl From<tenants::Error> for Failure {
         match &error {
             Error::Aws(aws) => Self::administration(aws),
             Error::Registry(error) => Self::registry(error),
-            Error::Unknown(_) | Error::KeyGone(_) => Self::new(Exit::NotFound, error.to_string()),
+            Error::Unknown(_) | Error::KeyGone(_) | Error::KeyMissing { .. } => {
+                Self::new(Exit::NotFound, error.to_string())
+            }
             Error::WrongAccount { .. } => {
                 Self::new(Exit::Aws, error.to_string()).help("choose another --profile, or correct --role")
             }
@@ -174,6 +176,21 @@ impl From<tenants::Error> for Failure {
             Error::Contended(_) | Error::SlowRegistry | Error::NoRandomness => {
                 Self::new(Exit::Unreachable, error.to_string())
             }
+            Error::Partly { .. } if error.is_retryable() => Self::new(Exit::Unreachable, error.to_string())
+                .help("the operation stays unfinished: run it again when the Region answers"),
+            Error::Regions { tenant, .. } | Error::UnlistedKeys { tenant, .. } => {
+                Self::new(Exit::Refused, error.to_string()).help(format!("tenantseal show {tenant} --history"))
+            }
+            Error::ForeignKey { tenant, key } => {
+                let mark = format!(
+                    "aws kms update-key-description --key-id {} --description \"tenantseal: tenant {tenant}\"",
+                    key.key_id()
+                );
+                Self::new(Exit::Refused, error.to_string()).help(format!(
+                    "tenantseal show {tenant} --history; if the key is the tenant's all the same: {mark}"
+                ))
+            }
+            Error::NotARegion(_) => Self::usage(error.to_string()),
             Error::Overtaken(tenant) => {
                 Self::new(Exit::Refused, error.to_string()).help(format!("tenantseal show {tenant} --history"))
             }

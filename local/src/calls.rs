@@ -33,6 +33,8 @@ pub struct Call {
     pub service: Service,
     /// The operation, such as `Decrypt` or `AssumeRole`.
     pub operation: String,
+    /// The Region that the call was signed for.
+    pub region: String,
     /// The ARN of the caller: a user, or the session of a role. `None` when the credentials are not known.
     pub principal: Option<String>,
     /// The session name: of the calling session, or the one that AssumeRole asks for.

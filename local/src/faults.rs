@@ -22,6 +22,7 @@ use crate::{calls::Call, refusal::Refusal};
 /// stack.faults().on("AssumeRole").delay(Duration::from_millis(200));
 /// stack.faults().on("Decrypt").times(2).fail("ThrottlingException", 400);
 /// stack.faults().on("AssumeRole").beyond(600).fail("Throttling", 400);
+/// stack.faults().on("*").in_region("eu-central-1").disconnect();
 /// stack.faults().on("GenerateDataKey").when(|call| call.key_id.as_deref() == Some("alias/customer-a")).hang();
 /// # }
 /// ```
@@ -51,6 +52,7 @@ type Predicate = Box<dyn Fn(&Call) -> bool + Send + Sync>;
 
 struct Matching {
     operation: String,
+    region: Option<String>,
     predicate: Option<Predicate>,
     left: Option<usize>,
     quota: Option<Quota>,
@@ -82,7 +84,7 @@ impl Default for Faults {
 impl Faults {
     /// Begins to describe a fault of an operation, such as `Decrypt`, `GenerateDataKey` or `AssumeRole`; `*` is every one.
     pub fn on(&self, operation: impl Into<String>) -> FaultBuilder<'_> {
-        let matching = Matching { operation: operation.into(), predicate: None, left: None, quota: None };
+        let matching = Matching { operation: operation.into(), region: None, predicate: None, left: None, quota: None };
         FaultBuilder { faults: self, matching }
     }
 
@@ -124,6 +126,12 @@ impl FaultBuilder<'_> {
     /// Only calls for which this holds: of one tenant, say. It must not call the stack.
     pub fn when(mut self, predicate: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
         self.matching.predicate = Some(Box::new(predicate));
+        self
+    }
+
+    /// Only calls that are signed for this Region: with `*`, the Region is out.
+    pub fn in_region(mut self, region: impl Into<String>) -> Self {
+        self.matching.region = Some(region.into());
         self
     }
 
@@ -175,6 +183,7 @@ impl Matching {
     fn takes(&mut self, call: &Call) -> bool {
         let means = self.left != Some(0)
             && (self.operation == "*" || self.operation == call.operation)
+            && self.region.as_ref().is_none_or(|region| *region == call.region)
             && self.predicate.as_ref().is_none_or(|predicate| predicate(call))
             && self.quota.as_mut().is_none_or(|quota| !quota.take());
         if means && let Some(left) = &mut self.left {

@@ -73,6 +73,7 @@ impl Protocol for Incoming {
         Call {
             service: Self::SERVICE,
             operation: self.operation.clone(),
+            region: self.region.clone(),
             principal: caller.map(|caller| caller.principal.arn.clone()),
             session_name: caller.and_then(|caller| caller.session_name.clone()),
             key_id: key_id.map(str::to_owned),

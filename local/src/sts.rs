@@ -43,6 +43,7 @@ impl Protocol for Incoming {
         Call {
             service: Self::SERVICE,
             operation: self.form.get("Action").unwrap_or_default().to_owned(),
+            region: self.region.clone(),
             principal: caller.map(|caller| caller.principal.arn.clone()),
             session_name: asked.or_else(|| caller.and_then(|caller| caller.session_name.clone())),
             key_id: None,

@@ -177,6 +177,11 @@ impl Tenancy {
         self.aliases.alias(tenant)
     }
 
+    /// Whose alias this is, if it is a tenant's.
+    pub(crate) fn tenant_of(&self, alias: &str) -> Option<TenantId> {
+        self.aliases.tenant_of(alias)
+    }
+
     fn keys(&self, region: &str) -> String {
         format!("arn:{}:kms:{region}:{}:key/*", self.role.partition, self.role.account)
     }

@@ -1,27 +1,24 @@
 //! The calls to KMS and STS as the key account's administrator, each safe to repeat but for CreateKey.
-//!
-//! What changes something goes through a [`Fence`]. PutKeyPolicy alone does not: a key's policy is the same for every operation.
+
+mod changes;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, OriginType, RotationType, Tag};
+use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, OriginType, RotationType};
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use super::entry::Timestamp;
+use super::copies::is_pending_deletion;
 use super::error::{AwsError, Error};
 use super::fence::Fence;
 use super::pace::Pace;
-use super::steps::made_for;
 use crate::format::KeyArn;
 use crate::keys::{Policy, quiet};
-use crate::tenant::{Alias, TenantId};
+use crate::tenant::Alias;
 
-const NOT_FOUND: &str = "NotFoundException";
 /// KMS may not know a key yet that it has just created (KMS developer guide, "Eventual consistency").
 const CONSISTENT: Duration = Duration::from_secs(30);
 /// How long a key may be in a state that passes: KMS makes a replica within seconds, and moves a primary key within minutes.
@@ -43,17 +40,6 @@ pub(super) struct NewKey<'a> {
     pub(super) description: String,
     pub(super) tags: Vec<(String, String)>,
     pub(super) multi_region: bool,
-}
-
-/// When a key is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deletion {
-    /// It is gone already.
-    Gone,
-    /// On this day.
-    At(Timestamp),
-    /// As many days after its last replica.
-    AfterReplicas,
 }
 
 impl Admin {
@@ -83,110 +69,11 @@ impl Admin {
         Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
     }
 
-    pub(super) async fn create_key(&self, region: &str, new: &NewKey<'_>, fence: &Fence<'_>) -> Result<KeyArn, Error> {
-        const ACTION: &str = "kms:CreateKey";
-        self.pace.turn(ACTION).await;
-        let kms = self.changing(region, fence).await?;
-        let request = kms
-            .create_key()
-            .policy(new.policy.to_string())
-            .description(&new.description)
-            .multi_region(new.multi_region)
-            .set_tags(Some(tags(&new.tags)));
-        // One attempt: the SDK would repeat a CreateKey whose answer was lost, and so make a second key.
-        let once = aws_sdk_kms::Config::builder().retry_config(aws_sdk_kms::config::retry::RetryConfig::disabled());
-        let answer = request.customize().config_override(once).send().await;
-        let answer = answer.map_err(|error| AwsError::new(ACTION, Some(region), &error))?;
-        let arn = answer.key_metadata.and_then(|key| KeyArn::parse(&key.arn?).ok());
-        Ok(arn.ok_or_else(|| AwsError::unexpected(ACTION, region))?)
-    }
-
-    /// Makes a replica in `region`, and waits until it can be used.
-    pub(super) async fn ensure_replica(
-        &self,
-        key: &KeyArn,
-        region: &str,
-        new: &NewKey<'_>,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
-        self.patiently(|| async {
-            let kms = self.changing(key.region(), fence).await?;
-            let request = kms.replicate_key().key_id(key.key_id()).replica_region(region);
-            let request =
-                request.policy(new.policy.to_string()).description(&new.description).set_tags(Some(tags(&new.tags)));
-            Ok(done("kms:ReplicateKey", key.region(), request.send().await, "AlreadyExistsException")?)
-        })
-        .await?;
-        self.patiently(|| async { self.settled(region, key).await.map(drop) }).await
-    }
-
-    /// Creates the alias on the key, unless it is there.
-    pub(super) async fn ensure_alias(
-        &self,
-        region: &str,
-        alias: &str,
-        key: &KeyArn,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
-        const ACTION: &str = "kms:CreateAlias";
-        let created = self.patiently(|| async {
-            self.pace.turn(ACTION).await;
-            let kms = self.changing(region, fence).await?;
-            let answer = kms.create_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
-            Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
-        });
-        match created.await {
-            Err(Error::Aws(error)) if error.is("AlreadyExistsException") => match self.behind(region, alias).await? {
-                Some(other) if !other.is_same_key(key) => {
-                    Err(Error::AliasTaken { alias: alias.to_owned(), key: other })
-                }
-                _ => Ok(()),
-            },
-            result => result,
-        }
-    }
-
-    /// Points the alias to the key, whichever it points to now.
-    pub(super) async fn point_alias(
-        &self,
-        region: &str,
-        alias: &str,
-        key: &KeyArn,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
-        const ACTION: &str = "kms:UpdateAlias";
-        match self.behind(region, alias).await? {
-            Some(present) if present.is_same_key(key) => Ok(()),
-            Some(_) => {
-                self.pace.turn(ACTION).await;
-                let kms = self.changing(region, fence).await?;
-                let answer = kms.update_alias().alias_name(alias).target_key_id(key.key_id()).send().await;
-                Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
-            }
-            None => self.ensure_alias(region, alias, key, fence).await,
-        }
-    }
-
-    /// Removes the alias, if it is on this key.
-    pub(super) async fn remove_alias(
-        &self,
-        region: &str,
-        alias: &str,
-        key: &KeyArn,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
-        if !self.behind(region, alias).await?.is_some_and(|present| present.is_same_key(key)) {
-            return Ok(());
-        }
-        let kms = self.changing(region, fence).await?;
-        Ok(done("kms:DeleteAlias", region, kms.delete_alias().alias_name(alias).send().await, NOT_FOUND)?)
-    }
-
     /// The key behind an alias, if there is such an alias.
     pub(super) async fn behind(&self, region: &str, alias: &str) -> Result<Option<KeyArn>, AwsError> {
         match self.describe(region, alias).await {
             Ok(key) => Ok(key.arn.and_then(|arn| KeyArn::parse(&arn).ok())),
-            Err(error) if error.is(NOT_FOUND) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -199,7 +86,7 @@ impl Admin {
     }
 
     /// A copy of a key, once it is in a state that lasts.
-    async fn settled(&self, region: &str, key: &KeyArn) -> Result<KeyMetadata, Error> {
+    pub(super) async fn settled(&self, region: &str, key: &KeyArn) -> Result<KeyMetadata, Error> {
         let mut waited = Duration::ZERO;
         loop {
             let known = self.describe(region, key.key_id()).await?;
@@ -207,90 +94,11 @@ impl Admin {
                 return Ok(known);
             }
             if waited >= PASSING {
-                return Err(in_state(region, key, &known));
+                return Err(in_state(region, key, known.key_state.as_ref()));
             }
             self.sleep.sleep(POLL).await;
             waited += POLL;
         }
-    }
-
-    /// As [`Admin::settled`]; nothing when there is no such key any more.
-    async fn settled_if_any(&self, region: &str, key: &KeyArn) -> Result<Option<KeyMetadata>, Error> {
-        match self.settled(region, key).await {
-            Err(Error::Aws(error)) if error.is(NOT_FOUND) => Ok(None),
-            known => known.map(Some),
-        }
-    }
-
-    /// Disables the key, unless that or more has happened to it.
-    pub(super) async fn ensure_disabled(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
-        let Some(known) = self.settled_if_any(region, key).await? else { return Ok(()) };
-        check_made_for(fence.tenant(), key, &known)?;
-        match known.key_state {
-            Some(KeyState::Enabled) => {
-                let kms = self.changing(region, fence).await?;
-                let answer = kms.disable_key().key_id(key.key_id()).send().await;
-                Ok(answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(region), &error))?)
-            }
-            Some(KeyState::Disabled | KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => Ok(()),
-            _ => Err(in_state(region, key, &known)),
-        }
-    }
-
-    pub(super) async fn ensure_enabled(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
-        let known = self.settled(region, key).await?;
-        match known.key_state {
-            Some(KeyState::Enabled) => Ok(()),
-            Some(KeyState::Disabled) => {
-                let kms = self.changing(region, fence).await?;
-                let answer = kms.enable_key().key_id(key.key_id()).send().await;
-                Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKey", Some(region), &error))?)
-            }
-            _ => Err(in_state(region, key, &known)),
-        }
-    }
-
-    /// Has the key deleted after `days`, unless it is going to be already.
-    pub(super) async fn ensure_deletion(
-        &self,
-        region: &str,
-        key: &KeyArn,
-        days: u32,
-        fence: &Fence<'_>,
-    ) -> Result<Deletion, Error> {
-        const ACTION: &str = "kms:ScheduleKeyDeletion";
-        let Some(known) = self.settled_if_any(region, key).await? else { return Ok(Deletion::Gone) };
-        let date = if is_pending_deletion(&known) {
-            known.deletion_date
-        } else {
-            let kms = self.changing(region, fence).await?;
-            let days = i32::try_from(days).unwrap_or(i32::MAX);
-            let request = kms.schedule_key_deletion().key_id(key.key_id()).pending_window_in_days(days);
-            request.send().await.map_err(|error| AwsError::new(ACTION, Some(region), &error))?.deletion_date
-        };
-        Ok(date.map_or(Deletion::AfterReplicas, |date| Deletion::At(date.into())))
-    }
-
-    /// Keeps a key that was to be deleted. Gives whether it is still there.
-    pub(super) async fn cancel_deletion(&self, region: &str, key: &KeyArn, fence: &Fence<'_>) -> Result<bool, Error> {
-        let Some(known) = self.settled_if_any(region, key).await? else { return Ok(false) };
-        if is_pending_deletion(&known) {
-            let kms = self.changing(region, fence).await?;
-            let answer = kms.cancel_key_deletion().key_id(key.key_id()).send().await;
-            answer.map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(region), &error))?;
-        }
-        Ok(true)
-    }
-
-    pub(super) async fn ensure_rotation(&self, key: &KeyArn, days: u32, fence: &Fence<'_>) -> Result<(), Error> {
-        let days = i32::try_from(days).unwrap_or(i32::MAX);
-        self.patiently(|| async {
-            let kms = self.changing(key.region(), fence).await?;
-            let request = kms.enable_key_rotation().key_id(key.key_id()).rotation_period_in_days(days);
-            let answer = request.send().await;
-            Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKeyRotation", Some(key.region()), &error))?)
-        })
-        .await
     }
 
     /// The days between automatic rotations, if there are any.
@@ -299,12 +107,6 @@ impl Admin {
         let answer = answer.map_err(|error| AwsError::new("kms:GetKeyRotationStatus", Some(region), &error))?;
         let days = answer.rotation_period_in_days.and_then(|days| u32::try_from(days).ok()).unwrap_or(365);
         Ok(answer.key_rotation_enabled.then_some(days))
-    }
-
-    pub(super) async fn rotate_on_demand(&self, key: &KeyArn, fence: &Fence<'_>) -> Result<(), Error> {
-        let kms = self.changing(key.region(), fence).await?;
-        let answer = kms.rotate_key_on_demand().key_id(key.key_id()).send().await;
-        Ok(answer.map(drop).map_err(|error| AwsError::new("kms:RotateKeyOnDemand", Some(key.region()), &error))?)
     }
 
     /// Whether a rotation on demand has been asked for and not happened yet: KMS rotates in the background.
@@ -332,11 +134,6 @@ impl Admin {
         let answer = self.kms(region).get_key_policy().key_id(key.key_id()).policy_name("default").send().await;
         let answer = answer.map_err(|error| AwsError::new("kms:GetKeyPolicy", Some(region), &error))?;
         Ok(answer.policy.unwrap_or_default())
-    }
-
-    pub(super) async fn put_key_policy(&self, region: &str, key: &KeyArn, policy: &Policy) -> Result<(), AwsError> {
-        let answer = self.kms(region).put_key_policy().key_id(key.key_id()).policy(policy.to_string()).send().await;
-        answer.map(drop).map_err(|error| AwsError::new("kms:PutKeyPolicy", Some(region), &error))
     }
 
     pub(super) async fn aliases_of(&self, region: &str, key: &KeyArn) -> Result<Vec<String>, AwsError> {
@@ -371,7 +168,7 @@ impl Admin {
                 }
                 Ok(_) => {}
                 // A key of ours can be described by its administrators; others' need not.
-                Err(error) if error.is_denied() || error.is(NOT_FOUND) => {}
+                Err(error) if error.is_denied() || error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -379,7 +176,11 @@ impl Admin {
         Ok(found)
     }
 
-    async fn list_aliases(&self, region: &str, key_id: Option<&str>) -> Result<Vec<AliasListEntry>, AwsError> {
+    pub(super) async fn list_aliases(
+        &self,
+        region: &str,
+        key_id: Option<&str>,
+    ) -> Result<Vec<AliasListEntry>, AwsError> {
         let kms = self.kms(region);
         let request = kms.list_aliases().limit(100).set_key_id(key_id.map(str::to_owned));
         let mut pages = request.into_paginator().send();
@@ -392,14 +193,14 @@ impl Admin {
     }
 
     /// Repeats a call on a new key until KMS knows the key.
-    async fn patiently<F>(&self, call: impl Fn() -> F) -> Result<(), Error>
+    pub(super) async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, Error>
     where
-        F: Future<Output = Result<(), Error>>,
+        F: Future<Output = Result<T, Error>>,
     {
         let mut waited = Duration::ZERO;
         loop {
             match call().await {
-                Err(Error::Aws(error)) if error.is(NOT_FOUND) && waited < CONSISTENT => {
+                Err(error) if error.is_of_missing_key() && waited < CONSISTENT => {
                     self.sleep.sleep(POLL).await;
                     waited += POLL;
                 }
@@ -409,41 +210,13 @@ impl Admin {
     }
 }
 
-/// Refuses a key that was made for another: whoever writes to the registry must not have it taken for this tenant's.
-pub(super) fn check_made_for(tenant: &TenantId, key: &KeyArn, known: &KeyMetadata) -> Result<(), Error> {
-    match known.description() {
-        Some(description) if description.starts_with(&made_for(tenant)) => Ok(()),
-        _ => Err(Error::ForeignKey { tenant: tenant.clone(), key: key.clone() }),
-    }
-}
-
-pub(super) fn is_pending_deletion(key: &KeyMetadata) -> bool {
-    matches!(key.key_state, Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
-}
-
 /// Why nothing can be done with a copy of a key.
-fn in_state(region: &str, key: &KeyArn, known: &KeyMetadata) -> Error {
-    let state = known.key_state.as_ref().map_or("unknown", KeyState::as_str).to_owned();
+pub(super) fn in_state(region: &str, key: &KeyArn, state: Option<&KeyState>) -> Error {
+    let state = state.map_or("unknown", KeyState::as_str).to_owned();
     Error::KeyState { key: key.clone(), region: region.to_owned(), state }
 }
 
 /// The tenant's aliases of one key: that of the key first, so that the other one never stands alone.
 pub(super) fn aliases(alias: &Alias, key: &KeyArn) -> [String; 2] {
     [alias.of_key(key.key_id()).to_string(), alias.to_string()]
-}
-
-/// A call that is also done when AWS says that it has been done before.
-fn done<T, E>(action: &'static str, region: &str, answer: Result<T, SdkError<E>>, before: &str) -> Result<(), AwsError>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    match answer.map_err(|error| AwsError::new(action, Some(region), &error)) {
-        Err(error) if !error.is(before) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn tags(tags: &[(String, String)]) -> Vec<Tag> {
-    let tag = |(key, value): &(String, String)| Tag::builder().tag_key(key).tag_value(value).build().ok();
-    tags.iter().filter_map(tag).collect()
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_types::date_time::{DateTime, Format};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::copies::Whose;
+use super::error::Error;
 use super::state::{Operation, State};
 use crate::format::KeyArn;
 use crate::tenant::{Alias, TenantId};
@@ -33,6 +35,9 @@ pub struct Entry {
     /// An operation that has begun and not finished. The same operation, run again, finishes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
+    /// An operation that had not finished when the tenant was suspended. A resumption makes it the unfinished one again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Pending>,
     /// When KMS deletes the first of an offboarded tenant's keys; until then that can be cancelled as if nothing had happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Timestamp>,
@@ -57,6 +62,7 @@ impl Entry {
             regions: Vec::new(),
             members: BTreeSet::new(),
             pending: None,
+            aside: None,
             deletion: None,
             created: now,
             updated: now,
@@ -70,10 +76,40 @@ impl Entry {
         self.generations.last()
     }
 
+    /// The keys that are the tenant's own, or are about to be.
+    pub(super) fn own_keys(&self) -> Vec<&KeyArn> {
+        let listed = self.generations.iter().filter(|generation| generation.pool.is_none());
+        let begun = self.pending.iter().chain(&self.aside).filter_map(|pending| pending.key.as_ref());
+        let mut keys: Vec<&KeyArn> = Vec::new();
+        for key in listed.map(|generation| &generation.key).chain(begun) {
+            if !keys.iter().any(|known| known.is_same_key(key)) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
     /// Whether `key` is one of the tenant's, or is about to be.
     pub(super) fn owns(&self, key: &KeyArn) -> bool {
-        let pending = self.pending.as_ref().and_then(|pending| pending.key.as_ref());
-        self.generations.iter().map(|generation| &generation.key).chain(pending).any(|own| own.is_same_key(key))
+        let listed = self.generations.iter().map(|generation| &generation.key);
+        listed.chain(self.own_keys()).any(|own| own.is_same_key(key))
+    }
+
+    /// For whom its own keys were made.
+    pub(super) fn whose(&self) -> Whose<'_> {
+        match self.tier {
+            Tier::Pool => Whose::Pools(&self.tenant),
+            _ => Whose::Tenants(&self.tenant),
+        }
+    }
+
+    /// Whether an operation may begin, or go on.
+    pub(super) fn check(&self, operation: Operation) -> Result<(), Error> {
+        match &self.pending {
+            Some(pending) if pending.operation == operation || operation.supersedes(pending.operation) => Ok(()),
+            Some(pending) => Err(Error::under_way(&self.tenant, pending)),
+            None => Ok(self.state.check(&self.tenant, operation)?),
+        }
     }
 
     /// The unfinished operation, if it is this one.
@@ -144,6 +180,12 @@ pub struct Pending {
     /// The key that it creates, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyArn>,
+    /// Of an automatic rotation: the days between two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u32>,
+    /// The Regions that are to have a replica of the key then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<String>,
     /// Before a rotation on demand: the key material then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub material: Option<String>,
@@ -168,6 +210,11 @@ impl Timestamp {
     /// How long ago this was at `now`; nothing if it lies ahead.
     pub fn elapsed(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(now.0 - self.0).unwrap_or(0))
+    }
+
+    /// So many days later.
+    pub(super) fn after_days(self, days: u32) -> Self {
+        Self(self.0.saturating_add(i64::from(days) * 24 * 60 * 60 * 1000))
     }
 }
 

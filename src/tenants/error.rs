@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 
-use super::entry::{Pending, Timestamp};
+use super::entry::{Pending, Tier, Timestamp};
 use super::registry::RegistryError;
 use super::state::{IllegalTransition, Operation};
 use crate::format::KeyArn;
@@ -96,6 +96,86 @@ pub enum Error {
         /// The key.
         key: KeyArn,
     },
+    /// KMS has no such key, and it was not to be deleted by now.
+    #[error(
+        "KMS knows no key {key} in {region}, and its deletion is not written down: the registry's entry names a wrong one, or someone \
+         deleted it by hand; restore the entry from its history, or write the day of its deletion into it"
+    )]
+    KeyMissing {
+        /// The key.
+        key: KeyArn,
+        /// Where it was looked for first.
+        region: String,
+    },
+    /// The registry lists other Regions than those in which KMS has the tenant's keys. The entry has been corrected.
+    #[error(
+        "the registry's entry of tenant `{tenant}` {}, as KMS says; the entry is corrected: find out who was at it, then run it again",
+        disagreement(unlisted, unfounded)
+    )]
+    Regions {
+        /// The tenant.
+        tenant: TenantId,
+        /// Where KMS has a copy of a key and the entry lists none.
+        unlisted: Vec<String>,
+        /// Where the entry lists a copy and KMS has none.
+        unfounded: Vec<String>,
+    },
+    /// The tenant's aliases lead to keys of the tenant that the registry does not list. They are disabled like the others.
+    #[error(
+        "the registry's entry of tenant `{tenant}` lacks {}, which was made for it and has its alias: it is disabled too; restore the \
+         entry from its history, or delete the alias, then run it again",
+        list(keys)
+    )]
+    UnlistedKeys {
+        /// The tenant.
+        tenant: TenantId,
+        /// The keys.
+        keys: Vec<KeyArn>,
+    },
+    /// The operation is done in some Regions and not in others. It stays unfinished.
+    #[error(
+        "`{operation}` of tenant `{tenant}` is not finished in {}; it is in {}: run it again to go on",
+        failures(failed),
+        if done.is_empty() { "no Region".to_owned() } else { list(done) }
+    )]
+    Partly {
+        /// The tenant.
+        tenant: TenantId,
+        /// The operation.
+        operation: Operation,
+        /// The Regions in which everything is done.
+        done: Vec<String>,
+        /// The others, with what happened there.
+        failed: Vec<(String, Error)>,
+    },
+    /// It cannot be a Region.
+    #[error("{0:?} is no Region: name one as AWS does, for example `eu-central-1`")]
+    NotARegion(String),
+    /// The key cannot have replicas.
+    #[error(
+        "{0} is a single-Region key, which KMS cannot replicate: rotate the tenant to a new key with replicas (`--new-key --replica`)"
+    )]
+    SingleRegion(KeyArn),
+    /// The tenant is in service with another kind of key than it was to be onboarded with.
+    #[error("tenant `{tenant}` is {tier}, not {asked}: `move_to` (`rotate --to-pool`, `--new-key`) moves it")]
+    OtherTier {
+        /// The tenant.
+        tenant: TenantId,
+        /// The kind of its key.
+        tier: Tier,
+        /// What was asked for.
+        asked: Tier,
+    },
+    /// A change of keys has begun that leads elsewhere than the one that was asked for.
+    #[error("a move of tenant `{tenant}` to {target} was begun by {by} and has not finished: run that again first")]
+    OtherMove {
+        /// The tenant.
+        tenant: TenantId,
+        /// Where it leads.
+        target: Tier,
+        /// Who began it.
+        by: String,
+    },
     /// The keys are deleted.
     #[error("{0} is deleted already: what it sealed cannot be opened any more")]
     KeyGone(KeyArn),
@@ -174,10 +254,43 @@ impl Error {
             Self::Aws(error) => error.is_retryable(),
             Self::Registry(error) => error.is_retryable(),
             Self::Contended(_) | Self::SlowRegistry => true,
+            Self::Partly { failed, .. } => failed.iter().all(|(_, error)| error.is_retryable()),
             Self::KeyState { state, .. } => state == "Creating" || state == "Updating",
             _ => false,
         }
     }
+}
+
+impl Error {
+    /// Whether KMS does not know the key, or not yet.
+    pub(super) fn is_of_missing_key(&self) -> bool {
+        match self {
+            Self::Aws(error) => error.is_not_found(),
+            Self::KeyMissing { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn list<T: fmt::Display>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Of Regions in an entry nothing is known but that someone wrote them: they are quoted.
+fn disagreement(unlisted: &[String], unfounded: &[String]) -> String {
+    let quoted = |regions: &[String]| regions.iter().map(|region| format!("{region:?}")).collect::<Vec<_>>().join(", ");
+    let mut words = Vec::new();
+    if !unlisted.is_empty() {
+        words.push(format!("does not list {}, where its keys are", list(unlisted)));
+    }
+    if !unfounded.is_empty() {
+        words.push(format!("lists {}, where they are not", quoted(unfounded)));
+    }
+    words.join(", and ")
+}
+
+fn failures(failed: &[(String, Error)]) -> String {
+    failed.iter().map(|(region, error)| format!("{region} ({error})")).collect::<Vec<_>>().join(", ")
 }
 
 /// A call to AWS that failed for good. Says which permission it needs and what to do; the cause quotes AWS.
@@ -244,6 +357,11 @@ impl AwsError {
     /// Whether AWS has refused the call for good: then it has done nothing.
     pub(super) fn is_refusal(&self) -> bool {
         self.code.is_some() && !self.is_retryable()
+    }
+
+    /// Whether AWS does not know what the call names.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.is("NotFoundException")
     }
 
     pub(super) fn is(&self, code: &str) -> bool {

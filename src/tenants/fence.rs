@@ -77,11 +77,6 @@ impl<'a> Fence<'a> {
         Self { tenants, tenant, holds: Holds::Stray(key) }
     }
 
-    /// Whose keys the steps are about.
-    pub(super) fn tenant(&self) -> &'a TenantId {
-        self.tenant
-    }
-
     /// Lets the next call through.
     ///
     /// # Errors

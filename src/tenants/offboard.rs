@@ -5,11 +5,12 @@ use std::future::IntoFuture;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use super::admin::Deletion;
-use super::entry::{Entry, Generation, Timestamp};
+use super::copies::{Family, Whose};
+use super::entry::{Entry, Generation, Pending, Tier, Timestamp};
 use super::fence::Fence;
 use super::steps::Begun;
-use super::{Error, Operation, Tenants, pool};
+use super::tally::{Tally, concerns_all};
+use super::{Error, Operation, State, Tenants, pool};
 use crate::format::KeyArn;
 use crate::tenant::TenantId;
 use crate::tenant_seal::TenantSeal;
@@ -81,33 +82,82 @@ impl<'a> Offboard<'a> {
             0 => Ok(()),
             members => Err(Error::PoolInUse { pool: entry.tenant.clone(), members }),
         };
-        let begun = tenants.begin(&tenant, Operation::Offboard, |entry, _| in_use(entry)).await?;
-        let (entry, fence) = (begun.entry.clone(), &Fence::around(tenants, &begun));
-        tenants.disable(&begun).await?;
+        let before = tenants.entry(&tenant).await?;
+        before.check(Operation::Offboard)?;
+        in_use(&before)?;
+        pool::check_unused(tenants, &before).await?;
+        let due = tenants.now().after_days(days);
+        let prepare = |entry: &mut Entry, _: &mut Pending| {
+            in_use(entry)?;
+            // Before the first deletion can be under way: a copy that is gone by then has not disappeared.
+            entry.deletion = entry.deletion.or(Some(due));
+            Ok(())
+        };
+        let begun = tenants.begin(&tenant, Operation::Offboard, prepare).await?;
+        let mut tally = Tally::default();
+        let own = tenants.disable(&begun, &mut tally).await;
         for seal in &seals {
             seal.revoke(&tenant).await;
         }
-        let (mut keys, mut shared) = (Vec::new(), Vec::new());
+        let mut done = tenants.end(&begun, &own?, days, tally).await?;
+        done.evicted = seals.len();
+        Ok(done)
+    }
+}
+
+impl Tenants {
+    /// Has disabled keys deleted, and gives the tenant's places on shared ones back.
+    async fn end(&self, begun: &Begun, own: &[Family], days: u32, mut tally: Tally) -> Result<Offboarded, Error> {
+        let (entry, fence) = (begun.entry.clone(), &Fence::around(self, begun));
+        let mut keys = Vec::new();
+        for family in own {
+            let listed = family.named().iter().filter(|region| !entry.regions.contains(region));
+            let regions: Vec<_> = entry.regions.iter().chain(listed).collect();
+            // Replicas first: KMS keeps a primary as long as it has any.
+            for region in regions.into_iter().rev() {
+                let deleted = |deletion, after_replicas| DeletedKey {
+                    key: family.key().clone(),
+                    region: region.clone(),
+                    deletion,
+                    after_replicas,
+                };
+                if let Some(copy) = family.copy_in(region) {
+                    let deletion = self.admin().ensure_deletion(copy, days, fence).await;
+                    let Some(deletion) = tally.note(region, deletion)? else { continue };
+                    keys.push(deleted(deletion, deletion.is_none()));
+                } else if !family.out.iter().any(|(out, _)| out == region) {
+                    keys.push(deleted(None, false));
+                }
+            }
+        }
+        self.agree(begun, own).await.or_else(|error| match error {
+            error if concerns_all(&error) || tally.is_whole() => Err(error),
+            _ => Ok(()),
+        })?;
+        tally.end(begun)?;
+        let mut shared = Vec::new();
         for Generation { key, pool, .. } in &entry.generations {
             if let Some(pool) = pool {
-                pool::leave(tenants, pool, &tenant, fence).await?;
+                pool::leave(self, pool, &entry.tenant, fence).await?;
                 shared.push(key.clone());
-                continue;
             }
-            // Replicas first: KMS keeps a primary as long as it has any.
-            for region in entry.regions.iter().rev() {
-                let deletion = tenants.admin().ensure_deletion(region, key, days, fence).await?;
-                let after_replicas = deletion == Deletion::AfterReplicas;
-                let deletion = match deletion {
-                    Deletion::At(day) => Some(day),
-                    _ => None,
-                };
-                keys.push(DeletedKey { key: key.clone(), region: region.clone(), deletion, after_replicas });
+        }
+        if let Some(aside) = &entry.aside {
+            self.retire_strays(&entry, aside).await?;
+            if let Tier::Shared { pool } = &aside.target {
+                pool::leave(self, pool, &entry.tenant, fence).await?;
             }
         }
         let until = keys.iter().filter_map(|key| key.deletion).min();
-        let entry = tenants.finish(entry, &begun.id, |entry| entry.deletion = until).await?;
-        Ok(Offboarded { entry, keys, shared, cancellable_until: until, evicted: seals.len() })
+        let there: Vec<_> = own.iter().flat_map(Family::copies).map(|copy| copy.region().to_owned()).collect();
+        let ended = |entry: &mut Entry| {
+            entry.deletion = if own.is_empty() { None } else { until.or(entry.deletion) };
+            if !there.is_empty() {
+                entry.regions.retain(|region| there.contains(region));
+            }
+        };
+        let entry = self.finish(entry, &begun.id, ended).await?;
+        Ok(Offboarded { entry, keys, shared, cancellable_until: until, evicted: 0 })
     }
 }
 
@@ -136,30 +186,36 @@ impl Tenants {
 
     async fn keep(&self, begun: &Begun) -> Result<Entry, Error> {
         let (entry, fence) = (begun.entry.clone(), &Fence::around(self, begun));
-        let own: Vec<_> = entry.generations.iter().filter(|generation| generation.pool.is_none()).collect();
+        let own = self.agreed(begun, Whose::Either(&entry.tenant)).await?;
+        if let Some(gone) = own.iter().find(|family| family.is_gone()) {
+            // It stays offboarded, and there is nothing to go on with.
+            let gone = gone.key().clone();
+            let ended = |entry: &mut Entry| {
+                entry.pending = None;
+                entry.state = State::Offboarded;
+            };
+            self.advance(entry, &begun.id, ended).await?;
+            return Err(Error::KeyGone(gone));
+        }
+        let mut tally = Tally::default();
         let mut kept = Vec::new();
-        // The primary first: a replica is nothing without it.
-        for region in &entry.regions {
-            let mut whole = true;
-            for Generation { key, .. } in &own {
-                if self.admin().cancel_deletion(region, key, fence).await? {
-                    self.admin().ensure_disabled(region, key, fence).await?;
-                } else if region == key.region() {
-                    let gone = key.clone();
-                    // It stays offboarded, and there is nothing to go on with.
-                    self.advance(entry, &begun.id, |entry| entry.pending = None).await?;
-                    return Err(Error::KeyGone(gone));
-                } else {
-                    whole = false;
-                }
+        for family in &own {
+            for (region, error) in &family.out {
+                tally.note::<()>(region, Err(error.clone()))?;
             }
-            if whole {
-                kept.push(region.clone());
+            // The primary first: a replica is nothing without it.
+            for copy in family.copies() {
+                let done = self.admin().ensure_kept(copy, fence).await;
+                tally.note(copy.region(), done)?;
+                kept.push(copy.region().to_owned());
             }
         }
+        tally.end(begun)?;
         let change = |entry: &mut Entry| {
             entry.deletion = None;
-            entry.regions.clone_from(&kept);
+            if !own.is_empty() {
+                entry.regions.retain(|region| kept.contains(region));
+            }
         };
         self.finish(entry, &begun.id, change).await
     }

@@ -4,9 +4,11 @@ use std::future::IntoFuture;
 
 use futures_util::future::BoxFuture;
 
-use super::entry::{Entry, Generation, Tier};
-use super::steps::Begun;
-use super::{Error, Operation, State, Tenants};
+use super::copies::{Family, Whose, is_region};
+use super::entry::{Entry, Generation, Pending, Tier};
+use super::fence::Fence;
+use super::steps::{Begun, CONTENTION, wanted};
+use super::{Error, Operation, State, Tenants, pool};
 use crate::tenant::TenantId;
 
 /// An onboarding being described; see [`Tenants::onboard`]. Await it.
@@ -15,16 +17,17 @@ use crate::tenant::TenantId;
 pub struct Onboard<'a> {
     tenants: &'a Tenants,
     tenant: TenantId,
-    tier: Tier,
+    tier: Option<Tier>,
     replicas: Vec<String>,
 }
 
 impl<'a> Onboard<'a> {
     pub(super) fn new(tenants: &'a Tenants, tenant: &TenantId) -> Self {
-        Self { tenants, tenant: tenant.clone(), tier: Tier::Dedicated, replicas: Vec::new() }
+        Self { tenants, tenant: tenant.clone(), tier: None, replicas: Vec::new() }
     }
 
-    /// Makes a multi-Region key with replicas in these Regions. Each replica costs as much as a key.
+    /// Makes a multi-Region key with replicas in these Regions, or adds those that a tenant in service lacks. Each replica costs as much as a
+    /// key.
     pub fn replicas(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.replicas = regions.into_iter().map(Into::into).collect();
         self
@@ -34,63 +37,183 @@ impl<'a> Onboard<'a> {
     ///
     /// A tenant of a pool cannot be given up cryptographically on its own: offboarding removes its aliases, but the key stays.
     pub fn shared(mut self, pool: &TenantId) -> Self {
-        self.tier = Tier::Shared { pool: pool.clone() };
+        self.tier = Some(Tier::Shared { pool: pool.clone() });
         self
     }
 
     /// Makes the key one that up to [`POOL_SIZE`](super::POOL_SIZE) tenants share. `tenant` is then the pool's name and no customer's.
     pub fn as_pool(mut self) -> Self {
-        self.tier = Tier::Pool;
+        self.tier = Some(Tier::Pool);
         self
     }
 
     async fn run(self) -> Result<Entry, Error> {
-        let Self { tenants, tenant, tier, replicas } = self;
-        tenants.check_account().await?;
-        let mut regions = vec![tenants.region().to_owned()];
-        regions.extend(replicas.into_iter().filter(|region| region != tenants.region()));
-        if let Tier::Shared { pool } = &tier {
-            regions = tenants.registry().get(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?.regions;
+        if let Some(region) = self.replicas.iter().find(|region| !is_region(region)) {
+            return Err(Error::NotARegion(region.clone()));
         }
-        let known = match tenants.registry().get(&tenant).await? {
+        self.tenants.check_account().await?;
+        // One that takes up what was left unfinished ends that first, and does then what is missing of what it was asked for.
+        for _ in 0..CONTENTION {
+            if let Some(entry) = self.pass().await? {
+                return self.tenants.effective(entry).await;
+            }
+        }
+        Err(Error::Contended(self.tenant))
+    }
+
+    /// Gives the entry when there is nothing more to do.
+    async fn pass(&self) -> Result<Option<Entry>, Error> {
+        let Self { tenants, tenant, tier, replicas } = self;
+        let known = match tenants.known(tenant).await? {
             Some(entry) if tenants.is_deleted(&entry).await? => None,
             known => known,
         };
-        if known.as_ref().is_some_and(|entry| (entry.tier == Tier::Pool) != (tier == Tier::Pool)) {
-            return Err(Error::NameTaken(tenant));
+        let is_pool = *tier == Some(Tier::Pool);
+        if known.as_ref().is_some_and(|entry| (entry.tier == Tier::Pool) != is_pool) {
+            return Err(Error::NameTaken(tenant.clone()));
         }
-        if let Some(entry) = known
-            && entry.state == State::Active
-            && entry.pending.is_none()
+        if let Some(entry) = &known {
+            entry.check(Operation::Onboard)?;
+        }
+        let begun = match &known {
+            Some(entry) if entry.state == State::Active && entry.pending.is_none() => match self.lacks(entry).await? {
+                missing if missing.is_empty() => return Ok(known),
+                missing => {
+                    let prepare = |_: &mut Entry, pending: &mut Pending| {
+                        pending.replicas.clone_from(&missing);
+                        Ok(())
+                    };
+                    tenants.begin(tenant, Operation::Onboard, prepare).await?
+                }
+            },
+            _ => {
+                let tier = tier.clone().unwrap_or_default();
+                let regions = match &known {
+                    Some(entry) if entry.pending.is_some() => entry.regions.clone(),
+                    _ => self.regions(&tier).await?,
+                };
+                let prepare = |entry: &mut Entry, pending: &mut Pending| {
+                    if entry.generations.is_empty() {
+                        entry.tier = tier.clone();
+                        entry.regions.clone_from(&regions);
+                    }
+                    pending.target = tier.clone();
+                    Ok(())
+                };
+                tenants.begin(tenant, Operation::Onboard, prepare).await?
+            }
+        };
+        let steps = match begun.entry.generations.is_empty() {
+            true => finish(tenants, &begun).await,
+            false => widen(tenants, &begun).await,
+        };
+        let entry = tenants.concluded(tenant, &begun.id, steps).await?;
+        let done = begun.fresh || (replicas.is_empty() && tier.is_none());
+        Ok(done.then_some(entry))
+    }
+
+    /// The Regions of a new tenant.
+    async fn regions(&self, tier: &Tier) -> Result<Vec<String>, Error> {
+        let Self { tenants, tenant, replicas, .. } = self;
+        let home = tenants.region();
+        let mut regions = vec![home.to_owned()];
+        for region in replicas {
+            if !regions.contains(region) {
+                regions.push(region.clone());
+            }
+        }
+        if let Tier::Shared { pool } = tier {
+            let entry = tenants.known(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
+            check_pool_has(&entry, replicas)?;
+            return Ok(entry.regions);
+        }
+        let whose = if *tier == Tier::Pool { Whose::Pools(tenant) } else { Whose::Tenants(tenant) };
+        // A key that is there already is taken as it is: it is said before anything begins when it cannot have what it is to have.
+        if let Some(family) = tenants.present(home, tenant, whose).await? {
+            let single = family.copies().iter().find(|copy| !copy.is_multi_region());
+            if let Some(copy) = single.filter(|_| regions.len() > 1) {
+                return Err(Error::SingleRegion(copy.key().clone()));
+            }
+            regions.extend(family.named().iter().filter(|named| !regions.contains(named)).cloned().collect::<Vec<_>>());
+        }
+        Ok(regions)
+    }
+
+    /// The Regions in which a tenant in service has no key and shall have one.
+    async fn lacks(&self, entry: &Entry) -> Result<Vec<String>, Error> {
+        let Self { tenants, tenant, tier, replicas } = self;
+        if let Some(asked) = tier.as_ref().filter(|asked| **asked != entry.tier) {
+            return Err(Error::OtherTier { tenant: tenant.clone(), tier: entry.tier.clone(), asked: asked.clone() });
+        }
+        let missing: Vec<_> = replicas.iter().filter(|region| !entry.regions.contains(region)).cloned().collect();
+        if let Tier::Shared { pool } = &entry.tier
+            && !missing.is_empty()
         {
-            return tenants.effective(entry).await;
+            let pool = tenants.known(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
+            check_pool_has(&pool, &missing)?;
         }
-        let begun = tenants
-            .begin(&tenant, Operation::Onboard, |entry, pending| {
-                entry.tier = tier.clone();
-                entry.regions.clone_from(&regions);
-                pending.target = tier.clone();
-                Ok(())
-            })
-            .await?;
-        let steps = finish(tenants, &begun).await;
-        let entry = tenants.concluded(&tenant, &begun.id, steps).await?;
-        tenants.effective(entry).await
+        if let Some(current) = entry.current().filter(|current| current.pool.is_none() && !missing.is_empty()) {
+            let family = tenants.family(entry.whose(), &current.key, &entry.regions).await?;
+            let primary = family.primary()?;
+            if !primary.is_multi_region() {
+                return Err(Error::SingleRegion(primary.key().clone()));
+            }
+        }
+        Ok(missing)
+    }
+}
+
+fn check_pool_has(pool: &Entry, regions: &[String]) -> Result<(), Error> {
+    match regions.iter().find(|region| !pool.regions.contains(region)) {
+        Some(region) => Err(Error::PoolRegion { pool: pool.tenant.clone(), region: region.clone() }),
+        None => Ok(()),
     }
 }
 
 async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let tier = &begun.entry.tier;
-    let (entry, key) = tenants.key_for(begun, tier).await?;
+    let (entry, family) = tenants.key_for(begun, tier).await?;
     let pool = match tier {
         Tier::Shared { pool } => Some(pool.clone()),
         _ => None,
     };
-    tenants.equip(begun, &entry, &key, pool.is_none(), true).await?;
-    tenants.retire_strays(&entry, &begun.id).await?;
-    let since = tenants.now();
-    let first = Generation { number: 1, key, since, pool };
-    tenants.finish(entry, &begun.id, |entry| entry.generations = vec![first.clone()]).await
+    let copies = tenants.equip(begun, &entry, &family, pool.is_none(), true).await?;
+    if pool.is_none() {
+        let fence = Fence::around(tenants, begun);
+        tenants.admin().ensure_rotation(family.primary()?, tenants.settings().rotation_days, &fence).await?;
+    }
+    if let Some(pending) = entry.pending(&begun.id) {
+        tenants.retire_strays(&entry, pending).await?;
+    }
+    let first = Generation { number: 1, key: family.key().clone(), since: tenants.now(), pool };
+    let done = |entry: &mut Entry| {
+        entry.generations = vec![first.clone()];
+        entry.regions = copies.iter().map(|copy| copy.region().to_owned()).collect();
+    };
+    tenants.finish(entry, &begun.id, done).await
+}
+
+/// Adds Regions to a tenant in service.
+async fn widen(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
+    let entry = begun.entry.clone();
+    let own = tenants.agreed(begun, begun.entry.whose()).await?;
+    let regions = wanted(&entry, &begun.id);
+    let current = entry.current().cloned();
+    let is_current = |family: &Family| current.as_ref().is_some_and(|current| current.key.is_same_key(family.key()));
+    for family in &own {
+        // A former key that cannot have replicas stays where it is.
+        if family.primary()?.is_multi_region() {
+            tenants.equip(begun, &entry, family, true, is_current(family)).await?;
+        } else if is_current(family) && regions.len() > 1 {
+            return Err(Error::SingleRegion(family.key().clone()));
+        }
+    }
+    if let Some(Generation { pool: Some(pool), .. }) = &current {
+        let fence = Fence::around(tenants, begun);
+        let family = pool::join(tenants, pool, &entry.tenant, &regions, &fence).await?;
+        tenants.equip(begun, &entry, &family, false, true).await?;
+    }
+    tenants.finish(entry, &begun.id, |entry| entry.regions.clone_from(&regions)).await
 }
 
 impl<'a> IntoFuture for Onboard<'a> {

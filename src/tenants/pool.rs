@@ -3,11 +3,13 @@
 //! Each member has its own alias and its own per-key alias on the key, and the key's policy lets a session use no alias and no encryption
 //! context but those of its session tag. KMS allows 50 aliases on a key; two belong to the pool itself.
 
+use std::collections::BTreeSet;
+
+use super::copies::{Family, Whose};
 use super::entry::{Entry, Tier};
 use super::fence::Fence;
 use super::state::State;
 use super::{Error, Tenants};
-use crate::format::KeyArn;
 use crate::tenant::TenantId;
 
 /// The most tenants on one shared key.
@@ -20,7 +22,7 @@ pub(super) async fn join(
     tenant: &TenantId,
     regions: &[String],
     fence: &Fence<'_>,
-) -> Result<KeyArn, Error> {
+) -> Result<Family, Error> {
     let entry = tenants.entry(pool).await.map_err(|error| match error {
         Error::Unknown(pool) => Error::NotAPool(pool),
         error => error,
@@ -30,11 +32,18 @@ pub(super) async fn join(
         let key = entry.current().filter(|_| active).map(|generation| generation.key.clone());
         key.ok_or_else(|| Error::NotAPool(pool.clone()))
     };
-    let entry = tenants
+    // Before anything is written: the key must be the pool's, and be where the tenant needs it.
+    let family = tenants.family(Whose::Pools(pool), &key(&entry)?, &entry.regions).await?;
+    if let Some(region) = regions.iter().find(|region| family.copy_in(region).is_none()) {
+        return Err(match family.out.is_empty() {
+            true => Error::PoolRegion { pool: pool.clone(), region: region.clone() },
+            false => family.why_not(region),
+        });
+    }
+    tenants
         .change(entry, Some(fence), |entry| {
-            key(entry)?;
-            if let Some(region) = regions.iter().find(|region| !entry.regions.contains(region)) {
-                return Err(Error::PoolRegion { pool: pool.clone(), region: region.clone() });
+            if !key(entry)?.is_same_key(family.key()) {
+                return Err(Error::NotAPool(pool.clone()));
             }
             if entry.members.contains(tenant) {
                 return Ok(false);
@@ -45,7 +54,24 @@ pub(super) async fn join(
             Ok(entry.members.insert(tenant.clone()))
         })
         .await?;
-    key(&entry)
+    Ok(family)
+}
+
+/// Refuses to end a key that others have aliases on, whoever the registry says uses it.
+pub(super) async fn check_unused(tenants: &Tenants, entry: &Entry) -> Result<(), Error> {
+    for key in entry.own_keys() {
+        let family = tenants.family(Whose::Either(&entry.tenant), key, &entry.regions).await?;
+        let mut others = BTreeSet::new();
+        for copy in family.copies() {
+            let aliases = tenants.admin().aliases_of(copy.region(), copy.key()).await?;
+            others.extend(aliases.iter().filter_map(|alias| tenants.tenancy().tenant_of(alias)));
+        }
+        others.remove(&entry.tenant);
+        if !others.is_empty() {
+            return Err(Error::PoolInUse { pool: entry.tenant.clone(), members: others.len() });
+        }
+    }
+    Ok(())
 }
 
 /// Takes the tenant out of the pool. Its aliases must be gone already.

@@ -6,10 +6,12 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::admin::aliases;
+use super::copies::{Whose, is_region};
 use super::cost::MonthlyCost;
 use super::entry::{Entry, Generation, Tier};
+use super::error::AwsError;
 use super::fence::Fence;
-use super::steps::Begun;
+use super::steps::{Begun, CONTENTION, wanted};
 use super::{Error, Operation, Tenants};
 use crate::tenant::TenantId;
 
@@ -71,62 +73,95 @@ impl<'a> Rotate<'a> {
             return Err(Error::Period(days));
         }
         tenants.check_account().await?;
-        // Of a tenant on a shared key, that is the pool's to do.
-        let entry = tenants.entry(&tenant).await?;
-        if let Tier::Shared { pool } = &entry.tier {
-            entry.state.check(&tenant, Operation::Rotate)?;
-            return Err(Error::RotatesWithPool { tenant, pool: pool.clone() });
-        }
-        let material = match (&how, entry.current()) {
-            (How::OnDemand, Some(current)) => {
-                tenants.admin().describe(current.key.region(), current.key.key_id()).await?.current_key_material_id
-            }
-            _ => None,
-        };
-        let begun = tenants
-            .begin(&tenant, Operation::Rotate, |_, pending| {
-                pending.material.clone_from(&material);
-                Ok(())
-            })
-            .await?;
         let mut cost = MonthlyCost::default();
-        let steps = steps(tenants, &begun, &how, &mut cost).await;
-        let entry = tenants.concluded(&tenant, &begun.id, steps).await?;
-        Ok(Rotated { entry, cost })
+        // A run that takes up another one ends that as it was begun, and does then what it was asked for itself.
+        for _ in 0..CONTENTION {
+            let (entry, done) = pass(tenants, &tenant, &how, &mut cost).await?;
+            if done {
+                return Ok(Rotated { entry, cost });
+            }
+        }
+        Err(Error::Contended(tenant))
     }
+}
+
+/// Gives whether the rotation that was done is the one that is asked for.
+async fn pass(tenants: &Tenants, tenant: &TenantId, how: &How, cost: &mut MonthlyCost) -> Result<(Entry, bool), Error> {
+    // Of a tenant on a shared key, that is the pool's to do.
+    let entry = tenants.entry(tenant).await?;
+    if let Tier::Shared { pool } = &entry.tier {
+        entry.state.check(tenant, Operation::Rotate)?;
+        return Err(Error::RotatesWithPool { tenant: tenant.clone(), pool: pool.clone() });
+    }
+    entry.check(Operation::Rotate)?;
+    let (mut days, mut material) = (None, None);
+    match (how, entry.current()) {
+        (How::Automatic { days: asked }, _) => days = Some(*asked),
+        (How::OnDemand, Some(current)) => {
+            let family = tenants.family(entry.whose(), &current.key, &entry.regions).await?;
+            let primary = family.primary()?;
+            let now = primary.material().ok_or_else(|| AwsError::unexpected("kms:DescribeKey", primary.region()))?;
+            material = Some(now.to_owned());
+        }
+        (How::OnDemand, None) => {}
+    }
+    let begun = tenants
+        .begin(tenant, Operation::Rotate, |_, pending| {
+            pending.days = days;
+            pending.material.clone_from(&material);
+            Ok(())
+        })
+        .await?;
+    let is_it = match (how, begun.pending()) {
+        (How::OnDemand, Some(pending)) => pending.material.is_some(),
+        (How::Automatic { days }, Some(pending)) => {
+            pending.material.is_none() && pending.days.is_none_or(|is| is == *days)
+        }
+        (_, None) => false,
+    };
+    let steps = steps(tenants, &begun, how, cost).await;
+    Ok((tenants.concluded(tenant, &begun.id, steps).await?, begun.fresh || is_it))
 }
 
 /// The steps of a rotation, and what they cost.
 async fn steps(tenants: &Tenants, begun: &Begun, how: &How, cost: &mut MonthlyCost) -> Result<Entry, Error> {
     let fence = &Fence::around(tenants, begun);
-    let Some(key) = begun.entry.current().map(|generation| generation.key.clone()) else {
+    let Some(current) = begun.entry.current() else {
         return Err(Error::Unknown(begun.entry.tenant.clone()));
     };
+    let own = tenants.agreed(begun, begun.entry.whose()).await?;
+    let family = own.iter().find(|family| family.key().is_same_key(&current.key));
+    let primary = match (family, &current.pool) {
+        (Some(family), None) => family.primary()?,
+        _ => return Err(Error::ForeignKey { tenant: begun.entry.tenant.clone(), key: current.key.clone() }),
+    };
     let regions = begun.entry.regions.len();
-    let rotations = tenants.admin().rotations(&key).await?;
-    // A run that was cut short is finished as it was begun.
-    let before = begun.entry.pending(&begun.id).and_then(|pending| pending.material.clone());
-    *cost = match (before, how) {
-        (None, How::Automatic { days }) => {
-            tenants.admin().ensure_rotation(&key, *days, fence).await?;
+    let rotations = tenants.admin().rotations(primary.key()).await?;
+    let (days, before) = match begun.pending() {
+        Some(pending) => (pending.days, pending.material.as_deref()),
+        None => return Err(Error::Overtaken(begun.entry.tenant.clone())),
+    };
+    let more = match before {
+        None => {
+            // One that an earlier version has begun does not say how often.
+            let asked = match how {
+                How::Automatic { days } => *days,
+                How::OnDemand => tenants.settings().rotation_days,
+            };
+            tenants.admin().ensure_rotation(primary, days.unwrap_or(asked), fence).await?;
             MonthlyCost::of_schedule(regions, rotations)
         }
-        (None, How::OnDemand) => {
-            tenants.admin().ensure_rotation(&key, tenants.settings().rotation_days, fence).await?;
-            MonthlyCost::default()
+        Some(before) if primary.material() != Some(before) => {
+            MonthlyCost::of_rotation(regions, rotations.saturating_sub(1))
         }
-        (Some(before), _) => {
-            let now = tenants.admin().describe(key.region(), key.key_id()).await?.current_key_material_id;
-            if now.as_ref() != Some(&before) {
-                MonthlyCost::of_rotation(regions, rotations.saturating_sub(1))
-            } else {
-                if !tenants.admin().is_rotating(&key).await? {
-                    tenants.admin().rotate_on_demand(&key, fence).await?;
-                }
-                MonthlyCost::of_rotation(regions, rotations)
+        Some(_) => {
+            if !tenants.admin().is_rotating(primary.key()).await? {
+                tenants.admin().rotate_on_demand(primary, fence).await?;
             }
+            MonthlyCost::of_rotation(regions, rotations)
         }
     };
+    *cost = MonthlyCost { now: cost.now + more.now, later: more.later };
     tenants.finish(begun.entry.clone(), &begun.id, |_| ()).await
 }
 
@@ -140,11 +175,12 @@ pub struct Rekey<'a> {
     tenant: TenantId,
     target: Tier,
     from: Option<u32>,
+    replicas: Vec<String>,
 }
 
 impl<'a> Rekey<'a> {
     pub(super) fn new(tenants: &'a Tenants, tenant: &TenantId, target: Tier) -> Self {
-        Self { tenants, tenant: tenant.clone(), target, from: None }
+        Self { tenants, tenant: tenant.clone(), target, from: None, replicas: Vec::new() }
     }
 
     /// Does nothing unless the tenant's key is of this generation: so a repetition does not add a further key when the first attempt
@@ -154,8 +190,18 @@ impl<'a> Rekey<'a> {
         self
     }
 
+    /// Makes the new key one with replicas in these Regions too: those of a tenant whose key had none. What the former key sealed opens
+    /// only where that key is.
+    pub fn replicas(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.replicas = regions.into_iter().map(Into::into).collect();
+        self
+    }
+
     async fn run(self) -> Result<Rotated, Error> {
-        let Self { tenants, tenant, target, from } = self;
+        let Self { tenants, tenant, target, from, replicas } = self;
+        if let Some(region) = replicas.iter().find(|region| !is_region(region)) {
+            return Err(Error::NotARegion(region.clone()));
+        }
         tenants.check_account().await?;
         let entry = tenants.entry(&tenant).await?;
         let number = |entry: &Entry| entry.current().map_or(0, |generation| generation.number);
@@ -171,14 +217,21 @@ impl<'a> Rekey<'a> {
                     return Err(Error::SameKey(tenant.clone()));
                 }
                 pending.target = target.clone();
+                pending.replicas.clone_from(&replicas);
                 Ok(())
             })
             .await?;
-        // A run that was cut short is finished as it was begun.
-        let target = begun.entry.pending(&begun.id).map_or(target, |pending| pending.target.clone());
+        let regions = wanted(&begun.entry, &begun.id);
+        if let Some(pending) = begun.pending()
+            && (pending.target != target || replicas.iter().any(|region| !regions.contains(region)))
+        {
+            // A key more or less is not guessed: who asks for it says so once the other change is done.
+            let (by, target) = (pending.by.clone(), pending.target.clone());
+            return Err(Error::OtherMove { tenant, target, by });
+        }
         let cost = match target {
             Tier::Shared { .. } => MonthlyCost::default(),
-            _ => MonthlyCost::of_key(begun.entry.regions.len()),
+            _ => MonthlyCost::of_key(regions.len()),
         };
         let entry = tenants.concluded(&tenant, &begun.id, replace(tenants, &begun, &target).await).await?;
         Ok(Rotated { entry, cost })
@@ -188,18 +241,33 @@ impl<'a> Rekey<'a> {
 /// The steps of a change of keys.
 async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entry, Error> {
     let (tenant, fence) = (&begun.entry.tenant, &Fence::around(tenants, begun));
+    if *target == Tier::Pool {
+        return Err(Error::PoolKeepsKey(tenant.clone()));
+    }
     let Some(old) = begun.entry.current().cloned() else { return Err(Error::Unknown(tenant.clone())) };
+    let own = tenants.agreed(begun, begun.entry.whose()).await?;
     let alias = tenants.tenancy().alias(tenant);
     let [of_old, _] = aliases(&alias, &old.key);
-    for region in &begun.entry.regions {
-        tenants.admin().ensure_alias(region, &of_old, &old.key, fence).await?;
+    let former = match &old.pool {
+        None => own.into_iter().find(|family| family.key().is_same_key(&old.key)),
+        Some(pool) => Some(tenants.family(Whose::Pools(pool), &old.key, &begun.entry.regions).await?),
+    };
+    let Some(former) = former else {
+        return Err(Error::ForeignKey { tenant: tenant.clone(), key: old.key.clone() });
+    };
+    for copy in former.copies().iter().filter(|copy| begun.entry.regions.iter().any(|region| region == copy.region())) {
+        tenants.admin().ensure_alias(copy, &of_old, fence).await?;
     }
-    let (entry, key) = tenants.key_for(begun, target).await?;
+    let (entry, family) = tenants.key_for(begun, target).await?;
     let pool = match target {
         Tier::Shared { pool } => Some(pool.clone()),
         _ => None,
     };
-    tenants.equip(begun, &entry, &key, pool.is_none(), false).await?;
+    let copies = tenants.equip(begun, &entry, &family, pool.is_none(), false).await?;
+    if pool.is_none() {
+        tenants.admin().ensure_rotation(family.primary()?, tenants.settings().rotation_days, fence).await?;
+    }
+    let key = family.key().clone();
     let [of_new, main] = aliases(&alias, &key);
     for needed in [&of_old, &of_new] {
         if let Err(error) = tenants.settled_alias(tenant, needed).await {
@@ -208,14 +276,18 @@ async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entr
             return Err(error);
         }
     }
-    for region in &entry.regions {
-        tenants.admin().point_alias(region, &main, &key, fence).await?;
+    for copy in &copies {
+        tenants.admin().point_alias(copy, &main, fence).await?;
     }
-    tenants.retire_strays(&entry, &begun.id).await?;
+    if let Some(pending) = entry.pending(&begun.id) {
+        tenants.retire_strays(&entry, pending).await?;
+    }
+    let regions = wanted(&entry, &begun.id);
     let next = Generation { number: old.number + 1, key, since: tenants.now(), pool };
     let done = |entry: &mut Entry| {
         entry.generations.push(next.clone());
         entry.tier.clone_from(target);
+        entry.regions.clone_from(&regions);
     };
     tenants.finish(entry, &begun.id, done).await
 }

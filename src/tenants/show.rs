@@ -3,7 +3,7 @@
 use aws_sdk_kms::types::KeyState;
 use serde::Serialize;
 
-use super::admin::{check_made_for, is_pending_deletion};
+use super::copies::{Whose, is_pending_deletion, is_region};
 use super::entry::{Entry, Timestamp};
 use super::{Error, Tenants};
 use crate::format::KeyArn;
@@ -29,6 +29,10 @@ pub struct KeyDetails {
     pub key: KeyArn,
     /// The Region of this copy.
     pub region: String,
+    /// Whether the entry lists this Region.
+    pub listed: bool,
+    /// Whether KMS says that it was made for this tenant, or for the pool whose key it is; `None` for a key that is gone.
+    pub is_tenants: Option<bool>,
     /// KMS's word for its state, such as `Enabled`; `None` when there is no such key any more.
     pub state: Option<String>,
     /// When it is deleted, if it is going to be.
@@ -53,9 +57,24 @@ impl Tenants {
         let entry = self.entry(tenant).await?;
         let mut keys = Vec::new();
         for generation in &entry.generations {
-            for region in &entry.regions {
-                let shared = generation.pool.is_some() || entry.tier == super::Tier::Pool;
-                keys.push(self.details(tenant, generation.number, &generation.key, region, shared).await?);
+            let shared = generation.pool.is_some() || entry.tier == super::Tier::Pool;
+            let whose = match &generation.pool {
+                Some(pool) => Whose::Pools(pool),
+                None => Whose::Either(tenant),
+            };
+            let (regions, is_tenants) = match self.family(whose, &generation.key, &entry.regions).await {
+                Ok(family) if family.is_gone() => (Vec::new(), None),
+                Ok(family) => (family.named().iter().cloned().collect(), Some(true)),
+                Err(Error::ForeignKey { .. }) => (Vec::new(), Some(false)),
+                Err(error) => return Err(error),
+            };
+            let shared_regions = generation.pool.is_some();
+            let further = regions.iter().filter(|region| !shared_regions && !entry.regions.contains(region));
+            for region in entry.regions.iter().filter(|region| is_region(region)).chain(further) {
+                let mut details = self.details(tenant, generation.number, &generation.key, region, shared).await?;
+                details.listed = entry.regions.contains(region);
+                details.is_tenants = is_tenants.filter(|_| details.state.is_some());
+                keys.push(details);
             }
         }
         Ok(Shown { entry, keys })
@@ -74,6 +93,8 @@ impl Tenants {
             generation,
             key: key.clone(),
             region: region.to_owned(),
+            listed: true,
+            is_tenants: None,
             state: None,
             deletion: None,
             aliases: Vec::new(),
@@ -83,7 +104,7 @@ impl Tenants {
         };
         let known = match admin.describe(region, key.key_id()).await {
             Ok(known) => known,
-            Err(error) if error.is("NotFoundException") => return Ok(details),
+            Err(error) if error.is_not_found() => return Ok(details),
             Err(error) => return Err(error.into()),
         };
         details.state = known.key_state.as_ref().map(|state: &KeyState| state.to_string());
@@ -112,15 +133,27 @@ impl Tenants {
     pub async fn mend_policies(&self, tenant: &TenantId) -> Result<(), Error> {
         self.check_account().await?;
         let entry = self.entry(tenant).await?;
+        let (whose, policy) = match entry.tier {
+            super::Tier::Pool => (Whose::Pools(tenant), self.tenancy().shared_key_policy()?),
+            _ => (Whose::Tenants(tenant), self.tenancy().key_policy(tenant)?),
+        };
+        let mut families = Vec::new();
         for generation in entry.generations.iter().filter(|generation| generation.pool.is_none()) {
-            let policy = match entry.tier {
-                super::Tier::Pool => self.tenancy().shared_key_policy()?,
-                _ => self.tenancy().key_policy(tenant)?,
-            };
-            for region in &entry.regions {
-                let known = self.admin().describe(region, generation.key.key_id()).await?;
-                check_made_for(tenant, &generation.key, &known)?;
-                self.admin().put_key_policy(region, &generation.key, &policy).await?;
+            let family = self.family(whose, &generation.key, &entry.regions).await?;
+            for copy in family.copies().iter().filter(|_| entry.tier != super::Tier::Pool) {
+                // A pool's key that was made when all descriptions said `tenant`: its members need its policy.
+                if self.is_shared(copy).await? {
+                    return Err(Error::ForeignKey { tenant: tenant.clone(), key: generation.key.clone() });
+                }
+            }
+            families.push(family);
+        }
+        for family in &families {
+            for copy in family.copies() {
+                self.admin().put_key_policy(copy, &policy).await?;
+            }
+            if let Some((region, _)) = family.out.first() {
+                return Err(family.why_not(region));
             }
         }
         Ok(())

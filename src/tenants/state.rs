@@ -27,7 +27,7 @@ impl State {
     pub fn allowed(self) -> &'static [Operation] {
         use Operation::{CancelOffboarding, Offboard, Onboard, Rekey, Resume, Rotate, Suspend};
         match self {
-            Self::Onboarding => &[Onboard],
+            Self::Onboarding => &[Onboard, Suspend],
             Self::Active => &[Onboard, Rotate, Rekey, Suspend, Resume, Offboard],
             Self::Suspended => &[Resume, Suspend, Offboard, CancelOffboarding],
             Self::Offboarded => &[CancelOffboarding, Offboard],
@@ -80,6 +80,24 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether it may begin while `unfinished` is under way, which then goes no further. Nobody waits for anything to take a tenant out of
+    /// service; what leads to service and out of it, or to its end and away from it, take each other back.
+    pub(super) fn supersedes(self, unfinished: Self) -> bool {
+        use Operation::{CancelOffboarding, Offboard, Onboard, Rekey, Resume, Rotate, Suspend};
+        matches!(
+            (self, unfinished),
+            (Suspend, Onboard | Rotate | Rekey | Resume)
+                | (Resume, Suspend)
+                | (Offboard, Suspend | Resume | CancelOffboarding)
+                | (CancelOffboarding, Offboard)
+        )
+    }
+
+    /// Whether it is put aside when a suspension supersedes it, and goes on afterwards.
+    pub(super) fn is_put_aside(self) -> bool {
+        matches!(self, Self::Onboard | Self::Rotate | Self::Rekey)
+    }
+
     /// The state after this operation.
     pub(super) fn leads_to(self) -> State {
         match self {

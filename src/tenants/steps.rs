@@ -1,6 +1,7 @@
 //! What every operation consists of: an entry that says what has begun, steps that can be repeated, and an entry that says it is done.
 
-use super::admin::{NewKey, aliases};
+use super::admin::aliases;
+use super::copies::{Family, KeyCopy, Whose, is_region};
 use super::entry::{Entry, OperationId, Pending, Tier, Timestamp};
 use super::error::Error;
 use super::fence::Fence;
@@ -8,22 +9,32 @@ use super::registry::RegistryError;
 use super::state::{Operation, State};
 use super::{Tenants, pool};
 use crate::crypto::{OsRandom, RandomSource};
-use crate::format::KeyArn;
-use crate::keys::{Policy, TENANT_TAG};
+use crate::keys::Policy;
 use crate::tenant::TenantId;
 
 /// How often an entry is read again after someone else has written it.
 pub(super) const CONTENTION: usize = 10;
-/// How long KMS waits, at least, before it deletes a key: for keys that nothing was ever sealed with.
-const SHORTEST_WINDOW: u32 = 7;
 
 /// An operation that has begun.
 #[derive(Debug)]
 pub(super) struct Begun {
     pub(super) entry: Entry,
     pub(super) id: OperationId,
+    operation: Operation,
     /// Whether it was begun by this very run, so that no earlier one can have left anything behind.
     pub(super) fresh: bool,
+}
+
+impl Begun {
+    /// The operation.
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// What is written down about it.
+    pub(super) fn pending(&self) -> Option<&Pending> {
+        self.entry.pending(&self.id)
+    }
 }
 
 impl Tenants {
@@ -38,27 +49,26 @@ impl Tenants {
     ) -> Result<Begun, Error> {
         let by = self.operator().await?;
         for _ in 0..CONTENTION {
-            let mut entry = match self.registry().get(tenant).await? {
+            let mut entry = match self.known(tenant).await? {
                 Some(entry) => entry,
                 None if operation == Operation::Onboard => {
                     Entry::new(tenant, &self.tenancy().alias(tenant), self.now())
                 }
                 None => return Err(Error::Unknown(tenant.clone())),
             };
-            match &entry.pending {
-                Some(pending) if pending.operation == operation => {
-                    let id = pending.id.clone();
-                    return Ok(Begun { entry, id, fresh: false });
-                }
-                Some(pending) => return Err(Error::under_way(tenant, pending)),
-                None => {}
+            if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.operation == operation) {
+                let id = pending.id.clone();
+                return Ok(Begun { entry, id, operation, fresh: false });
             }
-            if operation == Operation::Onboard && self.is_deleted(&entry).await? {
+            if operation == Operation::Onboard && entry.pending.is_none() && self.is_deleted(&entry).await? {
                 // Its keys are gone for good: it may begin anew. The history keeps what was.
                 let version = entry.version;
                 entry = Entry { version, ..Entry::new(tenant, &self.tenancy().alias(tenant), self.now()) };
             }
-            entry.state.check(tenant, operation)?;
+            entry.check(operation)?;
+            if let Some(superseded) = entry.pending.take().filter(|pending| pending.operation.is_put_aside()) {
+                entry.aside = Some(superseded);
+            }
             let mut pending = Pending {
                 operation,
                 id: OperationId::random()?,
@@ -67,6 +77,8 @@ impl Tenants {
                 by: by.clone(),
                 target: Tier::Dedicated,
                 key: None,
+                days: None,
+                replicas: Vec::new(),
                 material: None,
             };
             prepare(&mut entry, &mut pending)?;
@@ -74,7 +86,7 @@ impl Tenants {
             entry.pending = Some(pending);
             self.stamp(&mut entry, &by);
             match self.registry().put(&entry).await {
-                Ok(()) => return Ok(Begun { entry, id, fresh: true }),
+                Ok(()) => return Ok(Begun { entry, id, operation, fresh: true }),
                 Err(RegistryError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -115,7 +127,8 @@ impl Tenants {
         let mut history = self.registry().history(tenant).await?;
         let last = history.iter().rposition(|entry| entry.pending(id).is_some());
         match history.pop() {
-            Some(entry) if last.map(|last| last + 1) == Some(history.len()) => Ok(entry),
+            // One that was superseded is not finished.
+            Some(entry) if last.map(|last| last + 1) == Some(history.len()) && entry.pending.is_none() => Ok(entry),
             _ => result,
         }
     }
@@ -131,6 +144,12 @@ impl Tenants {
             change(entry);
             if let Some(pending) = entry.pending.take() {
                 entry.state = pending.operation.leads_to();
+            }
+            if entry.state == State::Active {
+                entry.pending = entry.aside.take();
+                if entry.generations.is_empty() {
+                    entry.state = State::Onboarding;
+                }
             }
         };
         let tenant = entry.tenant.clone();
@@ -166,7 +185,19 @@ impl Tenants {
 
     /// The entry of a tenant that must be known.
     pub(super) async fn entry(&self, tenant: &TenantId) -> Result<Entry, Error> {
-        self.registry().get(tenant).await?.ok_or_else(|| Error::Unknown(tenant.clone()))
+        self.known(tenant).await?.ok_or_else(|| Error::Unknown(tenant.clone()))
+    }
+
+    /// The entry of a tenant, if there is one.
+    pub(super) async fn known(&self, tenant: &TenantId) -> Result<Option<Entry>, Error> {
+        let entry = self.registry().get(tenant).await?;
+        match entry {
+            Some(entry) if entry.tenant != *tenant => {
+                let what = "it is that of another tenant".to_owned();
+                Err(RegistryError::Malformed { tenant: tenant.to_string(), what }.into())
+            }
+            entry => Ok(entry),
+        }
     }
 
     fn stamp(&self, entry: &mut Entry, by: &str) {
@@ -180,206 +211,92 @@ impl Tenants {
         if entry.state != State::Offboarded || entry.deletion.is_none_or(|deletion| deletion > self.now()) {
             return Ok(false);
         }
-        for generation in entry.generations.iter().filter(|generation| generation.pool.is_none()) {
-            for region in &entry.regions {
-                if self.admin().behind(region, generation.key.key_id()).await?.is_some() {
-                    return Ok(false);
-                }
+        for key in entry.own_keys() {
+            let family = self.family(Whose::Either(&entry.tenant), key, &entry.regions).await?;
+            if !family.is_gone() {
+                return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Makes sure that the operation has its key, of exactly one CreateKey whatever happened before: CreateKey itself cannot be repeated.
-    ///
-    /// A key that an interrupted run has created and not written down is found by its description. Whoever finds somebody else at it
-    /// waits until that one has written down a key, has been refused one, or has had time enough to give up. Of two keys that were created
-    /// all the same, the one that was written down first stays; who made the other one has it deleted.
-    async fn created_key(&self, begun: &Begun) -> Result<(Entry, KeyArn), Error> {
-        let Begun { entry, id, fresh } = begun;
-        let mut entry = entry.clone();
-        let mut found = None;
-        if !fresh {
-            let pending = self.settled(&mut entry, id).await?;
-            if let Some(key) = pending.key {
-                return Ok((entry, key));
-            }
-            let now = self.now();
-            entry = self
-                .advance(entry, id, |entry| {
-                    if let Some(pending) = &mut entry.pending {
-                        pending.claims += 1;
-                        pending.claimed = now;
-                    }
-                })
-                .await?;
-            if pending.claims > 0 {
-                let keys = self.admin().search(&self.home(&entry), &description(&entry.tenant, id)).await?;
-                found = keys.into_iter().next();
-            }
-        }
-        let (home, policy) = (self.home(&entry), self.policy_for(&entry, id)?);
-        let key = match found {
-            Some(key) => {
-                // A description proves nothing: who may create keys may have given this one a policy of its own.
-                self.admin().put_key_policy(&home, &key, &policy).await?;
-                key
-            }
-            None => {
-                let new = self.new_key(&entry, id, &policy);
-                match self.admin().create_key(&home, &new, &Fence::around(self, begun)).await {
-                    Ok(key) => key,
-                    Err(error) => return Err(self.unclaimed(entry, id, error).await),
-                }
-            }
-        };
-        let written = self
-            .advance(entry, id, |entry| {
-                if let Some(pending) = &mut entry.pending {
-                    pending.key.get_or_insert(key.clone());
-                }
-            })
-            .await;
-        let surplus = match &written {
-            Ok(entry) => !entry.owns(&key),
-            Err(error) => matches!(error, Error::Overtaken(_)),
-        };
-        if surplus {
-            self.retire(&begun.entry.tenant, &key).await?;
-        }
-        let entry = written?;
-        let first = entry.pending(id).and_then(|pending| pending.key.clone()).unwrap_or(key);
-        Ok((entry, first))
-    }
-
-    /// The error, once it is written down that this run has made no key, if that is certain: the next run need not wait for one.
-    async fn unclaimed(&self, entry: Entry, id: &OperationId, error: Error) -> Error {
-        if matches!(&error, Error::Aws(error) if error.is_refusal()) {
-            let without = self.advance(entry, id, |entry| {
-                if let Some(pending) = &mut entry.pending {
-                    pending.claims = pending.claims.saturating_sub(1);
-                }
-            });
-            // When it cannot be written down, the next run waits.
-            let _ = without.await;
-        }
-        error
-    }
-
-    /// Deletes what runs that were cut short may have created besides the operation's key, if there were any.
-    pub(super) async fn retire_strays(&self, entry: &Entry, id: &OperationId) -> Result<(), Error> {
-        if entry.pending(id).is_none_or(|pending| pending.claims < 2) {
-            return Ok(());
-        }
-        for key in self.admin().search(&self.home(entry), &description(&entry.tenant, id)).await? {
-            if !entry.owns(&key) {
-                self.retire(&entry.tenant, &key).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes a key that a run has made, unless it is the tenant's.
-    async fn retire(&self, tenant: &TenantId, key: &KeyArn) -> Result<(), Error> {
-        let fence = Fence::around_stray(self, tenant, key);
-        match self.admin().ensure_deletion(key.region(), key, SHORTEST_WINDOW, &fence).await {
-            Err(Error::Overtaken(_)) => return Ok(()),
-            result => result?,
-        };
-        tracing::warn!(%key, "a key that is not needed is deleted");
-        Ok(())
-    }
-
-    /// Waits until another run has written down its key, was refused one, or could not make one any more; gives what is pending then.
-    async fn settled(&self, entry: &mut Entry, id: &OperationId) -> Result<Pending, Error> {
-        loop {
-            let Some(pending) = entry.pending(id) else { return Err(Error::Overtaken(entry.tenant.clone())) };
-            let age = pending.claimed.elapsed(self.now());
-            if pending.key.is_some() || pending.claims == 0 || age >= self.settings().settle {
-                return Ok(pending.clone());
-            }
-            self.sleep((self.settings().settle - age).min(self.settings().poll)).await;
-            *entry = self.entry(&entry.tenant).await?;
-        }
-    }
-
-    /// Replicas, aliases and rotation of a key, in every Region of the entry. `main` says whether the tenant's alias goes there too.
+    /// Replicas, aliases and rotation of a key, in every Region that it is wanted in. `main` says whether the tenant's alias goes there too.
     pub(super) async fn equip(
         &self,
         begun: &Begun,
         entry: &Entry,
-        key: &KeyArn,
+        family: &Family,
         own: bool,
         main: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<KeyCopy>, Error> {
         let (id, fence) = (&begun.id, &Fence::around(self, begun));
         let policy = self.policy_for(entry, id)?;
-        let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), key);
-        for region in &entry.regions {
-            if own && region != key.region() {
-                self.admin().ensure_replica(key, region, &self.new_key(entry, id, &policy), fence).await?;
-            }
-            self.admin().ensure_alias(region, &of_key, key, fence).await?;
+        let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), family.key());
+        let mut copies = Vec::new();
+        for region in wanted(entry, id) {
+            let copy = match family.copy_in(&region) {
+                Some(copy) => copy.clone(),
+                None if own => {
+                    let new = self.new_key(entry, id, &policy);
+                    self.admin().ensure_replica(family.primary()?, &region, &new, fence).await?
+                }
+                None => return Err(family.why_not(&region)),
+            };
+            self.admin().ensure_alias(&copy, &of_key, fence).await?;
             if main {
-                self.admin().ensure_alias(region, &alias, key, fence).await?;
+                self.admin().ensure_alias(&copy, &alias, fence).await?;
             }
+            copies.push(copy);
         }
-        if own {
-            self.admin().ensure_rotation(key, self.settings().rotation_days, fence).await?;
-        }
-        Ok(())
+        Ok(copies)
     }
 
     pub(super) fn policy_for(&self, entry: &Entry, id: &OperationId) -> Result<Policy, Error> {
-        let tier = match (entry.state, entry.pending(id)) {
-            (State::Onboarding, _) | (_, None) => &entry.tier,
-            (_, Some(pending)) => &pending.target,
-        };
-        match tier {
-            Tier::Pool => Ok(self.tenancy().shared_key_policy()?),
+        match self.whose(entry, id) {
+            Whose::Pools(_) => Ok(self.tenancy().shared_key_policy()?),
             _ => Ok(self.tenancy().key_policy(&entry.tenant)?),
         }
     }
 
-    fn new_key<'a>(&self, entry: &Entry, id: &OperationId, policy: &'a Policy) -> NewKey<'a> {
-        let mut tags = vec![
-            (TENANT_TAG.to_owned(), entry.tenant.to_string()),
-            ("tenantseal:operation".to_owned(), id.to_string()),
-        ];
-        if entry.tier == Tier::Pool {
-            // With the tag, a role that is scoped by `aws:ResourceTag` would take the pool for a tenant of that name.
-            tags.remove(0);
+    /// For whom a key is that the operation creates or equips.
+    pub(super) fn whose<'a>(&self, entry: &'a Entry, id: &OperationId) -> Whose<'a> {
+        let begun = entry.pending.iter().chain(&entry.aside).find(|pending| pending.id == *id);
+        match begun {
+            // No change of keys leads to a pool of one's own.
+            Some(pending) if pending.operation == Operation::Rekey => Whose::Tenants(&entry.tenant),
+            _ => entry.whose(),
         }
-        tags.extend(self.settings().tags.iter().cloned());
-        NewKey { policy, description: description(&entry.tenant, id), tags, multi_region: entry.regions.len() > 1 }
     }
 
     /// The Region of the primary keys.
     pub(super) fn home(&self, entry: &Entry) -> String {
-        entry.regions.first().cloned().unwrap_or_else(|| self.region().to_owned())
+        entry.regions.iter().find(|region| is_region(region)).cloned().unwrap_or_else(|| self.region().to_owned())
     }
 
     /// The key that an operation leads to: created, or that of the pool that the tenant joins.
-    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, KeyArn), Error> {
+    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Family), Error> {
         match tier {
             Tier::Shared { pool } => {
                 let fence = Fence::around(self, begun);
-                let key = pool::join(self, pool, &begun.entry.tenant, &begun.entry.regions, &fence).await?;
-                Ok((begun.entry.clone(), key))
+                let regions = wanted(&begun.entry, &begun.id);
+                let family = pool::join(self, pool, &begun.entry.tenant, &regions, &fence).await?;
+                Ok((begun.entry.clone(), family))
             }
             _ => self.created_key(begun).await,
         }
     }
 }
 
-/// What a key's description says: by it, a key is found again that was created and not written down.
-fn description(tenant: &TenantId, id: &OperationId) -> String {
-    format!("{}{id}", made_for(tenant))
-}
-
-/// With what the descriptions of a tenant's keys begin.
-pub(super) fn made_for(tenant: &TenantId) -> String {
-    format!("tenantseal: tenant {tenant}, operation ")
+/// The Regions in which the tenant's key is to be, once the operation is done.
+pub(super) fn wanted(entry: &Entry, id: &OperationId) -> Vec<String> {
+    let further = entry.pending(id).map_or(&[][..], |pending| &pending.replicas);
+    let mut regions: Vec<String> = Vec::new();
+    for region in entry.regions.iter().chain(further) {
+        if is_region(region) && !regions.contains(region) {
+            regions.push(region.clone());
+        }
+    }
+    regions
 }
 
 impl OperationId {

@@ -1,28 +1,43 @@
 //! Out of service and back: a tenant's own keys are disabled, its aliases on shared keys removed.
 
+use std::collections::BTreeSet;
+
 use super::admin::aliases;
-use super::entry::{Entry, Generation};
+use super::copies::{Family, Whose};
+use super::entry::{Entry, Generation, Tier};
 use super::fence::Fence;
 use super::steps::Begun;
+use super::tally::{Tally, concerns_all};
 use super::{Error, Operation, Tenants, pool};
+use crate::format::KeyArn;
 use crate::tenant::TenantId;
 
 impl Tenants {
     /// Disables every key of the tenant, so that nothing of it is sealed or opened once the services' cached data keys expire.
+    ///
+    /// The keys and their Regions are those that KMS names, beside those that the registry lists. A Region that fails keeps no other from
+    /// being done. What had begun and not finished is put aside, but for an offboarding and its cancellation.
     ///
     /// On a shared key the tenant's aliases are removed instead, which AWS may take five minutes to act upon. A pool's suspension
     /// suspends all of its members.
     ///
     /// # Errors
     ///
-    /// As for every operation: run it again to go on.
+    /// As for every operation: run it again to go on. [`Error::Regions`] and [`Error::UnlistedKeys`] say that everything is disabled, and
+    /// that the registry was wrong.
     pub async fn suspend(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::Suspend, |_, _| Ok(())).await?;
-        self.done(&begun, self.disable(&begun).await).await
+        let mut tally = Tally::default();
+        let steps = match self.disable(&begun, &mut tally).await {
+            Ok(own) => self.disabled(&begun, &own, tally).await,
+            Err(error) => Err(error),
+        };
+        self.done(&begun, steps).await
     }
 
-    /// Enables every key of a suspended tenant, or of one that shall be sure to be in service.
+    /// Enables every key of a suspended tenant, or of one that shall be sure to be in service. What the suspension has put aside is the
+    /// unfinished operation again.
     ///
     /// # Errors
     ///
@@ -30,48 +45,184 @@ impl Tenants {
     pub async fn resume(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::Resume, |_, _| Ok(())).await?;
-        let entry = self.done(&begun, self.enable(&begun).await).await?;
+        let steps = self.enable(&begun).await;
+        let entry = self.done(&begun, steps).await?;
         self.effective(entry).await
     }
 
-    /// Makes every key of the tenant unusable to it.
-    pub(super) async fn disable(&self, begun: &Begun) -> Result<(), Error> {
+    /// Makes every key of the tenant unusable to it, wherever one can be seen. Gives the tenant's own keys.
+    pub(super) async fn disable(&self, begun: &Begun, tally: &mut Tally) -> Result<Vec<Family>, Error> {
         let (entry, fence) = (&begun.entry, &Fence::around(self, begun));
-        for Generation { key, pool, .. } in &entry.generations {
-            let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), key);
-            for region in &entry.regions {
-                if pool.is_none() {
-                    self.admin().ensure_disabled(region, key, fence).await?;
-                    continue;
+        let (mut own, mut regions): (Vec<Family>, BTreeSet<String>) = Default::default();
+        for key in entry.own_keys() {
+            match self.family(Whose::Either(&entry.tenant), key, &entry.regions).await {
+                Ok(family) if family.is_gone() && !self.is_due(entry) => {
+                    tally.note::<()>(key.region(), Err(family.why_not(key.region())))?;
                 }
-                self.admin().remove_alias(region, &alias, key, fence).await?;
-                self.admin().remove_alias(region, &of_key, key, fence).await?;
+                Ok(family) => {
+                    self.disable_family(&family, fence, tally).await?;
+                    regions.extend(family.named().iter().cloned());
+                    own.push(family);
+                }
+                Err(error) => drop(tally.note::<()>(key.region(), Err(error))?),
             }
         }
+        for Generation { key, pool, .. } in &entry.generations {
+            // Where a shared key is, its member may have aliases.
+            if let Some(pool) = pool {
+                match self.family(Whose::Pools(pool), key, &entry.regions).await {
+                    Ok(family) => regions.extend(family.named().iter().cloned()),
+                    Err(error) => drop(tally.note::<()>(key.region(), Err(error))?),
+                }
+            }
+        }
+        regions.extend(super::steps::wanted(entry, &begun.id));
+        if regions.is_empty() {
+            regions.insert(self.region().to_owned());
+        }
+        let unlisted = self.disable_by_alias(begun, &own, regions, tally).await?;
+        if !unlisted.is_empty() && tally.is_whole() {
+            tally.note::<()>(
+                unlisted[0].region(),
+                Err(Error::UnlistedKeys { tenant: entry.tenant.clone(), keys: unlisted.clone() }),
+            )?;
+        }
+        Ok(own)
+    }
+
+    async fn disable_family(&self, family: &Family, fence: &Fence<'_>, tally: &mut Tally) -> Result<(), Error> {
+        for (region, error) in &family.out {
+            tally.note::<()>(region, Err(error.clone()))?;
+        }
+        for copy in family.copies() {
+            let done = self.admin().ensure_disabled(copy, fence).await;
+            tally.note(copy.region(), done)?;
+        }
         Ok(())
+    }
+
+    /// A session reaches keys by the tenant's aliases alone. So whatever they lead to is closed: keys of the tenant are disabled, aliases on
+    /// shared keys removed. Gives the keys that the registry does not list.
+    async fn disable_by_alias(
+        &self,
+        begun: &Begun,
+        own: &[Family],
+        regions: BTreeSet<String>,
+        tally: &mut Tally,
+    ) -> Result<Vec<KeyArn>, Error> {
+        let (tenant, fence) = (&begun.entry.tenant, &Fence::around(self, begun));
+        let mut unlisted: Vec<Family> = Vec::new();
+        let mut regions: Vec<String> = regions.into_iter().collect();
+        let mut next = 0;
+        while let Some(region) = regions.get(next).cloned() {
+            next += 1;
+            if tally.is_out(&region) {
+                continue;
+            }
+            let listed = self.admin().list_aliases(&region, None).await.map_err(Error::from);
+            for alias in tally.note(&region, listed)?.unwrap_or_default() {
+                let (Some(alias), Some(key_id)) = (alias.alias_name, alias.target_key_id) else { continue };
+                let is_known = own.iter().chain(&unlisted).any(|family| family.key().key_id() == key_id);
+                if is_known || self.tenancy().tenant_of(&alias).as_ref() != Some(tenant) {
+                    continue;
+                }
+                let behind = self.admin().behind(&region, &alias).await.map_err(Error::from);
+                let Some(Some(key)) = tally.note(&region, behind)? else { continue };
+                match self.family(Whose::Either(tenant), &key, &[]).await {
+                    Ok(family) => {
+                        self.disable_family(&family, fence, tally).await?;
+                        regions.extend(family.named().iter().cloned());
+                        unlisted.push(family);
+                    }
+                    Err(Error::ForeignKey { .. }) => {
+                        let removed = self.remove_alias(&region, &alias, &key, begun).await;
+                        tally.note(&region, removed)?;
+                    }
+                    Err(error) => drop(tally.note::<()>(&region, Err(error))?),
+                }
+            }
+        }
+        Ok(unlisted.iter().map(|family| family.key().clone()).collect())
+    }
+
+    /// Removes an alias of the tenant from a shared key.
+    async fn remove_alias(&self, region: &str, alias: &str, key: &KeyArn, begun: &Begun) -> Result<(), Error> {
+        let taken = || Error::AliasTaken { alias: alias.to_owned(), key: key.clone() };
+        let family = match self.family(Whose::SomePools(&begun.entry.tenant), key, &[]).await {
+            Err(Error::ForeignKey { .. }) => return Err(taken()),
+            family => family?,
+        };
+        let copy = family.copy_in(region).ok_or_else(taken)?;
+        self.admin().remove_alias(copy, alias, &Fence::around(self, begun)).await
+    }
+
+    /// What a suspension comes to, once everything that could be disabled is.
+    async fn disabled(&self, begun: &Begun, own: &[Family], tally: Tally) -> Result<(), Error> {
+        let agreed = self.agree(begun, own).await;
+        match agreed {
+            Err(error) if concerns_all(&error) => Err(error),
+            agreed => tally.end(begun).and(agreed),
+        }
     }
 
     /// Makes every key of the tenant usable to it.
     async fn enable(&self, begun: &Begun) -> Result<(), Error> {
         let (entry, fence) = (&begun.entry, &Fence::around(self, begun));
+        let own = self.agreed(begun, Whose::Either(&entry.tenant)).await?;
+        let mut shared = Vec::new();
         let current = entry.current().map(|generation| generation.number);
         for Generation { number, key, pool, .. } in &entry.generations {
             if let Some(pool) = pool {
-                pool::join(self, pool, &entry.tenant, &entry.regions, fence).await?;
-            }
-            let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), key);
-            for region in &entry.regions {
-                if pool.is_none() {
-                    self.admin().ensure_enabled(region, key, fence).await?;
-                    continue;
+                let family = pool::join(self, pool, &entry.tenant, &entry.regions, fence).await?;
+                if !family.key().is_same_key(key) {
+                    return Err(Error::ForeignKey { tenant: entry.tenant.clone(), key: key.clone() });
                 }
-                self.admin().ensure_alias(region, &of_key, key, fence).await?;
-                if current == Some(*number) {
-                    self.admin().point_alias(region, &alias, key, fence).await?;
+                shared.push((family, current == Some(*number)));
+            }
+        }
+        // A move to a shared key that was put aside: what was sealed under that key meanwhile opens by the alias of the key's own.
+        if let Some(Tier::Shared { pool }) = entry.aside.as_ref().map(|aside| &aside.target) {
+            shared.push((pool::join(self, pool, &entry.tenant, &entry.regions, fence).await?, false));
+        }
+        let mut tally = Tally::default();
+        for family in &own {
+            for (region, error) in &family.out {
+                tally.note::<()>(region, Err(error.clone()))?;
+            }
+            for copy in family.copies() {
+                let done = self.admin().ensure_enabled(copy, fence).await;
+                tally.note(copy.region(), done)?;
+            }
+        }
+        for (family, is_current) in &shared {
+            let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), family.key());
+            for region in &entry.regions {
+                let done = match family.copy_in(region) {
+                    Some(copy) => match self.admin().ensure_alias(copy, &of_key, fence).await {
+                        Ok(()) if *is_current => self.admin().point_alias(copy, &alias, fence).await,
+                        done => done,
+                    },
+                    None => Err(family.why_not(region)),
+                };
+                tally.note(region, done)?;
+            }
+        }
+        if let (Some(current), Some(family)) = (
+            entry.current(),
+            own.iter().find(|family| {
+                entry.current().is_some_and(|current| current.pool.is_none() && family.key().is_same_key(&current.key))
+            }),
+        ) {
+            // Its alias is gone when it led to a shared key and a move back was under way.
+            let [_, alias] = aliases(&self.tenancy().alias(&entry.tenant), &current.key);
+            for copy in family.copies() {
+                if self.admin().behind(copy.region(), &alias).await?.is_none() {
+                    let done = self.admin().ensure_alias(copy, &alias, fence).await;
+                    tally.note(copy.region(), done)?;
                 }
             }
         }
-        Ok(())
+        tally.end(begun)
     }
 
     /// Writes down that an operation is done that changes nothing in the entry but its state, if its steps are.

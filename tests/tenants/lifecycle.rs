@@ -222,7 +222,8 @@ async fn a_missing_permission_is_named_and_an_outage_is_worth_another_try() {
 
     // Other operations wait until it is finished; with the permission it is, and with the same key.
     let tenants = builder(&office.admin);
-    assert!(matches!(tenants.suspend(&id("acme")).await, Err(Error::UnderWay { operation: Operation::Onboard, .. })));
+    let refused = tenants.rotate(&id("acme")).await;
+    assert!(matches!(refused, Err(Error::UnderWay { operation: Operation::Onboard, .. })));
     office.stack.faults().on("CreateAlias").fail("KMSInternalException", 500);
     assert!(tenants.onboard(&id("acme")).await.unwrap_err().is_retryable());
     office.stack.faults().clear();

@@ -94,7 +94,8 @@ async fn a_key_in_a_passing_state_is_waited_for_and_one_that_cannot_be_disabled_
         assert!(refused.to_string().contains("run it again"));
     }
     // What was begun goes on once the key is as it should be.
-    assert!(matches!(told(&office, &registry, "Enabled", 0).resume(acme).await, Err(Error::UnderWay { .. })));
+    let waits = told(&office, &registry, "Enabled", 0);
+    assert!(matches!(waits.rotate(acme).await, Err(Error::UnderWay { .. })));
     told(&office, &registry, "Enabled", 0).suspend(acme).await.unwrap();
     assert_eq!(office.keys(REGIONS[0]).await[0].state, KeyState::Disabled);
 }

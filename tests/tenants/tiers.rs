@@ -100,7 +100,8 @@ async fn a_pool_is_no_tenant_and_a_tenant_no_pool() {
     assert!(matches!(tenants.onboard(&id("small-1")).await, Err(Error::NameTaken(_))));
     assert!(matches!(tenants.onboard(&id("small-1")).shared(&id("small-1")).await, Err(Error::NameTaken(_))));
     assert!(matches!(tenants.onboard(&id("a")).as_pool().await, Err(Error::NameTaken(_))));
+    assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::OtherTier { .. })));
     // As they are, they are left as they are.
     tenants.onboard(&id("small-1")).as_pool().await.unwrap();
-    tenants.onboard(&id("a")).shared(&id("small-1")).await.unwrap();
+    tenants.onboard(&id("a")).await.unwrap();
 }

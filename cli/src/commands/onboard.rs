@@ -17,7 +17,8 @@ const AT_ONCE: usize = 8;
 
 /// Give tenants their keys, aliases and entries in the registry.
 ///
-/// Interrupted at any point and run again, it goes on where it stopped. A tenant that has all is left as it is.
+/// Interrupted at any point and run again, it goes on where it stopped. A tenant that has all is left as it is, and one that lacks a replica
+/// gets it. A key that the tenant's alias is on already, and that was made for it, is taken over.
 #[derive(Debug, Args)]
 pub(crate) struct Onboard {
     #[arg(required = true, value_parser = tenant)]
@@ -84,7 +85,11 @@ impl Onboard {
             let alias = handle.tenancy().alias(tenant);
             steps.push(match (known.filter(|entry| entry.pending.is_none()), &self.pool) {
                 (Some(entry), _) if !entry.generations.is_empty() => {
-                    format!("leave {tenant} as it is: {}", entry.state)
+                    let missing = self.replicas.iter().filter(|region| !entry.regions.contains(region));
+                    match missing.cloned().collect::<Vec<_>>() {
+                        missing if missing.is_empty() => format!("leave {tenant} as it is: {}", entry.state),
+                        missing => format!("add replicas of the key of {tenant} in {}", missing.join(", ")),
+                    }
                 }
                 (_, Some(pool)) => format!("put {alias} on the key of pool {pool} for {tenant}"),
                 _ => format!(

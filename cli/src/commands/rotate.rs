@@ -28,6 +28,9 @@ pub(crate) struct Rotate {
     /// Put a new key of its own behind the alias
     #[arg(long, group = "how")]
     new_key: bool,
+    /// A further Region with a replica of the new key (repeat it)
+    #[arg(long = "replica", value_name = "REGION", requires = "new_key")]
+    replicas: Vec<String>,
     /// Move it to the shared key of a pool
     #[arg(long, value_name = "POOL", value_parser = tenant, group = "how")]
     to_pool: Option<TenantId>,
@@ -38,7 +41,7 @@ pub(crate) struct Rotate {
 
 impl Rotate {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
-        let Self { tenant, every, on_demand, new_key, to_pool, wait } = self;
+        let Self { tenant, every, on_demand, new_key, replicas, to_pool, wait } = self;
         let operator = aws::operator(settings).await;
         let service = if wait { Some(aws::service(settings).await) } else { None };
         let tenants = settings.tenants(&operator, service.as_ref())?;
@@ -72,7 +75,7 @@ impl Rotate {
         let rotate = tenants.rotate(&tenant);
         let rotated = match (to_pool, every) {
             (Some(pool), _) => tenants.move_to(&tenant, Tier::Shared { pool }).await,
-            _ if new_key => rotate.new_key().await,
+            _ if new_key => rotate.new_key().replicas(replicas).await,
             _ if on_demand => rotate.on_demand().await,
             (_, Some(days)) => rotate.every_days(days).await,
             _ => rotate.await,

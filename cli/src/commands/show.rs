@@ -35,7 +35,8 @@ impl Show {
 }
 
 fn describe(shown: &Shown) -> String {
-    let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, .. } = &shown.entry;
+    let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, aside, .. } =
+        &shown.entry;
     let mut values = vec![
         ("state", state.to_string()),
         ("tier", tier.to_string()),
@@ -46,6 +47,10 @@ fn describe(shown: &Shown) -> String {
     ];
     if let Some(pending) = pending {
         values.push(("unfinished", format!("{}, begun by {}: run it again", pending.operation, pending.by)));
+    }
+    if let Some(aside) = aside {
+        let what = format!("{}, begun by {}: after `resume`, run it again", aside.operation, aside.by);
+        values.push(("put aside", what));
     }
     if let Some(deletion) = deletion {
         values.push((
@@ -74,7 +79,12 @@ fn row(key: &KeyDetails) -> Vec<String> {
         Some(false) => "another: see `doctor`",
         None => "",
     };
-    vec![key.generation.to_string(), key.key.key_id().to_owned(), key.region.clone(), state, rotated, policy.to_owned()]
+    let region = if key.listed { key.region.clone() } else { format!("{} (not in the registry)", key.region) };
+    let id = match key.is_tenants {
+        Some(false) => format!("{} (not made for this tenant)", key.key.key_id()),
+        _ => key.key.key_id().to_owned(),
+    };
+    vec![key.generation.to_string(), id, region, state, rotated, policy.to_owned()]
 }
 
 fn past(history: &[Entry]) -> String {

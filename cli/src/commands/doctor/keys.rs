@@ -80,6 +80,18 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata) 
         let mend = format!("aws kms update-alias --alias-name {alias} --target-key-id {known}, or ask who moved it");
         return Outcome::failed(format!("the registry says {known}, the alias points to {there}"), mend);
     }
+    let family = key.multi_region_configuration.as_ref();
+    let keys = family.into_iter().flat_map(|family| family.primary_key.iter().chain(family.replica_keys()));
+    let there: Vec<_> = keys.filter_map(|key| key.region.as_deref()).collect();
+    // On a shared key, the Regions of the members are some of the pool's.
+    let strange =
+        there.iter().find(|region| entry.tier == Tier::Dedicated && !entry.regions.iter().any(|own| own == *region));
+    if let Some(region) = strange {
+        let mend = format!(
+            "ask who made it; tenantseal onboard {tenant} --replica {region} lists it, tenantseal suspend disables it too"
+        );
+        return Outcome::failed(format!("the registry does not list {region}, where KMS has a copy of the key"), mend);
+    }
     let state = key.key_state.as_ref();
     let (agrees, mend) = match entry.state {
         State::Suspended => (state == Some(&KeyState::Disabled), "suspend"),

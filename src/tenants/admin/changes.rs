@@ -1,0 +1,233 @@
+//! What changes something at KMS. Each call takes a copy of a key of which KMS has said for whom it was made, and goes through a [`Fence`].
+//!
+//! PutKeyPolicy alone goes without a fence: a key's policy is the same for every operation.
+
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::types::{KeyState, Tag};
+
+use super::{Admin, NewKey, in_state};
+use crate::keys::Policy;
+use crate::tenants::copies::KeyCopy;
+use crate::tenants::error::{AwsError, Error};
+use crate::tenants::fence::Fence;
+
+impl Admin {
+    pub(in crate::tenants) async fn create_key(
+        &self,
+        region: &str,
+        new: &NewKey<'_>,
+        fence: &Fence<'_>,
+    ) -> Result<KeyCopy, Error> {
+        const ACTION: &str = "kms:CreateKey";
+        self.pace.turn(ACTION).await;
+        let kms = self.changing(region, fence).await?;
+        let request = kms
+            .create_key()
+            .policy(new.policy.to_string())
+            .description(&new.description)
+            .multi_region(new.multi_region)
+            .set_tags(Some(tags(&new.tags)));
+        // One attempt: the SDK would repeat a CreateKey whose answer was lost, and so make a second key.
+        let once = aws_sdk_kms::Config::builder().retry_config(aws_sdk_kms::config::retry::RetryConfig::disabled());
+        let answer = request.customize().config_override(once).send().await;
+        let answer = answer.map_err(|error| AwsError::new(ACTION, Some(region), &error))?;
+        let copy = answer.key_metadata.and_then(|known| KeyCopy::created(known, &new.description));
+        Ok(copy.ok_or_else(|| AwsError::unexpected(ACTION, region))?)
+    }
+
+    /// Makes a replica in `region`, with this policy, and waits until it can be used.
+    pub(in crate::tenants) async fn ensure_replica(
+        &self,
+        primary: &KeyCopy,
+        region: &str,
+        new: &NewKey<'_>,
+        fence: &Fence<'_>,
+    ) -> Result<KeyCopy, Error> {
+        const ACTION: &str = "kms:ReplicateKey";
+        let key = primary.key();
+        if !primary.is_multi_region() {
+            return Err(Error::SingleRegion(key.clone()));
+        }
+        let made = self.patiently(|| async {
+            let kms = self.changing(key.region(), fence).await?;
+            let request = kms.replicate_key().key_id(key.key_id()).replica_region(region);
+            let request =
+                request.policy(new.policy.to_string()).description(&new.description).set_tags(Some(tags(&new.tags)));
+            Ok(request.send().await.map(drop).map_err(|error| AwsError::new(ACTION, Some(key.region()), &error))?)
+        });
+        let was_there = match made.await {
+            Err(Error::Aws(error)) if error.is("AlreadyExistsException") => true,
+            result => result.map(|()| false)?,
+        };
+        let known = self.patiently(|| self.settled(region, key)).await?;
+        let copy = primary.replica(known).ok_or_else(|| AwsError::unexpected("kms:DescribeKey", region))?;
+        if was_there {
+            // Whoever made it may have given it a policy of its own.
+            self.put_key_policy(&copy, new.policy).await?;
+        }
+        Ok(copy)
+    }
+
+    /// Creates the alias on the key, unless it is there.
+    pub(in crate::tenants) async fn ensure_alias(
+        &self,
+        copy: &KeyCopy,
+        alias: &str,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
+        const ACTION: &str = "kms:CreateAlias";
+        let region = copy.region();
+        let created = self.patiently(|| async {
+            self.pace.turn(ACTION).await;
+            let kms = self.changing(region, fence).await?;
+            let answer = kms.create_alias().alias_name(alias).target_key_id(copy.key().key_id()).send().await;
+            Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
+        });
+        match created.await {
+            Err(Error::Aws(error)) if error.is("AlreadyExistsException") => match self.behind(region, alias).await? {
+                Some(other) if !other.is_same_key(copy.key()) => {
+                    Err(Error::AliasTaken { alias: alias.to_owned(), key: other })
+                }
+                _ => Ok(()),
+            },
+            result => result,
+        }
+    }
+
+    /// Points the alias, which is the tenant's, to the key, whichever it points to now.
+    pub(in crate::tenants) async fn point_alias(
+        &self,
+        copy: &KeyCopy,
+        alias: &str,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
+        const ACTION: &str = "kms:UpdateAlias";
+        let region = copy.region();
+        match self.behind(region, alias).await? {
+            Some(present) if present.is_same_key(copy.key()) => Ok(()),
+            Some(_) => {
+                self.pace.turn(ACTION).await;
+                let kms = self.changing(region, fence).await?;
+                let answer = kms.update_alias().alias_name(alias).target_key_id(copy.key().key_id()).send().await;
+                Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
+            }
+            None => self.ensure_alias(copy, alias, fence).await,
+        }
+    }
+
+    /// Removes the alias, if it is on this key.
+    pub(in crate::tenants) async fn remove_alias(
+        &self,
+        copy: &KeyCopy,
+        alias: &str,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
+        let region = copy.region();
+        if !self.behind(region, alias).await?.is_some_and(|present| present.is_same_key(copy.key())) {
+            return Ok(());
+        }
+        let kms = self.changing(region, fence).await?;
+        Ok(done("kms:DeleteAlias", region, kms.delete_alias().alias_name(alias).send().await, "NotFoundException")?)
+    }
+
+    /// Disables the key, unless that or more has happened to it.
+    pub(in crate::tenants) async fn ensure_disabled(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+        match copy.state() {
+            Some(KeyState::Enabled) => self.disable(copy, fence).await,
+            Some(KeyState::Disabled | KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => Ok(()),
+            state => Err(in_state(copy.region(), copy.key(), state)),
+        }
+    }
+
+    async fn disable(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+        let kms = self.changing(copy.region(), fence).await?;
+        let answer = kms.disable_key().key_id(copy.key().key_id()).send().await;
+        Ok(answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(copy.region()), &error))?)
+    }
+
+    pub(in crate::tenants) async fn ensure_enabled(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+        match copy.state() {
+            Some(KeyState::Enabled) => Ok(()),
+            Some(KeyState::Disabled) => {
+                let kms = self.changing(copy.region(), fence).await?;
+                let answer = kms.enable_key().key_id(copy.key().key_id()).send().await;
+                Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKey", Some(copy.region()), &error))?)
+            }
+            state => Err(in_state(copy.region(), copy.key(), state)),
+        }
+    }
+
+    /// Has the key deleted after `days`, unless it is going to be already. Gives when, which of a primary key is known only when its last
+    /// replica is gone.
+    pub(in crate::tenants) async fn ensure_deletion(
+        &self,
+        copy: &KeyCopy,
+        days: u32,
+        fence: &Fence<'_>,
+    ) -> Result<Option<crate::tenants::Timestamp>, Error> {
+        const ACTION: &str = "kms:ScheduleKeyDeletion";
+        if copy.is_pending_deletion() {
+            return Ok(copy.deletion());
+        }
+        let kms = self.changing(copy.region(), fence).await?;
+        let days = i32::try_from(days).unwrap_or(i32::MAX);
+        let request = kms.schedule_key_deletion().key_id(copy.key().key_id()).pending_window_in_days(days);
+        let answer = request.send().await.map_err(|error| AwsError::new(ACTION, Some(copy.region()), &error))?;
+        Ok(answer.deletion_date.map(Into::into))
+    }
+
+    /// Keeps a key that was to be deleted, disabled.
+    pub(in crate::tenants) async fn ensure_kept(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+        if !copy.is_pending_deletion() {
+            return self.ensure_disabled(copy, fence).await;
+        }
+        // KMS gives it back disabled (KMS API reference, CancelKeyDeletion).
+        let kms = self.changing(copy.region(), fence).await?;
+        let answer = kms.cancel_key_deletion().key_id(copy.key().key_id()).send().await;
+        Ok(answer.map(drop).map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(copy.region()), &error))?)
+    }
+
+    pub(in crate::tenants) async fn ensure_rotation(
+        &self,
+        copy: &KeyCopy,
+        days: u32,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
+        let (region, days) = (copy.region(), i32::try_from(days).unwrap_or(i32::MAX));
+        self.patiently(|| async {
+            let kms = self.changing(region, fence).await?;
+            let request = kms.enable_key_rotation().key_id(copy.key().key_id()).rotation_period_in_days(days);
+            let answer = request.send().await;
+            Ok(answer.map(drop).map_err(|error| AwsError::new("kms:EnableKeyRotation", Some(region), &error))?)
+        })
+        .await
+    }
+
+    pub(in crate::tenants) async fn rotate_on_demand(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+        let kms = self.changing(copy.region(), fence).await?;
+        let answer = kms.rotate_key_on_demand().key_id(copy.key().key_id()).send().await;
+        Ok(answer.map(drop).map_err(|error| AwsError::new("kms:RotateKeyOnDemand", Some(copy.region()), &error))?)
+    }
+
+    pub(in crate::tenants) async fn put_key_policy(&self, copy: &KeyCopy, policy: &Policy) -> Result<(), AwsError> {
+        let kms = self.kms(copy.region());
+        let answer = kms.put_key_policy().key_id(copy.key().key_id()).policy(policy.to_string()).send().await;
+        answer.map(drop).map_err(|error| AwsError::new("kms:PutKeyPolicy", Some(copy.region()), &error))
+    }
+}
+
+/// A call that is also done when AWS says that it has been done before.
+fn done<T, E>(action: &'static str, region: &str, answer: Result<T, SdkError<E>>, before: &str) -> Result<(), AwsError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match answer.map_err(|error| AwsError::new(action, Some(region), &error)) {
+        Err(error) if !error.is(before) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn tags(tags: &[(String, String)]) -> Vec<Tag> {
+    let tag = |(key, value): &(String, String)| Tag::builder().tag_key(key).tag_value(value).build().ok();
+    tags.iter().filter_map(tag).collect()
+}

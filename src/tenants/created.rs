@@ -1,0 +1,190 @@
+//! The one key of an operation that creates one, and what becomes of keys that interrupted runs have created.
+
+use aws_sdk_kms::types::KeyState;
+
+use super::Tenants;
+use super::admin::{NewKey, in_state};
+use super::copies::{Family, Whose};
+use super::entry::{Entry, OperationId, Pending, Tier};
+use super::error::Error;
+use super::fence::Fence;
+use super::state::Operation;
+use super::steps::{Begun, wanted};
+use crate::keys::{Policy, TENANT_TAG};
+use crate::tenant::TenantId;
+
+/// How long KMS waits, at least, before it deletes a key: for keys that nothing was ever sealed with.
+const SHORTEST_WINDOW: u32 = 7;
+
+impl Tenants {
+    /// Makes sure that the operation has its key, of exactly one CreateKey whatever happened before: CreateKey itself cannot be repeated.
+    ///
+    /// A key that an interrupted run has created and not written down is found by its description. Whoever finds somebody else at it
+    /// waits until that one has written down a key, has been refused one, or has had time enough to give up. Of two keys that were created
+    /// all the same, the one that was written down first stays; who made the other one has it deleted.
+    pub(super) async fn created_key(&self, begun: &Begun) -> Result<(Entry, Family), Error> {
+        let Begun { entry, id, fresh, .. } = begun;
+        let mut entry = entry.clone();
+        let (home, policy) = (self.home(&entry), self.policy_for(&entry, id)?);
+        let whose = self.whose(&begun.entry, id);
+        let mut found = None;
+        if !fresh {
+            let pending = self.settled(&mut entry, id).await?;
+            if let Some(key) = pending.key {
+                let family = self.new_family(whose, &key, &entry.regions).await?;
+                return Ok((entry, family));
+            }
+            let now = self.now();
+            entry = self
+                .advance(entry, id, |entry| {
+                    if let Some(pending) = &mut entry.pending {
+                        pending.claims += 1;
+                        pending.claimed = now;
+                    }
+                })
+                .await?;
+            if pending.claims > 0 {
+                let keys = self.admin().search(&home, &self.description(&entry, id)).await?;
+                found = keys.into_iter().next();
+            }
+        }
+        let mut adopted = false;
+        if found.is_none() && begun.operation() == Operation::Onboard {
+            found = self.present(&home, &entry.tenant, whose).await?.map(|family| family.key().clone());
+            adopted = found.is_some();
+        }
+        let family = match found {
+            Some(key) => {
+                let family = self.family(whose, &key, &entry.regions).await?;
+                // A description proves nothing: who may create keys may have given this one a policy of its own.
+                for copy in family.copies() {
+                    self.admin().put_key_policy(copy, &policy).await?;
+                }
+                family
+            }
+            None => {
+                let new = self.new_key(&entry, id, &policy);
+                match self.admin().create_key(&home, &new, &Fence::around(self, begun)).await {
+                    Ok(copy) => Family::of(copy),
+                    Err(error) => return Err(self.unclaimed(entry, id, error).await),
+                }
+            }
+        };
+        let key = family.key().clone();
+        let written = self
+            .advance(entry, id, |entry| {
+                if let Some(pending) = &mut entry.pending {
+                    pending.key.get_or_insert(key.clone());
+                }
+            })
+            .await;
+        let surplus = match &written {
+            Ok(entry) => !entry.owns(&key),
+            Err(error) => matches!(error, Error::Overtaken(_)),
+        };
+        if surplus && !adopted {
+            self.retire(&begun.entry.tenant, &family).await?;
+        }
+        let entry = written?;
+        match entry.pending(id).and_then(|pending| pending.key.clone()) {
+            Some(first) if !first.is_same_key(&key) => {
+                let family = self.new_family(whose, &first, &entry.regions).await?;
+                Ok((entry, family))
+            }
+            _ => Ok((entry, family)),
+        }
+    }
+
+    /// The key that a tenant has already, as its alias says: it was onboarded by hand, or the registry has lost it.
+    pub(super) async fn present(
+        &self,
+        region: &str,
+        tenant: &TenantId,
+        whose: Whose<'_>,
+    ) -> Result<Option<Family>, Error> {
+        let alias = self.tenancy().alias(tenant);
+        let Some(key) = self.admin().behind(region, alias.as_str()).await? else { return Ok(None) };
+        match self.family(whose, &key, &[]).await {
+            Ok(family) => match family.copies().iter().find(|copy| copy.state() != Some(&KeyState::Enabled)) {
+                Some(copy) => Err(in_state(copy.region(), copy.key(), copy.state())),
+                None => Ok(Some(family)),
+            },
+            Err(Error::ForeignKey { key, .. }) => Err(Error::AliasTaken { alias: alias.to_string(), key }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The error, once it is written down that this run has made no key, if that is certain: the next run need not wait for one.
+    async fn unclaimed(&self, entry: Entry, id: &OperationId, error: Error) -> Error {
+        if matches!(&error, Error::Aws(error) if error.is_refusal()) {
+            let without = self.advance(entry, id, |entry| {
+                if let Some(pending) = &mut entry.pending {
+                    pending.claims = pending.claims.saturating_sub(1);
+                }
+            });
+            // When it cannot be written down, the next run waits.
+            let _ = without.await;
+        }
+        error
+    }
+
+    /// Deletes what runs that were cut short may have created besides the operation's key, if there were any.
+    pub(super) async fn retire_strays(&self, entry: &Entry, begun: &Pending) -> Result<(), Error> {
+        if begun.claims < if begun.key.is_some() { 2 } else { 1 } || matches!(begun.target, Tier::Shared { .. }) {
+            return Ok(());
+        }
+        let id = &begun.id;
+        for key in self.admin().search(&self.home(entry), &self.description(entry, id)).await? {
+            if !entry.owns(&key) {
+                let family = self.family(Whose::Either(&entry.tenant), &key, &[]).await?;
+                self.retire(&entry.tenant, &family).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a key that a run has made, unless it is the tenant's.
+    async fn retire(&self, tenant: &TenantId, family: &Family) -> Result<(), Error> {
+        let key = family.key();
+        let fence = Fence::around_stray(self, tenant, key);
+        for copy in family.copies() {
+            match self.admin().ensure_deletion(copy, SHORTEST_WINDOW, &fence).await {
+                Err(Error::Overtaken(_)) => return Ok(()),
+                result => result?,
+            };
+        }
+        tracing::warn!(%key, "a key that is not needed is deleted");
+        Ok(())
+    }
+
+    /// Waits until another run has written down its key, was refused one, or could not make one any more; gives what is pending then.
+    async fn settled(&self, entry: &mut Entry, id: &OperationId) -> Result<Pending, Error> {
+        loop {
+            let Some(pending) = entry.pending(id) else { return Err(Error::Overtaken(entry.tenant.clone())) };
+            let age = pending.claimed.elapsed(self.now());
+            if pending.key.is_some() || pending.claims == 0 || age >= self.settings().settle {
+                return Ok(pending.clone());
+            }
+            self.sleep((self.settings().settle - age).min(self.settings().poll)).await;
+            *entry = self.entry(&entry.tenant).await?;
+        }
+    }
+
+    pub(super) fn new_key<'a>(&self, entry: &Entry, id: &OperationId, policy: &'a Policy) -> NewKey<'a> {
+        let mut tags = vec![
+            (TENANT_TAG.to_owned(), entry.tenant.to_string()),
+            ("tenantseal:operation".to_owned(), id.to_string()),
+        ];
+        if matches!(self.whose(entry, id), Whose::Pools(_)) {
+            // With the tag, a role that is scoped by `aws:ResourceTag` would take the pool for a tenant of that name.
+            tags.remove(0);
+        }
+        tags.extend(self.settings().tags.iter().cloned());
+        NewKey { policy, description: self.description(entry, id), tags, multi_region: wanted(entry, id).len() > 1 }
+    }
+
+    /// What a key's description says: by it, a key is found again that was created and not written down, and is known to be the tenant's.
+    fn description(&self, entry: &Entry, id: &OperationId) -> String {
+        format!("{}, operation {id}", self.whose(entry, id).mark())
+    }
+}

@@ -1,0 +1,74 @@
+//! A step in several Regions: one that fails keeps none of the others from being done.
+
+use std::collections::BTreeSet;
+
+use super::error::Error;
+use super::steps::Begun;
+
+/// Where a step was done, and where it was not.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    done: BTreeSet<String>,
+    failed: Vec<(String, Error)>,
+}
+
+impl Tally {
+    /// Notes how a step ended in a Region. Gives what it gave, if it did.
+    ///
+    /// # Errors
+    ///
+    /// What concerns every Region.
+    pub(super) fn note<T>(&mut self, region: &str, result: Result<T, Error>) -> Result<Option<T>, Error> {
+        match result {
+            Ok(value) => {
+                self.done.insert(region.to_owned());
+                Ok(Some(value))
+            }
+            Err(error) if concerns_all(&error) => Err(error),
+            Err(error) => {
+                if !self.failed.iter().any(|(failed, _)| failed == region) {
+                    self.failed.push((region.to_owned(), error));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether a Region has not answered: then it is not asked again in this run.
+    pub(super) fn is_out(&self, region: &str) -> bool {
+        self.failed.iter().any(|(failed, error)| failed == region && error.is_retryable())
+    }
+
+    /// Whether everything was done so far.
+    pub(super) fn is_whole(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// What it comes to.
+    ///
+    /// # Errors
+    ///
+    /// The one failure, when there was nothing else; else [`Error::Partly`].
+    pub(super) fn end(mut self, begun: &Begun) -> Result<(), Error> {
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        for (failed, _) in &self.failed {
+            self.done.remove(failed);
+        }
+        if self.done.is_empty() && self.failed.len() == 1 {
+            return Err(self.failed.remove(0).1);
+        }
+        let operation = begun.operation();
+        let (tenant, done) = (begun.entry.tenant.clone(), self.done.into_iter().collect());
+        Err(Error::Partly { tenant, operation, done, failed: self.failed })
+    }
+}
+
+/// Whether an error is no Region's: others have gone on, or the registry fails.
+pub(super) fn concerns_all(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Overtaken(_) | Error::SlowRegistry | Error::Registry(_) | Error::Contended(_) | Error::NoRandomness
+    )
+}

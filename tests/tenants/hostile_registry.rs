@@ -1,0 +1,328 @@
+//! Whoever writes the registry gets no operator to act on a key that is not the tenant's: every field of an entry, every command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_kms::types::KeyState;
+use serde_json::{Value, json};
+use tenantseal::TenantId;
+use tenantseal::tenants::{Entry, InMemoryRegistry, Operation, Registry, Tenants, Tier};
+
+use crate::common::id;
+use crate::office::Office;
+use crate::steps::REGIONS;
+
+const HOME: &str = REGIONS[0];
+const ABROAD: &str = REGIONS[1];
+/// A Region in which nobody has a key.
+const ELSEWHERE: &str = "eu-west-1";
+/// Whose keys must stay as they are: one in service with a replica, one out of service, one that is ended, and a pool with a member.
+const OTHERS: [&str; 5] = ["globex", "hooli", "initrode", "pool", "tiny"];
+
+/// What is asked of an operator for the tenant whose entry is forged.
+#[derive(Debug, Clone, Copy)]
+enum Command {
+    Onboard,
+    Replicas,
+    Shared,
+    AsPool,
+    EveryDays,
+    OnDemand,
+    NewKey,
+    ToPool,
+    Suspend,
+    Resume,
+    Offboard,
+    Cancel,
+    Mend,
+    Show,
+}
+
+impl Command {
+    const ALL: [Self; 14] = [
+        Self::Onboard,
+        Self::Replicas,
+        Self::Shared,
+        Self::AsPool,
+        Self::EveryDays,
+        Self::OnDemand,
+        Self::NewKey,
+        Self::ToPool,
+        Self::Suspend,
+        Self::Resume,
+        Self::Cancel,
+        Self::Mend,
+        Self::Show,
+        Self::Offboard,
+    ];
+
+    /// Whether it succeeds does not matter here.
+    async fn run(self, tenants: &Tenants, whom: &TenantId) {
+        let pool = id("pool");
+        match self {
+            Self::Onboard => drop(tenants.onboard(whom).await),
+            Self::Replicas => drop(tenants.onboard(whom).replicas([ABROAD, ELSEWHERE]).await),
+            Self::Shared => drop(tenants.onboard(whom).shared(&pool).await),
+            Self::AsPool => drop(tenants.onboard(whom).as_pool().await),
+            Self::EveryDays => drop(tenants.rotate(whom).every_days(100).await),
+            Self::OnDemand => drop(tenants.rotate(whom).on_demand().await),
+            Self::NewKey => drop(tenants.rotate(whom).new_key().await),
+            Self::ToPool => drop(tenants.move_to(whom, Tier::Shared { pool }).await),
+            Self::Suspend => drop(tenants.suspend(whom).await),
+            Self::Resume => drop(tenants.resume(whom).await),
+            Self::Offboard => drop(tenants.offboard(whom).window_days(7).await),
+            Self::Cancel => drop(tenants.cancel_offboard(whom).await),
+            Self::Mend => drop(tenants.mend_policies(whom).await),
+            Self::Show => drop(tenants.show(whom).await),
+        }
+    }
+}
+
+/// Everyone's keys, and the key team's handle.
+struct Scene {
+    office: Office,
+    registry: Arc<InMemoryRegistry>,
+    tenants: Tenants,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let office = Office::open().await;
+        let registry = Arc::new(InMemoryRegistry::default());
+        let tenants = Tenants::builder(office.tenancy.clone(), registry.clone())
+            .pace(Duration::ZERO)
+            .settle(Duration::ZERO)
+            .grace(Duration::ZERO)
+            .build(&office.admin)
+            .unwrap();
+        let scene = Self { office, registry, tenants };
+        let tenants = &scene.tenants;
+        tenants.onboard(&id("globex")).replicas([ABROAD]).await.unwrap();
+        for tenant in ["hooli", "initrode", "acme"] {
+            tenants.onboard(&id(tenant)).await.unwrap();
+        }
+        tenants.onboard(&id("pool")).as_pool().await.unwrap();
+        tenants.onboard(&id("tiny")).shared(&id("pool")).await.unwrap();
+        tenants.suspend(&id("hooli")).await.unwrap();
+        tenants.offboard(&id("initrode")).await.unwrap();
+        scene
+    }
+
+    async fn entry(&self, whom: &str) -> Value {
+        serde_json::to_value(self.registry.get(&id(whom)).await.unwrap().unwrap()).unwrap()
+    }
+
+    async fn entries(&self) -> Vec<(&'static str, Value)> {
+        let mut entries = Vec::new();
+        for name in OTHERS {
+            entries.push((name, self.entry(name).await));
+        }
+        entries
+    }
+
+    /// Writes an entry, whatever it says.
+    async fn write(&self, mut entry: Value) {
+        let whom: TenantId = serde_json::from_value(entry["tenant"].clone()).unwrap();
+        let stored = self.registry.get(&whom).await.unwrap().map_or(0, |stored| stored.version);
+        entry["version"] = json!(stored + 1);
+        let entry: Entry = serde_json::from_value(entry).unwrap();
+        self.registry.put(&entry).await.unwrap();
+    }
+
+    /// All that KMS knows of keys that were not made for acme.
+    async fn others(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for region in [HOME, ABROAD, ELSEWHERE] {
+            let kms = self.office.kms(region);
+            for key in self.office.keys(region).await {
+                let known = kms.describe_key().key_id(&key.id).send().await.unwrap().key_metadata.unwrap();
+                if known.description().is_some_and(|description| description.contains(" acme")) {
+                    continue;
+                }
+                let policy = kms.get_key_policy().key_id(&key.id).send().await.unwrap().policy;
+                let tags = kms.list_resource_tags().key_id(&key.id).send().await.unwrap().tags;
+                let rotation = match key.state {
+                    KeyState::Enabled | KeyState::Disabled => {
+                        let status = kms.get_key_rotation_status().key_id(&key.id).send().await.unwrap();
+                        (status.rotation_period_in_days, status.key_rotation_enabled)
+                    }
+                    _ => (None, false),
+                };
+                // Aliases of acme's own on the pool's key are its membership.
+                let is_pool = key.aliases.iter().any(|alias| alias == "alias/customer-pool");
+                let aliases: Vec<_> =
+                    key.aliases.iter().filter(|alias| !(is_pool && alias.starts_with("alias/customer-acme"))).collect();
+                all.push(format!("{region} {aliases:?} {known:?} {policy:?} {tags:?} {rotation:?}"));
+            }
+        }
+        all.sort();
+        all
+    }
+}
+
+/// The hostile values of one entry, by what they say.
+fn forgeries(own: &Value, others: &[(&str, Value)]) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    let mut add = |what: String, change: &dyn Fn(&mut Value)| {
+        let mut entry = own.clone();
+        change(&mut entry);
+        all.push((what, entry));
+    };
+    let pending = |operation: &str, key: &Value, target: Value| {
+        json!({ "operation": operation, "id": "00112233445566778899aabbccddeeff", "claims": 1, "claimed": own["created"],
+            "by": "nobody", "target": target, "key": key, "material": "forged", "days": 2000, "replicas": [ELSEWHERE] })
+    };
+    let operations = ["onboard", "rotate", "rekey", "suspend", "resume", "offboard", "cancel_offboarding"];
+    let states = ["onboarding", "active", "suspended", "offboarded"];
+    for state in states {
+        add(format!("state {state}"), &|entry| entry["state"] = json!(state));
+        add(format!("state {state}, without keys"), &|entry| {
+            entry["state"] = json!(state);
+            entry["generations"] = json!([]);
+        });
+    }
+    add("tier pool".into(), &|entry| entry["tier"] = json!({ "kind": "pool" }));
+    add("alias".into(), &|entry| entry["alias"] = json!("alias/customer-globex"));
+    add("regions".into(), &|entry| entry["regions"] = json!([ELSEWHERE]));
+    add("regions reversed".into(), &|entry| entry["regions"] = json!([ABROAD, HOME]));
+    add("regions no regions".into(), &|entry| entry["regions"] = json!(["alias/x", "169.254.169.254/", ""]));
+    add("members".into(), &|entry| entry["members"] = json!(["globex"]));
+    add("deletion past".into(), &|entry| {
+        entry["state"] = json!("offboarded");
+        entry["deletion"] = json!("2020-01-01T00:00:00Z");
+    });
+    for (name, other) in others {
+        let key = &other["generations"][0]["key"];
+        for kind in
+            [json!({ "kind": "dedicated" }), json!({ "kind": "pool" }), json!({ "kind": "shared", "pool": name })]
+        {
+            add(format!("tier {kind}, key of {name}"), &|entry| {
+                entry["tier"] = kind.clone();
+                entry["regions"] = other["regions"].clone();
+                entry["generations"][0]["key"] = key.clone();
+                if kind["kind"] == "shared" {
+                    entry["generations"][0]["pool"] = json!(name);
+                }
+            });
+        }
+        for state in states {
+            add(format!("state {state}, key of {name}, regions"), &|entry| {
+                entry["state"] = json!(state);
+                entry["regions"] = json!([HOME, ABROAD]);
+                entry["generations"].as_array_mut().unwrap().insert(0, other["generations"][0].clone());
+                entry["deletion"] = json!("2020-01-01T00:00:00Z");
+            });
+        }
+        let shared = json!({ "kind": "shared", "pool": name });
+        for operation in operations {
+            for target in [json!({ "kind": "dedicated" }), json!({ "kind": "pool" }), shared.clone()] {
+                // Where a change leads matters to two operations.
+                if target["kind"] != "dedicated" && !["onboard", "rekey"].contains(&operation) {
+                    continue;
+                }
+                add(format!("pending {operation} to {target}, key of {name}"), &|entry| {
+                    entry["pending"] = pending(operation, key, target.clone());
+                    if operation == "onboard" {
+                        entry["state"] = json!("onboarding");
+                        entry["tier"] = target.clone();
+                        entry["generations"] = json!([]);
+                    }
+                });
+            }
+        }
+        add(format!("aside, key of {name}"), &|entry| {
+            entry["state"] = json!("suspended");
+            entry["aside"] = pending("rekey", key, shared.clone());
+        });
+    }
+    all
+}
+
+#[tokio::test]
+async fn no_field_of_an_entry_gets_an_operator_to_act_on_anothers_key() {
+    let mut scene = Scene::set().await;
+    let mut others = scene.entries().await;
+    let count = forgeries(&scene.entry("acme").await, &others).len();
+    let mut harm = Vec::new();
+    for number in 0..count {
+        // Acme's own keys are used up by what is done to it.
+        scene = Scene::set().await;
+        others = scene.entries().await;
+        let (what, forged) = forgeries(&scene.entry("acme").await, &others).swap_remove(number);
+        let before = scene.others().await;
+        for command in Command::ALL {
+            scene.write(forged.clone()).await;
+            command.run(&scene.tenants, &id("acme")).await;
+        }
+        if scene.others().await != before {
+            harm.push(what);
+        }
+    }
+    assert!(harm.is_empty(), "of {count} forgeries {} did harm: {harm:#?}", harm.len());
+}
+
+#[tokio::test]
+async fn a_forged_pool_puts_nobodys_alias_on_anothers_key() {
+    let scene = Scene::set().await;
+    let globex = scene.entry("globex").await;
+    for kind in ["generations", "tier"] {
+        // Globex's key as that of the pool, and globex itself as a pool.
+        let mut forged = scene.entry(if kind == "tier" { "globex" } else { "pool" }).await;
+        forged["generations"] = globex["generations"].clone();
+        forged["regions"] = globex["regions"].clone();
+        forged["tier"] = json!({ "kind": "pool" });
+        forged["members"] = json!([]);
+        let pool = if kind == "tier" { "globex" } else { "pool" };
+        let before = scene.others().await;
+        for step in 0..4 {
+            scene.write(forged.clone()).await;
+            let (tenants, pool) = (&scene.tenants, id(pool));
+            match step {
+                0 => drop(tenants.onboard(&id("acme-2")).shared(&pool).await),
+                1 => drop(tenants.move_to(&id("acme"), Tier::Shared { pool }).await),
+                2 => drop(tenants.resume(&id("tiny")).await),
+                _ => drop(tenants.offboard(&id("tiny")).await),
+            }
+            let others = |line: &String| !line.contains("customer-pool");
+            let (now, before): (Vec<_>, Vec<_>) = (
+                scene.others().await.into_iter().filter(others).collect(),
+                before.clone().into_iter().filter(others).collect(),
+            );
+            assert_eq!(now, before, "{kind} {step}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_is_in_use_is_not_ended_whatever_the_entry_says() {
+    let scene = Scene::set().await;
+    let pool = scene.entry("pool").await;
+    for tier in ["pool", "dedicated"] {
+        let mut forged = pool.clone();
+        forged["members"] = json!([]);
+        forged["tier"] = json!({ "kind": tier });
+        scene.write(forged).await;
+        let before = scene.others().await;
+        let told = scene.tenants.offboard(&id("pool")).await.unwrap_err().to_string();
+        assert_eq!(scene.others().await, before);
+        assert!(told.contains("1 tenants on it"), "{told}");
+        assert!(scene.tenants.check(&id("pool"), Operation::Suspend).await.is_ok(), "nothing has begun");
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_tier_changes_no_policy() {
+    let scene = Scene::set().await;
+    for (whom, tier) in [("globex", "pool"), ("pool", "dedicated")] {
+        let mut forged = scene.entry(whom).await;
+        forged["tier"] = json!({ "kind": tier });
+        scene.write(forged).await;
+        let before = scene.others().await;
+        let refused = scene.tenants.mend_policies(&id(whom)).await.unwrap_err().to_string();
+        assert!(refused.contains("was not made for"), "{refused}");
+        drop(scene.tenants.onboard(&id(whom)).replicas([ELSEWHERE]).await);
+        drop(scene.tenants.onboard(&id(whom)).as_pool().replicas([ELSEWHERE]).await);
+        drop(scene.tenants.rotate(&id(whom)).new_key().await);
+        assert_eq!(scene.others().await, before, "{whom} as {tier}");
+    }
+}
