@@ -260,7 +260,7 @@ fn unknown_versions_and_forms_and_huge_lengths_are_named() {
         assert_eq!(error.to_string().contains("upgrade"), reserved, "{error}");
         assert!(error.to_string().contains("altered") && error.to_string().contains("not sealed"), "{error}");
         assert!(
-            matches!(&error, Error::Open(OpenError::Attribute { attribute, fault }) if attribute == "email" && *fault == expected)
+            matches!(error.cause(), Error::Open(OpenError::Attribute { attribute, fault }) if attribute == "email" && *fault == expected)
         );
     }
     for version in (0..=u8::MAX).filter(|version| ![1, 2].contains(version)) {
@@ -272,7 +272,7 @@ fn unknown_versions_and_forms_and_huge_lengths_are_named() {
         assert_eq!(error.is_integrity(), !reserved, "{error}");
         assert_eq!(error.to_string().contains("upgrade"), reserved, "{error}");
         assert!(
-            matches!(&error, Error::Open(OpenError::Attribute { attribute, fault }) if attribute == "_seal" && *fault == expected.into())
+            matches!(error.cause(), Error::Open(OpenError::Attribute { attribute, fault }) if attribute == "_seal" && *fault == expected.into())
         );
     }
     for start in [&[0x12, 0xff, 0xff][..], &[0x12, 0, 0], &[0x11], &[0x12], &[0x13], &[]] {

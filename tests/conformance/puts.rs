@@ -24,7 +24,7 @@ pub fn cases() -> Vec<Case> {
         case!(a_put_may_be_read_consistently),
         case!(attribute_names_with_dashes_and_reserved_words_are_names_like_others),
         case!(a_hundred_kilobytes_come_back),
-        case!(an_item_over_400_kilobytes_is_an_error).validation(),
+        case!(an_item_over_400_kilobytes_is_an_error).invalid("Seal TooLarge"),
         case!(a_table_with_the_tenant_as_its_key),
         case!(a_table_without_a_sort_key),
         case!(a_table_with_a_number_for_its_sort_key),
