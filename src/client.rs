@@ -46,14 +46,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{SharedHttpClient, SharedInterceptor};
+use tenantseal_core::audit::Audit;
+use tenantseal_core::envelope::{KeyRing, NeededKey};
+use tenantseal_core::format::{Identity, OwnedStoredKey};
+use tenantseal_core::keys::{TenantHandle, Want};
+use tenantseal_core::tenant::TenantId;
 
-use crate::audit::Audit;
 use crate::error::{Error, Refusal};
-use crate::format::{Identity, OwnedStoredKey};
-use crate::item::{Item, KeyRing, NeededKey, PrimaryKeyError, identity};
-use crate::keys::{TenantHandle, Want};
+use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::TableSchema;
-use crate::tenant::TenantId;
 
 pub(crate) use expressions::no_legacy;
 pub(crate) use notes::Notes;

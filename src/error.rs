@@ -2,9 +2,12 @@
 
 use std::error::Error as StdError;
 
+use tenantseal_core::audit::SinkPanicked;
+use tenantseal_core::error::chain;
+use tenantseal_core::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
+
 use crate::expression::ExpressionError;
 use crate::item::{Item, OpenError, PrimaryKeyError, SealError};
-use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 
 mod service;
 mod unopened;
@@ -247,16 +250,6 @@ impl Error {
     }
 }
 
-/// An error and its causes.
-pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
-}
-
 // Not `#[from]`, which would make them sources as well: their text is in this error's own.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
@@ -276,10 +269,16 @@ impl From<OpenError> for Error {
     }
 }
 
+impl From<SinkPanicked> for Error {
+    fn from(SinkPanicked: SinkPanicked) -> Self {
+        Self::Audit
+    }
+}
+
 impl From<OpeningKeyError> for Error {
     fn from(error: OpeningKeyError) -> Self {
         match error {
-            OpeningKeyError::Open(error) => Self::Open(error),
+            OpeningKeyError::Open { attribute, fault } => Self::Open(OpenError::Attribute { attribute, fault }),
             OpeningKeyError::Key(error) => Self::Key(error),
             OpeningKeyError::Table(error) => Self::KeyTable(error),
         }

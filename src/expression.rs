@@ -40,7 +40,7 @@ pub(crate) use self::{
 };
 
 use self::path::{Name, Step, WrittenPath};
-use crate::format::RESERVED_PREFIX;
+use tenantseal_core::format::RESERVED_PREFIX;
 use crate::schema::Protection;
 
 /// What the names in a request's expressions mean.

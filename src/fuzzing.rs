@@ -7,19 +7,16 @@ use std::sync::{Arc, LazyLock};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::context::{EncryptionContext, StaticPairs};
+use tenantseal_core::crypto::{DataKey, RandomError, RandomSource, WrappedKey};
+use tenantseal_core::envelope::{KeyRing, UnwrappedKey};
+use tenantseal_core::format::{HEADER, KeyArn, KeyRecord, Number, Sealed, StoredKey, put_prefix};
+use tenantseal_core::tenant::TenantId;
 
-use crate::context::{EncryptionContext, StaticPairs};
-use crate::crypto::{DataKey, RandomError, RandomSource, WrappedKey};
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
-use crate::format::{
-    HEADER, KeyArn, KeyRecord, Number, Sealed, StoredKey, decode_value, encode_value, encoded_len, encodings,
-    put_prefix,
-};
-use crate::item::{
-    Item, KeyRing, Nonces, UnwrappedKey, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity,
-};
+use crate::item::{encodings, decode_value, encode_value, encoded_len};
+use crate::item::{Item, Nonces, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
 use crate::schema::{Protection, TableSchema};
-use crate::tenant::TenantId;
 
 mod lookups;
 #[cfg(test)]
@@ -137,7 +134,7 @@ pub fn item(data: &[u8]) {
     let served = needed.into_iter().filter_map(|needed| {
         let serves = match &needed.stored {
             StoredKey::Record(stored) => {
-                key.serves(&KeyRecord::decode(stored).ok()?, stored) == crate::item::Serves::Yes
+                key.serves(&KeyRecord::decode(stored).ok()?, stored) == tenantseal_core::envelope::Serves::Yes
             }
             StoredKey::Reference(key_id) => *key_id == key.record().key_id,
         };

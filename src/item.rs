@@ -2,9 +2,10 @@
 //!
 //! Opening has two phases, because the keys must be fetched in between: [`distinct_keys`] says which keys items rely on, and [`open`] opens each with what the edge made of them.
 
-mod key;
+mod dense;
 mod open;
 mod seal;
+mod value;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -12,20 +13,23 @@ mod tests;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::audit::Used;
+use tenantseal_core::envelope::{KeyRing, NeededKey, UnwrappedKey};
+use tenantseal_core::format::{Identity, InvalidKey, KeyPart};
+use tenantseal_core::tenant::TenantId;
 
-use crate::audit::Used;
-use crate::format::{Identity, InvalidKey};
 use crate::schema::TableSchema;
-use crate::tenant::TenantId;
-
-pub(crate) use key::{KeyRing, Serves, UnwrappedKey};
 #[cfg(test)]
 use open::needed_keys;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open;
-pub(crate) use open::{NeededKey, distinct_keys, open_in_place, stored_identity};
-pub use open::{OpenError, OpenFault};
+pub(crate) use open::{distinct_keys, open_in_place, stored_identity};
+pub use open::OpenError;
 pub use seal::SealError;
+pub use value::InvalidValue;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use value::encodings;
+pub(crate) use value::{decode_value, encode_value, encoded_len};
 pub(crate) use seal::{Nonces, check_name, refuse_sealed, seal, seal_values, sealable_identity};
 
 /// A DynamoDB item: attribute names and values.
@@ -74,12 +78,27 @@ pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> 
     if !partition.1.as_s().is_ok_and(|value| schema.tenant().owns(tenant, value)) {
         return Err(PrimaryKeyError::ForeignTenant { attribute: partition.0.to_owned() });
     }
-    Identity::new(tenant, schema.name(), partition, sort).map_err(|source| PrimaryKeyError::Invalid {
-        // Only the sort key can be of an invalid kind: the partition key has just been found to be a tenant's.
+    // Only the sort key can be of an invalid kind: the partition key has just been found to be a tenant's.
+    let invalid = |source| PrimaryKeyError::Invalid {
         attribute: sort.map_or(partition.0, |(name, _)| name).to_owned(),
         source,
-    })
+    };
+    let part = |value| key_part(value).map_err(invalid);
+    let parts = (partition.0, part(partition.1)?);
+    let sort_part = sort.map(|(name, value)| Ok((name, part(value)?))).transpose()?;
+    Identity::new(tenant, schema.name(), parts, sort_part).map_err(invalid)
 }
+
+/// A value as part of a key.
+fn key_part(value: &AttributeValue) -> Result<KeyPart<'_>, InvalidKey> {
+    match value {
+        AttributeValue::S(text) => Ok(KeyPart::S(text)),
+        AttributeValue::N(text) => Ok(KeyPart::N(text)),
+        AttributeValue::B(bytes) => Ok(KeyPart::B(bytes.as_ref())),
+        _ => Err(InvalidKey::Type),
+    }
+}
+
 
 /// What is wrong with the key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,37 +5,33 @@
 #[doc = include_str!("../docs/OPERATIONS.md")]
 mod operations_guide {}
 
-pub mod audit;
+/// Every use of a data key, told to whoever has to account for them.
+pub mod audit {
+    pub use tenantseal_core::audit::{AuditSink, KeySource, KeyUse, Purpose};
+}
 mod client;
-mod context;
-mod crypto;
 mod error;
 mod expression;
-mod format;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod http;
 mod item;
 pub mod keys;
-mod new_table;
 pub mod records;
 pub mod schema;
-mod sight;
-mod tenant;
 mod tenant_seal;
-pub mod tenants;
 #[cfg(test)]
 mod vectors;
 
-pub use context::{EncryptionContext, InvalidContext, StaticPairs};
-pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
+pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPairs};
+pub use tenantseal_core::crypto::{DataKey, KeyId, WrappedKey, WrongLength};
 pub use error::{Error, ItemRef, Refusal, ServiceError, Unopened, UnopenedItem, Written};
 pub use expression::ExpressionError;
-pub use format::inspect;
-pub use format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, InvalidValue, KeyArn};
-pub use item::{Item, OpenError, OpenFault, PrimaryKeyError, SealError};
+pub use tenantseal_core::format::inspect;
+pub use tenantseal_core::format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, KeyArn};
+pub use item::{InvalidValue, Item, OpenError, PrimaryKeyError, SealError};
 pub use schema::Record;
-pub use tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
+pub use tenantseal_core::envelope::OpenFault;
+pub use tenantseal_core::tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
 pub use tenant_seal::{ConfigError, TableFault, TableFaultKind, TablesError, Tenant, TenantSeal, TenantSealBuilder};
 pub use tenantseal_derive::Record;

@@ -9,7 +9,6 @@ mod marked;
 mod marks;
 mod rules;
 mod table;
-mod tenant_template;
 mod variant;
 mod watched;
 
@@ -24,9 +23,8 @@ pub use marked::{MarkedRecord, inventory, path_of};
 #[doc(hidden)]
 pub use marks::{Holds, Marks, NoMarks, Within, has_marks, heed};
 use rules::{is_same, refuse, starts_with};
-pub(crate) use table::RecordPlace;
 pub use table::{Protection, TableSchema, TableSchemaBuilder};
-pub use tenant_template::{InvalidTenantTemplate, TenantTemplate};
+pub use tenantseal_core::tenant_template::{InvalidTenantTemplate, TenantTemplate};
 pub(crate) use variant::Variant;
 pub(crate) use watched::{Fault, FaultKind};
 #[doc(hidden)]

@@ -6,22 +6,22 @@ use std::sync::{Arc, OnceLock};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
+use async_trait::async_trait;
 use aws_types::SdkConfig;
 use tracing::{Instrument, Span};
+use tenantseal_core::audit::Audit;
+use tenantseal_core::crypto::OsRandom;
+use tenantseal_core::envelope::{KeyRing, NeededKey};
+use tenantseal_core::keys::{DataKeys, Revoke, Want};
+use tenantseal_core::telemetry;
+use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::http::http_client;
 
-use crate::audit::Audit;
 use crate::client::{self, Binding, Tables};
-use crate::crypto::OsRandom;
 use crate::error::{Error, ItemRef, Refusal, Standing, Unopened};
-use crate::http::http_client;
-use crate::item::{
-    self, Item, KeyRing, NeededKey, Nonces, distinct_keys, open_in_place, sealable_identity, stored_identity,
-};
-use crate::keys::{DataKeys, Want};
+use crate::item::{self, Item, Nonces, distinct_keys, open_in_place, sealable_identity, stored_identity};
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
-use crate::sight;
-use crate::tenant::TenantId;
 
 mod builder;
 mod tables;
@@ -235,7 +235,7 @@ impl Tenant {
             let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
             let placed = placed.map(|(_, item)| (&**table, item));
             let used = if audit.is_on() { item::used(&keys, placed)? } else { Vec::new() };
-            if let Err(error) = audit.opens(self.id(), "open", &keys, &used) {
+            if let Err(error) = audit.opens(self.id(), "open", &keys, &used).map_err(Error::from) {
                 failed = (0..items.len()).map(|at| (at, error.clone())).collect();
             }
         }
@@ -256,8 +256,8 @@ impl Tenant {
     }
 
     fn span(&self, operation: &str, table: &TableSchema) -> Span {
-        let span = sight::operation(self.id(), operation);
-        sight::tables(&span, || vec![table.name()]);
+        let span = telemetry::operation(self.id(), operation);
+        telemetry::tables(&span, || vec![table.name()]);
         span
     }
 
@@ -268,6 +268,13 @@ impl Tenant {
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {
         let found = self.binding.tables.iter().find(|(_, schema)| schema.name() == logical);
         found.map(|(name, schema)| (name.as_str(), &**schema))
+    }
+}
+
+#[async_trait]
+impl Revoke for TenantSeal {
+    async fn revoke(&self, tenant: &TenantId) {
+        Self::revoke(self, tenant).await;
     }
 }
 

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::envelope::OpenFault;
+use tenantseal_core::format::HEADER;
+use tenantseal_core::keys::{InMemoryKeyTable, KeyTable, Swap};
 
-use crate::format::HEADER;
-use crate::item::{Item, OpenError, OpenFault, PrimaryKeyError};
-use crate::keys::{InMemoryKeyTable, KeyTable, Swap};
+use crate::item::{Item, OpenError, PrimaryKeyError};
 use crate::{Error, FormatError, TenantSeal};
 
 mod asked;
@@ -157,6 +158,7 @@ fn fault_of(error: &Error, stored: &Item) -> (String, &'static str) {
         OpenFault::Format(FormatError::WrappedKey(_)) => "length of wrapped key",
         OpenFault::Format(FormatError::NotCanonical) => "not canonical",
         OpenFault::Format(FormatError::TooDeep) => "too deep",
+        new => panic!("the vectors have no words for it yet: {new}"),
     };
     (attribute.clone(), fault)
 }

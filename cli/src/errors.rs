@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal::keys::{KeyTableError, KeyTableErrorKind};
-use tenantseal::tenants::{self, AwsError, RegistryError};
+use tenantseal_tenants::{self, AwsError, RegistryError};
 
 use crate::visible::Visible;
 
@@ -158,9 +158,9 @@ impl Failure {
     }
 }
 
-impl From<tenants::Error> for Failure {
-    fn from(error: tenants::Error) -> Self {
-        use tenants::Error;
+impl From<tenantseal_tenants::Error> for Failure {
+    fn from(error: tenantseal_tenants::Error) -> Self {
+        use tenantseal_tenants::Error;
         match &error {
             Error::Aws(aws) => Self::administration(aws),
             Error::Registry(error) => Self::registry(error),

@@ -234,7 +234,7 @@ pub(crate) fn date(time: std::time::SystemTime) -> String {
 }
 
 /// A moment of the registry or of KMS in whole seconds: no one reads the rest.
-pub(crate) fn moment(time: tenantseal::tenants::Timestamp) -> String {
+pub(crate) fn moment(time: tenantseal_tenants::Timestamp) -> String {
     let text = time.to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }

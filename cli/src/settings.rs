@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use serde::Deserialize;
 use tenantseal::AliasTemplate;
 use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::tenants::{DynamoDbRegistry, Tenants};
+use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 
 use crate::args::{Global, Scope};
 use crate::aws;

@@ -4,24 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_smithy_async::time::SharedTimeSource;
-
 use crate::crypto::KeyId;
-use crate::error::Error;
 use crate::format::KeyArn;
-use crate::item::{KeyRing, UnwrappedKey};
-use crate::sight;
+use crate::envelope::{KeyRing, UnwrappedKey};
+use crate::telemetry;
 use crate::tenant::TenantId;
+use crate::time::SharedTimeSource;
 
 /// Is told each use of a data key, those of cached keys too.
 ///
 /// It is called before the key seals or opens anything, on the caller's task, with no lock held: whatever takes long belongs behind a
 /// channel. What the operation comes to is not known then; it may still fail, and a sealed item that is sent again is one use.
-/// When it panics the operation fails with [`Error::Audit`] and nothing is sealed or opened.
+/// When it panics the operation fails with `Error::Audit` and nothing is sealed or opened.
 ///
 /// ```
 /// use std::sync::mpsc::SyncSender;
-/// use tenantseal::audit::{AuditSink, KeyUse};
+/// use tenantseal_core::audit::{AuditSink, KeyUse};
 ///
 /// struct Trail(SyncSender<String>);
 ///
@@ -52,7 +50,7 @@ pub struct KeyUse<'a> {
     pub kek: &'a KeyArn,
     /// What it does.
     pub purpose: Purpose,
-    /// DynamoDB's name of the operation, for example `PutItem`; `seal` or `open` for those of [`Tenant`](crate::Tenant).
+    /// DynamoDB's name of the operation, for example `PutItem`; `seal` or `open` for those of `Tenant`.
     pub operation: &'static str,
     /// The logical table.
     pub table: &'a str,
@@ -96,39 +94,44 @@ impl std::fmt::Display for Purpose {
     }
 }
 
+/// The audit sink panicked, so nothing is sealed or opened: a use of a data key must be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be told")]
+pub struct SinkPanicked;
+
 /// Whom to tell, if anyone.
-pub(crate) struct Audit {
+pub struct Audit {
     sink: Option<Arc<dyn AuditSink>>,
     time: SharedTimeSource,
 }
 
 /// Items of one table under one key.
-pub(crate) struct Used<'k> {
-    pub(crate) key: &'k UnwrappedKey,
-    pub(crate) table: String,
-    pub(crate) items: usize,
+pub struct Used<'k> {
+    pub key: &'k UnwrappedKey,
+    pub table: String,
+    pub items: usize,
 }
 
 impl Audit {
-    pub(crate) fn new(sink: Option<Arc<dyn AuditSink>>, time: SharedTimeSource) -> Self {
+    pub fn new(sink: Option<Arc<dyn AuditSink>>, time: SharedTimeSource) -> Self {
         Self { sink, time }
     }
 
     /// Whether items have to be counted.
-    pub(crate) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         self.sink.is_some()
     }
 
     /// The items of these tables are about to be sealed.
-    pub(crate) fn seals(
+    pub fn seals(
         &self,
         tenant: &TenantId,
         operation: &'static str,
         key: &UnwrappedKey,
         tables: &[(impl AsRef<str>, usize)],
-    ) -> Result<(), Error> {
+    ) -> Result<(), SinkPanicked> {
         let at = self.time.now();
-        sight::used(Purpose::Seal, key, at);
+        telemetry::used(Purpose::Seal, key, at);
         if !self.is_on() {
             return Ok(());
         }
@@ -137,15 +140,15 @@ impl Audit {
     }
 
     /// These items are about to be opened; `keys` are all of theirs.
-    pub(crate) fn opens(
+    pub fn opens(
         &self,
         tenant: &TenantId,
         operation: &'static str,
         keys: &KeyRing,
         used: &[Used<'_>],
-    ) -> Result<(), Error> {
+    ) -> Result<(), SinkPanicked> {
         let at = self.time.now();
-        keys.keys().for_each(|key| sight::used(Purpose::Open, key, at));
+        keys.keys().for_each(|key| telemetry::used(Purpose::Open, key, at));
         self.tell(tenant, operation, Purpose::Open, used, at)
     }
 
@@ -156,7 +159,7 @@ impl Audit {
         purpose: Purpose,
         used: &[Used<'_>],
         at: SystemTime,
-    ) -> Result<(), Error> {
+    ) -> Result<(), SinkPanicked> {
         let Some(sink) = &self.sink else { return Ok(()) };
         let mut told: Vec<(KeyId, KeySource)> = Vec::new();
         for Used { key, table, items } in used {
@@ -177,7 +180,7 @@ impl Audit {
                 request_id: key.request_id(),
                 at,
             };
-            catch_unwind(AssertUnwindSafe(|| sink.used(&key_use))).map_err(|_| Error::Audit)?;
+            catch_unwind(AssertUnwindSafe(|| sink.used(&key_use))).map_err(|_| SinkPanicked)?;
         }
         Ok(())
     }

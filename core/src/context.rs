@@ -6,7 +6,7 @@ use crate::tenant::TenantId;
 
 mod period;
 
-pub(crate) use period::Period;
+pub use period::Period;
 
 /// The encryption context of a tenant's data keys: the pair `tenant` and the application's static pairs.
 ///
@@ -30,7 +30,7 @@ impl EncryptionContext {
     }
 
     /// The same for data keys that a fleet shares during `period`.
-    pub(crate) fn in_period(&self, period: Period) -> Self {
+    pub fn in_period(&self, period: Period) -> Self {
         let mut all = self.0.to_vec();
         all.push((Period::NAME.to_owned(), period.to_string()));
         all.sort();
@@ -59,7 +59,7 @@ impl StaticPairs {
     const RESERVED: [&'static str; 4] = [EncryptionContext::TENANT, "table", Period::NAME, "purpose"];
 
     /// Whether a record of a shared data key has room for these pairs beside `tenant` and `period`.
-    pub(crate) fn leave_room_for_a_period(&self) -> bool {
+    pub fn leave_room_for_a_period(&self) -> bool {
         self.0.len() + 2 <= EncryptionContext::MAX_PAIRS
     }
 

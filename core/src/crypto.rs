@@ -10,11 +10,11 @@ mod derivation;
 mod random;
 
 use cipher::NotAuthentic;
-pub(crate) use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
+pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedKey, WrongLength};
 pub use derivation::KeyId;
-pub(crate) use derivation::{Check, NonceKey, PseudorandomKey};
-pub(crate) use random::{OsRandom, RandomError, RandomSource};
+pub use derivation::{Check, NonceKey, PseudorandomKey};
+pub use random::{OsRandom, RandomError, RandomSource};
 
 /// `label(s) = "tenantseal v1 " ‖ s ‖ 0x00`: begins every HKDF info and every AAD, so that no two purposes share an input.
 macro_rules! label {

@@ -2,55 +2,22 @@
 //!
 //! [`KeyService`] is the seam; everything above it (caching, single flight, verification) is the same for every implementation.
 
-mod agreement;
-mod asking;
-mod bucket;
-mod circuit;
-mod clock;
-mod credentials;
-mod data_keys;
-mod failure;
-mod flight;
-mod handle;
-mod held;
-mod http;
-mod jitter;
-mod keeper;
-mod kms;
-mod lease;
+pub mod cache;
+pub mod fetch;
 mod memory;
-mod opening;
-mod partition;
-mod pins;
-mod policy;
-mod refused;
-mod renewal;
-mod sealing;
+mod revoke;
 mod service;
-mod shares;
-mod standing;
-mod states;
-mod table;
-mod tenant;
+pub mod table;
 #[cfg(test)]
 mod tests;
-mod unverified;
-mod unwrapping;
 
-pub(crate) use asking::Retries;
-pub(crate) use clock::{Clock, Moment};
-pub(crate) use credentials::TenantSessions;
-pub(crate) use data_keys::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKeyError};
-pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};
-pub(crate) use handle::TenantHandle;
-pub(crate) use http::quiet;
-pub use kms::KmsKeyService;
-pub(crate) use lease::{Seals, Terms};
+pub use cache::clock::{Clock, Moment};
+pub use cache::lease::{Seals, Terms};
+pub use fetch::call::Retries;
+pub use fetch::engine::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKeyError};
+pub use fetch::handle::TenantHandle;
+pub use fetch::opening_keys::Want;
 pub use memory::InMemoryKeyService;
-pub(crate) use opening::Want;
-pub(crate) use partition::is_partition;
-pub(crate) use policy::TENANT_TAG;
-pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
+pub use revoke::Revoke;
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
-pub(crate) use table::SharedKeys;
-pub use table::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
+pub use table::{InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, SharedKeys, Swap};

@@ -12,7 +12,7 @@ use tracing::field::Empty;
 
 use crate::audit::Purpose;
 use crate::format::KeyArn;
-use crate::item::UnwrappedKey;
+use crate::envelope::UnwrappedKey;
 use crate::keys::{
     GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,
     UnwrappedDataKey,
@@ -20,12 +20,12 @@ use crate::keys::{
 use crate::tenant::TenantId;
 
 /// The span of an operation on a tenant's items; [`tables`] completes it.
-pub(crate) fn operation(tenant: &TenantId, operation: &str) -> Span {
+pub fn operation(tenant: &TenantId, operation: &str) -> Span {
     tracing::debug_span!("tenantseal", tenant = tenant.as_str(), operation, table = Empty)
 }
 
 /// Says of which logical tables it is.
-pub(crate) fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
+pub fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
     if !span.is_disabled() {
         let mut tables = tables();
         tables.sort_unstable();
@@ -35,7 +35,7 @@ pub(crate) fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
 }
 
 /// A data key seals or opens.
-pub(crate) fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
+pub fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
     let made = SystemTime::UNIX_EPOCH + Duration::from_secs(key.record().created.into());
     let age = now.duration_since(made).unwrap_or_default();
     match purpose {
@@ -46,7 +46,7 @@ pub(crate) fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
 }
 
 /// Data keys were in the cache and may be used.
-pub(crate) fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
+pub fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "hit"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "hit"),
@@ -57,7 +57,7 @@ pub(crate) fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
 
 /// Data keys were not, so the operation waits as long as what this returns lives.
 #[must_use]
-pub(crate) fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
+pub fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "miss"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "miss"),
@@ -68,7 +68,7 @@ pub(crate) fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waitin
 }
 
 /// An operation that waits for data keys, to its end or until nobody waits any more.
-pub(crate) struct Waiting {
+pub struct Waiting {
     purpose: Purpose,
     since: Instant,
 }
@@ -84,7 +84,7 @@ impl Drop for Waiting {
 }
 
 /// What a call brought, as far as CloudTrail shows it.
-pub(crate) trait Answered {
+pub trait Answered {
     /// The id of the request.
     fn request_id(&self) -> Option<&str>;
 }
@@ -102,7 +102,7 @@ impl Answered for UnwrappedDataKey {
 }
 
 /// A call of KMS or STS, or of what stands in their place.
-pub(crate) struct KeyCall {
+pub struct KeyCall {
     operation: &'static str,
     since: Instant,
     span: Span,
@@ -111,17 +111,17 @@ pub(crate) struct KeyCall {
 }
 
 impl KeyCall {
-    pub(crate) fn begin(tenant: &TenantId, operation: &'static str, attempt: u32) -> Self {
+    pub fn begin(tenant: &TenantId, operation: &'static str, attempt: u32) -> Self {
         let tenant = tenant.as_str();
         let span = tracing::info_span!("key_call", tenant, operation, attempt, outcome = Empty, request_id = Empty);
         Self { operation, since: Instant::now(), span, outcome: Some("abandoned") }
     }
 
-    pub(crate) fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.span.clone()
     }
 
-    pub(crate) fn end<T: Answered>(mut self, result: &Result<T, KeyServiceError>) {
+    pub fn end<T: Answered>(mut self, result: &Result<T, KeyServiceError>) {
         let (outcome, request_id) = match result {
             Ok(answer) => ("ok", answer.request_id()),
             Err(error) => (word(error.kind()), error.request_id()),
@@ -149,18 +149,18 @@ fn called(operation: &'static str, outcome: &'static str) {
 }
 
 /// A call of the key table.
-pub(crate) struct TableCall {
+pub struct TableCall {
     operation: &'static str,
     since: Instant,
     outcome: &'static str,
 }
 
 impl TableCall {
-    pub(crate) fn begin(operation: &'static str) -> Self {
+    pub fn begin(operation: &'static str) -> Self {
         Self { operation, since: Instant::now(), outcome: "abandoned" }
     }
 
-    pub(crate) fn end(mut self, outcome: Result<&'static str, &KeyTableError>) {
+    pub fn end(mut self, outcome: Result<&'static str, &KeyTableError>) {
         self.outcome = outcome.unwrap_or_else(|error| match error.kind() {
             TableKind::Unavailable => "unavailable",
             TableKind::NotFound => "not_found",
@@ -182,24 +182,24 @@ impl Drop for TableCall {
 }
 
 /// AWS refused cached credentials, and the same call is made once more with others.
-pub(crate) fn credentials_refused(operation: &'static str) {
+pub fn credentials_refused(operation: &'static str) {
     called(operation, word(Kind::Credentials));
 }
 
 /// A call is repeated.
-pub(crate) fn retried(operation: &'static str) {
+pub fn retried(operation: &'static str) {
     counter!("tenantseal_key_call_retries_total", "operation" => operation).increment(1);
 }
 
 /// KMS was asked again for keys that are held.
-pub(crate) fn revalidated(ahead: bool, allowed: bool) {
+pub fn revalidated(ahead: bool, allowed: bool) {
     let (by, outcome) = (if ahead { "background" } else { "request" }, if allowed { "ok" } else { "failed" });
     counter!("tenantseal_revalidations_total", "by" => by, "outcome" => outcome).increment(1);
 }
 
 /// Why data keys are dropped.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Eviction {
+pub enum Eviction {
     /// KMS refused the tenant.
     Revoked,
     /// By hand.
@@ -230,11 +230,11 @@ impl Eviction {
 
 /// What was dropped of a tenant.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Dropped {
+pub struct Dropped {
     /// Data keys.
-    pub(crate) keys: usize,
+    pub keys: usize,
     /// Idempotency tokens, before their time was over.
-    pub(crate) tokens: usize,
+    pub tokens: usize,
 }
 
 impl From<usize> for Dropped {
@@ -244,7 +244,7 @@ impl From<usize> for Dropped {
 }
 
 /// Data keys were dropped before the process ended.
-pub(crate) fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
+pub fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
     let Dropped { keys, tokens } = dropped.into();
     let (reason, is_asked_for) = why.reason();
     let tenant = tenant.as_str();
@@ -260,7 +260,7 @@ pub(crate) fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Evict
 }
 
 /// Idempotency tokens were forgotten before their time was over, keys or not.
-pub(crate) fn tokens_forgotten(tenant: &TenantId, tokens: usize, why: Eviction) {
+pub fn tokens_forgotten(tenant: &TenantId, tokens: usize, why: Eviction) {
     forgot(tenant.as_str(), tokens, why.reason().0);
 }
 
@@ -277,34 +277,34 @@ fn forgot(tenant: &str, tokens: usize, reason: &'static str) {
 }
 
 /// KMS or STS refused a tenant for good.
-pub(crate) fn revoked(error: &KeyServiceError) {
+pub fn revoked(error: &KeyServiceError) {
     counter!("tenantseal_revocations_total").increment(1);
     tracing::warn!(tenant = error.tenant().as_str(), %error, "the tenant is revoked");
 }
 
 /// A tenant that was refused is refused again, without a question.
-pub(crate) fn refused_from_memory() {
+pub fn refused_from_memory() {
     counter!("tenantseal_refused_from_memory_total").increment(1);
 }
 
 /// The key service took a refusal back with its next answer.
-pub(crate) fn contradicted(refusal: &KeyServiceError) {
+pub fn contradicted(refusal: &KeyServiceError) {
     tracing::info!(tenant = refusal.tenant().as_str(), %refusal, "the key service took a refusal back");
 }
 
 /// A tenant's calls fail at once from now on.
-pub(crate) fn circuit_opened(tenant: &TenantId) {
+pub fn circuit_opened(tenant: &TenantId) {
     counter!("tenantseal_circuits_opened_total").increment(1);
     tracing::warn!(tenant = tenant.as_str(), "the circuit is open: for a moment no calls are made");
 }
 
 /// They are made again.
-pub(crate) fn circuit_closed(tenant: &TenantId) {
+pub fn circuit_closed(tenant: &TenantId) {
     tracing::info!(tenant = tenant.as_str(), "the circuit is closed: the key service answers");
 }
 
 /// KMS cannot be asked, and cached keys serve on although it is time.
-pub(crate) fn grace_in_use(tenant: &TenantId) {
+pub fn grace_in_use(tenant: &TenantId) {
     counter!("tenantseal_outage_grace_total").increment(1);
     tracing::warn!(
         tenant = tenant.as_str(),
@@ -313,12 +313,12 @@ pub(crate) fn grace_in_use(tenant: &TenantId) {
 }
 
 /// The tenant's alias was found to stand for another KMS key than before.
-pub(crate) fn repointed(tenant: &TenantId, kek: &KeyArn) {
+pub fn repointed(tenant: &TenantId, kek: &KeyArn) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias answers with this key from now on");
 }
 
 /// A record's KMS key was found not to be the alias's, and to answer by an alias of its own.
-pub(crate) fn former(tenant: &TenantId, kek: &KeyArn) {
+pub fn former(tenant: &TenantId, kek: &KeyArn) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias was re-pointed: a former key answers by its own");
 }
 

@@ -50,10 +50,10 @@ impl TenantId {
 }
 
 /// What the name of each session begins with; the tenant's id follows. Trust policies in use compare it.
-pub(crate) const SESSION_NAME_PREFIX: &str = "tenant-";
+pub const SESSION_NAME_PREFIX: &str = "tenant-";
 
 /// Whether a byte may stand in a tenant id.
-pub(crate) const fn is_tenant_byte(byte: u8) -> bool {
+pub const fn is_tenant_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
@@ -162,7 +162,7 @@ impl AliasTemplate {
     }
 
     /// Whose alias this is, if it is a tenant's: that of the current key, or one of a particular key.
-    pub(crate) fn tenant_of(&self, alias: &str) -> Option<TenantId> {
+    pub fn tenant_of(&self, alias: &str) -> Option<TenantId> {
         let rest = alias.strip_prefix(&*self.prefix)?;
         let of_key = rest.rsplit_once('/').map(|(alias, _)| alias);
         let tenant = |rest: &str| TenantId::parse(rest.strip_suffix(&*self.suffix)?).ok();
@@ -170,7 +170,7 @@ impl AliasTemplate {
     }
 
     /// The patterns of [`Alias::patterns`] with a policy variable in the tenant's place.
-    pub(crate) fn patterns_for(&self, variable: &str) -> [String; 2] {
+    pub fn patterns_for(&self, variable: &str) -> [String; 2] {
         Alias(self.with(variable)).patterns()
     }
 

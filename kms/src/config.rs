@@ -1,6 +1,7 @@
 //! How KMS and STS are called: bounded in time, and with answers that the SDK's trace logging cannot print.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
@@ -12,6 +13,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use bytes::Bytes;
+use tenantseal_core::keys::Retries;
+use tenantseal_core::time::{SharedTimeSource, TimeSource};
 
 use crate::http::http_client;
 
@@ -25,7 +28,7 @@ const CALL_AT_LEAST: Duration = Duration::from_secs(3);
 const ATTEMPT_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// The configuration with which KMS and STS are called.
-pub(crate) fn quiet(config: &SdkConfig) -> SdkConfig {
+pub fn quiet(config: &SdkConfig) -> SdkConfig {
     let mut builder = config.to_builder().timeout_config(timeouts(config));
     builder.set_http_client(http_client(config).map(|inner| SharedHttpClient::new(Quiet(inner))));
     builder.build()
@@ -33,17 +36,17 @@ pub(crate) fn quiet(config: &SdkConfig) -> SdkConfig {
 
 /// The same for the tenants' own calls. What repeats those is above, where it is known whose they are: the SDK's own retries share one
 /// budget, and one tenant's trouble would use it up for all.
-pub(super) fn single_attempts(config: &SdkConfig) -> SdkConfig {
+pub fn single_attempts(config: &SdkConfig) -> SdkConfig {
     quiet(config).to_builder().retry_config(RetryConfig::disabled()).build()
 }
 
 /// How long a call and its repetitions may take together.
-pub(super) fn total(config: &SdkConfig) -> Duration {
+fn total(config: &SdkConfig) -> Duration {
     timeouts(config).operation_timeout().unwrap_or(CALL)
 }
 
 /// How long an attempt may take.
-pub(super) fn attempt(config: &SdkConfig) -> Duration {
+fn attempt(config: &SdkConfig) -> Duration {
     timeouts(config).operation_attempt_timeout().unwrap_or(ATTEMPT)
 }
 
@@ -65,6 +68,33 @@ fn timeouts(config: &SdkConfig) -> TimeoutConfig {
         timeouts = patient.build();
     }
     timeouts
+}
+
+/// How calls are repeated: as the SDK would, three attempts unless configured otherwise.
+pub fn retries(config: &SdkConfig) -> Retries {
+    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    Retries::new(
+        retries.max_attempts(),
+        retries.initial_backoff(),
+        retries.max_backoff(),
+        total(config),
+        attempt(config),
+    )
+}
+
+/// The configuration's clock.
+pub fn time(config: &SdkConfig) -> SharedTimeSource {
+    Arc::new(SdkTime(config.time_source().unwrap_or_default()))
+}
+
+/// The SDK's clock as the core takes one.
+#[derive(Debug)]
+struct SdkTime(aws_smithy_async::time::SharedTimeSource);
+
+impl TimeSource for SdkTime {
+    fn now(&self) -> SystemTime {
+        self.0.now()
+    }
 }
 
 /// Streams every answer. The SDK logs what it receives at trace level, and a body that lies in memory prints whole: data keys from

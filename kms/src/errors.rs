@@ -4,13 +4,12 @@ use std::error::Error as StdError;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-
-use super::{KeyServiceError, KeyServiceErrorKind};
-use crate::error::chain;
-use crate::tenant::TenantId;
+use tenantseal_core::error::chain;
+use tenantseal_core::keys::{KeyServiceError, KeyServiceErrorKind};
+use tenantseal_core::tenant::TenantId;
 
 /// What an error of KMS or STS means (KMS API reference, errors of GenerateDataKey and Decrypt; STS API reference, common errors).
-pub(crate) fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
+pub fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
@@ -21,7 +20,7 @@ where
 }
 
 /// What an error of an AWS service means.
-pub(crate) fn kind<E>(error: &SdkError<E>) -> KeyServiceErrorKind
+pub fn kind<E>(error: &SdkError<E>) -> KeyServiceErrorKind
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
@@ -91,18 +90,18 @@ fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
 /// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
-pub(crate) struct AwsFailure {
+pub struct AwsFailure {
     said: String,
     request_id: Option<String>,
 }
 
 impl AwsFailure {
     /// An answer that lacks what it must have.
-    pub(crate) fn malformed() -> Self {
+    pub fn malformed() -> Self {
         Self { said: "its answer is incomplete".to_owned(), request_id: None }
     }
 
-    pub(crate) fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
+    pub fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
         let said = match (error, error.code()) {
             (SdkError::ServiceError(_), code) => {
                 format!(

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_types::SdkConfig;
 
 /// The configuration's own, or the default that the SDK would give to one without.
-pub(crate) fn http_client(config: &SdkConfig) -> Option<SharedHttpClient> {
+pub fn http_client(config: &SdkConfig) -> Option<SharedHttpClient> {
     config.http_client().or_else(|| {
         let behavior = config.behavior_version().unwrap_or_else(BehaviorVersion::latest);
         let components = RuntimeComponentsBuilder::new("tenantseal");

@@ -15,12 +15,12 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeyType, PointInTimeRecoveryStatus, ReturnValuesOnConditionCheckFailure, ScalarAttributeType,
 };
 use aws_types::SdkConfig;
+use tenantseal_core::keys::{KeyServiceErrorKind, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
+use tenantseal_core::tenant::TenantId;
 
-use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
-use crate::keys::failure::{self, AwsFailure};
-use crate::keys::{KeyServiceErrorKind, http};
+use crate::config;
+use crate::errors::{self, AwsFailure};
 use crate::new_table::{self, Late, NewTable};
-use crate::tenant::TenantId;
 
 const TENANT: &str = "tenant";
 const ENTRY: &str = "entry";
@@ -39,7 +39,7 @@ pub struct DynamoDbKeyTable {
 impl DynamoDbKeyTable {
     /// The table of this name, reached as `config` says; attempts end after 5 seconds and calls after 15 unless it says otherwise.
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
-        Self::with_client(Client::new(&http::quiet(config)), table)
+        Self::with_client(Client::new(&config::quiet(config)), table)
     }
 
     /// The same with a client of your own: a plain one, not a tenant's.
@@ -110,7 +110,7 @@ impl DynamoDbKeyTable {
     {
         use KeyServiceErrorKind as Said;
         use KeyTableErrorKind as Kind;
-        let kind = match (error.code(), failure::kind(&error)) {
+        let kind = match (error.code(), errors::kind(&error)) {
             (Some("ResourceNotFoundException" | "TableNotFoundException"), _) => Kind::NotFound,
             // Limits of DynamoDB on concurrent changes of tables, and of replicas, pass.
             (Some("ReplicatedWriteConflictException"), _) | (_, Said::Unavailable | Said::LimitExceeded) => {

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPT: Duration = Duration::from_secs(15);
 
 /// A table that its owner can have created. What AWS says becomes the owner's error.
-pub(crate) trait NewTable {
+pub trait NewTable {
     type Error;
 
     fn client(&self) -> &Client;
@@ -45,12 +45,12 @@ pub(crate) trait NewTable {
 /// AWS needs longer than it may.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("{what} after {} s", LIMIT.as_secs())]
-pub(crate) struct Late {
+pub struct Late {
     what: &'static str,
 }
 
 /// Creates the table unless it exists, and waits until it is there. Can be repeated, also while the table is created or deleted.
-pub(crate) async fn create<T: NewTable>(table: &T) -> Result<(), T::Error> {
+pub async fn create<T: NewTable>(table: &T) -> Result<(), T::Error> {
     let client = bounded(table.client());
     let mut patience = Patience::new(&client, "it is not active");
     loop {
@@ -70,7 +70,7 @@ pub(crate) async fn create<T: NewTable>(table: &T) -> Result<(), T::Error> {
 }
 
 /// Switches point-in-time recovery on, as soon as the table has backups.
-pub(crate) async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
+pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
     let client = bounded(table.client());
     let enabled = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
     let enabled = enabled.build().expect("it says whether");
@@ -94,7 +94,7 @@ pub(crate) async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Err
 }
 
 /// A table that is paid per request, is protected from deletion, and has these strings for keys.
-pub(crate) fn string_keys(partition: &str, sort: &str) -> CreateTableInputBuilder {
+pub fn string_keys(partition: &str, sort: &str) -> CreateTableInputBuilder {
     CreateTableInputBuilder::default()
         .attribute_definitions(string(partition))
         .attribute_definitions(string(sort))
@@ -104,12 +104,12 @@ pub(crate) fn string_keys(partition: &str, sort: &str) -> CreateTableInputBuilde
         .deletion_protection_enabled(true)
 }
 
-pub(crate) fn string(name: &str) -> AttributeDefinition {
+pub fn string(name: &str) -> AttributeDefinition {
     let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
     definition.build().expect("it has a name and a type")
 }
 
-pub(crate) fn key(name: &str, kind: KeyType) -> KeySchemaElement {
+pub fn key(name: &str, kind: KeyType) -> KeySchemaElement {
     KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("it has a name and a type")
 }
 

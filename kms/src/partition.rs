@@ -12,13 +12,13 @@ const BESIDE_AWS: [(&str, &str); 7] = [
 ];
 
 /// The partition of a Region. One that nobody knows is of `aws`, as it is for the SDK, which would call it there.
-pub(super) fn of_region(region: &str) -> &'static str {
+pub fn of_region(region: &str) -> &'static str {
     let known = BESIDE_AWS.iter().find(|(begins, _)| region.starts_with(begins));
     known.map_or("aws", |(_, partition)| partition)
 }
 
 /// Whether a text is a partition's name: `aws`, or begins with `aws-`.
-pub(crate) fn is_partition(text: &str) -> bool {
+pub fn is_partition(text: &str) -> bool {
     let further = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     text == "aws" || text.strip_prefix("aws-").is_some_and(further)
 }

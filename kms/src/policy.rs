@@ -7,10 +7,10 @@ mod trust;
 use std::fmt;
 
 use serde_json::{Value, json};
+use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
+use tenantseal_core::tenant_template::TenantTemplate;
 
 use super::partition::is_partition;
-use crate::schema::TenantTemplate;
-use crate::tenant::{Alias, AliasTemplate, TenantId};
 
 pub use trust::InvalidTagKey;
 
@@ -34,7 +34,7 @@ impl Policy {
     }
 
     /// Whether `json` is this document, however it is written.
-    pub(crate) fn is_same(&self, json: &str) -> bool {
+    pub fn is_same(&self, json: &str) -> bool {
         serde_json::from_str::<Value>(json).is_ok_and(|value| value == self.0)
     }
 
@@ -115,7 +115,7 @@ impl fmt::Display for RoleArn {
 pub struct InvalidRoleArn;
 
 /// The session tag that names the tenant; the role's policy compares it with the alias.
-pub(crate) const TENANT_TAG: &str = "TenantId";
+pub const TENANT_TAG: &str = "TenantId";
 
 /// The actions of the data role. Never Encrypt or ReEncrypt, with which it could wrap keys of its choice.
 const DATA_ACTIONS: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
@@ -178,7 +178,7 @@ impl Tenancy {
     }
 
     /// Whose alias this is, if it is a tenant's.
-    pub(crate) fn tenant_of(&self, alias: &str) -> Option<TenantId> {
+    pub fn tenant_of(&self, alias: &str) -> Option<TenantId> {
         self.aliases.tenant_of(alias)
     }
 

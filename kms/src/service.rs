@@ -4,21 +4,22 @@ use std::fmt;
 
 use async_trait::async_trait;
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_kms::operation::RequestId;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
-
-use super::credentials::TenantSessions;
-use super::failure::classified;
-use super::{
-    GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, Tenancy, UnwrappedDataKey, http, partition,
+use tenantseal_core::context::EncryptionContext;
+use tenantseal_core::crypto::{DataKey, WrappedKey};
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::keys::{
+    GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey,
 };
-use crate::context::EncryptionContext;
-use crate::crypto::{DataKey, WrappedKey};
-use crate::format::KeyArn;
-use crate::sight;
-use crate::tenant::{Alias, AliasTemplate, TenantId};
-use aws_sdk_kms::operation::RequestId;
+use tenantseal_core::telemetry;
+use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
+
+use crate::errors::classified;
+use crate::sessions::TenantSessions;
+use crate::{Tenancy, config, partition};
 
 const GENERATE: &str = "GenerateDataKey";
 const DECRYPT: &str = "Decrypt";
@@ -44,13 +45,13 @@ enum Access {
 
 impl KmsKeyService {
     /// Assumes the role of `tenancy` once per tenant. `config` names the Region and the credentials that may assume it.
-    pub(crate) fn assume_role(config: &SdkConfig, tenancy: Tenancy, region: &str) -> Self {
+    pub fn assume_role(config: &SdkConfig, tenancy: Tenancy, region: &str) -> Self {
         let sessions = TenantSessions::new(config, tenancy, region.to_owned());
         Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) }
     }
 
     /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits) in `partition`, or else in the Region's.
-    pub(crate) fn ambient(
+    pub fn ambient(
         config: &SdkConfig,
         aliases: AliasTemplate,
         account: &str,
@@ -121,7 +122,7 @@ impl KmsKeyService {
         let credentials = sessions.credentials(tenant).await?;
         let answer = match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
-                sight::credentials_refused(error.operation());
+                telemetry::credentials_refused(error.operation());
                 sessions.forget(tenant, &credentials);
                 call(Some(sessions.credentials(tenant).await?)).await
             }
@@ -204,7 +205,7 @@ impl fmt::Debug for KmsKeyService {
 }
 
 fn kms_client(config: &SdkConfig) -> aws_sdk_kms::Client {
-    aws_sdk_kms::Client::new(&http::single_attempts(config))
+    aws_sdk_kms::Client::new(&config::single_attempts(config))
 }
 
 fn with(credentials: Option<Credentials>) -> aws_sdk_kms::config::Builder {

@@ -11,14 +11,15 @@ use futures_util::FutureExt;
 use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tenantseal_core::keys::cache::backoff;
+use tenantseal_core::keys::cache::single_flight::{Allowance, Shares};
+use tenantseal_core::keys::{Clock, KeyServiceError, KeyServiceErrorKind, Moment};
+use tenantseal_core::telemetry::{Answered, KeyCall};
+use tenantseal_core::tenant::TenantId;
 use tracing::Instrument;
 
-use super::clock::{Clock, Moment};
-use super::policy::TENANT_TAG;
-use super::shares::{Allowance, Shares};
-use super::{KeyServiceError, KeyServiceErrorKind, Tenancy, failure, http, jitter};
-use crate::sight::{Answered, KeyCall};
-use crate::tenant::TenantId;
+use crate::policy::TENANT_TAG;
+use crate::{Tenancy, config, errors};
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ const LEFT: usize = 1_000;
 
 /// Sessions of the key account's role, one per tenant, cached until shortly before they expire.
 #[derive(Debug)]
-pub(crate) struct TenantSessions {
+pub struct TenantSessions {
     roles: Arc<Roles>,
     kept: Kept,
     assuming: Shares<TenantId, Result<Session, KeyServiceError>>,
@@ -74,9 +75,9 @@ impl Answered for Session {
 }
 
 impl TenantSessions {
-    pub(crate) fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
-        let sts = aws_sdk_sts::Client::new(&http::single_attempts(config));
-        let clock = Clock::new(config.time_source().unwrap_or_default());
+    pub fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
+        let sts = aws_sdk_sts::Client::new(&config::single_attempts(config));
+        let clock = Clock::new(config::time(config));
         Self {
             roles: Arc::new(Roles { sts, tenancy, region, clock }),
             kept: Kept::new(CAPACITY, UNPROVEN),
@@ -84,12 +85,12 @@ impl TenantSessions {
         }
     }
 
-    pub(crate) fn tenancy(&self) -> &Tenancy {
+    pub fn tenancy(&self) -> &Tenancy {
         &self.roles.tenancy
     }
 
     /// The tenant's credentials; concurrent callers share one AssumeRole.
-    pub(crate) async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
+    pub async fn credentials(&self, tenant: &TenantId) -> Result<Credentials, KeyServiceError> {
         if let Some(session) = self.usable(tenant) {
             return Ok(session.credentials);
         }
@@ -117,17 +118,17 @@ impl TenantSessions {
     }
 
     /// Says that KMS has answered in the tenant's session.
-    pub(super) fn answered(&self, tenant: &TenantId) {
+    pub fn answered(&self, tenant: &TenantId) {
         self.kept.prove(tenant);
     }
 
     /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
-    pub(crate) fn forget(&self, tenant: &TenantId, refused: &Credentials) {
+    pub fn forget(&self, tenant: &TenantId, refused: &Credentials) {
         self.kept.remove(tenant, |session| session.credentials.access_key_id() == refused.access_key_id());
     }
 
     /// Forgets the tenant's credentials, and those that STS is asked for right now: who asks next has new ones made.
-    pub(super) fn evict(&self, tenant: &TenantId) {
+    pub fn evict(&self, tenant: &TenantId) {
         // First, so that what lands from now on is not kept; what has landed is there to be removed.
         self.assuming.abandon(tenant);
         self.kept.remove(tenant, |_| true);
@@ -221,7 +222,7 @@ impl Roles {
             .duration_seconds(DURATION_SECONDS)
             .send()
             .await
-            .map_err(|source| failure::classified(tenant, OPERATION, source).of_session())?;
+            .map_err(|source| errors::classified(tenant, OPERATION, source).of_session())?;
         let request_id = answer.request_id().map(str::to_owned);
         let granted = answer.credentials.ok_or_else(|| error(KeyServiceErrorKind::Unexpected))?;
         let expiry = std::time::SystemTime::try_from(granted.expiration)
@@ -233,6 +234,6 @@ impl Roles {
             Some(expiry),
             "tenantseal",
         );
-        Ok(Session { credentials, granted: begun, usable_for: LIFETIME - MARGIN - jitter::up_to(MARGIN), request_id })
+        Ok(Session { credentials, granted: begun, usable_for: LIFETIME - MARGIN - backoff::up_to(MARGIN), request_id })
     }
 }

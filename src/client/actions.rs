@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::format::Identity;
 
 use super::Binding;
 use super::expressions::{Expressions, Names, Values};
@@ -11,9 +13,8 @@ use super::operation::{Cut, Expected, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
-use crate::format::Identity;
-use crate::item::{Item, Nonces, SealError, UnwrappedKey, refuse_sealed, seal, seal_values, sealable_identity};
-use crate::schema::{Protection, RecordPlace, TableSchema, Variant};
+use crate::item::{Item, Nonces, SealError, refuse_sealed, seal, seal_values, sealable_identity};
+use crate::schema::{Protection, TableSchema, Variant};
 
 /// One item that a request names: its table and identity.
 pub(super) struct Target {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
+use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::format::Identity;
+use tenantseal_core::tenant::TenantId;
 
 use super::actions::widened;
 use super::expressions::no_legacy;
@@ -13,10 +16,8 @@ use super::operation::{Carrier, Cut, Expected, NOT_CHECKED, Operation, Returned}
 use super::{Binding, asked_name};
 use crate::error::Error;
 use crate::expression::Selection;
-use crate::format::Identity;
-use crate::item::{Item, OpenError, UnwrappedKey, stored_identity};
+use crate::item::{Item, OpenError, stored_identity};
 use crate::schema::TableSchema;
-use crate::tenant::TenantId;
 
 pub(super) struct BatchGet {
     tenant: TenantId,

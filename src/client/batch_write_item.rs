@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
+use tenantseal_core::crypto::OsRandom;
+use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::format::Identity;
+use tenantseal_core::tenant::TenantId;
 
 use super::actions::{Conditional, ItemPut};
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
 use super::{Binding, asked_name};
-use crate::crypto::OsRandom;
 use crate::error::Error;
-use crate::format::Identity;
-use crate::item::{Item, Nonces, OpenError, UnwrappedKey, stored_identity};
-use crate::schema::{RecordPlace, TableSchema};
-use crate::tenant::TenantId;
+use crate::item::{Item, Nonces, OpenError, stored_identity};
+use crate::schema::TableSchema;
 
 pub(super) struct BatchWrite {
     tenant: TenantId,

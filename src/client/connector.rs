@@ -18,15 +18,15 @@ use aws_smithy_runtime_api::client::ser_de::DeserializeResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use tracing::{Instrument, Span};
+use tenantseal_core::envelope::{KeyRing, NeededKey};
+use tenantseal_core::format::OwnedStoredKey;
+use tenantseal_core::keys::{KeyServiceError, Want};
 
 use super::Binding;
 use super::notes::Notes;
 use super::opening::{self, Opens};
 use super::pending::{Arrived, ItemState, Pending};
 use crate::error::Error;
-use crate::format::OwnedStoredKey;
-use crate::item::{KeyRing, NeededKey};
-use crate::keys::{KeyServiceError, Want};
 
 /// Decorates the HTTP client that really sends.
 #[derive(Debug, Clone)]

@@ -16,12 +16,12 @@ use aws_sdk_dynamodb::types::{SearchSchemaElement, VectorAttributeDefinition, Ve
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
+use tenantseal_core::format::HEADER;
 
 use super::dispatch::{Checked, Known, operations};
 use super::operation::NOT_CHECKED;
 use super::{Binding, table_name};
 use crate::error::Refusal;
-use crate::format::HEADER;
 use crate::schema::{Protection, TableSchema};
 
 /// An operation that passes, or does by a rule of its own.

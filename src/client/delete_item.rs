@@ -3,13 +3,14 @@
 use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+use tenantseal_core::envelope::UnwrappedKey;
 
 use super::Binding;
 use super::actions::{Target, condition_of_write};
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Leaves, Operation, Returned, returned_item};
 use crate::error::Error;
-use crate::item::{OpenError, UnwrappedKey};
+use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct Delete {

@@ -2,13 +2,14 @@
 
 use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+use tenantseal_core::envelope::UnwrappedKey;
 
 use super::Binding;
 use super::actions::ItemRead;
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Operation, Returned};
 use crate::error::Error;
-use crate::item::{OpenError, UnwrappedKey};
+use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct Get {

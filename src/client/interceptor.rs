@@ -19,6 +19,8 @@ use aws_smithy_runtime_api::client::ser_de::{SharedRequestSerializer, SharedResp
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use aws_smithy_types::timeout::TimeoutConfig;
 use tracing::Instrument;
+use tenantseal_core::keys::KeyServiceError;
+use tenantseal_core::telemetry;
 
 use super::Binding;
 use super::completion;
@@ -26,8 +28,6 @@ use super::dispatch;
 use super::notes::Notes;
 use super::pending::Pending;
 use crate::error::Error;
-use crate::keys::KeyServiceError;
-use crate::sight;
 
 /// A sealing client has begun the operation.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Intercept for Seal {
         let name = config.load::<Metadata>().map_or("", Metadata::name);
         let known = dispatch::known(name, context.input(), &self.binding)?;
         let own_token = config.load::<Begun>().is_some_and(|begun| begun.own_token);
-        let span = sight::operation(&self.binding.tenant, known.name);
+        let span = telemetry::operation(&self.binding.tenant, known.name);
         let notes = config.load::<Notes>().cloned();
         let pending = Pending::new(&self.binding, known, own_token, notes, span);
         config.interceptor_state().store_put(SharedRequestSerializer::new(pending.clone()));

@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContex
 use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, SharedInterceptor};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use tenantseal_core::crypto::TAG_LEN;
 
-use crate::crypto::TAG_LEN;
 use crate::error::Error;
 use crate::item::Item;
 

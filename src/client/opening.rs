@@ -6,15 +6,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use tenantseal_core::audit::Used;
+use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault};
+use tenantseal_core::format::OwnedStoredKey;
+use tenantseal_core::tenant::TenantId;
+
 use super::Binding;
 use super::notes::Notes;
 use super::operation::{Answer, Carrier, Operation, Returned};
-use crate::audit::Used;
 use crate::error::{Error, ItemRef, Sealed, Standing, Unopened, UnopenedItem, Written};
-use crate::format::OwnedStoredKey;
-use crate::item::{self, Item, KeyRing, NeededKey, OpenError, OpenFault, distinct_keys, stored_identity};
+use crate::item::{self, Item, OpenError, distinct_keys, stored_identity};
 use crate::schema::TableSchema;
-use crate::tenant::TenantId;
 
 /// Why items of an answer do not open, by their places in it.
 pub(super) type Failed = BTreeMap<usize, Error>;

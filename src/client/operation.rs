@@ -5,13 +5,14 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::format::{HEADER, Identity};
 
 use super::notes::Mark;
 use crate::error::Error;
 use crate::expression::{Path, Selection, prune};
-use crate::format::{HEADER, Identity};
-use crate::item::{Item, OpenError, UnwrappedKey};
-use crate::schema::{Protection, RecordPlace, TableSchema};
+use crate::item::{Item, OpenError};
+use crate::schema::{Protection, TableSchema};
 
 /// What comes back from DynamoDB: typed, but behind the SDK's erasure.
 pub(super) type Answer = Result<Output, OrchestratorError<OperationError>>;

@@ -12,6 +12,8 @@ use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SerializeReque
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tracing::Span;
+use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::telemetry;
 
 use super::Binding;
 use super::dispatch::Known;
@@ -20,9 +22,6 @@ use super::opening::Opens;
 use super::operation::{Answer, NOT_CHECKED, Operation};
 use super::stable;
 use crate::error::Error;
-use crate::item::UnwrappedKey;
-use crate::schema::RecordPlace;
-use crate::sight;
 
 /// What one operation still has to do: travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
@@ -138,7 +137,7 @@ impl Pending {
         let Some(mut operation) = known.check(&input, binding)? else {
             return self.state().send(known, input, config);
         };
-        sight::tables(span, || operation.tables().into_iter().map(|(table, _)| table.name()).collect());
+        telemetry::tables(span, || operation.tables().into_iter().map(|(table, _)| table.name()).collect());
         if !own_token {
             operation.forget_token();
         }

@@ -3,16 +3,17 @@
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+use tenantseal_core::crypto::OsRandom;
+use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
 
 use super::Binding;
 use super::actions::{ItemPut, condition_of_write};
 use super::expressions::no_legacy;
 use super::notes::Mark;
 use super::operation::{Carrier, Leaves, NOT_CHECKED, Operation, Returned, required, returned_item, typed};
-use crate::crypto::OsRandom;
 use crate::error::Error;
-use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::{RecordPlace, TableSchema};
+use crate::item::{Nonces, OpenError};
+use crate::schema::TableSchema;
 
 pub(super) struct Put {
     put: ItemPut,

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
+use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::format::Identity;
+use tenantseal_core::tenant::TenantId;
 
 use super::Binding;
 use super::expressions::{Expressions, Values, no_legacy};
@@ -12,10 +15,8 @@ use super::operation::{Carrier, Operation, Returned};
 use super::reading::{Filtering, Reading, Rows};
 use crate::error::{Error, Refusal};
 use crate::expression::KeyTest;
-use crate::format::Identity;
-use crate::item::{Item, OpenError, PrimaryKeyError, UnwrappedKey, check_name, identity};
+use crate::item::{Item, OpenError, PrimaryKeyError, check_name, identity};
 use crate::schema::{Protection, TableSchema, Variant};
-use crate::tenant::TenantId;
 
 pub(super) struct Query {
     /// What is sent in place of the caller's input, when that lacks something.

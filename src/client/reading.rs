@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::format::{HEADER, Identity};
+use tenantseal_core::tenant::TenantId;
 
 use super::expressions::{Names, Values};
 use super::operation::{Cut, Expected, Returned};
 use crate::error::Refusal;
 use crate::expression::{Condition, ExpressionError, Fresh, ProjectionRequest, Selection};
-use crate::format::{HEADER, Identity};
 use crate::item::Item;
 use crate::schema::TableSchema;
-use crate::tenant::TenantId;
 
 /// What a query or scan reads.
 pub(super) struct Rows {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::scan::{ScanInput, ScanOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+use tenantseal_core::envelope::UnwrappedKey;
 
 use super::Binding;
 use super::expressions::{Expressions, no_legacy};
@@ -11,7 +12,7 @@ use super::operation::{Carrier, Operation, Returned};
 use super::query::check_start_key;
 use super::reading::{Filtering, Reading, Rows};
 use crate::error::Error;
-use crate::item::{OpenError, UnwrappedKey};
+use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct Scan {

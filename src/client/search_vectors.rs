@@ -9,13 +9,14 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::search_vectors::{SearchVectorsError, SearchVectorsInput, SearchVectorsOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
+use tenantseal_core::envelope::UnwrappedKey;
 
 use super::Binding;
 use super::expressions::Expressions;
 use super::operation::{Carrier, Operation, Returned};
 use super::reading::{Filtering, Reading, Rows};
 use crate::error::{Error, Refusal};
-use crate::item::{OpenError, UnwrappedKey};
+use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct Search {

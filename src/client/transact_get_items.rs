@@ -3,12 +3,13 @@
 use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsInput, TransactGetItemsOutput};
 use aws_sdk_dynamodb::types::Get;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+use tenantseal_core::envelope::UnwrappedKey;
 
 use super::Binding;
 use super::actions::ItemRead;
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned};
 use crate::error::{Error, Refusal};
-use crate::item::{OpenError, UnwrappedKey};
+use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct TransactGet {

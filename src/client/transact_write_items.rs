@@ -6,14 +6,15 @@
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
+use tenantseal_core::crypto::OsRandom;
+use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
 
 use super::Binding;
 use super::actions::{ItemPut, ItemUpdate, Target, conditional};
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
-use crate::crypto::OsRandom;
 use crate::error::{Error, Refusal};
-use crate::item::{Nonces, OpenError, UnwrappedKey};
-use crate::schema::{RecordPlace, TableSchema};
+use crate::item::{Nonces, OpenError};
+use crate::schema::TableSchema;
 
 pub(super) struct TransactWrite {
     /// In the order of the request, which is that of the reasons of a cancelled transaction.

@@ -4,16 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_async::time::SharedTimeSource;
-use aws_types::SdkConfig;
+use tenantseal_core::context::StaticPairs;
+use tenantseal_core::envelope::{NeededKey, RecordPlace};
+use tenantseal_core::format::StoredKey;
+use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, Seals, TenantHandle, Terms};
+use tenantseal_core::tenant::TenantId;
+use tenantseal_core::time::SystemTimeSource;
 
-use crate::context::StaticPairs;
 use crate::error::Error;
-use crate::format::StoredKey;
-use crate::item::NeededKey;
-use crate::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, Seals, TenantHandle, Terms};
-use crate::schema::RecordPlace;
-use crate::tenant::TenantId;
 
 /// The cache as an application has it unless configured otherwise, without anything around it.
 pub struct Lookups(DataKeys);
@@ -24,7 +22,7 @@ impl Lookups {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         Self(DataKeys::new(DataKeysConfig {
             service,
-            time: SharedTimeSource::default(),
+            time: Arc::new(SystemTimeSource),
             shared: None,
             contexts: vec![StaticPairs::default()],
             terms: Terms {
@@ -35,7 +33,7 @@ impl Lookups {
             },
             onboarding: minutes(5),
             limits: Limits { data_keys: 200_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 },
-            retries: Retries::of(&SdkConfig::builder().build()),
+            retries: Retries::default(),
         }))
     }
 

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::reader::Reader;
+use tenantseal_core::format::reader::Reader;
+use tenantseal_core::format::{FormatError, Number};
+
 use super::value::{InvalidValue, sorted_set, text};
-use super::{FormatError, Number};
 
 /// Lengths below this stand in the head, and integers too.
 const SHORT: u8 = 0x40;

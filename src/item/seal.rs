@@ -4,16 +4,15 @@ use std::fmt;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
+use tenantseal_core::envelope::{NotInKeyTable, UnwrappedKey};
+use tenantseal_core::format::{Form, HEADER, Identity, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, prefix_len, put_prefix};
+use tenantseal_core::tenant::TenantId;
 
 use super::size::{check_attribute_size, check_size};
-use super::{Item, PrimaryKeyError, UnwrappedKey, identity};
-use crate::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
-use crate::format::{
-    Form, HEADER, Identity, InvalidValue, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, encode_value, encoded_len,
-    prefix_len, put_prefix,
-};
+use super::{Item, PrimaryKeyError, identity};
+use crate::item::{InvalidValue, encode_value, encoded_len};
 use crate::schema::{Protection, TableSchema, Variant};
-use crate::tenant::TenantId;
 
 /// Why an item cannot be sealed. Nothing of it has been sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +79,12 @@ impl fmt::Display for Names<'_> {
             write!(f, "{}`{name}`", if at == 0 { "" } else { ", " })?;
         }
         Ok(())
+    }
+}
+
+impl From<NotInKeyTable> for SealError {
+    fn from(NotInKeyTable: NotInKeyTable) -> Self {
+        Self::NotInKeyTable
     }
 }
 

@@ -1,9 +1,9 @@
 //! How large DynamoDB takes an item for, so that one which it would refuse for its size is refused by name before it is sent.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::format::Number;
 
 use super::{Item, SealError};
-use crate::format::Number;
 
 /// The largest item that DynamoDB stores: 400 KB, names included (developer guide, "Quotas").
 const MOST: usize = 400 * 1024;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use proptest::prelude::*;
+use tenantseal_core::context::{EncryptionContext, StaticPairs};
+use tenantseal_core::crypto::{DataKey, OsRandom, WrappedKey};
+use tenantseal_core::envelope::{OpenFault, RecordPlace};
+use tenantseal_core::format::{HEADER, KeyArn, StoredKey};
 
 use super::*;
-use crate::context::{EncryptionContext, StaticPairs};
-use crate::crypto::{DataKey, OsRandom, WrappedKey};
-use crate::format::{HEADER, KeyArn, StoredKey};
-use crate::schema::RecordPlace;
 
 fn seal(
     schema: &TableSchema,
@@ -286,7 +286,7 @@ proptest! {
             StoredKey::Record(record) => records.push(record),
             StoredKey::Reference(_) => {}
         });
-        prop_assert!(records.iter().all(|record| crate::format::KeyRecord::decode(record).is_err()));
+        prop_assert!(records.iter().all(|record| tenantseal_core::format::KeyRecord::decode(record).is_err()));
         prop_assert!(opened(item).is_err());
     }
 }
@@ -331,8 +331,8 @@ fn a_value_that_carries_its_key_opens_beside_values_of_another_key() {
 #[derive(Debug)]
 struct From0xa0;
 
-impl crate::crypto::RandomSource for From0xa0 {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), crate::crypto::RandomError> {
+impl tenantseal_core::crypto::RandomSource for From0xa0 {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), tenantseal_core::crypto::RandomError> {
         bytes.iter_mut().zip(0xa0..).for_each(|(byte, value)| *byte = value);
         Ok(())
     }

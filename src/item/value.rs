@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::number::InvalidNumber;
-use super::reader::{Reader, put_lp};
-use super::{FormatError, Number, dense};
+use tenantseal_core::format::reader::{Reader, put_lp};
+use tenantseal_core::format::{FormatError, InvalidNumber, Number};
+
+use super::dense;
 
 const S: u8 = 0x01;
 const N: u8 = 0x02;

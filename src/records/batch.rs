@@ -9,6 +9,8 @@ use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, Writ
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tenantseal_core::crypto::{OsRandom, RandomSource};
+use tenantseal_core::format::Identity;
 
 use super::convert::to_item;
 use super::outcome::failed_sending;
@@ -16,9 +18,7 @@ use super::request::{Pending, failed, shown};
 use super::transaction::built;
 use super::{Key, Records};
 use crate::client::Notes;
-use crate::crypto::{OsRandom, RandomSource};
 use crate::error::{Error, ItemRef, NotWritten, Refusal, Standing, Unopened};
-use crate::format::Identity;
 use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::Record;
 

@@ -2,11 +2,11 @@
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::tenant::TenantId;
 
 use crate::error::Refusal;
 use crate::item::{Item, PrimaryKeyError};
 use crate::schema::TableSchema;
-use crate::tenant::TenantId;
 
 /// The value of a key attribute: a string, a number or binary.
 #[derive(Debug, Clone, PartialEq)]

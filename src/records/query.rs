@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use tenantseal_core::tenant::TenantId;
 
 use super::condition::{Condition, attribute};
 use super::convert::own_attribute;
@@ -18,7 +19,6 @@ use crate::client::Notes;
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};
 use crate::schema::{Record, TableSchema};
-use crate::tenant::TenantId;
 
 /// What a query asks of the sort key.
 enum Sort {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tenantseal_core::envelope::RecordPlace;
+
 use super::{InvalidSchema, Record, RecordField, RecordSchema, TenantTemplate};
 
 mod builder;
@@ -27,16 +29,6 @@ pub struct TableSchema {
     record_place: RecordPlace,
     /// Attributes whose plaintext may be any bytes, so that nothing can be told from how they begin.
     own_bytes: BTreeSet<String>,
-}
-
-/// Where the key record lies of what is sealed for a table. Decided where the table is deployed, not by its records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum RecordPlace {
-    /// In the item, which opens by itself.
-    #[default]
-    Item,
-    /// More demanding: in the key table, to which the item refers: a compact table.
-    KeyTable,
 }
 
 /// Attributes and what they are.

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_types::SdkConfig;
+use tenantseal_core::audit::{Audit, AuditSink};
+use tenantseal_core::context::{InvalidContext, StaticPairs};
+use tenantseal_core::envelope::RecordPlace;
+use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, KeyTable, Limits, Retries, Seals, SharedKeys, Terms};
+use tenantseal_core::tenant::{AliasTemplate, InvalidAliasTemplate};
+use tenantseal_kms::partition::is_partition;
+use tenantseal_kms::{InvalidRoleArn, KmsKeyService, RoleArn, Tenancy};
 
 use super::TenantSeal;
-use crate::audit::{Audit, AuditSink};
 use crate::client::{Tables, table_name};
-use crate::context::{InvalidContext, StaticPairs};
-use crate::keys::{
-    DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn, Seals,
-    SharedKeys, Tenancy, Terms, is_partition,
-};
-use crate::schema::{InvalidSchema, Protection, Record, RecordPlace, TableSchema};
-use crate::tenant::{AliasTemplate, InvalidAliasTemplate};
+use crate::schema::{InvalidSchema, Protection, Record, TableSchema};
 
 /// Configures a [`TenantSeal`]. Nothing is checked before [`TenantSealBuilder::build`].
 #[must_use = "nothing is configured before `build`"]
@@ -92,7 +92,7 @@ impl TenantSealBuilder {
         self
     }
 
-    /// Takes data keys from an implementation of your own, or from [`InMemoryKeyService`](crate::keys::InMemoryKeyService) in
+    /// Takes data keys from an implementation of your own, or from [`InMemoryKeyService`](tenantseal_core::keys::InMemoryKeyService) in
     /// unit tests.
     pub fn key_service(mut self, service: Arc<dyn KeyService>) -> Self {
         self.keys = Some(Keys::Service(service));
@@ -198,7 +198,7 @@ impl TenantSealBuilder {
 
     /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period, and not per process.
     ///
-    /// See [`DynamoDbKeyTable`](crate::keys::DynamoDbKeyTable). While the table fails, this process seals under data keys of its own.
+    /// See [`DynamoDbKeyTable`](tenantseal_kms::DynamoDbKeyTable). While the table fails, this process seals under data keys of its own.
     pub fn key_table(mut self, table: Arc<dyn KeyTable>) -> Self {
         self.key_table = Some(table);
         self
@@ -273,7 +273,7 @@ impl TenantSealBuilder {
         if data_keys_per_tenant == 0 || !(1..=most).contains(&calls) || !(1..=most).contains(&calls_per_tenant) {
             return Err(ConfigError::Limits);
         }
-        let time = config.time_source().unwrap_or_default();
+        let time = tenantseal_kms::config::time(config);
         let shared = match key_table {
             Some(_) if !contexts[0].leave_room_for_a_period() => return Err(ConfigError::NoRoomForPeriod),
             Some(_) if rotation.subsec_nanos() != 0 => return Err(ConfigError::KeyTableRotation),
@@ -288,7 +288,7 @@ impl TenantSealBuilder {
             terms: Terms { rotation, revalidation, grace, seals: Seals::MOST },
             onboarding: onboarding.unwrap_or(Self::ONBOARDING),
             limits,
-            retries: Retries::of(config),
+            retries: tenantseal_kms::config::retries(config),
         });
         TenantSeal::new(tables, keys, Audit::new(audit, time), !without_control_plane, config)
     }

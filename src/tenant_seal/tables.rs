@@ -8,9 +8,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, ScalarAttributeType, TableDescription};
 use futures_util::future::join_all;
+use tenantseal_core::keys::KeyServiceErrorKind;
+use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
 
 use super::TenantSeal;
-use crate::keys::{AwsFailure, KeyServiceErrorKind, failure_kind};
 use crate::schema::{Protection, TableSchema};
 
 impl TenantSeal {

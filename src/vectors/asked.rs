@@ -1,9 +1,10 @@
 //! What a caller asked for: one item by its key, and some of its attributes.
 
+use tenantseal_core::format::HEADER;
+
 use super::opened::{FixedNonce, opening, put, stored, updated};
 use super::refused::{refused, without};
 use super::scene::{CREATED, Scene, Vector, b, n, s, scene, with};
-use crate::format::HEADER;
 use crate::item::Nonces;
 
 const KEY: &str = "3: the identity made of the stored key values must equal the one made of the requested ones";

@@ -1,7 +1,8 @@
 //! Stored bytes in their parts, so that each part can be wrong while the rest is right.
 
+use tenantseal_core::format::{Form, Identity, StoredKey, attribute_aad, put_prefix};
+
 use super::scene::{CREATED, NONCE, Scene};
-use crate::format::{Form, Identity, StoredKey, attribute_aad, put_prefix};
 
 pub(super) fn lp(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()

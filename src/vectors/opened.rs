@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::crypto::{RandomError, RandomSource};
+use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::format::HEADER;
+use tenantseal_core::tenant::TenantId;
 
 use super::bytes::{self, UUID};
 use super::json::hex;
 use super::scene::{
     CREATED, Expected, MULTI_REGION, NONCE, STANDARD, Scene, Sealing, Unwrapping, Vector, b, entry, n, s, scene, with,
 };
-use crate::crypto::{RandomError, RandomSource};
-use crate::format::{HEADER, encode_value};
-use crate::item::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identity};
-use crate::tenant::TenantId;
+use crate::item::encode_value;
+use crate::item::{Item, Nonces, seal, seal_values, sealable_identity};
 
 #[derive(Debug)]
 pub(super) struct FixedNonce;

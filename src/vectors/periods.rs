@@ -1,11 +1,12 @@
 //! Data keys that are shared: the pair `period` in the KMS context (section 13.2), in headers, in attributes and in the key table.
 
+use tenantseal_core::context::Period;
+use tenantseal_core::format::HEADER;
+
 use super::bytes::{self, context};
 use super::opened::{in_scene, opening, sealing, stored, updated};
 use super::refused::refused;
 use super::scene::{CREATED, STANDARD, Scene, Unwrapping, Vector, b, entry, n, s, scene, with};
-use crate::context::Period;
-use crate::format::HEADER;
 
 const RULE: &str = "13.2: period";
 /// A day.

@@ -1,13 +1,13 @@
 //! What is refused for what stands in an attribute or around it; each is right but for one thing.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::format::HEADER;
+use tenantseal_core::tenant::TenantId;
 
 use super::bytes::{self, lp, sealed};
 use super::opened::{stored, updated};
 use super::scene::{CREATED, Expected, NONCE, Scene, Vector, b, n, s, scene, with};
-use crate::format::HEADER;
 use crate::item::Item;
-use crate::tenant::TenantId;
 
 pub(super) fn refused(
     name: &str,

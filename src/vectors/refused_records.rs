@@ -1,10 +1,11 @@
 //! What is refused for its key record; each record is right but for one thing, its check made anew where that is not the thing.
 
+use tenantseal_core::format::HEADER;
+
 use super::bytes::{self, Record, UUID, context};
 use super::opened::{stored, updated};
 use super::refused::refused;
 use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Vector, b, n, s, scene, with};
-use crate::format::HEADER;
 
 /// Readers may name the record's attribute or the one that relies on it.
 const NAMED: [&str; 2] = ["_seal", "a"];

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::context::{EncryptionContext, Period, StaticPairs};
+use tenantseal_core::crypto::{DataKey, PseudorandomKey, WrappedKey};
+use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::format::{Identity, KeyArn};
+use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
+use tenantseal_core::tenant::TenantId;
 
 use super::json::hex;
-use crate::context::{EncryptionContext, Period, StaticPairs};
-use crate::crypto::{DataKey, PseudorandomKey, WrappedKey};
-use crate::format::{Identity, KeyArn};
-use crate::item::{Item, UnwrappedKey, identity};
-use crate::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
-use crate::schema::{RecordPlace, TableSchema, TableSchemaBuilder};
-use crate::tenant::TenantId;
+use crate::item::{Item, identity};
+use crate::schema::{TableSchema, TableSchemaBuilder};
 
 pub(super) const STANDARD: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 pub(super) const MULTI_REGION: &str = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";

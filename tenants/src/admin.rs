@@ -10,14 +10,15 @@ use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, OriginType, Rota
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::tenant::Alias;
+use tenantseal_kms::Policy;
+use tenantseal_kms::config::quiet;
 
 use super::copies::is_pending_deletion;
 use super::error::{AwsError, Error};
 use super::fence::Fence;
 use super::pace::Pace;
-use crate::format::KeyArn;
-use crate::keys::{Policy, quiet};
-use crate::tenant::Alias;
 
 /// KMS may not know a key yet that it has just created (KMS developer guide, "Eventual consistency").
 const CONSISTENT: Duration = Duration::from_secs(30);

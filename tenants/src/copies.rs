@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::tenant::TenantId;
 
 use super::admin::Admin;
 use super::entry::Timestamp;
 use super::error::{AwsError, Error};
 use super::{Tenants, tally};
-use crate::format::KeyArn;
-use crate::tenant::TenantId;
 
 /// For whom a key must have been made.
 #[derive(Debug, Clone, Copy)]

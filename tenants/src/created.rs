@@ -1,6 +1,9 @@
 //! The one key of an operation that creates one, and what becomes of keys that interrupted runs have created.
 
 use aws_sdk_kms::types::KeyState;
+use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::Policy;
+use tenantseal_kms::policy::TENANT_TAG;
 
 use super::Tenants;
 use super::admin::{NewKey, in_state};
@@ -10,8 +13,6 @@ use super::error::Error;
 use super::fence::Fence;
 use super::state::Operation;
 use super::steps::{Begun, wanted};
-use crate::keys::{Policy, TENANT_TAG};
-use crate::tenant::TenantId;
 
 /// How long KMS waits, at least, before it deletes a key: for keys that nothing was ever sealed with.
 const SHORTEST_WINDOW: u32 = 7;

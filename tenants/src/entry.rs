@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::date_time::{DateTime, Format};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::tenant::{Alias, TenantId};
 
 use super::copies::Whose;
 use super::error::Error;
 use super::state::{Operation, State};
-use crate::format::KeyArn;
-use crate::tenant::{Alias, TenantId};
 
 /// One tenant in the registry. Serializes for storage and for machines; the names of its fields are part of the stored format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::keys::KeyServiceErrorKind as Kind;
+use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::PolicyTooLarge;
+use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
 
 use super::entry::{Pending, Tier, Timestamp};
 use super::registry::RegistryError;
 use super::state::{IllegalTransition, Operation};
-use crate::format::KeyArn;
-use crate::keys::{AwsFailure, KeyServiceErrorKind as Kind, PolicyTooLarge, failure_kind};
-use crate::tenant::TenantId;
 
 /// Why an operation on a tenant's keys did not finish. What it has done so far is kept: run it again and it goes on from there.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -84,7 +86,7 @@ pub enum Error {
         waited: Duration,
         /// How the tenant's session was refused last.
         #[source]
-        last: crate::keys::KeyServiceError,
+        last: tenantseal_core::keys::KeyServiceError,
     },
     /// The registry lists a key as the tenant's that was made for somebody else. Nothing has happened to it.
     #[error(

@@ -10,13 +10,13 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterce
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::keys::{Clock, Moment};
+use tenantseal_core::tenant::TenantId;
 
 use super::entry::OperationId;
 use super::steps::{Begun, CONTENTION};
 use super::{Error, Tenants};
-use crate::format::KeyArn;
-use crate::keys::{Clock, Moment};
-use crate::tenant::TenantId;
 
 /// How long ago the registry may have been asked when its answer is acted upon: a process that was stopped meanwhile asks again.
 const FRESH: Duration = Duration::from_secs(2);

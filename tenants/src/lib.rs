@@ -7,7 +7,7 @@
 //! # async fn example(config: aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use tenantseal::keys::{RoleArn, Tenancy};
-//! use tenantseal::tenants::{DynamoDbRegistry, Tenants};
+//! use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 //! use tenantseal::{AliasTemplate, TenantId};
 //!
 //! let tenancy = Tenancy::new(RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?, AliasTemplate::default());
@@ -49,9 +49,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, default_async_sleep};
-use aws_smithy_async::time::SharedTimeSource;
 use aws_types::SdkConfig;
 use futures_util::stream::{self, Stream, StreamExt};
+use tenantseal_core::time::SharedTimeSource;
 
 pub use cost::MonthlyCost;
 pub use entry::{Entry, Generation, OperationId, Pending, Tier, Timestamp};
@@ -64,10 +64,11 @@ pub use rotate::{Rekey, Rotate, Rotated};
 pub use show::{KeyDetails, Shown};
 pub use state::{IllegalTransition, Operation, State};
 
-use crate::keys::{KeyServiceErrorKind, Tenancy};
-use crate::tenant::TenantId;
 use admin::Admin;
 use probe::Probe;
+use tenantseal_core::keys::KeyServiceErrorKind;
+use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::Tenancy;
 
 /// How many onboardings of [`Tenants::onboard_many`] are under way at once. KMS's rate for new keys is the bound, not this.
 const AT_ONCE: usize = 8;
@@ -197,7 +198,7 @@ impl TenantsBuilder {
             registry,
             probe,
             region,
-            time: config.time_source().unwrap_or_default(),
+            time: tenantseal_kms::config::time(config),
             sleep,
             settings,
             identity: OnceLock::new(),

@@ -4,6 +4,9 @@ use std::future::IntoFuture;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::keys::Revoke;
+use tenantseal_core::tenant::TenantId;
 
 use super::copies::{Family, Whose};
 use super::entry::{Entry, Generation, Pending, Tier, Timestamp};
@@ -11,9 +14,6 @@ use super::fence::Fence;
 use super::steps::Begun;
 use super::tally::{Tally, concerns_all};
 use super::{Error, Operation, State, Tenants, pool};
-use crate::format::KeyArn;
-use crate::tenant::TenantId;
-use crate::tenant_seal::TenantSeal;
 
 /// An offboarding being described; see [`Tenants::offboard`]. Await it.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Offboard<'a> {
     tenants: &'a Tenants,
     tenant: TenantId,
     days: u32,
-    seals: Vec<&'a TenantSeal>,
+    seals: Vec<&'a dyn Revoke>,
 }
 
 /// What an offboarding has done, for the record. Serializes.
@@ -67,7 +67,7 @@ impl<'a> Offboard<'a> {
     }
 
     /// Has this client forget the tenant's data keys at once, as soon as its keys are disabled.
-    pub fn evict(mut self, seal: &'a TenantSeal) -> Self {
+    pub fn evict(mut self, seal: &'a dyn Revoke) -> Self {
         self.seals.push(seal);
         self
     }

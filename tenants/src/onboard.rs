@@ -3,13 +3,13 @@
 use std::future::IntoFuture;
 
 use futures_util::future::BoxFuture;
+use tenantseal_core::tenant::TenantId;
 
 use super::copies::{Family, Whose, is_region};
 use super::entry::{Entry, Generation, Pending, Tier};
 use super::fence::Fence;
 use super::steps::{Begun, CONTENTION, wanted};
 use super::{Error, Operation, State, Tenants, pool};
-use crate::tenant::TenantId;
 
 /// An onboarding being described; see [`Tenants::onboard`]. Await it.
 #[derive(Debug)]

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use tenantseal_core::tenant::TenantId;
+
 use super::copies::{Family, Whose};
 use super::entry::{Entry, Tier};
 use super::fence::Fence;
 use super::state::State;
 use super::{Error, Tenants};
-use crate::tenant::TenantId;
 
 /// The most tenants on one shared key.
 pub const POOL_SIZE: usize = 24;

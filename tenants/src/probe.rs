@@ -5,9 +5,12 @@ use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-
-use crate::keys::{KeyServiceError, KeyServiceErrorKind, Tenancy, TenantSessions, classified, quiet};
-use crate::tenant::TenantId;
+use tenantseal_core::keys::{KeyServiceError, KeyServiceErrorKind};
+use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::Tenancy;
+use tenantseal_kms::config::quiet;
+use tenantseal_kms::errors::classified;
+use tenantseal_kms::sessions::TenantSessions;
 
 /// Sessions of the tenants' role, opened with a service's credentials.
 #[derive(Debug)]

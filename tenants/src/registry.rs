@@ -13,7 +13,7 @@ pub use memory::InMemoryRegistry;
 
 use super::entry::Entry;
 use super::error::AwsError;
-use crate::tenant::TenantId;
+use tenantseal_core::tenant::TenantId;
 
 /// Keeps one current entry per tenant, and every earlier version of it.
 ///

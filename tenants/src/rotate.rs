@@ -4,6 +4,7 @@ use std::future::IntoFuture;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use tenantseal_core::tenant::TenantId;
 
 use super::admin::aliases;
 use super::copies::{Whose, is_region};
@@ -13,7 +14,6 @@ use super::error::AwsError;
 use super::fence::Fence;
 use super::steps::{Begun, CONTENTION, wanted};
 use super::{Error, Operation, Tenants};
-use crate::tenant::TenantId;
 
 /// What a rotation has done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -2,12 +2,12 @@
 
 use aws_sdk_kms::types::KeyState;
 use serde::Serialize;
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::tenant::TenantId;
 
 use super::copies::{Whose, is_pending_deletion, is_region};
 use super::entry::{Entry, Timestamp};
 use super::{Error, Tenants};
-use crate::format::KeyArn;
-use crate::tenant::TenantId;
 
 /// A tenant and its keys. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,5 +1,9 @@
 //! What every operation consists of: an entry that says what has begun, steps that can be repeated, and an entry that says it is done.
 
+use tenantseal_core::crypto::{OsRandom, RandomSource};
+use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::Policy;
+
 use super::admin::aliases;
 use super::copies::{Family, KeyCopy, Whose, is_region};
 use super::entry::{Entry, OperationId, Pending, Tier, Timestamp};
@@ -8,9 +12,6 @@ use super::fence::Fence;
 use super::registry::RegistryError;
 use super::state::{Operation, State};
 use super::{Tenants, pool};
-use crate::crypto::{OsRandom, RandomSource};
-use crate::keys::Policy;
-use crate::tenant::TenantId;
 
 /// How often an entry is read again after someone else has written it.
 pub(super) const CONTENTION: usize = 10;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use tenantseal_core::format::KeyArn;
+use tenantseal_core::tenant::TenantId;
+
 use super::admin::aliases;
 use super::copies::{Family, Whose};
 use super::entry::{Entry, Generation, Tier};
@@ -9,8 +12,6 @@ use super::fence::Fence;
 use super::steps::Begun;
 use super::tally::{Tally, concerns_all};
 use super::{Error, Operation, Tenants, pool};
-use crate::format::KeyArn;
-use crate::tenant::TenantId;
 
 impl Tenants {
     /// Disables every key of the tenant, so that nothing of it is sealed or opened once the services' cached data keys expire.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use tenantseal::AliasTemplate;
-use tenantseal::tenants::{InMemoryRegistry, Tenants, Tier};
+use tenantseal_tenants::{InMemoryRegistry, Tenants, Tier};
 
 use crate::common::id;
 use crate::office::Office;

@@ -11,7 +11,7 @@ use aws_types::region::Region;
 use serde_json::{Value, json};
 use tenantseal::AliasTemplate;
 use tenantseal::keys::{RoleArn, Scope, Tenancy};
-use tenantseal::tenants::InMemoryRegistry;
+use tenantseal_tenants::InMemoryRegistry;
 
 use crate::common::id;
 use crate::office::{ALL, Office};
@@ -127,7 +127,7 @@ impl Scene {
             account.role(role).trust(trust).permission(tenancy.role_policy(HOME)).create().unwrap();
             let registry = std::sync::Arc::new(InMemoryRegistry::default());
             let tenants =
-                tenantseal::tenants::Tenants::builder(tenancy.clone(), registry).pace(std::time::Duration::ZERO);
+                tenantseal_tenants::Tenants::builder(tenancy.clone(), registry).pace(std::time::Duration::ZERO);
             let tenants = tenants.build(&self.office.admin).unwrap();
             for tenant in ["12", "123"] {
                 let who = format!("{name} {tenant}");
@@ -311,7 +311,7 @@ fn names_a_session(role: &str, session: &str) -> Value {
         "Principal": { "AWS": format!("arn:aws:sts::111111111111:assumed-role/{role}/{session}") } })
 }
 
-fn key_id(entry: tenantseal::tenants::Entry) -> String {
+fn key_id(entry: tenantseal_tenants::Entry) -> String {
     entry.current().unwrap().key.key_id().to_owned()
 }
 

@@ -167,6 +167,6 @@ fn the_operations_guide_lists_exactly_the_metrics_that_there_are() {
     let names = |text: &'static str, quote: char| -> BTreeSet<&'static str> {
         text.split(quote).filter(|word| word.starts_with("tenantseal_") && !word.contains(' ')).collect()
     };
-    let (source, guide) = (include_str!("../../src/sight.rs"), include_str!("../../docs/OPERATIONS.md"));
+    let (source, guide) = (include_str!("../../core/src/telemetry.rs"), include_str!("../../docs/OPERATIONS.md"));
     assert_eq!(names(source, '"'), names(guide, '`'));
 }

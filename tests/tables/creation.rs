@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_types::SdkConfig;
 use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableErrorKind};
-use tenantseal::tenants::{DynamoDbRegistry, Registry, RegistryError};
+use tenantseal_tenants::{DynamoDbRegistry, Registry, RegistryError};
 
 use crate::common::key_table::RECOVERABLE;
 use crate::common::wire::{Reaction, Sent, Wire};

@@ -1,7 +1,7 @@
 //! Keys that were made by hand, as docs/OPERATIONS.md says, and by whom the registry was lost.
 
 use aws_sdk_kms::types::{KeyState, Tag};
-use tenantseal::tenants::{Error, InMemoryRegistry, Operation, State};
+use tenantseal_tenants::{Error, InMemoryRegistry, Operation, State};
 
 use crate::common::id;
 use crate::office::Office;

@@ -1,6 +1,6 @@
 //! What was asked for is done or refused by name, also by a run that takes up what another one has left unfinished.
 
-use tenantseal::tenants::{State, Tier};
+use tenantseal_tenants::{State, Tier};
 
 use crate::common::id;
 use crate::interrupted::Interrupted;
@@ -8,7 +8,7 @@ use crate::office::Office;
 use crate::steps::{REGIONS, Step};
 
 /// An office whose tenant has an operation that was cut short right after it was written down.
-async fn cut_short(before: &[Step], step: Step) -> (Office, tenantseal::tenants::Tenants) {
+async fn cut_short(before: &[Step], step: Step) -> (Office, tenantseal_tenants::Tenants) {
     let (office, registry) = Office::with_table().await;
     let tenants = office.builder(registry).build(&office.admin).unwrap();
     Step::perform_all(before, &tenants).await;
@@ -82,7 +82,7 @@ async fn replicas_of_a_key_that_cannot_have_any_are_refused_and_a_new_key_has_th
     let old = office.seal("acme").await.unwrap();
     let refused = tenants.onboard(&id("acme")).replicas([REGIONS[1]]).await.unwrap_err().to_string();
     assert!(refused.contains("is a single-Region key") && refused.contains("new key"), "{refused}");
-    let entry = tenants.check(&id("acme"), tenantseal::tenants::Operation::Rekey).await.unwrap().unwrap();
+    let entry = tenants.check(&id("acme"), tenantseal_tenants::Operation::Rekey).await.unwrap().unwrap();
     assert_eq!(entry.pending, None, "nothing has begun");
     let rotated = tenants.rotate(&id("acme")).new_key().replicas([REGIONS[1]]).await.unwrap();
     assert_eq!(rotated.entry.regions, REGIONS);

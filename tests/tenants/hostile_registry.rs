@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_kms::types::KeyState;
 use serde_json::{Value, json};
 use tenantseal::TenantId;
-use tenantseal::tenants::{Entry, InMemoryRegistry, Operation, Registry, Tenants, Tier};
+use tenantseal_tenants::{Entry, InMemoryRegistry, Operation, Registry, Tenants, Tier};
 
 use crate::common::id;
 use crate::office::Office;

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
-use tenantseal::tenants::{DynamoDbRegistry, Tenants};
+use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 use tokio::sync::Notify;
 
 use crate::office::Office;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_sdk_kms::types::KeyState;
-use tenantseal::tenants::{Entry, Error, State, Tenants};
+use tenantseal_tenants::{Entry, Error, State, Tenants};
 
 use crate::common::id;
 use crate::interrupted::Interrupted;
@@ -131,7 +131,7 @@ async fn a_rotation_on_demand_that_is_taken_up_again_happens_once() {
         },
         |office, tenants, after| async move {
             // Once it is written down as done, another one is another one.
-            let entry = tenants.check(&id("acme"), tenantseal::tenants::Operation::Rotate).await.unwrap().unwrap();
+            let entry = tenants.check(&id("acme"), tenantseal_tenants::Operation::Rotate).await.unwrap().unwrap();
             if entry.pending.is_some() {
                 tenants.rotate(&id("acme")).on_demand().await.unwrap();
                 assert_eq!(office.stack.calls().count("RotateKeyOnDemand"), 1, "after {after}");

@@ -1,6 +1,6 @@
 //! Operations in every tier, killed after each request that changes something and run again: they end as if nothing had happened.
 
-use tenantseal::tenants::{Entry, Operation};
+use tenantseal_tenants::{Entry, Operation};
 
 use crate::interrupted::Interrupted;
 use crate::office::Office;

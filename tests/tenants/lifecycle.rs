@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_kms::types::KeyState;
-use tenantseal::tenants::{Error, InMemoryRegistry, Operation, Registry, State, Tier};
+use tenantseal_tenants::{Error, InMemoryRegistry, Operation, Registry, State, Tier};
 
 use crate::common::id;
 use crate::office::{ALL, Office};
@@ -206,7 +206,7 @@ async fn a_missing_permission_is_named_and_an_outage_is_worth_another_try() {
     let user = office.stack.account("111111111111").unwrap().user("limited").permission(limited).create().unwrap();
     let registry = std::sync::Arc::new(InMemoryRegistry::default());
     let builder = |config: &aws_types::SdkConfig| {
-        tenantseal::tenants::Tenants::builder(office.tenancy.clone(), registry.clone())
+        tenantseal_tenants::Tenants::builder(office.tenancy.clone(), registry.clone())
             .settle(Duration::ZERO)
             .pace(Duration::ZERO)
             .build(config)
@@ -268,7 +268,7 @@ async fn a_key_that_was_enabled_by_hand_is_disabled_again_by_the_same_operation(
 async fn an_entry_that_lists_another_tenants_key_costs_that_tenant_nothing() {
     let office = Office::open().await;
     let registry = std::sync::Arc::new(InMemoryRegistry::default());
-    let tenants = tenantseal::tenants::Tenants::builder(office.tenancy.clone(), registry.clone())
+    let tenants = tenantseal_tenants::Tenants::builder(office.tenancy.clone(), registry.clone())
         .probe(&office.service)
         .pace(Duration::ZERO)
         .build(&office.admin)

@@ -12,8 +12,8 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use tenantseal::AliasTemplate;
 use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::tenants::{DynamoDbRegistry, InMemoryRegistry, Registry, Tenants, TenantsBuilder};
 use tenantseal_local::Stack;
+use tenantseal_tenants::{DynamoDbRegistry, InMemoryRegistry, Registry, Tenants, TenantsBuilder};
 
 use crate::common::{ROLE, id};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tenantseal::tenants::{DynamoDbRegistry, Entry, InMemoryRegistry, Registry, RegistryError};
+use tenantseal_tenants::{DynamoDbRegistry, Entry, InMemoryRegistry, Registry, RegistryError};
 
 use crate::common::id;
 use crate::common::wire::{Reaction, Wire};

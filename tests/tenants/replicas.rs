@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_kms::types::KeyState;
-use tenantseal::tenants::{Error, InMemoryRegistry, State, Tenants};
+use tenantseal_tenants::{Error, InMemoryRegistry, State, Tenants};
 
 use crate::common::id;
 use crate::common::wire::{Reaction, Wire};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_async::time::TimeSource;
 use futures_util::future::join_all;
-use tenantseal::tenants::{DynamoDbRegistry, Error};
+use tenantseal_tenants::{DynamoDbRegistry, Error};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::interrupted::Interrupted;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tenantseal::TenantId;
-use tenantseal::tenants::{Error, Tenants, Tier};
+use tenantseal_tenants::{Error, Tenants, Tier};
 
 use crate::common::id;
 use crate::office::Office;

@@ -1,7 +1,7 @@
 //! A suspension does not wait for what others have left unfinished, and loses none of it.
 
 use aws_sdk_kms::types::KeyState;
-use tenantseal::tenants::{Error, State, Tenants};
+use tenantseal_tenants::{Error, State, Tenants};
 
 use crate::common::id;
 use crate::interrupted::Interrupted;

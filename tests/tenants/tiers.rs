@@ -1,6 +1,6 @@
 //! Small tenants on a shared key, and the way from there to a key of one's own and back.
 
-use tenantseal::tenants::{Error, POOL_SIZE, State, Tier};
+use tenantseal_tenants::{Error, POOL_SIZE, State, Tier};
 
 use crate::common::id;
 use crate::office::Office;

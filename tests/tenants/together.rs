@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use tenantseal::tenants::{InMemoryRegistry, Tenants};
+use tenantseal_tenants::{InMemoryRegistry, Tenants};
 
 use crate::common::id;
 use crate::office::Office;

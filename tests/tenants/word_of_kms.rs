@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kms::types::KeyState;
-use tenantseal::tenants::{Entry, InMemoryRegistry, Operation, Registry, State, Tenants};
+use tenantseal_tenants::{Entry, InMemoryRegistry, Operation, Registry, State, Tenants};
 
 use crate::common::id;
 use crate::office::Office;

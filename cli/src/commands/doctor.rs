@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tenantseal::TenantId;
 use tenantseal::keys::{Policy, Tenancy};
-use tenantseal::tenants::{State, Tenants, Tier};
+use tenantseal_tenants::{State, Tenants, Tier};
 
 use self::check::{Change, Checklist, Report, Tally};
 use crate::args::{InheritedTags, Scope, tenant};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tenantseal::keys::DynamoDbKeyTable;
-use tenantseal::tenants::DynamoDbRegistry;
+use tenantseal_tenants::DynamoDbRegistry;
 
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};

@@ -1,7 +1,7 @@
 //! `list`: the tenants of the registry.
 
 use clap::Args;
-use tenantseal::tenants::Entry;
+use tenantseal_tenants::Entry;
 
 use crate::aws;
 use crate::errors::{Exit, Result};

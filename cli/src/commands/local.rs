@@ -10,9 +10,9 @@ use clap::Args;
 use serde_json::{Map, json};
 use tenantseal::keys::Tenancy;
 use tenantseal::schema::TableSchema;
-use tenantseal::tenants::DynamoDbRegistry;
 use tenantseal::{Item, TenantId, TenantSeal};
 use tenantseal_local::Stack;
+use tenantseal_tenants::DynamoDbRegistry;
 
 use crate::args::tenant;
 use crate::errors::{Exit, Failure, Result};

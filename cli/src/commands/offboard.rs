@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 use tenantseal::TenantId;
 use tenantseal::schema::TenantTemplate;
-use tenantseal::tenants::Operation;
+use tenantseal_tenants::Operation;
 
 use self::record::{Record, Who};
 use self::samples::{Samples, Source};

@@ -3,7 +3,7 @@
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use tenantseal::TenantId;
-use tenantseal::tenants::{Entry, Error, Operation, State, Tenants, Tier};
+use tenantseal_tenants::{Entry, Error, Operation, State, Tenants, Tier};
 
 use crate::args::tenant;
 use crate::aws;

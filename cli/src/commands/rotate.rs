@@ -2,7 +2,7 @@
 
 use clap::Args;
 use tenantseal::TenantId;
-use tenantseal::tenants::{Operation, Rotated, Tier};
+use tenantseal_tenants::{Operation, Rotated, Tier};
 
 use super::onboard::check_pool;
 use crate::args::tenant;

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 use tenantseal::TenantId;
-use tenantseal::tenants::{Entry, KeyDetails, Shown};
+use tenantseal_tenants::{Entry, KeyDetails, Shown};
 
 use crate::args::tenant;
 use crate::aws;

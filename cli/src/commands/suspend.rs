@@ -2,7 +2,7 @@
 
 use clap::Args;
 use tenantseal::TenantId;
-use tenantseal::tenants::{Entry, Error, Operation, Tenants};
+use tenantseal_tenants::{Entry, Error, Operation, Tenants};
 
 use crate::args::tenant;
 use crate::aws;

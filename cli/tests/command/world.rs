@@ -6,9 +6,9 @@ use std::process::{Output, Stdio};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::tenants::{DynamoDbRegistry, Tenants};
 use tenantseal::{AliasTemplate, TenantId};
 use tenantseal_local::Stack;
+use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 
 pub(crate) const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeys";
 pub(crate) const EVERYTHING: &str =

@@ -8,19 +8,19 @@ use std::time::{Duration, SystemTime};
 /// Both are seconds in decimal digits without leading zeros; `start` counts from 1970 and is a multiple of `length`, so that every
 /// process names the same moment alike (docs/FORMAT.md, "Period").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Period {
+pub struct Period {
     start: u32,
     length: u32,
 }
 
 impl Period {
     /// The name of the pair.
-    pub(crate) const NAME: &'static str = "period";
+    pub const NAME: &'static str = "period";
     /// The longest period, in seconds: two days.
     const MAX_LENGTH: u32 = 2 * 24 * 60 * 60;
 
     /// The period of this length, whole seconds, at this moment.
-    pub(crate) fn at(now: SystemTime, length: Duration) -> Option<Self> {
+    pub fn at(now: SystemTime, length: Duration) -> Option<Self> {
         let length = u32::try_from(length.as_secs()).ok().filter(|_| length.subsec_nanos() == 0)?;
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let now = u32::try_from(now).ok()?;
@@ -33,7 +33,7 @@ impl Period {
     }
 
     /// Reads what [`fmt::Display`] writes, and nothing else.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (start, length) = text.split_once('+')?;
         let period = Self::new(start.parse().ok()?, length.parse().ok()?)?;
         // There is one spelling: no leading zeros, no signs.
@@ -41,7 +41,7 @@ impl Period {
     }
 
     /// How long before `now` it began.
-    pub(crate) fn passed(self, now: SystemTime) -> Duration {
+    pub fn passed(self, now: SystemTime) -> Duration {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(self.start.into());
         now.duration_since(start).unwrap_or_default()
     }

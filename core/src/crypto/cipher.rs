@@ -5,32 +5,32 @@ use std::fmt;
 use super::backend::Aes256Gcm;
 
 /// Length of a nonce in bytes (NIST SP 800-38D, the 96-bit case).
-pub(crate) const NONCE_LEN: usize = 12;
+pub const NONCE_LEN: usize = 12;
 /// Length of an authentication tag in bytes.
-pub(crate) const TAG_LEN: usize = 16;
+pub const TAG_LEN: usize = 16;
 
 /// The key that encrypts the attributes of one item, with its expanded key schedule.
 ///
 /// It encrypts one item's attributes for as long as one data key serves, and what a data key seals is counted: so it stays below the
 /// 2^32 messages that random 96-bit nonces allow (NIST SP 800-38D, section 8.3).
-pub(crate) struct ItemKey(Aes256Gcm);
+pub struct ItemKey(Aes256Gcm);
 
 impl ItemKey {
     /// Length of an item key in bytes.
-    pub(crate) const LEN: usize = 32;
+    pub const LEN: usize = 32;
 
-    pub(super) fn new(key: &[u8; Self::LEN]) -> Self {
+    pub fn new(key: &[u8; Self::LEN]) -> Self {
         Self(Aes256Gcm::new(key))
     }
 
     /// Encrypts what lies in `buffer` from `start` on, in place, and appends the tag.
-    pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>, start: usize) {
+    pub fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>, start: usize) {
         let tag = self.0.encrypt(nonce, aad, &mut buffer[start..]);
         buffer.extend_from_slice(&tag);
     }
 
     /// Decrypts `buffer` in place. On failure `buffer` holds no plaintext.
-    pub(crate) fn decrypt(
+    pub fn decrypt(
         &self,
         nonce: &[u8; NONCE_LEN],
         aad: &[u8],
@@ -49,4 +49,4 @@ impl fmt::Debug for ItemKey {
 
 /// The ciphertext was not made with this key, nonce and AAD. Deliberately says no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotAuthentic;
+pub struct NotAuthentic;

@@ -15,31 +15,31 @@ const SALT: &[u8] = b"tenantseal v1";
 /// What HKDF-Extract makes of a data key: everything else is expanded from it.
 ///
 /// The data key itself is not needed any more once this exists. The backend zeroizes what it keeps.
-pub(crate) struct PseudorandomKey(HkdfSha256);
+pub struct PseudorandomKey(HkdfSha256);
 
 impl PseudorandomKey {
     /// `PRK = HKDF-Extract("tenantseal v1", data key)`.
-    pub(crate) fn extract(data_key: &DataKey) -> Self {
+    pub fn extract(data_key: &DataKey) -> Self {
         // Exposed to derive from it: the only use of a data key.
         Self(HkdfSha256::extract(SALT, data_key.expose()))
     }
 
     /// `Expand(PRK, label("key id"), 16)`: names the data key and commits to it.
-    pub(crate) fn key_id(&self) -> KeyId {
+    pub fn key_id(&self) -> KeyId {
         let mut id = [0; KeyId::LEN];
         self.0.expand(&[label!("key id")], &mut id);
         KeyId(id)
     }
 
     /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of itself.
-    pub(crate) fn check(&self, version: u8, created: u32, context: &[u8]) -> Check {
+    pub fn check(&self, version: u8, created: u32, context: &[u8]) -> Check {
         let mut check = [0; Check::LEN];
         self.0.expand(&[label!("record"), &[version], &created.to_be_bytes(), context], &mut check);
         Check(check)
     }
 
     /// `Expand(PRK, label("item") ‖ identity, 32)`: the key of one item.
-    pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
+    pub fn item_key(&self, identity: &Identity) -> ItemKey {
         let mut key = [0; ItemKey::LEN];
         self.0.expand(&[label!("item"), identity.as_bytes()], &mut key);
         let item_key = ItemKey::new(&key);
@@ -48,7 +48,7 @@ impl PseudorandomKey {
     }
 
     /// `Expand(PRK, label("nonce") ‖ identity, 32)`: the key of one item's synthetic nonces.
-    pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
+    pub fn nonce_key(&self, identity: &Identity) -> NonceKey {
         let mut key = Zeroizing::new([0; 32]);
         self.0.expand(&[label!("nonce"), identity.as_bytes()], key.as_mut());
         NonceKey(key)
@@ -62,11 +62,11 @@ impl fmt::Debug for PseudorandomKey {
 }
 
 /// Makes nonces that repeat when token, attribute and plaintext do, and differ otherwise (docs/FORMAT.md, section 10).
-pub(crate) struct NonceKey(Zeroizing<[u8; 32]>);
+pub struct NonceKey(Zeroizing<[u8; 32]>);
 
 impl NonceKey {
     /// `HMAC-SHA256(nonce key, lp(token) ‖ lp(AAD) ‖ plaintext)`, the first 12 bytes.
-    pub(crate) fn nonce(&self, token: &str, aad: &[u8], plaintext: &[u8]) -> [u8; NONCE_LEN] {
+    pub fn nonce(&self, token: &str, aad: &[u8], plaintext: &[u8]) -> [u8; NONCE_LEN] {
         let length = |part: &[u8]| u32::try_from(part.len()).expect("a token has 36 bytes, an AAD less than 64 KiB");
         let (token, lengths) = (token.as_bytes(), [length(token.as_bytes()), length(aad)].map(u32::to_be_bytes));
         let mac = hmac_sha256(&self.0, &[&lengths[0], token, &lengths[1], aad, plaintext]);
@@ -82,7 +82,7 @@ impl fmt::Debug for NonceKey {
 
 /// The name of a data key: 16 bytes derived from it, so that they also commit to it. Not secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(pub(crate) [u8; Self::LEN]);
+pub struct KeyId(pub [u8; Self::LEN]);
 
 impl KeyId {
     /// Length of a key id in bytes.
@@ -94,7 +94,7 @@ impl KeyId {
     }
 
     /// Compares in constant time.
-    pub(crate) fn matches(&self, other: &Self) -> bool {
+    pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
@@ -113,14 +113,14 @@ impl fmt::Debug for KeyId {
 
 /// Authenticates the version, the time and the context of a key record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Check(pub(crate) [u8; Self::LEN]);
+pub struct Check(pub [u8; Self::LEN]);
 
 impl Check {
     /// Length of a check in bytes.
-    pub(crate) const LEN: usize = 16;
+    pub const LEN: usize = 16;
 
     /// Compares in constant time.
-    pub(crate) fn matches(&self, other: &Self) -> bool {
+    pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }

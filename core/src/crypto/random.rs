@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 /// A source of random bytes; a seam, so that tests are exact.
-pub(crate) trait RandomSource: Debug + Send + Sync {
+pub trait RandomSource: Debug + Send + Sync {
     /// Fills `bytes` with random bytes.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError>;
 }
@@ -11,7 +11,7 @@ pub(crate) trait RandomSource: Debug + Send + Sync {
 /// The operating system's generator. Never a userspace one: a snapshot of a machine would clone its state together with the
 /// cached keys, and two machines would then use one nonce twice.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct OsRandom;
+pub struct OsRandom;
 
 impl RandomSource for OsRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
@@ -22,4 +22,4 @@ impl RandomSource for OsRandom {
 /// The operating system gave no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gave no random bytes")]
-pub(crate) struct RandomError;
+pub struct RandomError;

@@ -1,19 +1,18 @@
-//! A data key in use, and the keys that a set of items needs.
+//! A data key in use.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use super::SealError;
 use crate::audit::KeySource;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
-use crate::format::{Identity, KeyArn, KeyRecord, OwnedStoredKey, StoredKey};
+use crate::format::{Identity, KeyArn, KeyRecord, StoredKey};
 use crate::keys::Seals;
-use crate::schema::RecordPlace;
+use super::RecordPlace;
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
 #[derive(Debug)]
-pub(crate) struct UnwrappedKey {
+pub struct UnwrappedKey {
     key: PseudorandomKey,
     record: KeyRecord,
     stored: Box<[u8]>,
@@ -28,7 +27,7 @@ pub(crate) struct UnwrappedKey {
 
 impl UnwrappedKey {
     /// A data key that KMS has just made.
-    pub(crate) fn generated(
+    pub fn generated(
         data_key: &DataKey,
         created: u32,
         context: &EncryptionContext,
@@ -41,7 +40,7 @@ impl UnwrappedKey {
     }
 
     /// A data key that KMS unwrapped, when `record` is its own.
-    pub(crate) fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
+    pub fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
         let key = PseudorandomKey::extract(data_key);
         record.is_of(&key).then(|| Self::with(key, record))
     }
@@ -62,23 +61,23 @@ impl UnwrappedKey {
 
     /// Says that the key service's request of this id has brought it, and where its record was found. In place: a key that moves
     /// leaves copies behind.
-    pub(crate) fn brought_by(&self, request_id: Option<String>, source: KeySource) {
+    pub fn brought_by(&self, request_id: Option<String>, source: KeySource) {
         self.brought.get_or_init(|| Brought { request_id, source });
     }
 
     /// The request that brought it.
-    pub(crate) fn request_id(&self) -> Option<&str> {
+    pub fn request_id(&self) -> Option<&str> {
         self.brought.get()?.request_id.as_deref()
     }
 
     /// Where this use has it from: from the cache unless it is the first.
-    pub(crate) fn source_of_use(&self) -> KeySource {
+    pub fn source_of_use(&self) -> KeySource {
         let is_first = !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed);
         if is_first { self.brought.get().map_or(KeySource::Kms, |brought| brought.source) } else { KeySource::Cache }
     }
 
     /// Whether this key, found by its id, serves `record`, stored as `stored`.
-    pub(crate) fn serves(&self, record: &KeyRecord, stored: &[u8]) -> Serves {
+    pub fn serves(&self, record: &KeyRecord, stored: &[u8]) -> Serves {
         if *self.stored == *stored {
             Serves::Yes
         } else if !record.is_of(&self.key) {
@@ -91,58 +90,58 @@ impl UnwrappedKey {
     }
 
     /// Says that the key table holds the record: items may refer to it from now on.
-    pub(crate) fn mark_in_key_table(&self) {
+    pub fn mark_in_key_table(&self) {
         self.in_key_table.store(true, Ordering::Relaxed);
     }
 
     /// Whether the key table is known to hold the record: then a reference names this key, and without a look there.
-    pub(crate) fn is_in_key_table(&self) -> bool {
+    pub fn is_in_key_table(&self) -> bool {
         self.in_key_table.load(Ordering::Relaxed)
     }
 
     /// What an item stores that names this key.
-    pub(crate) fn stored_at(&self, place: RecordPlace) -> Result<StoredKey<&[u8]>, SealError> {
+    pub fn stored_at(&self, place: RecordPlace) -> Result<StoredKey<&[u8]>, NotInKeyTable> {
         match place {
             RecordPlace::Item => Ok(StoredKey::Record(&self.stored)),
             // Checked where it would hurt: what refers to a record that is nowhere is lost.
             RecordPlace::KeyTable if self.is_in_key_table() => Ok(StoredKey::Reference(self.record.key_id)),
-            RecordPlace::KeyTable => Err(SealError::NotInKeyTable),
+            RecordPlace::KeyTable => Err(NotInKeyTable),
         }
     }
 
     /// Whether this key may seal where the record lies there.
-    pub(crate) fn is_at(&self, place: RecordPlace) -> bool {
+    pub fn is_at(&self, place: RecordPlace) -> bool {
         self.stored_at(place).is_ok()
     }
 
     /// The record as it is stored.
-    pub(crate) fn stored_record(&self) -> &[u8] {
+    pub fn stored_record(&self) -> &[u8] {
         &self.stored
     }
 
     /// The record.
-    pub(crate) fn record(&self) -> &KeyRecord {
+    pub fn record(&self) -> &KeyRecord {
         &self.record
     }
 
     /// Says that it seals so many attributes.
-    pub(crate) fn count_seals(&self, attributes: usize) {
+    pub fn count_seals(&self, attributes: usize) {
         self.seals.fetch_add(u64::try_from(attributes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Whether it has sealed as much as it may.
-    pub(crate) fn is_used_up(&self, most: Seals) -> bool {
+    pub fn is_used_up(&self, most: Seals) -> bool {
         let most = if self.in_key_table.load(Ordering::Relaxed) { most.shared } else { most.own };
         self.seals.load(Ordering::Relaxed) >= most
     }
 
     /// The key of one item.
-    pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
+    pub fn item_key(&self, identity: &Identity) -> ItemKey {
         self.key.item_key(identity)
     }
 
     /// The key of one item's synthetic nonces.
-    pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
+    pub fn nonce_key(&self, identity: &Identity) -> NonceKey {
         self.key.nonce_key(identity)
     }
 }
@@ -156,7 +155,7 @@ struct Brought {
 
 /// Whether a data key serves a record that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Serves {
+pub enum Serves {
     /// The very bytes that were verified, or others of the same KEK with a good check.
     Yes,
     /// The record names this key and was not made with it.
@@ -165,25 +164,7 @@ pub(crate) enum Serves {
     AskAgain,
 }
 
-/// The data keys that some items need, by how the items name them: usually one or two.
-#[derive(Debug, Default)]
-pub(crate) struct KeyRing(Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>);
-
-impl KeyRing {
-    /// A ring of these keys.
-    pub(crate) fn new(mut keys: Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>) -> Self {
-        keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Self(keys)
-    }
-
-    /// All of them; a key that two forms of its record name is there twice.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &UnwrappedKey> {
-        self.0.iter().map(|(_, key)| &**key)
-    }
-
-    /// The key that items name so.
-    pub(crate) fn get(&self, named: StoredKey<&[u8]>) -> Option<&UnwrappedKey> {
-        let at = self.0.binary_search_by(|(stored, _)| stored.as_ref().cmp(&named)).ok()?;
-        Some(&self.0[at].1)
-    }
-}
+/// The item shall refer to the key table, which is not known to hold the record of the data key: it could never be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key table is not known to hold the record of the data key")]
+pub struct NotInKeyTable;

@@ -7,7 +7,7 @@ use crate::crypto::{KeyId, NONCE_LEN, TAG_LEN, label};
 
 /// How a sealed attribute says which key opens it: its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// The key of the item's header: `0x11 ‖ nonce ‖ ciphertext ‖ tag`. Written by PutItem.
     OfHeader = 0x11,
     /// Its own key record: `0x12 ‖ u16be len ‖ key record ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem.
@@ -19,19 +19,19 @@ pub(crate) enum Form {
 
 /// The parts of a sealed attribute, found but **not authenticated**.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sealed<'a> {
-    pub(crate) form: Form,
+pub struct Sealed<'a> {
+    pub form: Form,
     /// The attribute's own key; none when the header's serves.
-    pub(crate) key: Option<StoredKey<&'a [u8]>>,
-    pub(crate) nonce: [u8; NONCE_LEN],
+    pub key: Option<StoredKey<&'a [u8]>>,
+    pub nonce: [u8; NONCE_LEN],
     /// Where the ciphertext begins in the stored bytes; it ends before the tag.
-    pub(crate) start: usize,
-    pub(crate) tag: [u8; TAG_LEN],
+    pub start: usize,
+    pub tag: [u8; TAG_LEN],
 }
 
 impl<'a> Sealed<'a> {
     /// Finds the parts.
-    pub(crate) fn parse(stored: &'a [u8]) -> Result<Self, FormatError> {
+    pub fn parse(stored: &'a [u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(stored);
         let key = match reader.u8()? {
             0x11 => None,
@@ -55,7 +55,7 @@ impl<'a> Sealed<'a> {
 
     /// Whether bytes are a sealed attribute, as far as their form says. What carries its record cannot be mistaken; of the two forms that do
     /// not, one random value in 128 has the first byte. `any` is whether that says nothing.
-    pub(crate) fn is_likely(bytes: &'a [u8], any: bool) -> bool {
+    pub fn is_likely(bytes: &'a [u8], any: bool) -> bool {
         match Self::parse(bytes) {
             Ok(Self { key: Some(StoredKey::Record(record)), .. }) => KeyRecord::decode(record).is_ok(),
             Ok(_) => !any,
@@ -66,7 +66,7 @@ impl<'a> Sealed<'a> {
 
 impl Form {
     /// The form of an attribute with this key of its own.
-    pub(crate) fn with(key: Option<StoredKey<&[u8]>>) -> Self {
+    pub fn with(key: Option<StoredKey<&[u8]>>) -> Self {
         match key {
             None => Self::OfHeader,
             Some(StoredKey::Record(_)) => Self::OfItself,
@@ -76,7 +76,7 @@ impl Form {
 }
 
 /// How many bytes [`put_prefix`] writes.
-pub(crate) fn prefix_len(key: Option<StoredKey<&[u8]>>) -> usize {
+pub fn prefix_len(key: Option<StoredKey<&[u8]>>) -> usize {
     let key = match key {
         None => 0,
         Some(StoredKey::Record(record)) => 2 + record.len(),
@@ -86,7 +86,7 @@ pub(crate) fn prefix_len(key: Option<StoredKey<&[u8]>>) -> usize {
 }
 
 /// Everything before the ciphertext of an attribute with this key of its own.
-pub(crate) fn put_prefix(key: Option<StoredKey<&[u8]>>, nonce: &[u8; NONCE_LEN], out: &mut Vec<u8>) {
+pub fn put_prefix(key: Option<StoredKey<&[u8]>>, nonce: &[u8; NONCE_LEN], out: &mut Vec<u8>) {
     out.push(Form::with(key) as u8);
     match key {
         None => {}
@@ -101,7 +101,7 @@ pub(crate) fn put_prefix(key: Option<StoredKey<&[u8]>>, nonce: &[u8; NONCE_LEN],
 }
 
 /// `label("attribute") ‖ first byte ‖ path`, with the path `0x00 ‖ lp(name)` of a top-level attribute; replaces what is in `out`.
-pub(crate) fn attribute_aad(form: Form, name: &str, out: &mut Vec<u8>) {
+pub fn attribute_aad(form: Form, name: &str, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(label!("attribute"));
     out.push(form as u8);

@@ -1,9 +1,9 @@
 //! What can be wrong with stored bytes.
 
 /// The first bytes of headers and key records that newer releases may write (docs/FORMAT.md, section 10).
-pub(super) const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x03..=0x0f;
+pub const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x03..=0x0f;
 /// The first bytes of sealed attributes, of which this release knows three.
-pub(super) const FORMS: std::ops::RangeInclusive<u8> = 0x10..=0x2f;
+pub const FORMS: std::ops::RangeInclusive<u8> = 0x10..=0x2f;
 
 /// Why stored bytes are not what they should be. Says nothing of the bytes themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum FormatError {
 
 impl FormatError {
     /// Whether a newer release may have written the bytes: then nobody need have tampered with them.
-    pub(crate) fn may_be_newer(self) -> bool {
+    pub fn may_be_newer(self) -> bool {
         matches!(self, Self::UnknownVersion(_) | Self::UnknownForm(_) | Self::UnknownType(_))
     }
 }

@@ -1,7 +1,5 @@
 //! The identity of an item: what its key is derived from, so that no ciphertext opens in another place.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::Number;
 use super::number::InvalidNumber;
 use super::reader::put_lp;
@@ -9,15 +7,15 @@ use crate::tenant::TenantId;
 
 /// `lp(tenant) ‖ lp(logical table) ‖ u8(number of keys) ‖ key(partition) [‖ key(sort)]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Identity(Vec<u8>);
+pub struct Identity(Vec<u8>);
 
 impl Identity {
     /// The identity of the item with these key attributes: the partition key, then the sort key if the table has one.
-    pub(crate) fn new(
+    pub fn new(
         tenant: &TenantId,
         table: &str,
-        partition: (&str, &AttributeValue),
-        sort: Option<(&str, &AttributeValue)>,
+        partition: (&str, KeyPart<'_>),
+        sort: Option<(&str, KeyPart<'_>)>,
     ) -> Result<Self, InvalidKey> {
         let mut bytes = Vec::with_capacity(96);
         put_lp(&mut bytes, tenant.as_str().as_bytes());
@@ -29,31 +27,41 @@ impl Identity {
         Ok(Self(bytes))
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
+/// The value of a key attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPart<'a> {
+    /// A string, not empty.
+    S(&'a str),
+    /// A number, as DynamoDB writes it.
+    N(&'a str),
+    /// Binary, not empty.
+    B(&'a [u8]),
+}
+
 /// `key(k) = lp(name) ‖ type (S 01, N 02, B 03) ‖ lp(value)`.
-fn put_key(out: &mut Vec<u8>, name: &str, value: &AttributeValue) -> Result<(), InvalidKey> {
+fn put_key(out: &mut Vec<u8>, name: &str, value: KeyPart<'_>) -> Result<(), InvalidKey> {
     put_lp(out, name.as_bytes());
     match value {
-        AttributeValue::S(text) if !text.is_empty() => {
+        KeyPart::S("") | KeyPart::B([]) => return Err(InvalidKey::Empty),
+        KeyPart::S(text) => {
             out.push(0x01);
             put_lp(out, text.as_bytes());
         }
-        AttributeValue::N(text) => {
+        KeyPart::N(text) => {
             let mut number = Vec::with_capacity(24);
             Number::parse(text)?.encode(&mut number);
             out.push(0x02);
             put_lp(out, &number);
         }
-        AttributeValue::B(bytes) if !bytes.as_ref().is_empty() => {
+        KeyPart::B(bytes) => {
             out.push(0x03);
-            put_lp(out, bytes.as_ref());
+            put_lp(out, bytes);
         }
-        AttributeValue::S(_) | AttributeValue::B(_) => return Err(InvalidKey::Empty),
-        _ => return Err(InvalidKey::Type),
     }
     Ok(())
 }
@@ -76,28 +84,26 @@ pub enum InvalidKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::primitives::Blob;
 
-    fn identity(sort: AttributeValue) -> Identity {
-        let partition = AttributeValue::S("acme".into());
-        Identity::new(&TenantId::parse("acme").unwrap(), "crm", ("pk", &partition), Some(("sk", &sort))).unwrap()
+    fn identity(sort: KeyPart<'_>) -> Identity {
+        Identity::new(&TenantId::parse("acme").unwrap(), "crm", ("pk", KeyPart::S("acme")), Some(("sk", sort))).unwrap()
     }
 
     #[test]
     fn numbers_are_identified_by_value() {
-        assert_eq!(identity(AttributeValue::N("1".into())), identity(AttributeValue::N("1.0".into())));
-        assert_ne!(identity(AttributeValue::N("1".into())), identity(AttributeValue::N("-1".into())));
+        assert_eq!(identity(KeyPart::N("1")), identity(KeyPart::N("1.0")));
+        assert_ne!(identity(KeyPart::N("1")), identity(KeyPart::N("-1")));
     }
 
     #[test]
     fn a_type_is_part_of_the_identity() {
-        assert_ne!(identity(AttributeValue::S("1".into())), identity(AttributeValue::B(Blob::new("1"))));
+        assert_ne!(identity(KeyPart::S("1")), identity(KeyPart::B(b"1")));
     }
 
     #[test]
     fn the_bytes_are_those_of_the_specification() {
         let expected =
             b"\0\0\0\x04acme\0\0\0\x03crm\x02\0\0\0\x02pk\x01\0\0\0\x04acme\0\0\0\x02sk\x02\0\0\0\x05\x02\0\x0215";
-        assert_eq!(identity(AttributeValue::N("150.0".into())).as_bytes(), expected);
+        assert_eq!(identity(KeyPart::N("150.0")).as_bytes(), expected);
     }
 }

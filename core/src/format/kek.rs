@@ -67,7 +67,7 @@ impl KeyArn {
     }
 
     /// Appends the compact form when the ARN has the standard shape, else the whole ARN.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, out: &mut Vec<u8>) {
         match self.compact() {
             Some(Compact { multi_region, account, id }) => {
                 out.push(if multi_region { 0x02 } else { 0x01 });
@@ -86,7 +86,7 @@ impl KeyArn {
     }
 
     /// Reads what [`Self::encode`] writes, and nothing else.
-    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let malformed = |_| FormatError::KeyArn;
         let arn = match reader.u8()? {
             0x00 => {

@@ -7,7 +7,7 @@ use super::FormatError;
 
 /// One number: zero, or `± d₁.d₂d₃… × 10^exponent` with neither leading nor trailing zeros among its digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Number {
+pub struct Number {
     sign: Sign,
     exponent: i16,
     digits: Vec<u8>,
@@ -40,7 +40,7 @@ impl Number {
     const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
 
     /// Parses what a caller wrote.
-    pub(crate) fn parse(text: &str) -> Result<Self, InvalidNumber> {
+    pub fn parse(text: &str) -> Result<Self, InvalidNumber> {
         let (negative, unsigned) = match text.as_bytes() {
             [b'-', ..] => (true, &text[1..]),
             [b'+', ..] => (false, &text[1..]),
@@ -85,13 +85,13 @@ impl Number {
     }
 
     /// Whether it is negative, its exponent and its ASCII digits; none of zero.
-    pub(crate) fn parts(&self) -> Option<(bool, i16, &[u8])> {
+    pub fn parts(&self) -> Option<(bool, i16, &[u8])> {
         let Self { sign, exponent, digits } = self;
         (*sign != Sign::Zero).then_some((*sign == Sign::Negative, *exponent, digits))
     }
 
     /// The number with these digits and the exponent of the first, or the integer `magnitude` when there is no exponent.
-    pub(super) fn of_parts(negative: bool, exponent: Option<i16>, magnitude: u128) -> Option<Self> {
+    pub fn of_parts(negative: bool, exponent: Option<i16>, magnitude: u128) -> Option<Self> {
         if magnitude == 0 {
             return (!negative && exponent.is_none()).then(Self::zero);
         }
@@ -104,7 +104,7 @@ impl Number {
     }
 
     /// Appends `00` for zero, else `01` or `02`, the exponent as i16be and the ASCII digits.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.sign as u8);
         if self.sign != Sign::Zero {
             out.extend_from_slice(&self.exponent.to_be_bytes());
@@ -113,7 +113,7 @@ impl Number {
     }
 
     /// Reads an encoded number, accepting nothing that [`Self::encode`] would not have written.
-    pub(crate) fn decode(stored: &[u8]) -> Result<Self, FormatError> {
+    pub fn decode(stored: &[u8]) -> Result<Self, FormatError> {
         let sign = match stored.first() {
             None => return Err(FormatError::Truncated),
             Some(0) if stored.len() == 1 => return Ok(Self::zero()),
@@ -137,7 +137,7 @@ impl Number {
     }
 
     /// The number as DynamoDB returns it: plain decimal notation without superfluous zeros.
-    pub(crate) fn render(&self) -> String {
+    pub fn render(&self) -> String {
         let mut text = String::with_capacity(self.digits.len() + 8);
         match self.sign {
             Sign::Zero => return "0".to_owned(),

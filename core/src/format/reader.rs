@@ -4,53 +4,53 @@ use super::FormatError;
 
 /// A cursor over stored bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// The next `count` bytes.
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(FormatError::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
 
     /// The next `N` bytes.
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(FormatError::Truncated)?;
         self.0 = rest;
         Ok(*taken)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, FormatError> {
+    pub fn u8(&mut self) -> Result<u8, FormatError> {
         self.array().map(|[byte]| byte)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, FormatError> {
+    pub fn u16(&mut self) -> Result<u16, FormatError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, FormatError> {
+    pub fn u32(&mut self) -> Result<u32, FormatError> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// Bytes after their length as `u32be`: `lp` in docs/FORMAT.md.
-    pub(super) fn lp(&mut self) -> Result<&'a [u8], FormatError> {
+    pub fn lp(&mut self) -> Result<&'a [u8], FormatError> {
         let length = self.u32()?;
         self.take(usize::try_from(length).map_err(|_| FormatError::Truncated)?)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Refuses anything but the end.
-    pub(super) fn finish(&self) -> Result<(), FormatError> {
+    pub fn finish(&self) -> Result<(), FormatError> {
         if self.is_empty() { Ok(()) } else { Err(FormatError::Trailing) }
     }
 }
 
 /// Appends the length as `u32be` and the bytes: `lp` in docs/FORMAT.md.
-pub(super) fn put_lp(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn put_lp(out: &mut Vec<u8>, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).expect("DynamoDB's requests end at 16 MiB, far below 4 GiB");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes);

@@ -13,22 +13,22 @@ use crate::crypto::{Check, KeyId, PseudorandomKey, WrappedKey};
 ///
 /// `0x01 ‖ kid (16) ‖ created u32be ‖ context ‖ check (16) ‖ KEK ‖ u16be len ‖ wrapped key`
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct KeyRecord {
-    pub(crate) key_id: KeyId,
+pub struct KeyRecord {
+    pub key_id: KeyId,
     /// Seconds since 1970.
-    pub(crate) created: u32,
+    pub created: u32,
     /// As stored: it has one encoding, so equal bytes are equal contexts.
     context: Box<[u8]>,
     check: Check,
-    pub(crate) kek: KeyArn,
-    pub(crate) wrapped: WrappedKey,
+    pub kek: KeyArn,
+    pub wrapped: WrappedKey,
 }
 
 impl KeyRecord {
     const VERSION: u8 = 0x01;
 
     /// From the shortest to the longest record that the lengths of its parts allow.
-    pub(super) const LENGTHS: std::ops::RangeInclusive<usize> = {
+    pub const LENGTHS: std::ops::RangeInclusive<usize> = {
         let fixed = 1 + KeyId::LEN + 4 + Check::LEN;
         let (least_context, least_kek) = (1 + (1 + 1 + 2 + 1), 1 + 1 + 1 + 5 + 16);
         let (most_context, most_kek) = (1 + EncryptionContext::MAX_PAIRS * (1 + 255 + 2 + 1024), 1 + 2 + 512);
@@ -36,7 +36,7 @@ impl KeyRecord {
     };
 
     /// The record of a new data key.
-    pub(crate) fn new(
+    pub fn new(
         key: &PseudorandomKey,
         created: u32,
         context: &EncryptionContext,
@@ -49,31 +49,31 @@ impl KeyRecord {
     }
 
     /// A context as records store it.
-    pub(crate) fn context_bytes(context: &EncryptionContext) -> Box<[u8]> {
+    pub fn context_bytes(context: &EncryptionContext) -> Box<[u8]> {
         let mut bytes = Vec::new();
         encode_context(context, &mut bytes);
         bytes.into()
     }
 
     /// The context as stored, to be compared with [`Self::context_bytes`] of a configured one.
-    pub(crate) fn context(&self) -> &[u8] {
+    pub fn context(&self) -> &[u8] {
         &self.context
     }
 
     /// The period in the context, when there is one and it is written as periods are.
-    pub(crate) fn period(&self) -> Option<Period> {
+    pub fn period(&self) -> Option<Period> {
         Period::parse(value_of(&self.context, Period::NAME)?)
     }
 
     /// Whether this record names `key` and was made with it: key id and check, each compared in constant time.
-    pub(crate) fn is_of(&self, key: &PseudorandomKey) -> bool {
+    pub fn is_of(&self, key: &PseudorandomKey) -> bool {
         let named = self.key_id.matches(&key.key_id());
         let checked = self.check.matches(&key.check(Self::VERSION, self.created, &self.context));
         named & checked
     }
 
     /// The bytes that are stored.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let Self { key_id, created, context, check, kek, wrapped } = self;
         let wrapped = wrapped.as_bytes();
         let mut out = Vec::with_capacity(128 + context.len() + wrapped.len());
@@ -89,12 +89,12 @@ impl KeyRecord {
     }
 
     /// The key id that stands where a record has it, to look a key up by. Nothing is known of the bytes.
-    pub(crate) fn claimed_key_id(stored: &[u8]) -> Option<KeyId> {
+    pub fn claimed_key_id(stored: &[u8]) -> Option<KeyId> {
         stored.get(1..)?.first_chunk().copied().map(KeyId)
     }
 
     /// Reads a record, refusing anything but exactly one.
-    pub(crate) fn decode(stored: &[u8]) -> Result<Self, FormatError> {
+    pub fn decode(stored: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(stored);
         match reader.u8()? {
             Self::VERSION => {}

@@ -6,7 +6,7 @@ use crate::crypto::KeyId;
 
 /// What names a data key, found but **not authenticated**: its record, or where the record lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum StoredKey<B> {
+pub enum StoredKey<B> {
     /// The key record itself: a header that begins with its version, or what form `0x12` carries. Not decoded yet.
     Record(B),
     /// The id of a data key whose record lies in the key table: a header `0x02 ‖ kid`, or form `0x13`.
@@ -14,14 +14,14 @@ pub(crate) enum StoredKey<B> {
 }
 
 /// The same by itself.
-pub(crate) type OwnedStoredKey = StoredKey<Box<[u8]>>;
+pub type OwnedStoredKey = StoredKey<Box<[u8]>>;
 
 impl<'a> StoredKey<&'a [u8]> {
     /// The first byte of a header that is a reference; key records never have this version.
     const REFERENCE: u8 = 0x02;
 
     /// Reads an item's header.
-    pub(crate) fn of_header(stored: &'a [u8]) -> Result<Self, FormatError> {
+    pub fn of_header(stored: &'a [u8]) -> Result<Self, FormatError> {
         let Some((&Self::REFERENCE, key_id)) = stored.split_first() else { return Ok(Self::Record(stored)) };
         let mut reader = Reader(key_id);
         let key_id = KeyId(reader.array()?);
@@ -30,7 +30,7 @@ impl<'a> StoredKey<&'a [u8]> {
     }
 
     /// The header of an item whose attributes rely on this key.
-    pub(crate) fn to_header(self) -> Vec<u8> {
+    pub fn to_header(self) -> Vec<u8> {
         match self {
             Self::Record(record) => record.to_vec(),
             Self::Reference(key_id) => {
@@ -42,7 +42,7 @@ impl<'a> StoredKey<&'a [u8]> {
         }
     }
 
-    pub(crate) fn to_owned(self) -> OwnedStoredKey {
+    pub fn to_owned(self) -> OwnedStoredKey {
         match self {
             Self::Record(record) => StoredKey::Record(record.into()),
             Self::Reference(key_id) => StoredKey::Reference(key_id),
@@ -51,7 +51,7 @@ impl<'a> StoredKey<&'a [u8]> {
 }
 
 impl OwnedStoredKey {
-    pub(crate) fn as_ref(&self) -> StoredKey<&[u8]> {
+    pub fn as_ref(&self) -> StoredKey<&[u8]> {
         match self {
             Self::Record(record) => StoredKey::Record(record),
             Self::Reference(key_id) => StoredKey::Reference(*key_id),

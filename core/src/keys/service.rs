@@ -147,19 +147,19 @@ impl KeyServiceError {
     }
 
     /// The same error, which costs the tenant its keys.
-    pub(super) fn revoking(mut self) -> Self {
+    pub fn revoking(mut self) -> Self {
         self.consequence = Consequence::Revoked;
         self
     }
 
     /// The same error of a tenant that may be new.
-    pub(super) fn onboarding(mut self) -> Self {
+    pub fn onboarding(mut self) -> Self {
         self.consequence = Consequence::Onboarding;
         self
     }
 
     /// The same error of a former key, which says nothing of the tenant.
-    pub(super) fn of_former_key(mut self) -> Self {
+    pub fn of_former_key(mut self) -> Self {
         if self.kind == KeyServiceErrorKind::Revoked {
             self.kind = KeyServiceErrorKind::FormerKeyDisabled;
         }
@@ -168,40 +168,40 @@ impl KeyServiceError {
     }
 
     /// The same refusal of a key for which the service has vouched at the same time.
-    pub(super) fn contradicted(mut self) -> Self {
+    pub fn contradicted(mut self) -> Self {
         self.kind = KeyServiceErrorKind::Contradictory;
         self.consequence = Consequence::OfItsKind;
         self
     }
 
     /// There was no more time to wait for `operation`, which goes on.
-    pub(crate) fn slow(tenant: &TenantId, operation: &'static str) -> Self {
+    pub fn slow(tenant: &TenantId, operation: &'static str) -> Self {
         Self { consequence: Consequence::Slow, ..Self::new(tenant, operation, KeyServiceErrorKind::Unavailable) }
     }
 
     /// Whether it was a former key that refused.
-    pub(super) fn is_of_former_key(&self) -> bool {
+    pub fn is_of_former_key(&self) -> bool {
         self.consequence == Consequence::OfFormerKey
     }
 
     /// Whether it was the tenant that was refused, whatever the record.
-    pub(super) fn is_of_tenant(&self) -> bool {
+    pub fn is_of_tenant(&self) -> bool {
         matches!(self.consequence, Consequence::Revoked | Consequence::Onboarding)
     }
 
     /// Whether it was the session that could not be had.
-    pub(crate) fn is_of_session(&self) -> bool {
+    pub fn is_of_session(&self) -> bool {
         self.consequence == Consequence::OfSession
     }
 
     /// Whether the tenant's own alias has just refused, so that it may have been revoked.
-    pub(super) fn is_refusal(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         use KeyServiceErrorKind::{Denied, NotFound, Revoked};
         matches!(self.kind, Revoked | Denied | NotFound) && self.consequence == Consequence::OfItsKind
     }
 
     /// Whether the service has looked at the key that was asked for.
-    pub(super) fn is_of_the_key(&self) -> bool {
+    pub fn is_of_the_key(&self) -> bool {
         self.is_refusal()
             || matches!(self.kind, KeyServiceErrorKind::IncorrectKey | KeyServiceErrorKind::InvalidCiphertext)
     }
@@ -226,7 +226,7 @@ impl KeyServiceError {
     }
 
     /// What was called.
-    pub(crate) fn operation(&self) -> &'static str {
+    pub fn operation(&self) -> &'static str {
         self.operation
     }
 

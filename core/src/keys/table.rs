@@ -5,7 +5,6 @@
 //! Whoever sets a pointer first has made the fleet's key; the others drop theirs. What the table answers is as hostile as an item.
 
 mod counted;
-mod dynamodb;
 mod error;
 mod memory;
 mod shared;
@@ -16,11 +15,10 @@ use async_trait::async_trait;
 
 use crate::tenant::TenantId;
 
-pub use dynamodb::DynamoDbKeyTable;
 pub use error::{KeyTableError, KeyTableErrorKind};
 pub use memory::InMemoryKeyTable;
-pub(super) use shared::Pointed;
-pub(crate) use shared::SharedKeys;
+pub use shared::Pointed;
+pub use shared::SharedKeys;
 
 /// Keeps the wrapped data keys that processes share.
 ///

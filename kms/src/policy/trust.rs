@@ -1,9 +1,9 @@
 //! Who may assume the role, for which tenant, under which name and with which tags.
 
 use serde_json::json;
+use tenantseal_core::tenant::SESSION_NAME_PREFIX;
 
 use super::{Policy, TENANT_TAG, Tenancy};
-use crate::tenant::SESSION_NAME_PREFIX;
 
 impl Tenancy {
     /// The session tags of EKS Pod Identity, all of which are transitive (EKS user guide, "Grant pods access to AWS resources based on
@@ -94,8 +94,8 @@ pub struct InvalidTagKey(String);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::RoleArn;
-    use crate::tenant::AliasTemplate;
+    use tenantseal_core::keys::RoleArn;
+    use tenantseal_core::tenant::AliasTemplate;
 
     fn tenancy() -> Tenancy {
         Tenancy::new(RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys").unwrap(), AliasTemplate::default())

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attributes, Protection, RecordPlace, TableSchema};
-use crate::format::RESERVED_PREFIX;
-use crate::schema::{InvalidSchema, TenantTemplate};
+use tenantseal_core::envelope::RecordPlace;
+use tenantseal_core::format::RESERVED_PREFIX;
+use tenantseal_core::tenant_template::TenantTemplate;
+
+use super::{Attributes, Protection, TableSchema};
+use crate::schema::InvalidSchema;
 
 /// Collects a [`TableSchema`]; nothing is checked before [`Self::build`].
 #[must_use = "nothing is checked before `build`"]

@@ -4,15 +4,15 @@
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::types::{KeyState, Tag};
+use tenantseal_kms::Policy;
 
 use super::{Admin, NewKey, in_state};
-use crate::keys::Policy;
-use crate::tenants::copies::KeyCopy;
-use crate::tenants::error::{AwsError, Error};
-use crate::tenants::fence::Fence;
+use crate::copies::KeyCopy;
+use crate::error::{AwsError, Error};
+use crate::fence::Fence;
 
 impl Admin {
-    pub(in crate::tenants) async fn create_key(
+    pub(crate) async fn create_key(
         &self,
         region: &str,
         new: &NewKey<'_>,
@@ -36,7 +36,7 @@ impl Admin {
     }
 
     /// Makes a replica in `region`, with this policy, and waits until it can be used.
-    pub(in crate::tenants) async fn ensure_replica(
+    pub(crate) async fn ensure_replica(
         &self,
         primary: &KeyCopy,
         region: &str,
@@ -69,7 +69,7 @@ impl Admin {
     }
 
     /// Creates the alias on the key, unless it is there.
-    pub(in crate::tenants) async fn ensure_alias(
+    pub(crate) async fn ensure_alias(
         &self,
         copy: &KeyCopy,
         alias: &str,
@@ -95,7 +95,7 @@ impl Admin {
     }
 
     /// Points the alias, which is the tenant's, to the key, whichever it points to now.
-    pub(in crate::tenants) async fn point_alias(
+    pub(crate) async fn point_alias(
         &self,
         copy: &KeyCopy,
         alias: &str,
@@ -116,7 +116,7 @@ impl Admin {
     }
 
     /// Removes the alias, if it is on this key.
-    pub(in crate::tenants) async fn remove_alias(
+    pub(crate) async fn remove_alias(
         &self,
         copy: &KeyCopy,
         alias: &str,
@@ -131,7 +131,7 @@ impl Admin {
     }
 
     /// Disables the key, unless that or more has happened to it.
-    pub(in crate::tenants) async fn ensure_disabled(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+    pub(crate) async fn ensure_disabled(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
         match copy.state() {
             Some(KeyState::Enabled) => self.disable(copy, fence).await,
             Some(KeyState::Disabled | KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => Ok(()),
@@ -145,7 +145,7 @@ impl Admin {
         Ok(answer.map(drop).map_err(|error| AwsError::new("kms:DisableKey", Some(copy.region()), &error))?)
     }
 
-    pub(in crate::tenants) async fn ensure_enabled(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+    pub(crate) async fn ensure_enabled(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
         match copy.state() {
             Some(KeyState::Enabled) => Ok(()),
             Some(KeyState::Disabled) => {
@@ -159,12 +159,12 @@ impl Admin {
 
     /// Has the key deleted after `days`, unless it is going to be already. Gives when, which of a primary key is known only when its last
     /// replica is gone.
-    pub(in crate::tenants) async fn ensure_deletion(
+    pub(crate) async fn ensure_deletion(
         &self,
         copy: &KeyCopy,
         days: u32,
         fence: &Fence<'_>,
-    ) -> Result<Option<crate::tenants::Timestamp>, Error> {
+    ) -> Result<Option<crate::Timestamp>, Error> {
         const ACTION: &str = "kms:ScheduleKeyDeletion";
         if copy.is_pending_deletion() {
             return Ok(copy.deletion());
@@ -177,7 +177,7 @@ impl Admin {
     }
 
     /// Keeps a key that was to be deleted, disabled.
-    pub(in crate::tenants) async fn ensure_kept(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+    pub(crate) async fn ensure_kept(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
         if !copy.is_pending_deletion() {
             return self.ensure_disabled(copy, fence).await;
         }
@@ -187,7 +187,7 @@ impl Admin {
         Ok(answer.map(drop).map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(copy.region()), &error))?)
     }
 
-    pub(in crate::tenants) async fn ensure_rotation(
+    pub(crate) async fn ensure_rotation(
         &self,
         copy: &KeyCopy,
         days: u32,
@@ -203,13 +203,13 @@ impl Admin {
         .await
     }
 
-    pub(in crate::tenants) async fn rotate_on_demand(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
+    pub(crate) async fn rotate_on_demand(&self, copy: &KeyCopy, fence: &Fence<'_>) -> Result<(), Error> {
         let kms = self.changing(copy.region(), fence).await?;
         let answer = kms.rotate_key_on_demand().key_id(copy.key().key_id()).send().await;
         Ok(answer.map(drop).map_err(|error| AwsError::new("kms:RotateKeyOnDemand", Some(copy.region()), &error))?)
     }
 
-    pub(in crate::tenants) async fn put_key_policy(&self, copy: &KeyCopy, policy: &Policy) -> Result<(), AwsError> {
+    pub(crate) async fn put_key_policy(&self, copy: &KeyCopy, policy: &Policy) -> Result<(), AwsError> {
         let kms = self.kms(copy.region());
         let answer = kms.put_key_policy().key_id(copy.key().key_id()).policy(policy.to_string()).send().await;
         answer.map(drop).map_err(|error| AwsError::new("kms:PutKeyPolicy", Some(copy.region()), &error))

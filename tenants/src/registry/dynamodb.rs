@@ -18,12 +18,12 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, GlobalSecondaryIndex, KeyType, Projection, ProjectionType, Put, TransactWriteItem,
 };
 use aws_types::SdkConfig;
+use tenantseal_core::tenant::TenantId;
 
 use super::{Page, Registry, RegistryError};
-use crate::new_table::{self, Late, NewTable};
-use crate::tenant::TenantId;
-use crate::tenants::Entry;
-use crate::tenants::error::AwsError;
+use crate::Entry;
+use crate::error::AwsError;
+use tenantseal_kms::new_table::{self, Late, NewTable};
 
 const TENANT: &str = "tenant";
 const ROW: &str = "row";

@@ -5,10 +5,10 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use tenantseal_core::tenant::TenantId;
 
 use super::{Page, Registry, RegistryError};
-use crate::tenant::TenantId;
-use crate::tenants::Entry;
+use crate::Entry;
 
 /// Keeps everything in memory.
 #[derive(Debug, Default)]

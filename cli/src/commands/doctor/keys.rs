@@ -3,8 +3,8 @@
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
-use tenantseal::tenants::{self, Entry, RegistryError, State, Tier};
 use tenantseal::{Alias, TenantId};
+use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
 use super::{Found, Patient, document, documents};
@@ -25,7 +25,7 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
             report.add(&area, "the registry knows it", outcome);
             None
         }
-        entry => entry.map_err(tenants::Error::from)?,
+        entry => entry.map_err(tenantseal_tenants::Error::from)?,
     };
     let alias = patient.tenancy.alias(tenant);
     let described = match kms.describe_key().key_id(alias.as_str()).send().await {

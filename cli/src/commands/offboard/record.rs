@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aws_config::SdkConfig;
 use serde::Serialize;
 use tenantseal::TenantId;
-use tenantseal::tenants::{KeyDetails, Offboarded};
+use tenantseal_tenants::{KeyDetails, Offboarded};
 
 use super::samples::{OPENED, Samples};
 use crate::errors::{Failure, Result};

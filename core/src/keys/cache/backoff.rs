@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::crypto::{OsRandom, RandomSource};
 
 /// Between nothing and `most`: full jitter.
-pub(super) fn up_to(most: Duration) -> Duration {
+pub fn up_to(most: Duration) -> Duration {
     let mut random = [0; 2];
     // Without randomness the latest moment is as good as any.
     if OsRandom.fill(&mut random).is_err() {
@@ -15,11 +15,11 @@ pub(super) fn up_to(most: Duration) -> Duration {
 }
 
 /// Between three quarters of `most` and `most`: what should be about so long, and not at once for a whole fleet.
-pub(super) fn about(most: Duration) -> Duration {
+pub fn about(most: Duration) -> Duration {
     most - up_to(most / 4)
 }
 
 /// Full jitter below `base` doubled `times` times, and below `cap`.
-pub(super) fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
+pub fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
     up_to(base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap))
 }

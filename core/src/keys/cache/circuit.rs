@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::clock::Moment;
-use super::jitter;
+use crate::keys::cache::clock::Moment;
+use crate::keys::cache::backoff;
 
 /// So many failed calls in a row open the circuit.
 const THRESHOLD: u32 = 3;
 /// It stays open for full jitter below this, doubled with each failed probe.
 const BASE: Duration = Duration::from_secs(1);
 /// It stays open no longer.
-pub(super) const CAP: Duration = Duration::from_secs(30);
+pub const CAP: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
-pub(super) struct Circuit {
+pub struct Circuit {
     failures: u32,
     /// Since when it is open, and for how long.
     open: Option<(Moment, Duration)>,
@@ -22,7 +22,7 @@ pub(super) struct Circuit {
 
 /// Whether a call may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub enum Admission {
     Closed,
     /// The single call that tries whether KMS is back.
     Probe,
@@ -33,7 +33,7 @@ pub(super) enum Admission {
 }
 
 impl Circuit {
-    pub(super) fn admit(&mut self, now: Moment, may_probe: bool) -> Admission {
+    pub fn admit(&mut self, now: Moment, may_probe: bool) -> Admission {
         match self.open {
             None => Admission::Closed,
             Some((since, pause)) if now.since(since) < pause => Admission::Refused,
@@ -48,23 +48,23 @@ impl Circuit {
     }
 
     /// KMS answered, whatever it said. Whether the circuit was open.
-    pub(super) fn answered(&mut self) -> bool {
+    pub fn answered(&mut self) -> bool {
         std::mem::take(self).open.is_some()
     }
 
     /// A call failed, its retries included. Whether the circuit was closed and is open now.
-    pub(super) fn failed(&mut self, now: Moment) -> bool {
+    pub fn failed(&mut self, now: Moment) -> bool {
         let was_open = self.open.is_some();
         self.failures = self.failures.saturating_add(1);
         self.probing = false;
         if let Some(times) = self.failures.checked_sub(THRESHOLD) {
-            self.open = Some((now, jitter::backoff(BASE, times, CAP)));
+            self.open = Some((now, backoff::backoff(BASE, times, CAP)));
         }
         !was_open && self.open.is_some()
     }
 
     /// The probe ended, perhaps because nobody waits for it any more.
-    pub(super) fn probed(&mut self) {
+    pub fn probed(&mut self) {
         self.probing = false;
     }
 }

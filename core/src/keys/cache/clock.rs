@@ -2,44 +2,45 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_async::time::SharedTimeSource;
 use tokio::time::Instant;
+
+use crate::time::SharedTimeSource;
 
 /// A moment on the monotonic and on the wall clock.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub struct Moment {
     monotonic: Instant,
     wall: SystemTime,
 }
 
 impl Moment {
     /// How long ago `earlier` was, by the clock that says more: what expires does so when either says it.
-    pub(crate) fn since(self, earlier: Self) -> Duration {
+    pub fn since(self, earlier: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         monotonic.max(self.wall.duration_since(earlier.wall).unwrap_or_default())
     }
 
     /// The moment so long before: the wall clock's may precede the machine's start, where the monotonic clock begins.
-    pub(super) fn earlier_by(self, by: Duration) -> Self {
+    pub fn earlier_by(self, by: Duration) -> Self {
         Self { monotonic: self.monotonic.checked_sub(by).unwrap_or(self.monotonic), wall: self.wall - by }
     }
 
-    pub(super) fn wall(self) -> SystemTime {
+    pub fn wall(self) -> SystemTime {
         self.wall
     }
 
     /// The later of two moments of this process.
-    pub(super) fn later(self, other: Self) -> Self {
+    pub fn later(self, other: Self) -> Self {
         if other.monotonic >= self.monotonic { other } else { self }
     }
 
     /// Whether it was after `other`, a moment of this process.
-    pub(super) fn is_after(self, other: Self) -> bool {
+    pub fn is_after(self, other: Self) -> bool {
         self.monotonic > other.monotonic
     }
 
     /// Seconds since 1970, as key records store them.
-    pub(super) fn unix_seconds(self) -> u32 {
+    pub fn unix_seconds(self) -> u32 {
         let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
     }
@@ -47,14 +48,14 @@ impl Moment {
 
 /// Tells the time: Tokio's clock, which tests can pause, and the SDK configuration's.
 #[derive(Debug, Clone)]
-pub(crate) struct Clock(SharedTimeSource);
+pub struct Clock(SharedTimeSource);
 
 impl Clock {
-    pub(crate) fn new(wall: SharedTimeSource) -> Self {
+    pub fn new(wall: SharedTimeSource) -> Self {
         Self(wall)
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    pub fn now(&self) -> Moment {
         Moment { monotonic: Instant::now(), wall: self.0.now() }
     }
 }

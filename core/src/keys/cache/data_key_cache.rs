@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::clock::Moment;
-use super::data_keys::Inner;
-use super::lease::{Lease, Terms};
-use super::pins::{Pinned, Pins};
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::lease::{Lease, Terms};
+use crate::keys::cache::pins::{Pinned, Pins};
 use crate::crypto::KeyId;
 use crate::format::KeyArn;
-use crate::item::UnwrappedKey;
-use crate::sight::Dropped;
+use crate::envelope::UnwrappedKey;
+use crate::telemetry::Dropped;
 
 #[derive(Debug)]
-pub(super) struct Held {
+pub struct Held {
     /// The most data keys.
     share: usize,
     since: Moment,
@@ -52,14 +52,14 @@ struct Opened {
 
 /// How KMS has allowed a lease again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Renewal {
-    pub(super) begun: Moment,
+pub struct Renewal {
+    pub begun: Moment,
     /// Whether the configured alias was asked.
-    pub(super) by_alias: bool,
+    pub by_alias: bool,
 }
 
 /// A key in the cache.
-pub(super) enum Lookup {
+pub enum Lookup {
     /// It may be used; and whether the keeper seems to be gone.
     Usable(Arc<UnwrappedKey>, bool),
     /// Its lease is over.
@@ -67,7 +67,7 @@ pub(super) enum Lookup {
 }
 
 impl Held {
-    pub(super) fn new(share: usize, now: Moment) -> Self {
+    pub fn new(share: usize, now: Moment) -> Self {
         Self {
             share,
             since: now,
@@ -80,18 +80,18 @@ impl Held {
     }
 
     /// How many data keys there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.opened.len()
     }
 
     /// How many data keys would take as much memory.
-    pub(super) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let is_opened = |key: &UnwrappedKey| self.opened.contains_key(&(Inner::CURRENT, key.record().key_id));
         self.len() + self.pins.weight(is_opened)
     }
 
     /// Drops everything.
-    pub(super) fn clear(&mut self) -> Dropped {
+    pub fn clear(&mut self) -> Dropped {
         let keys = self.len();
         let Self { current, pins, opened, leases, share: _, since: _, next_lease: _ } = self;
         *current = None;
@@ -105,7 +105,7 @@ impl Held {
     }
 
     /// The key that seals, when it may; and whether the keeper seems to be gone.
-    pub(super) fn sealing(
+    pub fn sealing(
         &self,
         terms: &Terms,
         outage: Option<Moment>,
@@ -118,13 +118,13 @@ impl Held {
     }
 
     /// The key that would seal if its lease were renewed, and since when its rotation counts: it may be dropped meanwhile.
-    pub(super) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
+    pub fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
         let current = self.current.as_ref().filter(|current| current.seals(terms, None, now))?;
         Some((Arc::clone(&current.key), current.born))
     }
 
     /// The key of this id, whose record may be another than the one that is asked for.
-    pub(super) fn opening(
+    pub fn opening(
         &self,
         context: usize,
         key_id: KeyId,
@@ -141,11 +141,11 @@ impl Held {
     }
 
     /// The key pinned to a token, of those that `may` seal.
-    pub(super) fn pinned(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<Pinned> {
+    pub fn pinned(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<Pinned> {
         self.pins.get(token, now, may).cloned()
     }
 
-    pub(super) fn look_up_pinned(
+    pub fn look_up_pinned(
         &self,
         pinned: &Pinned,
         terms: &Terms,
@@ -172,29 +172,29 @@ impl Held {
 
     /// Remembers that `key` seals what has this token; gives how many older tokens were forgotten for it. None when this is not the key
     /// that seals now.
-    pub(super) fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) -> Option<usize> {
+    pub fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) -> Option<usize> {
         let current = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key))?;
         let pinned = Pinned { key: Arc::clone(key), lease: current.lease };
         Some(self.pins.insert(token, pinned, now))
     }
 
     /// Forgets a token; gives to how many keys it was pinned.
-    pub(super) fn unpin(&mut self, token: &str) -> usize {
+    pub fn unpin(&mut self, token: &str) -> usize {
         self.pins.remove(token)
     }
 
     /// Drops the tokens whose time is over, and with them the keys that nothing else needs.
-    pub(super) fn prune(&mut self, now: Moment) {
+    pub fn prune(&mut self, now: Moment) {
         self.pins.prune(now);
     }
 
     /// How long until there is something to [`prune`](Self::prune).
-    pub(super) fn pins_end_in(&self, now: Moment) -> Option<Duration> {
+    pub fn pins_end_in(&self, now: Moment) -> Option<Duration> {
         self.pins.end_in(now)
     }
 
     /// KMS has just answered with a key of `kek`; gives the lease's id.
-    pub(super) fn renew(&mut self, context: usize, kek: &KeyArn, renewal: Renewal, terms: &Terms) -> u64 {
+    pub fn renew(&mut self, context: usize, kek: &KeyArn, renewal: Renewal, terms: &Terms) -> u64 {
         let Renewal { begun, by_alias } = renewal;
         let known = self.leases.iter().position(|lease| lease.context == context && lease.kek.is_same_key(kek));
         let at = known.unwrap_or_else(|| {
@@ -207,7 +207,7 @@ impl Held {
     }
 
     /// Takes in a key under a lease; the least recently used of this tenant make room. Gives how many.
-    pub(super) fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) -> usize {
+    pub fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) -> usize {
         let before = self.len();
         let slot = (context, key.record().key_id);
         while self.opened.len() >= self.share && !self.opened.contains_key(&slot) {
@@ -222,14 +222,14 @@ impl Held {
     }
 
     /// From now on new items are sealed with this key. Asking for the present one again does not put off its rotation.
-    pub(super) fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, asked: Moment) {
+    pub fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, asked: Moment) {
         let present = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key));
         let born = present.map_or(asked, |current| current.born);
         self.current = Some(Current { key: Arc::clone(key), lease, born });
     }
 
     /// Seals from now on with a key that has opened something already, if the configured alias vouches for it.
-    pub(super) fn seal_with_opened(
+    pub fn seal_with_opened(
         &mut self,
         context: usize,
         key_id: KeyId,
@@ -245,7 +245,7 @@ impl Held {
     }
 
     /// A key by which a lease can be renewed, and its context.
-    pub(super) fn of_lease(&self, id: u64) -> Option<(usize, Arc<UnwrappedKey>)> {
+    pub fn of_lease(&self, id: u64) -> Option<(usize, Arc<UnwrappedKey>)> {
         let lease = self.lease(id)?;
         let current = self.current.as_ref().filter(|current| current.lease == id).map(|current| &current.key);
         let opened = || self.opened.values().find(|opened| opened.lease == id).map(|opened| &opened.key);
@@ -254,7 +254,7 @@ impl Held {
     }
 
     /// New items need another key: the configured alias does not vouch for this one any more.
-    pub(super) fn seal_no_more(&mut self) {
+    pub fn seal_no_more(&mut self) {
         let Some(current) = self.current.take() else { return };
         if let Some(lease) = self.leases.iter_mut().find(|lease| lease.id == current.lease) {
             lease.aliased = None;
@@ -262,45 +262,45 @@ impl Held {
     }
 
     /// The lease of the key that seals.
-    pub(super) fn sealing_lease(&self) -> Option<u64> {
+    pub fn sealing_lease(&self) -> Option<u64> {
         self.current.as_ref().map(|current| current.lease)
     }
 
     /// Whether the key with this record has sealed here as much as it may.
-    pub(super) fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
+    pub fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
         let current = self.current.as_ref().map(|current| &current.key);
         let opened = self.opened.get(&(Inner::CURRENT, key_id)).map(|opened| &opened.key);
         current.into_iter().chain(opened).any(|key| key.stored_record() == stored && key.is_used_up(terms.seals))
     }
 
-    pub(super) fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {
+    pub fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {
         self.current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.key, key))
     }
 
     /// Whether the keys of a lease may be used.
-    pub(super) fn is_allowed(&self, id: u64, terms: &Terms, now: Moment) -> bool {
+    pub fn is_allowed(&self, id: u64, terms: &Terms, now: Moment) -> bool {
         self.lease(id).is_some_and(|lease| terms.allow(lease.begun, None, now))
     }
 
     /// A lease by which the configured alias can be tried: its id, whether the key that seals is under it, and when that alias was
     /// last asked with success.
-    pub(super) fn own_lease(&self, kek: Option<&KeyArn>) -> Option<(u64, bool, Moment)> {
+    pub fn own_lease(&self, kek: Option<&KeyArn>) -> Option<(u64, bool, Moment)> {
         let sealing = self.current.as_ref().and_then(|current| self.lease(current.lease));
         let of_kek = || self.leases.iter().find(|lease| kek.is_some_and(|kek| lease.kek.is_same_key(kek)));
         let lease = sealing.or_else(of_kek)?;
         Some((lease.id, sealing.is_some(), lease.aliased.unwrap_or(lease.begun)))
     }
 
-    pub(super) fn leases(&self) -> &[Lease] {
+    pub fn leases(&self) -> &[Lease] {
         &self.leases
     }
 
-    pub(super) fn leases_mut(&mut self) -> &mut [Lease] {
+    pub fn leases_mut(&mut self) -> &mut [Lease] {
         &mut self.leases
     }
 
     /// Drops the leases that `keep` does not keep, and with them their keys, at once.
-    pub(super) fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) -> Dropped {
+    pub fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) -> Dropped {
         let (before, keys, mut tokens) = (self.leases.len(), self.len(), 0);
         self.leases.retain(keep);
         if self.leases.len() != before {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::shares::{Shares, Waiter};
-use super::tenant::TenantKeys;
-use super::{KeyError, KeyServiceError, KeyServiceErrorKind, KeyTableError};
-use crate::item::{OpenFault, UnwrappedKey};
+use crate::keys::cache::single_flight::{Shares, Waiter};
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::{KeyError, KeyServiceError, KeyServiceErrorKind, KeyTableError};
+use crate::envelope::{OpenFault, UnwrappedKey};
 
 /// What is on its way for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Flight {
+pub enum Flight {
     /// The key that seals, made or asked for again.
     Sealing,
     /// The key with which the whole fleet seals.
@@ -25,11 +25,11 @@ pub(super) enum Flight {
 }
 
 /// What a flight brings.
-pub(super) type Brought = Result<Arc<UnwrappedKey>, Unwrapping>;
+pub type Brought = Result<Arc<UnwrappedKey>, Unwrapping>;
 
 /// Why a data key was not unwrapped.
 #[derive(Debug, Clone)]
-pub(super) enum Unwrapping {
+pub enum Unwrapping {
     /// The key service did not answer, or not with a key.
     Failed(KeyServiceError),
     /// The record does not open, and will not: it says so of itself alone.
@@ -48,11 +48,11 @@ impl From<KeyError> for Unwrapping {
 }
 
 /// The flights of one tenant.
-pub(super) type Flights = Shares<Flight, Brought>;
+pub type Flights = Shares<Flight, Brought>;
 
 impl Flights {
     /// Joins the flight that is under way, or starts `body`.
-    pub(super) fn join<F>(keys: &Arc<TenantKeys>, flight: Flight, body: impl FnOnce() -> F) -> Waiter<Brought>
+    pub fn join<F>(keys: &Arc<TenantKeys>, flight: Flight, body: impl FnOnce() -> F) -> Waiter<Brought>
     where
         F: Future<Output = Brought> + Send + 'static,
     {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::bucket::TokenBucket;
-use super::circuit::{Admission, Circuit};
-use super::clock::Moment;
-use super::jitter;
-use super::{KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::keys::cache::token_bucket::TokenBucket;
+use crate::keys::cache::circuit::{Admission, Circuit};
+use crate::keys::cache::clock::Moment;
+use crate::keys::cache::backoff;
+use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::format::KeyArn;
 use crate::tenant::TenantId;
 
@@ -24,7 +24,7 @@ const RETRIES: f64 = 10.0;
 const RETRIES_PER_SECOND: f64 = 1.0;
 
 #[derive(Debug)]
-pub(super) struct Standing {
+pub struct Standing {
     circuit: Circuit,
     /// When KMS was last found unavailable, unless it has answered since.
     outage: Option<Moment>,
@@ -63,7 +63,7 @@ impl Refusal {
 
 /// By which of a tenant's aliases a call names its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Route {
+pub enum Route {
     /// The configured one.
     Configured,
     /// The one that stays on the key which a record names.
@@ -71,7 +71,7 @@ pub(super) enum Route {
 }
 
 impl Route {
-    pub(super) fn other(self) -> Self {
+    pub fn other(self) -> Self {
         match self {
             Self::Configured => Self::OfKey,
             Self::OfKey => Self::Configured,
@@ -80,7 +80,7 @@ impl Route {
 }
 
 impl Standing {
-    pub(super) fn new(now: Moment) -> Self {
+    pub fn new(now: Moment) -> Self {
         Self {
             circuit: Circuit::default(),
             outage: None,
@@ -94,11 +94,11 @@ impl Standing {
         }
     }
 
-    pub(super) fn outage(&self) -> Option<Moment> {
+    pub fn outage(&self) -> Option<Moment> {
         self.outage
     }
 
-    pub(super) fn admit(
+    pub fn admit(
         &mut self,
         tenant: &TenantId,
         operation: &'static str,
@@ -117,12 +117,12 @@ impl Standing {
         }
     }
 
-    pub(super) fn is_refused(&self) -> bool {
+    pub fn is_refused(&self) -> bool {
         self.refusal.is_some()
     }
 
     /// Whether a request is let in that has to ask: of a tenant that was refused one at a time, after a while. Whether it is that one.
-    pub(super) fn enter(&mut self, now: Moment) -> Result<bool, KeyServiceError> {
+    pub fn enter(&mut self, now: Moment) -> Result<bool, KeyServiceError> {
         match &mut self.refusal {
             None => Ok(false),
             Some(refusal) if refusal.probing || refusal.is_fresh(now) => Err(refusal.error.clone()),
@@ -134,34 +134,34 @@ impl Standing {
     }
 
     /// That request has ended.
-    pub(super) fn left(&mut self) {
+    pub fn left(&mut self) {
         if let Some(refusal) = &mut self.refusal {
             refusal.probing = false;
         }
     }
 
-    pub(super) fn probed(&mut self) {
+    pub fn probed(&mut self) {
         self.circuit.probed();
     }
 
-    pub(super) fn may_retry(&mut self, now: Moment) -> bool {
+    pub fn may_retry(&mut self, now: Moment) -> bool {
         self.retries.take(now)
     }
 
     /// KMS, or STS, answered; what `own` calls say is the circuit's. Whether that closes it.
-    pub(super) fn answered(&mut self, own: bool) -> bool {
+    pub fn answered(&mut self, own: bool) -> bool {
         self.outage = None;
         own && self.circuit.answered()
     }
 
     /// They did not. Whether that opens the circuit.
-    pub(super) fn unavailable(&mut self, own: bool, now: Moment) -> bool {
+    pub fn unavailable(&mut self, own: bool, now: Moment) -> bool {
         self.outage = Some(now);
         own && self.circuit.failed(now)
     }
 
     /// The configured alias answered with this KEK. Whether it answered with another one before.
-    pub(super) fn answers_with(&mut self, kek: &KeyArn) -> bool {
+    pub fn answers_with(&mut self, kek: &KeyArn) -> bool {
         let repointed = self.current.as_ref().is_some_and(|current| !current.is_same_key(kek));
         self.succeeded = true;
         self.refused_since = None;
@@ -173,7 +173,7 @@ impl Standing {
     }
 
     /// The configured alias does not answer with this KEK, and its own does. Whether that is new.
-    pub(super) fn is_former(&mut self, kek: &KeyArn) -> bool {
+    pub fn is_former(&mut self, kek: &KeyArn) -> bool {
         self.current.take_if(|current| current.is_same_key(kek));
         let is_new = !self.former.iter().any(|former| former.is_same_key(kek));
         if is_new {
@@ -183,7 +183,7 @@ impl Standing {
     }
 
     /// By which alias to ask first for a key that `kek` wrapped.
-    pub(super) fn route(&self, kek: &KeyArn) -> Route {
+    pub fn route(&self, kek: &KeyArn) -> Route {
         match &self.current {
             Some(current) if current.is_same_key(kek) => Route::Configured,
             Some(_) => Route::OfKey,
@@ -193,29 +193,29 @@ impl Standing {
     }
 
     /// The KEK of the configured alias, when it is known.
-    pub(super) fn current(&self) -> Option<&KeyArn> {
+    pub fn current(&self) -> Option<&KeyArn> {
         self.current.as_ref()
     }
 
     /// Whether the configured alias is known to answer with this KEK.
-    pub(super) fn answers_now_with(&self, kek: &KeyArn) -> bool {
+    pub fn answers_now_with(&self, kek: &KeyArn) -> bool {
         self.current.as_ref().is_some_and(|current| current.is_same_key(kek))
     }
 
     /// How the configured alias refused last.
-    pub(super) fn refusal(&self) -> Option<KeyServiceError> {
+    pub fn refusal(&self) -> Option<KeyServiceError> {
         self.refusal.as_ref().map(|refusal| refusal.error.clone())
     }
 
     /// Whether the tenant's own key should be asked for although none is held: records are refused one after the other.
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub fn is_doubtful(&self) -> bool {
         self.refusal.is_some() || self.doubts >= DOUBTS
     }
 
     /// What a refusal by the configured alias means for the tenant; whether its keys go, and whether that is new.
     ///
     /// An alias that has never worked here may be new: changes take up to five minutes at AWS.
-    pub(super) fn refused(
+    pub fn refused(
         &mut self,
         error: KeyServiceError,
         onboarding: Duration,
@@ -233,7 +233,7 @@ impl Standing {
                 let times = former.map_or(0, |former| former.times.saturating_add(1));
                 let most = if is_final { REFUSED_AT_MOST } else { NEW_AT_MOST };
                 let pause = REFUSED.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most);
-                (now, jitter::about(pause), times)
+                (now, backoff::about(pause), times)
             }
         };
         self.refusal = Some(Refusal { error: error.clone(), at, pause, times, probing: false });
@@ -245,7 +245,7 @@ impl Standing {
     }
 
     /// The same of a record that nobody has verified: it may be the record, so nothing follows for the tenant.
-    pub(super) fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
+    pub fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
         self.doubts = self.doubts.saturating_add(1);
         if self.refusal.as_ref().is_some_and(|refusal| refusal.error.is_revoked()) {
             // The tenant was revoked before, and its own alias has not answered since.

@@ -3,21 +3,21 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::clock::Moment;
-use super::jitter;
+use crate::keys::cache::clock::Moment;
+use crate::keys::cache::backoff;
 use crate::format::KeyArn;
 
 /// For how long keys may be used.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub struct Terms {
     /// How long one data key seals new items.
-    pub(crate) rotation: Duration,
+    pub rotation: Duration,
     /// How long keys are used before KMS is asked again.
-    pub(crate) revalidation: Duration,
+    pub revalidation: Duration,
     /// How much longer, while KMS cannot be asked.
-    pub(crate) grace: Duration,
+    pub grace: Duration,
     /// How much is sealed under one data key.
-    pub(crate) seals: Seals,
+    pub seals: Seals,
 }
 
 /// How many attributes a process seals under one data key before another takes its place.
@@ -25,38 +25,38 @@ pub(crate) struct Terms {
 /// Under one key AES-GCM may be invoked 2^32 times with random nonces (NIST SP 800-38D, section 8.3). That is an item's key; all items
 /// of a data key are counted together, which is cheaper and never less.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seals {
+pub struct Seals {
     /// Under a key of its own. Half, so that what is under way when it is reached does not matter.
-    pub(crate) own: u64,
+    pub own: u64,
     /// Under a key whose record is in the key table: each process, and each time that it loads the key, counts for itself.
-    pub(crate) shared: u64,
+    pub shared: u64,
 }
 
 impl Seals {
     /// What the analysis allows; a shared key is used up by no fewer than 256 processes.
-    pub(crate) const MOST: Self = Self { own: 1 << 31, shared: 1 << 24 };
+    pub const MOST: Self = Self { own: 1 << 31, shared: 1 << 24 };
 }
 
 impl Terms {
     /// No data key seals for longer, outage or not.
-    pub(crate) const MAX_ROTATION: Duration = Duration::from_secs(48 * 60 * 60);
+    pub const MAX_ROTATION: Duration = Duration::from_secs(48 * 60 * 60);
     /// That KMS cannot be asked is believed for this long: longer than the keeper's longest pause and a call together.
     const OUTAGE_SEEN: Duration = Duration::from_secs(60);
 
     /// Whether what KMS allowed with a request begun at `begun` is still allowed. `outage` is when KMS was last found unavailable;
     /// who was frozen in an outage asks again.
-    pub(super) fn allow(&self, begun: Moment, outage: Option<Moment>, now: Moment) -> bool {
+    pub fn allow(&self, begun: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(begun);
         age < self.revalidation || (age < self.revalidation + self.grace && Self::is_out(outage, now))
     }
 
     /// Whether it is allowed only because KMS cannot be asked.
-    pub(super) fn is_in_grace(&self, begun: Moment, now: Moment) -> bool {
+    pub fn is_in_grace(&self, begun: Moment, now: Moment) -> bool {
         !self.allow(begun, None, now) && self.allow(begun, Some(now), now)
     }
 
     /// Whether a data key made at `born` seals new items.
-    pub(super) fn seal(&self, born: Moment, outage: Option<Moment>, now: Moment) -> bool {
+    pub fn seal(&self, born: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(born);
         age < self.rotation || (age < (self.rotation + self.grace).min(Self::MAX_ROTATION) && Self::is_out(outage, now))
     }
@@ -68,29 +68,29 @@ impl Terms {
 
 /// What KMS allowed for one context and KEK of a tenant: one success serves all data keys under it.
 #[derive(Debug)]
-pub(super) struct Lease {
-    pub(super) id: u64,
-    pub(super) context: usize,
-    pub(super) kek: KeyArn,
+pub struct Lease {
+    pub id: u64,
+    pub context: usize,
+    pub kek: KeyArn,
     /// When the latest request was begun that KMS answered with a key of this KEK.
-    pub(super) begun: Moment,
+    pub begun: Moment,
     /// The same by the configured alias alone: it says where new items go, so sealing counts by this one.
-    pub(super) aliased: Option<Moment>,
+    pub aliased: Option<Moment>,
     /// At which age the keeper asks again.
     due: Duration,
     /// Whether a key was used again since: most keys that open an item are wanted once, and asking again ahead of time would be in vain.
-    pub(super) used: AtomicBool,
+    pub used: AtomicBool,
     /// Whether the keeper lets it end.
-    pub(super) lapsing: bool,
+    pub lapsing: bool,
 }
 
 impl Lease {
-    pub(super) fn new(id: u64, context: usize, kek: KeyArn, begun: Moment, terms: &Terms) -> Self {
+    pub fn new(id: u64, context: usize, kek: KeyArn, begun: Moment, terms: &Terms) -> Self {
         Self { id, context, kek, begun, aliased: None, due: due(terms), used: AtomicBool::new(false), lapsing: false }
     }
 
     /// KMS has allowed it again.
-    pub(super) fn renew(&mut self, begun: Moment, by_alias: bool, terms: &Terms) {
+    pub fn renew(&mut self, begun: Moment, by_alias: bool, terms: &Terms) {
         self.begun = self.begun.later(begun);
         if by_alias {
             self.aliased = Some(self.aliased.map_or(begun, |latest| latest.later(begun)));
@@ -106,12 +106,12 @@ impl Lease {
     }
 
     /// How long until the keeper should ask; nothing when it is time.
-    pub(super) fn due_in(&self, seals: bool, now: Moment) -> Duration {
+    pub fn due_in(&self, seals: bool, now: Moment) -> Duration {
         self.due.saturating_sub(now.since(self.counted(seals)))
     }
 
     /// Says that a key of it is used. Whether the keeper, which should have asked by now, seems to be gone.
-    pub(super) fn touch(&self, seals: bool, now: Moment, terms: &Terms) -> bool {
+    pub fn touch(&self, seals: bool, now: Moment, terms: &Terms) -> bool {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
@@ -121,5 +121,5 @@ impl Lease {
 
 /// About four fifths of the time.
 fn due(terms: &Terms) -> Duration {
-    terms.revalidation * 3 / 4 + jitter::up_to(terms.revalidation / 10)
+    terms.revalidation * 3 / 4 + backoff::up_to(terms.revalidation / 10)
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::bucket::TokenBucket;
-use super::clock::Moment;
-use super::flight::Unwrapping;
+use crate::keys::cache::token_bucket::TokenBucket;
+use crate::keys::cache::clock::Moment;
+use crate::keys::cache::flights::Unwrapping;
 
 /// How long a record that did not open is refused without asking KMS again.
 const REFUSED: Duration = Duration::from_secs(60);
@@ -18,22 +18,22 @@ const BURST: f64 = 100.0;
 const PER_SECOND: f64 = 10.0;
 
 #[derive(Debug)]
-pub(super) struct Refused {
+pub struct Refused {
     records: HashMap<(usize, [u8; 32]), (Unwrapping, Moment, Duration)>,
     allowance: TokenBucket,
 }
 
 impl Refused {
-    pub(super) fn new(now: Moment) -> Self {
+    pub fn new(now: Moment) -> Self {
         Self { records: HashMap::new(), allowance: TokenBucket::new(BURST, PER_SECOND, now) }
     }
 
-    pub(super) fn get(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
+    pub fn get(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
         let (what, at, keep) = self.records.get(record)?;
         (now.since(*at) < *keep).then(|| what.clone())
     }
 
-    pub(super) fn insert(&mut self, record: (usize, [u8; 32]), what: Unwrapping, now: Moment) {
+    pub fn insert(&mut self, record: (usize, [u8; 32]), what: Unwrapping, now: Moment) {
         let keep = match &what {
             Unwrapping::Refused(_) => REFUSED,
             Unwrapping::Failed(error) if error.missing_alias().is_some() => REFUSED,
@@ -48,12 +48,12 @@ impl Refused {
     }
 
     /// Whether one more record may be tried that nobody has verified.
-    pub(super) fn allow(&mut self, now: Moment) -> bool {
+    pub fn allow(&mut self, now: Moment) -> bool {
         self.allowance.take(now)
     }
 
     /// The record that was tried was not at fault.
-    pub(super) fn give_back(&mut self) {
+    pub fn give_back(&mut self) {
         self.allowance.give_back();
     }
 }

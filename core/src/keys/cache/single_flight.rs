@@ -24,20 +24,20 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// How much work may go on for which nobody waits.
 #[derive(Debug, Clone)]
-pub(super) struct Allowance {
+pub struct Allowance {
     own: Arc<Semaphore>,
     all: Arc<Semaphore>,
 }
 
 impl Allowance {
     /// So much at a time.
-    pub(super) fn of(most: usize) -> Self {
+    pub fn of(most: usize) -> Self {
         let all = Arc::new(Semaphore::new(most));
         Self { own: Arc::clone(&all), all }
     }
 
     /// So much of it and no more.
-    pub(super) fn share(&self, most: usize) -> Self {
+    pub fn share(&self, most: usize) -> Self {
         Self { own: Arc::new(Semaphore::new(most)), all: Arc::clone(&self.all) }
     }
 
@@ -53,7 +53,7 @@ impl Allowance {
 
 /// Work under way.
 #[derive(Debug)]
-pub(super) struct Shares<K, V> {
+pub struct Shares<K, V> {
     airborne: Arc<Mutex<Airborne<K, V>>>,
     allowance: Allowance,
 }
@@ -89,12 +89,12 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    pub(super) fn new(allowance: Allowance) -> Self {
+    pub fn new(allowance: Allowance) -> Self {
         Self { airborne: Arc::new(Mutex::new(Airborne { flights: HashMap::new(), next: 0 })), allowance }
     }
 
     /// Joins what is under way for `key`, or starts `body`, which must not panic.
-    pub(super) fn share<F>(&self, key: K, body: impl FnOnce(Listing<K, V>) -> F) -> Waiter<V>
+    pub fn share<F>(&self, key: K, body: impl FnOnce(Listing<K, V>) -> F) -> Waiter<V>
     where
         F: Future<Output = V> + Send + 'static,
     {
@@ -126,7 +126,7 @@ where
     }
 
     /// Lets nobody join what is under way for `key` any more: whoever waits for it goes on waiting, and whoever asks next starts anew.
-    pub(super) fn abandon(&self, key: &K) {
+    pub fn abandon(&self, key: &K) {
         lock(&self.airborne).flights.remove(key);
     }
 }
@@ -153,7 +153,7 @@ impl<V> Seats<V> {
 }
 
 /// Waits for a piece of work.
-pub(super) struct Waiter<V> {
+pub struct Waiter<V> {
     flying: Shared<Flying>,
     seats: Arc<Mutex<Seats<V>>>,
     allowance: Allowance,
@@ -200,7 +200,7 @@ impl<V> Drop for Waiter<V> {
 }
 
 /// Where a piece of work is listed.
-pub(super) struct Listing<K, V> {
+pub struct Listing<K, V> {
     airborne: Weak<Mutex<Airborne<K, V>>>,
     key: K,
     number: u64,
@@ -208,7 +208,7 @@ pub(super) struct Listing<K, V> {
 
 impl<K: Eq + Hash, V> Listing<K, V> {
     /// Whether who asks now would still join it.
-    pub(super) fn is_current(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         self.airborne.upgrade().is_some_and(|airborne| self.is_listed(&lock(&airborne)))
     }
 

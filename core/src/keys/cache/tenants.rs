@@ -10,11 +10,11 @@ use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-use super::clock::Moment;
-use super::data_keys::Limits;
-use super::shares::Allowance;
-use super::tenant::TenantKeys;
-use crate::sight::Eviction;
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::Limits;
+use crate::keys::cache::single_flight::Allowance;
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::telemetry::Eviction;
 use crate::tenant::TenantId;
 
 /// The most states without keys that are kept although nobody holds them; the least recently used go first. What is known of a tenant that is
@@ -25,7 +25,7 @@ const LEFT: usize = 2_000;
 const LEFT_PER_TENANT: usize = 8;
 
 /// What is kept for tenants. Who holds a tenant's state needs nothing of this to look up its keys.
-pub(super) struct States {
+pub struct States {
     /// Every state that somebody holds, evicted or not: so a revocation reaches all handles and flights of a tenant.
     living: Arc<Living>,
     /// Which states have keys. These are in the states, so that they go when they are told to: moka drops what it evicted lazily.
@@ -40,7 +40,7 @@ pub(super) struct States {
 type Living = Mutex<HashMap<TenantId, Weak<TenantKeys>>>;
 
 impl States {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         let filled = Cache::builder()
             .max_capacity(limits.data_keys)
             .eviction_policy(EvictionPolicy::lru())
@@ -58,7 +58,7 @@ impl States {
     }
 
     /// The tenant's state, made when there is none.
-    pub(super) fn get(&self, tenant: &TenantId, now: Moment) -> Arc<TenantKeys> {
+    pub fn get(&self, tenant: &TenantId, now: Moment) -> Arc<TenantKeys> {
         if let Some(keys) = self.filled.get(tenant).or_else(|| self.empty.get(tenant)) {
             return keys;
         }
@@ -75,7 +75,7 @@ impl States {
     }
 
     /// Keeps what is known of a tenant, also when nobody holds its state and it has no keys.
-    pub(super) fn remember(&self, keys: &TenantKeys) {
+    pub fn remember(&self, keys: &TenantKeys) {
         let known = self.filled.contains_key(&keys.tenant) || self.empty.contains_key(&keys.tenant);
         if let Some(keys) = keys.me().filter(|_| !known) {
             self.empty.insert(keys.tenant.clone(), keys);
@@ -83,12 +83,12 @@ impl States {
     }
 
     /// The tenant's state, when somebody holds it.
-    pub(super) fn living(&self, tenant: &TenantId) -> Option<Arc<TenantKeys>> {
+    pub fn living(&self, tenant: &TenantId) -> Option<Arc<TenantKeys>> {
         lock(&self.living).get(tenant).and_then(Weak::upgrade)
     }
 
     /// Weighs a state that has changed, also one that was evicted and is filled again. What has no key weighs nothing.
-    pub(super) fn weigh(&self, keys: &TenantKeys) {
+    pub fn weigh(&self, keys: &TenantKeys) {
         let (has_changed, is_filled) = (keys.weigh(), self.filled.contains_key(&keys.tenant));
         if keys.weight() == 0 {
             if is_filled {
@@ -102,7 +102,7 @@ impl States {
     }
 
     /// Says that a tenant's keys are used. Once a second will do: a look-up costs less than this.
-    pub(super) fn used(&self, keys: &TenantKeys, now: Moment) {
+    pub fn used(&self, keys: &TenantKeys, now: Moment) {
         if keys.is_used_again(now) && self.filled.get(&keys.tenant).is_none() {
             self.weigh(keys);
         }
@@ -110,10 +110,10 @@ impl States {
 }
 
 /// That a state is on the list of those that live, until it is dropped.
-pub(super) struct Listed {
+pub struct Listed {
     living: Arc<Living>,
-    pub(super) tenant: TenantId,
-    pub(super) me: Weak<TenantKeys>,
+    pub tenant: TenantId,
+    pub me: Weak<TenantKeys>,
 }
 
 impl Drop for Listed {

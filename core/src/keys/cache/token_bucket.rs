@@ -1,9 +1,9 @@
 //! A token bucket: so much at once, and so much a second.
 
-use super::clock::Moment;
+use crate::keys::cache::clock::Moment;
 
 #[derive(Debug)]
-pub(super) struct TokenBucket {
+pub struct TokenBucket {
     burst: f64,
     per_second: f64,
     taken: f64,
@@ -12,12 +12,12 @@ pub(super) struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket.
-    pub(super) fn new(burst: f64, per_second: f64, now: Moment) -> Self {
+    pub fn new(burst: f64, per_second: f64, now: Moment) -> Self {
         Self { burst, per_second, taken: 0.0, at: now }
     }
 
     /// Takes a token, if there is one.
-    pub(super) fn take(&mut self, now: Moment) -> bool {
+    pub fn take(&mut self, now: Moment) -> bool {
         self.taken = (self.taken - now.since(self.at).as_secs_f64() * self.per_second).max(0.0);
         self.at = now;
         let there = self.taken + 1.0 <= self.burst;
@@ -28,7 +28,7 @@ impl TokenBucket {
     }
 
     /// Puts a token back that was not needed.
-    pub(super) fn give_back(&mut self) {
+    pub fn give_back(&mut self) {
         self.taken = (self.taken - 1.0).max(0.0);
     }
 }

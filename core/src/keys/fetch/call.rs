@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use aws_types::SdkConfig;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::clock::Moment;
-use super::data_keys::Inner;
-use super::standing::Route;
-use super::tenant::{Admitted, Begun, TenantKeys};
-use super::{KeyServiceError, KeyServiceErrorKind, http, jitter};
-use crate::sight::{self, Answered, Eviction, KeyCall};
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::key_health::Route;
+use crate::keys::cache::tenant_state::{Admitted, Begun, TenantKeys};
+use crate::keys::cache::backoff;
+use crate::keys::{KeyServiceError, KeyServiceErrorKind};
+use crate::telemetry::{self, Answered, Eviction, KeyCall};
 
 /// How often a call is repeated that found KMS unavailable, and when.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Retries {
+pub struct Retries {
     attempts: u32,
     initial: Duration,
     most: Duration,
@@ -29,17 +29,18 @@ pub(crate) struct Retries {
 }
 
 impl Retries {
-    /// As the SDK would: three attempts unless configured otherwise.
-    pub(crate) fn of(config: &SdkConfig) -> Self {
-        let retries = config.retry_config().cloned();
-        let retries = retries.unwrap_or_else(aws_sdk_kms::config::retry::RetryConfig::standard);
-        Self {
-            attempts: retries.max_attempts(),
-            initial: retries.initial_backoff(),
-            most: retries.max_backoff(),
-            total: http::total(config),
-            turn: http::attempt(config) / TURNS,
-        }
+    /// So many attempts of a call at most, with full jitter below `initial`, doubled each time, and below `most` between them. All attempts
+    /// together take no longer than `total`, and each no longer than `attempt`.
+    pub fn new(attempts: u32, initial: Duration, most: Duration, total: Duration, attempt: Duration) -> Self {
+        Self { attempts, initial, most, total, turn: attempt / TURNS }
+    }
+}
+
+/// As the AWS SDK would: three attempts.
+impl Default for Retries {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self::new(3, seconds(1), seconds(20), seconds(15), seconds(5))
     }
 }
 
@@ -52,18 +53,18 @@ const RECONSIDERED: Duration = Duration::from_millis(200);
 
 /// A call of the key service.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asking {
-    pub(super) operation: &'static str,
-    pub(super) route: Route,
+pub struct Asking {
+    pub operation: &'static str,
+    pub route: Route,
     /// Whether what is asked for is known to be the tenant's own; a stored record may be anything.
-    pub(super) verified: bool,
+    pub verified: bool,
 }
 
 impl Inner {
     /// Calls the key service: the only place that does, and so the only one where KMS and STS are called.
     ///
     /// It waits for its turn among all calls in flight; the caller has one of the tenant's places already.
-    pub(super) async fn call<'c, T: Answered>(
+    pub async fn call<'c, T: Answered>(
         &self,
         keys: &TenantKeys,
         asking: Asking,
@@ -99,12 +100,12 @@ impl Inner {
                         self.clock.now().since(admitted.begun.at) >= self.terms.revalidation.max(self.retries.total);
                     if !slept {
                         if let Some(refusal) = &refusal {
-                            sight::contradicted(refusal);
+                            telemetry::contradicted(refusal);
                         }
                         return Ok((answer, admitted.begun));
                     }
                     if attempt < self.retries.attempts {
-                        sight::retried(operation);
+                        telemetry::retried(operation);
                         started = Instant::now();
                         continue;
                     }
@@ -126,14 +127,14 @@ impl Inner {
                     return Err(error);
                 }
                 drop(admitted);
-                sight::retried(operation);
+                telemetry::retried(operation);
                 refusal = Some(error);
                 if Handle::try_current().is_ok() {
-                    tokio::time::sleep(jitter::up_to(RECONSIDERED)).await;
+                    tokio::time::sleep(backoff::up_to(RECONSIDERED)).await;
                 }
                 continue;
             }
-            let pause = jitter::backoff(self.retries.initial, attempt - 1, self.retries.most);
+            let pause = backoff::backoff(self.retries.initial, attempt - 1, self.retries.most);
             let now = self.clock.now();
             let again = attempt < self.retries.attempts
                 && !admitted.is_probe
@@ -147,7 +148,7 @@ impl Inner {
                 return Err(error);
             }
             drop(admitted);
-            sight::retried(operation);
+            telemetry::retried(operation);
             tokio::time::sleep(pause).await;
         }
         Err(KeyServiceError::new(&keys.tenant, operation, KeyServiceErrorKind::Unavailable))
@@ -195,16 +196,16 @@ impl Inner {
         };
         self.states.remember(keys);
         if opened {
-            sight::circuit_opened(&keys.tenant);
+            telemetry::circuit_opened(&keys.tenant);
         }
         if in_grace {
-            sight::grace_in_use(&keys.tenant);
+            telemetry::grace_in_use(&keys.tenant);
         }
     }
 
     /// What a refusal by the configured alias means, when no stored record can have brought it about. A tenant that is revoked
     /// loses its keys at once, and its session when that may be why it is denied: a key that is disabled says nothing against it.
-    pub(super) async fn judged(&self, keys: &TenantKeys, error: KeyServiceError) -> KeyServiceError {
+    pub async fn judged(&self, keys: &TenantKeys, error: KeyServiceError) -> KeyServiceError {
         if !error.is_refusal() {
             return error;
         }
@@ -217,11 +218,11 @@ impl Inner {
         self.states.weigh(keys);
         self.states.remember(keys);
         if is_new {
-            sight::revoked(&error);
+            telemetry::revoked(&error);
         }
         if let Some(evicted) = evicted {
             if is_new || evicted.keys > 0 || evicted.tokens > 0 {
-                sight::evicted(&keys.tenant, evicted, Eviction::Revoked);
+                telemetry::evicted(&keys.tenant, evicted, Eviction::Revoked);
             }
             if error.kind() == KeyServiceErrorKind::Denied {
                 self.service.forget(&keys.tenant).await;
@@ -235,7 +236,7 @@ impl Inner {
 fn answered(keys: &TenantKeys, own: bool) {
     let closed = keys.write().standing.answered(own);
     if closed {
-        sight::circuit_closed(&keys.tenant);
+        telemetry::circuit_closed(&keys.tenant);
     }
 }
 

@@ -8,66 +8,66 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_async::time::SharedTimeSource;
 use tokio::sync::Semaphore;
 
-use super::asking::Retries;
-use super::clock::Clock;
-use super::handle::TenantHandle;
-use super::lease::Terms;
-use super::states::States;
-use super::table::{KeyTableError, SharedKeys};
-use super::tenant::TenantKeys;
-use super::{KeyService, KeyServiceError};
+use crate::keys::fetch::call::Retries;
+use crate::keys::cache::clock::Clock;
+use crate::keys::fetch::handle::TenantHandle;
+use crate::keys::cache::lease::Terms;
+use crate::keys::cache::tenants::States;
+use crate::keys::table::{KeyTableError, SharedKeys};
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::{KeyService, KeyServiceError};
 use crate::context::StaticPairs;
-use crate::item::OpenError;
-use crate::sight::Eviction;
+use crate::envelope::OpenFault;
+use crate::telemetry::Eviction;
 use crate::tenant::TenantId;
+use crate::time::SharedTimeSource;
 
 /// How the cache is set up.
 #[derive(Debug)]
-pub(crate) struct DataKeysConfig {
-    pub(crate) service: Arc<dyn KeyService>,
-    pub(crate) time: SharedTimeSource,
+pub struct DataKeysConfig {
+    pub service: Arc<dyn KeyService>,
+    pub time: SharedTimeSource,
     /// The fleet's keys, when it shares them.
-    pub(crate) shared: Option<SharedKeys>,
+    pub shared: Option<SharedKeys>,
     /// The pairs of new records, then those of former ones that still open.
-    pub(crate) contexts: Vec<StaticPairs>,
-    pub(crate) terms: Terms,
+    pub contexts: Vec<StaticPairs>,
+    pub terms: Terms,
     /// How long an alias that never worked in this process may be new.
-    pub(crate) onboarding: Duration,
-    pub(crate) limits: Limits,
-    pub(crate) retries: Retries,
+    pub onboarding: Duration,
+    pub limits: Limits,
+    pub retries: Retries,
 }
 
 /// What all tenants share, and what one may have of it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Data keys in memory.
-    pub(crate) data_keys: u64,
-    pub(crate) data_keys_per_tenant: usize,
+    pub data_keys: u64,
+    pub data_keys_per_tenant: usize,
     /// Calls to KMS and STS in flight.
-    pub(crate) calls: usize,
-    pub(crate) calls_per_tenant: usize,
+    pub calls: usize,
+    pub calls_per_tenant: usize,
 }
 
 /// Data keys by tenant, asked for once and kept for a while.
-pub(crate) struct DataKeys(Arc<Inner>);
+pub struct DataKeys(Arc<Inner>);
 
-pub(super) struct Inner {
-    pub(super) service: Arc<dyn KeyService>,
-    pub(super) clock: Clock,
-    pub(super) shared: Option<SharedKeys>,
-    pub(super) contexts: Vec<StaticPairs>,
-    pub(super) terms: Terms,
-    pub(super) onboarding: Duration,
-    pub(super) retries: Retries,
-    pub(super) calls: Semaphore,
-    pub(super) states: States,
+pub struct Inner {
+    pub service: Arc<dyn KeyService>,
+    pub clock: Clock,
+    pub shared: Option<SharedKeys>,
+    pub contexts: Vec<StaticPairs>,
+    pub terms: Terms,
+    pub onboarding: Duration,
+    pub retries: Retries,
+    pub calls: Semaphore,
+    pub states: States,
 }
 
 impl DataKeys {
-    pub(crate) fn new(config: DataKeysConfig) -> Self {
+    pub fn new(config: DataKeysConfig) -> Self {
         let DataKeysConfig { service, time, shared, contexts, terms, onboarding, limits, retries } = config;
         Self(Arc::new(Inner {
             service,
@@ -83,13 +83,13 @@ impl DataKeys {
     }
 
     /// The way to one tenant's keys.
-    pub(crate) fn of(&self, tenant: &TenantId) -> TenantHandle {
+    pub fn of(&self, tenant: &TenantId) -> TenantHandle {
         TenantHandle::new(&self.0, self.0.states.get(tenant, self.0.clock.now()))
     }
 
     /// Forgets everything of a tenant, the key service's credentials included, whoever holds it. What a request that is under way
     /// brings later is not used.
-    pub(crate) async fn revoke(&self, tenant: &TenantId) {
+    pub async fn revoke(&self, tenant: &TenantId) {
         if let Some(keys) = self.0.states.living(tenant) {
             keys.evict(Eviction::ByHand);
             self.0.states.weigh(&keys);
@@ -100,7 +100,7 @@ impl DataKeys {
 
 impl Inner {
     /// Follows each change of what is held for a tenant: counts it, and has somebody look after it.
-    pub(super) fn taken_in(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    pub fn taken_in(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         self.states.weigh(keys);
         self.keep(keys);
     }
@@ -108,9 +108,15 @@ impl Inner {
 
 /// Why the keys for an answer could not be had.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum OpeningKeyError {
-    #[error(transparent)]
-    Open(#[from] OpenError),
+pub enum OpeningKeyError {
+    /// What an item stores in this attribute does not open, and will not.
+    #[error("attribute `{attribute}` does not open: {fault}")]
+    Open {
+        /// The attribute.
+        attribute: String,
+        /// What is wrong with it.
+        fault: OpenFault,
+    },
     #[error(transparent)]
     Key(#[from] KeyServiceError),
     #[error(transparent)]
@@ -119,7 +125,7 @@ pub(crate) enum OpeningKeyError {
 
 /// Why a data key that seals could not be had.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum KeyError {
+pub enum KeyError {
     #[error(transparent)]
     Service(#[from] KeyServiceError),
     #[error(transparent)]

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 
-use super::clock::Moment;
-use super::data_keys::Inner;
-use super::flight::{Brought, Flight, Flights, Unwrapping};
-use super::sealing::unsealed;
-use super::standing::Route;
-use super::table::{Pointed, SharedKeys};
-use super::tenant::TenantKeys;
-use super::{KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::fetch::sealing_key::unsealed;
+use crate::keys::cache::key_health::Route;
+use crate::keys::table::{Pointed, SharedKeys};
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::{KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::KeySource;
 use crate::context::{EncryptionContext, Period};
-use crate::item::{OpenFault, UnwrappedKey};
-use crate::schema::RecordPlace;
+use crate::envelope::{OpenFault, UnwrappedKey};
+use crate::envelope::RecordPlace;
 
 impl Inner {
     /// Finds out which key the fleet seals with in this period; makes it when there is none.
-    pub(super) async fn agreement(
+    pub async fn agreement(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,

@@ -3,38 +3,38 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::data_keys::{Inner, KeyError};
-use super::opening::{Lacking, Want};
-use super::tenant::TenantKeys;
+use crate::keys::fetch::engine::{Inner, KeyError};
+use crate::keys::fetch::opening_keys::{Lacking, Want};
+use crate::keys::cache::tenant_state::TenantKeys;
 use crate::audit::Purpose;
-use crate::item::{KeyRing, NeededKey, UnwrappedKey};
-use crate::schema::RecordPlace;
-use crate::sight;
+use crate::envelope::{KeyRing, NeededKey, UnwrappedKey};
+use crate::envelope::RecordPlace;
+use crate::telemetry;
 use crate::tenant::TenantId;
 
 /// One tenant's keys. While it lives, the sealing key is kept valid in the background.
 ///
 /// It holds the tenant's state, so a look-up needs nothing that tenants share.
-pub(crate) struct TenantHandle {
+pub struct TenantHandle {
     inner: Arc<Inner>,
     keys: Arc<TenantKeys>,
     _live: Arc<()>,
 }
 
 impl TenantHandle {
-    pub(super) fn new(inner: &Arc<Inner>, keys: Arc<TenantKeys>) -> Self {
+    pub fn new(inner: &Arc<Inner>, keys: Arc<TenantKeys>) -> Self {
         let live = keys.live();
         Self { inner: Arc::clone(inner), keys, _live: live }
     }
 
     /// The tenant.
-    pub(crate) fn tenant(&self) -> &TenantId {
+    pub fn tenant(&self) -> &TenantId {
         &self.keys.tenant
     }
 
     /// The key under which the tenant's new items are sealed whose key record lies in `place`; with an idempotency `token`, the one that
     /// was current when the token was first seen, for ten minutes.
-    pub(crate) async fn sealing_key(
+    pub async fn sealing_key(
         &self,
         token: Option<&str>,
         place: RecordPlace,
@@ -49,14 +49,14 @@ impl TenantHandle {
     }
 
     /// The same without a token, when nothing has to be waited for.
-    pub(crate) fn warm_sealing_key(&self, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
+    pub fn warm_sealing_key(&self, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
         let key = self.inner.sealing_now(&self.keys, place)?;
-        sight::hit(self.tenant(), Purpose::Seal, 1);
+        telemetry::hit(self.tenant(), Purpose::Seal, 1);
         Some(key)
     }
 
     /// The keys that open items which name them so, each asked for once and all at the same time; and those that could not be had.
-    pub(crate) async fn opening_keys(&self, needed: Vec<NeededKey>, want: Want) -> (KeyRing, Lacking) {
+    pub async fn opening_keys(&self, needed: Vec<NeededKey>, want: Want) -> (KeyRing, Lacking) {
         match self.warm_opening_keys(needed) {
             Ok(keys) => (keys, Vec::new()),
             Err(needed) => self.inner.opening(&self.keys, needed, want).await,
@@ -64,11 +64,11 @@ impl TenantHandle {
     }
 
     /// The same, when nothing has to be waited for; or what is needed.
-    pub(crate) fn warm_opening_keys(&self, needed: Vec<NeededKey>) -> Result<KeyRing, Vec<NeededKey>> {
+    pub fn warm_opening_keys(&self, needed: Vec<NeededKey>) -> Result<KeyRing, Vec<NeededKey>> {
         let now = self.inner.clock.now();
         let warm = |needed: &NeededKey| self.inner.verified(&self.keys, needed.stored.as_ref(), now);
         let Some(found) = needed.iter().map(warm).collect::<Option<Vec<_>>>() else { return Err(needed) };
-        sight::hit(self.tenant(), Purpose::Open, found.len());
+        telemetry::hit(self.tenant(), Purpose::Open, found.len());
         Ok(KeyRing::new(needed.into_iter().map(|needed| needed.stored).zip(found).collect()))
     }
 }

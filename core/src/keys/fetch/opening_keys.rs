@@ -5,19 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, stream};
 
-use super::clock::Moment;
-use super::data_keys::{Inner, OpeningKeyError};
-use super::flight::Unwrapping;
-use super::held::Lookup;
-use super::tenant::TenantKeys;
-use super::unverified::Claim;
-use super::unwrapping::DECRYPT;
-use super::{KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::{Inner, OpeningKeyError};
+use crate::keys::cache::flights::Unwrapping;
+use crate::keys::cache::data_key_cache::Lookup;
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::unwrap::Claim;
+use crate::keys::fetch::unwrapping::DECRYPT;
+use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::{KeySource, Purpose};
 use crate::context::EncryptionContext;
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
-use crate::item::{KeyRing, NeededKey, OpenError, OpenFault, UnwrappedKey};
-use crate::sight;
+use crate::envelope::{KeyRing, NeededKey, OpenFault, UnwrappedKey};
+use crate::telemetry;
 
 /// How many distinct data keys one answer may ask KMS for at once. After the first failure no more are asked for, so a table full of
 /// forged records costs a bounded number of calls.
@@ -25,7 +25,7 @@ const CONCURRENT_UNWRAPS: usize = 16;
 
 /// What is asked for when one key is known not to be had before KMS is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Want {
+pub enum Want {
     /// Nothing more: without it the others are of no use. Those that are not asked for then are not said to be lacking.
     All,
     /// The others.
@@ -33,7 +33,7 @@ pub(crate) enum Want {
 }
 
 /// Keys that could not be had, and why.
-pub(crate) type Lacking = Vec<(OwnedStoredKey, OpeningKeyError)>;
+pub type Lacking = Vec<(OwnedStoredKey, OpeningKeyError)>;
 
 /// A key that is not in the cache.
 struct Wanted {
@@ -45,7 +45,7 @@ struct Wanted {
 impl Inner {
     /// The key in the cache that is named so: by the very bytes of its record, which were verified when it came there, or by its id,
     /// which commits to it, where the key table is known to hold the record.
-    pub(super) fn verified(
+    pub fn verified(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         named: StoredKey<&[u8]>,
@@ -78,7 +78,7 @@ impl Inner {
     }
 
     /// The keys that items name so, and those that could not be had.
-    pub(super) async fn opening(
+    pub async fn opening(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         needed: Vec<NeededKey>,
@@ -92,8 +92,8 @@ impl Inner {
                 None => missing.push(needed),
             }
         }
-        sight::hit(&keys.tenant, Purpose::Open, found.len());
-        let _waiting = (!missing.is_empty()).then(|| sight::missed(&keys.tenant, Purpose::Open, missing.len()));
+        telemetry::hit(&keys.tenant, Purpose::Open, found.len());
+        let _waiting = (!missing.is_empty()).then(|| telemetry::missed(&keys.tenant, Purpose::Open, missing.len()));
         // A tenant that was refused may ask for one key first, whether it is back.
         let probing = match keys.enter(now) {
             Ok(probing) => probing,
@@ -175,7 +175,7 @@ impl Inner {
                 }
                 Ok((named, key))
             }
-            Err(Unwrapping::Refused(fault)) => Err((named, OpenError::attribute(&attribute, fault).into())),
+            Err(Unwrapping::Refused(fault)) => Err((named, OpeningKeyError::Open { attribute, fault })),
             Err(Unwrapping::Failed(error)) => Err((named, OpeningKeyError::Key(error))),
             Err(Unwrapping::Unshared(error)) => Err((named, OpeningKeyError::Table(error))),
         }
@@ -185,7 +185,7 @@ impl Inner {
     /// in whatever period.
     async fn wanted(&self, keys: &TenantKeys, needed: NeededKey) -> Result<Wanted, OpeningKeyError> {
         let NeededKey { attribute, stored: named } = needed;
-        let faulty = |fault: OpenFault| OpenError::attribute(&attribute, fault);
+        let faulty = |fault| OpeningKeyError::Open { attribute: attribute.clone(), fault };
         let (stored, source): (Arc<[u8]>, _) = match &named {
             StoredKey::Record(stored) => (Arc::from(&**stored), KeySource::Kms),
             StoredKey::Reference(key_id) => {
@@ -196,17 +196,17 @@ impl Inner {
         };
         let record = KeyRecord::decode(&stored).map_err(|fault| faulty(fault.into()))?;
         if matches!(named, StoredKey::Reference(key_id) if key_id != record.key_id) {
-            return Err(faulty(OpenFault::ForgedRecord).into());
+            return Err(faulty(OpenFault::ForgedRecord));
         }
         let bytes = |context| KeyRecord::context_bytes(&self.context_of(keys, context, &record));
         match (0..self.contexts.len()).find(|context| *record.context() == *bytes(*context)) {
             Some(context) => Ok(Wanted { attribute, named, claim: Claim { context, record, stored, source } }),
-            None => Err(faulty(OpenFault::ForeignContext).into()),
+            None => Err(faulty(OpenFault::ForeignContext)),
         }
     }
 
     /// A configured context, in the period that a record names: before any other use the two are compared.
-    pub(super) fn context_of(&self, keys: &TenantKeys, context: usize, record: &KeyRecord) -> EncryptionContext {
+    pub fn context_of(&self, keys: &TenantKeys, context: usize, record: &KeyRecord) -> EncryptionContext {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[context]);
         match record.period() {
             Some(period) => context.in_period(period),

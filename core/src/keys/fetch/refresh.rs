@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::clock::Moment;
-use super::data_keys::Inner;
-use super::flight::Unwrapping;
-use super::lease::Terms;
-use super::tenant::{State, TenantKeys};
-use super::{KeyServiceErrorKind, circuit, jitter};
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::flights::Unwrapping;
+use crate::keys::cache::lease::Terms;
+use crate::keys::cache::tenant_state::{State, TenantKeys};
+use crate::keys::cache::{backoff, circuit};
+use crate::keys::KeyServiceErrorKind;
 
 /// In an outage it asks again after full jitter below this, doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,12 +33,12 @@ enum Next {
 
 impl Inner {
     /// Starts a keeper unless there is one.
-    pub(super) fn keep(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    pub fn keep(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         self.start(keys, |_| false);
     }
 
     /// Starts a keeper although there is one: it should have asked by now. Its runtime may be gone, or stand still.
-    pub(super) fn keep_again(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    pub fn keep_again(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         let patience = self.terms.revalidation / 10;
         let may_be_gone = |age| age >= patience;
         let is_early = keys.read().keeper.started.is_some_and(|started| !may_be_gone(self.clock.now().since(started)));
@@ -117,7 +118,7 @@ async fn look_after(inner: Weak<Inner>, off_duty: OffDuty) {
                             continue;
                         }
                         Err(Unwrapping::Failed(error)) if error.kind() == KeyServiceErrorKind::Unavailable => {
-                            let pause = jitter::backoff(PAUSE, failures, circuit::CAP);
+                            let pause = backoff::backoff(PAUSE, failures, circuit::CAP);
                             failures += 1;
                             // Keys go when their time is over, outage or not.
                             pause.min(inner.last_end(&keys)).max(Duration::from_millis(1))

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::data_keys::Inner;
-use super::flight::{Brought, Flight, Flights, Unwrapping};
-use super::held::Renewal;
-use super::standing::Route;
-use super::tenant::TenantKeys;
-use super::unwrapping::{Answer, DECRYPT};
-use super::{KeyServiceError, KeyServiceErrorKind as Kind};
-use crate::sight::{self, Eviction};
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::data_key_cache::Renewal;
+use crate::keys::cache::key_health::Route;
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
+use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::telemetry::{self, Eviction};
 
 impl Inner {
     /// Asks KMS for a lease again, `ahead` of its end or because it is over: one key of it stands for all.
-    pub(super) async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
+    pub async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
         let flight = Flights::join(keys, Flight::Lease(lease), || {
             let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { inner.fly_lease(&keys, lease, ahead).await }.boxed()
@@ -39,7 +39,7 @@ impl Inner {
             }
             self.decrypt(keys, context, key.record(), true).await
         };
-        sight::revalidated(ahead, asked.is_ok());
+        telemetry::revalidated(ahead, asked.is_ok());
         let failure = match asked {
             Ok(answer) => {
                 self.renew_from(keys, context, &answer);
@@ -56,14 +56,14 @@ impl Inner {
         };
         if is_over {
             let evicted = keys.write().held.retain_leases(|other| other.id != lease);
-            sight::evicted(&keys.tenant, evicted, Eviction::FormerKey);
+            telemetry::evicted(&keys.tenant, evicted, Eviction::FormerKey);
             self.taken_in(keys);
         }
         Err(failure)
     }
 
     /// Renews the lease of a key with which KMS has answered, unless the tenant was evicted since it was asked; gives its id.
-    pub(super) fn renew_from(&self, keys: &TenantKeys, context: usize, answer: &Answer) -> Option<u64> {
+    pub fn renew_from(&self, keys: &TenantKeys, context: usize, answer: &Answer) -> Option<u64> {
         let begun = answer.begun;
         let by_alias = answer.route == Route::Configured;
         let mut state = keys.write();
@@ -75,7 +75,7 @@ impl Inner {
         let lease = state.held.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms);
         drop(state);
         if repointed {
-            sight::repointed(&keys.tenant, kek);
+            telemetry::repointed(&keys.tenant, kek);
         }
         Some(lease)
     }

@@ -4,31 +4,31 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::asking::Asking;
-use super::clock::Moment;
-use super::data_keys::Inner;
-use super::flight::{Brought, Flight, Flights, Unwrapping};
-use super::held::{Lookup, Renewal};
-use super::standing::Route;
-use super::table::SharedKeys;
-use super::tenant::{Begun, TenantKeys};
-use super::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::keys::fetch::call::Asking;
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::data_key_cache::{Lookup, Renewal};
+use crate::keys::cache::key_health::Route;
+use crate::keys::table::SharedKeys;
+use crate::keys::cache::tenant_state::{Begun, TenantKeys};
+use crate::keys::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::{KeySource, Purpose};
 use crate::context::EncryptionContext;
-use crate::item::UnwrappedKey;
-use crate::schema::RecordPlace;
-use crate::sight::{self, Eviction};
+use crate::envelope::UnwrappedKey;
+use crate::envelope::RecordPlace;
+use crate::telemetry::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
 
 impl Inner {
     /// Where in `contexts` the pairs of new records are.
-    pub(super) const CURRENT: usize = 0;
+    pub const CURRENT: usize = 0;
     /// So often is asked again when the tenant was evicted meanwhile.
-    pub(super) const ROUNDS: usize = 3;
+    pub const ROUNDS: usize = 3;
 
     /// The key that seals, when nothing has to be waited for.
-    pub(super) fn sealing_now(
+    pub fn sealing_now(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         place: RecordPlace,
@@ -45,7 +45,7 @@ impl Inner {
         self.may_seal(&key, place).then_some(key)
     }
 
-    pub(super) async fn sealing(
+    pub async fn sealing(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         place: RecordPlace,
@@ -55,10 +55,10 @@ impl Inner {
             shared.ensure_recoverable().await?;
         }
         if let Some(key) = self.sealing_now(keys, place) {
-            sight::hit(&keys.tenant, Purpose::Seal, 1);
+            telemetry::hit(&keys.tenant, Purpose::Seal, 1);
             return Ok(key);
         }
-        let _waiting = sight::missed(&keys.tenant, Purpose::Seal, 1);
+        let _waiting = telemetry::missed(&keys.tenant, Purpose::Seal, 1);
         let sealing = match self.renew_sealing(keys, false).await {
             // A key of this process alone does not do.
             Ok(key) if !self.may_seal(&key, place) => self.agreement(keys, false).await,
@@ -84,7 +84,7 @@ impl Inner {
 
     /// The key that was current when `token` was first seen. One that could not be remembered would be of no use to a repetition, so it
     /// is an error.
-    pub(super) async fn sealing_pinned(
+    pub async fn sealing_pinned(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         token: &str,
@@ -99,11 +99,11 @@ impl Inner {
             };
             let renewed = match look_up() {
                 Some(Lookup::Usable(key, _)) => {
-                    sight::hit(&keys.tenant, Purpose::Seal, 1);
+                    telemetry::hit(&keys.tenant, Purpose::Seal, 1);
                     return Ok(key);
                 }
                 Some(Lookup::Over { lease, .. }) => {
-                    let _waiting = sight::missed(&keys.tenant, Purpose::Seal, 1);
+                    let _waiting = telemetry::missed(&keys.tenant, Purpose::Seal, 1);
                     self.renew_lease(keys, lease, false).await
                 }
                 None => Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
@@ -115,7 +115,7 @@ impl Inner {
                 }
                 _ => {
                     let forgotten = keys.write().held.unpin(token);
-                    sight::tokens_forgotten(&keys.tenant, forgotten, Eviction::FormerKey);
+                    telemetry::tokens_forgotten(&keys.tenant, forgotten, Eviction::FormerKey);
                 }
             }
         }
@@ -132,7 +132,7 @@ impl Inner {
             };
             if let Some(forgotten) = pinned {
                 self.states.weigh(keys);
-                sight::tokens_forgotten(&keys.tenant, forgotten, Eviction::TenantLimit);
+                telemetry::tokens_forgotten(&keys.tenant, forgotten, Eviction::TenantLimit);
                 return Ok(key);
             }
             // Another key has come, or the tenant was evicted meanwhile.
@@ -142,7 +142,7 @@ impl Inner {
 
     /// Asks KMS for the key that seals, `ahead` of the end of its lease or because it is over; makes one when there is none, when
     /// it is to be rotated, or when the alias answers with another KEK.
-    pub(super) async fn renew_sealing(
+    pub async fn renew_sealing(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,
@@ -207,7 +207,7 @@ impl Inner {
         let record = key.record();
         let _place = keys.place().await;
         let asked = self.ask(keys, Self::CURRENT, record, Route::Configured, true).await;
-        sight::revalidated(ahead, asked.is_ok());
+        telemetry::revalidated(ahead, asked.is_ok());
         match asked {
             Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
                 let same = UnwrappedKey::verify(record.clone(), &answer.data_key).is_some();
@@ -234,7 +234,7 @@ impl Inner {
     }
 
     /// Has KMS make a data key.
-    pub(super) async fn generated(
+    pub async fn generated(
         &self,
         keys: &TenantKeys,
         context: &EncryptionContext,
@@ -252,7 +252,7 @@ impl Inner {
 
     /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked. The rotation of a key that
     /// is new here counts from `born`.
-    pub(super) fn renewed(
+    pub fn renewed(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         key: &Arc<UnwrappedKey>,
@@ -273,19 +273,19 @@ impl Inner {
             (repointed, state.held.insert(Self::CURRENT, key, lease, now))
         };
         if repointed {
-            sight::repointed(&keys.tenant, kek);
+            telemetry::repointed(&keys.tenant, kek);
         }
-        sight::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
+        telemetry::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
         self.taken_in(keys);
     }
 
-    pub(super) fn is_held(&self, keys: &TenantKeys, key: &Arc<UnwrappedKey>) -> bool {
+    pub fn is_held(&self, keys: &TenantKeys, key: &Arc<UnwrappedKey>) -> bool {
         keys.read().held.seals_with(key)
     }
 }
 
 /// What a flight brought in place of a key that seals.
-pub(super) fn unsealed(keys: &TenantKeys, failure: Unwrapping) -> KeyError {
+pub fn unsealed(keys: &TenantKeys, failure: Unwrapping) -> KeyError {
     match failure {
         Unwrapping::Failed(error) => error.into(),
         Unwrapping::Unshared(error) => error.into(),

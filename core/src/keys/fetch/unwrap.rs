@@ -8,25 +8,25 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
-use super::clock::Moment;
-use super::data_keys::Inner;
-use super::flight::{Brought, Flight, Flights, Unwrapping};
-use super::held::Lookup;
-use super::tenant::TenantKeys;
-use super::unwrapping::{Answer, DECRYPT};
-use super::{KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::keys::cache::clock::Moment;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::data_key_cache::Lookup;
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
+use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::KeySource;
 use crate::format::KeyRecord;
-use crate::item::{OpenFault, Serves, UnwrappedKey};
-use crate::sight::{self, Eviction};
+use crate::envelope::{OpenFault, Serves, UnwrappedKey};
+use crate::telemetry::{self, Eviction};
 
 /// A record that was read, for one of the configured contexts.
-pub(super) struct Claim {
-    pub(super) context: usize,
-    pub(super) record: KeyRecord,
-    pub(super) stored: Arc<[u8]>,
+pub struct Claim {
+    pub context: usize,
+    pub record: KeyRecord,
+    pub stored: Arc<[u8]>,
     /// Where the key comes from when KMS has unwrapped it.
-    pub(super) source: KeySource,
+    pub source: KeySource,
 }
 
 /// What the cache says of a record.
@@ -39,7 +39,7 @@ enum Known {
 
 impl Inner {
     /// The key of a record, from the cache or from KMS.
-    pub(super) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: Claim) -> Brought {
+    pub async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: Claim) -> Brought {
         match self.known(keys, &claim)? {
             Known::Usable(key) => return Ok(key),
             Known::Over(lease) => {
@@ -186,7 +186,7 @@ impl Inner {
             }
             state.held.insert(context, &key, lease, self.clock.now())
         };
-        sight::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
+        telemetry::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
         self.taken_in(keys);
         Some(key)
     }

@@ -1,20 +1,20 @@
 //! Having KMS unwrap a key, by the alias under which it should be.
 
-use super::asking::Asking;
-use super::data_keys::Inner;
-use super::flight::Unwrapping;
-use super::standing::Route;
-use super::tenant::{Begun, TenantKeys};
-use super::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
+use crate::keys::fetch::call::Asking;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::cache::flights::Unwrapping;
+use crate::keys::cache::key_health::Route;
+use crate::keys::cache::tenant_state::{Begun, TenantKeys};
+use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
 use crate::format::KeyRecord;
-use crate::item::{OpenFault, UnwrappedKey};
-use crate::sight;
+use crate::envelope::{OpenFault, UnwrappedKey};
+use crate::telemetry;
 
-pub(super) const DECRYPT: &str = "Decrypt";
+pub const DECRYPT: &str = "Decrypt";
 
 impl Inner {
     /// Asks for a record's key by the alias under which it should be, then by the other.
-    pub(super) async fn decrypt(
+    pub async fn decrypt(
         &self,
         keys: &TenantKeys,
         context: usize,
@@ -47,7 +47,7 @@ impl Inner {
                 if second == Route::OfKey && error.kind() != Kind::Denied {
                     let is_new = keys.write().standing.is_former(&record.kek);
                     if is_new {
-                        sight::former(&keys.tenant, &record.kek);
+                        telemetry::former(&keys.tenant, &record.kek);
                     }
                 }
                 Ok(answer)
@@ -65,7 +65,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn ask(
+    pub async fn ask(
         &self,
         keys: &TenantKeys,
         context: usize,
@@ -85,11 +85,11 @@ impl Inner {
 }
 
 /// What KMS answered to a record, which is the answered key's own.
-pub(super) struct Answer {
-    pub(super) key: UnwrappedKey,
-    pub(super) begun: Begun,
-    pub(super) route: Route,
-    pub(super) request_id: Option<String>,
+pub struct Answer {
+    pub key: UnwrappedKey,
+    pub begun: Begun,
+    pub route: Route,
+    pub request_id: Option<String>,
 }
 
 impl Answer {

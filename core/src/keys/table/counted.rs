@@ -7,27 +7,27 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
-use crate::sight::TableCall;
+use crate::telemetry::TableCall;
 use crate::tenant::TenantId;
 
 /// The only way to a key table.
 #[derive(Clone)]
-pub(super) struct Counted(Arc<dyn KeyTable>);
+pub struct Counted(Arc<dyn KeyTable>);
 
 impl Counted {
-    pub(super) fn new(table: Arc<dyn KeyTable>) -> Self {
+    pub fn new(table: Arc<dyn KeyTable>) -> Self {
         Self(table)
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.0.name()
     }
 
-    pub(super) async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    pub async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         self.call("get", self.0.get(tenant, entry), |_| "ok").await
     }
 
-    pub(super) async fn compare_and_swap(
+    pub async fn compare_and_swap(
         &self,
         tenant: &TenantId,
         entry: &str,
@@ -42,7 +42,7 @@ impl Counted {
         self.call("compare_and_swap", swap, outcome).await
     }
 
-    pub(super) async fn check(&self) -> Result<(), KeyTableError> {
+    pub async fn check(&self) -> Result<(), KeyTableError> {
         self.call("check", self.0.check(), |()| "ok").await
     }
 

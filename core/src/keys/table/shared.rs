@@ -14,7 +14,7 @@ use crate::context::{EncryptionContext, Period};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
 use crate::format::inspect::record_entry;
-use crate::keys::shares::{Allowance, Shares};
+use crate::keys::cache::single_flight::{Allowance, Shares};
 use crate::tenant::TenantId;
 
 /// How long what the table said of a key id is believed, also that it does not know it. Records never change; and an item that was
@@ -30,7 +30,7 @@ const READS_LEFT: usize = 1_000;
 const ROUNDS: usize = 3;
 
 /// The data keys that a fleet shares by a [`KeyTable`].
-pub(crate) struct SharedKeys {
+pub struct SharedKeys {
     table: Counted,
     /// Keys of one Region open in no other, unless they are multi-Region keys.
     region: Box<str>,
@@ -47,7 +47,7 @@ type Named = (TenantId, KeyId);
 type Read = Result<Option<Arc<[u8]>>, KeyTableError>;
 
 /// The entry that says which data key a tenant's fleet seals with during one period.
-pub(in crate::keys) struct Pointer {
+pub struct Pointer {
     tenant: TenantId,
     entry: String,
     /// As the records it may name store it.
@@ -55,13 +55,13 @@ pub(in crate::keys) struct Pointer {
 }
 
 /// What a pointer names: for the right context, but **not authenticated**.
-pub(in crate::keys) struct Pointed {
-    pub(in crate::keys) record: KeyRecord,
-    pub(in crate::keys) stored: Box<[u8]>,
+pub struct Pointed {
+    pub record: KeyRecord,
+    pub stored: Box<[u8]>,
 }
 
 impl SharedKeys {
-    pub(crate) fn new(table: Arc<dyn KeyTable>, region: &str) -> Self {
+    pub fn new(table: Arc<dyn KeyTable>, region: &str) -> Self {
         Self {
             table: Counted::new(table),
             region: region.into(),
@@ -73,7 +73,7 @@ impl SharedKeys {
     }
 
     /// The pointer for new items of `tenant`; `context` is without a period.
-    pub(in crate::keys) fn pointer(&self, tenant: &TenantId, context: &EncryptionContext, period: Period) -> Pointer {
+    pub fn pointer(&self, tenant: &TenantId, context: &EncryptionContext, period: Period) -> Pointer {
         let digest = Sha256::digest(KeyRecord::context_bytes(context));
         let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         Pointer {
@@ -84,14 +84,14 @@ impl SharedKeys {
     }
 
     /// What a pointer names, when it is set.
-    pub(in crate::keys) async fn pointed(&self, pointer: &Pointer) -> Result<Option<Pointed>, KeyTableError> {
+    pub async fn pointed(&self, pointer: &Pointer) -> Result<Option<Pointed>, KeyTableError> {
         let stored = self.table.get(&pointer.tenant, &pointer.entry).await?;
         stored.map(|stored| self.checked(pointer, stored)).transpose()
     }
 
     /// Has the pointer name a new data key, whose record is stored first, unless it names another than `former` by now: then gives
     /// that one.
-    pub(in crate::keys) async fn point(
+    pub async fn point(
         &self,
         pointer: &Pointer,
         key_id: KeyId,
@@ -119,7 +119,7 @@ impl SharedKeys {
     }
 
     /// The record of a key that items refer to, when the table has one. Concurrent callers share one read.
-    pub(in crate::keys) async fn record(&self, tenant: &TenantId, key_id: KeyId) -> Read {
+    pub async fn record(&self, tenant: &TenantId, key_id: KeyId) -> Read {
         let named = (tenant.clone(), key_id);
         if let Some(record) = self.records.get(&named) {
             return Ok(record);
@@ -141,12 +141,12 @@ impl SharedKeys {
     }
 
     /// Whether the table is known to be recoverable.
-    pub(in crate::keys) fn is_recoverable(&self) -> bool {
+    pub fn is_recoverable(&self) -> bool {
         self.recoverable.get().is_some()
     }
 
     /// Makes sure once that the table can be restored: what refers to its records is lost with it.
-    pub(in crate::keys) async fn ensure_recoverable(&self) -> Result<(), KeyTableError> {
+    pub async fn ensure_recoverable(&self) -> Result<(), KeyTableError> {
         if self.is_recoverable() {
             return Ok(());
         }
@@ -161,12 +161,12 @@ impl SharedKeys {
 
     /// The error when what a pointer names does not verify. No new key is made quietly in its place: someone writes to the table who
     /// should not, and every process of the fleet would go on alone without anybody noticing.
-    pub(in crate::keys) fn forged(&self, tenant: &TenantId) -> KeyTableError {
+    pub fn forged(&self, tenant: &TenantId) -> KeyTableError {
         self.error(KeyTableErrorKind::ForgedPointer { tenant: tenant.clone() })
     }
 
     /// The error when others kept changing a pointer.
-    pub(in crate::keys) fn unsettled(&self) -> KeyTableError {
+    pub fn unsettled(&self) -> KeyTableError {
         self.error(KeyTableErrorKind::Unavailable)
     }
 

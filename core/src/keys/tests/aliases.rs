@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::scene::{MINUTE, Scene, id, kek, kind, record};
 use crate::format::KeyRecord;
-use crate::item::{NeededKey, OpenError, OpenFault};
+use crate::envelope::{NeededKey, OpenFault};
 use crate::keys::{KeyServiceErrorKind as Kind, OpeningKeyError};
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +167,7 @@ async fn a_forged_record_of_the_present_kek_is_refused_and_remembered() {
     scene.seal("acme").await.unwrap();
     for _ in 0..3 {
         match scene.open("acme", &forged).await {
-            Err(OpeningKeyError::Open(OpenError::Attribute { fault: OpenFault::ForgedRecord, .. })) => {}
+            Err(OpeningKeyError::Open { fault: OpenFault::ForgedRecord, .. }) => {}
             other => panic!("{other:?}"),
         }
     }

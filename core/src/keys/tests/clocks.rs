@@ -123,7 +123,7 @@ async fn a_lease_counts_from_the_beginning_of_the_request() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(scene.warm("acme").is_none());
     let needed =
-        crate::item::NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(stored) };
+        crate::envelope::NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(stored) };
     assert!(scene.keys.of(&id("acme")).warm_opening_keys(vec![needed]).is_err());
 }
 

@@ -11,7 +11,7 @@ use super::scene::{Kms, MINUTE, Scene, TERMS};
 use crate::keys::{
     InMemoryKeyTable, KeyError, KeyServiceErrorKind as Kind, KeyTable, KeyTableError, KeyTableErrorKind, Swap,
 };
-use crate::schema::RecordPlace;
+use crate::envelope::RecordPlace;
 use crate::tenant::TenantId;
 
 /// A table that can be down.

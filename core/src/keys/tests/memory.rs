@@ -10,7 +10,7 @@ use crate::keys::KeyServiceErrorKind as Kind;
 async fn a_key_is_gone_as_soon_as_its_tenant_is_revoked() {
     let scene = Scene::new();
     let key = scene.seal("acme").await.unwrap();
-    scene.keys.of(&id("acme")).sealing_key(Some("token"), crate::schema::RecordPlace::Item).await.unwrap();
+    scene.keys.of(&id("acme")).sealing_key(Some("token"), crate::envelope::RecordPlace::Item).await.unwrap();
     scene.open("acme", &record(&key)).await.unwrap();
     let gone = Arc::downgrade(&key);
     drop(key);

@@ -6,39 +6,38 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use aws_smithy_async::time::{SharedTimeSource, TimeSource};
-use aws_smithy_types::retry::RetryConfig;
 use tokio::time::Instant;
 
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::WrappedKey;
 use crate::format::{KeyArn, StoredKey};
-use crate::item::{NeededKey, UnwrappedKey};
+use crate::envelope::{NeededKey, UnwrappedKey};
 use crate::keys::{
     DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyError, KeyService, KeyServiceError,
     KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, Seals, SharedKeys, Terms,
     UnwrappedDataKey, Want,
 };
-use crate::schema::RecordPlace;
+use crate::envelope::RecordPlace;
 use crate::tenant::{AliasTemplate, TenantId};
+use crate::time::TimeSource;
 
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const TERMS: Terms = Terms {
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const TERMS: Terms = Terms {
     rotation: Duration::from_secs(24 * 60 * 60),
     revalidation: Duration::from_secs(15 * 60),
     grace: Duration::from_secs(15 * 60),
     seals: Seals::MOST,
 };
-pub(super) const LIMITS: Limits =
+pub const LIMITS: Limits =
     Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
 
-pub(super) fn id(tenant: &str) -> TenantId {
+pub fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
 }
 
 /// The wall clock: as fast as Tokio's, and put forward by hand.
 #[derive(Debug, Clone)]
-pub(super) struct Wall {
+pub struct Wall {
     start: Instant,
     ahead: Arc<Mutex<Duration>>,
 }
@@ -60,47 +59,47 @@ impl Wall {
 
 /// A KMS in memory whose answers a test decides.
 #[derive(Debug, Default)]
-pub(super) struct Kms {
+pub struct Kms {
     keys: InMemoryKeyService,
-    pub(super) made: AtomicUsize,
-    pub(super) asked: AtomicUsize,
-    pub(super) asked_former: AtomicUsize,
-    pub(super) forgotten: AtomicUsize,
+    pub made: AtomicUsize,
+    pub asked: AtomicUsize,
+    pub asked_former: AtomicUsize,
+    pub forgotten: AtomicUsize,
     /// Calls by tenant.
-    pub(super) by_tenant: Mutex<BTreeMap<TenantId, usize>>,
+    pub by_tenant: Mutex<BTreeMap<TenantId, usize>>,
     /// The calls of the present second.
     second: Mutex<(u64, usize)>,
-    pub(super) script: Mutex<Script>,
+    pub script: Mutex<Script>,
 }
 
 #[derive(Debug, Default, Clone)]
-pub(super) struct Script {
-    pub(super) latency: Duration,
+pub struct Script {
+    pub latency: Duration,
     /// Every call fails with this.
-    pub(super) fails: Option<Kind>,
+    pub fails: Option<Kind>,
     /// Calls by the configured alias fail with this.
-    pub(super) configured_fails: Option<Kind>,
+    pub configured_fails: Option<Kind>,
     /// By the configured alias, this wrapped key fails with this.
-    pub(super) refuses: Option<(WrappedKey, Kind)>,
+    pub refuses: Option<(WrappedKey, Kind)>,
     /// The tenants whose calls never end.
-    pub(super) hangs: BTreeSet<TenantId>,
-    pub(super) panics: bool,
-    pub(super) forgetting_panics: bool,
+    pub hangs: BTreeSet<TenantId>,
+    pub panics: bool,
+    pub forgetting_panics: bool,
     /// The next calls by the configured alias fail with these, the last one first.
-    pub(super) refusing: Vec<Kind>,
+    pub refusing: Vec<Kind>,
     /// The tenants whose calls fail, and with what.
-    pub(super) refuses_tenants: BTreeMap<TenantId, Kind>,
+    pub refuses_tenants: BTreeMap<TenantId, Kind>,
     /// More calls in a second are throttled.
-    pub(super) per_second: Option<usize>,
+    pub per_second: Option<usize>,
     /// So many calls fail, then no more.
-    pub(super) failing: usize,
+    pub failing: usize,
     /// Which KEK the configured alias points to, `0` at first.
-    pub(super) alias: u8,
+    pub alias: u8,
     /// The KEKs that have an alias of their own.
-    pub(super) own_aliases: BTreeSet<u8>,
+    pub own_aliases: BTreeSet<u8>,
 }
 
-pub(super) fn kek(number: u8) -> KeyArn {
+pub fn kek(number: u8) -> KeyArn {
     let arn = format!("arn:aws:kms:us-east-1:111111111111:key/{number:08x}-0000-0000-0000-000000000000");
     KeyArn::parse(&arn).unwrap()
 }
@@ -210,55 +209,55 @@ impl KeyService for Kms {
 }
 
 /// A KMS and a cache.
-pub(super) struct Scene {
-    pub(super) kms: Arc<Kms>,
+pub struct Scene {
+    pub kms: Arc<Kms>,
     wall: Wall,
-    pub(super) keys: DataKeys,
+    pub keys: DataKeys,
 }
 
 impl Scene {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(TERMS, LIMITS, Arc::default())
     }
 
-    pub(super) fn limited(change: impl FnOnce(&mut Limits)) -> Self {
+    pub fn limited(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = LIMITS;
         change(&mut limits);
         Self::with(TERMS, limits, Arc::default())
     }
 
     /// Another process with the same KMS.
-    pub(super) fn another(&self) -> Self {
+    pub fn another(&self) -> Self {
         Self::with(TERMS, LIMITS, Arc::clone(&self.kms))
     }
 
-    pub(super) fn with(terms: Terms, limits: Limits, kms: Arc<Kms>) -> Self {
-        Self::with_retries(Retries::of(&aws_types::SdkConfig::builder().build()), terms, limits, kms, None)
+    pub fn with(terms: Terms, limits: Limits, kms: Arc<Kms>) -> Self {
+        Self::with_retries(Retries::default(), terms, limits, kms, None)
     }
 
     /// A process of the fleet that shares its keys by this table.
-    pub(super) fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
+    pub fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
         Self::of_fleet_with(TERMS, kms, table)
     }
 
-    pub(super) fn of_fleet_with(terms: Terms, kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
+    pub fn of_fleet_with(terms: Terms, kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
         let shared = SharedKeys::new(Arc::clone(table), "us-east-1");
-        let retries = Retries::of(&aws_types::SdkConfig::builder().build());
+        let retries = Retries::default();
         Self::with_retries(retries, terms, LIMITS, Arc::clone(kms), Some(shared))
     }
 
     /// Retries that take next to no time.
-    pub(super) fn with_quick_retries() -> Self {
-        let quick = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-        let config = aws_types::SdkConfig::builder().retry_config(quick).build();
-        Self::with_retries(Retries::of(&config), TERMS, LIMITS, Arc::default(), None)
+    pub fn with_quick_retries() -> Self {
+        let seconds = Duration::from_secs;
+        let quick = Retries::new(3, Duration::from_millis(1), seconds(20), seconds(15), seconds(5));
+        Self::with_retries(quick, TERMS, LIMITS, Arc::default(), None)
     }
 
     fn with_retries(retries: Retries, terms: Terms, limits: Limits, kms: Arc<Kms>, shared: Option<SharedKeys>) -> Self {
         let wall = Wall { start: Instant::now(), ahead: Arc::default() };
         let keys = DataKeys::new(DataKeysConfig {
             service: Arc::clone(&kms) as _,
-            time: SharedTimeSource::new(wall.clone()),
+            time: Arc::new(wall.clone()),
             shared,
             contexts: vec![StaticPairs::default()],
             terms,
@@ -269,16 +268,16 @@ impl Scene {
         Self { kms, wall, keys }
     }
 
-    pub(super) fn script(&self, change: impl FnOnce(&mut Script)) {
+    pub fn script(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.kms.script.lock().unwrap());
     }
 
     /// Puts the wall clock forward: the machine slept.
-    pub(super) fn sleep_deeply(&self, by: Duration) {
+    pub fn sleep_deeply(&self, by: Duration) {
         *self.wall.ahead.lock().unwrap() += by;
     }
 
-    pub(super) async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+    pub async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         let sealing = self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::Item).await;
         sealing.map_err(|error| match error {
             KeyError::Service(error) => error,
@@ -287,21 +286,21 @@ impl Scene {
     }
 
     /// The key that seals what refers to the key table.
-    pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
+    pub async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
         self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::KeyTable).await
     }
 
     /// The key that seals, when nothing has to be waited for.
-    pub(super) fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
+    pub fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
         self.keys.of(&id(tenant)).warm_sealing_key(RecordPlace::Item)
     }
 
-    pub(super) async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
+    pub async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
         self.open_all(tenant, &[record.into()]).await
     }
 
     /// Opens a page of items that rely on these records.
-    pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
+    pub async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
         let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
         let needed = records.iter().cloned().map(needed).collect();
         let (_, lacking) = self.keys.of(&id(tenant)).opening_keys(needed, Want::All).await;
@@ -309,18 +308,18 @@ impl Scene {
     }
 
     /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.
-    pub(super) fn counts(&self) -> (usize, usize, usize) {
+    pub fn counts(&self) -> (usize, usize, usize) {
         let Kms { made, asked, asked_former, .. } = &*self.kms;
         (made.load(Ordering::SeqCst), asked.load(Ordering::SeqCst), asked_former.load(Ordering::SeqCst))
     }
 }
 
 /// The stored record of a key.
-pub(super) fn record(key: &UnwrappedKey) -> Box<[u8]> {
+pub fn record(key: &UnwrappedKey) -> Box<[u8]> {
     key.stored_record().into()
 }
 
-pub(super) fn kind(error: &OpeningKeyError) -> Kind {
+pub fn kind(error: &OpeningKeyError) -> Kind {
     match error {
         OpeningKeyError::Key(error) => error.kind(),
         other => panic!("{other}"),

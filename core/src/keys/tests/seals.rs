@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::scene::{Kms, LIMITS, Scene, TERMS, id};
 use crate::crypto::{KeyId, OsRandom};
-use crate::item::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identity};
+use crate::envelope::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identity};
 use crate::keys::{InMemoryKeyTable, KeyTable, Seals, Terms};
 use crate::schema::{RecordPlace, TableSchema};
 

@@ -1,0 +1,55 @@
+//! What can be wrong with what is stored.
+
+use crate::format::FormatError;
+
+/// What is wrong with a stored attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenFault {
+    /// The schema says encrypted, and what is stored is not: it is of a type other than B, or a B that begins as no sealed value does.
+    #[error(
+        "the schema says it is encrypted, but what is stored is not sealed: it is plaintext, or was altered. If you know who wrote it as          plaintext, read it with a plain client and put it with the tenant's"
+    )]
+    NotSealed,
+    /// The item's record type stores it as it is, another one of the table encrypts it, and what is stored is binary.
+    #[error("it is binary, and another record of the table encrypts it: the discriminator may have been changed")]
+    Binary,
+    /// The stored bytes are malformed.
+    #[error("{0}")]
+    Format(#[source] FormatError),
+    /// The attribute relies on the item's header, and the item has none.
+    #[error("it relies on the header `_seal`, which is missing (an index must project it)")]
+    NoHeader,
+    /// The key record names an encryption context that is not configured: another tenant's, or another application's.
+    #[error("its key record was made for another encryption context (tenant or static pairs)")]
+    ForeignContext,
+    /// The wrapped key belongs to another KMS key than the tenant's alias points to.
+    #[error(
+        "its wrapped key belongs to another KMS key than the tenant's alias points to: the alias was re-pointed, or the record forged"
+    )]
+    OtherKek,
+    /// KMS does not take the wrapped key for one of this tenant and context.
+    #[error("its wrapped key is corrupt, or was made for another tenant or encryption context")]
+    WrappedKey,
+    /// The key record is not that of the key which KMS unwrapped, or names another KMS key than the one that unwrapped it.
+    #[error("its key record is forged: it does not match the key that KMS unwrapped")]
+    ForgedRecord,
+    /// The item refers to a key table, and none is configured.
+    #[error("its key record lies in a key table: configure it with `TenantSealBuilder::key_table`")]
+    NoKeyTable,
+    /// The key table has no record of the key that the item refers to.
+    #[error("the key table has no record of its key for this tenant: it was deleted, or the reference is forged")]
+    UnknownKey,
+    /// The ciphertext was not made for this attribute of this item under this key.
+    #[error("it is not authentic: altered, moved from another attribute, item, table or tenant, or never sealed")]
+    NotAuthentic,
+}
+
+impl From<FormatError> for OpenFault {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::NotSealed => Self::NotSealed,
+            other => Self::Format(other),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The keys that a set of items needs.
+
+use std::sync::Arc;
+
+use super::UnwrappedKey;
+use crate::format::{OwnedStoredKey, StoredKey};
+
+/// A key that something stored relies on, and the attribute in which it was found, for the error's sake.
+#[derive(Debug)]
+pub struct NeededKey {
+    pub attribute: String,
+    pub stored: OwnedStoredKey,
+}
+
+/// The data keys that some items need, by how the items name them: usually one or two.
+#[derive(Debug, Default)]
+pub struct KeyRing(Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>);
+
+impl KeyRing {
+    /// A ring of these keys.
+    pub fn new(mut keys: Vec<(OwnedStoredKey, Arc<UnwrappedKey>)>) -> Self {
+        keys.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Self(keys)
+    }
+
+    /// All of them; a key that two forms of its record name is there twice.
+    pub fn keys(&self) -> impl Iterator<Item = &UnwrappedKey> {
+        self.0.iter().map(|(_, key)| &**key)
+    }
+
+    /// The key that items name so.
+    pub fn get(&self, named: StoredKey<&[u8]>) -> Option<&UnwrappedKey> {
+        let at = self.0.binary_search_by(|(stored, _)| stored.as_ref().cmp(&named)).ok()?;
+        Some(&self.0[at].1)
+    }
+}

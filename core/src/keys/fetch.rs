@@ -1,0 +1,12 @@
+//! How data keys are fetched: who asks the key service, when, and what its answers mean for the cache.
+
+pub mod call;
+pub mod engine;
+pub mod fleet_key;
+pub mod handle;
+pub mod opening_keys;
+pub mod refresh;
+pub mod renew;
+pub mod sealing_key;
+pub mod unwrap;
+pub mod unwrapping;

@@ -1,0 +1,23 @@
+//! Tenants' data keys, and what is sealed under them: no store, no cloud.
+
+pub mod audit;
+#[doc(hidden)]
+pub mod context;
+#[doc(hidden)]
+pub mod crypto;
+#[doc(hidden)]
+pub mod envelope;
+#[doc(hidden)]
+pub mod error;
+#[doc(hidden)]
+pub mod format;
+#[doc(hidden)]
+pub mod keys;
+#[doc(hidden)]
+pub mod telemetry;
+#[doc(hidden)]
+pub mod tenant;
+#[doc(hidden)]
+pub mod tenant_template;
+#[doc(hidden)]
+pub mod time;
