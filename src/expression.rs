@@ -40,8 +40,8 @@ pub(crate) use self::{
 };
 
 use self::path::{Name, Step, WrittenPath};
-use tenantseal_core::format::RESERVED_PREFIX;
 use crate::schema::Protection;
+use tenantseal_core::format::RESERVED_PREFIX;
 
 /// What the names in a request's expressions mean.
 #[derive(Clone, Copy)]

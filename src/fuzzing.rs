@@ -14,9 +14,10 @@ use tenantseal_core::format::{HEADER, KeyArn, KeyRecord, Number, Sealed, StoredK
 use tenantseal_core::tenant::TenantId;
 
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
-use crate::item::{encodings, decode_value, encode_value, encoded_len};
-use crate::item::{Item, Nonces, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
+use crate::item::{Item, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
+use crate::item::{decode_value, encode_value, encoded_len, encodings};
 use crate::schema::{Protection, TableSchema};
+use tenantseal_core::envelope::Nonces;
 
 mod lookups;
 #[cfg(test)]

@@ -5,10 +5,10 @@
 mod dense;
 mod open;
 mod seal;
-mod value;
 mod size;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::HashMap;
 
@@ -19,18 +19,18 @@ use tenantseal_core::format::{Identity, InvalidKey, KeyPart};
 use tenantseal_core::tenant::TenantId;
 
 use crate::schema::TableSchema;
+pub use open::OpenError;
 #[cfg(test)]
 use open::needed_keys;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open;
 pub(crate) use open::{distinct_keys, open_in_place, stored_identity};
-pub use open::OpenError;
 pub use seal::SealError;
+pub(crate) use seal::{check_name, refuse_sealed, seal, seal_values, sealable_identity};
 pub use value::InvalidValue;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use value::encodings;
 pub(crate) use value::{decode_value, encode_value, encoded_len};
-pub(crate) use seal::{Nonces, check_name, refuse_sealed, seal, seal_values, sealable_identity};
 
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;
@@ -79,10 +79,8 @@ pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> 
         return Err(PrimaryKeyError::ForeignTenant { attribute: partition.0.to_owned() });
     }
     // Only the sort key can be of an invalid kind: the partition key has just been found to be a tenant's.
-    let invalid = |source| PrimaryKeyError::Invalid {
-        attribute: sort.map_or(partition.0, |(name, _)| name).to_owned(),
-        source,
-    };
+    let invalid =
+        |source| PrimaryKeyError::Invalid { attribute: sort.map_or(partition.0, |(name, _)| name).to_owned(), source };
     let part = |value| key_part(value).map_err(invalid);
     let parts = (partition.0, part(partition.1)?);
     let sort_part = sort.map(|(name, value)| Ok((name, part(value)?))).transpose()?;
@@ -98,7 +96,6 @@ fn key_part(value: &AttributeValue) -> Result<KeyPart<'_>, InvalidKey> {
         _ => Err(InvalidKey::Type),
     }
 }
-
 
 /// What is wrong with the key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

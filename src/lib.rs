@@ -23,15 +23,15 @@ mod tenant_seal;
 #[cfg(test)]
 mod vectors;
 
-pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPairs};
-pub use tenantseal_core::crypto::{DataKey, KeyId, WrappedKey, WrongLength};
 pub use error::{Error, ItemRef, Refusal, ServiceError, Unopened, UnopenedItem, Written};
 pub use expression::ExpressionError;
-pub use tenantseal_core::format::inspect;
-pub use tenantseal_core::format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, KeyArn};
 pub use item::{InvalidValue, Item, OpenError, PrimaryKeyError, SealError};
 pub use schema::Record;
-pub use tenantseal_core::envelope::OpenFault;
-pub use tenantseal_core::tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
 pub use tenant_seal::{ConfigError, TableFault, TableFaultKind, TablesError, Tenant, TenantSeal, TenantSealBuilder};
+pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPairs};
+pub use tenantseal_core::crypto::{DataKey, KeyId, WrappedKey, WrongLength};
+pub use tenantseal_core::envelope::OpenFault;
+pub use tenantseal_core::format::inspect;
+pub use tenantseal_core::format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, KeyArn};
+pub use tenantseal_core::tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
 pub use tenantseal_derive::Record;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
-use async_trait::async_trait;
 use aws_types::SdkConfig;
-use tracing::{Instrument, Span};
 use tenantseal_core::audit::Audit;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRing, NeededKey};
@@ -16,12 +15,15 @@ use tenantseal_core::keys::{DataKeys, Revoke, Want};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::http::http_client;
+use tracing::{Instrument, Span};
 
 use crate::client::{self, Binding, Tables};
 use crate::error::{Error, ItemRef, Refusal, Standing, Unopened};
-use crate::item::{self, Item, Nonces, distinct_keys, open_in_place, sealable_identity, stored_identity};
+use crate::item;
+use crate::item::{Item, distinct_keys, open_in_place, sealable_identity, stored_identity};
 use crate::records::{Reads, Records, TransactGet, TransactWrite};
 use crate::schema::{Record, TableSchema};
+use tenantseal_core::envelope::Nonces;
 
 mod builder;
 mod tables;

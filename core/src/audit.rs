@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::crypto::KeyId;
-use crate::format::KeyArn;
 use crate::envelope::{KeyRing, UnwrappedKey};
+use crate::format::KeyArn;
 use crate::telemetry;
 use crate::tenant::TenantId;
 use crate::time::SharedTimeSource;

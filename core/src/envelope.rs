@@ -2,10 +2,14 @@
 
 mod fault;
 mod key_ring;
+mod opener;
 mod placement;
+mod sealer;
 mod unwrapped_key;
 
 pub use fault::OpenFault;
 pub use key_ring::{KeyRing, NeededKey};
+pub use opener::Opener;
 pub use placement::RecordPlace;
+pub use sealer::{Nonces, Sealer};
 pub use unwrapped_key::{NotInKeyTable, Serves, UnwrappedKey};

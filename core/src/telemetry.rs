@@ -11,8 +11,8 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::audit::Purpose;
-use crate::format::KeyArn;
 use crate::envelope::UnwrappedKey;
+use crate::format::KeyArn;
 use crate::keys::{
     GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,
     UnwrappedDataKey,

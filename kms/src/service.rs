@@ -11,9 +11,7 @@ use aws_types::SdkConfig;
 use tenantseal_core::context::EncryptionContext;
 use tenantseal_core::crypto::{DataKey, WrappedKey};
 use tenantseal_core::format::KeyArn;
-use tenantseal_core::keys::{
-    GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey,
-};
+use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 

@@ -13,8 +13,9 @@ use super::operation::{Cut, Expected, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
-use crate::item::{Item, Nonces, SealError, refuse_sealed, seal, seal_values, sealable_identity};
+use crate::item::{Item, SealError, refuse_sealed, seal, seal_values, sealable_identity};
 use crate::schema::{Protection, TableSchema, Variant};
+use tenantseal_core::envelope::Nonces;
 
 /// One item that a request names: its table and identity.
 pub(super) struct Target {

@@ -15,8 +15,9 @@ use super::actions::{Conditional, ItemPut};
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
 use super::{Binding, asked_name};
 use crate::error::Error;
-use crate::item::{Item, Nonces, OpenError, stored_identity};
+use crate::item::{Item, OpenError, stored_identity};
 use crate::schema::TableSchema;
+use tenantseal_core::envelope::Nonces;
 
 pub(super) struct BatchWrite {
     tenant: TenantId,

@@ -17,10 +17,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder
 use aws_smithy_runtime_api::client::ser_de::DeserializeResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use tracing::{Instrument, Span};
 use tenantseal_core::envelope::{KeyRing, NeededKey};
 use tenantseal_core::format::OwnedStoredKey;
 use tenantseal_core::keys::{KeyServiceError, Want};
+use tracing::{Instrument, Span};
 
 use super::Binding;
 use super::notes::Notes;

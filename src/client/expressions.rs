@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::Refusal;
-use crate::expression::{Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection, Update, UpdatePlan};
+use crate::expression::{
+    Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection, Update, UpdatePlan,
+};
 use crate::item::Item;
 use crate::schema::{TableSchema, Variant};
 

@@ -18,9 +18,9 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::ser_de::{SharedRequestSerializer, SharedResponseDeserializer};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use aws_smithy_types::timeout::TimeoutConfig;
-use tracing::Instrument;
 use tenantseal_core::keys::KeyServiceError;
 use tenantseal_core::telemetry;
+use tracing::Instrument;
 
 use super::Binding;
 use super::completion;

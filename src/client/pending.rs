@@ -11,9 +11,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SerializeRequest};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
-use tracing::Span;
 use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
 use tenantseal_core::telemetry;
+use tracing::Span;
 
 use super::Binding;
 use super::dispatch::Known;

@@ -13,8 +13,9 @@ use super::Binding;
 use super::actions::{ItemPut, ItemUpdate, Target, conditional};
 use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
 use crate::error::{Error, Refusal};
-use crate::item::{Nonces, OpenError};
+use crate::item::OpenError;
 use crate::schema::TableSchema;
+use tenantseal_core::envelope::Nonces;
 
 pub(super) struct TransactWrite {
     /// In the order of the request, which is that of the reasons of a cancelled transaction.

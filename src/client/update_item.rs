@@ -14,8 +14,9 @@ use super::expressions::no_legacy;
 use super::notes::Mark;
 use super::operation::{Carrier, Cut, Leaves, Operation, Returned, required, returned_item, typed};
 use crate::error::Error;
-use crate::item::{Nonces, OpenError};
+use crate::item::OpenError;
 use crate::schema::TableSchema;
+use tenantseal_core::envelope::Nonces;
 
 pub(super) struct UpdateItem {
     update: ItemUpdate,

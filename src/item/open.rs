@@ -1,9 +1,8 @@
 //! Opening one item: hostile bytes in, authenticated values or an error that names the attribute.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tenantseal_core::crypto::{ItemKey, TAG_LEN};
-use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault, UnwrappedKey};
-use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad};
+use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault, Opener};
+use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed, StoredKey};
 use tenantseal_core::tenant::TenantId;
 
 use super::{Item, PrimaryKeyError, identity};
@@ -188,58 +187,19 @@ pub(crate) fn open_in_place(
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
     let variant = Variant::of_item(schema, item);
-    let (item_keys, aad) = (Vec::with_capacity(1), Vec::with_capacity(64));
-    let mut opener = Opener { identity, header, header_key: None, keys, item_keys, aad };
+    let mut opener = Opener::new(identity, header, keys);
     for (name, value) in item {
         if is_sealed(&variant, name, value)? {
             let stored = std::mem::replace(value, AttributeValue::Null(true));
-            *value = opener.open(name, stored).map_err(|fault| OpenError::attribute(name, fault))?;
+            *value = open_value(&mut opener, name, stored).map_err(|fault| OpenError::attribute(name, fault))?;
         }
     }
     Ok(())
 }
 
-/// Opens the attributes of one item.
-struct Opener<'a> {
-    identity: &'a Identity,
-    header: Option<&'a [u8]>,
-    /// Where in `item_keys` the header's is, once it was needed.
-    header_key: Option<usize>,
-    keys: &'a KeyRing,
-    /// The item's key under each data key: usually one, a few after updates.
-    item_keys: Vec<(&'a UnwrappedKey, ItemKey)>,
-    /// Scratch space.
-    aad: Vec<u8>,
-}
-
-impl<'a> Opener<'a> {
-    /// One opened value, in the buffer in which it was stored.
-    fn open(&mut self, name: &str, stored: AttributeValue) -> Result<AttributeValue, OpenFault> {
-        let AttributeValue::B(stored) = stored else { return Err(OpenFault::NotSealed) };
-        let mut stored = stored.into_inner();
-        let Sealed { form, key, nonce, start, tag } = Sealed::parse(&stored)?;
-        let at = match (key, self.header_key) {
-            (Some(own), _) => self.item_key(own)?,
-            (None, Some(at)) => at,
-            (None, None) => {
-                let at = self.item_key(StoredKey::of_header(self.header.ok_or(OpenFault::NoHeader)?)?)?;
-                *self.header_key.insert(at)
-            }
-        };
-        attribute_aad(form, name, &mut self.aad);
-        stored.truncate(stored.len() - TAG_LEN);
-        let Self { item_keys, aad, .. } = self;
-        item_keys[at].1.decrypt(&nonce, aad, &mut stored[start..], &tag).map_err(|_| OpenFault::NotAuthentic)?;
-        Ok(decode_value(stored, start)?)
-    }
-
-    /// Where in `item_keys` the item's key under the data key that is `named` is.
-    fn item_key(&mut self, named: StoredKey<&[u8]>) -> Result<usize, OpenFault> {
-        let key = self.keys.get(named).ok_or(OpenFault::ForgedRecord)?;
-        let made = self.item_keys.iter().position(|(made, _)| std::ptr::eq(*made, key));
-        Ok(made.unwrap_or_else(|| {
-            self.item_keys.push((key, key.item_key(self.identity)));
-            self.item_keys.len() - 1
-        }))
-    }
+/// One opened value, in the buffer in which it was stored.
+fn open_value(opener: &mut Opener<'_>, name: &str, stored: AttributeValue) -> Result<AttributeValue, OpenFault> {
+    let AttributeValue::B(stored) = stored else { return Err(OpenFault::NotSealed) };
+    let (plaintext, start) = opener.open(name, stored.into_inner())?;
+    Ok(decode_value(plaintext, start)?)
 }

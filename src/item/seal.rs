@@ -4,9 +4,9 @@ use std::fmt;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use tenantseal_core::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
-use tenantseal_core::envelope::{NotInKeyTable, UnwrappedKey};
-use tenantseal_core::format::{Form, HEADER, Identity, RESERVED_PREFIX, Sealed, StoredKey, attribute_aad, prefix_len, put_prefix};
+use tenantseal_core::crypto::RandomError;
+use tenantseal_core::envelope::{Nonces, NotInKeyTable, Sealer, UnwrappedKey};
+use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed};
 use tenantseal_core::tenant::TenantId;
 
 use super::size::{check_attribute_size, check_size};
@@ -94,15 +94,6 @@ impl From<RandomError> for SealError {
     }
 }
 
-/// Where the nonces of one request come from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Nonces<'a> {
-    /// Fresh for every attribute and every write.
-    Random(&'a dyn RandomSource),
-    /// From the caller's ClientRequestToken: the same request is sealed to the same bytes again (docs/FORMAT.md, section 10).
-    OfToken(&'a str),
-}
-
 /// The identity of an item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
 pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, SealError> {
     // Said first: what has a header needs no other fault.
@@ -127,7 +118,7 @@ pub(crate) fn seal(
     let variant = to_seal(schema, &item)?;
     for (name, value) in &mut item {
         if is_encrypted(&variant, name, value)? {
-            *value = sealer.seal(name, value)?;
+            *value = seal_value(&mut sealer, name, value)?;
         }
     }
     item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
@@ -181,61 +172,17 @@ pub(crate) fn seal_values(
     let mut sealer = Sealer::new(Some(own), key, identity, nonces, values.len())?;
     let seal = |(name, value): &(&str, &AttributeValue)| {
         refuse_sealed(schema, name, value)?;
-        let sealed = sealer.seal(name, value)?;
+        let sealed = seal_value(&mut sealer, name, value)?;
         check_attribute_size(name, &sealed)?;
         Ok(sealed)
     };
     values.iter().map(seal).collect()
 }
 
-/// Seals the attributes of one item.
-struct Sealer<'a> {
-    /// The key that each attribute names itself; none when the header does.
-    own: Option<StoredKey<&'a [u8]>>,
-    item_key: ItemKey,
-    synthetic: Option<(NonceKey, &'a str)>,
-    /// Drawn with one system call for all attributes; unused when nonces are synthetic.
-    random: std::vec::IntoIter<[u8; NONCE_LEN]>,
-    /// Scratch space.
-    aad: Vec<u8>,
-}
-
-impl<'a> Sealer<'a> {
-    /// A sealer for at most `count` attributes.
-    fn new(
-        own: Option<StoredKey<&'a [u8]>>,
-        key: &UnwrappedKey,
-        identity: &Identity,
-        nonces: Nonces<'a>,
-        count: usize,
-    ) -> Result<Self, SealError> {
-        let mut random = vec![[0; NONCE_LEN]; count];
-        let synthetic = match nonces {
-            Nonces::Random(source) => {
-                source.fill(random.as_flattened_mut())?;
-                None
-            }
-            Nonces::OfToken(token) => Some((key.nonce_key(identity), token)),
-        };
-        key.count_seals(count);
-        let item_key = key.item_key(identity);
-        Ok(Self { own, item_key, synthetic, random: random.into_iter(), aad: Vec::with_capacity(64) })
-    }
-
-    fn seal(&mut self, name: &str, value: &AttributeValue) -> Result<AttributeValue, SealError> {
-        let Self { own, item_key, synthetic, random, aad } = self;
-        let mut nonce = random.next().ok_or(SealError::Random)?;
-        // Prefix, ciphertext and tag in one allocation.
-        let mut sealed = Vec::with_capacity(prefix_len(*own) + encoded_len(value) + TAG_LEN);
-        put_prefix(*own, &nonce, &mut sealed);
-        let start = sealed.len();
-        encode_value(value, &mut sealed).map_err(|source| SealError::Value { attribute: name.to_owned(), source })?;
-        attribute_aad(Form::with(*own), name, aad);
-        if let Some((key, token)) = synthetic {
-            nonce = key.nonce(token, aad, &sealed[start..]);
-            sealed[start - NONCE_LEN..start].copy_from_slice(&nonce);
-        }
-        item_key.encrypt(&nonce, aad, &mut sealed, start);
-        Ok(AttributeValue::B(Blob::new(sealed)))
-    }
+/// The stored form of one value.
+fn seal_value(sealer: &mut Sealer<'_>, name: &str, value: &AttributeValue) -> Result<AttributeValue, SealError> {
+    let encode = |out: &mut Vec<u8>| {
+        encode_value(value, out).map_err(|source| SealError::Value { attribute: name.to_owned(), source })
+    };
+    Ok(AttributeValue::B(Blob::new(sealer.seal(name, encoded_len(value), encode)?)))
 }

@@ -1,6 +1,7 @@
 //! Items sealed, attacked and opened, without any I/O.
 
 use std::sync::Arc;
+use tenantseal_core::envelope::Nonces;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use proptest::prelude::*;

@@ -10,7 +10,7 @@ use aws_types::SdkConfig;
 use tenantseal_core::audit::{Audit, AuditSink};
 use tenantseal_core::context::{InvalidContext, StaticPairs};
 use tenantseal_core::envelope::RecordPlace;
-use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, KeyTable, Limits, Retries, Seals, SharedKeys, Terms};
+use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, KeyTable, Limits, Seals, SharedKeys, Terms};
 use tenantseal_core::tenant::{AliasTemplate, InvalidAliasTemplate};
 use tenantseal_kms::partition::is_partition;
 use tenantseal_kms::{InvalidRoleArn, KmsKeyService, RoleArn, Tenancy};

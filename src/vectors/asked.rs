@@ -5,7 +5,7 @@ use tenantseal_core::format::HEADER;
 use super::opened::{FixedNonce, opening, put, stored, updated};
 use super::refused::{refused, without};
 use super::scene::{CREATED, Scene, Vector, b, n, s, scene, with};
-use crate::item::Nonces;
+use tenantseal_core::envelope::Nonces;
 
 const KEY: &str = "3: the identity made of the stored key values must equal the one made of the requested ones";
 const WANTED: &str = "8.1: others are neither parsed nor returned";

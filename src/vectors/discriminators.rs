@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::opened::{FixedNonce, opening, put, stored, updated};
 use super::refused::refused;
 use super::scene::{CREATED, Scene, Vector, n, s, scene, with};
-use crate::item::{Item, Nonces};
+use crate::item::Item;
+use tenantseal_core::envelope::Nonces;
 
 const RULE: &str = "2.1: discriminator";
 

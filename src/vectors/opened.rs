@@ -14,7 +14,8 @@ use super::scene::{
     CREATED, Expected, MULTI_REGION, NONCE, STANDARD, Scene, Sealing, Unwrapping, Vector, b, entry, n, s, scene, with,
 };
 use crate::item::encode_value;
-use crate::item::{Item, Nonces, seal, seal_values, sealable_identity};
+use crate::item::{Item, seal, seal_values, sealable_identity};
+use tenantseal_core::envelope::Nonces;
 
 #[derive(Debug)]
 pub(super) struct FixedNonce;

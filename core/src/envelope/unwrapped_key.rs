@@ -1,14 +1,14 @@
 //! A data key in use.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::RecordPlace;
 use crate::audit::KeySource;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
 use crate::format::{Identity, KeyArn, KeyRecord, StoredKey};
 use crate::keys::Seals;
-use super::RecordPlace;
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
 #[derive(Debug)]

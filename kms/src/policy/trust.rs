@@ -93,9 +93,10 @@ pub struct InvalidTagKey(String);
 
 #[cfg(test)]
 mod tests {
+    use tenantseal_core::tenant::{AliasTemplate, TenantId};
+
     use super::*;
-    use tenantseal_core::keys::RoleArn;
-    use tenantseal_core::tenant::AliasTemplate;
+    use crate::policy::RoleArn;
 
     fn tenancy() -> Tenancy {
         Tenancy::new(RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys").unwrap(), AliasTemplate::default())
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn a_session_is_named_as_the_trust_policy_asks() {
         let policy = tenancy().trust_policy(&[]).to_string();
-        let name = crate::TenantId::parse("acme").unwrap().session_name().replace("acme", "${aws:RequestTag/TenantId}");
+        let name = TenantId::parse("acme").unwrap().session_name().replace("acme", "${aws:RequestTag/TenantId}");
         assert!(policy.contains(&format!(r#""sts:RoleSessionName":"{name}""#)), "{policy}");
     }
 }

@@ -8,7 +8,7 @@ fn id(tenant: &str) -> TenantId {
 
 fn session(key: &str) -> Session {
     let credentials = Credentials::new(key, "secret", None, None, "test");
-    let now = Clock::new(aws_smithy_async::time::SharedTimeSource::default()).now();
+    let now = Clock::new(std::sync::Arc::new(tenantseal_core::time::SystemTimeSource)).now();
     Session { credentials, granted: now, usable_for: LIFETIME, request_id: None }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{SetValue, Sign, Update};
-use crate::expression::{ExpressionError, Fresh, Path, Protection, Scope};
 use crate::expression::path::{WrittenPath, refuse_overlaps};
+use crate::expression::{ExpressionError, Fresh, Path, Protection, Scope};
 
 /// How an update is carried out with encrypted attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]

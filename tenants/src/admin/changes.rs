@@ -12,12 +12,7 @@ use crate::error::{AwsError, Error};
 use crate::fence::Fence;
 
 impl Admin {
-    pub(crate) async fn create_key(
-        &self,
-        region: &str,
-        new: &NewKey<'_>,
-        fence: &Fence<'_>,
-    ) -> Result<KeyCopy, Error> {
+    pub(crate) async fn create_key(&self, region: &str, new: &NewKey<'_>, fence: &Fence<'_>) -> Result<KeyCopy, Error> {
         const ACTION: &str = "kms:CreateKey";
         self.pace.turn(ACTION).await;
         let kms = self.changing(region, fence).await?;
@@ -69,12 +64,7 @@ impl Admin {
     }
 
     /// Creates the alias on the key, unless it is there.
-    pub(crate) async fn ensure_alias(
-        &self,
-        copy: &KeyCopy,
-        alias: &str,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn ensure_alias(&self, copy: &KeyCopy, alias: &str, fence: &Fence<'_>) -> Result<(), Error> {
         const ACTION: &str = "kms:CreateAlias";
         let region = copy.region();
         let created = self.patiently(|| async {
@@ -95,12 +85,7 @@ impl Admin {
     }
 
     /// Points the alias, which is the tenant's, to the key, whichever it points to now.
-    pub(crate) async fn point_alias(
-        &self,
-        copy: &KeyCopy,
-        alias: &str,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn point_alias(&self, copy: &KeyCopy, alias: &str, fence: &Fence<'_>) -> Result<(), Error> {
         const ACTION: &str = "kms:UpdateAlias";
         let region = copy.region();
         match self.behind(region, alias).await? {
@@ -116,12 +101,7 @@ impl Admin {
     }
 
     /// Removes the alias, if it is on this key.
-    pub(crate) async fn remove_alias(
-        &self,
-        copy: &KeyCopy,
-        alias: &str,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn remove_alias(&self, copy: &KeyCopy, alias: &str, fence: &Fence<'_>) -> Result<(), Error> {
         let region = copy.region();
         if !self.behind(region, alias).await?.is_some_and(|present| present.is_same_key(copy.key())) {
             return Ok(());
@@ -187,12 +167,7 @@ impl Admin {
         Ok(answer.map(drop).map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(copy.region()), &error))?)
     }
 
-    pub(crate) async fn ensure_rotation(
-        &self,
-        copy: &KeyCopy,
-        days: u32,
-        fence: &Fence<'_>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn ensure_rotation(&self, copy: &KeyCopy, days: u32, fence: &Fence<'_>) -> Result<(), Error> {
         let (region, days) = (copy.region(), i32::try_from(days).unwrap_or(i32::MAX));
         self.patiently(|| async {
             let kms = self.changing(region, fence).await?;

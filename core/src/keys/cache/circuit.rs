@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::keys::cache::clock::Moment;
 use crate::keys::cache::backoff;
+use crate::keys::cache::clock::Moment;
 
 /// So many failed calls in a row open the circuit.
 const THRESHOLD: u32 = 3;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::crypto::KeyId;
+use crate::envelope::UnwrappedKey;
+use crate::format::KeyArn;
 use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::Inner;
 use crate::keys::cache::lease::{Lease, Terms};
 use crate::keys::cache::pins::{Pinned, Pins};
-use crate::crypto::KeyId;
-use crate::format::KeyArn;
-use crate::envelope::UnwrappedKey;
+use crate::keys::fetch::engine::Inner;
 use crate::telemetry::Dropped;
 
 #[derive(Debug)]
@@ -105,12 +105,7 @@ impl Held {
     }
 
     /// The key that seals, when it may; and whether the keeper seems to be gone.
-    pub fn sealing(
-        &self,
-        terms: &Terms,
-        outage: Option<Moment>,
-        now: Moment,
-    ) -> Option<(Arc<UnwrappedKey>, bool)> {
+    pub fn sealing(&self, terms: &Terms, outage: Option<Moment>, now: Moment) -> Option<(Arc<UnwrappedKey>, bool)> {
         let current = self.current.as_ref().filter(|current| current.seals(terms, outage, now))?;
         let lease = self.lease(current.lease)?;
         let allowed = lease.aliased.is_some_and(|begun| terms.allow(begun, outage, now));

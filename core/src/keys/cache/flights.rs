@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
+use crate::envelope::{OpenFault, UnwrappedKey};
 use crate::keys::cache::single_flight::{Shares, Waiter};
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::{KeyError, KeyServiceError, KeyServiceErrorKind, KeyTableError};
-use crate::envelope::{OpenFault, UnwrappedKey};
 
 /// What is on its way for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::keys::cache::token_bucket::TokenBucket;
+use crate::format::KeyArn;
+use crate::keys::cache::backoff;
 use crate::keys::cache::circuit::{Admission, Circuit};
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::backoff;
+use crate::keys::cache::token_bucket::TokenBucket;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
-use crate::format::KeyArn;
 use crate::tenant::TenantId;
 
 /// How long a tenant that was refused is refused without asking again: its traffic must not use up everyone's quota. Doubled with each

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::keys::cache::clock::Moment;
-use crate::keys::cache::backoff;
 use crate::format::KeyArn;
+use crate::keys::cache::backoff;
+use crate::keys::cache::clock::Moment;
 
 /// For how long keys may be used.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::keys::cache::clock::Moment;
 use crate::envelope::UnwrappedKey;
+use crate::keys::cache::clock::Moment;
 
 /// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
 const PINNED: Duration = Duration::from_secs(600);

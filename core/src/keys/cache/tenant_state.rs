@@ -8,14 +8,14 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use crate::keys::KeyServiceError;
 use crate::keys::cache::circuit::Admission;
 use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::Limits;
-use crate::keys::cache::flights::{Flights, Unwrapping};
 use crate::keys::cache::data_key_cache::Held;
+use crate::keys::cache::flights::{Flights, Unwrapping};
+use crate::keys::cache::key_health::Standing;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::rejected_records::Refused;
 use crate::keys::cache::single_flight::Allowance;
-use crate::keys::cache::key_health::Standing;
 use crate::keys::cache::tenants::Listed;
+use crate::keys::fetch::engine::Limits;
 use crate::telemetry::{self, Dropped, Eviction};
 use crate::tenant::TenantId;
 

@@ -11,9 +11,9 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::Limits;
 use crate::keys::cache::single_flight::Allowance;
 use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::engine::Limits;
 use crate::telemetry::Eviction;
 use crate::tenant::TenantId;
 

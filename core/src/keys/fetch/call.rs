@@ -8,11 +8,11 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::keys::cache::backoff;
 use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::Inner;
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{Admitted, Begun, TenantKeys};
-use crate::keys::cache::backoff;
+use crate::keys::fetch::engine::Inner;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 use crate::telemetry::{self, Answered, Eviction, KeyCall};
 

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::keys::fetch::call::Retries;
-use crate::keys::cache::clock::Clock;
-use crate::keys::fetch::handle::TenantHandle;
-use crate::keys::cache::lease::Terms;
-use crate::keys::cache::tenants::States;
-use crate::keys::table::{KeyTableError, SharedKeys};
-use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::{KeyService, KeyServiceError};
 use crate::context::StaticPairs;
 use crate::envelope::OpenFault;
+use crate::keys::cache::clock::Clock;
+use crate::keys::cache::lease::Terms;
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::cache::tenants::States;
+use crate::keys::fetch::call::Retries;
+use crate::keys::fetch::handle::TenantHandle;
+use crate::keys::table::{KeyTableError, SharedKeys};
+use crate::keys::{KeyService, KeyServiceError};
 use crate::telemetry::Eviction;
 use crate::tenant::TenantId;
 use crate::time::SharedTimeSource;

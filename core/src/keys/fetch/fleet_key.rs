@@ -5,18 +5,18 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 
-use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::Inner;
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
-use crate::keys::fetch::sealing_key::unsealed;
-use crate::keys::cache::key_health::Route;
-use crate::keys::table::{Pointed, SharedKeys};
-use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::{KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::KeySource;
 use crate::context::{EncryptionContext, Period};
-use crate::envelope::{OpenFault, UnwrappedKey};
 use crate::envelope::RecordPlace;
+use crate::envelope::{OpenFault, UnwrappedKey};
+use crate::keys::cache::clock::Moment;
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::key_health::Route;
+use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::sealing_key::unsealed;
+use crate::keys::table::{Pointed, SharedKeys};
+use crate::keys::{KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
 
 impl Inner {
     /// Finds out which key the fleet seals with in this period; makes it when there is none.

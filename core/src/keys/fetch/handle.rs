@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::audit::Purpose;
+use crate::envelope::RecordPlace;
+use crate::envelope::{KeyRing, NeededKey, UnwrappedKey};
+use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::{Inner, KeyError};
 use crate::keys::fetch::opening_keys::{Lacking, Want};
-use crate::keys::cache::tenant_state::TenantKeys;
-use crate::audit::Purpose;
-use crate::envelope::{KeyRing, NeededKey, UnwrappedKey};
-use crate::envelope::RecordPlace;
 use crate::telemetry;
 use crate::tenant::TenantId;
 
@@ -34,11 +34,7 @@ impl TenantHandle {
 
     /// The key under which the tenant's new items are sealed whose key record lies in `place`; with an idempotency `token`, the one that
     /// was current when the token was first seen, for ten minutes.
-    pub async fn sealing_key(
-        &self,
-        token: Option<&str>,
-        place: RecordPlace,
-    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+    pub async fn sealing_key(&self, token: Option<&str>, place: RecordPlace) -> Result<Arc<UnwrappedKey>, KeyError> {
         if let Some(token) = token {
             return self.inner.sealing_pinned(&self.keys, token, place).await;
         }

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, stream};
 
+use crate::audit::{KeySource, Purpose};
+use crate::context::EncryptionContext;
+use crate::envelope::{KeyRing, NeededKey, OpenFault, UnwrappedKey};
+use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::{Inner, OpeningKeyError};
-use crate::keys::cache::flights::Unwrapping;
 use crate::keys::cache::data_key_cache::Lookup;
+use crate::keys::cache::flights::Unwrapping;
 use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::engine::{Inner, OpeningKeyError};
 use crate::keys::fetch::unwrap::Claim;
 use crate::keys::fetch::unwrapping::DECRYPT;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
-use crate::audit::{KeySource, Purpose};
-use crate::context::EncryptionContext;
-use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
-use crate::envelope::{KeyRing, NeededKey, OpenFault, UnwrappedKey};
 use crate::telemetry;
 
 /// How many distinct data keys one answer may ask KMS for at once. After the first failure no more are asked for, so a table full of

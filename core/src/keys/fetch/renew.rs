@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::keys::fetch::engine::Inner;
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
 use crate::keys::cache::data_key_cache::Renewal;
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};

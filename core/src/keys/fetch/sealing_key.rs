@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::keys::fetch::call::Asking;
-use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::Inner;
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
-use crate::keys::cache::data_key_cache::{Lookup, Renewal};
-use crate::keys::cache::key_health::Route;
-use crate::keys::table::SharedKeys;
-use crate::keys::cache::tenant_state::{Begun, TenantKeys};
-use crate::keys::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::audit::{KeySource, Purpose};
 use crate::context::EncryptionContext;
-use crate::envelope::UnwrappedKey;
 use crate::envelope::RecordPlace;
+use crate::envelope::UnwrappedKey;
+use crate::keys::cache::clock::Moment;
+use crate::keys::cache::data_key_cache::{Lookup, Renewal};
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::key_health::Route;
+use crate::keys::cache::tenant_state::{Begun, TenantKeys};
+use crate::keys::fetch::call::Asking;
+use crate::keys::fetch::engine::Inner;
+use crate::keys::table::SharedKeys;
+use crate::keys::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
@@ -28,11 +28,7 @@ impl Inner {
     pub const ROUNDS: usize = 3;
 
     /// The key that seals, when nothing has to be waited for.
-    pub fn sealing_now(
-        self: &Arc<Self>,
-        keys: &Arc<TenantKeys>,
-        place: RecordPlace,
-    ) -> Option<Arc<UnwrappedKey>> {
+    pub fn sealing_now(self: &Arc<Self>, keys: &Arc<TenantKeys>, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
         let now = self.clock.now();
         let (key, neglected) = {
             let state = keys.read();
@@ -252,13 +248,7 @@ impl Inner {
 
     /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked. The rotation of a key that
     /// is new here counts from `born`.
-    pub fn renewed(
-        self: &Arc<Self>,
-        keys: &Arc<TenantKeys>,
-        key: &Arc<UnwrappedKey>,
-        begun: Begun,
-        born: Moment,
-    ) {
+    pub fn renewed(self: &Arc<Self>, keys: &Arc<TenantKeys>, key: &Arc<UnwrappedKey>, begun: Begun, born: Moment) {
         let now = self.clock.now();
         let kek = &key.record().kek;
         let (repointed, evicted) = {

@@ -8,16 +8,16 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
+use crate::audit::KeySource;
+use crate::envelope::{OpenFault, Serves, UnwrappedKey};
+use crate::format::KeyRecord;
 use crate::keys::cache::clock::Moment;
-use crate::keys::fetch::engine::Inner;
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
 use crate::keys::cache::data_key_cache::Lookup;
+use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
 use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
-use crate::audit::KeySource;
-use crate::format::KeyRecord;
-use crate::envelope::{OpenFault, Serves, UnwrappedKey};
 use crate::telemetry::{self, Eviction};
 
 /// A record that was read, for one of the configured contexts.

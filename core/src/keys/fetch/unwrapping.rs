@@ -1,13 +1,13 @@
 //! Having KMS unwrap a key, by the alias under which it should be.
 
-use crate::keys::fetch::call::Asking;
-use crate::keys::fetch::engine::Inner;
+use crate::envelope::{OpenFault, UnwrappedKey};
+use crate::format::KeyRecord;
 use crate::keys::cache::flights::Unwrapping;
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{Begun, TenantKeys};
+use crate::keys::fetch::call::Asking;
+use crate::keys::fetch::engine::Inner;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
-use crate::format::KeyRecord;
-use crate::envelope::{OpenFault, UnwrappedKey};
 use crate::telemetry;
 
 pub const DECRYPT: &str = "Decrypt";

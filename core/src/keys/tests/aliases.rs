@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::scene::{MINUTE, Scene, id, kek, kind, record};
-use crate::format::KeyRecord;
 use crate::envelope::{NeededKey, OpenFault};
+use crate::format::KeyRecord;
 use crate::keys::{KeyServiceErrorKind as Kind, OpeningKeyError};
 
 #[tokio::test(start_paused = true)]

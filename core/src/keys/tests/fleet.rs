@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 
 use super::scene::{Kms, MINUTE, Scene, TERMS};
+use crate::envelope::RecordPlace;
 use crate::keys::{
     InMemoryKeyTable, KeyError, KeyServiceErrorKind as Kind, KeyTable, KeyTableError, KeyTableErrorKind, Swap,
 };
-use crate::envelope::RecordPlace;
 use crate::tenant::TenantId;
 
 /// A table that can be down.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use super::scene::{LIMITS, MINUTE, Scene, TERMS, id, record};
+use crate::envelope::RecordPlace;
 use crate::envelope::UnwrappedKey;
 use crate::keys::{Limits, Terms};
-use crate::envelope::RecordPlace;
 
 /// A day of twenty minutes.
 const SHORT: Terms = Terms { rotation: Duration::from_secs(20 * 60), ..TERMS };

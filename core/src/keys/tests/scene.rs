@@ -10,14 +10,14 @@ use tokio::time::Instant;
 
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::WrappedKey;
-use crate::format::{KeyArn, StoredKey};
+use crate::envelope::RecordPlace;
 use crate::envelope::{NeededKey, UnwrappedKey};
+use crate::format::{KeyArn, StoredKey};
 use crate::keys::{
     DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyError, KeyService, KeyServiceError,
     KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, Seals, SharedKeys, Terms,
     UnwrappedDataKey, Want,
 };
-use crate::envelope::RecordPlace;
 use crate::tenant::{AliasTemplate, TenantId};
 use crate::time::TimeSource;
 
@@ -28,8 +28,7 @@ pub const TERMS: Terms = Terms {
     grace: Duration::from_secs(15 * 60),
     seals: Seals::MOST,
 };
-pub const LIMITS: Limits =
-    Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
+pub const LIMITS: Limits = Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
 
 pub fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()

@@ -2,35 +2,22 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::scene::{Kms, LIMITS, Scene, TERMS, id};
-use crate::crypto::{KeyId, OsRandom};
-use crate::envelope::{Item, Nonces, UnwrappedKey, seal, seal_values, sealable_identity};
+use crate::crypto::{KeyId, OsRandom, RandomError};
+use crate::envelope::{Nonces, RecordPlace, Sealer, UnwrappedKey};
+use crate::format::{Identity, KeyPart, StoredKey};
 use crate::keys::{InMemoryKeyTable, KeyTable, Seals, Terms};
-use crate::schema::{RecordPlace, TableSchema};
 
 /// Ten items of four attributes for a process alone, five for each of a fleet.
 const FEW: Terms = Terms { seals: Seals { own: 40, shared: 20 }, ..TERMS };
 
-fn schema() -> TableSchema {
-    let schema = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
-    schema.encrypt("email").encrypt("notes").build().unwrap()
-}
-
-/// Seals an item, or four attributes of one.
+/// Seals four attributes of an item, which name their key themselves or by the item's header.
 fn write(key: &UnwrappedKey, update: bool) -> KeyId {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let item: Item = [("tenant_id", "acme"), ("contact_id", "c-1"), ("email", "e"), ("notes", "n")]
-        .map(|(name, value)| (name.to_owned(), text(value)))
-        .into();
-    let (schema, nonces) = (schema(), Nonces::Random(&OsRandom));
-    let identity = sealable_identity(&schema, &id("acme"), &item).unwrap();
-    if update {
-        let value = text("v");
-        seal_values(&schema, key, &identity, nonces, &[("email", &value); 4]).unwrap();
-    } else {
-        seal(&schema, key, &identity, nonces, item).unwrap();
+    let identity = Identity::new(&id("acme"), "crm", ("tenant_id", KeyPart::S("acme")), None).unwrap();
+    let own = update.then(|| StoredKey::Record(key.stored_record()));
+    let mut sealer = Sealer::new(own, key, &identity, Nonces::Random(&OsRandom), 4).unwrap();
+    for name in ["email", "notes", "phone", "street"] {
+        sealer.seal(name, 1, |out| Ok::<_, RandomError>(out.push(0x01))).unwrap();
     }
     key.record().key_id
 }
