@@ -27,6 +27,7 @@ mod dispatch;
 mod expressions;
 mod get_item;
 mod interceptor;
+mod known;
 mod notes;
 mod opening;
 mod operation;

@@ -2,7 +2,7 @@
 //!
 //! Opening has two phases, because the keys must be fetched in between: [`distinct_keys`] says which keys items rely on, and [`open`] opens each with what the edge made of them.
 
-mod dense;
+mod error;
 mod open;
 mod seal;
 mod size;
@@ -10,30 +10,26 @@ mod size;
 mod tests;
 mod value;
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::audit::Used;
 use tenantseal_core::envelope::{KeyRing, NeededKey, UnwrappedKey};
 use tenantseal_core::format::{Identity, InvalidKey, KeyPart};
 use tenantseal_core::tenant::TenantId;
 
+pub use crate::schema::Item;
 use crate::schema::TableSchema;
+pub use error::{PrimaryKeyError, SealError};
 pub use open::OpenError;
 #[cfg(test)]
 use open::needed_keys;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open;
 pub(crate) use open::{distinct_keys, open_in_place, stored_identity};
-pub use seal::SealError;
 pub(crate) use seal::{check_name, refuse_sealed, seal, seal_values, sealable_identity};
 pub use value::InvalidValue;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use value::encodings;
 pub(crate) use value::{decode_value, encode_value, encoded_len};
-
-/// A DynamoDB item: attribute names and values.
-pub type Item = HashMap<String, AttributeValue>;
 
 /// Which of the keys open these items, each given with its table, and how many of each table.
 pub(crate) fn used<'k, 'i>(
@@ -95,38 +91,4 @@ fn key_part(value: &AttributeValue) -> Result<KeyPart<'_>, InvalidKey> {
         AttributeValue::B(bytes) => Ok(KeyPart::B(bytes.as_ref())),
         _ => Err(InvalidKey::Type),
     }
-}
-
-/// What is wrong with the key of an item.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PrimaryKeyError {
-    /// A key attribute is not there.
-    #[error("key attribute `{attribute}` is missing: an item has all key attributes of its table")]
-    Missing {
-        /// The attribute.
-        attribute: String,
-    },
-    /// The partition key is not this tenant's.
-    #[error(
-        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id): use the handle of the tenant whose item it is"
-    )]
-    ForeignTenant {
-        /// The attribute.
-        attribute: String,
-    },
-    /// DynamoDB allows no such key value.
-    #[error("key attribute `{attribute}`: {source}")]
-    Invalid {
-        /// The attribute.
-        attribute: String,
-        /// The rule that it breaks.
-        source: InvalidKey,
-    },
-    /// A key has other attributes than the table's key attributes.
-    #[error("`{attribute}` is not a key attribute of this table: a key has exactly its declared names")]
-    Superfluous {
-        /// The attribute.
-        attribute: String,
-    },
 }

@@ -43,6 +43,35 @@ pub use update::Update;
 
 use convert::{check_own, is_of, to_item};
 
+impl Tenant {
+    /// The typed repository of one record type.
+    pub fn records<T: Record>(&self) -> Records<T> {
+        Records::new(self.clone())
+    }
+
+    /// Writes of the tenant's records, of any types, that happen together or not at all.
+    ///
+    /// ```
+    /// # use tenantseal::records::{Records, attribute};
+    /// # async fn example<C: tenantseal::Record + serde::Serialize, O: tenantseal::Record>(
+    /// #     acme: tenantseal::Tenant, contacts: Records<C>, orders: Records<O>, contact: C) -> Result<(), tenantseal::Error> {
+    /// acme.transact_write()
+    ///     .with(contacts.put(&contact).if_not_exists())
+    ///     .with(orders.update("o-1").add("lines", 1).condition(attribute("status").equals("open")))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn transact_write(&self) -> TransactWrite {
+        TransactWrite::new(self.clone())
+    }
+
+    /// Reads of the tenant's records, of any types, at one moment:
+    /// `let (contact, order) = acme.transact_get((contacts.get("c-17"), orders.get("o-1"))).await?`.
+    pub fn transact_get<R: Reads>(&self, reads: R) -> TransactGet<R::Found> {
+        TransactGet::new(self.clone(), reads)
+    }
+}
+
 /// The records of one type that belong to one tenant.
 ///
 /// The tenant's part of the partition key is never given: it is the handle's.

@@ -12,6 +12,10 @@ mod table;
 mod variant;
 mod watched;
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
 pub(crate) use forms::read;
 #[doc(hidden)]
 pub use forms::{
@@ -29,6 +33,9 @@ pub(crate) use variant::Variant;
 pub(crate) use watched::{Fault, FaultKind};
 #[doc(hidden)]
 pub use watched::{Parts, Watch, Watched};
+
+/// A DynamoDB item: attribute names and values.
+pub type Item = HashMap<String, AttributeValue>;
 
 /// A type whose sensitive attributes are marked: implemented by `#[derive(Record)]`.
 #[diagnostic::on_unimplemented(

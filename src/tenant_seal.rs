@@ -21,8 +21,7 @@ use crate::client::{self, Binding, Tables};
 use crate::error::{Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
 use crate::item::{Item, distinct_keys, open_in_place, sealable_identity, stored_identity};
-use crate::records::{Reads, Records, TransactGet, TransactWrite};
-use crate::schema::{Record, TableSchema};
+use crate::schema::TableSchema;
 use tenantseal_core::envelope::Nonces;
 
 mod builder;
@@ -117,33 +116,6 @@ impl Tenant {
     pub fn dynamodb_with(&self, config: ConfigBuilder) -> Client {
         let http = config.clone().build().http_client().unwrap_or_else(|| self.seal.0.http.clone());
         client::sealing(config, http, &self.binding)
-    }
-
-    /// The typed repository of one record type.
-    pub fn records<T: Record>(&self) -> Records<T> {
-        Records::new(self.clone())
-    }
-
-    /// Writes of the tenant's records, of any types, that happen together or not at all.
-    ///
-    /// ```
-    /// # use tenantseal::records::{Records, attribute};
-    /// # async fn example<C: tenantseal::Record + serde::Serialize, O: tenantseal::Record>(
-    /// #     acme: tenantseal::Tenant, contacts: Records<C>, orders: Records<O>, contact: C) -> Result<(), tenantseal::Error> {
-    /// acme.transact_write()
-    ///     .with(contacts.put(&contact).if_not_exists())
-    ///     .with(orders.update("o-1").add("lines", 1).condition(attribute("status").equals("open")))
-    ///     .await?;
-    /// # Ok(()) }
-    /// ```
-    pub fn transact_write(&self) -> TransactWrite {
-        TransactWrite::new(self.clone())
-    }
-
-    /// Reads of the tenant's records, of any types, at one moment:
-    /// `let (contact, order) = acme.transact_get((contacts.get("c-17"), orders.get("o-1"))).await?`.
-    pub fn transact_get<R: Reads>(&self, reads: R) -> TransactGet<R::Found> {
-        TransactGet::new(self.clone(), reads)
     }
 
     /// Seals one item as PutItem would store it: for exports, streams and other mappers.

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use crate::crypto::KeyId;
 use crate::envelope::{KeyRing, UnwrappedKey};
+
+pub use crate::envelope::{KeySource, Purpose};
 use crate::format::KeyArn;
 use crate::telemetry;
 use crate::tenant::TenantId;
@@ -62,36 +64,6 @@ pub struct KeyUse<'a> {
     pub request_id: Option<&'a str>,
     /// When, by the SDK configuration's clock.
     pub at: SystemTime,
-}
-
-/// What a data key does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Encrypts.
-    Seal,
-    /// Decrypts.
-    Open,
-}
-
-/// Where a data key came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeySource {
-    /// From the request to KMS: no operation has used it before in this process.
-    Kms,
-    /// The same, where the wrapped key lay in the key table and not in the item: another process may have made it.
-    KeyTable,
-    /// From the cache.
-    Cache,
-}
-
-impl std::fmt::Display for Purpose {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Seal => "seal",
-            Self::Open => "open",
-        })
-    }
 }
 
 /// The audit sink panicked, so nothing is sealed or opened: a use of a data key must be told.

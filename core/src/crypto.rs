@@ -7,6 +7,7 @@ mod backend;
 mod cipher;
 mod data_key;
 mod derivation;
+mod identity;
 mod random;
 
 use cipher::NotAuthentic;
@@ -14,6 +15,7 @@ pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedKey, WrongLength};
 pub use derivation::KeyId;
 pub use derivation::{Check, NonceKey, PseudorandomKey};
+pub use identity::Identity;
 pub use random::{OsRandom, RandomError, RandomSource};
 
 /// `label(s) = "tenantseal v1 " ‖ s ‖ 0x00`: begins every HKDF info and every AAD, so that no two purposes share an input.

@@ -2,14 +2,18 @@
 
 mod fault;
 mod key_ring;
+mod key_use;
 mod opener;
 mod placement;
 mod sealer;
+mod seals;
 mod unwrapped_key;
 
 pub use fault::OpenFault;
 pub use key_ring::{KeyRing, NeededKey};
+pub use key_use::{KeySource, Purpose};
 pub use opener::Opener;
 pub use placement::RecordPlace;
 pub use sealer::{Nonces, Sealer};
+pub use seals::Seals;
 pub use unwrapped_key::{NotInKeyTable, Serves, UnwrappedKey};

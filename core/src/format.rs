@@ -11,9 +11,10 @@ pub mod reader;
 mod record;
 mod stored_key;
 
+pub use crate::crypto::Identity;
 pub use ciphertext::{Form, Sealed, attribute_aad, prefix_len, put_prefix};
 pub use fault::FormatError;
-pub use identity::{Identity, InvalidKey, KeyPart};
+pub use identity::{InvalidKey, KeyPart};
 pub use kek::{InvalidKeyArn, KeyArn};
 pub use number::{InvalidNumber, Number};
 pub use record::KeyRecord;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::audit::Purpose;
+use crate::envelope::Purpose;
 use crate::envelope::UnwrappedKey;
 use crate::format::KeyArn;
 use crate::keys::{

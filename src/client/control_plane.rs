@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_types::config_bag::FrozenLayer;
 use tenantseal_core::format::HEADER;
 
-use super::dispatch::{Checked, Known, operations};
+use super::known::{Checked, Known, operations};
 use super::operation::NOT_CHECKED;
 use super::{Binding, table_name};
 use crate::error::Refusal;

@@ -16,7 +16,7 @@ use tenantseal_core::telemetry;
 use tracing::Span;
 
 use super::Binding;
-use super::dispatch::Known;
+use super::known::Known;
 use super::notes::Notes;
 use super::opening::Opens;
 use super::operation::{Answer, NOT_CHECKED, Operation};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenantseal_core::context::StaticPairs;
+use tenantseal_core::envelope::Seals;
 use tenantseal_core::envelope::{NeededKey, RecordPlace};
 use tenantseal_core::format::StoredKey;
-use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, Seals, TenantHandle, Terms};
+use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, TenantHandle, Terms};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::time::SystemTimeSource;
 

@@ -1,98 +1,15 @@
 //! Sealing: each encrypted attribute becomes ciphertext that says under which key.
 
-use std::fmt;
-
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use tenantseal_core::crypto::RandomError;
-use tenantseal_core::envelope::{Nonces, NotInKeyTable, Sealer, UnwrappedKey};
+use tenantseal_core::envelope::{Nonces, Sealer, UnwrappedKey};
 use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed};
 use tenantseal_core::tenant::TenantId;
 
 use super::size::{check_attribute_size, check_size};
-use super::{Item, PrimaryKeyError, identity};
-use crate::item::{InvalidValue, encode_value, encoded_len};
+use super::{Item, SealError, identity};
+use crate::item::{encode_value, encoded_len};
 use crate::schema::{Protection, TableSchema, Variant};
-
-/// Why an item cannot be sealed. Nothing of it has been sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SealError {
-    /// The key is not one of the tenant's items.
-    #[error(transparent)]
-    Key(#[from] PrimaryKeyError),
-    /// No record of the table declares the attribute, so nobody said whether it is sensitive.
-    #[error("attribute `{0}` is declared by no record of this table: declare it `encrypt` or `plain`")]
-    Undeclared(String),
-    /// The item's discriminator is missing, or has a value that no record of the table has.
-    #[error("discriminator `{0}` is missing or has a value that no record of this table declares")]
-    Discriminator(String),
-    /// A plain binary value where other records of the table have sealed ones.
-    #[error(
-        "attribute `{0}` must not be binary: another record of this table encrypts it, and a sealed value could pass for this one"
-    )]
-    Binary(String),
-    /// The name belongs to the library.
-    #[error("attribute name `{0}` is reserved: choose one that does not begin with `_seal`")]
-    Reserved(String),
-    /// What was given is sealed, by whatever tenant: it was read with a plain client. Sealed once more, and put without its header, it
-    /// would be lost.
-    #[error(
-        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives \
-         (if these are bytes of your own, say so with `TenantSealBuilder::own_bytes`)"
-    )]
-    AlreadySealed(String),
-    /// DynamoDB would not have stored the value.
-    #[error("attribute `{attribute}`: {source}")]
-    Value {
-        /// The attribute.
-        attribute: String,
-        /// The rule that it breaks.
-        source: InvalidValue,
-    },
-    /// DynamoDB would not store the item: sealed it has more than 400 KB, names included. An update is refused only for an attribute that
-    /// has more by itself, as the rest of the item is not known.
-    #[error(
-        "the sealed item would be at least {by} bytes larger than the 400 KB that DynamoDB stores: store less in {}, or split it over several items",
-        Names(largest)
-    )]
-    TooLarge {
-        /// By how many bytes, at least: the sealed attributes are counted exactly, plain numbers for the least that they may take.
-        by: usize,
-        /// The names of the largest attributes, the largest first.
-        largest: Vec<String>,
-    },
-    /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes for nonces")]
-    Random,
-    /// The table is compact, and the key table is not known to hold the record of the data key: the item could never be opened.
-    #[error("the table is compact, and the key table does not hold the record of the data key")]
-    NotInKeyTable,
-}
-
-/// Names of attributes, as errors show them.
-struct Names<'a>(&'a [String]);
-
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, name) in self.0.iter().enumerate() {
-            write!(f, "{}`{name}`", if at == 0 { "" } else { ", " })?;
-        }
-        Ok(())
-    }
-}
-
-impl From<NotInKeyTable> for SealError {
-    fn from(NotInKeyTable: NotInKeyTable) -> Self {
-        Self::NotInKeyTable
-    }
-}
-
-impl From<RandomError> for SealError {
-    fn from(_: RandomError) -> Self {
-        Self::Random
-    }
-}
 
 /// The identity of an item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
 pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, SealError> {

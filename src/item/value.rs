@@ -4,6 +4,8 @@
 //! sorted by name and sets by encoded member. Those with many members are written [densely](dense) instead. So a value is always
 //! encoded to the same bytes (docs/FORMAT.md, "Values").
 
+mod dense;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -11,8 +13,6 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use tenantseal_core::format::reader::{Reader, put_lp};
 use tenantseal_core::format::{FormatError, InvalidNumber, Number};
-
-use super::dense;
 
 const S: u8 = 0x01;
 const N: u8 = 0x02;

@@ -3,9 +3,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::Item;
 use super::table::Attributes;
 use super::{Protection, TableSchema};
-use crate::item::Item;
 
 /// The schema of one item, as far as its record type is known.
 #[derive(Debug, Clone, Copy)]

@@ -6,8 +6,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::backend::{HkdfSha256, hmac_sha256};
-use super::{DataKey, ItemKey, NONCE_LEN, label};
-use crate::format::Identity;
+use super::{DataKey, Identity, ItemKey, NONCE_LEN, label};
 
 /// The salt of the one Extract per data key.
 const SALT: &[u8] = b"tenantseal v1";

@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::RecordPlace;
-use crate::audit::KeySource;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
+use crate::envelope::KeySource;
+use crate::envelope::Seals;
 use crate::format::{Identity, KeyArn, KeyRecord, StoredKey};
-use crate::keys::Seals;
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
 #[derive(Debug)]

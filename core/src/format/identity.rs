@@ -1,13 +1,10 @@
-//! The identity of an item: what its key is derived from, so that no ciphertext opens in another place.
+//! The identity of an item, from its key attributes.
 
 use super::Number;
 use super::number::InvalidNumber;
 use super::reader::put_lp;
+use crate::crypto::Identity;
 use crate::tenant::TenantId;
-
-/// `lp(tenant) ‖ lp(logical table) ‖ u8(number of keys) ‖ key(partition) [‖ key(sort)]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity(Vec<u8>);
 
 impl Identity {
     /// The identity of the item with these key attributes: the partition key, then the sort key if the table has one.
@@ -24,11 +21,7 @@ impl Identity {
         for (name, value) in std::iter::once(partition).chain(sort) {
             put_key(&mut bytes, name, value)?;
         }
-        Ok(Self(bytes))
-    }
-
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        Ok(Self::from_encoded(bytes))
     }
 }
 

@@ -1,6 +1,8 @@
 //! How data keys are fetched: who asks the key service, when, and what its answers mean for the cache.
 
 pub mod call;
+pub mod counted_table;
+pub mod data_keys;
 pub mod engine;
 pub mod fleet_key;
 pub mod handle;
@@ -8,5 +10,6 @@ pub mod opening_keys;
 pub mod refresh;
 pub mod renew;
 pub mod sealing_key;
+pub mod shared_keys;
 pub mod unwrap;
 pub mod unwrapping;

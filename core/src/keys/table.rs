@@ -4,10 +4,8 @@
 //! written first and never changed, and *pointers*, one for each tenant, Region, context and period, that say which record seals.
 //! Whoever sets a pointer first has made the fleet's key; the others drop theirs. What the table answers is as hostile as an item.
 
-mod counted;
 mod error;
 mod memory;
-mod shared;
 
 use std::fmt::Debug;
 
@@ -17,8 +15,6 @@ use crate::tenant::TenantId;
 
 pub use error::{KeyTableError, KeyTableErrorKind};
 pub use memory::InMemoryKeyTable;
-pub use shared::Pointed;
-pub use shared::SharedKeys;
 
 /// Keeps the wrapped data keys that processes share.
 ///

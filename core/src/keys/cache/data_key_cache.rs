@@ -11,8 +11,10 @@ use crate::format::KeyArn;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::lease::{Lease, Terms};
 use crate::keys::cache::pins::{Pinned, Pins};
-use crate::keys::fetch::engine::Inner;
 use crate::telemetry::Dropped;
+
+/// Which of the configured contexts has the pairs of new records.
+pub const CURRENT_CONTEXT: usize = 0;
 
 #[derive(Debug)]
 pub struct Held {
@@ -86,7 +88,7 @@ impl Held {
 
     /// How many data keys would take as much memory.
     pub fn weight(&self) -> usize {
-        let is_opened = |key: &UnwrappedKey| self.opened.contains_key(&(Inner::CURRENT, key.record().key_id));
+        let is_opened = |key: &UnwrappedKey| self.opened.contains_key(&(CURRENT_CONTEXT, key.record().key_id));
         self.len() + self.pins.weight(is_opened)
     }
 
@@ -264,7 +266,7 @@ impl Held {
     /// Whether the key with this record has sealed here as much as it may.
     pub fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
         let current = self.current.as_ref().map(|current| &current.key);
-        let opened = self.opened.get(&(Inner::CURRENT, key_id)).map(|opened| &opened.key);
+        let opened = self.opened.get(&(CURRENT_CONTEXT, key_id)).map(|opened| &opened.key);
         current.into_iter().chain(opened).any(|key| key.stored_record() == stored && key.is_used_up(terms.seals))
     }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::envelope::{OpenFault, UnwrappedKey};
+use crate::envelope::UnwrappedKey;
 use crate::keys::cache::single_flight::{Shares, Waiter};
-use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::{KeyError, KeyServiceError, KeyServiceErrorKind, KeyTableError};
+use crate::keys::outcome::Unwrapping;
+use crate::keys::{KeyServiceError, KeyServiceErrorKind};
+use crate::tenant::TenantId;
 
 /// What is on its way for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,37 +28,17 @@ pub enum Flight {
 /// What a flight brings.
 pub type Brought = Result<Arc<UnwrappedKey>, Unwrapping>;
 
-/// Why a data key was not unwrapped.
-#[derive(Debug, Clone)]
-pub enum Unwrapping {
-    /// The key service did not answer, or not with a key.
-    Failed(KeyServiceError),
-    /// The record does not open, and will not: it says so of itself alone.
-    Refused(OpenFault),
-    /// The key table did not answer, or not with a key of the fleet.
-    Unshared(KeyTableError),
-}
-
-impl From<KeyError> for Unwrapping {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Service(error) => Self::Failed(error),
-            KeyError::Table(error) => Self::Unshared(error),
-        }
-    }
-}
-
 /// The flights of one tenant.
 pub type Flights = Shares<Flight, Brought>;
 
 impl Flights {
     /// Joins the flight that is under way, or starts `body`.
-    pub fn join<F>(keys: &Arc<TenantKeys>, flight: Flight, body: impl FnOnce() -> F) -> Waiter<Brought>
+    pub fn join<F>(&self, tenant: &TenantId, flight: Flight, body: impl FnOnce() -> F) -> Waiter<Brought>
     where
         F: Future<Output = Brought> + Send + 'static,
     {
-        keys.flights.share(flight, |_| {
-            let tenant = keys.tenant.clone();
+        self.share(flight, |_| {
+            let tenant = tenant.clone();
             // A panic in a key service ends this flight and nothing else.
             AssertUnwindSafe(body()).catch_unwind().map(move |brought| {
                 brought.unwrap_or_else(|_| {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::flights::Unwrapping;
 use crate::keys::cache::token_bucket::TokenBucket;
+use crate::keys::outcome::Unwrapping;
 
 /// How long a record that did not open is refused without asking KMS again.
 const REFUSED: Duration = Duration::from_secs(60);

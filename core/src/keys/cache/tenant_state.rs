@@ -1,7 +1,10 @@
 //! What is kept for one tenant: nothing of it is shared with another, so no tenant waits for another's lock.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
@@ -9,13 +12,13 @@ use crate::keys::KeyServiceError;
 use crate::keys::cache::circuit::Admission;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Held;
-use crate::keys::cache::flights::{Flights, Unwrapping};
+use crate::keys::cache::flights::Flights;
 use crate::keys::cache::key_health::Standing;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::rejected_records::Refused;
 use crate::keys::cache::single_flight::Allowance;
-use crate::keys::cache::tenants::Listed;
-use crate::keys::fetch::engine::Limits;
+use crate::keys::config::Limits;
+use crate::keys::outcome::Unwrapping;
 use crate::telemetry::{self, Dropped, Eviction};
 use crate::tenant::TenantId;
 
@@ -231,4 +234,43 @@ impl Drop for Admitted<'_> {
             self.keys.probed.notify_waiters();
         }
     }
+}
+
+/// Nobody waits under this lock, and no look-up takes it.
+pub type Living = Mutex<HashMap<TenantId, Weak<TenantKeys>>>;
+
+/// That a state is on the list of those that live, until it is dropped.
+pub struct Listed {
+    pub living: Arc<Living>,
+    pub tenant: TenantId,
+    pub me: Weak<TenantKeys>,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut living = lock(&self.living);
+        // The tenant may have another state by now.
+        if let Entry::Occupied(listed) = living.entry(self.tenant.clone())
+            && listed.get().strong_count() == 0
+        {
+            listed.remove();
+        }
+        // After a crowd has gone, its room goes too.
+        if living.capacity() > 1_000 && living.len() < living.capacity() / 4 {
+            let twice = 2 * living.len();
+            living.shrink_to(twice);
+        }
+    }
+}
+
+/// Says nothing of the list: a tenant's `Debug` must not name another.
+impl fmt::Debug for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Listed({})", self.tenant)
+    }
+}
+
+/// Nothing in here is half done when someone panics.
+pub fn lock(living: &Living) -> MutexGuard<'_, HashMap<TenantId, Weak<TenantKeys>>> {
+    living.lock().unwrap_or_else(PoisonError::into_inner)
 }

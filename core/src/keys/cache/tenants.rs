@@ -1,10 +1,7 @@
 //! The states of all tenants: one of each at a time, bounded by the data keys in them, and in number where there are none.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
@@ -12,8 +9,8 @@ use moka::sync::Cache;
 
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::single_flight::Allowance;
-use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::fetch::engine::Limits;
+use crate::keys::cache::tenant_state::{Listed, Living, TenantKeys, lock};
+use crate::keys::config::Limits;
 use crate::telemetry::Eviction;
 use crate::tenant::TenantId;
 
@@ -35,9 +32,6 @@ pub struct States {
     left: Allowance,
     limits: Limits,
 }
-
-/// Nobody waits under this lock, and no look-up takes it.
-type Living = Mutex<HashMap<TenantId, Weak<TenantKeys>>>;
 
 impl States {
     pub fn new(limits: Limits) -> Self {
@@ -107,40 +101,4 @@ impl States {
             self.weigh(keys);
         }
     }
-}
-
-/// That a state is on the list of those that live, until it is dropped.
-pub struct Listed {
-    living: Arc<Living>,
-    pub tenant: TenantId,
-    pub me: Weak<TenantKeys>,
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        let mut living = lock(&self.living);
-        // The tenant may have another state by now.
-        if let Entry::Occupied(listed) = living.entry(self.tenant.clone())
-            && listed.get().strong_count() == 0
-        {
-            listed.remove();
-        }
-        // After a crowd has gone, its room goes too.
-        if living.capacity() > 1_000 && living.len() < living.capacity() / 4 {
-            let twice = 2 * living.len();
-            living.shrink_to(twice);
-        }
-    }
-}
-
-/// Says nothing of the list: a tenant's `Debug` must not name another.
-impl fmt::Debug for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listed({})", self.tenant)
-    }
-}
-
-/// Nothing in here is half done when someone panics.
-fn lock(living: &Living) -> MutexGuard<'_, HashMap<TenantId, Weak<TenantKeys>>> {
-    living.lock().unwrap_or_else(PoisonError::into_inner)
 }

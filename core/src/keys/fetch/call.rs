@@ -16,37 +16,6 @@ use crate::keys::fetch::engine::Inner;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 use crate::telemetry::{self, Answered, Eviction, KeyCall};
 
-/// How often a call is repeated that found KMS unavailable, and when.
-#[derive(Debug, Clone, Copy)]
-pub struct Retries {
-    attempts: u32,
-    initial: Duration,
-    most: Duration,
-    /// For all attempts together.
-    total: Duration,
-    /// How long an attempt keeps its turn among all calls in flight.
-    turn: Duration,
-}
-
-impl Retries {
-    /// So many attempts of a call at most, with full jitter below `initial`, doubled each time, and below `most` between them. All attempts
-    /// together take no longer than `total`, and each no longer than `attempt`.
-    pub fn new(attempts: u32, initial: Duration, most: Duration, total: Duration, attempt: Duration) -> Self {
-        Self { attempts, initial, most, total, turn: attempt / TURNS }
-    }
-}
-
-/// As the AWS SDK would: three attempts.
-impl Default for Retries {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self::new(3, seconds(1), seconds(20), seconds(15), seconds(5))
-    }
-}
-
-/// An attempt keeps its turn for one part in so many of the time that it may take. Then it hangs, and a tenant whose KMS hangs delays nobody
-/// else. So when all hang, at most so many times the configured number of calls are in flight.
-const TURNS: u32 = 10;
 /// A refusal that would cost a tenant its keys is asked for once more, after full jitter below this: KMS contradicts itself for some seconds
 /// after a key was enabled or disabled.
 const RECONSIDERED: Duration = Duration::from_millis(200);

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 
-use crate::audit::KeySource;
 use crate::context::{EncryptionContext, Period};
+use crate::envelope::KeySource;
 use crate::envelope::RecordPlace;
 use crate::envelope::{OpenFault, UnwrappedKey};
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::data_key_cache::CURRENT_CONTEXT;
+use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::sealing_key::unsealed;
-use crate::keys::table::{Pointed, SharedKeys};
-use crate::keys::{KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::keys::fetch::shared_keys::Pointed;
+use crate::keys::fetch::shared_keys::SharedKeys;
+use crate::keys::outcome::KeyError;
+use crate::keys::outcome::Unwrapping;
+use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 
 impl Inner {
     /// Finds out which key the fleet seals with in this period; makes it when there is none.
@@ -25,7 +29,7 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         ahead: bool,
     ) -> Result<Arc<UnwrappedKey>, KeyError> {
-        let flight = Flights::join(keys, Flight::Agreement, || {
+        let flight = keys.flights.join(&keys.tenant, Flight::Agreement, || {
             let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { inner.fly_agreement(&keys, ahead).await }.boxed()
         });
@@ -56,7 +60,7 @@ impl Inner {
         let period = Period::at(now.wall(), self.terms.rotation).ok_or_else(|| shared.unsettled())?;
         // As old as its period, whoever made it when.
         let born = now.earlier_by(period.passed(now.wall()));
-        let context = EncryptionContext::new(&keys.tenant, &self.contexts[Self::CURRENT]);
+        let context = EncryptionContext::new(&keys.tenant, &self.contexts[CURRENT_CONTEXT]);
         let pointer = shared.pointer(&keys.tenant, &context, period);
         let mut pointed = shared.pointed(&pointer).await?;
         for _ in 0..Self::ROUNDS {
@@ -95,7 +99,7 @@ impl Inner {
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyError> {
         let Pointed { record, stored } = pointed;
         let forged = || Err(shared.forged(&keys.tenant).into());
-        let id = (Self::CURRENT, Sha256::digest(stored).into());
+        let id = (CURRENT_CONTEXT, Sha256::digest(stored).into());
         if let Some(Unwrapping::Refused(_)) = keys.refused(&id, self.clock.now()) {
             return forged();
         }
@@ -104,7 +108,7 @@ impl Inner {
         }
         let asked = {
             let _place = keys.place().await;
-            self.ask(keys, Self::CURRENT, record, Route::Configured, false).await
+            self.ask(keys, CURRENT_CONTEXT, record, Route::Configured, false).await
         };
         let key = match asked {
             Ok((answer, begun)) => {
@@ -143,7 +147,7 @@ impl Inner {
         let outage = state.standing.outage();
         let usable = |begun| self.terms.allow(begun, outage, now);
         let Pointed { record, stored } = pointed;
-        let key = state.held.seal_with_opened(Self::CURRENT, record.key_id, stored, born, usable)?;
+        let key = state.held.seal_with_opened(CURRENT_CONTEXT, record.key_id, stored, born, usable)?;
         key.mark_in_key_table();
         Some(key)
     }

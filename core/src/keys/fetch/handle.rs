@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::audit::Purpose;
+use crate::envelope::Purpose;
 use crate::envelope::RecordPlace;
 use crate::envelope::{KeyRing, NeededKey, UnwrappedKey};
 use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::fetch::engine::{Inner, KeyError};
+use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::opening_keys::{Lacking, Want};
+use crate::keys::outcome::KeyError;
 use crate::telemetry;
 use crate::tenant::TenantId;
 

@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, stream};
 
-use crate::audit::{KeySource, Purpose};
 use crate::context::EncryptionContext;
+use crate::envelope::KeySource;
+use crate::envelope::Purpose;
 use crate::envelope::{KeyRing, NeededKey, OpenFault, UnwrappedKey};
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Lookup;
-use crate::keys::cache::flights::Unwrapping;
 use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::fetch::engine::{Inner, OpeningKeyError};
+use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::unwrap::Claim;
 use crate::keys::fetch::unwrapping::DECRYPT;
+use crate::keys::outcome::OpeningKeyError;
+use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry;
 

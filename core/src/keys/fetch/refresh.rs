@@ -10,11 +10,11 @@ use tokio::runtime::Handle;
 
 use crate::keys::KeyServiceErrorKind;
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::flights::Unwrapping;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::tenant_state::{State, TenantKeys};
 use crate::keys::cache::{backoff, circuit};
 use crate::keys::fetch::engine::Inner;
+use crate::keys::outcome::Unwrapping;
 
 /// In an outage it asks again after full jitter below this, doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use crate::keys::cache::data_key_cache::Renewal;
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
+use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
 impl Inner {
     /// Asks KMS for a lease again, `ahead` of its end or because it is over: one key of it stands for all.
     pub async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
-        let flight = Flights::join(keys, Flight::Lease(lease), || {
+        let flight = keys.flights.join(&keys.tenant, Flight::Lease(lease), || {
             let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { inner.fly_lease(&keys, lease, ahead).await }.boxed()
         });

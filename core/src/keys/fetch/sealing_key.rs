@@ -4,26 +4,27 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::audit::{KeySource, Purpose};
 use crate::context::EncryptionContext;
+use crate::envelope::KeySource;
+use crate::envelope::Purpose;
 use crate::envelope::RecordPlace;
 use crate::envelope::UnwrappedKey;
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::data_key_cache::{Lookup, Renewal};
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, Lookup, Renewal};
+use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{Begun, TenantKeys};
 use crate::keys::fetch::call::Asking;
 use crate::keys::fetch::engine::Inner;
-use crate::keys::table::SharedKeys;
-use crate::keys::{GeneratedDataKey, KeyError, KeyServiceError, KeyServiceErrorKind as Kind};
+use crate::keys::fetch::shared_keys::SharedKeys;
+use crate::keys::outcome::KeyError;
+use crate::keys::outcome::Unwrapping;
+use crate::keys::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
 
 impl Inner {
-    /// Where in `contexts` the pairs of new records are.
-    pub const CURRENT: usize = 0;
     /// So often is asked again when the tenant was evicted meanwhile.
     pub const ROUNDS: usize = 3;
 
@@ -143,7 +144,7 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         ahead: bool,
     ) -> Result<Arc<UnwrappedKey>, KeyError> {
-        let flight = Flights::join(keys, Flight::Sealing, || {
+        let flight = keys.flights.join(&keys.tenant, Flight::Sealing, || {
             let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { inner.fly_sealing(&keys, ahead).await }.boxed()
         });
@@ -202,7 +203,7 @@ impl Inner {
     ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
         let record = key.record();
         let _place = keys.place().await;
-        let asked = self.ask(keys, Self::CURRENT, record, Route::Configured, true).await;
+        let asked = self.ask(keys, CURRENT_CONTEXT, record, Route::Configured, true).await;
         telemetry::revalidated(ahead, asked.is_ok());
         match asked {
             Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
@@ -223,7 +224,7 @@ impl Inner {
 
     /// A new key.
     async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        let context = EncryptionContext::new(&keys.tenant, &self.contexts[Self::CURRENT]);
+        let context = EncryptionContext::new(&keys.tenant, &self.contexts[CURRENT_CONTEXT]);
         let (key, begun) = self.generated(keys, &context).await?;
         self.renewed(keys, &key, begun, begun.at);
         Ok(key)
@@ -258,9 +259,9 @@ impl Inner {
             }
             let repointed = state.standing.answers_with(kek);
             let renewal = Renewal { begun: begun.at, by_alias: true };
-            let lease = state.held.renew(Self::CURRENT, kek, renewal, &self.terms);
+            let lease = state.held.renew(CURRENT_CONTEXT, kek, renewal, &self.terms);
             state.held.seal_with(key, lease, born);
-            (repointed, state.held.insert(Self::CURRENT, key, lease, now))
+            (repointed, state.held.insert(CURRENT_CONTEXT, key, lease, now))
         };
         if repointed {
             telemetry::repointed(&keys.tenant, kek);

@@ -8,15 +8,16 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
-use crate::audit::KeySource;
+use crate::envelope::KeySource;
 use crate::envelope::{OpenFault, Serves, UnwrappedKey};
 use crate::format::KeyRecord;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Lookup;
-use crate::keys::cache::flights::{Brought, Flight, Flights, Unwrapping};
+use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
+use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
@@ -57,7 +58,7 @@ impl Inner {
         if let Some(refusal) = keys.refused(&id, self.clock.now()) {
             return Err(refusal);
         }
-        let flight = Flights::join(keys, Flight::Record(id.0, id.1), || {
+        let flight = keys.flights.join(&keys.tenant, Flight::Record(id.0, id.1), || {
             let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { inner.fly_record(&keys, id, claim).await }.boxed()
         });

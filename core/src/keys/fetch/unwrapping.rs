@@ -2,11 +2,11 @@
 
 use crate::envelope::{OpenFault, UnwrappedKey};
 use crate::format::KeyRecord;
-use crate::keys::cache::flights::Unwrapping;
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{Begun, TenantKeys};
 use crate::keys::fetch::call::Asking;
 use crate::keys::fetch::engine::Inner;
+use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
 use crate::telemetry;
 

@@ -9,9 +9,8 @@ use futures_util::future::join_all;
 
 use super::scene::{Kms, MINUTE, Scene, TERMS};
 use crate::envelope::RecordPlace;
-use crate::keys::{
-    InMemoryKeyTable, KeyError, KeyServiceErrorKind as Kind, KeyTable, KeyTableError, KeyTableErrorKind, Swap,
-};
+use crate::keys::outcome::KeyError;
+use crate::keys::{InMemoryKeyTable, KeyServiceErrorKind as Kind, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::tenant::TenantId;
 
 /// A table that can be down.

@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::WrappedKey;
 use crate::envelope::RecordPlace;
+use crate::envelope::Seals;
 use crate::envelope::{NeededKey, UnwrappedKey};
 use crate::format::{KeyArn, StoredKey};
+use crate::keys::outcome::KeyError;
 use crate::keys::{
-    DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyError, KeyService, KeyServiceError,
-    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, Seals, SharedKeys, Terms,
-    UnwrappedDataKey, Want,
+    DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
+    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey, Want,
 };
 use crate::tenant::{AliasTemplate, TenantId};
 use crate::time::TimeSource;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::scene::{Kms, LIMITS, Scene, TERMS, id};
 use crate::crypto::{KeyId, OsRandom, RandomError};
+use crate::envelope::Seals;
 use crate::envelope::{Nonces, RecordPlace, Sealer, UnwrappedKey};
 use crate::format::{Identity, KeyPart, StoredKey};
-use crate::keys::{InMemoryKeyTable, KeyTable, Seals, Terms};
+use crate::keys::{InMemoryKeyTable, KeyTable, Terms};
 
 /// Ten items of four attributes for a process alone, five for each of a fleet.
 const FEW: Terms = Terms { seals: Seals { own: 40, shared: 20 }, ..TERMS };

@@ -8,13 +8,13 @@ use futures_util::FutureExt;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::counted::Counted;
-use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::context::{EncryptionContext, Period};
 use crate::crypto::KeyId;
 use crate::format::KeyRecord;
 use crate::format::inspect::record_entry;
 use crate::keys::cache::single_flight::{Allowance, Shares};
+use crate::keys::fetch::counted_table::Counted;
+use crate::keys::table::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::tenant::TenantId;
 
 /// How long what the table said of a key id is believed, also that it does not know it. Records never change; and an item that was

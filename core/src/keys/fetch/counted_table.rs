@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
+use crate::keys::table::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::telemetry::TableCall;
 use crate::tenant::TenantId;
 

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::format::reader::Reader;
 use tenantseal_core::format::{FormatError, Number};
 
-use super::value::{InvalidValue, sorted_set, text};
+use super::{InvalidValue, sorted_set, text};
 
 /// Lengths below this stand in the head, and integers too.
 const SHORT: u8 = 0x40;

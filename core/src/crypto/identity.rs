@@ -1,0 +1,17 @@
+//! What an item's key is derived from.
+
+/// `lp(tenant) ‖ lp(logical table) ‖ u8(number of keys) ‖ key(partition) [‖ key(sort)]`: no ciphertext opens in another place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity(Vec<u8>);
+
+impl Identity {
+    /// Takes the bytes as docs/FORMAT.md, "Identity", lays them down.
+    pub(crate) fn from_encoded(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -1,0 +1,33 @@
+//! What data keys are used for, and where they came from.
+
+use std::fmt;
+
+/// What a data key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Encrypts.
+    Seal,
+    /// Decrypts.
+    Open,
+}
+
+/// Where a data key came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// From the request to KMS: no operation has used it before in this process.
+    Kms,
+    /// The same, where the wrapped key lay in the key table and not in the item: another process may have made it.
+    KeyTable,
+    /// From the cache.
+    Cache,
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Seal => "seal",
+            Self::Open => "open",
+        })
+    }
+}

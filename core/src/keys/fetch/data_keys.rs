@@ -1,0 +1,82 @@
+//! The data keys of all tenants in memory: bounded, one flight per key, and used for no longer than KMS has allowed.
+//!
+//! Two clocks: `rotation` is how long one data key seals new items, `revalidation` how long any data key is used before KMS is asked
+//! again; longer, by `grace`, only while KMS cannot be asked. Each counts from the beginning of the request, on the monotonic and on
+//! the wall clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::context::StaticPairs;
+use crate::keys::KeyService;
+use crate::keys::cache::clock::Clock;
+use crate::keys::cache::lease::Terms;
+use crate::keys::cache::tenants::States;
+use crate::keys::config::{Limits, Retries};
+use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::handle::TenantHandle;
+use crate::keys::fetch::shared_keys::SharedKeys;
+use crate::telemetry::Eviction;
+use crate::tenant::TenantId;
+use crate::time::SharedTimeSource;
+
+/// How the cache is set up.
+#[derive(Debug)]
+pub struct DataKeysConfig {
+    pub service: Arc<dyn KeyService>,
+    pub time: SharedTimeSource,
+    /// The fleet's keys, when it shares them.
+    pub shared: Option<SharedKeys>,
+    /// The pairs of new records, then those of former ones that still open.
+    pub contexts: Vec<StaticPairs>,
+    pub terms: Terms,
+    /// How long an alias that never worked in this process may be new.
+    pub onboarding: Duration,
+    pub limits: Limits,
+    pub retries: Retries,
+}
+
+/// Data keys by tenant, asked for once and kept for a while.
+pub struct DataKeys(Arc<Inner>);
+
+impl DataKeys {
+    pub fn new(config: DataKeysConfig) -> Self {
+        let DataKeysConfig { service, time, shared, contexts, terms, onboarding, limits, retries } = config;
+        Self(Arc::new(Inner {
+            service,
+            clock: Clock::new(time),
+            shared,
+            contexts,
+            terms,
+            onboarding,
+            retries,
+            calls: Semaphore::new(limits.calls),
+            states: States::new(limits),
+        }))
+    }
+
+    /// The way to one tenant's keys.
+    pub fn of(&self, tenant: &TenantId) -> TenantHandle {
+        TenantHandle::new(&self.0, self.0.states.get(tenant, self.0.clock.now()))
+    }
+
+    /// Forgets everything of a tenant, the key service's credentials included, whoever holds it. What a request that is under way
+    /// brings later is not used.
+    pub async fn revoke(&self, tenant: &TenantId) {
+        if let Some(keys) = self.0.states.living(tenant) {
+            keys.evict(Eviction::ByHand);
+            self.0.states.weigh(&keys);
+        }
+        self.0.service.forget(tenant).await;
+    }
+}
+
+/// Says nothing of what is in the caches: a tenant's `Debug` must not name another.
+impl fmt::Debug for DataKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKeys(..)")
+    }
+}

@@ -1,0 +1,123 @@
+//! Why an item cannot be sealed.
+
+use std::fmt;
+
+use tenantseal_core::crypto::RandomError;
+use tenantseal_core::envelope::NotInKeyTable;
+use tenantseal_core::format::InvalidKey;
+
+use super::InvalidValue;
+
+/// Why an item cannot be sealed. Nothing of it has been sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The key is not one of the tenant's items.
+    #[error(transparent)]
+    Key(#[from] PrimaryKeyError),
+    /// No record of the table declares the attribute, so nobody said whether it is sensitive.
+    #[error("attribute `{0}` is declared by no record of this table: declare it `encrypt` or `plain`")]
+    Undeclared(String),
+    /// The item's discriminator is missing, or has a value that no record of the table has.
+    #[error("discriminator `{0}` is missing or has a value that no record of this table declares")]
+    Discriminator(String),
+    /// A plain binary value where other records of the table have sealed ones.
+    #[error(
+        "attribute `{0}` must not be binary: another record of this table encrypts it, and a sealed value could pass for this one"
+    )]
+    Binary(String),
+    /// The name belongs to the library.
+    #[error("attribute name `{0}` is reserved: choose one that does not begin with `_seal`")]
+    Reserved(String),
+    /// What was given is sealed, by whatever tenant: it was read with a plain client. Sealed once more, and put without its header, it
+    /// would be lost.
+    #[error(
+        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives \
+         (if these are bytes of your own, say so with `TenantSealBuilder::own_bytes`)"
+    )]
+    AlreadySealed(String),
+    /// DynamoDB would not have stored the value.
+    #[error("attribute `{attribute}`: {source}")]
+    Value {
+        /// The attribute.
+        attribute: String,
+        /// The rule that it breaks.
+        source: InvalidValue,
+    },
+    /// DynamoDB would not store the item: sealed it has more than 400 KB, names included. An update is refused only for an attribute that
+    /// has more by itself, as the rest of the item is not known.
+    #[error(
+        "the sealed item would be at least {by} bytes larger than the 400 KB that DynamoDB stores: store less in {}, or split it over several items",
+        Names(largest)
+    )]
+    TooLarge {
+        /// By how many bytes, at least: the sealed attributes are counted exactly, plain numbers for the least that they may take.
+        by: usize,
+        /// The names of the largest attributes, the largest first.
+        largest: Vec<String>,
+    },
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes for nonces")]
+    Random,
+    /// The table is compact, and the key table is not known to hold the record of the data key: the item could never be opened.
+    #[error("the table is compact, and the key table does not hold the record of the data key")]
+    NotInKeyTable,
+}
+
+/// Names of attributes, as errors show them.
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, name) in self.0.iter().enumerate() {
+            write!(f, "{}`{name}`", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+impl From<NotInKeyTable> for SealError {
+    fn from(NotInKeyTable: NotInKeyTable) -> Self {
+        Self::NotInKeyTable
+    }
+}
+
+impl From<RandomError> for SealError {
+    fn from(_: RandomError) -> Self {
+        Self::Random
+    }
+}
+
+/// What is wrong with the key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrimaryKeyError {
+    /// A key attribute is not there.
+    #[error("key attribute `{attribute}` is missing: an item has all key attributes of its table")]
+    Missing {
+        /// The attribute.
+        attribute: String,
+    },
+    /// The partition key is not this tenant's.
+    #[error(
+        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id): use the handle of the tenant whose item it is"
+    )]
+    ForeignTenant {
+        /// The attribute.
+        attribute: String,
+    },
+    /// DynamoDB allows no such key value.
+    #[error("key attribute `{attribute}`: {source}")]
+    Invalid {
+        /// The attribute.
+        attribute: String,
+        /// The rule that it breaks.
+        source: InvalidKey,
+    },
+    /// A key has other attributes than the table's key attributes.
+    #[error("`{attribute}` is not a key attribute of this table: a key has exactly its declared names")]
+    Superfluous {
+        /// The attribute.
+        attribute: String,
+    },
+}

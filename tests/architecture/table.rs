@@ -1,0 +1,44 @@
+//! The table in CONTRIBUTING: its rows from the ground up.
+
+use crate::imports::{Arrow, Module};
+
+/// The modules of the table, each with all that is below it, in their order.
+#[derive(Debug)]
+pub struct Table(Vec<Module>);
+
+impl Table {
+    /// Reads the rows of the first table whose head begins with `module`: the first cell holds one or more names in backticks.
+    pub fn parse(markdown: &str) -> Self {
+        let rows = markdown.lines().skip_while(|line| !line.starts_with("| module |")).skip(2);
+        let rows = rows.take_while(|line| line.starts_with('|'));
+        let names = rows.flat_map(|row| {
+            let cell = row.split('|').nth(1).unwrap_or_default();
+            cell.split('`').skip(1).step_by(2).map(Module::parse).collect::<Vec<_>>()
+        });
+        Self(names.collect())
+    }
+
+    /// The rows, from the ground up.
+    pub fn rows(&self) -> impl Iterator<Item = &Module> {
+        self.0.iter()
+    }
+
+    /// Where a module stands: at the row that names the most of its path.
+    pub fn row_of(&self, module: &Module) -> Option<usize> {
+        let named = self.0.iter().enumerate().filter(|(_, row)| module.is_in(row));
+        named.max_by_key(|(_, row)| row.depth()).map(|(at, _)| at)
+    }
+
+    /// The arrows that point down.
+    pub fn violations(&self, arrows: &[Arrow]) -> Vec<String> {
+        let points_down = |arrow: &&Arrow| self.row_of(&arrow.from) < self.row_of(&arrow.to);
+        let mut found: Vec<_> = arrows
+            .iter()
+            .filter(points_down)
+            .map(|Arrow { from, to }| format!("`{from}` uses `{to}`, which stands below it"))
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}
