@@ -12,7 +12,7 @@ use divan::{AllocProfiler, Bencher, black_box};
 use futures_util::future::join_all;
 use tenantseal::fuzzing::{Lookups, TenantLookups};
 use tenantseal::keys::{GeneratedDataKey, KeyService, KeyServiceError, UnwrappedDataKey};
-use tenantseal::{DataKey, EncryptionContext, KeyArn, TenantId, WrappedKey};
+use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedKey};
 use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
@@ -28,8 +28,8 @@ fn main() {
 struct Forgetful(AtomicU64);
 
 impl Forgetful {
-    fn kek() -> KeyArn {
-        KeyArn::parse("arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap()
+    fn kek() -> KekId {
+        KekId::parse("arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap()
     }
 }
 
@@ -42,26 +42,17 @@ impl KeyService for Forgetful {
     ) -> Result<GeneratedDataKey, KeyServiceError> {
         let number = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let data_key = DataKey::take(number.repeat(4)).unwrap();
-        Ok(GeneratedDataKey {
-            data_key,
-            wrapped: WrappedKey::new(number.repeat(23)).unwrap(),
-            kek: Self::kek(),
-            request_id: None,
-        })
+        Ok(GeneratedDataKey::new(data_key, WrappedKey::new(number.repeat(23)).unwrap(), Self::kek()))
     }
 
     async fn unwrap_data_key(
         &self,
         _: &TenantId,
         _: &EncryptionContext,
-        _: &KeyArn,
+        _: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        Ok(UnwrappedDataKey {
-            data_key: DataKey::take(wrapped.as_bytes()[..32].to_vec()).unwrap(),
-            kek: Self::kek(),
-            request_id: None,
-        })
+        Ok(UnwrappedDataKey::new(DataKey::take(wrapped.as_bytes()[..32].to_vec()).unwrap(), Self::kek()))
     }
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::context::{EncryptionContext, StaticPairs};
 use tenantseal_core::crypto::{DataKey, RandomError, RandomSource, WrappedKey};
 use tenantseal_core::envelope::{KeyRing, UnwrappedKey};
-use tenantseal_core::format::{HEADER, KeyArn, KeyRecord, Number, Sealed, StoredKey, put_prefix};
+use tenantseal_core::format::{HEADER, KekId, KeyRecord, Number, Sealed, StoredKey, put_prefix};
 use tenantseal_core::tenant::TenantId;
 
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
@@ -256,7 +256,7 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let schema = builder.encrypt("email").encrypt("notes").build().expect("a good schema");
     let tenant = TenantId::parse("acme").expect("a good id");
     let context = EncryptionContext::new(&tenant, &StaticPairs::default());
-    let kek = KeyArn::parse("arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab");
+    let kek = KekId::parse("arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab");
     let wrapped = WrappedKey::new(*b"wrapped").expect("7 bytes");
     let data_key = DataKey::take(vec![7; 32]).expect("32 bytes");
     let key = UnwrappedKey::generated(&data_key, 1_700_000_000, &context, kek.expect("a good ARN"), wrapped);

@@ -32,6 +32,6 @@ pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPair
 pub use tenantseal_core::crypto::{DataKey, KeyId, WrappedKey, WrongLength};
 pub use tenantseal_core::envelope::OpenFault;
 pub use tenantseal_core::format::inspect;
-pub use tenantseal_core::format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, KeyArn};
+pub use tenantseal_core::format::{FormatError, InvalidKekId, InvalidKey, InvalidKeyArn, InvalidNumber, KekId, KeyArn};
 pub use tenantseal_core::tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
 pub use tenantseal_derive::Record;

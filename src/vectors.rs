@@ -154,7 +154,7 @@ fn fault_of(error: &Error, stored: &Item) -> (String, &'static str) {
         OpenFault::Format(FormatError::UnknownForm(_) | FormatError::NotSealed) => "unknown form",
         OpenFault::Format(FormatError::UnknownType(_)) => "unknown type",
         OpenFault::Format(FormatError::Context) => "malformed context",
-        OpenFault::Format(FormatError::KeyArn) => "malformed KEK",
+        OpenFault::Format(FormatError::Kek) => "malformed KEK",
         OpenFault::Format(FormatError::WrappedKey(_)) => "length of wrapped key",
         OpenFault::Format(FormatError::NotCanonical) => "not canonical",
         OpenFault::Format(FormatError::TooDeep) => "too deep",

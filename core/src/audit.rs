@@ -8,7 +8,7 @@ use crate::crypto::KeyId;
 use crate::envelope::{KeyRing, UnwrappedKey};
 
 pub use crate::envelope::{KeySource, Purpose};
-use crate::format::KeyArn;
+use crate::format::KekId;
 use crate::telemetry;
 use crate::tenant::TenantId;
 use crate::time::SharedTimeSource;
@@ -49,7 +49,7 @@ pub struct KeyUse<'a> {
     /// The data key, which the items' key records name.
     pub key_id: KeyId,
     /// The KMS key that wraps it.
-    pub kek: &'a KeyArn,
+    pub kek: &'a KekId,
     /// What it does.
     pub purpose: Purpose,
     /// DynamoDB's name of the operation, for example `PutItem`; `seal` or `open` for those of `Tenant`.

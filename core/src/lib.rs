@@ -21,3 +21,5 @@ pub mod tenant;
 pub mod tenant_template;
 #[doc(hidden)]
 pub mod time;
+
+pub use format::{InvalidKekId, InvalidKeyArn, KekId, KeyArn};

@@ -12,7 +12,7 @@ use tracing::field::Empty;
 
 use crate::envelope::Purpose;
 use crate::envelope::UnwrappedKey;
-use crate::format::KeyArn;
+use crate::format::KekId;
 use crate::keys::{
     GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,
     UnwrappedDataKey,
@@ -313,12 +313,12 @@ pub fn grace_in_use(tenant: &TenantId) {
 }
 
 /// The tenant's alias was found to stand for another KMS key than before.
-pub fn repointed(tenant: &TenantId, kek: &KeyArn) {
+pub fn repointed(tenant: &TenantId, kek: &KekId) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias answers with this key from now on");
 }
 
 /// A record's KMS key was found not to be the alias's, and to answer by an alias of its own.
-pub fn former(tenant: &TenantId, kek: &KeyArn) {
+pub fn former(tenant: &TenantId, kek: &KekId) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias was re-pointed: a former key answers by its own");
 }
 

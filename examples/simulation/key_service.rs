@@ -13,7 +13,7 @@ use tenantseal::keys::{
     GeneratedDataKey, InMemoryKeyTable, KeyService, KeyServiceError, KeyServiceErrorKind, KeyTable, KeyTableError,
     Swap, UnwrappedDataKey,
 };
-use tenantseal::{DataKey, EncryptionContext, KeyArn, TenantId, WrappedKey};
+use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedKey};
 use tokio::time::Instant;
 
 /// As long as what KMS makes of a data key.
@@ -118,28 +118,28 @@ impl KeyService for Kms {
         let kek = kek(tenant, "GenerateDataKey")?;
         let data_key = data_key(tenant, context, &wrapped);
         let unexpected = |_| KeyServiceError::new(tenant, "GenerateDataKey", KeyServiceErrorKind::Unexpected);
-        Ok(GeneratedDataKey { data_key, wrapped: WrappedKey::new(wrapped).map_err(unexpected)?, kek, request_id: None })
+        Ok(GeneratedDataKey::new(data_key, WrappedKey::new(wrapped).map_err(unexpected)?, kek))
     }
 
     async fn unwrap_data_key(
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        _: &KeyArn,
+        _: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.assume_role(tenant);
         self.aws.count_kms(|counts| counts.decrypt += 1);
         let kek = kek(tenant, "Decrypt")?;
-        Ok(UnwrappedDataKey { data_key: data_key(tenant, context, wrapped.as_bytes()), kek, request_id: None })
+        Ok(UnwrappedDataKey::new(data_key(tenant, context, wrapped.as_bytes()), kek))
     }
 }
 
 /// The key of a tenant.
-fn kek(tenant: &TenantId, operation: &'static str) -> Result<KeyArn, KeyServiceError> {
+fn kek(tenant: &TenantId, operation: &'static str) -> Result<KekId, KeyServiceError> {
     let digits = tenant.as_str().trim_start_matches('t');
     let arn = format!("arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-{digits:0>12}");
-    KeyArn::parse(&arn).map_err(|_| KeyServiceError::new(tenant, operation, KeyServiceErrorKind::Unexpected))
+    KekId::parse(&arn).map_err(|_| KeyServiceError::new(tenant, operation, KeyServiceErrorKind::Unexpected))
 }
 
 /// What a wrapped key stands for: another key for another tenant or context, and then nothing opens.

@@ -10,7 +10,7 @@ use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
 use tenantseal_core::context::EncryptionContext;
 use tenantseal_core::crypto::{DataKey, WrappedKey};
-use tenantseal_core::format::KeyArn;
+use tenantseal_core::format::{KekId, KeyArn};
 use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
@@ -103,8 +103,8 @@ impl KmsKeyService {
         let data_key = DataKey::take(plaintext.into_inner()).map_err(|source| {
             KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::InvalidCiphertext).with_source(source)
         })?;
-        let kek = key_arn(answer.key_id.as_deref()).ok_or_else(unexpected)?;
-        Ok(UnwrappedDataKey { data_key, kek, request_id })
+        let kek = kek(answer.key_id.as_deref()).ok_or_else(unexpected)?;
+        Ok(UnwrappedDataKey::new(data_key, kek).with_request_id(request_id))
     }
 
     /// Runs `call` with the tenant's credentials; once more with new ones when AWS refuses those that were cached.
@@ -157,15 +157,15 @@ impl KeyService for KmsKeyService {
         let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
         let wrapped = answer.ciphertext_blob.ok_or_else(unexpected)?.into_inner();
         let wrapped = WrappedKey::new(wrapped).map_err(|source| unexpected().with_source(source))?;
-        let kek = key_arn(answer.key_id.as_deref()).ok_or_else(unexpected)?;
-        Ok(GeneratedDataKey { data_key, wrapped, kek, request_id })
+        let kek = kek(answer.key_id.as_deref()).ok_or_else(unexpected)?;
+        Ok(GeneratedDataKey::new(data_key, wrapped, kek).with_request_id(request_id))
     }
 
     async fn unwrap_data_key(
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        _kek: &KeyArn,
+        _kek: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.decrypt(tenant, context, &self.alias(tenant), wrapped).await
@@ -175,14 +175,13 @@ impl KeyService for KmsKeyService {
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        kek: &KeyArn,
+        kek: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        // A key id is of the alphabet of aliases, but a record may claim one that leaves the alias no room.
-        if kek.key_id().len() > KEY_ID {
-            return Err(KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::IncorrectKey));
-        }
-        let alias = self.alias(tenant).of_key(kek.key_id());
+        // A key id is of the alphabet of aliases, but a record may claim one that leaves the alias no room, or another provider's.
+        let arn = kek.aws().filter(|arn| arn.key_id().len() <= KEY_ID);
+        let arn = arn.ok_or_else(|| KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::IncorrectKey))?;
+        let alias = self.alias(tenant).of_key(arn.key_id());
         self.decrypt(tenant, context, &alias, wrapped).await.map_err(|error| match error.kind() {
             KeyServiceErrorKind::NotFound => error.of_missing_alias(alias, kek),
             _ => error,
@@ -223,6 +222,6 @@ fn data_key(plaintext: Option<Blob>) -> Option<DataKey> {
     DataKey::take(plaintext?.into_inner()).ok()
 }
 
-fn key_arn(key_id: Option<&str>) -> Option<KeyArn> {
-    KeyArn::parse(key_id?).ok()
+fn kek(key_id: Option<&str>) -> Option<KekId> {
+    KeyArn::parse(key_id?).ok().map(KekId::from)
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tenantseal_core::context::{EncryptionContext, StaticPairs};
 use tenantseal_core::crypto::{DataKey, OsRandom, WrappedKey};
 use tenantseal_core::envelope::{OpenFault, RecordPlace};
-use tenantseal_core::format::{HEADER, KeyArn, StoredKey};
+use tenantseal_core::format::{HEADER, KekId, StoredKey};
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn schema(table: &str) -> TableSchema {
 
 fn key(tenant_id: &str, byte: u8) -> Arc<UnwrappedKey> {
     let context = EncryptionContext::new(&tenant(tenant_id), &StaticPairs::default());
-    let kek = KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+    let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
     let data_key = DataKey::take(vec![byte; 32]).unwrap();
     Arc::new(UnwrappedKey::generated(
         &data_key,
@@ -348,7 +348,7 @@ fn the_example_of_the_specification() {
     let schema =
         TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("n").encrypt("a").build().unwrap();
     let context = EncryptionContext::new(&tenant("acme"), &StaticPairs::default());
-    let kek = KeyArn::parse("arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+    let kek = KekId::parse("arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
     let data_key = DataKey::take((0..32).collect()).unwrap();
     let wrapped = WrappedKey::new(vec![0xaa, 0xbb, 0xcc, 0xdd]).unwrap();
     let key = UnwrappedKey::generated(&data_key, 1_700_000_000, &context, kek, wrapped);

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::context::{EncryptionContext, Period, StaticPairs};
 use tenantseal_core::crypto::{DataKey, PseudorandomKey, WrappedKey};
 use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
-use tenantseal_core::format::{Identity, KeyArn};
+use tenantseal_core::format::{Identity, KekId};
 use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use tenantseal_core::tenant::TenantId;
 
@@ -199,7 +199,7 @@ impl Scene {
         let context = known.context(&self.tenant);
         let data_key = DataKey::take(data_key.clone()).unwrap();
         let wrapped = WrappedKey::new(wrapped.clone()).unwrap();
-        let key = UnwrappedKey::generated(&data_key, created, &context, KeyArn::parse(kek).unwrap(), wrapped);
+        let key = UnwrappedKey::generated(&data_key, created, &context, KekId::parse(kek).unwrap(), wrapped);
         if self.key_table.is_some() {
             key.mark_in_key_table();
         }
@@ -251,7 +251,7 @@ impl KeyService for Kms {
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        _: &KeyArn,
+        _: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.decrypt(tenant, context, None, wrapped)
@@ -261,7 +261,7 @@ impl KeyService for Kms {
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        kek: &KeyArn,
+        kek: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.decrypt(tenant, context, Some(kek.key_id()), wrapped)
@@ -287,7 +287,7 @@ impl Kms {
         }
         // As the key service of AWS does with a data key of another length.
         let data_key = DataKey::take(data_key.clone()).map_err(|_| refused(KeyServiceErrorKind::InvalidCiphertext))?;
-        Ok(UnwrappedDataKey { data_key, kek: KeyArn::parse(kek).unwrap(), request_id: None })
+        Ok(UnwrappedDataKey::new(data_key, KekId::parse(kek).unwrap()))
     }
 }
 

@@ -127,11 +127,11 @@ async fn a_service_that_lies_is_found_out() {
             &self,
             tenant: &tenantseal::TenantId,
             context: &EncryptionContext,
-            kek: &tenantseal::KeyArn,
+            kek: &tenantseal::KekId,
             _: &WrappedKey,
         ) -> Result<tenantseal::keys::UnwrappedDataKey, tenantseal::keys::KeyServiceError> {
             let other = self.0.generate_data_key(tenant, context).await?;
-            Ok(tenantseal::keys::UnwrappedDataKey { data_key: other.data_key, kek: kek.clone(), request_id: None })
+            Ok(tenantseal::keys::UnwrappedDataKey::new(other.data_key, kek.clone()))
         }
     }
 

@@ -12,7 +12,7 @@ use tenantseal::records::{
     TransactWrite, Update, WriteMany, attribute,
 };
 use tenantseal::{
-    DataKey, EncryptionContext, Error, KeyArn, ServiceError, StaticPairs, Tenant, TenantSeal, TenantSealBuilder,
+    DataKey, EncryptionContext, Error, KekId, ServiceError, StaticPairs, Tenant, TenantSeal, TenantSealBuilder,
     Unopened, UnopenedItem, WrappedKey,
 };
 use zeroize::ZeroizeOnDrop;
@@ -76,6 +76,7 @@ const HOLD_NONE: &[&str] = &[
     "InvalidAliasTemplate",
     "InvalidContext",
     "InvalidKey",
+    "InvalidKekId",
     "InvalidKeyArn",
     "InvalidNumber",
     "InvalidRoleArn",
@@ -87,7 +88,7 @@ const HOLD_NONE: &[&str] = &[
     "InvalidValue",
     "ItemRef",
     "Key",
-    "KeyArn",
+    "KekId",
     "KeyDetails",
     "KeyId",
     "KeyServiceError",
@@ -235,7 +236,7 @@ fn is_shown(shown: &str, secret: &[u8]) -> bool {
 async fn no_type_shows_what_it_holds() {
     const KEY: [u8; 32] = *b"this-is-the-data-key-of-the-test";
     let data_key = || DataKey::take(KEY.to_vec()).unwrap();
-    let kek = || KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1").unwrap();
+    let kek = || KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1").unwrap();
     let wrapped = WrappedKey::new(KEY.to_vec()).unwrap();
     // The test can fail: what a derived `Debug` prints is found.
     assert!(is_shown(&format!("{:?}", aws_sdk_kms::primitives::Blob::new(KEY)), &KEY));
@@ -266,8 +267,8 @@ async fn no_type_shows_what_it_holds() {
     let mut shown = vec![
         format!("{:?}", data_key()),
         format!("{wrapped:?}"),
-        format!("{:?}", GeneratedDataKey { data_key: data_key(), wrapped, kek: kek(), request_id: None }),
-        format!("{:?}", UnwrappedDataKey { data_key: data_key(), kek: kek(), request_id: None }),
+        format!("{:?}", GeneratedDataKey::new(data_key(), wrapped, kek())),
+        format!("{:?}", UnwrappedDataKey::new(data_key(), kek())),
         format!("{memory:?} {made:?}"),
         format!("{:?}", TenantSeal::builder().key_service(Arc::new(memory)).record::<Contact>()),
         format!("{seal:?} {acme:?} {records:?} {:?}", records.query()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tenantseal::keys::{GeneratedDataKey, KeyService, KeyServiceError, UnwrappedDataKey};
-use tenantseal::{DataKey, EncryptionContext, KeyArn, TenantId, TenantSeal, WrappedKey};
+use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, TenantSeal, WrappedKey};
 
 use crate::common::{Contact, World, contact, id, item};
 use crate::needles;
@@ -29,8 +29,8 @@ impl Derived {
         key
     }
 
-    fn kek() -> KeyArn {
-        KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap()
+    fn kek() -> KekId {
+        KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap()
     }
 }
 
@@ -41,22 +41,17 @@ impl KeyService for Derived {
         _: &TenantId,
         _: &EncryptionContext,
     ) -> Result<GeneratedDataKey, KeyServiceError> {
-        Ok(GeneratedDataKey {
-            data_key: Self::data_key(),
-            wrapped: WrappedKey::new(vec![1]).unwrap(),
-            kek: Self::kek(),
-            request_id: None,
-        })
+        Ok(GeneratedDataKey::new(Self::data_key(), WrappedKey::new(vec![1]).unwrap(), Self::kek()))
     }
 
     async fn unwrap_data_key(
         &self,
         _: &TenantId,
         _: &EncryptionContext,
-        _: &KeyArn,
+        _: &KekId,
         _: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        Ok(UnwrappedDataKey { data_key: Self::data_key(), kek: Self::kek(), request_id: None })
+        Ok(UnwrappedDataKey::new(Self::data_key(), Self::kek()))
     }
 }
 

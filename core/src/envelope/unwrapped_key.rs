@@ -8,7 +8,7 @@ use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
 use crate::envelope::KeySource;
 use crate::envelope::Seals;
-use crate::format::{Identity, KeyArn, KeyRecord, StoredKey};
+use crate::format::{Identity, KekId, KeyRecord, StoredKey};
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl UnwrappedKey {
         data_key: &DataKey,
         created: u32,
         context: &EncryptionContext,
-        kek: KeyArn,
+        kek: KekId,
         wrapped: WrappedKey,
     ) -> Self {
         let key = PseudorandomKey::extract(data_key);

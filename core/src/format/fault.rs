@@ -37,9 +37,9 @@ pub enum FormatError {
     /// The encryption context of a record is empty, too large, unordered or not UTF-8.
     #[error("the encryption context in the key record is malformed")]
     Context,
-    /// The key ARN of a record is malformed, or standard and not stored compactly.
-    #[error("the key ARN in the key record is malformed")]
-    KeyArn,
+    /// The KEK of a record is malformed, or standard and not stored compactly.
+    #[error("the KEK in the key record is malformed")]
+    Kek,
     /// The wrapped key has no or more than 1,024 bytes.
     #[error("the wrapped key in the key record has {0} bytes; 1 to 1,024 are allowed")]
     WrappedKey(usize),

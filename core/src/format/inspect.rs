@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::context::pairs;
-use super::{FormatError, KeyArn, KeyRecord, Sealed, StoredKey};
+use super::{FormatError, KekId, KeyRecord, Sealed, StoredKey};
 use crate::crypto::{KeyId, TAG_LEN, WrappedKey};
 
 /// The attribute that holds the key record under which PutItem sealed the item.
@@ -49,7 +49,7 @@ impl StoredKeyRecord {
     }
 
     /// The key-encryption key.
-    pub fn kek(&self) -> &KeyArn {
+    pub fn kek(&self) -> &KekId {
         &self.record.kek
     }
 
@@ -175,7 +175,7 @@ mod tests {
     fn record() -> Vec<u8> {
         let pairs = StaticPairs::new([("env", "prod")]).unwrap();
         let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &pairs);
-        let kek = KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+        let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
         let key = PseudorandomKey::extract(&DataKey::take(vec![7; 32]).unwrap());
         KeyRecord::new(&key, 1_700_000_000, &context, kek, WrappedKey::new(vec![9; 184]).unwrap()).encode()
     }

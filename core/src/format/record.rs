@@ -5,7 +5,7 @@ use std::fmt;
 use super::context::{encode_context, take_context, value_of};
 use super::fault::RESERVED_VERSIONS;
 use super::reader::Reader;
-use super::{FormatError, KeyArn};
+use super::{FormatError, KekId};
 use crate::context::{EncryptionContext, Period};
 use crate::crypto::{Check, KeyId, PseudorandomKey, WrappedKey};
 
@@ -20,7 +20,7 @@ pub struct KeyRecord {
     /// As stored: it has one encoding, so equal bytes are equal contexts.
     context: Box<[u8]>,
     check: Check,
-    pub kek: KeyArn,
+    pub kek: KekId,
     pub wrapped: WrappedKey,
 }
 
@@ -40,7 +40,7 @@ impl KeyRecord {
         key: &PseudorandomKey,
         created: u32,
         context: &EncryptionContext,
-        kek: KeyArn,
+        kek: KekId,
         wrapped: WrappedKey,
     ) -> Self {
         let context = Self::context_bytes(context);
@@ -105,7 +105,7 @@ impl KeyRecord {
         let created = reader.u32()?;
         let context = take_context(&mut reader)?.into();
         let check = Check(reader.array()?);
-        let kek = KeyArn::decode(&mut reader)?;
+        let kek = KekId::decode(&mut reader)?;
         let length = usize::from(reader.u16()?);
         if !(1..=WrappedKey::MAX_LEN).contains(&length) {
             return Err(FormatError::WrappedKey(length));
@@ -140,7 +140,7 @@ mod tests {
 
     fn record() -> KeyRecord {
         let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &StaticPairs::default());
-        let kek = KeyArn::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
+        let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
         KeyRecord::new(&key(7), 1_700_000_000, &context, kek, WrappedKey::new(vec![9; 184]).unwrap())
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, OsRandom, RandomSource, WrappedKey};
-use crate::format::KeyArn;
+use crate::format::KekId;
 use crate::tenant::TenantId;
 
 /// A key service that keeps its keys in memory: for unit tests that need no policies. **What it sealed is lost with the process.**
@@ -35,8 +35,8 @@ impl InMemoryKeyService {
         Self::default()
     }
 
-    fn kek() -> KeyArn {
-        KeyArn::parse("arn:aws:kms:local:000000000000:key/00000000-0000-0000-0000-000000000000")
+    fn kek() -> KekId {
+        KekId::parse("arn:aws:kms:local:000000000000:key/00000000-0000-0000-0000-000000000000")
             .expect("it has the shape of a key ARN")
     }
 }
@@ -57,21 +57,21 @@ impl KeyService for InMemoryKeyService {
         // A panic elsewhere cannot leave the map half-changed.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(handle, held);
         let wrapped = WrappedKey::new(handle).expect("32 bytes are at most 1,024");
-        Ok(GeneratedDataKey { data_key: copy, wrapped, kek: Self::kek(), request_id: None })
+        Ok(GeneratedDataKey::new(copy, wrapped, Self::kek()))
     }
 
     async fn unwrap_data_key(
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        _kek: &KeyArn,
+        _kek: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let held = <[u8; HANDLE]>::try_from(wrapped.as_bytes()).ok().and_then(|handle| keys.get(&handle));
         match held {
             Some(held) if held.tenant == *tenant && held.context == *context => {
-                Ok(UnwrappedDataKey { data_key: copy(&held.data_key), kek: Self::kek(), request_id: None })
+                Ok(UnwrappedDataKey::new(copy(&held.data_key), Self::kek()))
             }
             _ => Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::InvalidCiphertext)),
         }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, WrappedKey};
-use crate::format::KeyArn;
+use crate::format::KekId;
 use crate::tenant::{Alias, TenantId};
 
 /// Makes data keys, and unwraps them again, under one tenant's key-encryption key.
@@ -32,7 +32,7 @@ pub trait KeyService: Debug + Send + Sync {
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        kek: &KeyArn,
+        kek: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError>;
 
@@ -42,7 +42,7 @@ pub trait KeyService: Debug + Send + Sync {
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        kek: &KeyArn,
+        kek: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.unwrap_data_key(tenant, context, kek, wrapped).await
@@ -56,26 +56,56 @@ pub trait KeyService: Debug + Send + Sync {
 
 /// A new data key.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct GeneratedDataKey {
     /// The key itself.
     pub data_key: DataKey,
     /// Its wrapped form.
     pub wrapped: WrappedKey,
     /// The key-encryption key that wrapped it.
-    pub kek: KeyArn,
+    pub kek: KekId,
     /// The id of the request that made it, as the service's own log has it.
     pub request_id: Option<String>,
 }
 
 /// A data key that was unwrapped.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct UnwrappedDataKey {
     /// The key itself.
     pub data_key: DataKey,
     /// The key-encryption key that unwrapped it.
-    pub kek: KeyArn,
+    pub kek: KekId,
     /// The id of the request that unwrapped it, as the service's own log has it.
     pub request_id: Option<String>,
+}
+
+impl GeneratedDataKey {
+    /// A data key that `kek` wrapped as `wrapped`.
+    pub fn new(data_key: DataKey, wrapped: WrappedKey, kek: KekId) -> Self {
+        Self { data_key, wrapped, kek, request_id: None }
+    }
+
+    /// The same, with the id of the request that made it.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.request_id = request_id;
+        self
+    }
+}
+
+impl UnwrappedDataKey {
+    /// A data key that `kek` unwrapped.
+    pub fn new(data_key: DataKey, kek: KekId) -> Self {
+        Self { data_key, kek, request_id: None }
+    }
+
+    /// The same, with the id of the request that unwrapped it.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.request_id = request_id;
+        self
+    }
 }
 
 /// Why a data key could not be had.
@@ -113,7 +143,7 @@ pub struct MissingAlias {
     /// The alias.
     pub alias: Alias,
     /// The key that it belongs on, **as the stored item says**: check that it was this tenant's.
-    pub key: KeyArn,
+    pub key: KekId,
 }
 
 impl KeyServiceError {
@@ -140,7 +170,7 @@ impl KeyServiceError {
 
     /// The same error when what does not exist is the alias of a former key.
     #[must_use]
-    pub fn of_missing_alias(mut self, alias: Alias, key: &KeyArn) -> Self {
+    pub fn of_missing_alias(mut self, alias: Alias, key: &KekId) -> Self {
         self.kind = KeyServiceErrorKind::MissingAlias;
         self.missing_alias = Some(Arc::new(MissingAlias { alias, key: key.clone() }));
         self

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::crypto::KeyId;
 use crate::envelope::UnwrappedKey;
-use crate::format::KeyArn;
+use crate::format::KekId;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::lease::{Lease, Terms};
 use crate::keys::cache::pins::{Pinned, Pins};
@@ -191,7 +191,7 @@ impl Held {
     }
 
     /// KMS has just answered with a key of `kek`; gives the lease's id.
-    pub fn renew(&mut self, context: usize, kek: &KeyArn, renewal: Renewal, terms: &Terms) -> u64 {
+    pub fn renew(&mut self, context: usize, kek: &KekId, renewal: Renewal, terms: &Terms) -> u64 {
         let Renewal { begun, by_alias } = renewal;
         let known = self.leases.iter().position(|lease| lease.context == context && lease.kek.is_same_key(kek));
         let at = known.unwrap_or_else(|| {
@@ -281,7 +281,7 @@ impl Held {
 
     /// A lease by which the configured alias can be tried: its id, whether the key that seals is under it, and when that alias was
     /// last asked with success.
-    pub fn own_lease(&self, kek: Option<&KeyArn>) -> Option<(u64, bool, Moment)> {
+    pub fn own_lease(&self, kek: Option<&KekId>) -> Option<(u64, bool, Moment)> {
         let sealing = self.current.as_ref().and_then(|current| self.lease(current.lease));
         let of_kek = || self.leases.iter().find(|lease| kek.is_some_and(|kek| lease.kek.is_same_key(kek)));
         let lease = sealing.or_else(of_kek)?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::envelope::Seals;
-use crate::format::KeyArn;
+use crate::format::KekId;
 use crate::keys::cache::backoff;
 use crate::keys::cache::clock::Moment;
 
@@ -55,7 +55,7 @@ impl Terms {
 pub struct Lease {
     pub id: u64,
     pub context: usize,
-    pub kek: KeyArn,
+    pub kek: KekId,
     /// When the latest request was begun that KMS answered with a key of this KEK.
     pub begun: Moment,
     /// The same by the configured alias alone: it says where new items go, so sealing counts by this one.
@@ -69,7 +69,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub fn new(id: u64, context: usize, kek: KeyArn, begun: Moment, terms: &Terms) -> Self {
+    pub fn new(id: u64, context: usize, kek: KekId, begun: Moment, terms: &Terms) -> Self {
         Self { id, context, kek, begun, aliased: None, due: due(terms), used: AtomicBool::new(false), lapsing: false }
     }
 

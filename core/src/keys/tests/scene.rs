@@ -13,7 +13,7 @@ use crate::crypto::WrappedKey;
 use crate::envelope::RecordPlace;
 use crate::envelope::Seals;
 use crate::envelope::{NeededKey, UnwrappedKey};
-use crate::format::{KeyArn, StoredKey};
+use crate::format::{KekId, StoredKey};
 use crate::keys::outcome::KeyError;
 use crate::keys::{
     DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
@@ -99,9 +99,9 @@ pub struct Script {
     pub own_aliases: BTreeSet<u8>,
 }
 
-pub fn kek(number: u8) -> KeyArn {
+pub fn kek(number: u8) -> KekId {
     let arn = format!("arn:aws:kms:us-east-1:111111111111:key/{number:08x}-0000-0000-0000-000000000000");
-    KeyArn::parse(&arn).unwrap()
+    KekId::parse(&arn).unwrap()
 }
 
 impl Kms {
@@ -171,7 +171,7 @@ impl KeyService for Kms {
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        _: &KeyArn,
+        _: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
@@ -186,7 +186,7 @@ impl KeyService for Kms {
         &self,
         tenant: &TenantId,
         context: &EncryptionContext,
-        named: &KeyArn,
+        named: &KekId,
         wrapped: &WrappedKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.asked_former.fetch_add(1, Ordering::SeqCst);
