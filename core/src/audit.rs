@@ -40,6 +40,12 @@ pub trait AuditSink: Send + Sync {
     fn used(&self, key_use: &KeyUse<'_>);
 }
 
+impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
+    fn used(&self, key_use: &KeyUse<'_>) {
+        (**self).used(key_use);
+    }
+}
+
 /// One data key and the items of one table that an operation seals or opens with it. Never item data, never a key.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -122,6 +128,19 @@ impl Audit {
         let at = self.time.now();
         keys.keys().for_each(|key| telemetry::used(Purpose::Open, key, at));
         self.tell(tenant, operation, Purpose::Open, used, at)
+    }
+
+    /// Values of one item are about to be opened with each of these keys.
+    pub fn opens_all(
+        &self,
+        tenant: &TenantId,
+        operation: &'static str,
+        keys: &KeyRing,
+        table: &str,
+    ) -> Result<(), SinkPanicked> {
+        let used = |key| Used { key, table: table.to_owned(), items: 1 };
+        let used: Vec<_> = if self.is_on() { keys.keys().map(used).collect() } else { Vec::new() };
+        self.opens(tenant, operation, keys, &used)
     }
 
     fn tell(

@@ -9,6 +9,7 @@ mod memory;
 pub mod outcome;
 mod revoke;
 pub mod service;
+pub mod settings;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -24,4 +25,5 @@ pub use memory::InMemoryKeyService;
 pub use outcome::{KeyError, OpeningKeyError};
 pub use revoke::Revoke;
 pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
+pub use settings::{InvalidSettings, Settings};
 pub use table::{InMemoryKeyTable, KeyTable, KeyTableError, KeyTableErrorKind, Swap};

@@ -21,5 +21,11 @@ pub mod tenant;
 pub mod tenant_template;
 #[doc(hidden)]
 pub mod time;
+mod vault;
 
-pub use format::{InvalidKekId, InvalidKeyArn, KekId, KeyArn};
+pub use context::{EncryptionContext, InvalidContext, StaticPairs};
+pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
+pub use envelope::OpenFault;
+pub use format::{FormatError, InvalidKekId, InvalidKey, InvalidKeyArn, InvalidNumber, KekId, KeyArn, KeyPart};
+pub use tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
+pub use vault::{Error, ItemVault, TenantVault, Vault, VaultBuilder};

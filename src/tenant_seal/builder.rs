@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use aws_types::SdkConfig;
 use tenantseal_core::audit::{Audit, AuditSink};
-use tenantseal_core::context::{InvalidContext, StaticPairs};
 use tenantseal_core::envelope::RecordPlace;
-use tenantseal_core::envelope::Seals;
-use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, KeyTable, Limits, SharedKeys, Terms};
+use tenantseal_core::keys::{InvalidSettings, KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::{AliasTemplate, InvalidAliasTemplate};
 use tenantseal_kms::partition::is_partition;
 use tenantseal_kms::{InvalidRoleArn, KmsKeyService, RoleArn, Tenancy};
@@ -27,19 +25,9 @@ pub struct TenantSealBuilder {
     keys: Option<Keys>,
     partition: Option<String>,
     alias_template: Option<String>,
-    pairs: Vec<(String, String)>,
-    former: Vec<Vec<(String, String)>>,
+    settings: Settings,
     schemas: Vec<Result<TableSchema, InvalidSchema>>,
     physical: Vec<(String, String)>,
-    rotation: Option<Duration>,
-    revalidation: Option<Duration>,
-    grace: Option<Duration>,
-    onboarding: Option<Duration>,
-    capacity: Option<u64>,
-    share: Option<usize>,
-    calls: Option<usize>,
-    calls_per_tenant: Option<usize>,
-    key_table: Option<Arc<dyn KeyTable>>,
     compact: Vec<String>,
     own_bytes: Vec<(String, String)>,
     audit: Option<Arc<dyn AuditSink>>,
@@ -53,25 +41,6 @@ enum Keys {
 }
 
 impl TenantSealBuilder {
-    /// How long one data key seals new items, unless configured: a day.
-    const ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
-    /// How long a data key is used before KMS is asked again, unless configured: 15 minutes.
-    const REVALIDATION: Duration = Duration::from_secs(15 * 60);
-    /// How much longer in an outage of KMS, unless configured: 15 minutes.
-    const GRACE: Duration = Duration::from_secs(15 * 60);
-    /// Both together are at most this.
-    const REVOCATION: Duration = Duration::from_secs(24 * 60 * 60);
-    /// How long an alias may be refused before that is final: changes take up to five minutes (KMS developer guide, "Aliases").
-    const ONBOARDING: Duration = Duration::from_secs(5 * 60);
-    /// The most data keys kept in memory, unless configured.
-    const CAPACITY: u64 = 100_000;
-    /// The most of one tenant.
-    const SHARE: usize = 1_000;
-    /// The most calls to KMS and STS in flight, unless configured.
-    const CALLS: usize = 256;
-    /// The most for one tenant.
-    const CALLS_PER_TENANT: usize = 8;
-
     /// Reaches the tenants' keys by assuming this role, once per tenant: the role in the key account.
     pub fn assume_role(mut self, role_arn: impl Into<String>) -> Self {
         self.keys = Some(Keys::AssumeRole(role_arn.into()));
@@ -95,8 +64,8 @@ impl TenantSealBuilder {
 
     /// Takes data keys from an implementation of your own, or from [`InMemoryKeyService`](tenantseal_core::keys::InMemoryKeyService) in
     /// unit tests.
-    pub fn key_service(mut self, service: Arc<dyn KeyService>) -> Self {
-        self.keys = Some(Keys::Service(service));
+    pub fn key_service(mut self, service: impl KeyService + 'static) -> Self {
+        self.keys = Some(Keys::Service(Arc::new(service)));
         self
     }
 
@@ -108,13 +77,13 @@ impl TenantSealBuilder {
 
     /// Adds a static pair to the encryption context, for example `env` and `prod`. It appears in CloudTrail.
     pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.pairs.push((name.into(), value.into()));
+        self.settings.pairs.push((name.into(), value.into()));
         self
     }
 
     /// Names pairs that were configured before: items sealed with them still open, new items are not sealed with them.
     pub fn former_context<N: Into<String>, V: Into<String>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        self.former.push(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+        self.settings.former.push(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
         self
     }
 
@@ -141,7 +110,7 @@ impl TenantSealBuilder {
 
     /// How long one data key seals new items: a day unless configured, two at most.
     pub fn data_key_rotation(mut self, period: Duration) -> Self {
-        self.rotation = Some(period);
+        self.settings.rotation = Some(period);
         self
     }
 
@@ -150,58 +119,58 @@ impl TenantSealBuilder {
     /// With [`outage_grace`](Self::outage_grace) this is the longest that a revoked tenant's items stay readable in a running
     /// process: at most a day together.
     pub fn data_key_revalidation(mut self, period: Duration) -> Self {
-        self.revalidation = Some(period);
+        self.settings.revalidation = Some(period);
         self
     }
 
     /// How much longer data keys are used while KMS is throttling or unavailable: 15 minutes unless configured; nothing is allowed.
     pub fn outage_grace(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
+        self.settings.grace = Some(grace);
         self
     }
 
     /// How long a tenant whose alias has never worked in this process is told to try again: 5 minutes unless configured, because a
     /// new alias takes that long. Afterwards AccessDenied and NotFound are final.
     pub fn onboarding_grace(mut self, grace: Duration) -> Self {
-        self.onboarding = Some(grace);
+        self.settings.onboarding = Some(grace);
         self
     }
 
     /// The most data keys kept in memory, 100,000 unless configured; the tenants that were not used for longest go first.
     pub fn data_key_capacity(mut self, keys: u64) -> Self {
-        self.capacity = Some(keys);
+        self.settings.capacity = Some(keys);
         self
     }
 
     /// The most data keys kept of one tenant, 1,000 unless configured; its own least recently used go first.
     pub fn data_keys_per_tenant(mut self, keys: usize) -> Self {
-        self.share = Some(keys);
+        self.settings.share = Some(keys);
         self
     }
 
     /// The most calls to KMS and STS in flight: 256 unless configured.
     pub fn key_calls_in_flight(mut self, calls: usize) -> Self {
-        self.calls = Some(calls);
+        self.settings.calls = Some(calls);
         self
     }
 
     /// The most of them for one tenant: 8 unless configured.
     pub fn key_calls_per_tenant(mut self, calls: usize) -> Self {
-        self.calls_per_tenant = Some(calls);
+        self.settings.calls_per_tenant = Some(calls);
         self
     }
 
     /// Tells `sink` each use of a data key, those of cached keys too: before it seals or opens anything.
-    pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
-        self.audit = Some(sink);
+    pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
+        self.audit = Some(Arc::new(sink));
         self
     }
 
     /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period, and not per process.
     ///
     /// See [`DynamoDbKeyTable`](tenantseal_kms::DynamoDbKeyTable). While the table fails, this process seals under data keys of its own.
-    pub fn key_table(mut self, table: Arc<dyn KeyTable>) -> Self {
-        self.key_table = Some(table);
+    pub fn key_table(mut self, table: impl KeyTable + 'static) -> Self {
+        self.settings.key_table = Some(Arc::new(table));
         self
     }
 
@@ -238,59 +207,26 @@ impl TenantSealBuilder {
     ///
     /// [`ConfigError`] names what is missing or contradicts itself.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
-        let Self { keys, alias_template, pairs, former, schemas, physical, .. } = self;
-        let Self { rotation, revalidation, grace, onboarding, capacity, share, calls, calls_per_tenant, .. } = self;
-        let Self { key_table, compact, own_bytes, audit, partition, without_control_plane, .. } = self;
+        let Self { keys, alias_template, settings, schemas, physical, compact, own_bytes, .. } = self;
+        let Self { audit, partition, without_control_plane, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
             _ => {}
         }
-        if let (None, Some(table)) = (&key_table, compact.first()) {
+        if let (None, Some(table)) = (&settings.key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
         let tables = tables(schemas, physical, compact, own_bytes)?;
         let aliases =
             alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
-        let contexts =
-            std::iter::once(pairs).chain(former).map(StaticPairs::new).collect::<Result<Vec<_>, InvalidContext>>()?;
-        let rotation = rotation.unwrap_or(Self::ROTATION);
-        if rotation.is_zero() || rotation > Terms::MAX_ROTATION {
-            return Err(ConfigError::Rotation);
-        }
-        let (revalidation, grace) = (revalidation.unwrap_or(Self::REVALIDATION), grace.unwrap_or(Self::GRACE));
-        if revalidation.is_zero() || revalidation.saturating_add(grace) > Self::REVOCATION {
-            return Err(ConfigError::Revalidation);
-        }
-        let data_keys = capacity.unwrap_or(Self::CAPACITY);
-        let limits = Limits {
-            data_keys,
-            data_keys_per_tenant: share.unwrap_or(Self::SHARE).min(usize::try_from(data_keys).unwrap_or(usize::MAX)),
-            calls: calls.unwrap_or(Self::CALLS),
-            calls_per_tenant: calls_per_tenant.unwrap_or(Self::CALLS_PER_TENANT),
+        let service = keys.ok_or(ConfigError::NoKeys)?.service(config, aliases, partition.as_deref())?;
+        let region = match (&settings.key_table, config.region()) {
+            (Some(_), None) => return Err(ConfigError::NoRegion),
+            (_, region) => region.map_or("", AsRef::as_ref),
         };
-        let Limits { data_keys_per_tenant, calls, calls_per_tenant, .. } = limits;
-        let most = tokio::sync::Semaphore::MAX_PERMITS;
-        if data_keys_per_tenant == 0 || !(1..=most).contains(&calls) || !(1..=most).contains(&calls_per_tenant) {
-            return Err(ConfigError::Limits);
-        }
-        let time = tenantseal_kms::config::time(config);
-        let shared = match key_table {
-            Some(_) if !contexts[0].leave_room_for_a_period() => return Err(ConfigError::NoRoomForPeriod),
-            Some(_) if rotation.subsec_nanos() != 0 => return Err(ConfigError::KeyTableRotation),
-            Some(table) => Some(SharedKeys::new(table, config.region().ok_or(ConfigError::NoRegion)?.as_ref())),
-            None => None,
-        };
-        let keys = DataKeys::new(DataKeysConfig {
-            shared,
-            service: keys.ok_or(ConfigError::NoKeys)?.service(config, aliases, partition.as_deref())?,
-            time: time.clone(),
-            contexts,
-            terms: Terms { rotation, revalidation, grace, seals: Seals::MOST },
-            onboarding: onboarding.unwrap_or(Self::ONBOARDING),
-            limits,
-            retries: tenantseal_kms::config::retries(config),
-        });
+        let (time, retries) = (tenantseal_kms::config::time(config), tenantseal_kms::config::retries(config));
+        let keys = settings.build(service, region, time.clone(), retries)?;
         TenantSeal::new(tables, keys, Audit::new(audit, time), !without_control_plane, config)
     }
 }
@@ -417,9 +353,9 @@ pub enum ConfigError {
     /// The alias template is malformed.
     #[error(transparent)]
     Alias(#[from] InvalidAliasTemplate),
-    /// The encryption context's pairs are not allowed.
+    /// The encryption context, a time or a limit is out of range.
     #[error(transparent)]
-    Context(#[from] InvalidContext),
+    Keys(#[from] InvalidSettings),
     /// A record does not hold together, or two records disagree.
     #[error(transparent)]
     Schema(#[from] InvalidSchema),
@@ -443,23 +379,6 @@ pub enum ConfigError {
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
     CompactWithoutKeyTable(String),
-    /// The encryption context has no room for the pair `period` of shared data keys.
-    #[error("with a key table the encryption context has room for 6 static pairs; 7 were configured")]
-    NoRoomForPeriod,
-    /// Processes agree on periods by whole seconds.
-    #[error("with a key table `data_key_rotation` is in whole seconds")]
-    KeyTableRotation,
-    /// The rotation period is out of range.
-    #[error("`data_key_rotation` is more than nothing and at most 48 hours")]
-    Rotation,
-    /// The promised revocation delay is out of range.
-    #[error("`data_key_revalidation` is more than nothing, and at most 24 hours together with `outage_grace`")]
-    Revalidation,
-    /// A limit is nothing.
-    #[error(
-        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` are at least 1"
-    )]
-    Limits,
     /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
     #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
     SensitiveBodiesLogged,

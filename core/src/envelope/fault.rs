@@ -40,6 +40,9 @@ pub enum OpenFault {
     /// The key table has no record of the key that the item refers to.
     #[error("the key table has no record of its key for this tenant: it was deleted, or the reference is forged")]
     UnknownKey,
+    /// It is authentic, and a value of another type than binary: sealed by a DynamoDB client.
+    #[error("it is a value of a DynamoDB item, and not binary: open the item with the tenant's DynamoDB client")]
+    NotBinary,
     /// The ciphertext was not made for this attribute of this item under this key.
     #[error("it is not authentic: altered, moved from another attribute, item, table or tenant, or never sealed")]
     NotAuthentic,

@@ -36,6 +36,18 @@ pub enum KeyPart<'a> {
     B(&'a [u8]),
 }
 
+impl<'a> From<&'a str> for KeyPart<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::S(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for KeyPart<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::B(bytes)
+    }
+}
+
 /// `key(k) = lp(name) ‖ type (S 01, N 02, B 03) ‖ lp(value)`.
 fn put_key(out: &mut Vec<u8>, name: &str, value: KeyPart<'_>) -> Result<(), InvalidKey> {
     put_lp(out, name.as_bytes());

@@ -54,6 +54,41 @@ pub trait KeyService: Debug + Send + Sync {
     }
 }
 
+#[async_trait]
+impl<S: KeyService + ?Sized> KeyService for Arc<S> {
+    async fn generate_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+    ) -> Result<GeneratedDataKey, KeyServiceError> {
+        (**self).generate_data_key(tenant, context).await
+    }
+
+    async fn unwrap_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        kek: &KekId,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        (**self).unwrap_data_key(tenant, context, kek, wrapped).await
+    }
+
+    async fn unwrap_former_data_key(
+        &self,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        kek: &KekId,
+        wrapped: &WrappedKey,
+    ) -> Result<UnwrappedDataKey, KeyServiceError> {
+        (**self).unwrap_former_data_key(tenant, context, kek, wrapped).await
+    }
+
+    async fn forget(&self, tenant: &TenantId) {
+        (**self).forget(tenant).await;
+    }
+}
+
 /// A new data key.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -8,6 +8,7 @@ mod error;
 mod memory;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -41,8 +42,34 @@ pub trait KeyTable: Debug + Send + Sync {
     async fn check(&self) -> Result<(), KeyTableError>;
 }
 
+#[async_trait]
+impl<T: KeyTable + ?Sized> KeyTable for Arc<T> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+        (**self).get(tenant, entry).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        tenant: &TenantId,
+        entry: &str,
+        expected: Option<&[u8]>,
+        record: &[u8],
+    ) -> Result<Swap, KeyTableError> {
+        (**self).compare_and_swap(tenant, entry, expected, record).await
+    }
+
+    async fn check(&self) -> Result<(), KeyTableError> {
+        (**self).check().await
+    }
+}
+
 /// What became of a [`KeyTable::compare_and_swap`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Swap {
     /// The record is stored.
     Stored,

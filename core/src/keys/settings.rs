@@ -1,0 +1,152 @@
+//! What builders collect and check of data keys: the same for every face.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::context::{InvalidContext, StaticPairs};
+use crate::envelope::Seals;
+use crate::keys::cache::lease::Terms;
+use crate::keys::config::{Limits, Retries};
+use crate::keys::fetch::data_keys::{DataKeys, DataKeysConfig};
+use crate::keys::fetch::shared_keys::SharedKeys;
+use crate::keys::service::KeyService;
+use crate::keys::table::KeyTable;
+use crate::time::SharedTimeSource;
+
+/// How data keys are bound, kept and fetched. Nothing is checked before [`Settings::build`].
+#[derive(Default)]
+pub struct Settings {
+    /// The pairs of new records.
+    pub pairs: Vec<(String, String)>,
+    /// The pairs of former records that still open.
+    pub former: Vec<Vec<(String, String)>>,
+    /// How long one data key seals new items.
+    pub rotation: Option<Duration>,
+    /// How long a data key is used before the key service is asked again.
+    pub revalidation: Option<Duration>,
+    /// How much longer in an outage of the key service.
+    pub grace: Option<Duration>,
+    /// How long an alias that never worked in this process may be new.
+    pub onboarding: Option<Duration>,
+    /// The most data keys in memory.
+    pub capacity: Option<u64>,
+    /// The most of one tenant.
+    pub share: Option<usize>,
+    /// The most calls of the key service in flight.
+    pub calls: Option<usize>,
+    /// The most for one tenant.
+    pub calls_per_tenant: Option<usize>,
+    /// The table of the fleet's wrapped keys.
+    pub key_table: Option<Arc<dyn KeyTable>>,
+}
+
+impl Settings {
+    /// How long one data key seals new items, unless configured: a day.
+    const ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
+    /// How long a data key is used before the key service is asked again, unless configured: 15 minutes.
+    const REVALIDATION: Duration = Duration::from_secs(15 * 60);
+    /// How much longer in an outage, unless configured: 15 minutes.
+    const GRACE: Duration = Duration::from_secs(15 * 60);
+    /// Both together are at most this.
+    const REVOCATION: Duration = Duration::from_secs(24 * 60 * 60);
+    /// How long an alias may be refused before that is final: changes take up to five minutes (KMS developer guide, "Aliases").
+    const ONBOARDING: Duration = Duration::from_secs(5 * 60);
+    /// The most data keys kept in memory, unless configured.
+    const CAPACITY: u64 = 100_000;
+    /// The most of one tenant.
+    const SHARE: usize = 1_000;
+    /// The most calls in flight, unless configured.
+    const CALLS: usize = 256;
+    /// The most for one tenant.
+    const CALLS_PER_TENANT: usize = 8;
+
+    /// Checks everything.
+    ///
+    /// `region` keeps the fleet's keys of several Regions apart; it is used with a key table alone.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`] names what is out of range.
+    pub fn build(
+        self,
+        service: Arc<dyn KeyService>,
+        region: &str,
+        time: SharedTimeSource,
+        retries: Retries,
+    ) -> Result<DataKeys, InvalidSettings> {
+        let Self { pairs, former, rotation, revalidation, grace, onboarding, key_table, .. } = self;
+        let contexts =
+            std::iter::once(pairs).chain(former).map(StaticPairs::new).collect::<Result<Vec<_>, InvalidContext>>()?;
+        let rotation = rotation.unwrap_or(Self::ROTATION);
+        if rotation.is_zero() || rotation > Terms::MAX_ROTATION {
+            return Err(InvalidSettings::Rotation);
+        }
+        let (revalidation, grace) = (revalidation.unwrap_or(Self::REVALIDATION), grace.unwrap_or(Self::GRACE));
+        if revalidation.is_zero() || revalidation.saturating_add(grace) > Self::REVOCATION {
+            return Err(InvalidSettings::Revalidation);
+        }
+        let data_keys = self.capacity.unwrap_or(Self::CAPACITY);
+        let share = self.share.unwrap_or(Self::SHARE);
+        let limits = Limits {
+            data_keys,
+            data_keys_per_tenant: share.min(usize::try_from(data_keys).unwrap_or(usize::MAX)),
+            calls: self.calls.unwrap_or(Self::CALLS),
+            calls_per_tenant: self.calls_per_tenant.unwrap_or(Self::CALLS_PER_TENANT),
+        };
+        let in_range = |calls: usize| (1..=Semaphore::MAX_PERMITS).contains(&calls);
+        if limits.data_keys_per_tenant == 0 || !in_range(limits.calls) || !in_range(limits.calls_per_tenant) {
+            return Err(InvalidSettings::Limits);
+        }
+        let shared = match key_table {
+            Some(_) if !contexts[0].leave_room_for_a_period() => return Err(InvalidSettings::NoRoomForPeriod),
+            Some(_) if rotation.subsec_nanos() != 0 => return Err(InvalidSettings::KeyTableRotation),
+            Some(table) => Some(SharedKeys::new(table, region)),
+            None => None,
+        };
+        Ok(DataKeys::new(DataKeysConfig {
+            shared,
+            service,
+            time,
+            contexts,
+            terms: Terms { rotation, revalidation, grace, seals: Seals::MOST },
+            onboarding: onboarding.unwrap_or(Self::ONBOARDING),
+            limits,
+            retries,
+        }))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settings(..)")
+    }
+}
+
+/// Which setting is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSettings {
+    /// The encryption context's pairs are not allowed.
+    #[error(transparent)]
+    Context(#[from] InvalidContext),
+    /// The encryption context has no room for the pair `period` of shared data keys.
+    #[error("with a key table the encryption context has room for 6 static pairs; 7 were configured")]
+    NoRoomForPeriod,
+    /// Processes agree on periods by whole seconds.
+    #[error("with a key table `data_key_rotation` is in whole seconds")]
+    KeyTableRotation,
+    /// The rotation period is out of range.
+    #[error("`data_key_rotation` is more than nothing and at most 48 hours")]
+    Rotation,
+    /// The promised revocation delay is out of range.
+    #[error("`data_key_revalidation` is more than nothing, and at most 24 hours together with `outage_grace`")]
+    Revalidation,
+    /// A limit is nothing.
+    #[error(
+        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` are at least 1"
+    )]
+    Limits,
+}

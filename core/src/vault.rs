@@ -1,0 +1,216 @@
+//! Seals and opens bytes for tenants, whatever store or stream they go to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::audit::Audit;
+use crate::crypto::{Identity, OsRandom};
+use crate::envelope::{NeededKey, Nonces, OpenFault, Opener, RecordPlace, Sealer};
+use crate::format::{KeyPart, Sealed, StoredKey};
+use crate::keys::{DataKeys, KeyService, Revoke, TenantHandle, Want};
+use crate::tenant::TenantId;
+
+mod builder;
+mod error;
+
+pub use builder::VaultBuilder;
+pub use error::Error;
+
+/// The type byte of a binary value (docs/FORMAT.md, "Values"): what is sealed here opens as binary everywhere else.
+const BINARY: u8 = 0x03;
+
+/// Seals and opens bytes for many tenants, each under its own data keys.
+///
+/// Build one per process and share it; it is cheap to clone. Sealed bytes name their data key themselves, so they may be stored anywhere.
+///
+/// ```
+/// use tenantseal_core::keys::InMemoryKeyService;
+/// use tenantseal_core::{TenantId, Vault};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let vault = Vault::builder(InMemoryKeyService::new()).build()?;
+/// let acme = vault.tenant(&TenantId::parse("acme")?);
+///
+/// // The values of one row, document or message belong together: what is sealed in one place opens in no other.
+/// let invoice = acme.item("invoices", ("number", "2026-17"), None)?;
+/// let sealed = invoice.seal("iban", b"DE02 1203 0000 0000 2020 51").await?;
+/// assert_eq!(invoice.open("iban", sealed).await?, b"DE02 1203 0000 0000 2020 51");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Vault(Arc<Shared>);
+
+struct Shared {
+    keys: DataKeys,
+    audit: Audit,
+}
+
+impl Vault {
+    /// Starts the configuration: `service` makes the data keys.
+    pub fn builder(service: impl KeyService + 'static) -> VaultBuilder {
+        VaultBuilder::new(Arc::new(service))
+    }
+
+    /// The handle of one tenant. Cheap: it makes no call and no data key.
+    pub fn tenant(&self, tenant: &TenantId) -> TenantVault {
+        TenantVault { shared: Arc::clone(&self.0), keys: Arc::new(self.0.keys.of(tenant)) }
+    }
+
+    /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next call of the key service.
+    ///
+    /// Only in this process. It does not keep the tenant from coming back: disable its key-encryption key for that.
+    pub async fn revoke(&self, tenant: &TenantId) {
+        self.0.keys.revoke(tenant).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl Revoke for Vault {
+    async fn revoke(&self, tenant: &TenantId) {
+        Self::revoke(self, tenant).await;
+    }
+}
+
+/// One tenant's way to its values. Cheap to clone; keep it for a request or for a process.
+#[derive(Clone)]
+pub struct TenantVault {
+    shared: Arc<Shared>,
+    keys: Arc<TenantHandle>,
+}
+
+impl TenantVault {
+    /// The tenant.
+    pub fn id(&self) -> &TenantId {
+        self.keys.tenant()
+    }
+
+    /// The place of values that belong together: a table, collection or topic, and the one or two keys by which it names the item.
+    ///
+    /// Whoever opens a value gives the same place and name again; moved elsewhere it does not open.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Key`] when a key is empty, or a number that is none.
+    pub fn item<'k>(
+        &self,
+        table: &str,
+        partition: (&str, impl Into<KeyPart<'k>>),
+        sort: Option<(&str, KeyPart<'k>)>,
+    ) -> Result<ItemVault, Error> {
+        let identity = Identity::new(self.id(), table, (partition.0, partition.1.into()), sort).map_err(Error::Key)?;
+        Ok(ItemVault { vault: self.clone(), table: table.into(), identity: Arc::new(identity) })
+    }
+}
+
+/// Seals and opens the values of one item. Cheap to clone.
+#[derive(Clone)]
+pub struct ItemVault {
+    vault: TenantVault,
+    table: Arc<str>,
+    identity: Arc<Identity>,
+}
+
+impl ItemVault {
+    /// Seals the value `name`.
+    ///
+    /// The result is the value's form `12` of docs/FORMAT.md: some 280 bytes longer than `plaintext` with a key of AWS KMS.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are sealed already, or no data key can be had.
+    pub async fn seal(&self, name: &str, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut sealed = self.seal_all(&[(name, plaintext)]).await?;
+        sealed.pop().ok_or(Error::Random)
+    }
+
+    /// Seals values, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`ItemVault::seal`]; then none is sealed.
+    pub async fn seal_all(&self, values: &[(&str, &[u8])]) -> Result<Vec<Vec<u8>>, Error> {
+        for (name, plaintext) in values {
+            // A form without a record of its own has no mark by which random bytes could be told from it.
+            if Sealed::is_likely(plaintext, true) {
+                return Err(Error::AlreadySealed { name: (*name).to_owned() });
+            }
+        }
+        let TenantVault { shared, keys } = &self.vault;
+        let key = keys.sealing_key(None, RecordPlace::Item).await?;
+        shared.audit.seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
+        let own = key.stored_record();
+        let nonces = Nonces::Random(&OsRandom);
+        let mut sealer = Sealer::new(Some(StoredKey::Record(own)), &key, &self.identity, nonces, values.len())?;
+        let seal = |(name, plaintext): &(&str, &[u8])| {
+            sealer.seal(name, 1 + plaintext.len(), |out| {
+                out.push(BINARY);
+                out.extend_from_slice(plaintext);
+                Ok(())
+            })
+        };
+        values.iter().map(seal).collect()
+    }
+
+    /// Opens the value `name`.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes were not sealed for this value of this item of this tenant, were altered, or their data key cannot be had.
+    pub async fn open(&self, name: &str, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let mut opened = self.open_all(vec![(name, sealed)]).await?;
+        opened.pop().ok_or(Error::Random)
+    }
+
+    /// Opens values, in their order, and fetches each of their data keys once.
+    ///
+    /// # Errors
+    ///
+    /// As [`ItemVault::open`]; then none is opened.
+    pub async fn open_all(&self, values: Vec<(&str, Vec<u8>)>) -> Result<Vec<Vec<u8>>, Error> {
+        let mut needed: Vec<NeededKey> = Vec::new();
+        for (name, sealed) in &values {
+            let fault = |fault| Error::Open { name: (*name).to_owned(), fault };
+            let parsed = Sealed::parse(sealed).map_err(|error| fault(error.into()))?;
+            let stored = parsed.key.ok_or_else(|| fault(OpenFault::NoHeader))?;
+            if !needed.iter().any(|needed| needed.stored.as_ref() == stored) {
+                needed.push(NeededKey { attribute: (*name).to_owned(), stored: stored.to_owned() });
+            }
+        }
+        let TenantVault { shared, keys } = &self.vault;
+        let (ring, lacking) = keys.opening_keys(needed, Want::All).await;
+        if let Some((_, error)) = lacking.into_iter().next() {
+            return Err(error.into());
+        }
+        shared.audit.opens_all(keys.tenant(), "open", &ring, &self.table)?;
+        let mut opener = Opener::new(&self.identity, None, &ring);
+        let open = |(name, sealed): (&str, Vec<u8>)| {
+            let fault = |fault| Error::Open { name: name.to_owned(), fault };
+            let (mut plaintext, start) = opener.open(name, sealed).map_err(fault)?;
+            match plaintext.get(start) {
+                Some(&BINARY) => Ok(plaintext.split_off(start + 1)),
+                _ => Err(fault(OpenFault::NotBinary)),
+            }
+        };
+        values.into_iter().map(open).collect()
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(..)")
+    }
+}
+
+impl fmt::Debug for TenantVault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TenantVault({})", self.id())
+    }
+}
+
+impl fmt::Debug for ItemVault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ItemVault({}, {})", self.vault.id(), self.table)
+    }
+}

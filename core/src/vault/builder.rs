@@ -1,0 +1,102 @@
+//! Configuration: setters never fail, `build` checks everything once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Shared, Vault};
+use crate::audit::{Audit, AuditSink};
+use crate::keys::{InvalidSettings, KeyService, KeyTable, Retries, Settings};
+use crate::time::SystemTimeSource;
+
+/// Configures a [`Vault`]. Nothing is checked before [`VaultBuilder::build`].
+#[must_use = "nothing is configured before `build`"]
+pub struct VaultBuilder {
+    service: Arc<dyn KeyService>,
+    settings: Settings,
+    region: String,
+    audit: Option<Arc<dyn AuditSink>>,
+}
+
+impl VaultBuilder {
+    pub(super) fn new(service: Arc<dyn KeyService>) -> Self {
+        Self { service, settings: Settings::default(), region: String::new(), audit: None }
+    }
+
+    /// Adds a static pair to the encryption context, for example `env` and `prod`. It appears in the key service's log.
+    pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.pairs.push((name.into(), value.into()));
+        self
+    }
+
+    /// Names pairs that were configured before: values sealed with them still open, new values are not sealed with them.
+    pub fn former_context<N: Into<String>, V: Into<String>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        self.settings.former.push(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+        self
+    }
+
+    /// How long one data key seals new values. Default: 24 h; at most 48 h.
+    pub fn data_key_rotation(mut self, period: Duration) -> Self {
+        self.settings.rotation = Some(period);
+        self
+    }
+
+    /// How long a data key is used before the key service is asked again whether the tenant still allows it. Default: 15 min.
+    ///
+    /// With [`outage_grace`](Self::outage_grace) this bounds how long a revoked tenant's values stay readable in a running process: at most
+    /// 24 h together.
+    pub fn data_key_revalidation(mut self, period: Duration) -> Self {
+        self.settings.revalidation = Some(period);
+        self
+    }
+
+    /// How much longer data keys are used while the key service is throttling or unavailable. Default: 15 min.
+    pub fn outage_grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = Some(grace);
+        self
+    }
+
+    /// The most data keys kept in memory. Default: 100,000. The tenants that were not used for longest go first.
+    pub fn data_key_capacity(mut self, keys: u64) -> Self {
+        self.settings.capacity = Some(keys);
+        self
+    }
+
+    /// The most data keys kept of one tenant. Default: 1,000.
+    pub fn data_keys_per_tenant(mut self, keys: usize) -> Self {
+        self.settings.share = Some(keys);
+        self
+    }
+
+    /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period, and not per process.
+    /// `region` is the Region of the key service: keys of one Region may open in no other.
+    pub fn key_table(mut self, table: impl KeyTable + 'static, region: impl Into<String>) -> Self {
+        self.settings.key_table = Some(Arc::new(table));
+        self.region = region.into();
+        self
+    }
+
+    /// Tells `sink` each use of a data key, those of cached keys too: before it seals or opens anything.
+    pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
+        self.audit = Some(Arc::new(sink));
+        self
+    }
+
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSettings`] names what is out of range.
+    pub fn build(self) -> Result<Vault, InvalidSettings> {
+        let Self { service, settings, region, audit } = self;
+        let time = Arc::new(SystemTimeSource);
+        let keys = settings.build(service, &region, time.clone(), Retries::default())?;
+        Ok(Vault(Arc::new(Shared { keys, audit: Audit::new(audit, time) })))
+    }
+}
+
+impl fmt::Debug for VaultBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VaultBuilder(..)")
+    }
+}
