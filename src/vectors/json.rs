@@ -68,6 +68,9 @@ impl Vector {
             let entries = entries.iter().map(|(entry, record)| (entry.clone(), json!(hex(record))));
             vector["key_table"] = entries.collect::<Map<_, _>>().into();
         }
+        if scene.without_value {
+            vector["schema"]["without_value"] = json!(true);
+        }
         if let Some((attribute, types)) = &scene.discriminator {
             let varying: Map<_, _> = types.iter().map(|(value, names)| ((*value).to_owned(), json!(names))).collect();
             vector["schema"]["discriminator"] = json!(attribute);

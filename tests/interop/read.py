@@ -101,6 +101,7 @@ class Schema:
     encrypted: list[str]  # in every record type that declares it
     discriminator: str | None = None
     varying: dict[str, list[str]] = field(default_factory=dict)  # of each type's value, what it encrypts and others do not
+    without_value: bool = False  # a type without a value shares the table
 
     def __post_init__(self):
         before, tenant, after = self.template.partition("{tenant}")
@@ -109,23 +110,24 @@ class Schema:
 
     # 2.1
 
-    def record_type(self, item):
-        """The value of the record type that the discriminator names, if there is one."""
+    def encrypts(self, item):
+        """What the item's record type encrypts of the varying attributes; none when it is of no type."""
         value = item.get(self.discriminator, {}).get("S")
         if value is None:
             return None
         if self.discriminator == self.sort_key:
-            return next((known for known in self.varying if value.startswith(known)), None)
-        return value if value in self.varying else None
+            without = [] if self.without_value else None
+            return next((names for begin, names in self.varying.items() if value.startswith(begin)), without)
+        return self.varying.get(value)
 
     def is_encrypted(self, name, item):
         if name in self.encrypted:
             return True
         if not any(name in names for names in self.varying.values()):
             return False
-        of_type = self.record_type(item)
-        require(of_type is not None, "the discriminator names no record type")
-        if name in self.varying[of_type]:
+        encrypted = self.encrypts(item)
+        require(encrypted is not None, "the discriminator names no record type")
+        if name in encrypted:
             return True
         require("B" not in item[name], "a B where another record type has sealed values")
         return False
