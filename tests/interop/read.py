@@ -3,6 +3,7 @@
 Items and values are boto3's: {"name": {"S": "text"}}, binaries as bytes.
 """
 
+import hashlib
 import hmac
 import re
 import struct
@@ -517,6 +518,16 @@ def period_of(context):
     return {}
 
 
+def period_at(time, length):
+    return f"{time - time % length}+{length}"
+
+
+def pointer_entry(region, context, period):
+    """Of a context without a period."""
+    digest = hashlib.sha256(encode_context(context)).digest()[:16]
+    return f"current#{region}#{digest.hex()}#{period}"
+
+
 # ---- 7. Keys and derivations ----
 
 
@@ -583,16 +594,37 @@ class Tenant:
         """Steps 3 and 4."""
         if record.stored not in self.prks:
             try:
-                data_key, kek = self.unwrap(None, record.wrapped, context)
+                answer = self.unwrap(None, record.wrapped, context)
             except OtherKey:
                 key_id = split_arn(record.kek)[3]
                 require(len(key_id) <= 36, "a key id that no alias has room for")
-                data_key, kek = self.unwrap(key_id, record.wrapped, context)
-            require(is_kek(record.kek, kek), "KMS used another key than the record names")
-            require(len(data_key) == 32, "a data key of another length")
-            prk = extract(data_key)
-            kid = expand(prk, label("key id"), 16)
-            check = expand(prk, label("record") + b"\x01" + record.created + record.context, 16)
-            require(hmac.compare_digest(kid + check, record.kid + record.check), "a forged record")
-            self.prks[record.stored] = prk
+                answer = self.unwrap(key_id, record.wrapped, context)
+            self.prks[record.stored] = verified(record, *answer)
         return self.prks[record.stored]
+
+    def pointed(self, region, time, rotation):
+        """The record that the tenant's new items are sealed with (13.3); none when the writer makes a data key."""
+        period = period_at(time, rotation)
+        context = self.contexts[0] | {"period": period}
+        stored = self.key_table.get(pointer_entry(region, self.contexts[0], period))
+        if stored is None:
+            return None
+        record = Record.decode(stored)
+        require(record.context == encode_context(context), "not the key of this writer and period")
+        try:
+            answer = self.unwrap(None, record.wrapped, context)
+        except OtherKey:
+            return None
+        verified(record, *answer)
+        return record
+
+
+def verified(record, data_key, kek):
+    """The PRK of what KMS answered (8, steps 3 and 4)."""
+    require(is_kek(record.kek, kek), "KMS used another key than the record names")
+    require(len(data_key) == 32, "a data key of another length")
+    prk = extract(data_key)
+    kid = expand(prk, label("key id"), 16)
+    check = expand(prk, label("record") + b"\x01" + record.created + record.context, 16)
+    require(hmac.compare_digest(kid + check, record.kid + record.check), "a forged record")
+    return prk
