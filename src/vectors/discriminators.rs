@@ -114,6 +114,15 @@ pub(super) fn vectors() -> Vec<Vector> {
         unknown("missing_beside_plaintext", plain(sealed.clone())),
         unknown("of_no_type", with(of_kind(&sealed, "stranger"), "note", note.clone())),
         unknown("of_another_case", with(of_kind(&sealed, "Person"), "note", note.clone())),
+        unknown("that_begins_with_a_value", with(of_kind(&sealed, "persons"), "note", note.clone())),
+        opening(
+            "discriminator_of_no_type_where_nothing_that_varies_is_wanted",
+            RULE,
+            Scene { wanted: Some(vec!["a"]), ..scene.clone() },
+            plain(of_kind(&sealed, "stranger")),
+            [("a".to_owned(), s("hello"))].into(),
+            None,
+        ),
         unknown("that_is_no_string", with(with(sealed.clone(), "kind", n("1")), "note", note.clone())),
         refused(
             "discriminator_of_a_sort_key_of_no_type",

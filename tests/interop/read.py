@@ -202,6 +202,7 @@ def decode_value(data, around=0):
             kind, decode = {0x08: ("SS", utf8), 0x09: ("NS", decode_number), 0x0A: ("BS", bytes)}[kind]
             return {kind: [decode(member) for member in members]}
         case 0x10:
+            require(not around, "the dense encoding inside a list or a map")
             require(body[:1] in (b"\xc5", b"\xc6", b"\xc7", b"\xc8", b"\xc9"), "neither a list, a map nor a set")
             value = decode_dense(cursor, around)
             require(not cursor.rest, "bytes after the end")
