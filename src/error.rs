@@ -163,7 +163,8 @@ impl Error {
         }
     }
 
-    /// Whether the tenant's key is disabled or pending deletion.
+    /// Whether the tenant was revoked, in the words of [`KeyServiceError::is_revoked`]: its key is disabled, pending deletion or refused by
+    /// whoever holds it, or an alias that did work is denied or gone.
     pub fn is_revoked(&self) -> bool {
         match self {
             Self::Key(error) => error.is_revoked(),
@@ -190,7 +191,8 @@ impl Error {
 
     /// Whether the request has changed what is stored, although it failed.
     ///
-    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first.
+    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first. Of [`Error::NotWritten`] it speaks of the writes that
+    /// failed; all others have happened.
     pub fn written(&self) -> Written {
         match self {
             Self::Unopened(unopened) => unopened.written(),
