@@ -380,7 +380,7 @@ pub enum Refusal {
     #[error("the request has no `{0}`")]
     Missing(&'static str),
     /// A ClientRequestToken that DynamoDB does not take.
-    #[error("`ClientRequestToken` has 1 to 36 characters")]
+    #[error("an idempotency token (`ClientRequestToken`) has 1 to 36 characters")]
     Token,
     /// An action of a transaction that is none, or several.
     #[error("each action of a transaction is exactly one of `Put`, `Update`, `Delete` and `ConditionCheck`")]
