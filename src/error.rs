@@ -163,7 +163,8 @@ impl Error {
         }
     }
 
-    /// Whether the tenant's key is disabled or pending deletion.
+    /// Whether the tenant was revoked, in the words of [`KeyServiceError::is_revoked`]: its key is disabled, pending deletion or refused by
+    /// whoever holds it, or an alias that did work is denied or gone.
     pub fn is_revoked(&self) -> bool {
         match self {
             Self::Key(error) => error.is_revoked(),
@@ -190,7 +191,8 @@ impl Error {
 
     /// Whether the request has changed what is stored, although it failed.
     ///
-    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first.
+    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first. Of [`Error::NotWritten`] it speaks of the writes that
+    /// failed; all others have happened.
     pub fn written(&self) -> Written {
         match self {
             Self::Unopened(unopened) => unopened.written(),
@@ -378,7 +380,7 @@ pub enum Refusal {
     #[error("the request has no `{0}`")]
     Missing(&'static str),
     /// A ClientRequestToken that DynamoDB does not take.
-    #[error("`ClientRequestToken` has 1 to 36 characters")]
+    #[error("an idempotency token (`ClientRequestToken`) has 1 to 36 characters")]
     Token,
     /// An action of a transaction that is none, or several.
     #[error("each action of a transaction is exactly one of `Put`, `Update`, `Delete` and `ConditionCheck`")]

@@ -17,6 +17,7 @@ pub(crate) use ciphertext::{Form, Sealed, attribute_aad, prefix_len, put_prefix}
 pub use fault::FormatError;
 pub(crate) use identity::Identity;
 pub use identity::InvalidKey;
+pub(crate) use kek::is_account_id;
 pub use kek::{InvalidKeyArn, KeyArn};
 pub use number::InvalidNumber;
 pub(crate) use number::Number;

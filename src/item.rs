@@ -93,7 +93,8 @@ pub enum PrimaryKeyError {
     },
     /// The partition key is not this tenant's.
     #[error(
-        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id): use the handle of the tenant whose item it is"
+        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id, as `TenantId::as_str` \
+         gives it): use the handle of the tenant whose item it is"
     )]
     ForeignTenant {
         /// The attribute.

@@ -44,6 +44,7 @@ pub(crate) use data_keys::{DataKeys, DataKeysConfig, KeyError, Limits, OpeningKe
 pub(crate) use failure::{AwsFailure, classified, kind as failure_kind};
 pub(crate) use handle::TenantHandle;
 pub(crate) use http::quiet;
+pub(crate) use jitter::backoff;
 pub use kms::KmsKeyService;
 pub(crate) use lease::{Seals, Terms};
 pub use memory::InMemoryKeyService;

@@ -149,7 +149,7 @@ impl Failure {
                 (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)")
             }
             "DisabledException" | "KMSInvalidStateException" => {
-                (Exit::Refused, "the key is disabled or pending deletion: `tenantseal show` tells its state")
+                (Exit::Refused, "the key is disabled, pending deletion or refused by its holder: see `tenantseal show`")
             }
             "ValidationException" | "ValidationError" => (Exit::Usage, "check what was given"),
             _ => (Exit::Aws, "AWS does not accept this"),

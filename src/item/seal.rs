@@ -39,8 +39,8 @@ pub enum SealError {
     /// What was given is sealed, by whatever tenant: it was read with a plain client. Sealed once more, and put without its header, it
     /// would be lost.
     #[error(
-        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives \
-         (if these are bytes of your own, say so with `TenantSealBuilder::own_bytes`)"
+        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives{or}",
+        or = own_bytes(.0)
     )]
     AlreadySealed(String),
     /// DynamoDB would not have stored the value.
@@ -69,6 +69,14 @@ pub enum SealError {
     /// The table is compact, and the key table is not known to hold the record of the data key: the item could never be opened.
     #[error("the table is compact, and the key table does not hold the record of the data key")]
     NotInKeyTable,
+}
+
+/// What else can be done about a value of this attribute that is taken for a sealed one.
+fn own_bytes(attribute: &str) -> &'static str {
+    match attribute {
+        HEADER => "",
+        _ => " (if these are bytes of your own, say so with `TenantSealBuilder::own_bytes`)",
+    }
 }
 
 /// Names of attributes, as errors show them.

@@ -20,6 +20,11 @@ pub(super) fn about(most: Duration) -> Duration {
 }
 
 /// Full jitter below `base` doubled `times` times, and below `cap`.
-pub(super) fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
-    up_to(base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap))
+pub(crate) fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
+    up_to(doubled(base, times, cap))
+}
+
+/// `base` doubled `times` times, and `cap` at most.
+pub(super) fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
+    base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap)
 }

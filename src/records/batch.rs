@@ -16,10 +16,10 @@ use super::request::{Pending, failed, shown};
 use super::transaction::built;
 use super::{Key, Records};
 use crate::client::Notes;
-use crate::crypto::{OsRandom, RandomSource};
 use crate::error::{Error, ItemRef, NotWritten, Refusal, Standing, Unopened};
 use crate::format::Identity;
 use crate::item::{Item, PrimaryKeyError, identity};
+use crate::keys::backoff;
 use crate::schema::Record;
 
 /// The most keys of one BatchGetItem (API reference).
@@ -49,14 +49,7 @@ impl Backoff {
     async fn again(&mut self, progress: bool) -> bool {
         self.failed = if progress { 1 } else { self.failed + 1 };
         let Some(sleep) = self.sleep.as_ref().filter(|_| self.failed < Self::ATTEMPTS) else { return false };
-        let most = (Self::BASE * 2_u32.pow(self.failed - 1)).min(Self::MOST);
-        let mut random = [0; 2];
-        // Without randomness the longest wait is as good as any.
-        let wait = match OsRandom.fill(&mut random) {
-            Ok(()) => most * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX),
-            Err(_) => most,
-        };
-        sleep.sleep(wait).await;
+        sleep.sleep(backoff(Self::BASE, self.failed - 1, Self::MOST)).await;
         true
     }
 }

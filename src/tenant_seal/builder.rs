@@ -12,11 +12,12 @@ use super::TenantSeal;
 use crate::audit::{Audit, AuditSink};
 use crate::client::{Tables, table_name};
 use crate::context::{InvalidContext, StaticPairs};
+use crate::format::is_account_id;
 use crate::keys::{
     DataKeys, DataKeysConfig, InvalidRoleArn, KeyService, KeyTable, KmsKeyService, Limits, Retries, RoleArn, Seals,
     SharedKeys, Tenancy, Terms, is_partition,
 };
-use crate::schema::{InvalidSchema, Protection, Record, RecordPlace, TableSchema};
+use crate::schema::{InvalidSchema, Record, RecordPlace, TableSchema};
 use crate::tenant::{AliasTemplate, InvalidAliasTemplate};
 
 /// Configures a [`TenantSeal`]. Nothing is checked before [`TenantSealBuilder::build`].
@@ -314,7 +315,7 @@ impl Keys {
                 Arc::new(KmsKeyService::assume_role(config, Tenancy::new(RoleArn::parse(&role)?, aliases), region))
             }
             Self::Ambient { account } => {
-                if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+                if !is_account_id(&account) {
                     return Err(ConfigError::Account(account));
                 }
                 Arc::new(KmsKeyService::ambient(config, aliases, &account, partition, region))
@@ -349,9 +350,7 @@ fn tables(
         table.set_record_place(RecordPlace::KeyTable);
     }
     for (name, attribute) in own_bytes {
-        let encrypts = |table: &&mut TableSchema| {
-            matches!(table.protection(&attribute), Some(Protection::Encrypted | Protection::Varies))
-        };
+        let encrypts = |table: &&mut TableSchema| table.may_encrypt(&attribute);
         match logical.get_mut(&name).filter(encrypts) {
             Some(table) => table.set_own_bytes(attribute),
             None => return Err(ConfigError::OwnBytes { table: name, attribute }),
