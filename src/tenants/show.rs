@@ -75,7 +75,7 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], or what the registry refused.
+    /// [`Error::Unknown`], what the registry refused, or credentials that KMS does not know.
     pub async fn show(&self, tenant: &TenantId) -> Result<Shown, Error> {
         let entry = self.entry(tenant).await?;
         let mut keys = Vec::new();
@@ -100,7 +100,12 @@ impl Tenants {
                     Some((_, error)) => Err(error.clone()),
                     None => self.read_details(&mut details, tenant, shared).await,
                 };
-                details.unknown = read.err().map(|error| error.to_string());
+                details.unknown = match read {
+                    Ok(()) => None,
+                    // Of the caller's credentials no Region can do anything.
+                    Err(Error::Aws(error)) if error.lacks_credentials() => return Err(error.into()),
+                    Err(error) => Some(error.to_string()),
+                };
                 details.listed = entry.regions.contains(region);
                 details.is_tenants = is_tenants.filter(|_| details.state.is_some());
                 keys.push(details);
