@@ -75,10 +75,10 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], what the registry refused, or credentials that KMS does not know.
+    /// [`Error::Unknown`], what the registry refused, or credentials that KMS does not know or refuses everywhere.
     pub async fn show(&self, tenant: &TenantId) -> Result<Shown, Error> {
         let entry = self.entry(tenant).await?;
-        let mut keys = Vec::new();
+        let (mut keys, mut denied) = (Vec::new(), None);
         for generation in &entry.generations {
             let shared = generation.pool.is_some() || entry.tier == super::Tier::Pool;
             let whose = match &generation.pool {
@@ -104,14 +104,23 @@ impl Tenants {
                     Ok(()) => None,
                     // Of the caller's credentials no Region can do anything.
                     Err(Error::Aws(error)) if error.lacks_credentials() => return Err(error.into()),
-                    Err(error) => Some(error.to_string()),
+                    Err(error) => {
+                        let why = error.to_string();
+                        denied = denied
+                            .or(Some(error).filter(|error| matches!(error, Error::Aws(error) if error.is_denied())));
+                        Some(why)
+                    }
                 };
                 details.listed = entry.regions.contains(region);
                 details.is_tenants = is_tenants.filter(|_| details.state.is_some());
                 keys.push(details);
             }
         }
-        Ok(Shown { entry, keys })
+        match denied {
+            // Whom no Region answers lacks the permission everywhere.
+            Some(denied) if keys.iter().all(|key| key.state.is_none()) => Err(denied),
+            _ => Ok(Shown { entry, keys }),
+        }
     }
 
     async fn read_details(&self, details: &mut KeyDetails, tenant: &TenantId, shared: bool) -> Result<(), Error> {
