@@ -93,10 +93,15 @@ pub enum Error {
     #[error("the transaction was cancelled: {0}")]
     Cancelled(Cancelled),
     /// DynamoDB has left requests of a batch unprocessed too often.
-    #[error("DynamoDB has left {count} requests of a batch unprocessed, each time: it is throttled")]
+    #[error(
+        "DynamoDB has left {count} requests of a batch unprocessed, each time: it is throttled{}",
+        if *may_be_written { " (an answer was lost on the way, so some may be written: read before you repeat them)" } else { "" }
+    )]
     Unprocessed {
         /// How many.
         count: usize,
+        /// They are writes, and the answer to an earlier request for the same was lost on the way.
+        may_be_written: bool,
     },
     /// Of many writes some failed.
     #[error("{0}")]
@@ -134,7 +139,7 @@ impl Error {
             Self::KeyTable(error) => error.is_retryable(),
             Self::Cancelled(cancelled) => cancelled.is_passing(),
             Self::NotWritten(writes) => writes.is_retryable(),
-            Self::Unprocessed { .. } => true,
+            Self::Unprocessed { may_be_written, .. } => !may_be_written,
             _ => false,
         }
     }
@@ -199,9 +204,10 @@ impl Error {
             Self::Dynamodb(error) => error.written(),
             Self::NotWritten(writes) => writes.written(),
             // What another HTTP client did with the request is not known here.
-            Self::Replaced("HTTP client") | Self::AnswerLost | Self::Conflict { may_be_own: true, .. } => {
-                Written::Unknown
-            }
+            Self::Replaced("HTTP client")
+            | Self::AnswerLost
+            | Self::Conflict { may_be_own: true, .. }
+            | Self::Unprocessed { may_be_written: true, .. } => Written::Unknown,
             _ => Written::No,
         }
     }

@@ -93,6 +93,11 @@ impl fmt::Debug for Sealed {
 }
 
 impl UnopenedItem {
+    /// One that may have gone with a lost answer.
+    pub(crate) fn lost(item: ItemRef, sealed: Item) -> Self {
+        Self { item, sealed: Some(Sealed(sealed)), error: Error::AnswerLost }
+    }
+
     /// Which item.
     pub fn item(&self) -> &ItemRef {
         &self.item

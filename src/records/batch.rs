@@ -94,6 +94,7 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
         for found in found {
             match found {
                 Ok(found) => all.push(found),
+                Err(error) if error.items().is_empty() => return Err(error),
                 Err(error) => unopened.extend_from_slice(error.items()),
             }
         }
@@ -155,7 +156,7 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
                 break;
             }
             if !backoff.again(left.len() < asked).await {
-                return Err(Error::Unprocessed { count: left.len() });
+                return Err(Error::Unprocessed { count: left.len(), may_be_written: false });
             }
         }
         Ok(identities.iter().map(|identity| found.remove(identity)).collect())
@@ -282,9 +283,10 @@ impl<T: Record> WriteMany<T> {
         };
         let client = records.tenant.dynamodb();
         let mut backoff = Backoff::new(&client);
+        // Of all requests: what one is said to have left undone, an earlier one whose answer was lost may have done.
+        let notes = Notes::default();
         loop {
             let requests = left.iter().map(|write| write.request.clone()).collect();
-            let notes = Notes::default();
             let request = client.batch_write_item().request_items(table, requests).customize();
             let answer = match request.config_override(notes.hook()).send().await {
                 Ok(answer) => answer,
@@ -306,8 +308,8 @@ impl<T: Record> WriteMany<T> {
                 return Vec::new();
             }
             if !backoff.again(left.len() < asked).await {
-                let count = left.len();
-                return every(left, Error::Unprocessed { count });
+                let (count, may_be_written) = (left.len(), notes.is_in_doubt());
+                return every(left, Error::Unprocessed { count, may_be_written });
             }
         }
     }
