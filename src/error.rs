@@ -96,10 +96,15 @@ pub enum Error {
     #[error("the transaction was cancelled: {0}")]
     Cancelled(Cancelled),
     /// DynamoDB has left requests of a batch unprocessed too often.
-    #[error("DynamoDB has left {count} requests of a batch unprocessed, each time: it is throttled")]
+    #[error(
+        "DynamoDB has left {count} requests of a batch unprocessed, each time: it is throttled{}",
+        if *may_be_written { " (an answer was lost on the way, so some may be written: read before you repeat them)" } else { "" }
+    )]
     Unprocessed {
         /// How many.
         count: usize,
+        /// They are writes, and the answer to an earlier request for the same was lost on the way.
+        may_be_written: bool,
     },
     /// Of many writes some failed.
     #[error("{0}")]
@@ -137,7 +142,7 @@ impl Error {
             Self::KeyTable(error) => error.is_retryable(),
             Self::Cancelled(cancelled) => cancelled.is_passing(),
             Self::NotWritten(writes) => writes.is_retryable(),
-            Self::Unprocessed { .. } => true,
+            Self::Unprocessed { may_be_written, .. } => !may_be_written,
             _ => false,
         }
     }
@@ -166,7 +171,8 @@ impl Error {
         }
     }
 
-    /// Whether the tenant's key is disabled or pending deletion.
+    /// Whether the tenant was revoked, in the words of [`KeyServiceError::is_revoked`]: its key is disabled, pending deletion or refused by
+    /// whoever holds it, or an alias that did work is denied or gone.
     pub fn is_revoked(&self) -> bool {
         match self {
             Self::Key(error) => error.is_revoked(),
@@ -193,16 +199,18 @@ impl Error {
 
     /// Whether the request has changed what is stored, although it failed.
     ///
-    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first.
+    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first. Of [`Error::NotWritten`] it speaks of the writes that
+    /// failed; all others have happened.
     pub fn written(&self) -> Written {
         match self {
             Self::Unopened(unopened) => unopened.written(),
             Self::Dynamodb(error) => error.written(),
             Self::NotWritten(writes) => writes.written(),
             // What another HTTP client did with the request is not known here.
-            Self::Replaced("HTTP client") | Self::AnswerLost | Self::Conflict { may_be_own: true, .. } => {
-                Written::Unknown
-            }
+            Self::Replaced("HTTP client")
+            | Self::AnswerLost
+            | Self::Conflict { may_be_own: true, .. }
+            | Self::Unprocessed { may_be_written: true, .. } => Written::Unknown,
             _ => Written::No,
         }
     }
@@ -377,7 +385,7 @@ pub enum Refusal {
     #[error("the request has no `{0}`")]
     Missing(&'static str),
     /// A ClientRequestToken that DynamoDB does not take.
-    #[error("`ClientRequestToken` has 1 to 36 characters")]
+    #[error("an idempotency token (`ClientRequestToken`) has 1 to 36 characters")]
     Token,
     /// An action of a transaction that is none, or several.
     #[error("each action of a transaction is exactly one of `Put`, `Update`, `Delete` and `ConditionCheck`")]

@@ -91,7 +91,7 @@ impl<'a> Scope<'a> {
     /// Resolves a path that, where the attribute is encrypted, must be the attribute as a whole.
     fn resolve_whole(&self, written: &WrittenPath) -> Result<(Path, Protection), ExpressionError> {
         let (path, protection) = self.resolve(written)?;
-        if matches!(protection, Protection::Encrypted | Protection::Varies) && !path.segments().is_empty() {
+        if protection.may_encrypt() && !path.segments().is_empty() {
             return Err(ExpressionError::InsideEncrypted { path: path.to_string() });
         }
         Ok((path, protection))

@@ -1,16 +1,17 @@
 //! The vectors of docs/FORMAT.md: made here with fixed keys and nonces, committed in `tests/vectors/v1`, one file per rule or defect.
 //!
-//! `tests/interop/test_vectors.py` reads the same files. `TENANTSEAL_VECTORS=overwrite cargo test --lib vectors` writes them; stored
+//! Those of `pointers` are about a writer. `tests/interop/test_vectors.py` reads the same files. `TENANTSEAL_VECTORS=overwrite cargo test --lib vectors` writes them; stored
 //! formats are only added to, so no committed vector ever changes.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
 use tenantseal_core::envelope::OpenFault;
 use tenantseal_core::format::HEADER;
 use tenantseal_core::keys::{InMemoryKeyTable, KeyTable, Swap};
@@ -25,6 +26,7 @@ mod discriminators;
 mod json;
 mod opened;
 mod periods;
+mod pointers;
 mod refused;
 mod refused_records;
 mod scene;
@@ -52,22 +54,39 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/v1")
 }
 
-#[test]
-fn the_committed_vectors_are_those_that_are_made() {
+/// The folder has these files, and no other.
+fn compare(folder: &Path, made: impl IntoIterator<Item = (String, Value)>) {
     let overwrite = env::var("TENANTSEAL_VECTORS").is_ok_and(|value| value == "overwrite");
     let mut names = BTreeSet::new();
-    for vector in vectors() {
-        let name = format!("{}.json", vector.name);
-        let text = serde_json::to_string_pretty(&vector.to_json()).unwrap() + "\n";
+    for (name, vector) in made {
+        let name = format!("{name}.json");
+        let text = serde_json::to_string_pretty(&vector).unwrap() + "\n";
         if overwrite {
-            fs::write(folder().join(&name), &text).unwrap();
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join(&name), &text).unwrap();
         }
-        let committed = fs::read_to_string(folder().join(&name)).unwrap_or_default();
+        let committed = fs::read_to_string(folder.join(&name)).unwrap_or_default();
         assert_eq!(committed, text, "{name} differs from what is made");
         assert!(names.insert(name.clone()), "{name} is made twice");
     }
-    let committed = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_eq!(committed.collect::<BTreeSet<_>>(), names, "a file that nothing makes, or the other way round");
+    let committed = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let files = committed.filter(|entry| entry.file_type().unwrap().is_file());
+    let committed: BTreeSet<_> = files.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    assert_eq!(committed, names, "a file that nothing makes, or the other way round");
+}
+
+#[test]
+fn the_committed_vectors_are_those_that_are_made() {
+    compare(&folder(), vectors().iter().map(|vector| (vector.name.clone(), vector.to_json())));
+    let pointers = pointers::vectors();
+    compare(&folder().join("pointers"), pointers.iter().map(|vector| (vector.name.clone(), vector.to_json())));
+}
+
+#[tokio::test]
+async fn every_writer_seals_with_the_key_of_its_vector_or_with_none() {
+    for vector in pointers::vectors() {
+        vector.run().await;
+    }
 }
 
 #[tokio::test]

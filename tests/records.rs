@@ -4,6 +4,8 @@
 
 mod common;
 
+#[path = "records/answers.rs"]
+mod answers;
 #[path = "records/batches.rs"]
 mod batches;
 #[path = "records/conditions.rs"]

@@ -149,7 +149,7 @@ impl Failure {
                 (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)")
             }
             "DisabledException" | "KMSInvalidStateException" => {
-                (Exit::Refused, "the key is disabled or pending deletion: `tenantseal show` tells its state")
+                (Exit::Refused, "the key is disabled, pending deletion or refused by its holder: see `tenantseal show`")
             }
             "ValidationException" | "ValidationError" => (Exit::Usage, "check what was given"),
             _ => (Exit::Aws, "AWS does not accept this"),
@@ -183,7 +183,8 @@ impl From<tenantseal_tenants::Error> for Failure {
             }
             Error::ForeignKey { tenant, key } => {
                 let mark = format!(
-                    "aws kms update-key-description --key-id {} --description \"tenantseal: tenant {tenant}\"",
+                    "aws kms update-key-description --region {} --key-id {} --description \"tenantseal: tenant {tenant}\"",
+                    key.region(),
                     key.key_id()
                 );
                 Self::new(Exit::Refused, error.to_string()).help(format!(
@@ -237,19 +238,22 @@ impl Failure {
 
     /// What AWS said to the key team's call, with its cause: the library's words say what to do.
     fn administration(error: &AwsError) -> Self {
+        let doing = &error
+            .region()
+            .map_or_else(|| error.action().to_owned(), |region| format!("{} in {region}", error.action()));
         let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
         if let Some(code) = error.code() {
             return Self::service(
-                error.action(),
+                doing,
                 code,
                 cause.strip_prefix(code).unwrap_or(&cause).trim_start_matches([':', ' ']),
             );
         }
         let root = cause.rsplit(": ").next().unwrap_or(&cause);
-        match error.action() {
+        match error {
             // The last of the causes is the one that a person can do something about.
-            doing if error.lacks_credentials() => Self::without_credentials(doing, root),
-            doing if error.is_retryable() => Self::unreachable(doing, root),
+            error if error.lacks_credentials() => Self::without_credentials(doing, root),
+            error if error.is_retryable() => Self::unreachable(doing, root),
             _ => Self::new(Exit::Aws, format!("{error}: {cause}")).help("check --endpoint-url and AWS_ENDPOINT_URL"),
         }
     }

@@ -9,6 +9,8 @@ mod compact;
 mod doctor;
 #[path = "command/dry_run.rs"]
 mod dry_run;
+#[path = "command/elsewhere.rs"]
+mod elsewhere;
 #[path = "command/hostile.rs"]
 mod hostile;
 #[path = "command/overtaken.rs"]

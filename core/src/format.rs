@@ -15,7 +15,7 @@ pub use crate::crypto::Identity;
 pub use ciphertext::{Form, Sealed, attribute_aad, prefix_len, put_prefix};
 pub use fault::FormatError;
 pub use identity::{InvalidKey, KeyPart};
-pub use kek::{InvalidKekId, InvalidKeyArn, KekId, KeyArn};
+pub use kek::{InvalidKekId, InvalidKeyArn, KekId, KeyArn, is_account_id};
 pub use number::{InvalidNumber, Number};
 pub use record::KeyRecord;
 pub use stored_key::{OwnedStoredKey, StoredKey};

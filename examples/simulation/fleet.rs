@@ -139,7 +139,7 @@ fn process(aws: &Arc<Aws>, begun: Instant, settings: &Settings, seed: u64) -> Re
     let mut seal = TenantSeal::builder().key_service(Arc::new(Kms::new(aws, seed))).table(schema.build()?);
     seal = seal.data_key_rotation(rotation).data_key_revalidation(revalidation);
     if key_table {
-        seal = seal.key_table(Arc::clone(aws) as _);
+        seal = seal.key_table(Arc::clone(aws));
     }
     Ok(seal.build(&config)?)
 }

@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::{
     TableStatus,
 };
 use aws_smithy_async::rt::sleep::{AsyncSleep, default_async_sleep};
+use tokio::time::Instant;
 
 /// How long the table is waited for, and then its backups.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -133,12 +134,15 @@ fn bounded(client: &Client) -> Client {
 struct Patience<'a> {
     client: &'a Client,
     waiting: &'static str,
+    /// By the pauses alone, which a configuration's own clock may shorten.
     waited: Duration,
+    /// Requests take their time as well.
+    since: Instant,
 }
 
 impl<'a> Patience<'a> {
     fn new(client: &'a Client, waiting: &'static str) -> Self {
-        Self { client, waiting, waited: Duration::ZERO }
+        Self { client, waiting, waited: Duration::ZERO, since: Instant::now() }
     }
 
     /// Waits a little, by the configuration's own clock.
@@ -146,7 +150,7 @@ impl<'a> Patience<'a> {
         let late = Late { what: self.waiting };
         // Who cannot sleep must not ask again and again instead.
         let sleep = self.client.config().sleep_impl().or_else(default_async_sleep).ok_or(late)?;
-        if self.waited >= LIMIT {
+        if self.waited.max(self.since.elapsed()) >= LIMIT {
             return Err(late);
         }
         sleep.sleep(PAUSE).await;

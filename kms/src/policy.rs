@@ -7,6 +7,7 @@ mod trust;
 use std::fmt;
 
 use serde_json::{Value, json};
+use tenantseal_core::format::is_account_id;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 use tenantseal_core::tenant_template::TenantTemplate;
 
@@ -80,8 +81,7 @@ impl RoleArn {
         let name = resource.strip_prefix("role/").ok_or(InvalidRoleArn)?;
         // IAM's own alphabet for role names and paths; no wildcard and no `$`.
         let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b));
-        let account_id = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-        if !(named && account_id && is_partition(partition)) {
+        if !(named && is_account_id(account) && is_partition(partition)) {
             return Err(InvalidRoleArn);
         }
         Ok(Self { arn: arn.to_owned(), partition: partition.to_owned(), account: account.to_owned() })

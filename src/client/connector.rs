@@ -25,6 +25,7 @@ use tracing::{Instrument, Span};
 use super::Binding;
 use super::notes::Notes;
 use super::opening::{self, Opens};
+use super::operation::Answer;
 use super::pending::{Arrived, ItemState, Pending};
 use crate::error::Error;
 
@@ -104,9 +105,10 @@ impl<'a> Attempt<'a> {
         Self(pending)
     }
 
-    /// DynamoDB has said what it did. Of an internal error it says that it may have written (API reference, `InternalServerError`).
-    fn answered(self, response: &HttpResponse) {
-        if response.status().is_server_error() {
+    /// DynamoDB has said what it did, and the SDK goes on with that. It has not when it says that it has done it and that cannot be read, or
+    /// of an internal error, with which it may have written (API reference, `InternalServerError`).
+    fn answered(self, response: &HttpResponse, answer: &Answer) {
+        if answer.is_err() && !response.status().is_client_error() {
             return;
         }
         if let Some(items) = &mut self.0.state().items {
@@ -155,7 +157,6 @@ impl SealingConnector {
         let body = ByteStream::new(response.take_body()).collect().await;
         let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
         *response.body_mut() = SdkBody::from(body);
-        sent.answered(&response);
 
         let deserializer = pending.known().deserializer().map_err(ConnectorError::user)?;
         let mut answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
@@ -182,6 +183,8 @@ impl SealingConnector {
         }
         (opens.keys, opens.lacking) = self.opening_keys(pending.span(), needed, want, deadline).await;
         // A failure is kept for the end: here the SDK would take it for one of the network.
+        // From here on it is not lost; before, the attempt may have been given up while it waited for keys.
+        sent.answered(&response, &answer);
         if let Some(items) = &mut pending.state().items {
             items.arrived = Some(Arrived { answer: Some(answer), whole, opens });
         }

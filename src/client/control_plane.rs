@@ -22,7 +22,7 @@ use super::known::{Checked, Known, operations};
 use super::operation::NOT_CHECKED;
 use super::{Binding, table_name};
 use crate::error::Refusal;
-use crate::schema::{Protection, TableSchema};
+use crate::schema::TableSchema;
 
 /// An operation that passes, or does by a rule of its own.
 macro_rules! passes {
@@ -93,7 +93,7 @@ fn sealed<'b>(binding: &'b Binding, table: Option<&str>) -> Option<&'b TableSche
 
 /// Whether what is stored of the attribute is binary, whatever it was.
 fn is_stored_sealed(table: &TableSchema, attribute: &str) -> bool {
-    attribute == HEADER || matches!(table.protection(attribute), Some(Protection::Encrypted | Protection::Varies))
+    attribute == HEADER || table.may_encrypt(attribute)
 }
 
 /// DynamoDB takes any attribute: of one that is encrypted, which is stored as binary, no item ever expires.

@@ -126,6 +126,11 @@ impl Notes {
         self.noted().raw.pop()
     }
 
+    /// Whether this is the item that came back, as it is stored.
+    pub(crate) fn brought(&self, item: &Item) -> bool {
+        self.noted().raw.last() == Some(item)
+    }
+
     /// The items that did not open, by their places.
     pub(crate) fn take_failed(&self) -> Vec<(usize, Error)> {
         std::mem::take(&mut self.noted().failed)

@@ -93,6 +93,11 @@ impl fmt::Debug for Sealed {
 }
 
 impl UnopenedItem {
+    /// One that may have gone with a lost answer.
+    pub(crate) fn lost(item: ItemRef, sealed: Item) -> Self {
+        Self { item, sealed: Some(Sealed(sealed)), error: Error::AnswerLost }
+    }
+
     /// Which item.
     pub fn item(&self) -> &ItemRef {
         &self.item
@@ -192,8 +197,9 @@ impl fmt::Display for Unopened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause().fmt(f)?;
         match self.items() {
-            [_, others @ ..] if !others.is_empty() => write!(f, " (and {} more items of the answer)", others.len())?,
-            _ => {}
+            [] | [_] => {}
+            [_, _] => f.write_str(" (and one more item of the answer)")?,
+            [_, others @ ..] => write!(f, " (and {} more items of the answer)", others.len())?,
         }
         let kept = self.items().iter().any(|item| item.sealed.is_some());
         match (self.written(), kept) {

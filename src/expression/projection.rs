@@ -68,7 +68,7 @@ impl Projection {
         for written in &self.paths {
             let (path, protection) = scope.resolve(written)?;
             let inside = !path.segments().is_empty();
-            if matches!(protection, Protection::Encrypted | Protection::Varies) {
+            if protection.may_encrypt() {
                 varies |= protection == Protection::Varies;
                 encrypted.insert(path.attribute.clone());
                 widened |= inside;

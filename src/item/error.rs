@@ -4,7 +4,7 @@ use std::fmt;
 
 use tenantseal_core::crypto::RandomError;
 use tenantseal_core::envelope::NotInKeyTable;
-use tenantseal_core::format::InvalidKey;
+use tenantseal_core::format::{HEADER, InvalidKey};
 
 use super::InvalidValue;
 
@@ -32,8 +32,8 @@ pub enum SealError {
     /// What was given is sealed, by whatever tenant: it was read with a plain client. Sealed once more, and put without its header, it
     /// would be lost.
     #[error(
-        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives \
-         (if these are bytes of your own, say so with `TenantSealBuilder::own_bytes`)"
+        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives{or}",
+        or = own_bytes(.0)
     )]
     AlreadySealed(String),
     /// DynamoDB would not have stored the value.
@@ -62,6 +62,14 @@ pub enum SealError {
     /// The table is compact, and the key table is not known to hold the record of the data key: the item could never be opened.
     #[error("the table is compact, and the key table does not hold the record of the data key")]
     NotInKeyTable,
+}
+
+/// What else can be done about a value of this attribute that is taken for a sealed one.
+fn own_bytes(attribute: &str) -> &'static str {
+    match attribute {
+        HEADER => "",
+        _ => " (if these are bytes of your own, say so with `TenantSealBuilder::own_bytes`)",
+    }
 }
 
 /// Names of attributes, as errors show them.
@@ -100,7 +108,8 @@ pub enum PrimaryKeyError {
     },
     /// The partition key is not this tenant's.
     #[error(
-        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id): use the handle of the tenant whose item it is"
+        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id, as `TenantId::as_str` \
+         gives it): use the handle of the tenant whose item it is"
     )]
     ForeignTenant {
         /// The attribute.

@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, Writ
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tenantseal_core::crypto::{OsRandom, RandomSource};
 use tenantseal_core::format::Identity;
+use tenantseal_core::keys::cache::backoff::backoff;
 
 use super::convert::to_item;
 use super::outcome::failed_sending;
@@ -49,14 +49,7 @@ impl Backoff {
     async fn again(&mut self, progress: bool) -> bool {
         self.failed = if progress { 1 } else { self.failed + 1 };
         let Some(sleep) = self.sleep.as_ref().filter(|_| self.failed < Self::ATTEMPTS) else { return false };
-        let most = (Self::BASE * 2_u32.pow(self.failed - 1)).min(Self::MOST);
-        let mut random = [0; 2];
-        // Without randomness the longest wait is as good as any.
-        let wait = match OsRandom.fill(&mut random) {
-            Ok(()) => most * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX),
-            Err(_) => most,
-        };
-        sleep.sleep(wait).await;
+        sleep.sleep(backoff(Self::BASE, self.failed - 1, Self::MOST)).await;
         true
     }
 }
@@ -101,6 +94,7 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
         for found in found {
             match found {
                 Ok(found) => all.push(found),
+                Err(error) if error.items().is_empty() => return Err(error),
                 Err(error) => unopened.extend_from_slice(error.items()),
             }
         }
@@ -162,7 +156,7 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
                 break;
             }
             if !backoff.again(left.len() < asked).await {
-                return Err(Error::Unprocessed { count: left.len() });
+                return Err(Error::Unprocessed { count: left.len(), may_be_written: false });
             }
         }
         Ok(identities.iter().map(|identity| found.remove(identity)).collect())
@@ -289,9 +283,10 @@ impl<T: Record> WriteMany<T> {
         };
         let client = records.tenant.dynamodb();
         let mut backoff = Backoff::new(&client);
+        // Of all requests: what one is said to have left undone, an earlier one whose answer was lost may have done.
+        let notes = Notes::default();
         loop {
             let requests = left.iter().map(|write| write.request.clone()).collect();
-            let notes = Notes::default();
             let request = client.batch_write_item().request_items(table, requests).customize();
             let answer = match request.config_override(notes.hook()).send().await {
                 Ok(answer) => answer,
@@ -313,8 +308,8 @@ impl<T: Record> WriteMany<T> {
                 return Vec::new();
             }
             if !backoff.again(left.len() < asked).await {
-                let count = left.len();
-                return every(left, Error::Unprocessed { count });
+                let (count, may_be_written) = (left.len(), notes.is_in_doubt());
+                return every(left, Error::Unprocessed { count, may_be_written });
             }
         }
     }

@@ -10,7 +10,7 @@ use super::Records;
 use super::convert::is_of;
 use super::precondition::Asked;
 use crate::client::Notes;
-use crate::error::{Error, ItemRef, ServiceError, Standing, Unopened, Written};
+use crate::error::{Error, ItemRef, ServiceError, Standing, Unopened, UnopenedItem, Written};
 use crate::item::Item;
 use crate::schema::Record;
 
@@ -43,7 +43,10 @@ where
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
 {
     if let Some(ours) = Error::of(&error) {
-        return ours.clone();
+        let is_known = !notes.is_in_doubt() || ours.is_condition_failed() || ours.written() != Written::No;
+        // It kept a repetition from being sent, and says nothing of the attempt before.
+        let may_be = || Error::Unopened(Unopened::whole(ours.clone(), Standing::written(Written::Unknown)));
+        return if is_known { ours.clone() } else { may_be() };
     }
     let garbled = matches!(error, SdkError::ResponseError(_));
     let written = if garbled || notes.is_in_doubt() { Written::Unknown } else { Written::No };
@@ -133,7 +136,16 @@ impl Before {
             Some(_) if replaces && notes.may_be_own() => Err(self.lost(Written::Yes)),
             // The attempt before may have deleted it.
             None if !replaces && self.0.is_some() && notes.is_in_doubt() => Err(self.lost(Written::Unknown)),
-            Some(old) => records.brought(old, notes).map(Some),
+            Some(old) => match self.0.filter(|(_, raw)| notes.is_in_doubt() && !notes.brought(raw)) {
+                // The attempt before may have taken the one, and another writer have put the other there.
+                Some((of, before)) => {
+                    let item = |raw| UnopenedItem::lost(of.clone(), raw);
+                    let both = [Some(before), notes.take_raw()].into_iter().flatten().map(item).collect();
+                    let lost = Unopened::of(both, Standing::written(Written::Yes));
+                    Err(lost.map_or(Error::AnswerLost, Error::Unopened))
+                }
+                None => records.brought(old, notes).map(Some),
+            },
             None => Ok(None),
         }
     }

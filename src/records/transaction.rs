@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::types::{self, CancellationReason, TransactGetItem, Transac
 use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer};
-use super::convert::from_item;
 use super::outcome::failed_sending;
 use super::precondition::{Asked, own_or_new};
 use super::request::{Pending, failed, shown};
@@ -164,7 +163,7 @@ fn cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
 pub struct TransactGet<F> {
     tenant: Tenant,
     actions: Result<Vec<TransactGetItem>, Error>,
-    found: fn(&mut Found) -> Result<F, Error>,
+    found: fn(&Tenant, &mut Found) -> Result<F, Error>,
 }
 
 /// The items of an answer, in the order of the reads.
@@ -181,7 +180,7 @@ impl<F> TransactGet<F> {
         let responses = request.send().await.map_err(failed)?.responses.unwrap_or_default();
         // A read that found nothing has no item, or an empty one.
         let items = responses.into_iter().map(|response| response.item.filter(|item| !item.is_empty()));
-        found(&mut items.collect::<Vec<_>>().into_iter())
+        found(&tenant, &mut items.collect::<Vec<_>>().into_iter())
     }
 }
 
@@ -207,7 +206,7 @@ pub trait Reads: Read {
     type Found;
 
     #[doc(hidden)]
-    fn found(items: &mut Found) -> Result<Self::Found, Error>;
+    fn found(tenant: &Tenant, items: &mut Found) -> Result<Self::Found, Error>;
 }
 
 trait Read {
@@ -217,8 +216,8 @@ trait Read {
 impl<T: Record + DeserializeOwned> Reads for Get<'_, T> {
     type Found = Option<T>;
 
-    fn found(items: &mut Found) -> Result<Self::Found, Error> {
-        items.next().flatten().map(from_item).transpose()
+    fn found(tenant: &Tenant, items: &mut Found) -> Result<Self::Found, Error> {
+        items.next().flatten().map(|item| Records::new(tenant.clone()).found(item)).transpose()
     }
 }
 
@@ -231,8 +230,9 @@ impl<T: Record + DeserializeOwned> Read for Get<'_, T> {
 impl<T: Record + DeserializeOwned> Reads for Vec<Get<'_, T>> {
     type Found = Vec<Option<T>>;
 
-    fn found(items: &mut Found) -> Result<Self::Found, Error> {
-        items.map(|item| item.map(from_item).transpose()).collect()
+    fn found(tenant: &Tenant, items: &mut Found) -> Result<Self::Found, Error> {
+        let records = Records::new(tenant.clone());
+        items.map(|item| item.map(|item| records.found(item)).transpose()).collect()
     }
 }
 
@@ -248,8 +248,8 @@ macro_rules! tuples {
             impl<$($record: Record + DeserializeOwned),+> Reads for ($(Get<'_, $record>,)+) {
                 type Found = ($(Option<$record>,)+);
 
-                fn found(items: &mut Found) -> Result<Self::Found, Error> {
-                    Ok(($(Get::<'_, $record>::found(items)?,)+))
+                fn found(tenant: &Tenant, items: &mut Found) -> Result<Self::Found, Error> {
+                    Ok(($(Get::<'_, $record>::found(tenant, items)?,)+))
                 }
             }
 

@@ -77,10 +77,10 @@ impl Registry {
         })
     }
 
-    /// The marked type of this name, which the compiler gave.
+    /// The path of the marked type of this name, which the compiler gave; what serde serializes is most often a reference to it.
     pub(super) fn of_type(&self, type_name: &'static str) -> Option<&'static str> {
         let path = path(type_name)?;
-        self.by_path.contains_key(path).then_some(type_name)
+        self.by_path.contains_key(path).then_some(path)
     }
 
     /// The marked type that serde calls `name` and that encrypts a field called `field`.

@@ -48,6 +48,13 @@ pub enum Protection {
     Varies,
 }
 
+impl Protection {
+    /// Whether it is encrypted, in all items or in some.
+    pub(crate) fn may_encrypt(self) -> bool {
+        matches!(self, Self::Encrypted | Self::Varies)
+    }
+}
+
 impl TableSchema {
     /// The schema of one record type.
     ///
@@ -118,6 +125,11 @@ impl TableSchema {
     /// item's discriminator.
     pub fn protection(&self, attribute: &str) -> Option<Protection> {
         self.attributes.get(attribute).copied()
+    }
+
+    /// Whether the attribute of this name is encrypted, in all items or in some.
+    pub(crate) fn may_encrypt(&self, attribute: &str) -> bool {
+        self.protection(attribute).is_some_and(Protection::may_encrypt)
     }
 
     pub(crate) fn record_place(&self) -> RecordPlace {

@@ -71,6 +71,6 @@ impl<'s> Variant<'s> {
     /// pass for plain data when someone changes the discriminator.
     pub(crate) fn forbids_binary(&self, attribute: &str) -> bool {
         self.schema.protection(attribute) == Some(Protection::Varies)
-            && !matches!(self.protection(attribute), Some(Protection::Encrypted | Protection::Varies))
+            && !self.protection(attribute).is_some_and(Protection::may_encrypt)
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 use tenantseal_core::audit::{Audit, AuditSink};
 use tenantseal_core::envelope::RecordPlace;
+use tenantseal_core::format::is_account_id;
 use tenantseal_core::keys::{InvalidSettings, KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::{AliasTemplate, InvalidAliasTemplate};
 use tenantseal_kms::partition::is_partition;
@@ -16,7 +17,7 @@ use tenantseal_kms::{InvalidRoleArn, KmsKeyService, RoleArn, Tenancy};
 
 use super::TenantSeal;
 use crate::client::{Tables, table_name};
-use crate::schema::{InvalidSchema, Protection, Record, TableSchema};
+use crate::schema::{InvalidSchema, Record, TableSchema};
 
 /// Configures a [`TenantSeal`]. Nothing is checked before [`TenantSealBuilder::build`].
 #[must_use = "nothing is configured before `build`"]
@@ -251,7 +252,7 @@ impl Keys {
                 Arc::new(KmsKeyService::assume_role(config, Tenancy::new(RoleArn::parse(&role)?, aliases), region))
             }
             Self::Ambient { account } => {
-                if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+                if !is_account_id(&account) {
                     return Err(ConfigError::Account(account));
                 }
                 Arc::new(KmsKeyService::ambient(config, aliases, &account, partition, region))
@@ -286,9 +287,7 @@ fn tables(
         table.set_record_place(RecordPlace::KeyTable);
     }
     for (name, attribute) in own_bytes {
-        let encrypts = |table: &&mut TableSchema| {
-            matches!(table.protection(&attribute), Some(Protection::Encrypted | Protection::Varies))
-        };
+        let encrypts = |table: &&mut TableSchema| table.may_encrypt(&attribute);
         match logical.get_mut(&name).filter(encrypts) {
             Some(table) => table.set_own_bytes(attribute),
             None => return Err(ConfigError::OwnBytes { table: name, attribute }),

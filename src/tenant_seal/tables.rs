@@ -12,7 +12,7 @@ use tenantseal_core::keys::KeyServiceErrorKind;
 use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
 
 use super::TenantSeal;
-use crate::schema::{Protection, TableSchema};
+use crate::schema::TableSchema;
 
 impl TenantSeal {
     /// Holds the schema of each configured table against the table itself. Call it once when the service starts, or where it is deployed.
@@ -50,7 +50,7 @@ async fn check(client: &Client, name: &str, schema: &TableSchema) -> Vec<TableFa
     match time_to_live {
         Ok(answer) => {
             let attribute = answer.time_to_live_description.and_then(|described| described.attribute_name);
-            let encrypted = attribute.filter(|attribute| is_encrypted(schema, attribute));
+            let encrypted = attribute.filter(|attribute| schema.may_encrypt(attribute));
             kinds.extend(encrypted.map(|attribute| TableFaultKind::EncryptedTimeToLive { attribute }));
         }
         // Both say the same of a table that does not exist.
@@ -95,7 +95,7 @@ fn compare(schema: &TableSchema, table: &TableDescription) -> Vec<TableFaultKind
         let vector = index.vector_attribute().map(|vector| vector.attribute_name.as_str());
         filters.chain(vector).map(|attribute| (index.index_name(), attribute))
     });
-    let encrypted: BTreeSet<_> = keys.chain(vectors).filter(|(_, attribute)| is_encrypted(schema, attribute)).collect();
+    let encrypted: BTreeSet<_> = keys.chain(vectors).filter(|(_, attribute)| schema.may_encrypt(attribute)).collect();
     faults.extend(encrypted.into_iter().map(|(index, attribute)| TableFaultKind::EncryptedIndexKey {
         index: index.unwrap_or_default().to_owned(),
         attribute: attribute.to_owned(),
@@ -105,11 +105,6 @@ fn compare(schema: &TableSchema, table: &TableDescription) -> Vec<TableFaultKind
 
 fn name(key: &KeySchemaElement) -> &str {
     &key.attribute_name
-}
-
-/// Whether the attribute is encrypted in some of the table's items, or in all.
-fn is_encrypted(schema: &TableSchema, attribute: &str) -> bool {
-    matches!(schema.protection(attribute), Some(Protection::Encrypted | Protection::Varies))
 }
 
 fn unanswered<E>(action: &'static str, error: &SdkError<E>) -> TableFaultKind

@@ -7,6 +7,7 @@ use super::refused::encoded;
 use super::scene::{Expected, Vector, b, n, s};
 
 const RULE: &str = "4.3: dense encoding";
+const BEYOND: &str = "4.3: longer than 1,024 bytes";
 
 pub(super) fn vectors() -> Vec<Vector> {
     opened().into_iter().chain(refused()).collect()
@@ -76,8 +77,13 @@ fn opened() -> Vec<Vector> {
         simple("dense_binary_set", RULE, AttributeValue::Bs(binaries)),
         simple("dense_nested_31_deep", RULE, (0..30).fold(many(&[n("7")]), |inner, _| list(vec![inner]))),
         // 1,021 and 1,026 bytes in the plain encoding.
-        simple("dense_not_yet", "4.3: longer than 1,024 bytes", list(vec![AttributeValue::Null(true); 204])),
-        simple("dense_from_here", "4.3: longer than 1,024 bytes", list(vec![AttributeValue::Null(true); 205])),
+        simple("dense_not_yet", BEYOND, list(vec![AttributeValue::Null(true); 204])),
+        simple("dense_from_here", BEYOND, list(vec![AttributeValue::Null(true); 205])),
+        // 1,024 and 1,025 bytes.
+        simple("dense_not_of_1024_bytes", BEYOND, list(vec![s(&"x".repeat(500)), s(&"y".repeat(513))])),
+        simple("dense_of_1025_bytes", BEYOND, list(vec![s(&"x".repeat(500)), s(&"y".repeat(514))])),
+        // 1,025 bytes in either encoding.
+        simple("dense_not_where_it_is_as_long", BEYOND, list(vec![s(&"x".repeat(1_019))])),
         plain_where_dense(),
     ]
 }

@@ -30,6 +30,11 @@ pub(super) fn vectors() -> Vec<Vector> {
         refused(&format!("discriminator_{name}"), RULE, "discriminator", &["note"], scene.clone(), item)
     };
     let plain = |item: Item| with(item, "note", s("x"));
+    let beside = |scene: &Scene| Scene { without_value: true, ..scene.clone() };
+    let keyed_note = |key: &str| {
+        let nonces = Nonces::Random(&FixedNonce);
+        with(keyed(key), "note", put(&sealing, &key_of(key), "note", &s("x"), nonces).remove("note").unwrap())
+    };
     vec![
         opening(
             "discriminator_of_a_type_that_encrypts",
@@ -64,10 +69,61 @@ pub(super) fn vectors() -> Vec<Vector> {
             plain(with(key_of("F#1"), "a", s("hello"))),
             None,
         ),
+        opening(
+            "discriminator_of_a_sort_key_of_a_type_without_value",
+            RULE,
+            beside(&by_key),
+            plain(keyed("X#1")),
+            plain(with(key_of("X#1"), "a", s("hello"))),
+            None,
+        ),
+        opening(
+            "discriminator_of_a_sort_key_beside_a_type_without_value",
+            RULE,
+            beside(&by_key),
+            keyed_note("P#1"),
+            plain(with(key_of("P#1"), "a", s("hello"))),
+            None,
+        ),
+        refused(
+            "discriminator_beside_binary_of_a_type_without_value",
+            RULE,
+            "binary",
+            &["note"],
+            beside(&by_key),
+            keyed_note("X#1"),
+        ),
+        // A type without a value is told by a sort key alone: a plain discriminator may have been deleted.
+        refused(
+            "discriminator_missing_beside_a_type_without_value",
+            RULE,
+            "discriminator",
+            &["note"],
+            beside(&scene),
+            plain(sealed.clone()),
+        ),
+        // So is a sort key that is no string: its items are of no type.
+        refused(
+            "discriminator_of_a_sort_key_that_is_no_string",
+            RULE,
+            "discriminator",
+            &["note"],
+            beside(&by_key),
+            plain(sealed.clone()),
+        ),
         unknown("missing", with(sealed.clone(), "note", note.clone())),
         unknown("missing_beside_plaintext", plain(sealed.clone())),
         unknown("of_no_type", with(of_kind(&sealed, "stranger"), "note", note.clone())),
         unknown("of_another_case", with(of_kind(&sealed, "Person"), "note", note.clone())),
+        unknown("that_begins_with_a_value", with(of_kind(&sealed, "persons"), "note", note.clone())),
+        opening(
+            "discriminator_of_no_type_where_nothing_that_varies_is_wanted",
+            RULE,
+            Scene { wanted: Some(vec!["a"]), ..scene.clone() },
+            plain(of_kind(&sealed, "stranger")),
+            [("a".to_owned(), s("hello"))].into(),
+            None,
+        ),
         unknown("that_is_no_string", with(with(sealed.clone(), "kind", n("1")), "note", note.clone())),
         refused(
             "discriminator_of_a_sort_key_of_no_type",

@@ -4,8 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::base64;
 use serde_json::{Map, Value, json};
 
-use super::scene::{Expected, Sealing, Unwrapping, Vector};
+use super::scene::{Expected, Scene, Sealing, Unwrapping, Vector};
 use crate::item::Item;
+use tenantseal_core::tenant::TenantId;
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -31,29 +32,36 @@ fn value(value: &AttributeValue) -> Value {
     }
 }
 
+/// The contexts configured for a tenant.
+pub(super) fn configured(scene: &Scene) -> Vec<Value> {
+    let context = |pairs: &Vec<(String, String)>| {
+        let tenant = ("tenant".to_owned(), json!(scene.tenant.as_str()));
+        let pairs = pairs.iter().map(|(name, value)| (name.clone(), json!(value)));
+        Value::from(pairs.chain([tenant]).collect::<Map<_, _>>())
+    };
+    scene.contexts.iter().map(context).collect()
+}
+
+/// What KMS unwraps, and has wrapped for this tenant.
+pub(super) fn known(known: &Unwrapping, tenant: &TenantId) -> Value {
+    let Unwrapping { wrapped, data_key, kek, alias_of, .. } = known;
+    let context = known.context(tenant);
+    let context: Map<_, _> = context.pairs().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let mut known = json!({ "wrapped": hex(wrapped), "context": context, "data_key": hex(data_key), "key": kek });
+    if let Some(key_id) = alias_of {
+        known["alias"] = json!(format!("alias/customer-{tenant}/{key_id}"));
+    }
+    known
+}
+
 impl Vector {
     pub(super) fn to_json(&self) -> Value {
         let Self { name: _, rule, scene, stored, expected } = self;
-        let pairs = |pairs: &[(String, String)]| {
-            let tenant = ("tenant".to_owned(), json!(scene.tenant.as_str()));
-            let pairs = pairs.iter().map(|(name, value)| (name.clone(), json!(value)));
-            Value::from(pairs.chain([tenant]).collect::<Map<_, _>>())
-        };
-        let kms = scene.kms.0.iter().map(|known| {
-            let Unwrapping { wrapped, data_key, kek, alias_of, .. } = known;
-            let context = known.context(&scene.tenant);
-            let context: Map<_, _> = context.pairs().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-            let mut known =
-                json!({ "wrapped": hex(wrapped), "context": context, "data_key": hex(data_key), "key": kek });
-            if let Some(key_id) = alias_of {
-                known["alias"] = json!(format!("alias/customer-{}/{key_id}", scene.tenant));
-            }
-            known
-        });
+        let kms = scene.kms.0.iter().map(|one| known(one, &scene.tenant));
         let mut vector = json!({
             "rule": rule,
             "tenant": scene.tenant.as_str(),
-            "contexts": scene.contexts.iter().map(|context| pairs(context)).collect::<Vec<_>>(),
+            "contexts": configured(scene),
             "schema": {
                 "table": scene.table,
                 "partition_key": scene.partition_key,
@@ -67,6 +75,9 @@ impl Vector {
         if let Some(entries) = &scene.key_table {
             let entries = entries.iter().map(|(entry, record)| (entry.clone(), json!(hex(record))));
             vector["key_table"] = entries.collect::<Map<_, _>>().into();
+        }
+        if scene.without_value {
+            vector["schema"]["without_value"] = json!(true);
         }
         if let Some((attribute, types)) = &scene.discriminator {
             let varying: Map<_, _> = types.iter().map(|(value, names)| ((*value).to_owned(), json!(names))).collect();
@@ -98,7 +109,7 @@ impl Vector {
 }
 
 /// Objects in the order of their names, whatever order the JSON library keeps.
-fn sorted(value: Value) -> Value {
+pub(super) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.into_iter().collect();

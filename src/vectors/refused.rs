@@ -315,6 +315,9 @@ fn values() -> Vec<Vector> {
         value("list_element_beyond_the_end", "truncated", &[&[0x07, 0xff, 0xff, 0xff, 0xff]]),
         value("list_element_without_type", "truncated", &[&[0x07], &lp(b"")]),
         value("list_element_with_bytes_left_over", "trailing bytes", &[&[0x07], &lp(&[0x05, 0])]),
+        // The dense encoding is for the top alone.
+        value("list_of_a_dense_list", "unknown type", &[&[0x07], &lp(&[0x10, 0xc5, 0])]),
+        value("map_of_a_dense_map", "unknown type", &[&[0x06], &a, &lp(&[0x10, 0xc6, 0])]),
         value("list_bytes_left_over", "truncated", &[&[0x07], &one, &[0]]),
         value("string_set_empty", "not canonical", &[&[0x08]]),
         value("string_set_unsorted", "not canonical", &[&[0x08], &ab, &a]),

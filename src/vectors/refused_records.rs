@@ -1,11 +1,12 @@
 //! What is refused for its key record; each record is right but for one thing, its check made anew where that is not the thing.
 
-use tenantseal_core::format::HEADER;
+use tenantseal_core::crypto::KeyId;
+use tenantseal_core::format::{HEADER, StoredKey};
 
 use super::bytes::{self, Record, UUID, context};
 use super::opened::{stored, updated};
 use super::refused::refused;
-use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Vector, b, n, s, scene, with};
+use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Vector, b, entry, n, s, scene, with};
 
 /// Readers may name the record's attribute or the one that relies on it.
 const NAMED: [&str; 2] = ["_seal", "a"];
@@ -92,6 +93,14 @@ fn compact() -> Vec<Vector> {
     other.kid = vec![7; 16];
     let other = vec![(entries[0].0.clone(), other.bytes(&compact))];
     let nothing = vec![(entries[0].0.clone(), Vec::new())];
+    // The record under a kid that is not its own would open them, had nobody looked.
+    let kid = KeyId([7; 16]);
+    let misnamed =
+        Scene { key_table: Some(vec![(entry(&[&[1], &kid.0[..]].concat()), entries[0].1.clone())]), ..compact.clone() };
+    let identity = compact.identity(&compact.key());
+    let misnaming = bytes::sealed(&compact, &identity, Some(StoredKey::Reference(kid)), "a", b"\x01hello");
+    let misnamed_by_put = with(by_put.clone(), HEADER, b([&[0x02], &kid.0[..]].concat()));
+    let misnamed_by_update = with(compact.key(), "a", b(misnaming));
     let elsewhere = vec![(format!("current#{}", &entries[0].0), entries[0].1.clone())];
     [
         ("no_key_table", "no key table", None),
@@ -108,6 +117,10 @@ fn compact() -> Vec<Vector> {
             refused(&format!("{from}_to_{name}"), RECORDS, fault, named, scene.clone(), item.clone())
         })
     })
+    .chain([
+        refused("reference_by_another_kid", RECORDS, "forged record", &NAMED, misnamed.clone(), misnamed_by_put),
+        refused("form_13_by_another_kid", RECORDS, "forged record", &["a"], misnamed, misnamed_by_update),
+    ])
     .collect()
 }
 

@@ -65,6 +65,8 @@ pub(super) struct Scene {
     pub(super) key_table: Option<Vec<(String, Vec<u8>)>>,
     /// What tells the table's record types apart, and which of the attributes about which they disagree each encrypts, by its value.
     pub(super) discriminator: Option<(&'static str, Vec<RecordType>)>,
+    /// Whether a type without a value of the discriminator is there too. It declares none of those attributes.
+    pub(super) without_value: bool,
     /// The key of the item that is asked for, when it is not just opened.
     pub(super) requested: Option<Item>,
     /// The attributes that are asked for, when it is not all.
@@ -91,6 +93,7 @@ pub(super) fn scene() -> Scene {
         }]),
         key_table: None,
         discriminator: None,
+        without_value: false,
         requested: None,
         wanted: None,
     }
@@ -158,6 +161,9 @@ impl Scene {
         let mut schemas = types.iter().map(of_type);
         let mut schema = schemas.next().unwrap();
         schemas.for_each(|other| schema.merge(other).unwrap());
+        if self.without_value {
+            schema.merge(self.schema_of_type(|schema| schema)).unwrap();
+        }
         schema
     }
 

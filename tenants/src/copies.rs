@@ -226,6 +226,12 @@ impl Tenants {
                 Err(error) => family.out.push((region, error)),
             }
         }
+        for region in &family.named {
+            // KMS says elsewhere that there is a copy: it is not gone.
+            if family.copy_in(region).is_none() && !family.out.iter().any(|(out, _)| out == region) {
+                family.out.push((region.clone(), Error::KeyMissing { key: key.clone(), region: region.clone() }));
+            }
+        }
         let first = family.copies.first().and_then(|copy| copy.regions().first().copied().map(str::to_owned));
         family.copies.sort_by_key(|copy| (first.as_deref() != Some(copy.region()), copy.region().to_owned()));
         if family.copies.is_empty() || self.was_made_for(whose, &family.copies).await? {

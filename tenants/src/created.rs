@@ -51,7 +51,14 @@ impl Tenants {
         }
         let mut adopted = false;
         if found.is_none() && begun.operation() == Operation::Onboard {
-            found = self.present(&home, &entry.tenant, whose).await?.map(|family| family.key().clone());
+            found = match self.present(&home, &entry.tenant, whose).await {
+                Ok(family) => family.map(|family| family.key().clone()),
+                Err(error) => {
+                    // Perhaps it is as it is because others have gone on.
+                    Fence::around(self, begun).pass().await?;
+                    return Err(error);
+                }
+            };
             adopted = found.is_some();
         }
         let family = match found {

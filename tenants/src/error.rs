@@ -28,7 +28,8 @@ pub enum Error {
     Transition(#[from] IllegalTransition),
     /// Another operation has begun and not finished.
     #[error(
-        "`{operation}` of tenant `{tenant}` was begun by {by} and has not finished (last seen {since}): run it again first"
+        "`{operation}` of tenant `{tenant}` was begun by {by} and has not finished (last seen {since}): run it again first{}",
+        or_suspend(*operation)
     )]
     UnderWay {
         /// The tenant.
@@ -274,6 +275,11 @@ impl Error {
     }
 }
 
+/// What cannot go on, because AWS refuses it for good, would stand in the way of everything else.
+fn or_suspend(unfinished: Operation) -> &'static str {
+    if unfinished.is_put_aside() { ", or `suspend`, which puts it aside" } else { "" }
+}
+
 fn list<T: fmt::Display>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -329,6 +335,11 @@ impl AwsError {
             code: None,
             source: Arc::new(AwsFailure::malformed()),
         }
+    }
+
+    /// The Region in which it was asked for, if it was in one.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
     }
 
     /// The permission that the call needs, for example `kms:CreateKey`.

@@ -136,6 +136,7 @@ impl<'a> Onboard<'a> {
             }
             regions.extend(family.named().iter().filter(|named| !regions.contains(named)).cloned().collect::<Vec<_>>());
         }
+        tenants.check_answer(tenant, replicas).await?;
         Ok(regions)
     }
 
@@ -159,7 +160,19 @@ impl<'a> Onboard<'a> {
                 return Err(Error::SingleRegion(primary.key().clone()));
             }
         }
+        tenants.check_answer(tenant, &missing).await?;
         Ok(missing)
+    }
+}
+
+impl Tenants {
+    /// Asks KMS in each of these Regions for something, before anything begins: in one that does not exist, or that the account has not
+    /// opted into, what has begun would never end.
+    pub(super) async fn check_answer(&self, tenant: &TenantId, regions: &[String]) -> Result<(), Error> {
+        for region in regions {
+            self.admin().behind(region, self.tenancy().alias(tenant).as_str()).await?;
+        }
+        Ok(())
     }
 }
 

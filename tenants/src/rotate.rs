@@ -208,6 +208,9 @@ impl<'a> Rekey<'a> {
         if entry.pending.is_none() && from.is_some_and(|from| from < number(&entry)) {
             return Ok(Rotated { entry, cost: MonthlyCost::default() });
         }
+        if entry.pending.is_none() {
+            tenants.check_answer(&tenant, &replicas).await?;
+        }
         let begun = tenants
             .begin(&tenant, Operation::Rekey, |entry, pending| {
                 if entry.tier == Tier::Pool {

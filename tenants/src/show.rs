@@ -7,7 +7,7 @@ use tenantseal_core::tenant::TenantId;
 
 use super::copies::{Whose, is_pending_deletion, is_region};
 use super::entry::{Entry, Timestamp};
-use super::{Error, Tenants};
+use super::{Error, Tenants, tally};
 
 /// A tenant and its keys. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +31,9 @@ pub struct KeyDetails {
     pub region: String,
     /// Whether the entry lists this Region.
     pub listed: bool,
+    /// Why KMS could not be asked there. Then nothing is known of this copy, which is not to say that it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
     /// Whether KMS says that it was made for this tenant, or for the pool whose key it is; `None` for a key that is gone.
     pub is_tenants: Option<bool>,
     /// KMS's word for its state, such as `Enabled`; `None` when there is no such key any more.
@@ -47,53 +50,15 @@ pub struct KeyDetails {
     pub policy_is_ours: Option<bool>,
 }
 
-impl Tenants {
-    /// A tenant, and what KMS says of its keys. Changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unknown`], or what KMS or the registry refused.
-    pub async fn show(&self, tenant: &TenantId) -> Result<Shown, Error> {
-        let entry = self.entry(tenant).await?;
-        let mut keys = Vec::new();
-        for generation in &entry.generations {
-            let shared = generation.pool.is_some() || entry.tier == super::Tier::Pool;
-            let whose = match &generation.pool {
-                Some(pool) => Whose::Pools(pool),
-                None => Whose::Either(tenant),
-            };
-            let (regions, is_tenants) = match self.family(whose, &generation.key, &entry.regions).await {
-                Ok(family) if family.is_gone() => (Vec::new(), None),
-                Ok(family) => (family.named().iter().cloned().collect(), Some(true)),
-                Err(Error::ForeignKey { .. }) => (Vec::new(), Some(false)),
-                Err(error) => return Err(error),
-            };
-            let shared_regions = generation.pool.is_some();
-            let further = regions.iter().filter(|region| !shared_regions && !entry.regions.contains(region));
-            for region in entry.regions.iter().filter(|region| is_region(region)).chain(further) {
-                let mut details = self.details(tenant, generation.number, &generation.key, region, shared).await?;
-                details.listed = entry.regions.contains(region);
-                details.is_tenants = is_tenants.filter(|_| details.state.is_some());
-                keys.push(details);
-            }
-        }
-        Ok(Shown { entry, keys })
-    }
-
-    async fn details(
-        &self,
-        tenant: &TenantId,
-        generation: u32,
-        key: &KeyArn,
-        region: &str,
-        shared: bool,
-    ) -> Result<KeyDetails, Error> {
-        let admin = self.admin();
-        let mut details = KeyDetails {
+impl KeyDetails {
+    /// Of a key that is not there, as long as nothing else has been read.
+    fn unread(generation: u32, key: &KeyArn, region: &str) -> Self {
+        Self {
             generation,
             key: key.clone(),
             region: region.to_owned(),
             listed: true,
+            unknown: None,
             is_tenants: None,
             state: None,
             deletion: None,
@@ -101,10 +66,69 @@ impl Tenants {
             rotation_days: None,
             rotations: None,
             policy_is_ours: None,
-        };
+        }
+    }
+}
+
+impl Tenants {
+    /// A tenant, and what KMS says of its keys. Changes nothing. A Region that fails is said, and keeps no other from being shown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`], what the registry refused, or credentials that KMS does not know or refuses everywhere.
+    pub async fn show(&self, tenant: &TenantId) -> Result<Shown, Error> {
+        let entry = self.entry(tenant).await?;
+        let (mut keys, mut denied) = (Vec::new(), None);
+        for generation in &entry.generations {
+            let shared = generation.pool.is_some() || entry.tier == super::Tier::Pool;
+            let whose = match &generation.pool {
+                Some(pool) => Whose::Pools(pool),
+                None => Whose::Either(tenant),
+            };
+            let (regions, is_tenants, out) = match self.family(whose, &generation.key, &entry.regions).await {
+                Ok(family) if family.copies().is_empty() => (Vec::new(), None, family.out),
+                Ok(family) => (family.named().iter().cloned().collect(), Some(true), family.out),
+                Err(Error::ForeignKey { .. }) => (Vec::new(), Some(false), Vec::new()),
+                Err(error) if tally::concerns_all(&error) => return Err(error),
+                Err(_) => Default::default(),
+            };
+            let shared_regions = generation.pool.is_some();
+            let further = regions.iter().filter(|region| !shared_regions && !entry.regions.contains(region));
+            for region in entry.regions.iter().filter(|region| is_region(region)).chain(further) {
+                let mut details = KeyDetails::unread(generation.number, &generation.key, region);
+                let read = match out.iter().find(|(out, _)| out == region) {
+                    Some((_, error)) => Err(error.clone()),
+                    None => self.read_details(&mut details, tenant, shared).await,
+                };
+                details.unknown = match read {
+                    Ok(()) => None,
+                    // Of the caller's credentials no Region can do anything.
+                    Err(Error::Aws(error)) if error.lacks_credentials() => return Err(error.into()),
+                    Err(error) => {
+                        let why = error.to_string();
+                        denied = denied
+                            .or(Some(error).filter(|error| matches!(error, Error::Aws(error) if error.is_denied())));
+                        Some(why)
+                    }
+                };
+                details.listed = entry.regions.contains(region);
+                details.is_tenants = is_tenants.filter(|_| details.state.is_some());
+                keys.push(details);
+            }
+        }
+        match denied {
+            // Whom no Region answers lacks the permission everywhere.
+            Some(denied) if keys.iter().all(|key| key.state.is_none()) => Err(denied),
+            _ => Ok(Shown { entry, keys }),
+        }
+    }
+
+    async fn read_details(&self, details: &mut KeyDetails, tenant: &TenantId, shared: bool) -> Result<(), Error> {
+        let admin = self.admin();
+        let (key, region) = (&details.key, details.region.as_str());
         let known = match admin.describe(region, key.key_id()).await {
             Ok(known) => known,
-            Err(error) if error.is_not_found() => return Ok(details),
+            Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         details.state = known.key_state.as_ref().map(|state: &KeyState| state.to_string());
@@ -122,7 +146,7 @@ impl Tenants {
         }
         let policy = if shared { self.tenancy().shared_key_policy()? } else { self.tenancy().key_policy(tenant)? };
         details.policy_is_ours = Some(policy.is_same(&admin.key_policy(region, key).await?));
-        Ok(details)
+        Ok(())
     }
 
     /// Puts the policy that this library prints on every key of the tenant: after an upgrade, or to mend what someone has changed.

@@ -65,7 +65,10 @@ impl Tenants {
                     regions.extend(family.named().iter().cloned());
                     own.push(family);
                 }
-                Err(error) => drop(tally.note::<()>(key.region(), Err(error))?),
+                Err(error) => {
+                    regions.insert(key.region().to_owned());
+                    tally.note::<()>(key.region(), Err(error))?;
+                }
             }
         }
         for Generation { key, pool, .. } in &entry.generations {
@@ -73,14 +76,16 @@ impl Tenants {
             if let Some(pool) = pool {
                 match self.family(Whose::Pools(pool), key, &entry.regions).await {
                     Ok(family) => regions.extend(family.named().iter().cloned()),
-                    Err(error) => drop(tally.note::<()>(key.region(), Err(error))?),
+                    Err(error) => {
+                        regions.insert(key.region().to_owned());
+                        tally.note::<()>(key.region(), Err(error))?;
+                    }
                 }
             }
         }
         regions.extend(super::steps::wanted(entry, &begun.id));
-        if regions.is_empty() {
-            regions.insert(self.region().to_owned());
-        }
+        // Where keys are made: an entry that names other Regions alone hides none there.
+        regions.insert(self.region().to_owned());
         let unlisted = self.disable_by_alias(begun, &own, regions, tally).await?;
         if !unlisted.is_empty() && tally.is_whole() {
             tally.note::<()>(

@@ -32,7 +32,7 @@ fn process(keys: &Arc<InMemoryKeyService>) -> TenantSeal {
     let twin = TableSchema::builder("twin").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
     let twin = twin.plain("company").encrypt("email").encrypt("notes").encrypt("api_keys").build().unwrap();
     let config = aws_types::SdkConfig::builder().build();
-    let seal = TenantSeal::builder().key_service(Arc::clone(keys) as _);
+    let seal = TenantSeal::builder().key_service(Arc::clone(keys));
     seal.record::<Contact>().table(twin).build(&config).unwrap()
 }
 

@@ -31,6 +31,10 @@ pub enum Reaction {
     Answer(u16, String),
     /// Sends it and changes the answer's body.
     Alter(Box<dyn FnOnce(String) -> String + Send>),
+    /// Sends it and gives another answer: status and body.
+    Replace(u16, String),
+    /// Sends it, and breaks off when the answer comes.
+    Lose,
     /// Fails as a broken connection does, with nothing sent.
     Break,
     /// Sends nothing and never answers.
@@ -109,6 +113,20 @@ impl HttpConnector for Connector {
                     let body = ByteStream::new(answer.take_body()).collect().await.unwrap().to_vec();
                     *answer.body_mut() = SdkBody::from(alter(String::from_utf8(body).unwrap()));
                     Ok(answer)
+                })
+            }
+            Reaction::Replace(status, body) => {
+                let answer = self.inner.call(request);
+                HttpConnectorFuture::new(async move {
+                    answer.await?;
+                    Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
+                })
+            }
+            Reaction::Lose => {
+                let answer = self.inner.call(request);
+                HttpConnectorFuture::new(async move {
+                    answer.await?;
+                    Err(ConnectorError::io("broken off".into()))
                 })
             }
             Reaction::Hang => HttpConnectorFuture::new(std::future::pending()),

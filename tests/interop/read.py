@@ -3,6 +3,7 @@
 Items and values are boto3's: {"name": {"S": "text"}}, binaries as bytes.
 """
 
+import hashlib
 import hmac
 import re
 import struct
@@ -101,6 +102,7 @@ class Schema:
     encrypted: list[str]  # in every record type that declares it
     discriminator: str | None = None
     varying: dict[str, list[str]] = field(default_factory=dict)  # of each type's value, what it encrypts and others do not
+    without_value: bool = False  # a type without a value shares the table
 
     def __post_init__(self):
         before, tenant, after = self.template.partition("{tenant}")
@@ -109,23 +111,24 @@ class Schema:
 
     # 2.1
 
-    def record_type(self, item):
-        """The value of the record type that the discriminator names, if there is one."""
+    def encrypts(self, item):
+        """What the item's record type encrypts of the varying attributes; none when it is of no type."""
         value = item.get(self.discriminator, {}).get("S")
         if value is None:
             return None
         if self.discriminator == self.sort_key:
-            return next((known for known in self.varying if value.startswith(known)), None)
-        return value if value in self.varying else None
+            without = [] if self.without_value else None
+            return next((names for begin, names in self.varying.items() if value.startswith(begin)), without)
+        return self.varying.get(value)
 
     def is_encrypted(self, name, item):
         if name in self.encrypted:
             return True
         if not any(name in names for names in self.varying.values()):
             return False
-        of_type = self.record_type(item)
-        require(of_type is not None, "the discriminator names no record type")
-        if name in self.varying[of_type]:
+        encrypted = self.encrypts(item)
+        require(encrypted is not None, "the discriminator names no record type")
+        if name in encrypted:
             return True
         require("B" not in item[name], "a B where another record type has sealed values")
         return False
@@ -199,6 +202,7 @@ def decode_value(data, around=0):
             kind, decode = {0x08: ("SS", utf8), 0x09: ("NS", decode_number), 0x0A: ("BS", bytes)}[kind]
             return {kind: [decode(member) for member in members]}
         case 0x10:
+            require(not around, "the dense encoding inside a list or a map")
             require(body[:1] in (b"\xc5", b"\xc6", b"\xc7", b"\xc8", b"\xc9"), "neither a list, a map nor a set")
             value = decode_dense(cursor, around)
             require(not cursor.rest, "bytes after the end")
@@ -515,6 +519,16 @@ def period_of(context):
     return {}
 
 
+def period_at(time, length):
+    return f"{time - time % length}+{length}"
+
+
+def pointer_entry(region, context, period):
+    """Of a context without a period."""
+    digest = hashlib.sha256(encode_context(context)).digest()[:16]
+    return f"current#{region}#{digest.hex()}#{period}"
+
+
 # ---- 7. Keys and derivations ----
 
 
@@ -581,16 +595,37 @@ class Tenant:
         """Steps 3 and 4."""
         if record.stored not in self.prks:
             try:
-                data_key, kek = self.unwrap(None, record.wrapped, context)
+                answer = self.unwrap(None, record.wrapped, context)
             except OtherKey:
                 key_id = split_arn(record.kek)[3]
                 require(len(key_id) <= 36, "a key id that no alias has room for")
-                data_key, kek = self.unwrap(key_id, record.wrapped, context)
-            require(is_kek(record.kek, kek), "KMS used another key than the record names")
-            require(len(data_key) == 32, "a data key of another length")
-            prk = extract(data_key)
-            kid = expand(prk, label("key id"), 16)
-            check = expand(prk, label("record") + b"\x01" + record.created + record.context, 16)
-            require(hmac.compare_digest(kid + check, record.kid + record.check), "a forged record")
-            self.prks[record.stored] = prk
+                answer = self.unwrap(key_id, record.wrapped, context)
+            self.prks[record.stored] = verified(record, *answer)
         return self.prks[record.stored]
+
+    def pointed(self, region, time, rotation):
+        """The record that the tenant's new items are sealed with (13.3); none when the writer makes a data key."""
+        period = period_at(time, rotation)
+        context = self.contexts[0] | {"period": period}
+        stored = self.key_table.get(pointer_entry(region, self.contexts[0], period))
+        if stored is None:
+            return None
+        record = Record.decode(stored)
+        require(record.context == encode_context(context), "not the key of this writer and period")
+        try:
+            answer = self.unwrap(None, record.wrapped, context)
+        except OtherKey:
+            return None
+        verified(record, *answer)
+        return record
+
+
+def verified(record, data_key, kek):
+    """The PRK of what KMS answered (8, steps 3 and 4)."""
+    require(is_kek(record.kek, kek), "KMS used another key than the record names")
+    require(len(data_key) == 32, "a data key of another length")
+    prk = extract(data_key)
+    kid = expand(prk, label("key id"), 16)
+    check = expand(prk, label("record") + b"\x01" + record.created + record.context, 16)
+    require(hmac.compare_digest(kid + check, record.kid + record.check), "a forged record")
+    return prk

@@ -9,7 +9,9 @@ from pathlib import Path
 import read
 from read import OtherKey, Refused, Schema, Tenant
 
-VECTORS = sorted((Path(__file__).parent.parent / "vectors" / "v1").glob("*.json"))
+FOLDER = Path(__file__).parent.parent / "vectors" / "v1"
+VECTORS = sorted(FOLDER.glob("*.json"))
+POINTERS = sorted((FOLDER / "pointers").glob("*.json"))
 
 
 def value(encoded):
@@ -51,6 +53,10 @@ def open_vector(vector):
     return tenant.open(Schema(**vector["schema"]), item(vector["stored"]), requested, vector.get("wanted"))
 
 
+def writer(vector, entries):
+    return Tenant(vector["tenant"], vector["contexts"], unwrapping(vector["kms"], vector["tenant"]), entries)
+
+
 class Vectors(unittest.TestCase):
     def test_there_are_vectors_of_both_kinds(self):
         kinds = {path.name.split("_")[0] for path in VECTORS}
@@ -67,6 +73,43 @@ class Vectors(unittest.TestCase):
                         open_vector(vector)
                     self.assertIn(caught.exception.attribute, vector["refused"]["attributes"])
 
+    def test_there_are_pointers_of_each_kind(self):
+        kinds = {path.name.split("_")[0] for path in POINTERS}
+        self.assertEqual(kinds, {"seal", "make", "refuse"})
+
+    def test_a_pointer_seals_or_is_replaced_or_refused_as_its_vector_says(self):
+        for path in POINTERS:
+            vector = json.loads(path.read_text())
+            region, time, rotation = vector["region"], vector["time"], vector["rotation"]
+            entry = read.pointer_entry(region, vector["contexts"][0], read.period_at(time, rotation))
+            entries = {} if vector["pointer"] is None else {entry: bytes.fromhex(vector["pointer"])}
+            with self.subTest(path.stem):
+                self.assertEqual(entry, vector["entry"])
+                match path.name.split("_")[0]:
+                    case "seal":
+                        record = writer(vector, entries).pointed(region, time, rotation)
+                        self.assertEqual(record.kid.hex(), vector["seals_with"])
+                    case "make":
+                        self.assertIsNone(writer(vector, entries).pointed(region, time, rotation))
+                        self.assert_makes(vector)
+                    case "refuse":
+                        with self.assertRaises(Refused):
+                            writer(vector, entries).pointed(region, time, rotation)
+
+    def assert_makes(self, vector):
+        """What is written names the key that KMS made, and seals for everybody in this period."""
+        made, (first, second) = vector["made"], vector["writes"]
+        record = read.Record.decode(bytes.fromhex(first["record"]))
+        self.assertEqual(first, {"entry": f"key#{vector['seals_with']}", "record": first["record"], "replaces": None})
+        self.assertEqual(second, {"entry": vector["entry"], "record": first["record"], "replaces": vector["pointer"]})
+        self.assertEqual(int.from_bytes(record.created, "big"), vector["time"])
+        self.assertEqual((record.wrapped.hex(), record.kek), (made["wrapped"], made["key"]))
+        context = vector["contexts"][0] | {"period": read.period_at(vector["time"], vector["rotation"])}
+        vector = vector | {"kms": [made | {"context": context}]}
+        entries = {write["entry"]: bytes.fromhex(write["record"]) for write in (first, second)}
+        sealing = writer(vector, entries).pointed(vector["region"], vector["time"], vector["rotation"])
+        self.assertEqual(sealing.kid.hex(), vector["seals_with"])
+
     def test_what_was_sealed_with_a_token_has_the_nonce_of_that_token(self):
         vector = json.loads((VECTORS[0].parent / "open_synthetic_nonce.json").read_text())
         sealed, schema = vector["sealed"], Schema(**vector["schema"])
@@ -82,7 +125,7 @@ class Vectors(unittest.TestCase):
         """Every rule that a vector names is a section of docs/FORMAT.md."""
         page = (Path(__file__).parents[2] / "docs" / "FORMAT.md").read_text()
         sections = set(re.findall(r"^#{2,3} ([0-9.]*[0-9])", page, re.MULTILINE))
-        for path in VECTORS:
+        for path in VECTORS + POINTERS:
             rule = json.loads(path.read_text())["rule"].split(":")[0]
             section = rule if rule in sections else rule.split(".")[0]
             self.assertIn(section, sections, path.stem)

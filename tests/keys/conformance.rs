@@ -77,7 +77,7 @@ async fn the_library_holds_its_promises_above_the_service_in_memory() {
     let service = Arc::new(InMemoryKeyService::new());
     let config = aws_types::SdkConfig::builder().build();
     holds_above(|| {
-        let builder = TenantSeal::builder().key_service(Arc::clone(&service) as _).record::<Contact>();
+        let builder = TenantSeal::builder().key_service(Arc::clone(&service)).record::<Contact>();
         builder.build(&config).unwrap()
     })
     .await;
@@ -139,7 +139,7 @@ async fn a_service_that_lies_is_found_out() {
     let config = aws_types::SdkConfig::builder().build();
     let service = Arc::new(Liar::default());
     let build = || {
-        let builder = TenantSeal::builder().key_service(Arc::clone(&service) as _).table(table.clone());
+        let builder = TenantSeal::builder().key_service(Arc::clone(&service)).table(table.clone());
         builder.build(&config).unwrap().tenant(&id("acme"))
     };
     let stored = build().seal("crm", item(&contact("acme", "c-1"))).await.unwrap();

@@ -184,7 +184,7 @@ async fn a_wrapped_key_of_another_length_is_an_error_of_its_attribute() {
             _ => Reaction::Forward,
         });
         let error = world.tenant_over("acme", wire).open("crm", stored.clone()).await.unwrap_err();
-        let Error::Open(OpenError::Attribute { attribute, fault }) = &error else { panic!("{length}: {error}") };
+        let Error::Open(OpenError::Attribute { attribute, fault }) = error.cause() else { panic!("{length}: {error}") };
         assert_eq!((&**attribute, *fault), ("_seal", OpenFault::WrappedKey));
         assert!(error.is_integrity() && !error.is_retryable() && !error.is_revoked(), "{error}");
     }

@@ -69,7 +69,7 @@ async fn write(acme: &Tenant) -> Result<Item, Error> {
 }
 
 fn kind(error: &Error) -> Kind {
-    match error {
+    match error.cause() {
         Error::Key(error) => error.kind(),
         other => panic!("{other}"),
     }

@@ -14,11 +14,9 @@ async fn a_key_that_came_with_an_item_serves_no_reference_by_itself() {
     let mut referring: Item = stored.clone();
     referring.insert("_seal".to_owned(), b(&[&[2][..], &key_id(&stored)].concat()));
     let unknown = |opened: Result<Item, Error>| {
-        let fault = match opened {
-            Err(Error::Open(OpenError::Attribute { attribute, fault })) if attribute == "_seal" => fault,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(fault, OpenFault::UnknownKey);
+        let error = opened.unwrap_err();
+        let Error::Open(OpenError::Attribute { attribute, fault }) = error.cause() else { panic!("{error:?}") };
+        assert_eq!((&**attribute, *fault), ("_seal", OpenFault::UnknownKey));
     };
     let process = || world.compact().tenant(&id("acme"));
 

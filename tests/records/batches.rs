@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use tenantseal::{Error, PrimaryKeyError, Refusal};
+use tenantseal::{Error, PrimaryKeyError, Refusal, Written};
 
 use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{Contact, World, contact};
@@ -83,7 +83,7 @@ async fn what_stays_unprocessed_is_an_error_after_a_bounded_number_of_attempts()
     let wire = halving("BatchGetItem", usize::MAX);
     let records = world.tenant_over("acme", wire.clone()).records::<Contact>();
     let error = records.get_many(["c-000"]).await.unwrap_err();
-    assert!(matches!(error, Error::Unprocessed { count: 1 }), "{error}");
+    assert!(matches!(error, Error::Unprocessed { count: 1, .. }), "{error}");
     assert_eq!(wire.bodies("BatchGetItem").len(), 8);
 }
 
@@ -117,4 +117,38 @@ async fn a_batch_that_would_lose_something_is_refused() {
     assert!(matches!(versioned, Error::Refused(Refusal::VersionInBatch { .. })), "{versioned}");
     let foreign = records.put_many(&[contact("acme", "c-1"), contact("globex", "c-1")]).await.unwrap_err();
     assert!(matches!(foreign, Error::Refused(Refusal::Key(PrimaryKeyError::ForeignTenant { .. }))), "{foreign}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_unprocessed_after_a_lost_answer_may_be_written() {
+    let world = World::start(&["acme"]).await;
+    for ends in ["throttled", "refused"] {
+        let wire = Wire::scripted(move |sent: &Sent, before| match (sent.operation.as_str(), before) {
+            ("BatchWriteItem", 0) => Reaction::Lose,
+            ("BatchWriteItem", 2..) if ends == "refused" => {
+                let refused = r#"{"__type":"com.amazonaws.dynamodb.v20120810#AccessDeniedException","message":"no"}"#;
+                Reaction::Answer(400, refused.to_owned())
+            }
+            ("BatchWriteItem", _) => {
+                let request: Value = serde_json::from_slice(&sent.body).unwrap();
+                Reaction::Answer(200, json!({ "UnprocessedItems": request["RequestItems"] }).to_string())
+            }
+            _ => Reaction::Forward,
+        });
+        let records = world.tenant_over("acme", wire).records::<Contact>();
+        let error = records.put_many(&contacts(2)).await.unwrap_err();
+        let Error::NotWritten(writes) = &error else { panic!("{error}") };
+        assert!(writes.failed().all(|(_, error)| error.written() == Written::Unknown), "{ends}: {error}");
+        assert!(error.written() == Written::Unknown && !error.is_retryable(), "{ends}: {error}");
+        // It is.
+        assert!(world.stored("acme", "c-000").await["email"].is_b());
+        world
+            .plain
+            .delete_item()
+            .table_name("crm")
+            .set_key(Some(crate::common::key("acme", "c-000")))
+            .send()
+            .await
+            .unwrap();
+    }
 }

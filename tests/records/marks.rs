@@ -155,6 +155,8 @@ fn assert_unheeded(case: &str, error: &Error, marked: &str) {
     let Error::Refused(Refusal::Unheeded { attribute, marked: found, .. }) = error else { panic!("{case}: {error}") };
     assert_eq!(attribute, "held", "{case}");
     assert!(found.contains(marked), "{case}: {found}");
+    // The type's own path, without what points to it.
+    assert!(!found.contains(['&', '<']), "{case}: {found}");
     assert!(!format!("{error} {error:?}").contains(SECRET), "{case}");
 }
 

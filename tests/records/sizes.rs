@@ -133,19 +133,19 @@ async fn an_item_that_cannot_fit_is_refused_by_name_before_it_is_sent() {
     let over = [1, 77].map(|by| (by, Some(item(most + by))));
     for (by, item) in over {
         let put = client.put_item().table_name("crm").set_item(item.clone());
-        refused(sealing_error(put.send().await), by, &["v", "_seal", "w"]);
+        refused(sealing_error(put.send().await), by, &["v", "w", "company"]);
         let request =
             WriteRequest::builder().put_request(PutRequest::builder().set_item(item.clone()).build().unwrap());
         let batch = client.batch_write_item().request_items("crm", vec![request.build()]).send().await;
-        refused(sealing_error(batch), by, &["v", "_seal", "w"]);
+        refused(sealing_error(batch), by, &["v", "w", "company"]);
         let put = aws_sdk_dynamodb::types::Put::builder().table_name("crm").set_item(item.clone()).build().unwrap();
         let action = aws_sdk_dynamodb::types::TransactWriteItem::builder().put(put).build();
         refused(
             sealing_error(client.transact_write_items().transact_items(action).send().await),
             by,
-            &["v", "_seal", "w"],
+            &["v", "w", "company"],
         );
-        refused(tenant.seal("crm", item.unwrap()).await.unwrap_err(), by, &["v", "_seal", "w"]);
+        refused(tenant.seal("crm", item.unwrap()).await.unwrap_err(), by, &["v", "w", "company"]);
     }
     let update =
         client.update_item().table_name("crm").set_key(Some(key("acme", "c-1"))).update_expression("SET v = :v");

@@ -190,3 +190,23 @@ async fn one_record_is_sealed_and_opened_without_dynamodb() {
     assert!(world.tenant("globex").records::<Contact>().open(sealed).await.unwrap_err().is_integrity());
     contacts.seal(&contact("globex", "c-1")).await.unwrap_err();
 }
+
+#[tokio::test]
+async fn a_forged_key_record_keeps_no_other_record_from_opening() {
+    let world = World::start(&["acme"]).await;
+    // Each sealed by another process, so each under another key.
+    for at in 0..20 {
+        world.tenant("acme").records::<Contact>().put(&contact("acme", &format!("c-{at:02}"))).await.unwrap();
+    }
+    let mut forged = world.stored("acme", "c-00").await;
+    let mut header = forged["_seal"].as_b().unwrap().clone().into_inner();
+    *header.last_mut().unwrap() ^= 1;
+    forged.insert("_seal".to_owned(), aws_sdk_dynamodb::types::AttributeValue::B(header.into()));
+    world.plant(forged).await;
+    let contacts = world.tenant("acme").records::<Contact>();
+    let alone = contacts.get_many(["c-00"]).each().await.unwrap().remove(0);
+    assert!(alone.unwrap_err().is_integrity());
+    // It is known to be refused before any other is asked for.
+    let found: Vec<_> = contacts.query().stream().map(told).collect().await;
+    assert_eq!(found, (0..20).map(|at| (at != 0, format!("c-{at:02}"))).collect::<Vec<_>>());
+}

@@ -1,5 +1,7 @@
 //! Writes that give back what they replace, change or delete: it is still stored, or in the caller's hands.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use tenantseal::records::{Records, attribute};
 use tenantseal::{Error, Item, Written};
@@ -183,4 +185,43 @@ async fn a_take_with_a_condition_that_does_not_hold_takes_nothing() {
     let error = people.take("p-1").condition(attribute("logins").equals(99)).await.unwrap_err();
     assert!(error.is_condition_failed() && error.written() == Written::No, "{error}");
     assert!(people.get("p-1").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_take_that_may_have_taken_two_records_has_both_in_its_error() {
+    let world = World::start(&["acme"]).await;
+    let people = cold(&world);
+    people.put(&person("p-1")).await.unwrap();
+    let first = world.stored("acme", "p-1").await;
+    people.update("p-1").set("email", "another's").await.unwrap();
+    let second = world.stored("acme", "p-1").await;
+    for write in ["take", "update"] {
+        world.plant(first.clone()).await;
+        // Of the first attempt nobody knows what it did; another writer is there before the second.
+        let wire = Wire::scripted(move |sent, before| match (sent.operation.as_str(), before) {
+            ("DeleteItem" | "UpdateItem", 0) => Reaction::Answer(500, "{}".to_owned()),
+            _ => Reaction::Forward,
+        });
+        let retries = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(500));
+        let app = world.over(wire.clone()).into_builder().retry_config(retries).build();
+        let people = builder().build(&app).unwrap().tenant(&id("acme")).records::<Person>();
+        let other_writer = async {
+            while !wire.sent().iter().any(|sent| ["DeleteItem", "UpdateItem"].contains(&&*sent.operation)) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            world.plant(second.clone()).await;
+        };
+        let written = async {
+            match write {
+                "take" => people.take("p-1").await,
+                _ => people.update("p-1").set("email", "x").returning_old().await,
+            }
+        };
+        let (answer, ()) = tokio::join!(written, other_writer);
+        let error = answer.expect_err("one record is given, and the other is lost");
+        let kept: Vec<_> = error.items().iter().map(|item| item.sealed().unwrap()).collect();
+        assert_eq!((error.written(), kept), (Written::Yes, vec![&first, &second]), "{write}: {error}");
+        assert!(!error.is_retryable());
+        is_p1(&error);
+    }
 }

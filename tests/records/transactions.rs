@@ -110,3 +110,24 @@ async fn what_a_transaction_cannot_ask_for_is_refused_and_not_left_out() {
     assert!(matches!(error, Error::Refused(Refusal::Legacy { .. })), "{error}");
     assert_eq!(firms.get("f-1").await.unwrap(), Some(firm("f-1")));
 }
+
+#[tokio::test]
+async fn a_record_of_another_shape_is_named_by_a_transaction_that_reads_it() {
+    let world = World::start(&["acme"]).await;
+    let acme = acme(&world);
+    let (people, firms) = (acme.records::<Person>(), acme.records::<Firm>());
+    people.put(&person("p-1")).await.unwrap();
+    firms.put(&firm("f-1")).await.unwrap();
+    let mut misshapen = world.stored("acme", "p-1").await;
+    misshapen.insert("logins".to_owned(), crate::common::s("many"));
+    world.plant(misshapen).await;
+    for error in [
+        acme.transact_get(people.get("p-1")).await.unwrap_err(),
+        acme.transact_get((firms.get("f-1"), people.get("p-1"))).await.unwrap_err(),
+        acme.transact_get(vec![people.get("p-2"), people.get("p-1")]).await.unwrap_err(),
+    ] {
+        assert!(matches!(error.cause(), Error::Record { .. }), "{error}");
+        let item = error.item().unwrap_or_else(|| panic!("it names no item: {error}"));
+        assert_eq!((item.table(), &item.key()["contact_id"]), ("crm", &crate::common::s("p-1")));
+    }
+}

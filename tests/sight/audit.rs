@@ -44,7 +44,7 @@ impl Trail {
     }
 
     fn tenant(self: &Arc<Self>, world: &World) -> Tenant {
-        let seal = world.builder().audit(Arc::clone(self) as _).build(&world.app).unwrap();
+        let seal = world.builder().audit(Arc::clone(self)).build(&world.app).unwrap();
         seal.tenant(&id("acme"))
     }
 }
@@ -165,7 +165,7 @@ async fn failed_refused_and_repeated_operations_are_told_as_what_they_used() {
     });
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
     let over = world.over(wire.clone()).into_builder().retry_config(retries).build();
-    let seal = world.builder().audit(Arc::clone(&trail) as _).build(&over).unwrap();
+    let seal = world.builder().audit(Arc::clone(&trail)).build(&over).unwrap();
     put(seal.tenant(&id("acme")).dynamodb()).send().await.unwrap_err();
     assert_eq!(wire.bodies("PutItem").len(), 3);
     assert_eq!(trail.told(), [(Seal, "PutItem", 1)]);
@@ -193,7 +193,7 @@ async fn a_key_taken_from_the_key_table_is_told_apart() {
     let world = World::with_key_table(&["acme"]).await;
     let trail = Arc::new(Trail::default());
     let process = |builder: tenantseal::TenantSealBuilder| {
-        builder.audit(Arc::clone(&trail) as _).build(&world.app).unwrap().tenant(&id("acme"))
+        builder.audit(Arc::clone(&trail)).build(&world.app).unwrap().tenant(&id("acme"))
     };
     let seal = async |acme: &Tenant| acme.seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
     let sources = || trail.told.lock().unwrap().drain(..).map(|(_, source, _)| source).collect::<Vec<_>>();
@@ -253,6 +253,10 @@ async fn an_attempt_that_timed_out_takes_nothing_from_the_audit() {
     let retries = RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(1));
     let config = aws_sdk_dynamodb::config::Builder::from(&world.app).timeout_config(timeouts).retry_config(retries);
     let acme = trail.tenant(&world).dynamodb_with(config);
-    acme.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1")))).send().await.unwrap();
+    let put = acme.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
+    // The key comes too late for it, and was asked for all the same.
+    assert!(sealing_error(put.clone().send().await).is_retryable());
+    assert_eq!(trail.told(), [], "nothing was sealed");
+    put.send().await.unwrap();
     assert_eq!(trail.told(), [(Purpose::Seal, "PutItem", 1)], "what was sealed is missing in the audit");
 }

@@ -239,3 +239,103 @@ async fn a_replica_that_the_entry_does_not_list_is_shown() {
     let regions: Vec<_> = shown.keys.iter().map(|key| key.region.as_str()).collect();
     assert_eq!(regions, REGIONS);
 }
+
+#[tokio::test]
+async fn an_entry_without_keys_and_with_another_region_hides_no_key_at_home() {
+    let desk = Desk::open().await;
+    desk.tenants.onboard(&id("acme")).await.unwrap();
+    desk.write(|entry| {
+        entry.generations.clear();
+        entry.regions = vec![ABROAD.to_owned()];
+    })
+    .await;
+    let told = desk.tenants.suspend(&id("acme")).await;
+    assert!(!desk.seals(HOME).await, "suspended: {told:?}");
+    assert!(told.unwrap_err().to_string().contains("lacks"));
+}
+
+#[tokio::test]
+async fn a_copy_that_kms_names_and_does_not_find_is_not_done_with() {
+    let desk = Desk::open().await;
+    desk.tenants.onboard(&id("acme")).replicas([ABROAD]).await.unwrap();
+    let faults = desk.office.stack.faults();
+    let fault = faults.on("DescribeKey").in_region(ABROAD);
+    fault.when(|call| call.key_id.as_deref().is_some_and(|key| key.contains("mrk-"))).fail("NotFoundException", 400);
+    let told = desk.tenants.suspend(&id("acme")).await;
+    assert!(desk.seals(ABROAD).await && !desk.seals(HOME).await);
+    let told = told.unwrap_err().to_string();
+    assert!(told.contains("KMS knows no key") && told.contains("in eu-central-1"), "{told}");
+    faults.clear();
+    assert_eq!(desk.tenants.suspend(&id("acme")).await.unwrap().state, State::Suspended);
+    assert!(!desk.seals(ABROAD).await);
+}
+
+#[tokio::test]
+async fn a_region_that_is_out_is_shown_beside_the_others() {
+    for (out, other) in [(HOME, ABROAD), (ABROAD, HOME)] {
+        let desk = Desk::open().await;
+        desk.tenants.onboard(&id("acme")).replicas([ABROAD]).await.unwrap();
+        desk.office.stack.faults().on("*").in_region(out).when(|call| call.key_id.is_some()).disconnect();
+        let shown = desk.tenants.show(&id("acme")).await.unwrap();
+        let of = |region: &str| shown.keys.iter().find(|key| key.region == region).unwrap();
+        assert_eq!((of(other).state.as_deref(), &of(other).unknown), (Some("Enabled"), &None));
+        assert!(of(out).unknown.as_deref().unwrap().contains(out) && of(out).state.is_none(), "{shown:?}");
+        assert_eq!(shown.keys.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_answer_is_refused_before_anything_begins() {
+    let nowhere = "eu-nowhere-1";
+    let desk = Desk::open().await;
+    desk.tenants.onboard(&id("acme")).replicas([ABROAD]).await.unwrap();
+    desk.office.stack.faults().on("*").in_region(nowhere).disconnect();
+    for told in [
+        desk.tenants.onboard(&id("globex")).replicas([nowhere]).await.unwrap_err(),
+        desk.tenants.onboard(&id("acme")).replicas([nowhere]).await.unwrap_err(),
+        desk.tenants.rotate(&id("acme")).new_key().replicas([nowhere]).await.unwrap_err(),
+    ] {
+        assert!(told.to_string().contains(nowhere), "{told}");
+    }
+    assert_eq!(desk.registry.get(&id("globex")).await.unwrap(), None);
+    assert_eq!(desk.registry.get(&id("acme")).await.unwrap().unwrap().pending, None);
+}
+
+#[tokio::test]
+async fn an_onboarding_that_cannot_go_on_is_put_aside_and_given_up_as_its_error_says() {
+    let desk = Desk::open().await;
+    desk.office.stack.faults().on("ReplicateKey").fail("AccessDeniedException", 400);
+    drop(desk.tenants.onboard(&id("acme")).replicas([ABROAD]).await.unwrap_err());
+    let told = desk.tenants.offboard(&id("acme")).await.unwrap_err().to_string();
+    assert!(told.contains("or `suspend`, which puts it aside"), "{told}");
+    desk.tenants.suspend(&id("acme")).await.unwrap();
+    desk.tenants.offboard(&id("acme")).window_days(7).await.unwrap();
+    assert_eq!(desk.states().await, [Some(KeyState::PendingDeletion), None]);
+}
+
+/// What `ForeignKey` advises: the entry is restored from its history, as docs/OPERATIONS.md does it, and the same operation is run again.
+#[tokio::test]
+async fn an_entry_that_is_restored_from_its_history_lets_what_was_refused_go_on() {
+    let desk = Desk::open().await;
+    desk.tenants.onboard(&id("acme")).await.unwrap();
+    let globex = desk.tenants.onboard(&id("globex")).await.unwrap();
+    desk.write(|entry| entry.generations.clone_from(&globex.generations)).await;
+    drop(desk.tenants.rotate(&id("acme")).every_days(100).await.unwrap_err());
+    let told = desk.tenants.suspend(&id("acme")).await.unwrap_err().to_string();
+    assert!(told.contains("was not made for"), "{told}");
+    assert!(!desk.seals(HOME).await, "its own key is found by its alias");
+    let history = desk.tenants.history(&id("acme")).await.unwrap();
+    let sound = history.iter().rfind(|entry| entry.generations != globex.generations && entry.pending.is_none());
+    let sound = sound.unwrap().clone();
+    desk.write(|entry| {
+        entry.generations.clone_from(&sound.generations);
+        entry.regions.clone_from(&sound.regions);
+        entry.tier.clone_from(&sound.tier);
+    })
+    .await;
+    assert_eq!(desk.tenants.suspend(&id("acme")).await.unwrap().state, State::Suspended);
+    desk.tenants.resume(&id("acme")).await.unwrap();
+    desk.tenants.rotate(&id("acme")).every_days(100).await.unwrap();
+    assert_eq!(desk.tenants.show(&id("acme")).await.unwrap().keys[0].rotation_days, Some(100));
+    assert!(desk.seals(HOME).await);
+}

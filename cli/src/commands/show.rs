@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 use tenantseal::TenantId;
-use tenantseal_tenants::{Entry, KeyDetails, Shown};
+use tenantseal_tenants::{Entry, KeyDetails, Operation, Shown};
 
 use crate::args::tenant;
 use crate::aws;
@@ -30,7 +30,7 @@ impl Show {
         drop(progress);
         let text = format!("{}{}", describe(&shown), history.as_deref().map(past).unwrap_or_default());
         output.answer(text, &json!({ "entry": shown.entry, "keys": shown.keys, "history": history }))?;
-        Ok(Exit::Done)
+        Ok(if shown.keys.iter().any(|key| key.unknown.is_some()) { Exit::Unreachable } else { Exit::Done })
     }
 }
 
@@ -46,7 +46,11 @@ fn describe(shown: &Shown) -> String {
         ("changed", format!("{} by {by}", moment(*updated))),
     ];
     if let Some(pending) = pending {
-        values.push(("unfinished", format!("{}, begun by {}: run it again", pending.operation, pending.by)));
+        let aside = match pending.operation {
+            Operation::Onboard | Operation::Rotate | Operation::Rekey => ", or `suspend`, which puts it aside",
+            _ => "",
+        };
+        values.push(("unfinished", format!("{}, begun by {}: run it again{aside}", pending.operation, pending.by)));
     }
     if let Some(aside) = aside {
         let what = format!("{}, begun by {}: after `resume`, run it again", aside.operation, aside.by);
@@ -64,14 +68,16 @@ fn describe(shown: &Shown) -> String {
 }
 
 fn row(key: &KeyDetails) -> Vec<String> {
-    let state = match (&key.state, key.deletion) {
-        (None, _) => "deleted".to_owned(),
-        (Some(state), None) => state.clone(),
-        (Some(state), Some(deletion)) => format!("{state}, {}", moment(deletion)),
+    let state = match (&key.unknown, &key.state, key.deletion) {
+        (Some(why), ..) => format!("unknown ({why})"),
+        (None, None, _) => "deleted".to_owned(),
+        (None, Some(state), None) => state.clone(),
+        (None, Some(state), Some(deletion)) => format!("{state}, {}", moment(deletion)),
     };
     let times = key.rotations.map_or_else(String::new, |times| format!(", {times} so far"));
     let rotated = match key.rotation_days {
         Some(days) => format!("every {days} days{times}"),
+        None if key.unknown.is_some() => String::new(),
         None => "off".to_owned(),
     };
     let policy = match key.policy_is_ours {

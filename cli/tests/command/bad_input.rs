@@ -63,7 +63,7 @@ async fn credentials_of_the_wrong_account() {
 #[tokio::test]
 async fn a_missing_permission() {
     let world = World::start().await;
-    let says = "kms:CreateKey: AccessDeniedException";
+    let says = "kms:CreateKey in us-east-1: AccessDeniedException";
     refused(&world, &["onboard", "initech", "--profile", "nobody"], 4, says).await;
     refused(&world, &["show", "acme", "--profile", "nobody"], 4, "lack that permission").await;
     refused(&world, &["doctor", "acme", "--profile", "nobody"], 4, "lack that permission").await;
@@ -127,7 +127,7 @@ async fn an_endpoint_that_is_down_or_is_not_aws() {
 async fn throttling_is_told_from_refusal() {
     let world = World::start().await;
     world.stack.faults().on("DescribeKey").fail("ThrottlingException", 400);
-    refused(&world, &["show", "acme"], 5, "AWS is throttling: try again later").await;
+    refused(&world, &["suspend", "acme", "--yes"], 5, "AWS is throttling: try again later").await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::format::FormatError;
 pub enum OpenFault {
     /// The schema says encrypted, and what is stored is not: it is of a type other than B, or a B that begins as no sealed value does.
     #[error(
-        "the schema says it is encrypted, but what is stored is not sealed: it is plaintext, or was altered. If you know who wrote it as          plaintext, read it with a plain client and put it with the tenant's"
+        "the schema says it is encrypted, but what is stored is not sealed: it is plaintext, or was altered. If you know who wrote it as plaintext, read it with a plain client and put it with the tenant's"
     )]
     NotSealed,
     /// The item's record type stores it as it is, another one of the table encrypts it, and what is stored is binary.

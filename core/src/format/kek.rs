@@ -10,7 +10,7 @@ use super::reader::Reader;
 
 mod aws;
 
-pub use aws::{InvalidKeyArn, KeyArn};
+pub use aws::{InvalidKeyArn, KeyArn, is_account_id};
 
 /// The id of a key-encryption key (KEK): the key that wraps a tenant's data keys and never leaves its key service.
 ///

@@ -311,7 +311,7 @@ impl KeyServiceError {
         matches!(self.kind, Unavailable | TooManyRefused | Contradictory) || self.consequence == Consequence::Onboarding
     }
 
-    /// Whether the tenant was revoked, [`kind`](Self::kind) says how: its key is disabled or pending deletion
+    /// Whether the tenant was revoked, [`kind`](Self::kind) says how: its key is disabled, pending deletion or refused by whoever holds it
     /// ([`Revoked`](KeyServiceErrorKind::Revoked)), or its alias, which did work in this process or should work by now, is
     /// [`Denied`](KeyServiceErrorKind::Denied) or [`NotFound`](KeyServiceErrorKind::NotFound).
     pub fn is_revoked(&self) -> bool {
@@ -357,9 +357,10 @@ pub enum KeyServiceErrorKind {
     /// Throttled, timed out or unreachable.
     #[error("the key service is throttling or unavailable: try again later")]
     Unavailable,
-    /// The key is disabled or pending deletion.
+    /// The key is disabled or pending deletion, or whoever holds an external key refuses it.
     #[error(
-        "the tenant's key is disabled or pending deletion, so access is revoked: resume the tenant, if that was not meant"
+        "the tenant's key is disabled, pending deletion or refused by whoever holds it, so access is revoked: resume the tenant, if that \
+         was not meant"
     )]
     Revoked,
     /// The session, the role or the key policy does not allow it.

@@ -167,3 +167,26 @@ async fn a_changed_alias_is_known_after_the_delay() {
     fixture.stack.clock().advance(5 * minute);
     assert_eq!(refusal(used().await), "NotFoundException");
 }
+
+#[tokio::test]
+async fn a_region_that_is_out_keeps_no_other_from_answering() {
+    let fixture = Fixture::start().await;
+    let abroad = |region: &'static str| {
+        let config = fixture.stack.sdk_config(&fixture.admin).into_builder();
+        aws_sdk_kms::Client::new(&config.region(aws_sdk_kms::config::Region::new(region)).build())
+    };
+    let (frankfurt, ireland) = (abroad("eu-central-1"), abroad("eu-west-1"));
+    fixture.stack.faults().on("*").in_region("eu-central-1").fail("KMSInvalidStateException", 400);
+    assert_eq!(refusal(frankfurt.list_keys().send().await), "KMSInvalidStateException");
+    assert_eq!(refusal(frankfurt.create_key().send().await), "KMSInvalidStateException");
+    ireland.list_keys().send().await.unwrap();
+    fixture.kms.list_keys().send().await.unwrap();
+    fixture.assume(ROLE).send().await.unwrap();
+    // One operation of one Region, so many times.
+    fixture.stack.faults().clear();
+    fixture.stack.faults().on("ListKeys").in_region("eu-west-1").times(1).fail("KMSInvalidStateException", 400);
+    frankfurt.list_keys().send().await.unwrap();
+    ireland.list_aliases().send().await.unwrap();
+    assert_eq!(refusal(ireland.list_keys().send().await), "KMSInvalidStateException");
+    ireland.list_keys().send().await.unwrap();
+}

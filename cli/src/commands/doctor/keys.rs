@@ -3,7 +3,7 @@
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
-use tenantseal::{Alias, TenantId};
+use tenantseal::{Alias, KeyArn, TenantId};
 use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
@@ -44,7 +44,11 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
     };
     report.add(&area, "the alias exists", Outcome::passed(format!("{alias} → {}", key.key_id)));
     if let Some(entry) = &entry {
-        report.add(&area, "the registry knows it", registry(tenant, &alias, entry, &key));
+        let shown = patient.registry.show(tenant).await?;
+        let number = entry.current().map(|current| current.number);
+        let mut current = shown.keys.iter().filter(|known| Some(known.generation) == number);
+        let is_tenants = current.any(|known| known.is_tenants == Some(true));
+        report.add(&area, "the registry knows it", registry(tenant, &alias, entry, &key, is_tenants));
     }
     report.add(&area, "the key has an alias of its own", own_alias(&kms, patient, tenant, &key).await?);
     report.add(&area, "the key is enabled", state(tenant, &key));
@@ -67,17 +71,27 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
 }
 
 /// Whether the registry and KMS say the same.
-fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata) -> Outcome {
+fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, is_tenants: bool) -> Outcome {
     let again =
         |operation: &dyn std::fmt::Display| format!("tenantseal {operation} {tenant}, which goes on where it stopped");
     if let Some(pending) = &entry.pending {
         let wrong = format!("`{}` was begun by {} and has not finished", pending.operation, pending.by);
         return Outcome::failed(wrong, again(&pending.operation));
     }
-    let known = entry.current().map(|current| current.key.to_string());
-    if known != key.arn {
-        let [known, there] = [known, key.arn.clone()].map(|arn| arn.unwrap_or_else(|| "no key".to_owned()));
-        let mend = format!("aws kms update-alias --alias-name {alias} --target-key-id {known}, or ask who moved it");
+    let [known, there] = [
+        entry.current().map(|current| current.key.clone()),
+        key.arn.as_deref().and_then(|arn| KeyArn::parse(arn).ok()),
+    ];
+    let is_same = matches!((&known, &there), (Some(known), Some(there)) if known.is_same_key(there));
+    if !is_same {
+        let [known, there] = [known, there].map(|key| key.map_or_else(|| "no key".to_owned(), |key| key.to_string()));
+        let mend = match is_tenants {
+            // Of a registry that names another's key, nothing is put behind the alias.
+            false => format!(
+                "the registry's key is not the tenant's: tenantseal show {tenant} --history, and restore the entry"
+            ),
+            true => format!("aws kms update-alias --alias-name {alias} --target-key-id {known}, or ask who moved it"),
+        };
         return Outcome::failed(format!("the registry says {known}, the alias points to {there}"), mend);
     }
     let family = key.multi_region_configuration.as_ref();

@@ -35,8 +35,7 @@ impl KeyArn {
         };
         let key_id = resource.strip_prefix("key/").ok_or(InvalidKeyArn)?;
         let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let account_id = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-        if arn.len() > Self::MAX_LEN || !word(partition) || !word(region) || !account_id || !word(key_id) {
+        if arn.len() > Self::MAX_LEN || !word(partition) || !word(region) || !is_account_id(account) || !word(key_id) {
             return Err(InvalidKeyArn);
         }
         Ok(Self { partition: partition.into(), region: region.into(), account: account.into(), key_id: key_id.into() })
@@ -194,6 +193,11 @@ impl<'de> Deserialize<'de> for KeyArn {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
+}
+
+/// Whether a text is the id of an AWS account.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// A text is not the ARN of a KMS key.

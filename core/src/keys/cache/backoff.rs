@@ -21,5 +21,10 @@ pub fn about(most: Duration) -> Duration {
 
 /// Full jitter below `base` doubled `times` times, and below `cap`.
 pub fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
-    up_to(base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap))
+    up_to(doubled(base, times, cap))
+}
+
+/// `base` doubled `times` times, and `cap` at most.
+pub fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
+    base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap)
 }

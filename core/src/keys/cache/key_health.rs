@@ -232,8 +232,7 @@ impl Standing {
             former => {
                 let times = former.map_or(0, |former| former.times.saturating_add(1));
                 let most = if is_final { REFUSED_AT_MOST } else { NEW_AT_MOST };
-                let pause = REFUSED.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most);
-                (now, backoff::about(pause), times)
+                (now, backoff::about(backoff::doubled(REFUSED, times, most)), times)
             }
         };
         self.refusal = Some(Refusal { error: error.clone(), at, pause, times, probing: false });

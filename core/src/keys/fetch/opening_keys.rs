@@ -1,7 +1,6 @@
 //! The keys that open stored items: from the cache, or by the records that the items name.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::{StreamExt, stream};
 
@@ -15,13 +14,11 @@ use crate::keys::cache::data_key_cache::Lookup;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Inner;
 use crate::keys::fetch::unwrap::Claim;
-use crate::keys::fetch::unwrapping::DECRYPT;
 use crate::keys::outcome::OpeningKeyError;
 use crate::keys::outcome::Unwrapping;
-use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry;
 
-/// How many distinct data keys one answer may ask KMS for at once. After the first failure no more are asked for, so a table full of
+/// How many distinct data keys one answer may ask KMS for at once. How many may fail is bounded for each tenant, so a table full of
 /// forged records costs a bounded number of calls.
 const CONCURRENT_UNWRAPS: usize = 16;
 
@@ -36,6 +33,12 @@ pub enum Want {
 
 /// Keys that could not be had, and why.
 pub type Lacking = Vec<(OwnedStoredKey, OpeningKeyError)>;
+
+/// Whether the other keys of an answer cannot be had either: the tenant is refused, or KMS is not to be had. A record that does not open
+/// says nothing of the others; how many of those are tried is bounded for each tenant.
+fn concerns_all(error: &OpeningKeyError) -> bool {
+    matches!(error, OpeningKeyError::Key(error) if error.is_revoked() || error.is_retryable())
+}
 
 /// A key that is not in the cache.
 struct Wanted {
@@ -126,11 +129,8 @@ impl Inner {
             match self.obtained(keys, first).await {
                 Ok(key) => found.push(key),
                 Err((named, error)) => {
-                    if want == Want::Each
-                        && let OpeningKeyError::Key(refusal) = &error
-                    {
-                        // What refuses the one key refuses the others.
-                        let refused = |wanted: Wanted| (wanted.named, refusal.clone().into());
+                    if want == Want::Each && concerns_all(&error) {
+                        let refused = |wanted: Wanted| (wanted.named, error.clone());
                         lacking.extend(std::mem::take(&mut wanted).into_iter().map(refused));
                     }
                     lacking.push((named, error));
@@ -140,16 +140,19 @@ impl Inner {
                 }
             }
         }
-        let failed = &AtomicBool::new(false);
+        let failed = &OnceLock::new();
         // What is under way is waited for: KMS answers it all the same, and the next try finds those keys.
         let asked: Vec<_> = stream::iter(wanted)
             .map(|wanted| async move {
-                if failed.load(Ordering::Relaxed) {
-                    let refused = || KeyServiceError::new(&keys.tenant, DECRYPT, Kind::TooManyRefused);
-                    return (want == Want::Each).then(|| Err((wanted.named, refused().into())));
+                if let Some(error) = failed.get().cloned() {
+                    return (want == Want::Each).then_some(Err((wanted.named, error)));
                 }
                 let obtained = self.obtained(keys, wanted).await;
-                failed.fetch_or(obtained.is_err(), Ordering::Relaxed);
+                if let Err((_, error)) = &obtained
+                    && (want == Want::All || concerns_all(error))
+                {
+                    failed.get_or_init(|| error.clone());
+                }
                 Some(obtained)
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
