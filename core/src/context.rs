@@ -59,7 +59,7 @@ impl StaticPairs {
     const RESERVED: [&'static str; 4] = [EncryptionContext::TENANT, "table", Period::NAME, "purpose"];
 
     /// Whether a record of a shared data key has room for these pairs beside `tenant` and `period`.
-    pub fn leave_room_for_a_period(&self) -> bool {
+    pub(crate) fn leave_room_for_a_period(&self) -> bool {
         self.0.len() + 2 <= EncryptionContext::MAX_PAIRS
     }
 

@@ -35,7 +35,7 @@ pub fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
 }
 
 /// A data key seals or opens.
-pub fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
+pub(crate) fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
     let made = SystemTime::UNIX_EPOCH + Duration::from_secs(key.record().created.into());
     let age = now.duration_since(made).unwrap_or_default();
     match purpose {
@@ -46,7 +46,7 @@ pub fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
 }
 
 /// Data keys were in the cache and may be used.
-pub fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
+pub(crate) fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "hit"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "hit"),
@@ -57,7 +57,7 @@ pub fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
 
 /// Data keys were not, so the operation waits as long as what this returns lives.
 #[must_use]
-pub fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
+pub(crate) fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "miss"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "miss"),
@@ -68,7 +68,7 @@ pub fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
 }
 
 /// An operation that waits for data keys, to its end or until nobody waits any more.
-pub struct Waiting {
+pub(crate) struct Waiting {
     purpose: Purpose,
     since: Instant,
 }
@@ -149,18 +149,18 @@ fn called(operation: &'static str, outcome: &'static str) {
 }
 
 /// A call of the key table.
-pub struct TableCall {
+pub(crate) struct TableCall {
     operation: &'static str,
     since: Instant,
     outcome: &'static str,
 }
 
 impl TableCall {
-    pub fn begin(operation: &'static str) -> Self {
+    pub(crate) fn begin(operation: &'static str) -> Self {
         Self { operation, since: Instant::now(), outcome: "abandoned" }
     }
 
-    pub fn end(mut self, outcome: Result<&'static str, &KeyTableError>) {
+    pub(crate) fn end(mut self, outcome: Result<&'static str, &KeyTableError>) {
         self.outcome = outcome.unwrap_or_else(|error| match error.kind() {
             TableKind::Unavailable => "unavailable",
             TableKind::NotFound => "not_found",
@@ -187,19 +187,19 @@ pub fn credentials_refused(operation: &'static str) {
 }
 
 /// A call is repeated.
-pub fn retried(operation: &'static str) {
+pub(crate) fn retried(operation: &'static str) {
     counter!("tenantseal_key_call_retries_total", "operation" => operation).increment(1);
 }
 
 /// KMS was asked again for keys that are held.
-pub fn revalidated(ahead: bool, allowed: bool) {
+pub(crate) fn revalidated(ahead: bool, allowed: bool) {
     let (by, outcome) = (if ahead { "background" } else { "request" }, if allowed { "ok" } else { "failed" });
     counter!("tenantseal_revalidations_total", "by" => by, "outcome" => outcome).increment(1);
 }
 
 /// Why data keys are dropped.
 #[derive(Debug, Clone, Copy)]
-pub enum Eviction {
+pub(crate) enum Eviction {
     /// KMS refused the tenant.
     Revoked,
     /// By hand.
@@ -230,11 +230,11 @@ impl Eviction {
 
 /// What was dropped of a tenant.
 #[derive(Debug, Clone, Copy)]
-pub struct Dropped {
+pub(crate) struct Dropped {
     /// Data keys.
-    pub keys: usize,
+    pub(crate) keys: usize,
     /// Idempotency tokens, before their time was over.
-    pub tokens: usize,
+    pub(crate) tokens: usize,
 }
 
 impl From<usize> for Dropped {
@@ -244,7 +244,7 @@ impl From<usize> for Dropped {
 }
 
 /// Data keys were dropped before the process ended.
-pub fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
+pub(crate) fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
     let Dropped { keys, tokens } = dropped.into();
     let (reason, is_asked_for) = why.reason();
     let tenant = tenant.as_str();
@@ -260,7 +260,7 @@ pub fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
 }
 
 /// Idempotency tokens were forgotten before their time was over, keys or not.
-pub fn tokens_forgotten(tenant: &TenantId, tokens: usize, why: Eviction) {
+pub(crate) fn tokens_forgotten(tenant: &TenantId, tokens: usize, why: Eviction) {
     forgot(tenant.as_str(), tokens, why.reason().0);
 }
 
@@ -277,34 +277,34 @@ fn forgot(tenant: &str, tokens: usize, reason: &'static str) {
 }
 
 /// KMS or STS refused a tenant for good.
-pub fn revoked(error: &KeyServiceError) {
+pub(crate) fn revoked(error: &KeyServiceError) {
     counter!("tenantseal_revocations_total").increment(1);
     tracing::warn!(tenant = error.tenant().as_str(), %error, "the tenant is revoked");
 }
 
 /// A tenant that was refused is refused again, without a question.
-pub fn refused_from_memory() {
+pub(crate) fn refused_from_memory() {
     counter!("tenantseal_refused_from_memory_total").increment(1);
 }
 
 /// The key service took a refusal back with its next answer.
-pub fn contradicted(refusal: &KeyServiceError) {
+pub(crate) fn contradicted(refusal: &KeyServiceError) {
     tracing::info!(tenant = refusal.tenant().as_str(), %refusal, "the key service took a refusal back");
 }
 
 /// A tenant's calls fail at once from now on.
-pub fn circuit_opened(tenant: &TenantId) {
+pub(crate) fn circuit_opened(tenant: &TenantId) {
     counter!("tenantseal_circuits_opened_total").increment(1);
     tracing::warn!(tenant = tenant.as_str(), "the circuit is open: for a moment no calls are made");
 }
 
 /// They are made again.
-pub fn circuit_closed(tenant: &TenantId) {
+pub(crate) fn circuit_closed(tenant: &TenantId) {
     tracing::info!(tenant = tenant.as_str(), "the circuit is closed: the key service answers");
 }
 
 /// KMS cannot be asked, and cached keys serve on although it is time.
-pub fn grace_in_use(tenant: &TenantId) {
+pub(crate) fn grace_in_use(tenant: &TenantId) {
     counter!("tenantseal_outage_grace_total").increment(1);
     tracing::warn!(
         tenant = tenant.as_str(),

@@ -53,7 +53,7 @@ impl TenantId {
 pub const SESSION_NAME_PREFIX: &str = "tenant-";
 
 /// Whether a byte may stand in a tenant id.
-pub const fn is_tenant_byte(byte: u8) -> bool {
+pub(crate) const fn is_tenant_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 

@@ -36,7 +36,7 @@ pub fn quiet(config: &SdkConfig) -> SdkConfig {
 
 /// The same for the tenants' own calls. What repeats those is above, where it is known whose they are: the SDK's own retries share one
 /// budget, and one tenant's trouble would use it up for all.
-pub fn single_attempts(config: &SdkConfig) -> SdkConfig {
+pub(crate) fn single_attempts(config: &SdkConfig) -> SdkConfig {
     quiet(config).to_builder().retry_config(RetryConfig::disabled()).build()
 }
 

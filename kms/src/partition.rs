@@ -12,7 +12,7 @@ const BESIDE_AWS: [(&str, &str); 7] = [
 ];
 
 /// The partition of a Region. One that nobody knows is of `aws`, as it is for the SDK, which would call it there.
-pub fn of_region(region: &str) -> &'static str {
+pub(crate) fn of_region(region: &str) -> &'static str {
     let known = BESIDE_AWS.iter().find(|(begins, _)| region.starts_with(begins));
     known.map_or("aws", |(_, partition)| partition)
 }

@@ -85,7 +85,7 @@ impl TenantSessions {
         }
     }
 
-    pub fn tenancy(&self) -> &Tenancy {
+    pub(crate) fn tenancy(&self) -> &Tenancy {
         &self.roles.tenancy
     }
 
@@ -118,7 +118,7 @@ impl TenantSessions {
     }
 
     /// Says that KMS has answered in the tenant's session.
-    pub fn answered(&self, tenant: &TenantId) {
+    pub(crate) fn answered(&self, tenant: &TenantId) {
         self.kept.prove(tenant);
     }
 
@@ -128,7 +128,7 @@ impl TenantSessions {
     }
 
     /// Forgets the tenant's credentials, and those that STS is asked for right now: who asks next has new ones made.
-    pub fn evict(&self, tenant: &TenantId) {
+    pub(crate) fn evict(&self, tenant: &TenantId) {
         // First, so that what lands from now on is not kept; what has landed is there to be removed.
         self.assuming.abandon(tenant);
         self.kept.remove(tenant, |_| true);

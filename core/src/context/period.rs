@@ -15,12 +15,12 @@ pub struct Period {
 
 impl Period {
     /// The name of the pair.
-    pub const NAME: &'static str = "period";
+    pub(crate) const NAME: &'static str = "period";
     /// The longest period, in seconds: two days.
     const MAX_LENGTH: u32 = 2 * 24 * 60 * 60;
 
     /// The period of this length, whole seconds, at this moment.
-    pub fn at(now: SystemTime, length: Duration) -> Option<Self> {
+    pub(crate) fn at(now: SystemTime, length: Duration) -> Option<Self> {
         let length = u32::try_from(length.as_secs()).ok().filter(|_| length.subsec_nanos() == 0)?;
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let now = u32::try_from(now).ok()?;
@@ -41,7 +41,7 @@ impl Period {
     }
 
     /// How long before `now` it began.
-    pub fn passed(self, now: SystemTime) -> Duration {
+    pub(crate) fn passed(self, now: SystemTime) -> Duration {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(self.start.into());
         now.duration_since(start).unwrap_or_default()
     }

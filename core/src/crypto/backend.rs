@@ -8,9 +8,9 @@ mod aws_lc;
 mod rust_crypto;
 
 #[cfg(feature = "aws-lc-rs")]
-pub use aws_lc::{Aes256Gcm, HkdfSha256, hmac_sha256};
+pub(super) use aws_lc::{Aes256Gcm, HkdfSha256, hmac_sha256};
 #[cfg(not(feature = "aws-lc-rs"))]
-pub use rust_crypto::{Aes256Gcm, HkdfSha256, hmac_sha256};
+pub(super) use rust_crypto::{Aes256Gcm, HkdfSha256, hmac_sha256};
 
 #[cfg(all(test, feature = "aws-lc-rs"))]
 mod tests {

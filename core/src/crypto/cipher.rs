@@ -17,9 +17,9 @@ pub struct ItemKey(Aes256Gcm);
 
 impl ItemKey {
     /// Length of an item key in bytes.
-    pub const LEN: usize = 32;
+    pub(crate) const LEN: usize = 32;
 
-    pub fn new(key: &[u8; Self::LEN]) -> Self {
+    pub(crate) fn new(key: &[u8; Self::LEN]) -> Self {
         Self(Aes256Gcm::new(key))
     }
 
@@ -30,7 +30,7 @@ impl ItemKey {
     }
 
     /// Decrypts `buffer` in place. On failure `buffer` holds no plaintext.
-    pub fn decrypt(
+    pub(crate) fn decrypt(
         &self,
         nonce: &[u8; NONCE_LEN],
         aad: &[u8],
@@ -49,4 +49,4 @@ impl fmt::Debug for ItemKey {
 
 /// The ciphertext was not made with this key, nonce and AAD. Deliberately says no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAuthentic;
+pub(crate) struct NotAuthentic;

@@ -45,7 +45,7 @@ impl DataKey {
     }
 
     /// The key bytes. Each call site says what it does with them.
-    pub fn expose(&self) -> &[u8; Self::LEN] {
+    pub(crate) fn expose(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 }

@@ -47,7 +47,7 @@ impl PseudorandomKey {
     }
 
     /// `Expand(PRK, label("nonce") ‖ identity, 32)`: the key of one item's synthetic nonces.
-    pub fn nonce_key(&self, identity: &Identity) -> NonceKey {
+    pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
         let mut key = Zeroizing::new([0; 32]);
         self.0.expand(&[label!("nonce"), identity.as_bytes()], key.as_mut());
         NonceKey(key)
@@ -65,7 +65,7 @@ pub struct NonceKey(Zeroizing<[u8; 32]>);
 
 impl NonceKey {
     /// `HMAC-SHA256(nonce key, lp(token) ‖ lp(AAD) ‖ plaintext)`, the first 12 bytes.
-    pub fn nonce(&self, token: &str, aad: &[u8], plaintext: &[u8]) -> [u8; NONCE_LEN] {
+    pub(crate) fn nonce(&self, token: &str, aad: &[u8], plaintext: &[u8]) -> [u8; NONCE_LEN] {
         let length = |part: &[u8]| u32::try_from(part.len()).expect("a token has 36 bytes, an AAD less than 64 KiB");
         let (token, lengths) = (token.as_bytes(), [length(token.as_bytes()), length(aad)].map(u32::to_be_bytes));
         let mac = hmac_sha256(&self.0, &[&lengths[0], token, &lengths[1], aad, plaintext]);
@@ -93,7 +93,7 @@ impl KeyId {
     }
 
     /// Compares in constant time.
-    pub fn matches(&self, other: &Self) -> bool {
+    pub(crate) fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
@@ -119,7 +119,7 @@ impl Check {
     pub const LEN: usize = 16;
 
     /// Compares in constant time.
-    pub fn matches(&self, other: &Self) -> bool {
+    pub(crate) fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }

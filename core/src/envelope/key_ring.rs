@@ -24,7 +24,7 @@ impl KeyRing {
     }
 
     /// All of them; a key that two forms of its record name is there twice.
-    pub fn keys(&self) -> impl Iterator<Item = &UnwrappedKey> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &UnwrappedKey> {
         self.0.iter().map(|(_, key)| &**key)
     }
 

@@ -7,9 +7,9 @@
 #[derive(Debug, Clone, Copy)]
 pub struct Seals {
     /// Under a key of its own. Half, so that what is under way when it is reached does not matter.
-    pub own: u64,
+    pub(crate) own: u64,
     /// Under a key whose record is in the key table: each process, and each time that it loads the key, counts for itself.
-    pub shared: u64,
+    pub(crate) shared: u64,
 }
 
 impl Seals {

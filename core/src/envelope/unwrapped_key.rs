@@ -40,7 +40,7 @@ impl UnwrappedKey {
     }
 
     /// A data key that KMS unwrapped, when `record` is its own.
-    pub fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
+    pub(crate) fn verify(record: KeyRecord, data_key: &DataKey) -> Option<Self> {
         let key = PseudorandomKey::extract(data_key);
         record.is_of(&key).then(|| Self::with(key, record))
     }
@@ -61,17 +61,17 @@ impl UnwrappedKey {
 
     /// Says that the key service's request of this id has brought it, and where its record was found. In place: a key that moves
     /// leaves copies behind.
-    pub fn brought_by(&self, request_id: Option<String>, source: KeySource) {
+    pub(crate) fn brought_by(&self, request_id: Option<String>, source: KeySource) {
         self.brought.get_or_init(|| Brought { request_id, source });
     }
 
     /// The request that brought it.
-    pub fn request_id(&self) -> Option<&str> {
+    pub(crate) fn request_id(&self) -> Option<&str> {
         self.brought.get()?.request_id.as_deref()
     }
 
     /// Where this use has it from: from the cache unless it is the first.
-    pub fn source_of_use(&self) -> KeySource {
+    pub(crate) fn source_of_use(&self) -> KeySource {
         let is_first = !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed);
         if is_first { self.brought.get().map_or(KeySource::Kms, |brought| brought.source) } else { KeySource::Cache }
     }
@@ -95,7 +95,7 @@ impl UnwrappedKey {
     }
 
     /// Whether the key table is known to hold the record: then a reference names this key, and without a look there.
-    pub fn is_in_key_table(&self) -> bool {
+    pub(crate) fn is_in_key_table(&self) -> bool {
         self.in_key_table.load(Ordering::Relaxed)
     }
 
@@ -110,7 +110,7 @@ impl UnwrappedKey {
     }
 
     /// Whether this key may seal where the record lies there.
-    pub fn is_at(&self, place: RecordPlace) -> bool {
+    pub(crate) fn is_at(&self, place: RecordPlace) -> bool {
         self.stored_at(place).is_ok()
     }
 
@@ -125,23 +125,23 @@ impl UnwrappedKey {
     }
 
     /// Says that it seals so many attributes.
-    pub fn count_seals(&self, attributes: usize) {
+    pub(crate) fn count_seals(&self, attributes: usize) {
         self.seals.fetch_add(u64::try_from(attributes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Whether it has sealed as much as it may.
-    pub fn is_used_up(&self, most: Seals) -> bool {
+    pub(crate) fn is_used_up(&self, most: Seals) -> bool {
         let most = if self.in_key_table.load(Ordering::Relaxed) { most.shared } else { most.own };
         self.seals.load(Ordering::Relaxed) >= most
     }
 
     /// The key of one item.
-    pub fn item_key(&self, identity: &Identity) -> ItemKey {
+    pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
         self.key.item_key(identity)
     }
 
     /// The key of one item's synthetic nonces.
-    pub fn nonce_key(&self, identity: &Identity) -> NonceKey {
+    pub(crate) fn nonce_key(&self, identity: &Identity) -> NonceKey {
         self.key.nonce_key(identity)
     }
 }

@@ -8,7 +8,7 @@ use crate::context::EncryptionContext;
 const MAX_VALUE: usize = 1024;
 
 /// Appends `u8 count ‖ (u8 len ‖ name ‖ u16be len ‖ value)*`, names strictly ascending.
-pub fn encode_context(context: &EncryptionContext, out: &mut Vec<u8>) {
+pub(crate) fn encode_context(context: &EncryptionContext, out: &mut Vec<u8>) {
     let pairs = context.pairs();
     out.push(u8::try_from(pairs.len()).expect("a context has at most 8 pairs"));
     for (name, value) in pairs {
@@ -22,7 +22,7 @@ pub fn encode_context(context: &EncryptionContext, out: &mut Vec<u8>) {
 /// Takes a well-formed context off the front of `reader` and returns its bytes.
 ///
 /// It has exactly one encoding, so comparing bytes compares contexts, and nothing of a hostile record is ever built.
-pub fn take_context<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], FormatError> {
+pub(crate) fn take_context<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], FormatError> {
     let stored = reader.0;
     let count = reader.u8()?;
     if !(1..=EncryptionContext::MAX_PAIRS).contains(&count.into()) {
@@ -50,13 +50,13 @@ fn take_pair<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str), FormatEr
 }
 
 /// The pairs of a well-formed context, ascending by name.
-pub fn pairs(context: &[u8]) -> Result<Vec<(&str, &str)>, FormatError> {
+pub(crate) fn pairs(context: &[u8]) -> Result<Vec<(&str, &str)>, FormatError> {
     let mut reader = Reader(context);
     let count = reader.u8()?;
     (0..count).map(|_| take_pair(&mut reader)).collect()
 }
 
 /// The value of the pair `name` in a well-formed context.
-pub fn value_of<'a>(context: &'a [u8], name: &str) -> Option<&'a str> {
+pub(crate) fn value_of<'a>(context: &'a [u8], name: &str) -> Option<&'a str> {
     pairs(context).ok()?.into_iter().find(|(this, _)| *this == name).map(|(_, value)| value)
 }

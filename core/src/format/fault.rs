@@ -1,9 +1,9 @@
 //! What can be wrong with stored bytes.
 
 /// The first bytes of headers and key records that newer releases may write (docs/FORMAT.md, section 10).
-pub const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x03..=0x0f;
+pub(crate) const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x03..=0x0f;
 /// The first bytes of sealed attributes, of which this release knows three.
-pub const FORMS: std::ops::RangeInclusive<u8> = 0x10..=0x2f;
+pub(crate) const FORMS: std::ops::RangeInclusive<u8> = 0x10..=0x2f;
 
 /// Why stored bytes are not what they should be. Says nothing of the bytes themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -69,13 +69,13 @@ impl KekId {
     }
 
     /// Appends the form in which key records store it.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let Provider::Aws(arn) = &self.0;
         arn.encode(out);
     }
 
     /// Reads what [`Self::encode`] writes, and nothing else.
-    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         KeyArn::decode(reader).map(Self::from)
     }
 }

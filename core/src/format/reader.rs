@@ -15,7 +15,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `N` bytes.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(FormatError::Truncated)?;
         self.0 = rest;
         Ok(*taken)
@@ -25,11 +25,11 @@ impl<'a> Reader<'a> {
         self.array().map(|[byte]| byte)
     }
 
-    pub fn u16(&mut self) -> Result<u16, FormatError> {
+    pub(crate) fn u16(&mut self) -> Result<u16, FormatError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub fn u32(&mut self) -> Result<u32, FormatError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, FormatError> {
         self.array().map(u32::from_be_bytes)
     }
 

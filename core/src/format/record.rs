@@ -16,19 +16,19 @@ use crate::crypto::{Check, KeyId, PseudorandomKey, WrappedKey};
 pub struct KeyRecord {
     pub key_id: KeyId,
     /// Seconds since 1970.
-    pub created: u32,
+    pub(crate) created: u32,
     /// As stored: it has one encoding, so equal bytes are equal contexts.
     context: Box<[u8]>,
     check: Check,
     pub kek: KekId,
-    pub wrapped: WrappedKey,
+    pub(crate) wrapped: WrappedKey,
 }
 
 impl KeyRecord {
     const VERSION: u8 = 0x01;
 
     /// From the shortest to the longest record that the lengths of its parts allow.
-    pub const LENGTHS: std::ops::RangeInclusive<usize> = {
+    pub(crate) const LENGTHS: std::ops::RangeInclusive<usize> = {
         let fixed = 1 + KeyId::LEN + 4 + Check::LEN;
         let (least_context, least_kek) = (1 + (1 + 1 + 2 + 1), 1 + 1 + 1 + 5 + 16);
         let (most_context, most_kek) = (1 + EncryptionContext::MAX_PAIRS * (1 + 255 + 2 + 1024), 1 + 2 + 512);
@@ -36,7 +36,7 @@ impl KeyRecord {
     };
 
     /// The record of a new data key.
-    pub fn new(
+    pub(crate) fn new(
         key: &PseudorandomKey,
         created: u32,
         context: &EncryptionContext,
@@ -49,24 +49,24 @@ impl KeyRecord {
     }
 
     /// A context as records store it.
-    pub fn context_bytes(context: &EncryptionContext) -> Box<[u8]> {
+    pub(crate) fn context_bytes(context: &EncryptionContext) -> Box<[u8]> {
         let mut bytes = Vec::new();
         encode_context(context, &mut bytes);
         bytes.into()
     }
 
     /// The context as stored, to be compared with [`Self::context_bytes`] of a configured one.
-    pub fn context(&self) -> &[u8] {
+    pub(crate) fn context(&self) -> &[u8] {
         &self.context
     }
 
     /// The period in the context, when there is one and it is written as periods are.
-    pub fn period(&self) -> Option<Period> {
+    pub(crate) fn period(&self) -> Option<Period> {
         Period::parse(value_of(&self.context, Period::NAME)?)
     }
 
     /// Whether this record names `key` and was made with it: key id and check, each compared in constant time.
-    pub fn is_of(&self, key: &PseudorandomKey) -> bool {
+    pub(crate) fn is_of(&self, key: &PseudorandomKey) -> bool {
         let named = self.key_id.matches(&key.key_id());
         let checked = self.check.matches(&key.check(Self::VERSION, self.created, &self.context));
         named & checked

@@ -6,11 +6,11 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Data keys in memory.
-    pub data_keys: u64,
-    pub data_keys_per_tenant: usize,
+    pub(crate) data_keys: u64,
+    pub(crate) data_keys_per_tenant: usize,
     /// Calls to KMS and STS in flight.
-    pub calls: usize,
-    pub calls_per_tenant: usize,
+    pub(crate) calls: usize,
+    pub(crate) calls_per_tenant: usize,
 }
 
 /// How often a call is repeated that found KMS unavailable, and when.

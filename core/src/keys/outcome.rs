@@ -32,7 +32,7 @@ pub enum KeyError {
 
 /// Why a data key was not unwrapped.
 #[derive(Debug, Clone)]
-pub enum Unwrapping {
+pub(crate) enum Unwrapping {
     /// The key service did not answer, or not with a key.
     Failed(KeyServiceError),
     /// The record does not open, and will not: it says so of itself alone.

@@ -212,19 +212,19 @@ impl KeyServiceError {
     }
 
     /// The same error, which costs the tenant its keys.
-    pub fn revoking(mut self) -> Self {
+    pub(crate) fn revoking(mut self) -> Self {
         self.consequence = Consequence::Revoked;
         self
     }
 
     /// The same error of a tenant that may be new.
-    pub fn onboarding(mut self) -> Self {
+    pub(crate) fn onboarding(mut self) -> Self {
         self.consequence = Consequence::Onboarding;
         self
     }
 
     /// The same error of a former key, which says nothing of the tenant.
-    pub fn of_former_key(mut self) -> Self {
+    pub(crate) fn of_former_key(mut self) -> Self {
         if self.kind == KeyServiceErrorKind::Revoked {
             self.kind = KeyServiceErrorKind::FormerKeyDisabled;
         }
@@ -233,7 +233,7 @@ impl KeyServiceError {
     }
 
     /// The same refusal of a key for which the service has vouched at the same time.
-    pub fn contradicted(mut self) -> Self {
+    pub(crate) fn contradicted(mut self) -> Self {
         self.kind = KeyServiceErrorKind::Contradictory;
         self.consequence = Consequence::OfItsKind;
         self
@@ -245,12 +245,12 @@ impl KeyServiceError {
     }
 
     /// Whether it was a former key that refused.
-    pub fn is_of_former_key(&self) -> bool {
+    pub(crate) fn is_of_former_key(&self) -> bool {
         self.consequence == Consequence::OfFormerKey
     }
 
     /// Whether it was the tenant that was refused, whatever the record.
-    pub fn is_of_tenant(&self) -> bool {
+    pub(crate) fn is_of_tenant(&self) -> bool {
         matches!(self.consequence, Consequence::Revoked | Consequence::Onboarding)
     }
 
@@ -260,13 +260,13 @@ impl KeyServiceError {
     }
 
     /// Whether the tenant's own alias has just refused, so that it may have been revoked.
-    pub fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         use KeyServiceErrorKind::{Denied, NotFound, Revoked};
         matches!(self.kind, Revoked | Denied | NotFound) && self.consequence == Consequence::OfItsKind
     }
 
     /// Whether the service has looked at the key that was asked for.
-    pub fn is_of_the_key(&self) -> bool {
+    pub(crate) fn is_of_the_key(&self) -> bool {
         self.is_refusal()
             || matches!(self.kind, KeyServiceErrorKind::IncorrectKey | KeyServiceErrorKind::InvalidCiphertext)
     }

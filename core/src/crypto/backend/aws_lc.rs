@@ -11,15 +11,15 @@ use aws_lc_rs::hmac;
 use crate::crypto::{NONCE_LEN, NotAuthentic, TAG_LEN};
 
 /// An expanded key schedule.
-pub struct Aes256Gcm(LessSafeKey);
+pub(crate) struct Aes256Gcm(LessSafeKey);
 
 impl Aes256Gcm {
-    pub fn new(key: &[u8; 32]) -> Self {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
         Self(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("a key of 32 bytes")))
     }
 
     /// Encrypts in place.
-    pub fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
+    pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), buffer);
         let tag = tag.expect("an attribute is far shorter than the 64 GiB that GCM allows");
@@ -27,7 +27,7 @@ impl Aes256Gcm {
     }
 
     /// Decrypts in place. On failure `buffer` holds no plaintext.
-    pub fn decrypt(
+    pub(crate) fn decrypt(
         &self,
         nonce: &[u8; NONCE_LEN],
         aad: &[u8],
@@ -40,15 +40,15 @@ impl Aes256Gcm {
 }
 
 /// The data key and the salt: AWS-LC extracts anew for every expansion.
-pub struct HkdfSha256(Prk);
+pub(crate) struct HkdfSha256(Prk);
 
 impl HkdfSha256 {
-    pub fn extract(salt: &[u8], key: &[u8; 32]) -> Self {
+    pub(crate) fn extract(salt: &[u8], key: &[u8; 32]) -> Self {
         Self(Salt::new(HKDF_SHA256, salt).extract(key))
     }
 
     /// Expands to at most 8,160 bytes.
-    pub fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
+    pub(crate) fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
         self.0
             .expand(info, Length(output.len()))
             .and_then(|expanded| expanded.fill(output))
@@ -65,7 +65,7 @@ impl KeyType for Length {
 }
 
 /// HMAC of the concatenated parts.
-pub fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     parts.iter().for_each(|part| mac.update(part));
     *mac.sign().as_ref().first_chunk().expect("SHA-256 has 32 bytes")

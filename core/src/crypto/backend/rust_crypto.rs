@@ -11,15 +11,15 @@ use zeroize::Zeroize;
 use crate::crypto::{NONCE_LEN, NotAuthentic, TAG_LEN};
 
 /// An expanded key schedule.
-pub struct Aes256Gcm(aes_gcm::Aes256Gcm);
+pub(crate) struct Aes256Gcm(aes_gcm::Aes256Gcm);
 
 impl Aes256Gcm {
-    pub fn new(key: &[u8; 32]) -> Self {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
         Self(aes_gcm::Aes256Gcm::new(key.into()))
     }
 
     /// Encrypts in place.
-    pub fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
+    pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
         self.0
             .encrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(buffer))
             .expect("an attribute is far shorter than the 64 GiB that GCM allows")
@@ -27,7 +27,7 @@ impl Aes256Gcm {
     }
 
     /// Decrypts in place. On failure `buffer` holds no plaintext.
-    pub fn decrypt(
+    pub(crate) fn decrypt(
         &self,
         nonce: &[u8; NONCE_LEN],
         aad: &[u8],
@@ -42,17 +42,17 @@ impl Aes256Gcm {
 
 /// The pseudorandom key, as a keyed HMAC state. It stays where it is: a value that moves, with the future that holds it, leaves a copy
 /// behind that nobody zeroizes.
-pub struct HkdfSha256(Box<Hkdf<Sha256>>);
+pub(crate) struct HkdfSha256(Box<Hkdf<Sha256>>);
 
 impl HkdfSha256 {
-    pub fn extract(salt: &[u8], key: &[u8; 32]) -> Self {
+    pub(crate) fn extract(salt: &[u8], key: &[u8; 32]) -> Self {
         let extracted = extract(salt, key);
         overwrite_stack();
         Self(extracted)
     }
 
     /// Expands to at most 8,160 bytes.
-    pub fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
+    pub(crate) fn expand(&self, info: &[&[u8]], output: &mut [u8]) {
         expand(&self.0, info, output);
         overwrite_stack();
     }
@@ -77,7 +77,7 @@ fn overwrite_stack() {
 }
 
 /// HMAC of the concatenated parts.
-pub fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().into()

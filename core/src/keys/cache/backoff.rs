@@ -15,7 +15,7 @@ pub fn up_to(most: Duration) -> Duration {
 }
 
 /// Between three quarters of `most` and `most`: what should be about so long, and not at once for a whole fleet.
-pub fn about(most: Duration) -> Duration {
+pub(crate) fn about(most: Duration) -> Duration {
     most - up_to(most / 4)
 }
 
@@ -25,6 +25,6 @@ pub fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
 }
 
 /// `base` doubled `times` times, and `cap` at most.
-pub fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
+pub(crate) fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
     base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap)
 }

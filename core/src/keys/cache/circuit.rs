@@ -10,10 +10,10 @@ const THRESHOLD: u32 = 3;
 /// It stays open for full jitter below this, doubled with each failed probe.
 const BASE: Duration = Duration::from_secs(1);
 /// It stays open no longer.
-pub const CAP: Duration = Duration::from_secs(30);
+pub(crate) const CAP: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
-pub struct Circuit {
+pub(crate) struct Circuit {
     failures: u32,
     /// Since when it is open, and for how long.
     open: Option<(Moment, Duration)>,
@@ -22,7 +22,7 @@ pub struct Circuit {
 
 /// Whether a call may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub(crate) enum Admission {
     Closed,
     /// The single call that tries whether KMS is back.
     Probe,
@@ -33,7 +33,7 @@ pub enum Admission {
 }
 
 impl Circuit {
-    pub fn admit(&mut self, now: Moment, may_probe: bool) -> Admission {
+    pub(crate) fn admit(&mut self, now: Moment, may_probe: bool) -> Admission {
         match self.open {
             None => Admission::Closed,
             Some((since, pause)) if now.since(since) < pause => Admission::Refused,
@@ -48,12 +48,12 @@ impl Circuit {
     }
 
     /// KMS answered, whatever it said. Whether the circuit was open.
-    pub fn answered(&mut self) -> bool {
+    pub(crate) fn answered(&mut self) -> bool {
         std::mem::take(self).open.is_some()
     }
 
     /// A call failed, its retries included. Whether the circuit was closed and is open now.
-    pub fn failed(&mut self, now: Moment) -> bool {
+    pub(crate) fn failed(&mut self, now: Moment) -> bool {
         let was_open = self.open.is_some();
         self.failures = self.failures.saturating_add(1);
         self.probing = false;
@@ -64,7 +64,7 @@ impl Circuit {
     }
 
     /// The probe ended, perhaps because nobody waits for it any more.
-    pub fn probed(&mut self) {
+    pub(crate) fn probed(&mut self) {
         self.probing = false;
     }
 }

@@ -21,26 +21,26 @@ impl Moment {
     }
 
     /// The moment so long before: the wall clock's may precede the machine's start, where the monotonic clock begins.
-    pub fn earlier_by(self, by: Duration) -> Self {
+    pub(crate) fn earlier_by(self, by: Duration) -> Self {
         Self { monotonic: self.monotonic.checked_sub(by).unwrap_or(self.monotonic), wall: self.wall - by }
     }
 
-    pub fn wall(self) -> SystemTime {
+    pub(crate) fn wall(self) -> SystemTime {
         self.wall
     }
 
     /// The later of two moments of this process.
-    pub fn later(self, other: Self) -> Self {
+    pub(crate) fn later(self, other: Self) -> Self {
         if other.monotonic >= self.monotonic { other } else { self }
     }
 
     /// Whether it was after `other`, a moment of this process.
-    pub fn is_after(self, other: Self) -> bool {
+    pub(crate) fn is_after(self, other: Self) -> bool {
         self.monotonic > other.monotonic
     }
 
     /// Seconds since 1970, as key records store them.
-    pub fn unix_seconds(self) -> u32 {
+    pub(crate) fn unix_seconds(self) -> u32 {
         let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
     }

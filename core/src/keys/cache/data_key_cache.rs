@@ -17,7 +17,7 @@ use crate::telemetry::Dropped;
 pub const CURRENT_CONTEXT: usize = 0;
 
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     /// The most data keys.
     share: usize,
     since: Moment,
@@ -54,14 +54,14 @@ struct Opened {
 
 /// How KMS has allowed a lease again.
 #[derive(Debug, Clone, Copy)]
-pub struct Renewal {
-    pub begun: Moment,
+pub(crate) struct Renewal {
+    pub(crate) begun: Moment,
     /// Whether the configured alias was asked.
-    pub by_alias: bool,
+    pub(crate) by_alias: bool,
 }
 
 /// A key in the cache.
-pub enum Lookup {
+pub(crate) enum Lookup {
     /// It may be used; and whether the keeper seems to be gone.
     Usable(Arc<UnwrappedKey>, bool),
     /// Its lease is over.
@@ -69,7 +69,7 @@ pub enum Lookup {
 }
 
 impl Held {
-    pub fn new(share: usize, now: Moment) -> Self {
+    pub(crate) fn new(share: usize, now: Moment) -> Self {
         Self {
             share,
             since: now,
@@ -82,18 +82,18 @@ impl Held {
     }
 
     /// How many data keys there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.opened.len()
     }
 
     /// How many data keys would take as much memory.
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let is_opened = |key: &UnwrappedKey| self.opened.contains_key(&(CURRENT_CONTEXT, key.record().key_id));
         self.len() + self.pins.weight(is_opened)
     }
 
     /// Drops everything.
-    pub fn clear(&mut self) -> Dropped {
+    pub(crate) fn clear(&mut self) -> Dropped {
         let keys = self.len();
         let Self { current, pins, opened, leases, share: _, since: _, next_lease: _ } = self;
         *current = None;
@@ -115,13 +115,13 @@ impl Held {
     }
 
     /// The key that would seal if its lease were renewed, and since when its rotation counts: it may be dropped meanwhile.
-    pub fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
+    pub(crate) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
         let current = self.current.as_ref().filter(|current| current.seals(terms, None, now))?;
         Some((Arc::clone(&current.key), current.born))
     }
 
     /// The key of this id, whose record may be another than the one that is asked for.
-    pub fn opening(
+    pub(crate) fn opening(
         &self,
         context: usize,
         key_id: KeyId,
@@ -138,11 +138,11 @@ impl Held {
     }
 
     /// The key pinned to a token, of those that `may` seal.
-    pub fn pinned(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<Pinned> {
+    pub(crate) fn pinned(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<Pinned> {
         self.pins.get(token, now, may).cloned()
     }
 
-    pub fn look_up_pinned(
+    pub(crate) fn look_up_pinned(
         &self,
         pinned: &Pinned,
         terms: &Terms,
@@ -169,24 +169,24 @@ impl Held {
 
     /// Remembers that `key` seals what has this token; gives how many older tokens were forgotten for it. None when this is not the key
     /// that seals now.
-    pub fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) -> Option<usize> {
+    pub(crate) fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) -> Option<usize> {
         let current = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key))?;
         let pinned = Pinned { key: Arc::clone(key), lease: current.lease };
         Some(self.pins.insert(token, pinned, now))
     }
 
     /// Forgets a token; gives to how many keys it was pinned.
-    pub fn unpin(&mut self, token: &str) -> usize {
+    pub(crate) fn unpin(&mut self, token: &str) -> usize {
         self.pins.remove(token)
     }
 
     /// Drops the tokens whose time is over, and with them the keys that nothing else needs.
-    pub fn prune(&mut self, now: Moment) {
+    pub(crate) fn prune(&mut self, now: Moment) {
         self.pins.prune(now);
     }
 
     /// How long until there is something to [`prune`](Self::prune).
-    pub fn pins_end_in(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn pins_end_in(&self, now: Moment) -> Option<Duration> {
         self.pins.end_in(now)
     }
 
@@ -204,7 +204,7 @@ impl Held {
     }
 
     /// Takes in a key under a lease; the least recently used of this tenant make room. Gives how many.
-    pub fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) -> usize {
+    pub(crate) fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) -> usize {
         let before = self.len();
         let slot = (context, key.record().key_id);
         while self.opened.len() >= self.share && !self.opened.contains_key(&slot) {
@@ -219,14 +219,14 @@ impl Held {
     }
 
     /// From now on new items are sealed with this key. Asking for the present one again does not put off its rotation.
-    pub fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, asked: Moment) {
+    pub(crate) fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, asked: Moment) {
         let present = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key));
         let born = present.map_or(asked, |current| current.born);
         self.current = Some(Current { key: Arc::clone(key), lease, born });
     }
 
     /// Seals from now on with a key that has opened something already, if the configured alias vouches for it.
-    pub fn seal_with_opened(
+    pub(crate) fn seal_with_opened(
         &mut self,
         context: usize,
         key_id: KeyId,
@@ -242,7 +242,7 @@ impl Held {
     }
 
     /// A key by which a lease can be renewed, and its context.
-    pub fn of_lease(&self, id: u64) -> Option<(usize, Arc<UnwrappedKey>)> {
+    pub(crate) fn of_lease(&self, id: u64) -> Option<(usize, Arc<UnwrappedKey>)> {
         let lease = self.lease(id)?;
         let current = self.current.as_ref().filter(|current| current.lease == id).map(|current| &current.key);
         let opened = || self.opened.values().find(|opened| opened.lease == id).map(|opened| &opened.key);
@@ -251,7 +251,7 @@ impl Held {
     }
 
     /// New items need another key: the configured alias does not vouch for this one any more.
-    pub fn seal_no_more(&mut self) {
+    pub(crate) fn seal_no_more(&mut self) {
         let Some(current) = self.current.take() else { return };
         if let Some(lease) = self.leases.iter_mut().find(|lease| lease.id == current.lease) {
             lease.aliased = None;
@@ -259,23 +259,23 @@ impl Held {
     }
 
     /// The lease of the key that seals.
-    pub fn sealing_lease(&self) -> Option<u64> {
+    pub(crate) fn sealing_lease(&self) -> Option<u64> {
         self.current.as_ref().map(|current| current.lease)
     }
 
     /// Whether the key with this record has sealed here as much as it may.
-    pub fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
+    pub(crate) fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
         let current = self.current.as_ref().map(|current| &current.key);
         let opened = self.opened.get(&(CURRENT_CONTEXT, key_id)).map(|opened| &opened.key);
         current.into_iter().chain(opened).any(|key| key.stored_record() == stored && key.is_used_up(terms.seals))
     }
 
-    pub fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {
+    pub(crate) fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {
         self.current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.key, key))
     }
 
     /// Whether the keys of a lease may be used.
-    pub fn is_allowed(&self, id: u64, terms: &Terms, now: Moment) -> bool {
+    pub(crate) fn is_allowed(&self, id: u64, terms: &Terms, now: Moment) -> bool {
         self.lease(id).is_some_and(|lease| terms.allow(lease.begun, None, now))
     }
 
@@ -288,16 +288,16 @@ impl Held {
         Some((lease.id, sealing.is_some(), lease.aliased.unwrap_or(lease.begun)))
     }
 
-    pub fn leases(&self) -> &[Lease] {
+    pub(crate) fn leases(&self) -> &[Lease] {
         &self.leases
     }
 
-    pub fn leases_mut(&mut self) -> &mut [Lease] {
+    pub(crate) fn leases_mut(&mut self) -> &mut [Lease] {
         &mut self.leases
     }
 
     /// Drops the leases that `keep` does not keep, and with them their keys, at once.
-    pub fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) -> Dropped {
+    pub(crate) fn retain_leases(&mut self, keep: impl Fn(&Lease) -> bool) -> Dropped {
         let (before, keys, mut tokens) = (self.leases.len(), self.len(), 0);
         self.leases.retain(keep);
         if self.leases.len() != before {

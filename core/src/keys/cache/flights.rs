@@ -13,7 +13,7 @@ use crate::tenant::TenantId;
 
 /// What is on its way for a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flight {
+pub(crate) enum Flight {
     /// The key that seals, made or asked for again.
     Sealing,
     /// The key with which the whole fleet seals.
@@ -26,10 +26,10 @@ pub enum Flight {
 }
 
 /// What a flight brings.
-pub type Brought = Result<Arc<UnwrappedKey>, Unwrapping>;
+pub(crate) type Brought = Result<Arc<UnwrappedKey>, Unwrapping>;
 
 /// The flights of one tenant.
-pub type Flights = Shares<Flight, Brought>;
+pub(crate) type Flights = Shares<Flight, Brought>;
 
 impl Flights {
     /// Joins the flight that is under way, or starts `body`.

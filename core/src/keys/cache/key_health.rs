@@ -24,7 +24,7 @@ const RETRIES: f64 = 10.0;
 const RETRIES_PER_SECOND: f64 = 1.0;
 
 #[derive(Debug)]
-pub struct Standing {
+pub(crate) struct Standing {
     circuit: Circuit,
     /// When KMS was last found unavailable, unless it has answered since.
     outage: Option<Moment>,
@@ -63,7 +63,7 @@ impl Refusal {
 
 /// By which of a tenant's aliases a call names its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// The configured one.
     Configured,
     /// The one that stays on the key which a record names.
@@ -71,7 +71,7 @@ pub enum Route {
 }
 
 impl Route {
-    pub fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Configured => Self::OfKey,
             Self::OfKey => Self::Configured,
@@ -80,7 +80,7 @@ impl Route {
 }
 
 impl Standing {
-    pub fn new(now: Moment) -> Self {
+    pub(crate) fn new(now: Moment) -> Self {
         Self {
             circuit: Circuit::default(),
             outage: None,
@@ -94,11 +94,11 @@ impl Standing {
         }
     }
 
-    pub fn outage(&self) -> Option<Moment> {
+    pub(crate) fn outage(&self) -> Option<Moment> {
         self.outage
     }
 
-    pub fn admit(
+    pub(crate) fn admit(
         &mut self,
         tenant: &TenantId,
         operation: &'static str,
@@ -117,12 +117,12 @@ impl Standing {
         }
     }
 
-    pub fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         self.refusal.is_some()
     }
 
     /// Whether a request is let in that has to ask: of a tenant that was refused one at a time, after a while. Whether it is that one.
-    pub fn enter(&mut self, now: Moment) -> Result<bool, KeyServiceError> {
+    pub(crate) fn enter(&mut self, now: Moment) -> Result<bool, KeyServiceError> {
         match &mut self.refusal {
             None => Ok(false),
             Some(refusal) if refusal.probing || refusal.is_fresh(now) => Err(refusal.error.clone()),
@@ -134,28 +134,28 @@ impl Standing {
     }
 
     /// That request has ended.
-    pub fn left(&mut self) {
+    pub(crate) fn left(&mut self) {
         if let Some(refusal) = &mut self.refusal {
             refusal.probing = false;
         }
     }
 
-    pub fn probed(&mut self) {
+    pub(crate) fn probed(&mut self) {
         self.circuit.probed();
     }
 
-    pub fn may_retry(&mut self, now: Moment) -> bool {
+    pub(crate) fn may_retry(&mut self, now: Moment) -> bool {
         self.retries.take(now)
     }
 
     /// KMS, or STS, answered; what `own` calls say is the circuit's. Whether that closes it.
-    pub fn answered(&mut self, own: bool) -> bool {
+    pub(crate) fn answered(&mut self, own: bool) -> bool {
         self.outage = None;
         own && self.circuit.answered()
     }
 
     /// They did not. Whether that opens the circuit.
-    pub fn unavailable(&mut self, own: bool, now: Moment) -> bool {
+    pub(crate) fn unavailable(&mut self, own: bool, now: Moment) -> bool {
         self.outage = Some(now);
         own && self.circuit.failed(now)
     }
@@ -203,19 +203,19 @@ impl Standing {
     }
 
     /// How the configured alias refused last.
-    pub fn refusal(&self) -> Option<KeyServiceError> {
+    pub(crate) fn refusal(&self) -> Option<KeyServiceError> {
         self.refusal.as_ref().map(|refusal| refusal.error.clone())
     }
 
     /// Whether the tenant's own key should be asked for although none is held: records are refused one after the other.
-    pub fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         self.refusal.is_some() || self.doubts >= DOUBTS
     }
 
     /// What a refusal by the configured alias means for the tenant; whether its keys go, and whether that is new.
     ///
     /// An alias that has never worked here may be new: changes take up to five minutes at AWS.
-    pub fn refused(
+    pub(crate) fn refused(
         &mut self,
         error: KeyServiceError,
         onboarding: Duration,
@@ -244,7 +244,7 @@ impl Standing {
     }
 
     /// The same of a record that nobody has verified: it may be the record, so nothing follows for the tenant.
-    pub fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
+    pub(crate) fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
         self.doubts = self.doubts.saturating_add(1);
         if self.refusal.as_ref().is_some_and(|refusal| refusal.error.is_revoked()) {
             // The tenant was revoked before, and its own alias has not answered since.

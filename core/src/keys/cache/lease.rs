@@ -12,35 +12,35 @@ use crate::keys::cache::clock::Moment;
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     /// How long one data key seals new items.
-    pub rotation: Duration,
+    pub(crate) rotation: Duration,
     /// How long keys are used before KMS is asked again.
-    pub revalidation: Duration,
+    pub(crate) revalidation: Duration,
     /// How much longer, while KMS cannot be asked.
-    pub grace: Duration,
+    pub(crate) grace: Duration,
     /// How much is sealed under one data key.
-    pub seals: Seals,
+    pub(crate) seals: Seals,
 }
 
 impl Terms {
     /// No data key seals for longer, outage or not.
-    pub const MAX_ROTATION: Duration = Duration::from_secs(48 * 60 * 60);
+    pub(crate) const MAX_ROTATION: Duration = Duration::from_secs(48 * 60 * 60);
     /// That KMS cannot be asked is believed for this long: longer than the keeper's longest pause and a call together.
     const OUTAGE_SEEN: Duration = Duration::from_secs(60);
 
     /// Whether what KMS allowed with a request begun at `begun` is still allowed. `outage` is when KMS was last found unavailable;
     /// who was frozen in an outage asks again.
-    pub fn allow(&self, begun: Moment, outage: Option<Moment>, now: Moment) -> bool {
+    pub(crate) fn allow(&self, begun: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(begun);
         age < self.revalidation || (age < self.revalidation + self.grace && Self::is_out(outage, now))
     }
 
     /// Whether it is allowed only because KMS cannot be asked.
-    pub fn is_in_grace(&self, begun: Moment, now: Moment) -> bool {
+    pub(crate) fn is_in_grace(&self, begun: Moment, now: Moment) -> bool {
         !self.allow(begun, None, now) && self.allow(begun, Some(now), now)
     }
 
     /// Whether a data key made at `born` seals new items.
-    pub fn seal(&self, born: Moment, outage: Option<Moment>, now: Moment) -> bool {
+    pub(crate) fn seal(&self, born: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(born);
         age < self.rotation || (age < (self.rotation + self.grace).min(Self::MAX_ROTATION) && Self::is_out(outage, now))
     }
@@ -52,20 +52,20 @@ impl Terms {
 
 /// What KMS allowed for one context and KEK of a tenant: one success serves all data keys under it.
 #[derive(Debug)]
-pub struct Lease {
-    pub id: u64,
-    pub context: usize,
+pub(crate) struct Lease {
+    pub(crate) id: u64,
+    pub(crate) context: usize,
     pub kek: KekId,
     /// When the latest request was begun that KMS answered with a key of this KEK.
-    pub begun: Moment,
+    pub(crate) begun: Moment,
     /// The same by the configured alias alone: it says where new items go, so sealing counts by this one.
-    pub aliased: Option<Moment>,
+    pub(crate) aliased: Option<Moment>,
     /// At which age the keeper asks again.
     due: Duration,
     /// Whether a key was used again since: most keys that open an item are wanted once, and asking again ahead of time would be in vain.
-    pub used: AtomicBool,
+    pub(crate) used: AtomicBool,
     /// Whether the keeper lets it end.
-    pub lapsing: bool,
+    pub(crate) lapsing: bool,
 }
 
 impl Lease {
@@ -74,7 +74,7 @@ impl Lease {
     }
 
     /// KMS has allowed it again.
-    pub fn renew(&mut self, begun: Moment, by_alias: bool, terms: &Terms) {
+    pub(crate) fn renew(&mut self, begun: Moment, by_alias: bool, terms: &Terms) {
         self.begun = self.begun.later(begun);
         if by_alias {
             self.aliased = Some(self.aliased.map_or(begun, |latest| latest.later(begun)));
@@ -90,12 +90,12 @@ impl Lease {
     }
 
     /// How long until the keeper should ask; nothing when it is time.
-    pub fn due_in(&self, seals: bool, now: Moment) -> Duration {
+    pub(crate) fn due_in(&self, seals: bool, now: Moment) -> Duration {
         self.due.saturating_sub(now.since(self.counted(seals)))
     }
 
     /// Says that a key of it is used. Whether the keeper, which should have asked by now, seems to be gone.
-    pub fn touch(&self, seals: bool, now: Moment, terms: &Terms) -> bool {
+    pub(crate) fn touch(&self, seals: bool, now: Moment, terms: &Terms) -> bool {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }

@@ -26,7 +26,7 @@ const PER_KEY: usize = 256;
 
 /// The tokens of one tenant, and the keys that they need. What was pinned first is in front.
 #[derive(Debug, Default)]
-pub struct Pins {
+pub(crate) struct Pins {
     batches: VecDeque<Batch>,
     hasher: RandomState,
 }
@@ -40,14 +40,14 @@ struct Batch {
 
 /// A key that a repetition needs.
 #[derive(Debug, Clone)]
-pub struct Pinned {
-    pub key: Arc<UnwrappedKey>,
-    pub lease: u64,
+pub(crate) struct Pinned {
+    pub(crate) key: Arc<UnwrappedKey>,
+    pub(crate) lease: u64,
 }
 
 impl Pins {
     /// The first key pinned to a token of those that `may` be used.
-    pub fn get(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<&Pinned> {
+    pub(crate) fn get(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<&Pinned> {
         // Most requests have no token, and most tenants none that was used.
         if self.batches.is_empty() {
             return None;
@@ -58,7 +58,7 @@ impl Pins {
     }
 
     /// Pins a token to a key. The oldest make room when there are too many; gives how many were forgotten.
-    pub fn insert(&mut self, token: &str, pinned: Pinned, now: Moment) -> usize {
+    pub(crate) fn insert(&mut self, token: &str, pinned: Pinned, now: Moment) -> usize {
         self.prune(now);
         let token = self.hasher.hash_one(token);
         match self.batches.back_mut().filter(|batch| batch.takes(&pinned, now)) {
@@ -77,43 +77,43 @@ impl Pins {
     }
 
     /// Forgets a token whose key cannot be used any more; gives to how many keys it was pinned.
-    pub fn remove(&mut self, token: &str) -> usize {
+    pub(crate) fn remove(&mut self, token: &str) -> usize {
         let token = self.hasher.hash_one(token);
         self.batches.iter_mut().filter_map(|batch| batch.tokens.remove(&token).then_some(())).count()
     }
 
     /// Drops those whose time is over.
-    pub fn prune(&mut self, now: Moment) {
+    pub(crate) fn prune(&mut self, now: Moment) {
         self.batches.retain(|batch| !batch.is_over(now));
     }
 
     /// Drops those whose lease `keep` does not keep; gives how many tokens were forgotten.
-    pub fn retain_leases(&mut self, keep: impl Fn(u64) -> bool) -> usize {
+    pub(crate) fn retain_leases(&mut self, keep: impl Fn(u64) -> bool) -> usize {
         let before = self.len();
         self.batches.retain(|batch| keep(batch.pinned.lease));
         before - self.len()
     }
 
     /// Drops all; gives how many tokens were forgotten.
-    pub fn clear(&mut self) -> usize {
+    pub(crate) fn clear(&mut self) -> usize {
         let count = self.len();
         self.batches.clear();
         count
     }
 
     /// How long until the first of them is over.
-    pub fn end_in(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn end_in(&self, now: Moment) -> Option<Duration> {
         let ends = self.batches.iter().map(|batch| (PINNED + TOGETHER).saturating_sub(now.since(batch.begun)));
         ends.min()
     }
 
     /// A key under this lease.
-    pub fn of_lease(&self, lease: u64) -> Option<&Arc<UnwrappedKey>> {
+    pub(crate) fn of_lease(&self, lease: u64) -> Option<&Arc<UnwrappedKey>> {
         self.batches.iter().find(|batch| batch.pinned.lease == lease).map(|batch| &batch.pinned.key)
     }
 
     /// How many data keys would take as much memory, those among them that `is_counted` says are counted elsewhere left out.
-    pub fn weight(&self, is_counted: impl Fn(&UnwrappedKey) -> bool) -> usize {
+    pub(crate) fn weight(&self, is_counted: impl Fn(&UnwrappedKey) -> bool) -> usize {
         let mut keys: Vec<&Arc<UnwrappedKey>> = self.batches.iter().map(|batch| &batch.pinned.key).collect();
         keys.dedup_by(|one, other| Arc::ptr_eq(one, other));
         keys.into_iter().filter(|key| !is_counted(key)).count() + self.len() / PER_KEY

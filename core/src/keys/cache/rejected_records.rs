@@ -18,22 +18,22 @@ const BURST: f64 = 100.0;
 const PER_SECOND: f64 = 10.0;
 
 #[derive(Debug)]
-pub struct Refused {
+pub(crate) struct Refused {
     records: HashMap<(usize, [u8; 32]), (Unwrapping, Moment, Duration)>,
     allowance: TokenBucket,
 }
 
 impl Refused {
-    pub fn new(now: Moment) -> Self {
+    pub(crate) fn new(now: Moment) -> Self {
         Self { records: HashMap::new(), allowance: TokenBucket::new(BURST, PER_SECOND, now) }
     }
 
-    pub fn get(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
+    pub(crate) fn get(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
         let (what, at, keep) = self.records.get(record)?;
         (now.since(*at) < *keep).then(|| what.clone())
     }
 
-    pub fn insert(&mut self, record: (usize, [u8; 32]), what: Unwrapping, now: Moment) {
+    pub(crate) fn insert(&mut self, record: (usize, [u8; 32]), what: Unwrapping, now: Moment) {
         let keep = match &what {
             Unwrapping::Refused(_) => REFUSED,
             Unwrapping::Failed(error) if error.missing_alias().is_some() => REFUSED,
@@ -48,12 +48,12 @@ impl Refused {
     }
 
     /// Whether one more record may be tried that nobody has verified.
-    pub fn allow(&mut self, now: Moment) -> bool {
+    pub(crate) fn allow(&mut self, now: Moment) -> bool {
         self.allowance.take(now)
     }
 
     /// The record that was tried was not at fault.
-    pub fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         self.allowance.give_back();
     }
 }

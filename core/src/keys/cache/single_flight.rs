@@ -37,7 +37,7 @@ impl Allowance {
     }
 
     /// So much of it and no more.
-    pub fn share(&self, most: usize) -> Self {
+    pub(crate) fn share(&self, most: usize) -> Self {
         Self { own: Arc::new(Semaphore::new(most)), all: Arc::clone(&self.all) }
     }
 

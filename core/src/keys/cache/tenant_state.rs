@@ -24,15 +24,15 @@ use crate::tenant::TenantId;
 
 /// One tenant's keys, what is on its way, and what is known of its KMS key.
 #[derive(Debug)]
-pub struct TenantKeys {
-    pub tenant: TenantId,
-    pub flights: Flights,
+pub(crate) struct TenantKeys {
+    pub(crate) tenant: TenantId,
+    pub(crate) flights: Flights,
     /// The tenant's places among the calls in flight.
     calls: Semaphore,
     /// Its place in the queue for turns: with one for each tenant, no tenant's calls wait behind all those of another.
-    pub queue: Semaphore,
+    pub(crate) queue: Semaphore,
     /// Wakes who waits for what a probe finds.
-    pub probed: Notify,
+    pub(crate) probed: Notify,
     /// Never held over an await, and nothing of a user runs under it.
     state: RwLock<State>,
     /// How many data keys are held, for the global bound.
@@ -46,41 +46,41 @@ pub struct TenantKeys {
 }
 
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     /// How often the tenant was evicted: what was begun before is not used.
-    pub epoch: u64,
-    pub held: Held,
-    pub standing: Standing,
-    pub refused: Refused,
-    pub keeper: Keeper,
+    pub(crate) epoch: u64,
+    pub(crate) held: Held,
+    pub(crate) standing: Standing,
+    pub(crate) refused: Refused,
+    pub(crate) keeper: Keeper,
 }
 
 /// Which keeper is at work, and since when.
 #[derive(Debug, Default)]
-pub struct Keeper {
-    pub number: u64,
-    pub started: Option<Moment>,
+pub(crate) struct Keeper {
+    pub(crate) number: u64,
+    pub(crate) started: Option<Moment>,
 }
 
 /// When a request to KMS was begun.
 #[derive(Debug, Clone, Copy)]
-pub struct Begun {
-    pub at: Moment,
-    pub epoch: u64,
+pub(crate) struct Begun {
+    pub(crate) at: Moment,
+    pub(crate) epoch: u64,
 }
 
 /// A call that may be made; ends a probe when it is dropped.
-pub struct Admitted<'a> {
+pub(crate) struct Admitted<'a> {
     keys: &'a TenantKeys,
-    pub begun: Begun,
-    pub is_probe: bool,
+    pub(crate) begun: Begun,
+    pub(crate) is_probe: bool,
 }
 
 /// Asks whether a tenant that was refused is back; who else comes meanwhile is refused. Ends with the request that it is.
-pub struct Probing<'a>(&'a TenantKeys);
+pub(crate) struct Probing<'a>(&'a TenantKeys);
 
 impl TenantKeys {
-    pub fn new(listed: Listed, limits: &Limits, left: Allowance, now: Moment) -> Self {
+    pub(crate) fn new(listed: Listed, limits: &Limits, left: Allowance, now: Moment) -> Self {
         let state = State {
             epoch: 0,
             held: Held::new(limits.data_keys_per_tenant, now),
@@ -104,38 +104,38 @@ impl TenantKeys {
     }
 
     /// Itself, while somebody holds it.
-    pub fn me(&self) -> Option<Arc<Self>> {
+    pub(crate) fn me(&self) -> Option<Arc<Self>> {
         self.listed.me.upgrade()
     }
 
     /// A half-changed state cannot be: nothing in here panics, and a panic elsewhere changes nothing here.
-    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn write(&self) -> RwLockWriteGuard<'_, State> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One of the tenant's places among the calls in flight.
-    pub async fn place(&self) -> Option<SemaphorePermit<'_>> {
+    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
         // Nobody closes it.
         self.calls.acquire().await.ok()
     }
 
     /// How much of the cache's capacity it takes.
-    pub fn weight(&self) -> u32 {
+    pub(crate) fn weight(&self) -> u32 {
         self.weight.load(Ordering::Relaxed)
     }
 
     /// Counts again; whether that changed anything.
-    pub fn weigh(&self) -> bool {
+    pub(crate) fn weigh(&self) -> bool {
         let weight = u32::try_from(self.read().held.weight()).unwrap_or(u32::MAX);
         self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
     /// Whether its keys were not used before in this second.
-    pub fn is_used_again(&self, now: Moment) -> bool {
+    pub(crate) fn is_used_again(&self, now: Moment) -> bool {
         let second = now.since(self.since).as_secs();
         let is_new = self.used.load(Ordering::Relaxed) != second;
         if is_new {
@@ -145,23 +145,23 @@ impl TenantKeys {
     }
 
     /// Keeps the tenant's keys valid in the background while it lives.
-    pub fn live(&self) -> Arc<()> {
+    pub(crate) fn live(&self) -> Arc<()> {
         Arc::clone(&self.live)
     }
 
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         Arc::strong_count(&self.live) > 1
     }
 
     /// Drops all keys. They are zeroized with the last operation that uses them.
-    pub fn evict(&self, why: Eviction) {
+    pub(crate) fn evict(&self, why: Eviction) {
         let evicted = self.write().evict();
         telemetry::evicted(&self.tenant, evicted, why);
     }
 
     /// Whether a request may ask for keys now. A tenant that was refused is refused at once, but for the one request that asks whether it is
     /// back.
-    pub fn enter(&self, now: Moment) -> Result<Option<Probing<'_>>, KeyServiceError> {
+    pub(crate) fn enter(&self, now: Moment) -> Result<Option<Probing<'_>>, KeyServiceError> {
         if !self.read().standing.is_refused() {
             return Ok(None);
         }
@@ -176,7 +176,7 @@ impl TenantKeys {
     }
 
     /// Whether a call may be made now; none while a probe is under way. `own` calls name the configured alias; the circuit is theirs.
-    pub fn admit(
+    pub(crate) fn admit(
         &self,
         operation: &'static str,
         own: bool,
@@ -190,18 +190,18 @@ impl TenantKeys {
     }
 
     /// Whether a refusal would cost keys, and may be asked for once more.
-    pub fn may_reconsider(&self, now: Moment) -> bool {
+    pub(crate) fn may_reconsider(&self, now: Moment) -> bool {
         let mut state = self.write();
         state.held.len() > 0 && state.standing.may_retry(now)
     }
 
     /// What became of a record lately.
-    pub fn refused(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
+    pub(crate) fn refused(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<Unwrapping> {
         self.read().refused.get(record, now)
     }
 
     /// Drops what is over.
-    pub fn settle(&self, now: Moment, terms: &Terms) {
+    pub(crate) fn settle(&self, now: Moment, terms: &Terms) {
         let lapsed = self.write().settle(now, terms);
         telemetry::evicted(&self.tenant, lapsed, Eviction::Lapsed);
     }
@@ -209,7 +209,7 @@ impl TenantKeys {
 
 impl State {
     /// Drops all keys.
-    pub fn evict(&mut self) -> Dropped {
+    pub(crate) fn evict(&mut self) -> Dropped {
         self.epoch += 1;
         self.held.clear()
     }
@@ -237,13 +237,13 @@ impl Drop for Admitted<'_> {
 }
 
 /// Nobody waits under this lock, and no look-up takes it.
-pub type Living = Mutex<HashMap<TenantId, Weak<TenantKeys>>>;
+pub(crate) type Living = Mutex<HashMap<TenantId, Weak<TenantKeys>>>;
 
 /// That a state is on the list of those that live, until it is dropped.
-pub struct Listed {
-    pub living: Arc<Living>,
-    pub tenant: TenantId,
-    pub me: Weak<TenantKeys>,
+pub(crate) struct Listed {
+    pub(crate) living: Arc<Living>,
+    pub(crate) tenant: TenantId,
+    pub(crate) me: Weak<TenantKeys>,
 }
 
 impl Drop for Listed {
@@ -271,6 +271,6 @@ impl fmt::Debug for Listed {
 }
 
 /// Nothing in here is half done when someone panics.
-pub fn lock(living: &Living) -> MutexGuard<'_, HashMap<TenantId, Weak<TenantKeys>>> {
+pub(crate) fn lock(living: &Living) -> MutexGuard<'_, HashMap<TenantId, Weak<TenantKeys>>> {
     living.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -22,7 +22,7 @@ const LEFT: usize = 2_000;
 const LEFT_PER_TENANT: usize = 8;
 
 /// What is kept for tenants. Who holds a tenant's state needs nothing of this to look up its keys.
-pub struct States {
+pub(crate) struct States {
     /// Every state that somebody holds, evicted or not: so a revocation reaches all handles and flights of a tenant.
     living: Arc<Living>,
     /// Which states have keys. These are in the states, so that they go when they are told to: moka drops what it evicted lazily.
@@ -34,7 +34,7 @@ pub struct States {
 }
 
 impl States {
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         let filled = Cache::builder()
             .max_capacity(limits.data_keys)
             .eviction_policy(EvictionPolicy::lru())
@@ -52,7 +52,7 @@ impl States {
     }
 
     /// The tenant's state, made when there is none.
-    pub fn get(&self, tenant: &TenantId, now: Moment) -> Arc<TenantKeys> {
+    pub(crate) fn get(&self, tenant: &TenantId, now: Moment) -> Arc<TenantKeys> {
         if let Some(keys) = self.filled.get(tenant).or_else(|| self.empty.get(tenant)) {
             return keys;
         }
@@ -69,7 +69,7 @@ impl States {
     }
 
     /// Keeps what is known of a tenant, also when nobody holds its state and it has no keys.
-    pub fn remember(&self, keys: &TenantKeys) {
+    pub(crate) fn remember(&self, keys: &TenantKeys) {
         let known = self.filled.contains_key(&keys.tenant) || self.empty.contains_key(&keys.tenant);
         if let Some(keys) = keys.me().filter(|_| !known) {
             self.empty.insert(keys.tenant.clone(), keys);
@@ -77,12 +77,12 @@ impl States {
     }
 
     /// The tenant's state, when somebody holds it.
-    pub fn living(&self, tenant: &TenantId) -> Option<Arc<TenantKeys>> {
+    pub(crate) fn living(&self, tenant: &TenantId) -> Option<Arc<TenantKeys>> {
         lock(&self.living).get(tenant).and_then(Weak::upgrade)
     }
 
     /// Weighs a state that has changed, also one that was evicted and is filled again. What has no key weighs nothing.
-    pub fn weigh(&self, keys: &TenantKeys) {
+    pub(crate) fn weigh(&self, keys: &TenantKeys) {
         let (has_changed, is_filled) = (keys.weigh(), self.filled.contains_key(&keys.tenant));
         if keys.weight() == 0 {
             if is_filled {
@@ -96,7 +96,7 @@ impl States {
     }
 
     /// Says that a tenant's keys are used. Once a second will do: a look-up costs less than this.
-    pub fn used(&self, keys: &TenantKeys, now: Moment) {
+    pub(crate) fn used(&self, keys: &TenantKeys, now: Moment) {
         if keys.is_used_again(now) && self.filled.get(&keys.tenant).is_none() {
             self.weigh(keys);
         }

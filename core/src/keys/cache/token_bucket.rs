@@ -3,7 +3,7 @@
 use crate::keys::cache::clock::Moment;
 
 #[derive(Debug)]
-pub struct TokenBucket {
+pub(crate) struct TokenBucket {
     burst: f64,
     per_second: f64,
     taken: f64,
@@ -12,12 +12,12 @@ pub struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket.
-    pub fn new(burst: f64, per_second: f64, now: Moment) -> Self {
+    pub(crate) fn new(burst: f64, per_second: f64, now: Moment) -> Self {
         Self { burst, per_second, taken: 0.0, at: now }
     }
 
     /// Takes a token, if there is one.
-    pub fn take(&mut self, now: Moment) -> bool {
+    pub(crate) fn take(&mut self, now: Moment) -> bool {
         self.taken = (self.taken - now.since(self.at).as_secs_f64() * self.per_second).max(0.0);
         self.at = now;
         let there = self.taken + 1.0 <= self.burst;
@@ -28,7 +28,7 @@ impl TokenBucket {
     }
 
     /// Puts a token back that was not needed.
-    pub fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         self.taken = (self.taken - 1.0).max(0.0);
     }
 }

@@ -22,18 +22,18 @@ const RECONSIDERED: Duration = Duration::from_millis(200);
 
 /// A call of the key service.
 #[derive(Debug, Clone, Copy)]
-pub struct Asking {
-    pub operation: &'static str,
-    pub route: Route,
+pub(crate) struct Asking {
+    pub(crate) operation: &'static str,
+    pub(crate) route: Route,
     /// Whether what is asked for is known to be the tenant's own; a stored record may be anything.
-    pub verified: bool,
+    pub(crate) verified: bool,
 }
 
 impl Inner {
     /// Calls the key service: the only place that does, and so the only one where KMS and STS are called.
     ///
     /// It waits for its turn among all calls in flight; the caller has one of the tenant's places already.
-    pub async fn call<'c, T: Answered>(
+    pub(crate) async fn call<'c, T: Answered>(
         &self,
         keys: &TenantKeys,
         asking: Asking,
@@ -174,7 +174,7 @@ impl Inner {
 
     /// What a refusal by the configured alias means, when no stored record can have brought it about. A tenant that is revoked
     /// loses its keys at once, and its session when that may be why it is denied: a key that is disabled says nothing against it.
-    pub async fn judged(&self, keys: &TenantKeys, error: KeyServiceError) -> KeyServiceError {
+    pub(crate) async fn judged(&self, keys: &TenantKeys, error: KeyServiceError) -> KeyServiceError {
         if !error.is_refusal() {
             return error;
         }

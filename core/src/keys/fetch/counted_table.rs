@@ -12,22 +12,22 @@ use crate::tenant::TenantId;
 
 /// The only way to a key table.
 #[derive(Clone)]
-pub struct Counted(Arc<dyn KeyTable>);
+pub(crate) struct Counted(Arc<dyn KeyTable>);
 
 impl Counted {
-    pub fn new(table: Arc<dyn KeyTable>) -> Self {
+    pub(crate) fn new(table: Arc<dyn KeyTable>) -> Self {
         Self(table)
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.0.name()
     }
 
-    pub async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    pub(crate) async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         self.call("get", self.0.get(tenant, entry), |_| "ok").await
     }
 
-    pub async fn compare_and_swap(
+    pub(crate) async fn compare_and_swap(
         &self,
         tenant: &TenantId,
         entry: &str,
@@ -42,7 +42,7 @@ impl Counted {
         self.call("compare_and_swap", swap, outcome).await
     }
 
-    pub async fn check(&self) -> Result<(), KeyTableError> {
+    pub(crate) async fn check(&self) -> Result<(), KeyTableError> {
         self.call("check", self.0.check(), |()| "ok").await
     }
 

@@ -26,17 +26,17 @@ use crate::time::SharedTimeSource;
 /// How the cache is set up.
 #[derive(Debug)]
 pub struct DataKeysConfig {
-    pub service: Arc<dyn KeyService>,
-    pub time: SharedTimeSource,
+    pub(crate) service: Arc<dyn KeyService>,
+    pub(crate) time: SharedTimeSource,
     /// The fleet's keys, when it shares them.
-    pub shared: Option<SharedKeys>,
+    pub(crate) shared: Option<SharedKeys>,
     /// The pairs of new records, then those of former ones that still open.
-    pub contexts: Vec<StaticPairs>,
-    pub terms: Terms,
+    pub(crate) contexts: Vec<StaticPairs>,
+    pub(crate) terms: Terms,
     /// How long an alias that never worked in this process may be new.
-    pub onboarding: Duration,
-    pub limits: Limits,
-    pub retries: Retries,
+    pub(crate) onboarding: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) retries: Retries,
 }
 
 /// Data keys by tenant, asked for once and kept for a while.

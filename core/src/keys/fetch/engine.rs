@@ -15,21 +15,21 @@ use crate::keys::config::Retries;
 use crate::keys::fetch::shared_keys::SharedKeys;
 
 /// Fetches tenants' data keys and keeps them in the cache.
-pub struct Inner {
-    pub service: Arc<dyn KeyService>,
-    pub clock: Clock,
-    pub shared: Option<SharedKeys>,
-    pub contexts: Vec<StaticPairs>,
-    pub terms: Terms,
-    pub onboarding: Duration,
-    pub retries: Retries,
-    pub calls: Semaphore,
-    pub states: States,
+pub(crate) struct Inner {
+    pub(crate) service: Arc<dyn KeyService>,
+    pub(crate) clock: Clock,
+    pub(crate) shared: Option<SharedKeys>,
+    pub(crate) contexts: Vec<StaticPairs>,
+    pub(crate) terms: Terms,
+    pub(crate) onboarding: Duration,
+    pub(crate) retries: Retries,
+    pub(crate) calls: Semaphore,
+    pub(crate) states: States,
 }
 
 impl Inner {
     /// Follows each change of what is held for a tenant: counts it, and has somebody look after it.
-    pub fn taken_in(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    pub(crate) fn taken_in(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         self.states.weigh(keys);
         self.keep(keys);
     }

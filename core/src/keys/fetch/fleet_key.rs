@@ -24,7 +24,7 @@ use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 
 impl Inner {
     /// Finds out which key the fleet seals with in this period; makes it when there is none.
-    pub async fn agreement(
+    pub(crate) async fn agreement(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,

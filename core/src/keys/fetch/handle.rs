@@ -23,13 +23,13 @@ pub struct TenantHandle {
 }
 
 impl TenantHandle {
-    pub fn new(inner: &Arc<Inner>, keys: Arc<TenantKeys>) -> Self {
+    pub(crate) fn new(inner: &Arc<Inner>, keys: Arc<TenantKeys>) -> Self {
         let live = keys.live();
         Self { inner: Arc::clone(inner), keys, _live: live }
     }
 
     /// The tenant.
-    pub fn tenant(&self) -> &TenantId {
+    pub(crate) fn tenant(&self) -> &TenantId {
         &self.keys.tenant
     }
 

@@ -32,7 +32,7 @@ pub enum Want {
 }
 
 /// Keys that could not be had, and why.
-pub type Lacking = Vec<(OwnedStoredKey, OpeningKeyError)>;
+pub(crate) type Lacking = Vec<(OwnedStoredKey, OpeningKeyError)>;
 
 /// Whether the other keys of an answer cannot be had either: the tenant is refused, or KMS is not to be had. A record that does not open
 /// says nothing of the others; how many of those are tried is bounded for each tenant.
@@ -50,7 +50,7 @@ struct Wanted {
 impl Inner {
     /// The key in the cache that is named so: by the very bytes of its record, which were verified when it came there, or by its id,
     /// which commits to it, where the key table is known to hold the record.
-    pub fn verified(
+    pub(crate) fn verified(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         named: StoredKey<&[u8]>,
@@ -83,7 +83,7 @@ impl Inner {
     }
 
     /// The keys that items name so, and those that could not be had.
-    pub async fn opening(
+    pub(crate) async fn opening(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         needed: Vec<NeededKey>,
@@ -211,7 +211,7 @@ impl Inner {
     }
 
     /// A configured context, in the period that a record names: before any other use the two are compared.
-    pub fn context_of(&self, keys: &TenantKeys, context: usize, record: &KeyRecord) -> EncryptionContext {
+    pub(crate) fn context_of(&self, keys: &TenantKeys, context: usize, record: &KeyRecord) -> EncryptionContext {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[context]);
         match record.period() {
             Some(period) => context.in_period(period),

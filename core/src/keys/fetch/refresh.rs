@@ -33,12 +33,12 @@ enum Next {
 
 impl Inner {
     /// Starts a keeper unless there is one.
-    pub fn keep(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    pub(crate) fn keep(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         self.start(keys, |_| false);
     }
 
     /// Starts a keeper although there is one: it should have asked by now. Its runtime may be gone, or stand still.
-    pub fn keep_again(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    pub(crate) fn keep_again(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         let patience = self.terms.revalidation / 10;
         let may_be_gone = |age| age >= patience;
         let is_early = keys.read().keeper.started.is_some_and(|started| !may_be_gone(self.clock.now().since(started)));

@@ -16,7 +16,7 @@ use crate::telemetry::{self, Eviction};
 
 impl Inner {
     /// Asks KMS for a lease again, `ahead` of its end or because it is over: one key of it stands for all.
-    pub async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
+    pub(crate) async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
         let flight = keys.flights.join(&keys.tenant, Flight::Lease(lease), || {
             let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { inner.fly_lease(&keys, lease, ahead).await }.boxed()
@@ -64,7 +64,7 @@ impl Inner {
     }
 
     /// Renews the lease of a key with which KMS has answered, unless the tenant was evicted since it was asked; gives its id.
-    pub fn renew_from(&self, keys: &TenantKeys, context: usize, answer: &Answer) -> Option<u64> {
+    pub(crate) fn renew_from(&self, keys: &TenantKeys, context: usize, answer: &Answer) -> Option<u64> {
         let begun = answer.begun;
         let by_alias = answer.route == Route::Configured;
         let mut state = keys.write();

@@ -26,7 +26,7 @@ const GENERATE: &str = "GenerateDataKey";
 
 impl Inner {
     /// So often is asked again when the tenant was evicted meanwhile.
-    pub const ROUNDS: usize = 3;
+    pub(crate) const ROUNDS: usize = 3;
 
     /// The key that seals, when nothing has to be waited for.
     pub fn sealing_now(self: &Arc<Self>, keys: &Arc<TenantKeys>, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
@@ -42,7 +42,7 @@ impl Inner {
         self.may_seal(&key, place).then_some(key)
     }
 
-    pub async fn sealing(
+    pub(crate) async fn sealing(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         place: RecordPlace,
@@ -81,7 +81,7 @@ impl Inner {
 
     /// The key that was current when `token` was first seen. One that could not be remembered would be of no use to a repetition, so it
     /// is an error.
-    pub async fn sealing_pinned(
+    pub(crate) async fn sealing_pinned(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         token: &str,
@@ -139,7 +139,7 @@ impl Inner {
 
     /// Asks KMS for the key that seals, `ahead` of the end of its lease or because it is over; makes one when there is none, when
     /// it is to be rotated, or when the alias answers with another KEK.
-    pub async fn renew_sealing(
+    pub(crate) async fn renew_sealing(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,
@@ -231,7 +231,7 @@ impl Inner {
     }
 
     /// Has KMS make a data key.
-    pub async fn generated(
+    pub(crate) async fn generated(
         &self,
         keys: &TenantKeys,
         context: &EncryptionContext,
@@ -270,13 +270,13 @@ impl Inner {
         self.taken_in(keys);
     }
 
-    pub fn is_held(&self, keys: &TenantKeys, key: &Arc<UnwrappedKey>) -> bool {
+    pub(crate) fn is_held(&self, keys: &TenantKeys, key: &Arc<UnwrappedKey>) -> bool {
         keys.read().held.seals_with(key)
     }
 }
 
 /// What a flight brought in place of a key that seals.
-pub fn unsealed(keys: &TenantKeys, failure: Unwrapping) -> KeyError {
+pub(crate) fn unsealed(keys: &TenantKeys, failure: Unwrapping) -> KeyError {
     match failure {
         Unwrapping::Failed(error) => error.into(),
         Unwrapping::Unshared(error) => error.into(),

@@ -47,7 +47,7 @@ type Named = (TenantId, KeyId);
 type Read = Result<Option<Arc<[u8]>>, KeyTableError>;
 
 /// The entry that says which data key a tenant's fleet seals with during one period.
-pub struct Pointer {
+pub(crate) struct Pointer {
     tenant: TenantId,
     entry: String,
     /// As the records it may name store it.
@@ -55,13 +55,13 @@ pub struct Pointer {
 }
 
 /// What a pointer names: for the right context, but **not authenticated**.
-pub struct Pointed {
-    pub record: KeyRecord,
-    pub stored: Box<[u8]>,
+pub(crate) struct Pointed {
+    pub(crate) record: KeyRecord,
+    pub(crate) stored: Box<[u8]>,
 }
 
 impl SharedKeys {
-    pub fn new(table: Arc<dyn KeyTable>, region: &str) -> Self {
+    pub(crate) fn new(table: Arc<dyn KeyTable>, region: &str) -> Self {
         Self {
             table: Counted::new(table),
             region: region.into(),
@@ -73,7 +73,7 @@ impl SharedKeys {
     }
 
     /// The pointer for new items of `tenant`; `context` is without a period.
-    pub fn pointer(&self, tenant: &TenantId, context: &EncryptionContext, period: Period) -> Pointer {
+    pub(crate) fn pointer(&self, tenant: &TenantId, context: &EncryptionContext, period: Period) -> Pointer {
         let digest = Sha256::digest(KeyRecord::context_bytes(context));
         let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         Pointer {
@@ -84,14 +84,14 @@ impl SharedKeys {
     }
 
     /// What a pointer names, when it is set.
-    pub async fn pointed(&self, pointer: &Pointer) -> Result<Option<Pointed>, KeyTableError> {
+    pub(crate) async fn pointed(&self, pointer: &Pointer) -> Result<Option<Pointed>, KeyTableError> {
         let stored = self.table.get(&pointer.tenant, &pointer.entry).await?;
         stored.map(|stored| self.checked(pointer, stored)).transpose()
     }
 
     /// Has the pointer name a new data key, whose record is stored first, unless it names another than `former` by now: then gives
     /// that one.
-    pub async fn point(
+    pub(crate) async fn point(
         &self,
         pointer: &Pointer,
         key_id: KeyId,
@@ -119,7 +119,7 @@ impl SharedKeys {
     }
 
     /// The record of a key that items refer to, when the table has one. Concurrent callers share one read.
-    pub async fn record(&self, tenant: &TenantId, key_id: KeyId) -> Read {
+    pub(crate) async fn record(&self, tenant: &TenantId, key_id: KeyId) -> Read {
         let named = (tenant.clone(), key_id);
         if let Some(record) = self.records.get(&named) {
             return Ok(record);
@@ -141,12 +141,12 @@ impl SharedKeys {
     }
 
     /// Whether the table is known to be recoverable.
-    pub fn is_recoverable(&self) -> bool {
+    pub(crate) fn is_recoverable(&self) -> bool {
         self.recoverable.get().is_some()
     }
 
     /// Makes sure once that the table can be restored: what refers to its records is lost with it.
-    pub async fn ensure_recoverable(&self) -> Result<(), KeyTableError> {
+    pub(crate) async fn ensure_recoverable(&self) -> Result<(), KeyTableError> {
         if self.is_recoverable() {
             return Ok(());
         }
@@ -161,12 +161,12 @@ impl SharedKeys {
 
     /// The error when what a pointer names does not verify. No new key is made quietly in its place: someone writes to the table who
     /// should not, and every process of the fleet would go on alone without anybody noticing.
-    pub fn forged(&self, tenant: &TenantId) -> KeyTableError {
+    pub(crate) fn forged(&self, tenant: &TenantId) -> KeyTableError {
         self.error(KeyTableErrorKind::ForgedPointer { tenant: tenant.clone() })
     }
 
     /// The error when others kept changing a pointer.
-    pub fn unsettled(&self) -> KeyTableError {
+    pub(crate) fn unsettled(&self) -> KeyTableError {
         self.error(KeyTableErrorKind::Unavailable)
     }
 

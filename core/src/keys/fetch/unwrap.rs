@@ -22,12 +22,12 @@ use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
 /// A record that was read, for one of the configured contexts.
-pub struct Claim {
-    pub context: usize,
-    pub record: KeyRecord,
-    pub stored: Arc<[u8]>,
+pub(crate) struct Claim {
+    pub(crate) context: usize,
+    pub(crate) record: KeyRecord,
+    pub(crate) stored: Arc<[u8]>,
     /// Where the key comes from when KMS has unwrapped it.
-    pub source: KeySource,
+    pub(crate) source: KeySource,
 }
 
 /// What the cache says of a record.
@@ -40,7 +40,7 @@ enum Known {
 
 impl Inner {
     /// The key of a record, from the cache or from KMS.
-    pub async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: Claim) -> Brought {
+    pub(crate) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: Claim) -> Brought {
         match self.known(keys, &claim)? {
             Known::Usable(key) => return Ok(key),
             Known::Over(lease) => {

@@ -10,11 +10,11 @@ use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
 use crate::telemetry;
 
-pub const DECRYPT: &str = "Decrypt";
+pub(crate) const DECRYPT: &str = "Decrypt";
 
 impl Inner {
     /// Asks for a record's key by the alias under which it should be, then by the other.
-    pub async fn decrypt(
+    pub(crate) async fn decrypt(
         &self,
         keys: &TenantKeys,
         context: usize,
@@ -65,7 +65,7 @@ impl Inner {
         }
     }
 
-    pub async fn ask(
+    pub(crate) async fn ask(
         &self,
         keys: &TenantKeys,
         context: usize,
@@ -85,11 +85,11 @@ impl Inner {
 }
 
 /// What KMS answered to a record, which is the answered key's own.
-pub struct Answer {
-    pub key: UnwrappedKey,
-    pub begun: Begun,
-    pub route: Route,
-    pub request_id: Option<String>,
+pub(crate) struct Answer {
+    pub(crate) key: UnwrappedKey,
+    pub(crate) begun: Begun,
+    pub(crate) route: Route,
+    pub(crate) request_id: Option<String>,
 }
 
 impl Answer {
