@@ -47,11 +47,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::{SharedHttpClient, SharedInterceptor};
-use tenantseal_core::audit::Audit;
 use tenantseal_core::envelope::{KeyRing, NeededKey};
 use tenantseal_core::format::{Identity, OwnedStoredKey};
 use tenantseal_core::keys::{TenantHandle, Want};
 use tenantseal_core::tenant::TenantId;
+use tenantseal_core::trail::Audit;
 
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError, identity};

@@ -2,9 +2,9 @@
 
 use std::error::Error as StdError;
 
-use tenantseal_core::audit::SinkPanicked;
 use tenantseal_core::error::chain;
 use tenantseal_core::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
+use tenantseal_core::trail::SinkPanicked;
 
 use crate::expression::ExpressionError;
 use crate::item::{Item, OpenError, PrimaryKeyError, SealError};

@@ -11,10 +11,10 @@ mod tests;
 mod value;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tenantseal_core::audit::Used;
 use tenantseal_core::envelope::{KeyRing, NeededKey, UnwrappedKey};
 use tenantseal_core::format::{Identity, InvalidKey, KeyPart};
 use tenantseal_core::tenant::TenantId;
+use tenantseal_core::trail::Used;
 
 pub use crate::schema::Item;
 use crate::schema::TableSchema;

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
 use aws_types::SdkConfig;
-use tenantseal_core::audit::Audit;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRing, NeededKey};
 use tenantseal_core::keys::{DataKeys, Revoke, Want};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
+use tenantseal_core::trail::Audit;
 use tenantseal_kms::http::http_client;
 use tracing::{Instrument, Span};
 

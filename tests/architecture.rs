@@ -1,5 +1,7 @@
 //! CONTRIBUTING's table of crates and modules says who may use whom: this reads every import and holds the code to it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 #[path = "architecture/imports.rs"]
 mod imports;
 #[path = "architecture/table.rs"]

@@ -2,6 +2,8 @@
 //!
 //! The store here is a map, and the key service lives in memory. A service brings its own store, and `tenantseal_kms::KmsKeyService`.
 
+#![allow(clippy::unwrap_used, reason = "an example")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 

@@ -1,17 +1,13 @@
 //! Every use of a data key, told to whoever has to account for them: CloudTrail sees KMS's answers, and not what cached keys do.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::crypto::KeyId;
-use crate::envelope::{KeyRing, UnwrappedKey};
 
 pub use crate::envelope::{KeySource, Purpose};
 use crate::format::KekId;
-use crate::telemetry;
 use crate::tenant::TenantId;
-use crate::time::SharedTimeSource;
 
 /// Is told each use of a data key, those of cached keys too.
 ///
@@ -70,109 +66,4 @@ pub struct KeyUse<'a> {
     pub request_id: Option<&'a str>,
     /// When, by the SDK configuration's clock.
     pub at: SystemTime,
-}
-
-/// The audit sink panicked, so nothing is sealed or opened: a use of a data key must be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be told")]
-pub struct SinkPanicked;
-
-/// Whom to tell, if anyone.
-pub struct Audit {
-    sink: Option<Arc<dyn AuditSink>>,
-    time: SharedTimeSource,
-}
-
-/// Items of one table under one key.
-pub struct Used<'k> {
-    pub key: &'k UnwrappedKey,
-    pub table: String,
-    pub items: usize,
-}
-
-impl Audit {
-    pub fn new(sink: Option<Arc<dyn AuditSink>>, time: SharedTimeSource) -> Self {
-        Self { sink, time }
-    }
-
-    /// Whether items have to be counted.
-    pub fn is_on(&self) -> bool {
-        self.sink.is_some()
-    }
-
-    /// The items of these tables are about to be sealed.
-    pub fn seals(
-        &self,
-        tenant: &TenantId,
-        operation: &'static str,
-        key: &UnwrappedKey,
-        tables: &[(impl AsRef<str>, usize)],
-    ) -> Result<(), SinkPanicked> {
-        let at = self.time.now();
-        telemetry::used(Purpose::Seal, key, at);
-        if !self.is_on() {
-            return Ok(());
-        }
-        let used = tables.iter().map(|(table, items)| Used { key, table: table.as_ref().to_owned(), items: *items });
-        self.tell(tenant, operation, Purpose::Seal, &used.collect::<Vec<_>>(), at)
-    }
-
-    /// These items are about to be opened; `keys` are all of theirs.
-    pub fn opens(
-        &self,
-        tenant: &TenantId,
-        operation: &'static str,
-        keys: &KeyRing,
-        used: &[Used<'_>],
-    ) -> Result<(), SinkPanicked> {
-        let at = self.time.now();
-        keys.keys().for_each(|key| telemetry::used(Purpose::Open, key, at));
-        self.tell(tenant, operation, Purpose::Open, used, at)
-    }
-
-    /// Values of one item are about to be opened with each of these keys.
-    pub fn opens_all(
-        &self,
-        tenant: &TenantId,
-        operation: &'static str,
-        keys: &KeyRing,
-        table: &str,
-    ) -> Result<(), SinkPanicked> {
-        let used = |key| Used { key, table: table.to_owned(), items: 1 };
-        let used: Vec<_> = if self.is_on() { keys.keys().map(used).collect() } else { Vec::new() };
-        self.opens(tenant, operation, keys, &used)
-    }
-
-    fn tell(
-        &self,
-        tenant: &TenantId,
-        operation: &'static str,
-        purpose: Purpose,
-        used: &[Used<'_>],
-        at: SystemTime,
-    ) -> Result<(), SinkPanicked> {
-        let Some(sink) = &self.sink else { return Ok(()) };
-        let mut told: Vec<(KeyId, KeySource)> = Vec::new();
-        for Used { key, table, items } in used {
-            let record = key.record();
-            // One operation on several tables is one use of the request that brought the key.
-            let known = told.iter().find(|(key_id, _)| *key_id == record.key_id).map(|(_, source)| *source);
-            let source = known.unwrap_or_else(|| key.source_of_use());
-            told.push((record.key_id, source));
-            let key_use = KeyUse {
-                tenant,
-                key_id: record.key_id,
-                kek: &record.kek,
-                purpose,
-                operation,
-                table,
-                items: *items,
-                source,
-                request_id: key.request_id(),
-                at,
-            };
-            catch_unwind(AssertUnwindSafe(|| sink.used(&key_use))).map_err(|_| SinkPanicked)?;
-        }
-        Ok(())
-    }
 }

@@ -21,6 +21,8 @@ pub mod tenant;
 pub mod tenant_template;
 #[doc(hidden)]
 pub mod time;
+#[doc(hidden)]
+pub mod trail;
 mod vault;
 
 pub use context::{EncryptionContext, InvalidContext, StaticPairs};

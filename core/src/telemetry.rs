@@ -102,6 +102,7 @@ impl Answered for UnwrappedDataKey {
 }
 
 /// A call of KMS or STS, or of what stands in their place.
+#[derive(Debug)]
 pub struct KeyCall {
     operation: &'static str,
     since: Instant,

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::audit::Audit;
 use crate::crypto::{Identity, OsRandom};
 use crate::envelope::{NeededKey, Nonces, OpenFault, Opener, RecordPlace, Sealer};
 use crate::format::{KeyPart, Sealed, StoredKey};
 use crate::keys::{DataKeys, KeyService, Revoke, TenantHandle, Want};
 use crate::tenant::TenantId;
+use crate::trail::Audit;
 
 mod builder;
 mod error;

@@ -1,5 +1,7 @@
 //! Bytes sealed and opened through the public face alone: no store, no cloud.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 

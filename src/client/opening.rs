@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use tenantseal_core::audit::Used;
 use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault};
 use tenantseal_core::format::OwnedStoredKey;
 use tenantseal_core::tenant::TenantId;
+use tenantseal_core::trail::Used;
 
 use super::Binding;
 use super::notes::Notes;

@@ -2,13 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tenantseal_core::context::StaticPairs;
-use tenantseal_core::envelope::Seals;
 use tenantseal_core::envelope::{NeededKey, RecordPlace};
 use tenantseal_core::format::StoredKey;
-use tenantseal_core::keys::{DataKeys, DataKeysConfig, KeyService, Limits, Retries, TenantHandle, Terms};
+use tenantseal_core::keys::{DataKeys, KeyService, Retries, Settings, TenantHandle};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::time::SystemTimeSource;
 
@@ -20,22 +17,9 @@ pub struct Lookups(DataKeys);
 impl Lookups {
     /// An empty one.
     pub fn new(service: Arc<dyn KeyService>) -> Self {
-        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        Self(DataKeys::new(DataKeysConfig {
-            service,
-            time: Arc::new(SystemTimeSource),
-            shared: None,
-            contexts: vec![StaticPairs::default()],
-            terms: Terms {
-                rotation: minutes(24 * 60),
-                revalidation: minutes(15),
-                grace: minutes(15),
-                seals: Seals::MOST,
-            },
-            onboarding: minutes(5),
-            limits: Limits { data_keys: 200_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 },
-            retries: Retries::default(),
-        }))
+        let settings = Settings { capacity: Some(200_000), ..Settings::default() };
+        let keys = settings.build(service, "", Arc::new(SystemTimeSource), Retries::default());
+        Self(keys.expect("the settings are in range"))
     }
 
     /// What a handle of a tenant has.

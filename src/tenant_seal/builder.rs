@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_types::SdkConfig;
-use tenantseal_core::audit::{Audit, AuditSink};
+use tenantseal_core::audit::AuditSink;
 use tenantseal_core::envelope::RecordPlace;
 use tenantseal_core::format::is_account_id;
 use tenantseal_core::keys::{InvalidSettings, KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::{AliasTemplate, InvalidAliasTemplate};
+use tenantseal_core::trail::Audit;
 use tenantseal_kms::partition::is_partition;
 use tenantseal_kms::{InvalidRoleArn, KmsKeyService, RoleArn, Tenancy};
 

@@ -10,21 +10,21 @@ use syn::{Attribute, Item, UseTree, Visibility};
 
 /// A module, by its path: crate first.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Module(Vec<String>);
+pub(crate) struct Module(Vec<String>);
 
 impl Module {
     /// Parses `crate::outer::inner`.
-    pub fn parse(path: &str) -> Self {
+    pub(crate) fn parse(path: &str) -> Self {
         Self(path.split("::").map(str::to_owned).collect())
     }
 
     /// Whether it is `other` or lies in it.
-    pub fn is_in(&self, other: &Self) -> bool {
+    pub(crate) fn is_in(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
     }
 
     /// How many names its path has.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.0.len()
     }
 
@@ -53,7 +53,7 @@ impl fmt::Debug for Module {
 
 /// One file imports from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Arrow {
+pub(crate) struct Arrow {
     /// The file that imports.
     pub from: Module,
     /// The file that has what is imported.
@@ -62,11 +62,11 @@ pub struct Arrow {
 
 /// The source files of some crates, each a module, without those that are compiled for tests alone.
 #[derive(Default)]
-pub struct Sources(BTreeMap<Module, syn::File>);
+pub(crate) struct Sources(BTreeMap<Module, syn::File>);
 
 impl Sources {
     /// These sources.
-    pub fn of(sources: BTreeMap<Module, String>) -> Self {
+    pub(crate) fn of(sources: BTreeMap<Module, String>) -> Self {
         let parse = |(module, source): (Module, String)| {
             let file = syn::parse_file(&source).unwrap_or_else(|error| panic!("{module}: {error}"));
             (module, file)
@@ -75,7 +75,7 @@ impl Sources {
     }
 
     /// The crates of these names, whose roots lie in these folders.
-    pub fn read<'a>(crates: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Self {
+    pub(crate) fn read<'a>(crates: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Self {
         let mut sources = BTreeMap::new();
         for (name, folder) in crates {
             let root = ["lib.rs", "main.rs"].map(|file| folder.join(file)).into_iter().find(|file| file.exists());
@@ -88,7 +88,7 @@ impl Sources {
     }
 
     /// The modules.
-    pub fn modules(&self) -> impl Iterator<Item = &Module> {
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &Module> {
         self.0.keys()
     }
 
@@ -108,7 +108,7 @@ impl Sources {
     }
 
     /// Who imports whom. What a module passes on (`pub use`) counts as imported from where it is.
-    pub fn arrows(&self) -> Vec<Arrow> {
+    pub(crate) fn arrows(&self) -> Vec<Arrow> {
         let found: BTreeMap<&Module, Found> =
             self.0.iter().map(|(module, file)| (module, Found::in_source(module, file))).collect();
         let mut arrows = BTreeSet::new();
@@ -249,7 +249,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
 }
 
 /// Circles among files, each sorted. Parent and child are one room with two doors: what they import from each other is no circle.
-pub fn circles(arrows: &[Arrow]) -> Vec<Vec<Module>> {
+pub(crate) fn circles(arrows: &[Arrow]) -> Vec<Vec<Module>> {
     let is_family = |arrow: &Arrow| arrow.from.is_in(&arrow.to) || arrow.to.is_in(&arrow.from);
     let mut next: BTreeMap<&Module, Vec<&Module>> = BTreeMap::new();
     for arrow in arrows.iter().filter(|arrow| !is_family(arrow)) {

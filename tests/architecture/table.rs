@@ -4,11 +4,11 @@ use crate::imports::{Arrow, Module};
 
 /// The modules of the table, each with all that is below it, in their order.
 #[derive(Debug)]
-pub struct Table(Vec<Module>);
+pub(crate) struct Table(Vec<Module>);
 
 impl Table {
     /// Reads the rows of the first table whose head begins with `module`: the first cell holds one or more names in backticks.
-    pub fn parse(markdown: &str) -> Self {
+    pub(crate) fn parse(markdown: &str) -> Self {
         let rows = markdown.lines().skip_while(|line| !line.starts_with("| module |")).skip(2);
         let rows = rows.take_while(|line| line.starts_with('|'));
         let names = rows.flat_map(|row| {
@@ -19,18 +19,18 @@ impl Table {
     }
 
     /// The rows, from the ground up.
-    pub fn rows(&self) -> impl Iterator<Item = &Module> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Module> {
         self.0.iter()
     }
 
     /// Where a module stands: at the row that names the most of its path.
-    pub fn row_of(&self, module: &Module) -> Option<usize> {
+    pub(crate) fn row_of(&self, module: &Module) -> Option<usize> {
         let named = self.0.iter().enumerate().filter(|(_, row)| module.is_in(row));
         named.max_by_key(|(_, row)| row.depth()).map(|(at, _)| at)
     }
 
     /// The arrows that point down.
-    pub fn violations(&self, arrows: &[Arrow]) -> Vec<String> {
+    pub(crate) fn violations(&self, arrows: &[Arrow]) -> Vec<String> {
         let points_down = |arrow: &&Arrow| self.row_of(&arrow.from) < self.row_of(&arrow.to);
         let mut found: Vec<_> = arrows
             .iter()

@@ -228,10 +228,10 @@ async fn no_refusal_shows_a_canary() {
     scene.assert_covered(source, "Error", &[]);
     // There is no operation that the SDK has and neither list knows.
     scene.assert_covered(source, "Refusal", &["UnknownOperation"]);
-    scene.assert_covered(include_str!("../../src/item.rs"), "PrimaryKeyError", &[]);
+    scene.assert_covered(include_str!("../../src/item/error.rs"), "PrimaryKeyError", &[]);
     // The operating system's generator does not fail at a test's wish; and a key that the key table does not hold is never
     // given to a compact table, which the sealing checks once more.
-    scene.assert_covered(include_str!("../../src/item/seal.rs"), "SealError", &["Random", "NotInKeyTable"]);
+    scene.assert_covered(include_str!("../../src/item/error.rs"), "SealError", &["Random", "NotInKeyTable"]);
     scene.assert_covered(include_str!("../../src/expression/error.rs"), "ExpressionError", &[]);
     scene.assert_unseen();
 }

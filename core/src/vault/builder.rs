@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Shared, Vault};
-use crate::audit::{Audit, AuditSink};
+use crate::audit::AuditSink;
 use crate::keys::{InvalidSettings, KeyService, KeyTable, Retries, Settings};
 use crate::time::SystemTimeSource;
+use crate::trail::Audit;
 
 /// Configures a [`Vault`]. Nothing is checked before [`VaultBuilder::build`].
 #[must_use = "nothing is configured before `build`"]

@@ -1,10 +1,10 @@
 //! Why a value is not sealed or opened.
 
-use crate::audit::SinkPanicked;
 use crate::crypto::RandomError;
 use crate::envelope::OpenFault;
 use crate::format::InvalidKey;
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
+use crate::trail::SinkPanicked;
 
 /// Why bytes could not be sealed or opened. It names the value, and shows nothing of it.
 #[derive(Debug, Clone, thiserror::Error)]

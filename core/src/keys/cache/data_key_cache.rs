@@ -107,7 +107,12 @@ impl Held {
     }
 
     /// The key that seals, when it may; and whether the keeper seems to be gone.
-    pub fn sealing(&self, terms: &Terms, outage: Option<Moment>, now: Moment) -> Option<(Arc<UnwrappedKey>, bool)> {
+    pub(crate) fn sealing(
+        &self,
+        terms: &Terms,
+        outage: Option<Moment>,
+        now: Moment,
+    ) -> Option<(Arc<UnwrappedKey>, bool)> {
         let current = self.current.as_ref().filter(|current| current.seals(terms, outage, now))?;
         let lease = self.lease(current.lease)?;
         let allowed = lease.aliased.is_some_and(|begun| terms.allow(begun, outage, now));
@@ -191,7 +196,7 @@ impl Held {
     }
 
     /// KMS has just answered with a key of `kek`; gives the lease's id.
-    pub fn renew(&mut self, context: usize, kek: &KekId, renewal: Renewal, terms: &Terms) -> u64 {
+    pub(crate) fn renew(&mut self, context: usize, kek: &KekId, renewal: Renewal, terms: &Terms) -> u64 {
         let Renewal { begun, by_alias } = renewal;
         let known = self.leases.iter().position(|lease| lease.context == context && lease.kek.is_same_key(kek));
         let at = known.unwrap_or_else(|| {
@@ -281,7 +286,7 @@ impl Held {
 
     /// A lease by which the configured alias can be tried: its id, whether the key that seals is under it, and when that alias was
     /// last asked with success.
-    pub fn own_lease(&self, kek: Option<&KekId>) -> Option<(u64, bool, Moment)> {
+    pub(crate) fn own_lease(&self, kek: Option<&KekId>) -> Option<(u64, bool, Moment)> {
         let sealing = self.current.as_ref().and_then(|current| self.lease(current.lease));
         let of_kek = || self.leases.iter().find(|lease| kek.is_some_and(|kek| lease.kek.is_same_key(kek)));
         let lease = sealing.or_else(of_kek)?;

@@ -161,7 +161,7 @@ impl Standing {
     }
 
     /// The configured alias answered with this KEK. Whether it answered with another one before.
-    pub fn answers_with(&mut self, kek: &KekId) -> bool {
+    pub(crate) fn answers_with(&mut self, kek: &KekId) -> bool {
         let repointed = self.current.as_ref().is_some_and(|current| !current.is_same_key(kek));
         self.succeeded = true;
         self.refused_since = None;
@@ -173,7 +173,7 @@ impl Standing {
     }
 
     /// The configured alias does not answer with this KEK, and its own does. Whether that is new.
-    pub fn is_former(&mut self, kek: &KekId) -> bool {
+    pub(crate) fn is_former(&mut self, kek: &KekId) -> bool {
         self.current.take_if(|current| current.is_same_key(kek));
         let is_new = !self.former.iter().any(|former| former.is_same_key(kek));
         if is_new {
@@ -183,7 +183,7 @@ impl Standing {
     }
 
     /// By which alias to ask first for a key that `kek` wrapped.
-    pub fn route(&self, kek: &KekId) -> Route {
+    pub(crate) fn route(&self, kek: &KekId) -> Route {
         match &self.current {
             Some(current) if current.is_same_key(kek) => Route::Configured,
             Some(_) => Route::OfKey,
@@ -193,12 +193,12 @@ impl Standing {
     }
 
     /// The KEK of the configured alias, when it is known.
-    pub fn current(&self) -> Option<&KekId> {
+    pub(crate) fn current(&self) -> Option<&KekId> {
         self.current.as_ref()
     }
 
     /// Whether the configured alias is known to answer with this KEK.
-    pub fn answers_now_with(&self, kek: &KekId) -> bool {
+    pub(crate) fn answers_now_with(&self, kek: &KekId) -> bool {
         self.current.as_ref().is_some_and(|current| current.is_same_key(kek))
     }
 

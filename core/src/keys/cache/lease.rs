@@ -69,7 +69,7 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    pub fn new(id: u64, context: usize, kek: KekId, begun: Moment, terms: &Terms) -> Self {
+    pub(crate) fn new(id: u64, context: usize, kek: KekId, begun: Moment, terms: &Terms) -> Self {
         Self { id, context, kek, begun, aliased: None, due: due(terms), used: AtomicBool::new(false), lapsing: false }
     }
 

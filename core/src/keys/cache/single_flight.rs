@@ -5,6 +5,7 @@
 //! linger here.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -235,4 +236,16 @@ impl<K: Eq + Hash, V> Drop for Landing<K, V> {
 /// Nothing in here is half done when someone panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<V> fmt::Debug for Waiter<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waiter(..)")
+    }
+}
+
+impl<K, V> fmt::Debug for Listing<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Listing({})", self.number)
+    }
 }

@@ -29,7 +29,11 @@ impl Inner {
     pub(crate) const ROUNDS: usize = 3;
 
     /// The key that seals, when nothing has to be waited for.
-    pub fn sealing_now(self: &Arc<Self>, keys: &Arc<TenantKeys>, place: RecordPlace) -> Option<Arc<UnwrappedKey>> {
+    pub(crate) fn sealing_now(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        place: RecordPlace,
+    ) -> Option<Arc<UnwrappedKey>> {
         let now = self.clock.now();
         let (key, neglected) = {
             let state = keys.read();
@@ -249,7 +253,13 @@ impl Inner {
 
     /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked. The rotation of a key that
     /// is new here counts from `born`.
-    pub fn renewed(self: &Arc<Self>, keys: &Arc<TenantKeys>, key: &Arc<UnwrappedKey>, begun: Begun, born: Moment) {
+    pub(crate) fn renewed(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        key: &Arc<UnwrappedKey>,
+        begun: Begun,
+        born: Moment,
+    ) {
         let now = self.clock.now();
         let kek = &key.record().kek;
         let (repointed, evicted) = {

@@ -22,22 +22,23 @@ use crate::keys::{
 use crate::tenant::{AliasTemplate, TenantId};
 use crate::time::TimeSource;
 
-pub const MINUTE: Duration = Duration::from_secs(60);
-pub const TERMS: Terms = Terms {
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const TERMS: Terms = Terms {
     rotation: Duration::from_secs(24 * 60 * 60),
     revalidation: Duration::from_secs(15 * 60),
     grace: Duration::from_secs(15 * 60),
     seals: Seals::MOST,
 };
-pub const LIMITS: Limits = Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
+pub(super) const LIMITS: Limits =
+    Limits { data_keys: 100_000, data_keys_per_tenant: 1_000, calls: 256, calls_per_tenant: 8 };
 
-pub fn id(tenant: &str) -> TenantId {
+pub(super) fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
 }
 
 /// The wall clock: as fast as Tokio's, and put forward by hand.
 #[derive(Debug, Clone)]
-pub struct Wall {
+pub(super) struct Wall {
     start: Instant,
     ahead: Arc<Mutex<Duration>>,
 }
@@ -59,7 +60,7 @@ impl Wall {
 
 /// A KMS in memory whose answers a test decides.
 #[derive(Debug, Default)]
-pub struct Kms {
+pub(super) struct Kms {
     keys: InMemoryKeyService,
     pub made: AtomicUsize,
     pub asked: AtomicUsize,
@@ -73,7 +74,7 @@ pub struct Kms {
 }
 
 #[derive(Debug, Default, Clone)]
-pub struct Script {
+pub(super) struct Script {
     pub latency: Duration,
     /// Every call fails with this.
     pub fails: Option<Kind>,
@@ -99,7 +100,7 @@ pub struct Script {
     pub own_aliases: BTreeSet<u8>,
 }
 
-pub fn kek(number: u8) -> KekId {
+pub(super) fn kek(number: u8) -> KekId {
     let arn = format!("arn:aws:kms:us-east-1:111111111111:key/{number:08x}-0000-0000-0000-000000000000");
     KekId::parse(&arn).unwrap()
 }
@@ -209,45 +210,45 @@ impl KeyService for Kms {
 }
 
 /// A KMS and a cache.
-pub struct Scene {
+pub(super) struct Scene {
     pub kms: Arc<Kms>,
     wall: Wall,
     pub keys: DataKeys,
 }
 
 impl Scene {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(TERMS, LIMITS, Arc::default())
     }
 
-    pub fn limited(change: impl FnOnce(&mut Limits)) -> Self {
+    pub(super) fn limited(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = LIMITS;
         change(&mut limits);
         Self::with(TERMS, limits, Arc::default())
     }
 
     /// Another process with the same KMS.
-    pub fn another(&self) -> Self {
+    pub(super) fn another(&self) -> Self {
         Self::with(TERMS, LIMITS, Arc::clone(&self.kms))
     }
 
-    pub fn with(terms: Terms, limits: Limits, kms: Arc<Kms>) -> Self {
+    pub(super) fn with(terms: Terms, limits: Limits, kms: Arc<Kms>) -> Self {
         Self::with_retries(Retries::default(), terms, limits, kms, None)
     }
 
     /// A process of the fleet that shares its keys by this table.
-    pub fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
+    pub(super) fn of_fleet(kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
         Self::of_fleet_with(TERMS, kms, table)
     }
 
-    pub fn of_fleet_with(terms: Terms, kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
+    pub(super) fn of_fleet_with(terms: Terms, kms: &Arc<Kms>, table: &Arc<dyn KeyTable>) -> Self {
         let shared = SharedKeys::new(Arc::clone(table), "us-east-1");
         let retries = Retries::default();
         Self::with_retries(retries, terms, LIMITS, Arc::clone(kms), Some(shared))
     }
 
     /// Retries that take next to no time.
-    pub fn with_quick_retries() -> Self {
+    pub(super) fn with_quick_retries() -> Self {
         let seconds = Duration::from_secs;
         let quick = Retries::new(3, Duration::from_millis(1), seconds(20), seconds(15), seconds(5));
         Self::with_retries(quick, TERMS, LIMITS, Arc::default(), None)
@@ -268,16 +269,16 @@ impl Scene {
         Self { kms, wall, keys }
     }
 
-    pub fn script(&self, change: impl FnOnce(&mut Script)) {
+    pub(super) fn script(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.kms.script.lock().unwrap());
     }
 
     /// Puts the wall clock forward: the machine slept.
-    pub fn sleep_deeply(&self, by: Duration) {
+    pub(super) fn sleep_deeply(&self, by: Duration) {
         *self.wall.ahead.lock().unwrap() += by;
     }
 
-    pub async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+    pub(super) async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
         let sealing = self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::Item).await;
         sealing.map_err(|error| match error {
             KeyError::Service(error) => error,
@@ -286,21 +287,21 @@ impl Scene {
     }
 
     /// The key that seals what refers to the key table.
-    pub async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
+    pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
         self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::KeyTable).await
     }
 
     /// The key that seals, when nothing has to be waited for.
-    pub fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
+    pub(super) fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
         self.keys.of(&id(tenant)).warm_sealing_key(RecordPlace::Item)
     }
 
-    pub async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
+    pub(super) async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
         self.open_all(tenant, &[record.into()]).await
     }
 
     /// Opens a page of items that rely on these records.
-    pub async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
+    pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
         let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
         let needed = records.iter().cloned().map(needed).collect();
         let (_, lacking) = self.keys.of(&id(tenant)).opening_keys(needed, Want::All).await;
@@ -308,18 +309,18 @@ impl Scene {
     }
 
     /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.
-    pub fn counts(&self) -> (usize, usize, usize) {
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
         let Kms { made, asked, asked_former, .. } = &*self.kms;
         (made.load(Ordering::SeqCst), asked.load(Ordering::SeqCst), asked_former.load(Ordering::SeqCst))
     }
 }
 
 /// The stored record of a key.
-pub fn record(key: &UnwrappedKey) -> Box<[u8]> {
+pub(super) fn record(key: &UnwrappedKey) -> Box<[u8]> {
     key.stored_record().into()
 }
 
-pub fn kind(error: &OpeningKeyError) -> Kind {
+pub(super) fn kind(error: &OpeningKeyError) -> Kind {
     match error {
         OpeningKeyError::Key(error) => error.kind(),
         other => panic!("{other}"),
