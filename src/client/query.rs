@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationEr
 use super::Binding;
 use super::expressions::{Expressions, Values, no_legacy};
 use super::operation::{Carrier, Operation, Returned};
-use super::reading::{Filtering, Reading, Rows};
+use super::reading::{ReadingMany, Rows};
 use crate::error::{Error, Refusal};
 use crate::expression::KeyTest;
 use crate::format::Identity;
@@ -60,12 +60,9 @@ impl Query {
             ..
         }) = &mut rewritten
         {
-            if let Some(selection) = &selection {
-                Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
-            }
-            if filtered {
-                Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-            }
+            let mut many = ReadingMany { projection, filter, names, values };
+            let (tenant, filter) = (filtered.then_some(&binding.tenant), ("FilterExpression", condition.as_ref()));
+            many.complete(table, selection.as_ref(), &used, tenant, filter)?;
         }
         let partition = match reach {
             Reach::Partition(value) => value.map(str::to_owned),

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationEr
 use super::Binding;
 use super::expressions::Expressions;
 use super::operation::{Carrier, Operation, Returned};
-use super::reading::{Filtering, Reading, Rows};
+use super::reading::{ReadingMany, Rows};
 use crate::error::{Error, Refusal};
 use crate::item::{OpenError, UnwrappedKey};
 use crate::schema::TableSchema;
@@ -61,12 +61,10 @@ impl Search {
             ..
         }) = &mut rewritten
         {
-            if let Some(selection) = &selection {
-                Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
-            }
-            if filtered {
-                Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-            }
+            let mut many = ReadingMany { projection, filter, names, values };
+            let (tenant, filter) =
+                (filtered.then_some(&binding.tenant), ("SearchConditionExpression", condition.as_ref()));
+            many.complete(table, selection.as_ref(), &used, tenant, filter)?;
         }
         let rows = Rows { table: Arc::clone(table), partition, one: None, selection, index: input.index_name.clone() };
         Ok(Self { rewritten, filtered, rows })
