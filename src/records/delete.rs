@@ -103,10 +103,8 @@ impl<T: Record + DeserializeOwned> Delete<'_, T, Old> {
         let before = Before::read(&records, &place).await?;
         let (request, notes) = (request.return_values(ReturnValue::AllOld), Notes::raw());
         let answer = request.customize().config_override(notes.hook()).send().await;
-        match answer {
-            Ok(answer) => before.given_back(&records, answer.attributes, false, &notes),
-            Err(error) => Err(before.kept(failed_write(error, asked, &notes))),
-        }
+        let answer = answer.map(|answer| answer.attributes).map_err(|error| failed_write(error, asked, &notes));
+        before.deleted(&records, answer, &notes)
     }
 }
 

@@ -106,7 +106,7 @@ impl Before {
     }
 
     /// An error of the write, with what was stored before where the write may have replaced or deleted it.
-    pub(super) fn kept(self, error: Error) -> Error {
+    fn kept(self, error: Error) -> Error {
         match (self.0, error.written()) {
             // What a write returned is newer than what was read before it.
             _ if error.sealed_item().is_some() => error,
@@ -115,8 +115,35 @@ impl Before {
         }
     }
 
+    /// What a write that leaves a record there gives back, when this is how it was settled.
+    pub(super) fn replaced<T: Record + DeserializeOwned>(
+        self,
+        records: &Records<T>,
+        settled: Result<Option<Option<Item>>, Error>,
+        notes: &Notes,
+    ) -> Result<Option<T>, Error> {
+        match settled {
+            Ok(Some(old)) => self.given_back(records, old, true, notes),
+            Ok(None) => Err(self.lost(Written::Yes)),
+            Err(error) => Err(self.kept(error)),
+        }
+    }
+
+    /// What a delete gives back.
+    pub(super) fn deleted<T: Record + DeserializeOwned>(
+        self,
+        records: &Records<T>,
+        answer: Result<Option<Item>, Error>,
+        notes: &Notes,
+    ) -> Result<Option<T>, Error> {
+        match answer {
+            Ok(old) => self.given_back(records, old, false, notes),
+            Err(error) => Err(self.kept(error)),
+        }
+    }
+
     /// That nobody knows any more what the write brought back.
-    pub(super) fn lost(self, written: Written) -> Error {
+    fn lost(self, written: Written) -> Error {
         match self.0 {
             Some((of, raw)) => Error::AnswerLost.at(of, Some(raw), Standing::written(written)),
             None => Error::Unopened(Unopened::whole(Error::AnswerLost, Standing::written(written))),
@@ -124,7 +151,7 @@ impl Before {
     }
 
     /// What a write gave back that was answered with `old`. `replaces` is whether it leaves a record there.
-    pub(super) fn given_back<T: Record + DeserializeOwned>(
+    fn given_back<T: Record + DeserializeOwned>(
         self,
         records: &Records<T>,
         old: Option<Item>,

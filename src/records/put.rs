@@ -16,7 +16,7 @@ use super::precondition::{Asked, Precondition, own_or_new};
 use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
 use super::transaction::{Action, Write, built};
 use crate::client::{Notes, no_legacy};
-use crate::error::{Error, Written};
+use crate::error::Error;
 use crate::item::Item;
 use crate::schema::Record;
 
@@ -162,11 +162,8 @@ impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
         let before = Before::read(&records, &place).await?;
         let request = request.return_values(ReturnValue::AllOld);
         let answer = request.customize().config_override(notes.hook()).send().await;
-        match records.settle(answer, asked, place, &notes).await {
-            Ok(Some(answer)) => before.given_back(&records, answer.attributes, true, &notes),
-            Ok(None) => Err(before.lost(Written::Yes)),
-            Err(error) => Err(before.kept(error)),
-        }
+        let settled = records.settle(answer.map(|answer| answer.attributes), asked, place, &notes).await;
+        before.replaced(&records, settled, &notes)
     }
 }
 

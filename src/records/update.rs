@@ -17,7 +17,7 @@ use super::transaction::{Action, Write, built};
 use super::values::{Given, Use};
 use super::{Key, Records};
 use crate::client::{Notes, no_legacy};
-use crate::error::{Error, Refusal, Written};
+use crate::error::{Error, Refusal};
 use crate::expression;
 use crate::schema::{Record, RecordField};
 
@@ -239,11 +239,8 @@ impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
         let before = Before::read(&records, &place).await?;
         let request = request.return_values(ReturnValue::AllOld);
         let answer = request.customize().config_override(notes.hook()).send().await;
-        match records.settle(answer, asked, place, &notes).await {
-            Ok(Some(answer)) => before.given_back(&records, answer.attributes, true, &notes),
-            Ok(None) => Err(before.lost(Written::Yes)),
-            Err(error) => Err(before.kept(error)),
-        }
+        let settled = records.settle(answer.map(|answer| answer.attributes), asked, place, &notes).await;
+        before.replaced(&records, settled, &notes)
     }
 }
 
