@@ -6,10 +6,12 @@ use crate::expression::ExpressionError;
 use crate::item::{Item, OpenError, PrimaryKeyError, SealError};
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 
+mod piece;
 mod service;
 mod unopened;
 mod writes;
 
+pub use piece::Piece;
 pub use service::ServiceError;
 pub use unopened::{ItemRef, Unopened, UnopenedItem, Written};
 pub(crate) use unopened::{Sealed, Standing};
@@ -40,7 +42,7 @@ pub enum Error {
     #[error(
         "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
     )]
-    Replaced(&'static str),
+    Replaced(Piece),
     /// A client's configuration was given to `Tenant::dynamodb_with` although it already seals.
     #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
     BoundTwice,
@@ -204,7 +206,7 @@ impl Error {
             Self::Dynamodb(error) => error.written(),
             Self::NotWritten(writes) => writes.written(),
             // What another HTTP client did with the request is not known here.
-            Self::Replaced("HTTP client")
+            Self::Replaced(Piece::HttpClient)
             | Self::AnswerLost
             | Self::Conflict { may_be_own: true, .. }
             | Self::Unprocessed { may_be_written: true, .. } => Written::Unknown,

@@ -30,7 +30,7 @@ mod vectors;
 
 pub use context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
-pub use error::{Error, ItemRef, Refusal, ServiceError, Unopened, UnopenedItem, Written};
+pub use error::{Error, ItemRef, Piece, Refusal, ServiceError, Unopened, UnopenedItem, Written};
 pub use expression::ExpressionError;
 pub use format::inspect;
 pub use format::{FormatError, InvalidKey, InvalidKeyArn, InvalidNumber, InvalidValue, KeyArn};

@@ -19,7 +19,7 @@ use super::notes::Notes;
 use super::opening::Opens;
 use super::operation::{Answer, NOT_CHECKED, Operation};
 use super::stable;
-use crate::error::Error;
+use crate::error::{Error, Piece};
 use crate::item::UnwrappedKey;
 use crate::schema::RecordPlace;
 use crate::sight;
@@ -286,6 +286,6 @@ impl DeserializeResponse for Pending {
     fn deserialize_nonstreaming_with_config(&self, _: &HttpResponse, _: &ConfigBag) -> Answer {
         let mut state = self.state();
         let answer = state.items.as_mut().and_then(|items| items.arrived.as_mut()?.answer.take());
-        answer.unwrap_or_else(|| Err(OrchestratorError::other(Error::Replaced("HTTP client"))))
+        answer.unwrap_or_else(|| Err(OrchestratorError::other(Error::Replaced(Piece::HttpClient))))
     }
 }
