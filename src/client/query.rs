@@ -135,6 +135,11 @@ pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Resu
     Ok(())
 }
 
+/// Whether a message of DynamoDB ends with the name of this attribute.
+pub(super) fn names(message: &str, attribute: &str) -> bool {
+    message.strip_suffix(attribute).is_some_and(|before| before.ends_with(": "))
+}
+
 impl Operation for Query {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
         vec![(&self.rows.table, 0)]
@@ -147,8 +152,10 @@ impl Operation for Query {
     fn explain(&self, error: &OperationError) -> Option<Error> {
         // A filter may not name a key of the index (developer guide, "Filter expressions for the Query operation").
         let message = error.downcast_ref::<QueryError>()?.message()?;
-        let refused = self.filtered && message.contains("non-primary key attributes");
-        refused.then(|| Error::TenantInIndex { attribute: self.rows.table.partition_key().to_owned() })
+        // It names the key, which may be one that the caller's own filter tests.
+        let attribute = self.rows.table.partition_key();
+        let refused = self.filtered && message.contains("non-primary key attributes") && names(message, attribute);
+        refused.then(|| Error::TenantInIndex { attribute: attribute.to_owned() })
     }
 
     fn index(&self) -> Option<&str> {

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationEr
 use super::Binding;
 use super::expressions::Expressions;
 use super::operation::{Carrier, Operation, Returned};
+use super::query::names;
 use super::reading::{ReadingMany, Rows};
 use crate::error::{Error, Refusal};
 use crate::item::{OpenError, UnwrappedKey};
@@ -84,7 +85,7 @@ impl Operation for Search {
         // "SearchConditionExpression must not contain any attributes that is not in SearchSchema. Invalid attribute: .."
         let message = error.downcast_ref::<SearchVectorsError>()?.message()?;
         let attribute = self.rows.table.partition_key();
-        let refused = self.filtered && message.contains("not in SearchSchema") && message.ends_with(attribute);
+        let refused = self.filtered && message.contains("not in SearchSchema") && names(message, attribute);
         refused.then(|| Error::TenantNotInIndex { attribute: attribute.to_owned() })
     }
 
