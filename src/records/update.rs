@@ -271,6 +271,8 @@ impl<T: Record> Action for Update<'_, T> {
         no_legacy(input.get_attribute_updates().as_ref(), "AttributeUpdates", "UpdateExpression")?;
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
         no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;
+        // Alone it may change nothing; in a transaction that is what a check is for.
+        input.get_update_expression().as_ref().ok_or(Refusal::Missing("UpdateExpression"))?;
         let update = types::Update::builder()
             .set_table_name(input.get_table_name().clone())
             .set_key(input.get_key().clone())
