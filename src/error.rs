@@ -78,6 +78,9 @@ pub enum Error {
     #[error(transparent)]
     Unopened(Unopened),
     /// The answer to a write was lost on the way, and the one to its repetition does not say what the first one did.
+    ///
+    /// What a write of the repository would have given back is in [`Error::sealed_item`], as it was read before. What one of the drop-in
+    /// client would have is nowhere: read, use, and then write on a condition, as [`Records::take`](crate::records::Records::take) shows it.
     #[error("an answer of DynamoDB was lost on the way, and what the first attempt brought back with it")]
     AnswerLost,
     /// The stored record has another version than the one that was expected: another writer was faster. Read it again.

@@ -36,7 +36,8 @@ impl<'a, T: Record> Delete<'a, T> {
     ///
     /// It is read first, consistently, so that nothing is deleted that does not open or is no such record; that takes a call more, and the
     /// permission to read. Should it be deleted and lost on the way all the same, `error.sealed_item()` has it, and `error.written()`
-    /// says whether it is gone. A process that ends between the delete and your use of the record takes it along.
+    /// says whether it is gone. A process that ends before it has used the record takes it along, and so does whoever drops the future on
+    /// its way: [`Records::take`] says what to do where that must not be.
     pub fn returning_old(self) -> Delete<'a, T, Old> {
         let Self { records, key, precondition, changes, returns: _ } = self;
         Delete { records, key, precondition, changes, returns: PhantomData }

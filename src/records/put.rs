@@ -61,7 +61,8 @@ impl<'a, T: Record + Serialize> Put<'a, T> {
     /// Gives back what was replaced, if there was something.
     ///
     /// It is read first, consistently, so that nothing is replaced that does not open or is no such record; that takes a call more, and the
-    /// permission to read. Should what is replaced be lost on the way all the same, `error.sealed_item()` has it.
+    /// permission to read. Should what is replaced be lost on the way all the same, `error.sealed_item()` has it. A process that ends before
+    /// it has used the record takes it along, and so does whoever drops the future on its way; a version lets you read it and put after.
     pub fn returning_old(self) -> Put<'a, T, Old> {
         self.returning()
     }
