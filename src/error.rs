@@ -208,9 +208,7 @@ impl Error {
             Self::Unopened(unopened) => unopened.written(),
             Self::Dynamodb(error) => error.written(),
             Self::NotWritten(writes) => writes.written(),
-            // What another HTTP client did with the request is not known here.
-            Self::Replaced(Piece::HttpClient)
-            | Self::AnswerLost
+            Self::AnswerLost
             | Self::Conflict { may_be_own: true, .. }
             | Self::Unprocessed { may_be_written: true, .. } => Written::Unknown,
             _ => Written::No,

@@ -7,7 +7,7 @@ use super::notes::Notes;
 use super::opening::{self, Opens};
 use super::operation::{Answer, Leaves};
 use super::pending::{Arrived, Pending};
-use crate::error::{Error, Piece, Standing, Unopened, Written};
+use crate::error::{Error, Standing, Unopened, Written};
 
 /// Opens the items of the answer to this operation.
 ///
@@ -16,7 +16,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     let mut state = pending.state();
     let Some(items) = &mut state.items else { return Ok(()) };
     let Some(Arrived { whole, mut opens, .. }) = items.arrived.take() else {
-        return if answer.is_ok() { Err(Error::Replaced(Piece::HttpClient)) } else { Ok(()) };
+        return if answer.is_ok() { Err(items.sent_elsewhere()) } else { Ok(()) };
     };
     let taken = std::mem::replace(answer, Err(OrchestratorError::other("the answer did not open")));
     let explained = taken.as_ref().err().and_then(|error| items.operation.explain(error.as_operation_error()?));

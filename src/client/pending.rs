@@ -19,7 +19,7 @@ use super::notes::Notes;
 use super::opening::Opens;
 use super::operation::{Answer, NOT_CHECKED, Operation};
 use super::stable;
-use crate::error::{Error, Piece};
+use crate::error::{Error, Piece, Standing, Unopened, Written};
 use crate::item::UnwrappedKey;
 use crate::schema::RecordPlace;
 use crate::sight;
@@ -252,6 +252,15 @@ impl ItemState {
         Ok(sent)
     }
 
+    /// That another HTTP client than ours has brought an answer, so that nobody knows what it did with a write.
+    pub(super) fn sent_elsewhere(&self) -> Error {
+        let error = Error::Replaced(Piece::HttpClient);
+        if !self.operation.writes() {
+            return error;
+        }
+        Error::Unopened(Unopened::whole(error, Standing::written(Written::Unknown)))
+    }
+
     /// Where the record lies of the key that sealing still needs.
     pub(super) fn awaited(&self) -> Option<RecordPlace> {
         self.operation.seals().filter(|_| self.key.is_none())
@@ -285,7 +294,10 @@ impl DeserializeResponse for Pending {
 
     fn deserialize_nonstreaming_with_config(&self, _: &HttpResponse, _: &ConfigBag) -> Answer {
         let mut state = self.state();
-        let answer = state.items.as_mut().and_then(|items| items.arrived.as_mut()?.answer.take());
-        answer.unwrap_or_else(|| Err(OrchestratorError::other(Error::Replaced(Piece::HttpClient))))
+        let Some(items) = &mut state.items else {
+            return Err(OrchestratorError::other(Error::Replaced(Piece::HttpClient)));
+        };
+        let answer = items.arrived.as_mut().and_then(|arrived| arrived.answer.take());
+        answer.unwrap_or_else(|| Err(OrchestratorError::other(items.sent_elsewhere())))
     }
 }
