@@ -100,7 +100,7 @@ impl Before {
         let get = get.consistent_read(true).customize().config_override(notes.hook());
         let found = get.send().await.map_err(super::request::failed)?.item;
         let Some(item) = found.filter(is_of::<T>) else { return Ok(Self(None)) };
-        let of = records.item_ref(table.as_deref(), &item)?;
+        let of = records.tenant.item_ref(table.as_deref(), &item)?;
         records.found(item)?;
         Ok(Self(notes.take_raw().map(|raw| (of, raw))))
     }
@@ -178,14 +178,6 @@ impl Before {
     }
 }
 
-impl<T: Record> Records<T> {
-    /// Where an item lies that came from this table, by the name that a request has for it.
-    pub(super) fn item_ref(&self, table: Option<&str>, item: &Item) -> Result<ItemRef, Error> {
-        let schema = self.tenant.schema(table)?;
-        Ok(ItemRef::of(crate::client::table_name(table.unwrap_or_default()), schema, item))
-    }
-}
-
 impl<T: Record + DeserializeOwned> Records<T> {
     /// The record that an item is which was read.
     pub(super) fn found(&self, item: Item) -> Result<T, Error> {
@@ -209,7 +201,7 @@ impl<T: Record + DeserializeOwned> Records<T> {
 
     fn record(&self, item: Item, raw: Option<Item>, standing: Standing) -> Result<T, Error> {
         let (table, _) = self.table()?;
-        let of = self.item_ref(Some(table), &item)?;
+        let of = self.tenant.item_ref(Some(table), &item)?;
         super::convert::from_item(item).map_err(|error: Error| error.at(of, raw, standing))
     }
 }
