@@ -33,6 +33,8 @@ use crate::schema::{Record, RecordField};
 /// One round trip, nothing is read. As DynamoDB's it is an upsert: without [`if_exists`](Self::if_exists) or a condition it makes an
 /// item of the key and what is set. Of a record type whose discriminator is an attribute it only changes items that are there.
 ///
+/// Of an optional flattened record set all that it needs: what has a part of it is no such record, and reading it is an error.
+///
 /// A value goes through the field's own serialization, `#[serde(with = "..")]` too, and what the record could not read back is refused:
 /// [`Refusal::Value`](crate::Refusal::Value), or [`Refusal::Required`](crate::Refusal::Required) of an attribute that is removed.
 ///
