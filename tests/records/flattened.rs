@@ -8,10 +8,10 @@ use tenantseal::{Error, Record, Refusal, TenantSeal, Written};
 use crate::common::{ROLE, World, id, s};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
-struct Card {
+struct Badge {
     number: u64,
     #[seal(encrypt)]
-    holder: String,
+    bearer: String,
     #[seal(encrypt)]
     #[serde(default)]
     note: Option<String>,
@@ -25,11 +25,11 @@ struct Customer {
     #[seal(sort_key)]
     contact_id: String,
     #[serde(flatten)]
-    card: Option<Card>,
+    badge: Option<Badge>,
 }
 
-fn customer(card: Option<Card>) -> Customer {
-    Customer { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), card }
+fn customer(badge: Option<Badge>) -> Customer {
+    Customer { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), badge }
 }
 
 fn customers(world: &World) -> Records<Customer> {
@@ -41,32 +41,32 @@ fn customers(world: &World) -> Records<Customer> {
 async fn what_is_stored_of_an_optional_record_is_not_read_as_none() {
     let world = World::start(&["acme"]).await;
     let customers = customers(&world);
-    let card = Card { number: 1, holder: "Ada".to_owned(), note: None };
+    let badge = Badge { number: 1, bearer: "Ada".to_owned(), note: None };
     // None is none, and whole is whole.
     customers.put(&customer(None)).await.unwrap();
     assert_eq!(customers.get("c-1").await.unwrap(), Some(customer(None)));
     // An update that sets a part.
-    let error = customers.update("c-1").set("holder", "Grace").returning_new().await.unwrap_err();
+    let error = customers.update("c-1").set("bearer", "Grace").returning_new().await.unwrap_err();
     assert!(matches!(error.cause(), Error::Record { .. }) && error.written() == Written::Yes, "{error}");
-    assert!(error.to_string().contains("`holder`"), "{error}");
+    assert!(error.to_string().contains("`bearer`"), "{error}");
     let error = customers.get("c-1").await.expect_err("what an update stored is read as none");
     assert_eq!(error.item().unwrap().key()["contact_id"], s("c-1"));
     let error = customers.take("c-1").await.expect_err("what an update stored is deleted and given to nobody");
     assert_eq!(error.written(), Written::No);
     customers.update("c-1").set("number", 2).await.unwrap();
-    let whole = Card { number: 2, holder: "Grace".to_owned(), note: None };
+    let whole = Badge { number: 2, bearer: "Grace".to_owned(), note: None };
     assert_eq!(customers.get("c-1").await.unwrap(), Some(customer(Some(whole))));
     // Another writer that leaves a part out, or stores another type.
-    customers.put(&customer(Some(card))).await.unwrap();
+    customers.put(&customer(Some(badge))).await.unwrap();
     let stored = world.stored("acme", "c-1").await;
     let mut part = stored.clone();
     part.remove("number");
     world.plant(part).await;
-    customers.get("c-1").await.expect_err("a card without its number is read as none");
+    customers.get("c-1").await.expect_err("a badge without its number is read as none");
     let mut other = stored;
     other.insert("number".to_owned(), s("1"));
     world.plant(other).await;
-    customers.get("c-1").await.expect_err("a card with another number is read as none");
+    customers.get("c-1").await.expect_err("a badge with another number is read as none");
     let all = customers.query().stream().try_collect::<Vec<_>>().await;
     assert!(all.is_err());
 }
