@@ -9,10 +9,12 @@ use tenantseal_core::trail::SinkPanicked;
 use crate::expression::ExpressionError;
 use crate::item::{Item, OpenError, PrimaryKeyError, SealError};
 
+mod piece;
 mod service;
 mod unopened;
 mod writes;
 
+pub use piece::Piece;
 pub use service::ServiceError;
 pub use unopened::{ItemRef, Unopened, UnopenedItem, Written};
 pub(crate) use unopened::{Sealed, Standing};
@@ -43,7 +45,7 @@ pub enum Error {
     #[error(
         "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
     )]
-    Replaced(&'static str),
+    Replaced(Piece),
     /// A client's configuration was given to `Tenant::dynamodb_with` although it already seals.
     #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
     BoundTwice,
@@ -79,6 +81,9 @@ pub enum Error {
     #[error(transparent)]
     Unopened(Unopened),
     /// The answer to a write was lost on the way, and the one to its repetition does not say what the first one did.
+    ///
+    /// What a write of the repository would have given back is in [`Error::sealed_item`], as it was read before. What one of the drop-in
+    /// client would have is nowhere: read, use, and then write on a condition, as [`Records::take`](crate::records::Records::take) shows it.
     #[error("an answer of DynamoDB was lost on the way, and what the first attempt brought back with it")]
     AnswerLost,
     /// The stored record has another version than the one that was expected: another writer was faster. Read it again.
@@ -206,9 +211,7 @@ impl Error {
             Self::Unopened(unopened) => unopened.written(),
             Self::Dynamodb(error) => error.written(),
             Self::NotWritten(writes) => writes.written(),
-            // What another HTTP client did with the request is not known here.
-            Self::Replaced("HTTP client")
-            | Self::AnswerLost
+            Self::AnswerLost
             | Self::Conflict { may_be_own: true, .. }
             | Self::Unprocessed { may_be_written: true, .. } => Written::Unknown,
             _ => Written::No,

@@ -23,7 +23,7 @@ mod tenant_seal;
 #[cfg(test)]
 mod vectors;
 
-pub use error::{Error, ItemRef, Refusal, ServiceError, Unopened, UnopenedItem, Written};
+pub use error::{Error, ItemRef, Piece, Refusal, ServiceError, Unopened, UnopenedItem, Written};
 pub use expression::ExpressionError;
 pub use item::{InvalidValue, Item, OpenError, PrimaryKeyError, SealError};
 pub use schema::Record;

@@ -239,6 +239,12 @@ impl Tenant {
         self.binding.table(table).map(|schema| &**schema)
     }
 
+    /// Where an item lies that came from this table, by the name under which the table is configured.
+    pub(crate) fn item_ref(&self, table: Option<&str>, item: &Item) -> Result<ItemRef, Error> {
+        let schema = self.binding.table(table)?;
+        Ok(ItemRef::of(self.binding.physical(schema), schema, item))
+    }
+
     pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {
         let found = self.binding.tables.iter().find(|(_, schema)| schema.name() == logical);
         found.map(|(name, schema)| (name.as_str(), &**schema))

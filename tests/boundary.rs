@@ -10,6 +10,8 @@ mod accounts;
 mod bytes;
 #[path = "boundary/definitions.rs"]
 mod definitions;
+#[path = "boundary/explained.rs"]
+mod explained;
 #[path = "boundary/forged.rs"]
 mod forged;
 #[path = "boundary/lies.rs"]

@@ -14,6 +14,8 @@ mod conditions;
 mod customized;
 #[path = "records/discriminator.rs"]
 mod discriminator;
+#[path = "records/flattened.rs"]
+mod flattened;
 #[path = "records/lost_answers.rs"]
 mod lost_answers;
 #[path = "records/marks.rs"]

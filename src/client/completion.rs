@@ -16,7 +16,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     let mut state = pending.state();
     let Some(items) = &mut state.items else { return Ok(()) };
     let Some(Arrived { whole, mut opens, .. }) = items.arrived.take() else {
-        return if answer.is_ok() { Err(Error::Replaced("HTTP client")) } else { Ok(()) };
+        return if answer.is_ok() { Err(items.sent_elsewhere()) } else { Ok(()) };
     };
     let taken = std::mem::replace(answer, Err(OrchestratorError::other("the answer did not open")));
     let explained = taken.as_ref().err().and_then(|error| items.operation.explain(error.as_operation_error()?));

@@ -27,7 +27,7 @@ use super::notes::Notes;
 use super::opening::{self, Opens};
 use super::operation::Answer;
 use super::pending::{Arrived, ItemState, Pending};
-use crate::error::Error;
+use crate::error::{Error, Piece};
 
 /// Decorates the HTTP client that really sends.
 #[derive(Debug, Clone)]
@@ -79,10 +79,10 @@ impl HttpConnector for SealingConnector {
         HttpConnectorFuture::new(async move {
             // The second line of defence: without it, a client whose interceptor was replaced would send plaintext.
             let pending = request.extension::<Pending>().cloned();
-            let pending = pending.ok_or_else(|| ConnectorError::user(Error::Replaced("interceptor").into()))?;
+            let pending = pending.ok_or_else(|| ConnectorError::user(Error::Replaced(Piece::Interceptor).into()))?;
             pending.check_bound_to(&this.binding).map_err(|error| ConnectorError::user(error.into()))?;
             if !pending.state().sent.as_ref().is_some_and(|sent| sent.is(&request)) {
-                return Err(ConnectorError::user(Error::Replaced("request").into()));
+                return Err(ConnectorError::user(Error::Replaced(Piece::Request).into()));
             }
             let sent = Attempt::sent(&pending);
             let response = this.inner.call(request).await?;

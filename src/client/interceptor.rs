@@ -27,7 +27,7 @@ use super::completion;
 use super::dispatch;
 use super::notes::Notes;
 use super::pending::Pending;
-use crate::error::Error;
+use crate::error::{Error, Piece};
 
 /// A sealing client has begun the operation.
 #[derive(Debug)]
@@ -118,14 +118,14 @@ impl Intercept for Seal {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let pending = config.load::<Pending>().ok_or(Error::Replaced("interceptor"))?.clone();
+        let pending = config.load::<Pending>().ok_or(Error::Replaced(Piece::Interceptor))?.clone();
         pending.check_bound_to(&self.binding)?;
         let request = context.request_mut();
         request.add_extension(pending.clone());
         let state = &mut *pending.state();
         if let Some(items) = &mut state.items {
             if items.operation.seals().is_some() && !items.resolved {
-                return Err(Error::Replaced("auth scheme resolver").into());
+                return Err(Error::Replaced(Piece::AuthSchemeResolver).into());
             }
             // What a former attempt brought.
             items.arrived = None;
@@ -135,7 +135,7 @@ impl Intercept for Seal {
                 state.send(pending.known(), sealed, config)?;
             }
         }
-        let sent = state.sent.as_ref().ok_or(Error::Replaced("serializer"))?;
+        let sent = state.sent.as_ref().ok_or(Error::Replaced(Piece::Serializer))?;
         sent.put_into(request)
     }
 
@@ -148,7 +148,7 @@ impl Intercept for Seal {
         let Some(answer) = context.output_or_error_mut() else { return Ok(()) };
         match config.load::<Pending>() {
             Some(pending) => Ok(completion::complete(pending, &self.binding, answer)?),
-            None if answer.is_ok() => Err(Error::Replaced("interceptor").into()),
+            None if answer.is_ok() => Err(Error::Replaced(Piece::Interceptor).into()),
             None => Ok(()),
         }
     }

@@ -9,7 +9,7 @@ use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
 use tenantseal_core::format::{HEADER, Identity};
 
 use super::notes::Mark;
-use crate::error::Error;
+use crate::error::{Error, Piece};
 use crate::expression::{Path, Selection, prune};
 use crate::item::{Item, OpenError};
 use crate::schema::{Protection, TableSchema};
@@ -158,7 +158,7 @@ impl Cut<'_> {
 }
 
 /// What is to be serialized has not the shape of what was checked, so nothing goes out.
-pub(super) const NOT_CHECKED: Error = Error::Replaced("serializer");
+pub(super) const NOT_CHECKED: Error = Error::Replaced(Piece::Serializer);
 
 /// The input of an operation, which is of the type that was checked.
 pub(super) fn typed<T: fmt::Debug + Send + Sync + 'static>(input: &mut Input) -> Result<&mut T, Error> {
@@ -181,5 +181,5 @@ pub(super) use returned_item;
 
 /// The key that was in the cache, or that the auth scheme resolver awaited.
 pub(super) fn required(key: Option<&UnwrappedKey>) -> Result<&UnwrappedKey, Error> {
-    key.ok_or(Error::Replaced("auth scheme resolver"))
+    key.ok_or(Error::Replaced(Piece::AuthSchemeResolver))
 }

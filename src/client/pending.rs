@@ -21,7 +21,7 @@ use super::notes::Notes;
 use super::opening::Opens;
 use super::operation::{Answer, NOT_CHECKED, Operation};
 use super::stable;
-use crate::error::Error;
+use crate::error::{Error, Piece, Standing, Unopened, Written};
 
 /// What one operation still has to do: travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
@@ -251,6 +251,15 @@ impl ItemState {
         Ok(sent)
     }
 
+    /// That another HTTP client than ours has brought an answer, so that nobody knows what it did with a write.
+    pub(super) fn sent_elsewhere(&self) -> Error {
+        let error = Error::Replaced(Piece::HttpClient);
+        if !self.operation.writes() {
+            return error;
+        }
+        Error::Unopened(Unopened::whole(error, Standing::written(Written::Unknown)))
+    }
+
     /// Where the record lies of the key that sealing still needs.
     pub(super) fn awaited(&self) -> Option<RecordPlace> {
         self.operation.seals().filter(|_| self.key.is_none())
@@ -284,7 +293,10 @@ impl DeserializeResponse for Pending {
 
     fn deserialize_nonstreaming_with_config(&self, _: &HttpResponse, _: &ConfigBag) -> Answer {
         let mut state = self.state();
-        let answer = state.items.as_mut().and_then(|items| items.arrived.as_mut()?.answer.take());
-        answer.unwrap_or_else(|| Err(OrchestratorError::other(Error::Replaced("HTTP client"))))
+        let Some(items) = &mut state.items else {
+            return Err(OrchestratorError::other(Error::Replaced(Piece::HttpClient)));
+        };
+        let answer = items.arrived.as_mut().and_then(|arrived| arrived.answer.take());
+        answer.unwrap_or_else(|| Err(OrchestratorError::other(items.sent_elsewhere())))
     }
 }

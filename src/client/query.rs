@@ -12,7 +12,7 @@ use tenantseal_core::tenant::TenantId;
 use super::Binding;
 use super::expressions::{Expressions, Values, no_legacy};
 use super::operation::{Carrier, Operation, Returned};
-use super::reading::{Filtering, Reading, Rows};
+use super::reading::{ReadingMany, Rows};
 use crate::error::{Error, Refusal};
 use crate::expression::KeyTest;
 use crate::item::{Item, OpenError, PrimaryKeyError, check_name, identity};
@@ -61,12 +61,9 @@ impl Query {
             ..
         }) = &mut rewritten
         {
-            if let Some(selection) = &selection {
-                Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
-            }
-            if filtered {
-                Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-            }
+            let mut many = ReadingMany { projection, filter, names, values };
+            let (tenant, filter) = (filtered.then_some(&binding.tenant), ("FilterExpression", condition.as_ref()));
+            many.complete(table, selection.as_ref(), &used, tenant, filter)?;
         }
         let partition = match reach {
             Reach::Partition(value) => value.map(str::to_owned),
@@ -139,6 +136,11 @@ pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Resu
     Ok(())
 }
 
+/// Whether a message of DynamoDB ends with the name of this attribute.
+pub(super) fn names(message: &str, attribute: &str) -> bool {
+    message.strip_suffix(attribute).is_some_and(|before| before.ends_with(": "))
+}
+
 impl Operation for Query {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
         vec![(&self.rows.table, 0)]
@@ -151,8 +153,10 @@ impl Operation for Query {
     fn explain(&self, error: &OperationError) -> Option<Error> {
         // A filter may not name a key of the index (developer guide, "Filter expressions for the Query operation").
         let message = error.downcast_ref::<QueryError>()?.message()?;
-        let refused = self.filtered && message.contains("non-primary key attributes");
-        refused.then(|| Error::TenantInIndex { attribute: self.rows.table.partition_key().to_owned() })
+        // It names the key, which may be one that the caller's own filter tests.
+        let attribute = self.rows.table.partition_key();
+        let refused = self.filtered && message.contains("non-primary key attributes") && names(message, attribute);
+        refused.then(|| Error::TenantInIndex { attribute: attribute.to_owned() })
     }
 
     fn index(&self) -> Option<&str> {

@@ -77,21 +77,29 @@ fn short_enough(parameter: &'static str, expression: String) -> Result<String, R
     Err(Refusal::Expression { parameter, source: ExpressionError::TooLongRewritten })
 }
 
-/// The filter of a read that is not bound to one partition, and so would return other tenants' items.
-pub(super) struct Filtering<'a> {
+/// The parameters of a read of many items that may have to change.
+pub(super) struct ReadingMany<'a> {
+    pub(super) projection: &'a mut Option<String>,
     pub(super) filter: &'a mut Option<String>,
     pub(super) names: &'a mut Option<Names>,
     pub(super) values: &'a mut Option<Values>,
 }
 
-impl Filtering<'_> {
-    /// Has DynamoDB return the tenant's items alone. `condition` is the filter, read.
-    pub(super) fn keep_only(
+impl ReadingMany<'_> {
+    /// Has the answer hold what opening needs; and, when the read is not bound to the tenant's items, those of `tenant` alone. `condition`
+    /// is the filter, read, and `parameter` what it is called.
+    pub(super) fn complete(
         &mut self,
         table: &TableSchema,
-        tenant: &TenantId,
-        condition: Option<&Condition>,
+        selection: Option<&Selection>,
+        used: &BTreeSet<String>,
+        tenant: Option<&TenantId>,
+        (parameter, condition): (&'static str, Option<&Condition>),
     ) -> Result<(), Refusal> {
+        if let Some(selection) = selection {
+            Reading { projection: self.projection, names: self.names }.widen(table, selection, used)?;
+        }
+        let Some(tenant) = tenant else { return Ok(()) };
         let names = self.names.get_or_insert_default();
         let values = self.values.get_or_insert_default();
         let name = Fresh::new('#', &|placeholder: &str| names.contains_key(placeholder)).placeholder();
@@ -104,7 +112,7 @@ impl Filtering<'_> {
             Some(condition) => condition.and(&of_tenant),
             None => of_tenant,
         };
-        *self.filter = Some(short_enough("FilterExpression", filter)?);
+        *self.filter = Some(short_enough(parameter, filter)?);
         names.insert(name, table.partition_key().to_owned());
         values.insert(value, AttributeValue::S(table.tenant().render(tenant)));
         Ok(())

@@ -10,7 +10,7 @@ use super::Binding;
 use super::expressions::{Expressions, no_legacy};
 use super::operation::{Carrier, Operation, Returned};
 use super::query::check_start_key;
-use super::reading::{Filtering, Reading, Rows};
+use super::reading::{ReadingMany, Rows};
 use crate::error::Error;
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -41,10 +41,9 @@ impl Scan {
             expression_attribute_values: values,
             ..
         } = &mut rewritten;
-        if let Some(selection) = &selection {
-            Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
-        }
-        Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
+        let mut many = ReadingMany { projection, filter, names, values };
+        let filter = ("FilterExpression", condition.as_ref());
+        many.complete(table, selection.as_ref(), &used, Some(&binding.tenant), filter)?;
         let rows =
             Rows { table: Arc::clone(table), partition: None, one: None, selection, index: input.index_name.clone() };
         Ok(Self { rewritten: Some(rewritten), rows })

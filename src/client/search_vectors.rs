@@ -14,7 +14,8 @@ use tenantseal_core::envelope::UnwrappedKey;
 use super::Binding;
 use super::expressions::Expressions;
 use super::operation::{Carrier, Operation, Returned};
-use super::reading::{Filtering, Reading, Rows};
+use super::query::names;
+use super::reading::{ReadingMany, Rows};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -62,12 +63,10 @@ impl Search {
             ..
         }) = &mut rewritten
         {
-            if let Some(selection) = &selection {
-                Reading { projection, names: &mut *names }.widen(table, selection, &used)?;
-            }
-            if filtered {
-                Filtering { filter, names, values }.keep_only(table, &binding.tenant, condition.as_ref())?;
-            }
+            let mut many = ReadingMany { projection, filter, names, values };
+            let (tenant, filter) =
+                (filtered.then_some(&binding.tenant), ("SearchConditionExpression", condition.as_ref()));
+            many.complete(table, selection.as_ref(), &used, tenant, filter)?;
         }
         let rows = Rows { table: Arc::clone(table), partition, one: None, selection, index: input.index_name.clone() };
         Ok(Self { rewritten, filtered, rows })
@@ -87,7 +86,7 @@ impl Operation for Search {
         // "SearchConditionExpression must not contain any attributes that is not in SearchSchema. Invalid attribute: .."
         let message = error.downcast_ref::<SearchVectorsError>()?.message()?;
         let attribute = self.rows.table.partition_key();
-        let refused = self.filtered && message.contains("not in SearchSchema") && message.ends_with(attribute);
+        let refused = self.filtered && message.contains("not in SearchSchema") && names(message, attribute);
         refused.then(|| Error::TenantNotInIndex { attribute: attribute.to_owned() })
     }
 

@@ -50,14 +50,15 @@ impl Operation for TransactGet {
 
     fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
-        let responses = output.downcast_mut::<TransactGetItemsOutput>().and_then(|output| output.responses.as_mut());
-        let mut returned = Vec::new();
-        for (at, response) in responses.into_iter().flatten().enumerate() {
-            // A read that found nothing has no item, or an empty one.
-            if let Some(item) = response.item.as_mut().filter(|item| !item.is_empty()) {
-                returned.push(self.reads.get(at).ok_or(OpenError::OtherItem)?.returned(item));
-            }
+        let Some(output) = output.downcast_mut::<TransactGetItemsOutput>() else { return Ok(Vec::new()) };
+        let responses = output.responses.as_deref_mut().unwrap_or_default();
+        // By its place each says what it answers, also where it found nothing.
+        if responses.len() != self.reads.len() {
+            return Err(OpenError::OtherItem);
         }
-        Ok(returned)
+        let answered = responses.iter_mut().zip(&self.reads);
+        // A read that found nothing has no item, or an empty one.
+        let found = answered.filter_map(|(response, read)| Some((response.item.as_mut()?, read)));
+        Ok(found.filter(|(item, _)| !item.is_empty()).map(|(item, read)| read.returned(item)).collect())
     }
 }

@@ -290,7 +290,16 @@ impl<T: Record> WriteMany<T> {
             let request = client.batch_write_item().request_items(table, requests).customize();
             let answer = match request.config_override(notes.hook()).send().await {
                 Ok(answer) => answer,
-                Err(error) => return every(left, failed_sending(error, &notes)),
+                Err(error) => match failed_sending(error, &notes) {
+                    // Nothing of it was sent, for the sake of perhaps a single one: those that can be sealed are found by halves.
+                    Error::Seal(_) if left.len() > 1 => {
+                        let other = left.split_off(left.len() / 2);
+                        let mut failed = Box::pin(Self::batch(records, left)).await;
+                        failed.extend(Box::pin(Self::batch(records, other)).await);
+                        return failed;
+                    }
+                    error => return every(left, error),
+                },
             };
             let unprocessed = answer.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests);
             let keys = unprocessed.filter_map(|request| match (request.put_request, request.delete_request) {

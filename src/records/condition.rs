@@ -107,19 +107,20 @@ enum Node {
     Compare(String, &'static str, Given),
     Between(String, Given, Given),
     Function(&'static str, String, Option<Given>),
-    Joined(Box<Node>, &'static str, Box<Node>),
+    /// Several, one after the other: a long chain is not nested.
+    Joined(&'static str, Vec<Node>),
     Not(Box<Node>),
 }
 
 impl Condition {
     /// Both.
     pub fn and(self, other: Self) -> Self {
-        Self(Node::Joined(Box::new(self.0), "AND", Box::new(other.0)))
+        Self(self.0.joined("AND", other.0))
     }
 
     /// One of the two, or both.
     pub fn or(self, other: Self) -> Self {
-        Self(Node::Joined(Box::new(self.0), "OR", Box::new(other.0)))
+        Self(self.0.joined("OR", other.0))
     }
 
     /// The contrary.
@@ -140,10 +141,20 @@ impl Condition {
 }
 
 impl Node {
+    fn joined(self, operator: &'static str, other: Self) -> Self {
+        let parts = |node| match node {
+            Self::Joined(of, parts) if of == operator => parts,
+            node => vec![node],
+        };
+        let mut all = parts(self);
+        all.append(&mut parts(other));
+        Self::Joined(operator, all)
+    }
+
     fn names(&self, attribute: &str) -> bool {
         match self {
             Self::Compare(name, ..) | Self::Between(name, ..) | Self::Function(_, name, _) => name == attribute,
-            Self::Joined(one, _, other) => one.names(attribute) || other.names(attribute),
+            Self::Joined(_, parts) => parts.iter().any(|part| part.names(attribute)),
             Self::Not(node) => node.names(attribute),
         }
     }
@@ -170,8 +181,9 @@ impl Node {
                 let purpose = if *function == "contains" { Use::Element } else { Use::Prefix };
                 format!("{function}({}, {})", writer.name(name)?, writer.value(name, value, purpose)?)
             }
-            Self::Joined(one, operator, other) => {
-                format!("{} {operator} {}", one.grouped(writer)?, other.grouped(writer)?)
+            Self::Joined(operator, parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| part.grouped(writer)).collect::<Result<_, _>>()?;
+                parts.join(&format!(" {operator} "))
             }
             Self::Not(node) => format!("NOT {}", node.grouped(writer)?),
         })

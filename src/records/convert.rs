@@ -50,7 +50,12 @@ pub(super) fn from_item<T: Record + DeserializeOwned>(mut item: Item) -> Result<
             item.remove(attribute);
         }
     }
-    read(Value::M(serde_dynamo::Item::from(item).into())).map_err(record_error::<T>)
+    let item = serde_dynamo::Item::from(item).into();
+    // Whoever put again what was read would delete what is there.
+    if let Some(what) = T::FORMS.read_as_none(&item) {
+        return Err(record_error::<T>(what));
+    }
+    read(Value::M(item)).map_err(record_error::<T>)
 }
 
 /// Whether an item has the type's own discriminator, if it has one.

@@ -36,7 +36,8 @@ impl<'a, T: Record> Delete<'a, T> {
     ///
     /// It is read first, consistently, so that nothing is deleted that does not open or is no such record; that takes a call more, and the
     /// permission to read. Should it be deleted and lost on the way all the same, `error.sealed_item()` has it, and `error.written()`
-    /// says whether it is gone. A process that ends between the delete and your use of the record takes it along.
+    /// says whether it is gone. A process that ends before it has used the record takes it along, and so does whoever drops the future on
+    /// its way: [`Records::take`] says what to do where that must not be.
     pub fn returning_old(self) -> Delete<'a, T, Old> {
         let Self { records, key, precondition, changes, returns: _ } = self;
         Delete { records, key, precondition, changes, returns: PhantomData }
@@ -103,10 +104,8 @@ impl<T: Record + DeserializeOwned> Delete<'_, T, Old> {
         let before = Before::read(&records, &place).await?;
         let (request, notes) = (request.return_values(ReturnValue::AllOld), Notes::raw());
         let answer = request.customize().config_override(notes.hook()).send().await;
-        match answer {
-            Ok(answer) => before.given_back(&records, answer.attributes, false, &notes),
-            Err(error) => Err(before.kept(failed_write(error, asked, &notes))),
-        }
+        let answer = answer.map(|answer| answer.attributes).map_err(|error| failed_write(error, asked, &notes));
+        before.deleted(&records, answer, &notes)
     }
 }
 

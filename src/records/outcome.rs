@@ -100,13 +100,13 @@ impl Before {
         let get = get.consistent_read(true).customize().config_override(notes.hook());
         let found = get.send().await.map_err(super::request::failed)?.item;
         let Some(item) = found.filter(is_of::<T>) else { return Ok(Self(None)) };
-        let of = records.item_ref(table.as_deref(), &item)?;
+        let of = records.tenant.item_ref(table.as_deref(), &item)?;
         records.found(item)?;
         Ok(Self(notes.take_raw().map(|raw| (of, raw))))
     }
 
     /// An error of the write, with what was stored before where the write may have replaced or deleted it.
-    pub(super) fn kept(self, error: Error) -> Error {
+    fn kept(self, error: Error) -> Error {
         match (self.0, error.written()) {
             // What a write returned is newer than what was read before it.
             _ if error.sealed_item().is_some() => error,
@@ -115,8 +115,35 @@ impl Before {
         }
     }
 
+    /// What a write that leaves a record there gives back, when this is how it was settled.
+    pub(super) fn replaced<T: Record + DeserializeOwned>(
+        self,
+        records: &Records<T>,
+        settled: Result<Option<Option<Item>>, Error>,
+        notes: &Notes,
+    ) -> Result<Option<T>, Error> {
+        match settled {
+            Ok(Some(old)) => self.given_back(records, old, true, notes),
+            Ok(None) => Err(self.lost(Written::Yes)),
+            Err(error) => Err(self.kept(error)),
+        }
+    }
+
+    /// What a delete gives back.
+    pub(super) fn deleted<T: Record + DeserializeOwned>(
+        self,
+        records: &Records<T>,
+        answer: Result<Option<Item>, Error>,
+        notes: &Notes,
+    ) -> Result<Option<T>, Error> {
+        match answer {
+            Ok(old) => self.given_back(records, old, false, notes),
+            Err(error) => Err(self.kept(error)),
+        }
+    }
+
     /// That nobody knows any more what the write brought back.
-    pub(super) fn lost(self, written: Written) -> Error {
+    fn lost(self, written: Written) -> Error {
         match self.0 {
             Some((of, raw)) => Error::AnswerLost.at(of, Some(raw), Standing::written(written)),
             None => Error::Unopened(Unopened::whole(Error::AnswerLost, Standing::written(written))),
@@ -124,7 +151,7 @@ impl Before {
     }
 
     /// What a write gave back that was answered with `old`. `replaces` is whether it leaves a record there.
-    pub(super) fn given_back<T: Record + DeserializeOwned>(
+    fn given_back<T: Record + DeserializeOwned>(
         self,
         records: &Records<T>,
         old: Option<Item>,
@@ -151,14 +178,6 @@ impl Before {
     }
 }
 
-impl<T: Record> Records<T> {
-    /// Where an item lies that came from this table, by the name that a request has for it.
-    pub(super) fn item_ref(&self, table: Option<&str>, item: &Item) -> Result<ItemRef, Error> {
-        let schema = self.tenant.schema(table)?;
-        Ok(ItemRef::of(crate::client::table_name(table.unwrap_or_default()), schema, item))
-    }
-}
-
 impl<T: Record + DeserializeOwned> Records<T> {
     /// The record that an item is which was read.
     pub(super) fn found(&self, item: Item) -> Result<T, Error> {
@@ -182,7 +201,7 @@ impl<T: Record + DeserializeOwned> Records<T> {
 
     fn record(&self, item: Item, raw: Option<Item>, standing: Standing) -> Result<T, Error> {
         let (table, _) = self.table()?;
-        let of = self.item_ref(Some(table), &item)?;
+        let of = self.tenant.item_ref(Some(table), &item)?;
         super::convert::from_item(item).map_err(|error: Error| error.at(of, raw, standing))
     }
 }

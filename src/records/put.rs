@@ -16,7 +16,7 @@ use super::precondition::{Asked, Precondition, own_or_new};
 use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
 use super::transaction::{Action, Write, built};
 use crate::client::{Notes, no_legacy};
-use crate::error::{Error, Written};
+use crate::error::Error;
 use crate::item::Item;
 use crate::schema::Record;
 
@@ -61,7 +61,8 @@ impl<'a, T: Record + Serialize> Put<'a, T> {
     /// Gives back what was replaced, if there was something.
     ///
     /// It is read first, consistently, so that nothing is replaced that does not open or is no such record; that takes a call more, and the
-    /// permission to read. Should what is replaced be lost on the way all the same, `error.sealed_item()` has it.
+    /// permission to read. Should what is replaced be lost on the way all the same, `error.sealed_item()` has it. A process that ends before
+    /// it has used the record takes it along, and so does whoever drops the future on its way; a version lets you read it and put after.
     pub fn returning_old(self) -> Put<'a, T, Old> {
         self.returning()
     }
@@ -162,11 +163,8 @@ impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
         let before = Before::read(&records, &place).await?;
         let request = request.return_values(ReturnValue::AllOld);
         let answer = request.customize().config_override(notes.hook()).send().await;
-        match records.settle(answer, asked, place, &notes).await {
-            Ok(Some(answer)) => before.given_back(&records, answer.attributes, true, &notes),
-            Ok(None) => Err(before.lost(Written::Yes)),
-            Err(error) => Err(before.kept(error)),
-        }
+        let settled = records.settle(answer.map(|answer| answer.attributes), asked, place, &notes).await;
+        before.replaced(&records, settled, &notes)
     }
 }
 

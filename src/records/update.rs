@@ -17,7 +17,7 @@ use super::transaction::{Action, Write, built};
 use super::values::{Given, Use};
 use super::{Key, Records};
 use crate::client::{Notes, no_legacy};
-use crate::error::{Error, Refusal, Written};
+use crate::error::{Error, Refusal};
 use crate::expression;
 use crate::schema::{Record, RecordField};
 
@@ -32,6 +32,8 @@ use crate::schema::{Record, RecordField};
 ///
 /// One round trip, nothing is read. As DynamoDB's it is an upsert: without [`if_exists`](Self::if_exists) or a condition it makes an
 /// item of the key and what is set. Of a record type whose discriminator is an attribute it only changes items that are there.
+///
+/// Of an optional flattened record set all that it needs: what has a part of it is no such record, and reading it is an error.
 ///
 /// A value goes through the field's own serialization, `#[serde(with = "..")]` too, and what the record could not read back is refused:
 /// [`Refusal::Value`](crate::Refusal::Value), or [`Refusal::Required`](crate::Refusal::Required) of an attribute that is removed.
@@ -239,11 +241,8 @@ impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
         let before = Before::read(&records, &place).await?;
         let request = request.return_values(ReturnValue::AllOld);
         let answer = request.customize().config_override(notes.hook()).send().await;
-        match records.settle(answer, asked, place, &notes).await {
-            Ok(Some(answer)) => before.given_back(&records, answer.attributes, true, &notes),
-            Ok(None) => Err(before.lost(Written::Yes)),
-            Err(error) => Err(before.kept(error)),
-        }
+        let settled = records.settle(answer.map(|answer| answer.attributes), asked, place, &notes).await;
+        before.replaced(&records, settled, &notes)
     }
 }
 
@@ -274,6 +273,8 @@ impl<T: Record> Action for Update<'_, T> {
         no_legacy(input.get_attribute_updates().as_ref(), "AttributeUpdates", "UpdateExpression")?;
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
         no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;
+        // Alone it may change nothing; in a transaction that is what a check is for.
+        input.get_update_expression().as_ref().ok_or(Refusal::Missing("UpdateExpression"))?;
         let update = types::Update::builder()
             .set_table_name(input.get_table_name().clone())
             .set_key(input.get_key().clone())

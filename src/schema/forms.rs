@@ -1,5 +1,6 @@
 //! How single fields of a record are stored: what an update or a condition gives goes the same way as the whole record.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -42,6 +43,8 @@ pub struct Forms {
 pub struct FieldForm {
     /// The stored name.
     pub name: &'static str,
+    /// Other names under which it may be stored.
+    pub aliases: &'static [&'static str],
     /// The field's type, as it is written.
     pub ty: &'static str,
     /// The field is said to be plain, so that marks below it are meant not to be heeded.
@@ -100,7 +103,48 @@ impl Forms {
     }
 }
 
+/// The attributes of an item.
+type Attributes = HashMap<String, Value>;
+
+impl Forms {
+    /// Why an optional flattened record would be read as none although something of it is there: serde says so of whatever does not fit.
+    pub(crate) fn read_as_none(&self, item: &Attributes) -> Option<String> {
+        self.flattened.iter().find_map(|(may_be_absent, forms)| {
+            let there = if *may_be_absent { Some(forms.any_in(item)?) } else { None };
+            let lost = there.and_then(|there| Some((there, forms.unfit(item)?)));
+            lost.map(|(there, what)| {
+                format!("the flattened record with attribute `{there}` would be read as none: {what}")
+            })
+            .or_else(|| forms.read_as_none(item))
+        })
+    }
+
+    /// The name of an attribute that is there.
+    fn any_in(&self, item: &Attributes) -> Option<&'static str> {
+        let own = self.fields.iter().find(|field| field.in_item(item).is_some()).map(|field| field.name);
+        own.or_else(|| self.flattened.iter().find_map(|(_, forms)| forms.any_in(item)))
+    }
+
+    /// What keeps the record from being read.
+    fn unfit(&self, item: &Attributes) -> Option<String> {
+        let own = self.fields.iter().find_map(|field| match field.in_item(item) {
+            Some(value) => ((field.stored)(value) == Form::Refused)
+                .then(|| format!("attribute `{}` is not what it expects, `{}`", field.name, field.ty)),
+            None => ((field.is_optional)() == Some(false)).then(|| format!("attribute `{}` is missing", field.name)),
+        });
+        own.or_else(|| {
+            let mut nested = self.flattened.iter();
+            nested.find_map(|(may_be_absent, forms)| if *may_be_absent { None } else { forms.unfit(item) })
+        })
+    }
+}
+
 impl FieldForm {
+    /// What an item has of it.
+    fn in_item<'i>(&self, item: &'i Attributes) -> Option<&'i Value> {
+        std::iter::once(&self.name).chain(self.aliases).find_map(|name| item.get(*name))
+    }
+
     /// The value as the record stores it, whether it is given as the field's type or in its stored form.
     pub(crate) fn of(&self, value: &Value) -> Form {
         let form = match (self.given)(value) {

@@ -12,8 +12,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use tenantseal::{ConfigError, Error, Tenant};
 
-use crate::common::wire::Wire;
-use crate::common::{Contact, World, contact, id, key, s, sealing_error};
+use crate::common::wire::{Reaction, Wire};
+use crate::common::{Contact, World, contact, id, item, key, s, sealing_error};
 
 const ARN: &str = "arn:aws:dynamodb:us-east-1:333333333333:table/crm";
 
@@ -58,7 +58,11 @@ impl fmt::Debug for TakesArns {
 }
 
 fn tenant(world: &World) -> (Tenant, Arc<Mutex<Vec<String>>>) {
-    let way = TakesArns { inner: Wire::open(), sent: Arc::default() };
+    tenant_over(world, Wire::open())
+}
+
+fn tenant_over(world: &World, inner: Wire) -> (Tenant, Arc<Mutex<Vec<String>>>) {
+    let way = TakesArns { inner, sent: Arc::default() };
     let sent = Arc::clone(&way.sent);
     let seal = world.builder().table_name("crm", ARN).build(&world.over(way)).unwrap();
     (seal.tenant(&id("acme")), sent)
@@ -109,7 +113,7 @@ async fn no_other_accounts_or_regions_table_of_the_same_name_is_accepted() {
         sealing_error(acme.dynamodb().batch_write_item().request_items(other, delete).send().await);
         let query = acme.dynamodb().query().table_name(other).key_condition_expression("tenant_id = :t");
         sealing_error(query.expression_attribute_values(":t", s("acme")).send().await);
-        acme.seal(other, crate::common::item(&contact("acme", "c-1"))).await.unwrap_err();
+        acme.seal(other, item(&contact("acme", "c-1"))).await.unwrap_err();
     }
     assert_eq!(*sent.lock().unwrap(), [""; 0]);
 }
@@ -125,5 +129,36 @@ async fn what_is_no_tables_arn_is_no_tables_name() {
         let error = world.builder().table_name("crm", physical).build(&world.app).unwrap_err();
         assert!(error.to_string().contains(physical), "{error}");
         let _: ConfigError = error;
+    }
+}
+
+#[tokio::test]
+async fn what_an_error_has_of_a_table_given_by_its_arn_opens_under_the_name_that_it_gives() {
+    let world = World::start(&["acme"]).await;
+    let (acme, _) = tenant(&world);
+    let contacts = acme.records::<Contact>();
+    contacts.put(&contact("acme", "c-1")).await.unwrap();
+    let stored = world.stored("acme", "c-1").await;
+    let mut misshapen = stored.clone();
+    misshapen.remove("company");
+    world.plant(misshapen).await;
+    // Each error names the table in its own way: one that is read, one that a write brings back, and one of many.
+    let mut errors = vec![
+        contacts.get("c-1").await.unwrap_err(),
+        contacts.take("c-1").await.unwrap_err(),
+        contacts.get_many(["c-1"]).await.unwrap_err(),
+        contacts.update("c-1").set("email", "x").returning_new().await.unwrap_err(),
+    ];
+    let lossy = Wire::scripted(|sent, _| match &*sent.operation {
+        "DeleteItem" => Reaction::Lose,
+        _ => Reaction::Forward,
+    });
+    world.plant(stored).await;
+    errors.push(tenant_over(&world, lossy).0.records::<Contact>().take("c-1").await.unwrap_err());
+    let kept = errors.last().unwrap().sealed_item().unwrap().clone();
+    for error in errors {
+        let table = error.item().unwrap().table();
+        let opened = acme.open(table, kept.clone()).await;
+        assert_eq!(opened.unwrap_or_else(|refused| panic!("{error}: {refused}")), item(&contact("acme", "c-1")));
     }
 }

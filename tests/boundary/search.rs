@@ -169,3 +169,20 @@ async fn a_search_that_is_answered_with_others_items_is_an_error() {
         assert!(matches!(error, Error::Open(_)) && error.is_integrity(), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_condition_that_grows_too_long_with_the_tenant_is_called_by_its_name() {
+    let world = World::start(&["acme"]).await;
+    let seal = world.builder().table(schema("{tenant}")).build(&world.app).unwrap();
+    let acme = seal.tenant(&id("acme")).dynamodb();
+    let placeholder = format!(":{}", "k".repeat(203));
+    let long = vec![format!("kind = {placeholder}"); 19].join(" OR ") + "    ";
+    assert!((4_050..4_096).contains(&long.len()), "{}", long.len());
+    let value = |name: &str| (name.to_owned(), s("open"));
+    let search = near(&acme, "by-tenant").search_condition_expression(&long);
+    let error = sealing_error(search.set_expression_attribute_values(Some([value(&placeholder)].into())).send().await);
+    assert!(error.to_string().contains(" SearchConditionExpression: "), "{error}");
+    let scan = acme.scan().table_name("notes").filter_expression(long);
+    let error = sealing_error(scan.set_expression_attribute_values(Some([value(&placeholder)].into())).send().await);
+    assert!(error.to_string().contains(" FilterExpression: "), "{error}");
+}

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{Builder, Config};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::body::SdkBody;
-use tenantseal::{Error, Tenant};
+use tenantseal::{Error, Piece, Tenant, Written};
 
 use crate::common::hook::{Hook, When};
 use crate::common::wire::Wire;
@@ -49,7 +49,7 @@ impl Scene {
     }
 }
 
-fn is_replaced(error: &Error, piece: &str) {
+fn is_replaced(error: &Error, piece: Piece) {
     assert!(matches!(error, Error::Replaced(replaced) if *replaced == piece), "{error}");
     assert!(!error.is_retryable());
 }
@@ -61,14 +61,22 @@ async fn with_another_http_client_nothing_goes_out_in_plaintext_and_nothing_come
     let dynamodb = scene.acme.dynamodb();
     let over = || Config::builder().http_client(wire.clone());
     let put = dynamodb.put_item().table_name("crm").set_item(Some(scene.marked()));
-    is_replaced(&sealing_error(put.customize().config_override(over()).send().await), "HTTP client");
+    is_replaced(&sealing_error(put.customize().config_override(over()).send().await), Piece::HttpClient);
     let get = dynamodb.get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
-    is_replaced(&sealing_error(get.customize().config_override(over()).send().await), "HTTP client");
+    is_replaced(&sealing_error(get.customize().config_override(over()).send().await), Piece::HttpClient);
     let scan = dynamodb.scan().table_name("crm").customize().config_override(over());
-    is_replaced(&sealing_error(scan.send().await), "HTTP client");
+    is_replaced(&sealing_error(scan.send().await), Piece::HttpClient);
     for sent in wire.sent() {
         assert_eq!(tap::find(&sent.body, &scene.secret), None, "{}", sent.operation);
     }
+    // What became of a write nobody knows; a read has changed nothing.
+    let delete = dynamodb.delete_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+    let error = delete.customize().config_override(over()).send().await.unwrap_err();
+    let error = Error::of(&error).unwrap();
+    assert!(error.written() == Written::Unknown && error.to_string().contains("may have happened"), "{error}");
+    let get = dynamodb.get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
+    let error = get.customize().config_override(over()).send().await.unwrap_err();
+    assert_eq!(Error::of(&error).unwrap().written(), Written::No);
     assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None);
 }
 
@@ -78,7 +86,7 @@ async fn with_another_auth_scheme_resolver_nothing_is_put() {
     let before = scene.taps.dynamodb.requests();
     let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked()));
     let over = Config::builder().auth_scheme_resolver(DefaultAuthSchemeResolver::default());
-    is_replaced(&sealing_error(put.customize().config_override(over).send().await), "auth scheme resolver");
+    is_replaced(&sealing_error(put.customize().config_override(over).send().await), Piece::AuthSchemeResolver);
     scene.assert_nothing_happened(before).await;
 }
 
@@ -89,9 +97,9 @@ async fn a_plain_client_over_the_sealing_http_client_sends_nothing() {
     let http = scene.acme.dynamodb().config().http_client().unwrap();
     let plain = Client::from_conf(Builder::from(&scene.app).http_client(http).build());
     let put = plain.put_item().table_name("crm").set_item(Some(scene.marked())).send().await;
-    is_replaced(&sealing_error(put), "interceptor");
+    is_replaced(&sealing_error(put), Piece::Interceptor);
     let get = plain.get_item().table_name("crm").set_key(Some(key("acme", "c-1"))).send().await;
-    is_replaced(&sealing_error(get), "interceptor");
+    is_replaced(&sealing_error(get), Piece::Interceptor);
     scene.assert_nothing_happened(before).await;
 }
 
@@ -115,12 +123,12 @@ async fn a_hook_that_puts_the_plaintext_back_sends_nothing() {
     for when in [When::BeforeSigning, When::BeforeTransmit] {
         let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked())).customize();
         let swaps = swaps(when, &scene.plaintext(), None);
-        is_replaced(&sealing_error(put.interceptor(swaps).send().await), "request");
+        is_replaced(&sealing_error(put.interceptor(swaps).send().await), Piece::Request);
     }
     let body = scene.plaintext();
     let put = scene.acme.dynamodb().put_item().table_name("crm").set_item(Some(scene.marked())).customize();
     let put = put.mutate_request(move |request| *request.body_mut() = SdkBody::from(body.clone()));
-    is_replaced(&sealing_error(put.send().await), "request");
+    is_replaced(&sealing_error(put.send().await), Piece::Request);
     scene.assert_nothing_happened(before).await;
 }
 

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::GetIdentityResolver;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
-use tenantseal::Error;
+use tenantseal::{Error, Piece};
 
 use crate::common::hook::{Hook, Seen, When};
 use crate::common::{Contact, contact, id, item, key, sealing_error, tap};
@@ -53,7 +53,7 @@ async fn no_header_and_no_method_makes_another_operation_of_a_request() {
             let got = get.customize().interceptor(requests(when, change)).send().await;
             if when == When::BeforeTransmit {
                 let error = sealing_error(got);
-                assert!(matches!(error, Error::Replaced("request")), "{what}: {error}");
+                assert!(matches!(error, Error::Replaced(Piece::Request)), "{what}: {error}");
             }
         }
     }
@@ -209,10 +209,10 @@ async fn a_signer_that_puts_in_another_body_sends_nothing() {
         let acme = scene.acme(warm).await;
         let over = || Config::builder().push_auth_scheme(Signs(theirs));
         let delete = acme.dynamodb().delete_item().table_name("crm").set_key(Some(key("acme", "c-9")));
-        is_replaced(&sealing_error(delete.customize().config_override(over()).send().await), "request");
+        is_replaced(&sealing_error(delete.customize().config_override(over()).send().await), Piece::Request);
         let rebuilt = acme.dynamodb_with(Builder::from(&scene.app).push_auth_scheme(Signs(theirs)));
         let delete = rebuilt.delete_item().table_name("crm").set_key(Some(key("acme", "c-9")));
-        is_replaced(&sealing_error(delete.send().await), "request");
+        is_replaced(&sealing_error(delete.send().await), Piece::Request);
         scene.assert_harmless("a signer").await;
     }
 }
@@ -243,6 +243,6 @@ async fn headers_that_an_endpoint_brings_make_no_other_operation() {
     assert!(acme.records::<Contact>().get("c-0").await.unwrap().is_some(), "a read has deleted what it was to read");
 }
 
-fn is_replaced(error: &Error, piece: &str) {
+fn is_replaced(error: &Error, piece: Piece) {
     assert!(matches!(error, Error::Replaced(replaced) if *replaced == piece), "{error}");
 }

@@ -152,3 +152,23 @@ async fn what_is_left_unprocessed_after_a_lost_answer_may_be_written() {
             .unwrap();
     }
 }
+
+#[tokio::test]
+async fn one_record_that_cannot_be_sealed_keeps_none_of_its_batch_from_being_written() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let records = world.tenant_over("acme", wire.clone()).records::<Contact>();
+    let mut all = contacts(30);
+    for at in [3, 17, 29] {
+        all[at].email = "x".repeat(500_000);
+    }
+    let error = records.put_many(&all).await.unwrap_err();
+    let Error::NotWritten(writes) = &error else { panic!("{error}") };
+    let failed: Vec<_> = writes.failed().collect();
+    assert_eq!(failed.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [3, 17, 29], "{error}");
+    assert!(failed.iter().all(|(_, error)| matches!(error, Error::Seal(_))), "{error}");
+    assert!(error.written() == Written::No && !error.is_retryable());
+    let found = records.get_many(all.iter().map(|contact| &*contact.contact_id)).await.unwrap();
+    let written: Vec<_> = found.iter().map(Option::is_some).collect();
+    assert_eq!(written, (0..30).map(|at| ![3, 17, 29].contains(&at)).collect::<Vec<_>>());
+}

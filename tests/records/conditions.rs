@@ -1,9 +1,9 @@
 //! Conditions and filters made with `attribute`.
 
-use tenantseal::Error;
 use tenantseal::records::{Condition, attribute};
+use tenantseal::{Error, Refusal};
 
-use crate::common::World;
+use crate::common::{Contact, World, contact};
 use crate::scene::{Firm, acme, firm};
 
 #[tokio::test]
@@ -48,4 +48,19 @@ async fn an_encrypted_attribute_cannot_be_compared() {
     let firms = acme(&world).records::<Firm>();
     let error = firms.delete("f-1").condition(attribute("email").equals("x")).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_)) && error.to_string().contains("email"), "{error}");
+}
+
+#[tokio::test]
+async fn a_condition_of_many_alternatives_is_asked_and_too_many_are_refused() {
+    let world = World::start(&["acme"]).await;
+    let contacts = world.tenant("acme").records::<Contact>();
+    contacts.put(&contact("acme", "c-1")).await.unwrap();
+    let any_of = |count: usize| {
+        let others = (1..count).map(|at| attribute("company").equals(format!("Company {at}")));
+        others.fold(attribute("company").equals("Example Ltd"), Condition::or)
+    };
+    let found = contacts.query().filter(any_of(140)).stream().try_collect::<Vec<_>>().await;
+    assert_eq!(found.unwrap_or_else(|error| panic!("{error}")), [contact("acme", "c-1")]);
+    let refused = contacts.query().filter(any_of(50_000)).stream().try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(matches!(refused, Error::Refused(Refusal::Expression { .. })), "{refused}");
 }

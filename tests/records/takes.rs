@@ -225,3 +225,24 @@ async fn a_take_that_may_have_taken_two_records_has_both_in_its_error() {
         is_p1(&error);
     }
 }
+
+#[tokio::test]
+async fn a_record_that_is_used_before_it_is_deleted_outlives_whoever_uses_it() {
+    let world = World::start(&["acme"]).await;
+    cold(&world).put(&person("p-1")).await.unwrap();
+    // One process dies after it has read the record.
+    cold(&world).get("p-1").consistent().await.unwrap().unwrap();
+    let (taps, _, people) = tapped(&world).await;
+    let read = people.get("p-1").consistent().await.unwrap().unwrap();
+    // Somebody changes it while it is used: it stays.
+    people.update("p-1").set("email", "new@example.org").await.unwrap();
+    let error = people.delete("p-1").expect_version(read.version).await.unwrap_err();
+    assert!(error.is_conflict() && error.written() == Written::No, "{error}");
+    let read = people.get("p-1").consistent().await.unwrap().unwrap();
+    assert_eq!(read.email.as_deref(), Some("new@example.org"));
+    // The answer is lost, and the repetition finds nothing: it may be one's own delete, and is.
+    taps.dynamodb.lose("DeleteItem", 1);
+    let error = people.delete("p-1").expect_version(read.version).await.unwrap_err();
+    assert!(error.is_conflict() && error.written() == Written::Unknown && !error.is_retryable(), "{error}");
+    assert_eq!(people.get("p-1").consistent().await.unwrap(), None);
+}

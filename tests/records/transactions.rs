@@ -1,10 +1,11 @@
 //! Transactions over several record types.
 
-use aws_sdk_dynamodb::types::{AttributeAction, AttributeValueUpdate, ExpectedAttributeValue};
+use aws_sdk_dynamodb::types::{AttributeAction, AttributeValueUpdate, ExpectedAttributeValue, Get, TransactGetItem};
 use tenantseal::records::{Reason, attribute};
 use tenantseal::{Error, Refusal};
 
-use crate::common::wire::Wire;
+use crate::common;
+use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, id};
 use crate::scene::{Firm, Person, acme, builder, firm, person};
 
@@ -129,5 +130,26 @@ async fn a_record_of_another_shape_is_named_by_a_transaction_that_reads_it() {
         assert!(matches!(error.cause(), Error::Record { .. }), "{error}");
         let item = error.item().unwrap_or_else(|| panic!("it names no item: {error}"));
         assert_eq!((item.table(), &item.key()["contact_id"]), ("crm", &crate::common::s("p-1")));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_fewer_places_than_reads_is_an_error() {
+    let world = World::start(&["acme"]).await;
+    for answer in [r#"{"Responses":[{}]}"#, r#"{"Responses":[]}"#, "{}", r#"{"Responses":[{},{},{}]}"#] {
+        let lying = Wire::scripted(move |sent, _| match &*sent.operation {
+            "TransactGetItems" => Reaction::Answer(200, answer.to_owned()),
+            _ => Reaction::Forward,
+        });
+        let acme = builder().build(&world.over(lying)).unwrap().tenant(&id("acme"));
+        let people = acme.records::<Person>();
+        let error = acme.transact_get(vec![people.get("p-1"), people.get("p-2")]).await.unwrap_err();
+        assert!(error.is_integrity(), "{answer}: {error}");
+        let get = |key| {
+            let get = Get::builder().table_name("crm").set_key(Some(common::key("acme", key))).build().unwrap();
+            TransactGetItem::builder().get(get).build()
+        };
+        let reads = acme.dynamodb().transact_get_items().transact_items(get("p-1")).transact_items(get("p-2"));
+        assert!(reads.send().await.is_err(), "{answer}");
     }
 }

@@ -92,3 +92,12 @@ async fn a_name_that_the_record_does_not_declare_is_refused_before_any_call() {
     }
     assert!(wire.sent().is_empty());
 }
+
+#[tokio::test]
+async fn an_update_of_nothing_in_a_transaction_is_called_so() {
+    let world = World::start(&["acme"]).await;
+    let acme = world.tenant("acme");
+    let nothing = acme.records::<Contact>().update("c-1").if_exists();
+    let error = acme.transact_write().with(nothing).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(Refusal::Missing("UpdateExpression"))), "{error}");
+}

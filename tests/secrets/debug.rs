@@ -116,6 +116,7 @@ const HOLD_NONE: &[&str] = &[
     "Page",
     "Parts",
     "Pending",
+    "Piece",
     "Policy",
     "PolicyTooLarge",
     "PrimaryKeyError",

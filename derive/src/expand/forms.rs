@@ -73,9 +73,11 @@ fn form(field: &Field<'_>, record: &Record<'_>, params: &[String], krate: &Token
     } else {
         quote!(|| ::core::option::Option::None)
     };
+    let aliases = &serde.aliases;
     quote! {
         #krate::schema::FieldForm {
             name: #name,
+            aliases: &[#(#aliases),*],
             ty: #written,
             is_public: #is_public,
             given: #given,
