@@ -99,7 +99,7 @@ async fn put_again(former: &TenantSeal, new: &TenantSeal, expected: &Item) {
     assert_ne!(read(new, "c-1").await.as_ref(), Some(expected), "the advice to put it again would not be needed");
     let scan = former.tenant(&id("acme")).dynamodb().scan().table_name("crm").send().await;
     let found = scan.expect("the former schema reads it").items.unwrap();
-    assert_eq!(found, [expected.clone()]);
+    assert_eq!(found, std::slice::from_ref(expected));
     put(new, found[0].clone()).await;
     assert_eq!(read(new, "c-1").await.as_ref(), Some(expected));
 }
@@ -192,7 +192,7 @@ async fn an_index_on_what_is_encrypted_is_deleted_or_read_as_the_error_says() {
     let query = query.key_condition_expression("company = :c AND tenant_id = :t");
     let query = query.expression_attribute_values(":c", expected["company"].clone());
     let found = query.expression_attribute_values(":t", s("acme")).send().await.unwrap().items.unwrap();
-    assert_eq!(found, [expected.clone()]);
+    assert_eq!(found, std::slice::from_ref(&expected));
 
     // Without the index.
     let world = World::start(&["acme"]).await;
