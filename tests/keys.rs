@@ -40,3 +40,5 @@ mod sessions;
 mod slow;
 #[path = "keys/table.rs"]
 mod table;
+#[path = "keys/throttles.rs"]
+mod throttles;

@@ -6,6 +6,10 @@ mod adopted;
 #[path = "tenants/asked.rs"]
 mod asked;
 mod common;
+#[path = "tenants/ends.rs"]
+mod ends;
+#[path = "tenants/hostile_history.rs"]
+mod hostile_history;
 #[path = "tenants/hostile_registry.rs"]
 mod hostile_registry;
 #[path = "tenants/interrupted.rs"]

@@ -11,7 +11,7 @@ use crate::commands;
 const HELP: &str = "\
 Exit codes:
     0  done; nothing wrong was found
-    1  done, and something is wrong: `doctor` found faults, a sampled item still opens
+    1  done, and something is wrong: `doctor` found faults, a sample opens or got no answer
     2  usage: arguments, configuration or input are malformed
     3  refused: not confirmed, or the tenant's state does not allow it
     4  AWS refused: credentials, permissions or a limit

@@ -1,6 +1,6 @@
 //! Sessions of the data role, with and without what limits them: the library's own always has both.
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::error::SdkError;
@@ -69,8 +69,17 @@ impl Sessions {
         &self,
         limits: Limits<'_>,
     ) -> Result<Result<aws_sdk_kms::Client, SdkError<AssumeRoleError>>> {
+        self.assume_in(&self.region, limits).await
+    }
+
+    /// The same for the KMS of another Region, as a service there would ask it.
+    pub(crate) async fn assume_in(
+        &self,
+        region: &str,
+        limits: Limits<'_>,
+    ) -> Result<Result<aws_sdk_kms::Client, SdkError<AssumeRoleError>>> {
         let usage = |error: &dyn std::error::Error| Failure::usage(error.to_string());
-        let policy = limits.policy.map(|tenant| self.tenancy.session_policy(tenant, &self.region)).transpose();
+        let policy = limits.policy.map(|tenant| self.tenancy.session_policy(tenant, region)).transpose();
         let policy = policy.map_err(|error| usage(&error))?.map(|policy| policy.to_string());
         let tag = limits.tag.map(|tenant| Tag::builder().key(TENANT_TAG).value(tenant.as_str()).build()).transpose();
         let tag = tag.map_err(|error| usage(&error))?;
@@ -92,6 +101,7 @@ impl Sessions {
             });
             let mut config = self.config.to_builder();
             config.set_credentials_provider(granted);
+            config.set_region(Region::new(region.to_owned()));
             aws_sdk_kms::Client::new(&config.build())
         }))
     }

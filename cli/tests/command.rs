@@ -23,6 +23,8 @@ mod pods;
 mod proofs;
 #[path = "command/redact.rs"]
 mod redact;
+#[path = "command/samples.rs"]
+mod samples;
 #[path = "command/settings.rs"]
 mod settings;
 #[path = "command/terminal.rs"]

@@ -31,6 +31,13 @@ where
         (_, Some(code)) => match code {
             "ThrottlingException"
             | "Throttling"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "TooManyRequestsException"
+            | "BandwidthLimitExceeded"
+            | "PriorRequestNotComplete"
+            | "SlowDown"
             | "RequestLimitExceeded"
             | "DependencyTimeoutException"
             | "KMSInternalException"
@@ -57,10 +64,23 @@ where
             | "InvalidClientTokenId"
             | "InvalidSignatureException"
             | "SignatureDoesNotMatch" => Kind::Credentials,
+            _ if has_passing_status(error) => Kind::Unavailable,
             _ => Kind::Unexpected,
         },
-        (SdkError::ServiceError(service), None) if service.raw().status().is_server_error() => Kind::Unavailable,
+        (_, None) if has_passing_status(error) => Kind::Unavailable,
         _ => Kind::Unexpected,
+    }
+}
+
+/// Whether the status says by itself that AWS, or something before it, cannot answer now, whatever the code.
+fn has_passing_status<E>(error: &SdkError<E>) -> bool {
+    const TOO_MANY_REQUESTS: u16 = 429;
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status();
+            status.is_server_error() || status.as_u16() == TOO_MANY_REQUESTS
+        }
+        _ => false,
     }
 }
 
@@ -78,7 +98,8 @@ fn invalid_state(message: &str) -> KeyServiceErrorKind {
         return Kind::InvalidCiphertext;
     }
     let is_refused = says(&["proxy rejected", "denied access", "not enabled", "could not find"]);
-    let is_passing = says(&["is unavailable", "is creating", "is updating"]);
+    // A store's throttle comes in the words of a refusal.
+    let is_passing = says(&["is unavailable", "is creating", "is updating", "request rate", "throttl"]);
     if is_passing || (is_of_a_store && !is_refused) { Kind::Unavailable } else { Kind::Revoked }
 }
 

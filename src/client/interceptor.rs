@@ -187,7 +187,7 @@ impl ResolveAuthScheme for Seal {
             }?;
             let sealed = pending.state().items.as_mut().map(|items| std::mem::take(&mut items.sealed));
             if let Some(sealed) = sealed {
-                audit.seals(tenant, pending.known().name, &key, &sealed)?;
+                audit.seals(tenant, pending.known().name, &key, &sealed).map_err(Error::from)?;
             }
             if let Some(items) = &mut pending.state().items {
                 items.key = Some(key);

@@ -12,15 +12,40 @@ use serde::de::DeserializeOwned;
 use tenantseal_core::format::Identity;
 use tenantseal_core::keys::cache::backoff::backoff;
 
+use super::Key;
 use super::convert::to_item;
 use super::outcome::failed_sending;
+use super::repository::Records;
+use super::request::built;
 use super::request::{Pending, failed, shown};
-use super::transaction::built;
-use super::{Key, Records};
 use crate::client::Notes;
 use crate::error::{Error, ItemRef, NotWritten, Refusal, Standing, Unopened};
 use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::Record;
+
+impl<T: Record> Records<T> {
+    /// Deletes the records with these keys, 25 at a time and up to four such batches at once. See [`WriteMany`].
+    pub fn delete_many<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> WriteMany<T> {
+        WriteMany::of_keys(self.clone(), keys.into_iter().map(Into::into))
+    }
+}
+
+impl<T: Record + Serialize> Records<T> {
+    /// Stores many records, 25 at a time and up to four such batches at once. See [`WriteMany`].
+    pub fn put_many<'r>(&self, records: impl IntoIterator<Item = &'r T>) -> WriteMany<T>
+    where
+        T: 'r,
+    {
+        WriteMany::of_records(self.clone(), records)
+    }
+}
+
+impl<T: Record + DeserializeOwned> Records<T> {
+    /// The records with these keys, in the order of the keys; none where there is no record. See [`GetMany`].
+    pub fn get_many<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> GetMany<T> {
+        GetMany::new(self.clone(), keys.into_iter().map(Into::into).collect())
+    }
+}
 
 /// The most keys of one BatchGetItem (API reference).
 const GETS: usize = 100;

@@ -7,15 +7,59 @@ use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
 use serde::de::DeserializeOwned;
 
+use super::Key;
 use super::condition::Condition;
 use super::outcome::{Before, Place, failed_write};
 use super::precondition::{Asked, Precondition, has_version, own_or_new};
+use super::repository::Records;
+use super::request::built;
 use super::request::{Changes, Nothing, Old, awaits, shown, writer_beside};
-use super::transaction::{Action, Write, built};
-use super::{Key, Records};
+use super::transaction::{Action, Write};
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
 use crate::schema::Record;
+
+impl<T: Record> Records<T> {
+    /// Deletes the record with this key, if there is one. Needs no data key.
+    pub fn delete<'a>(&self, key: impl Into<Key>) -> Delete<'a, T> {
+        Delete::new(self.clone(), key.into())
+    }
+}
+
+impl<T: Record + DeserializeOwned> Records<T> {
+    /// Deletes the record with this key and gives it back: short for `delete(key).returning_old()`.
+    ///
+    /// You alone have the record then. A process that ends before it has used the record takes it along, and so does whoever drops the
+    /// future on its way. So what is done with the record is done at most once.
+    ///
+    /// Where a record must not be lost, read it, use it, and delete what was read. What is done with it is then done at least once:
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Serialize, Deserialize, tenantseal::Record)]
+    /// # #[seal(table = "crm")]
+    /// # struct Job {
+    /// #     #[seal(partition_key, tenant)] tenant_id: String,
+    /// #     #[seal(sort_key)] job_id: String,
+    /// #     #[seal(encrypt)] task: String,
+    /// #     #[seal(version)] version: u64,
+    /// # }
+    /// # async fn perform(_: &Job) {}
+    /// # async fn example(jobs: tenantseal::records::Records<Job>) -> Result<(), tenantseal::Error> {
+    /// if let Some(job) = jobs.get("j-17").consistent().await? {
+    ///     perform(&job).await;
+    ///     jobs.delete("j-17").expect_version(job.version).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// `error.is_conflict()` says that somebody has changed or deleted the record since: read again. After a lost answer it may be this very
+    /// delete, and then there is nothing to be read. A type without a version needs a plain attribute that each write changes, for
+    /// [`condition`](Delete::condition).
+    pub fn take<'a>(&self, key: impl Into<Key>) -> Delete<'a, T, Old> {
+        self.delete(key).returning_old()
+    }
+}
 
 /// A delete that has not been sent; await it to send it, or give it to a transaction.
 #[must_use = "nothing is deleted before it is awaited"]

@@ -6,12 +6,24 @@ use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, TransactGetItem};
 use serde::de::DeserializeOwned;
 
+use super::Key;
+use super::repository::Records;
+use super::request::built;
 use super::request::{Changes, Pending, failed, shown};
-use super::transaction::built;
-use super::{Key, Records};
 use crate::client::no_legacy;
 use crate::error::Error;
 use crate::schema::Record;
+
+impl<T: Record + DeserializeOwned> Records<T> {
+    /// The record with this key, if there is one. Await it, or ask for a consistent read first.
+    ///
+    /// # Errors
+    ///
+    /// When the stored item does not open, or is not such a record.
+    pub fn get<'a>(&self, key: impl Into<Key>) -> Get<'a, T> {
+        Get::new(self.clone(), key.into())
+    }
+}
 
 /// A read of one record that has not been sent; await it to send it.
 #[must_use = "nothing is read before it is awaited"]

@@ -6,9 +6,9 @@
 use aws_sdk_dynamodb::error::SdkError;
 use serde::de::DeserializeOwned;
 
-use super::Records;
 use super::convert::is_of;
 use super::precondition::Asked;
+use super::repository::Records;
 use crate::client::Notes;
 use crate::error::{Error, ItemRef, ServiceError, Standing, Unopened, UnopenedItem, Written};
 use crate::item::Item;

@@ -8,17 +8,27 @@ use aws_sdk_dynamodb::types::{self, AttributeValue, ReturnValue, TransactWriteIt
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Records;
 use super::condition::{Condition, attribute};
 use super::convert::{from_item, record_error, to_item};
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, own_or_new};
+use super::repository::Records;
+use super::request::built;
 use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
-use super::transaction::{Action, Write, built};
+use super::transaction::{Action, Write};
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
 use crate::item::Item;
 use crate::schema::Record;
+
+impl<T: Record + Serialize> Records<T> {
+    /// Stores a record, replacing what is there. Await it, or set a condition first. See [`Put`].
+    ///
+    /// Its partition key must be the tenant's.
+    pub fn put<'a>(&self, record: &T) -> Put<'a, T> {
+        Put::new(self.clone(), record)
+    }
+}
 
 /// A put that has not been sent; await it to send it, or give it to a transaction.
 ///

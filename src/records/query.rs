@@ -11,14 +11,28 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use tenantseal_core::tenant::TenantId;
 
+use super::KeyValue;
 use super::condition::{Condition, attribute};
 use super::convert::own_attribute;
+use super::repository::Records;
 use super::request::{Changes, failed, shown, writer_beside};
-use super::{KeyValue, Records};
 use crate::client::Notes;
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};
 use crate::schema::{Record, TableSchema};
+
+impl<T: Record + DeserializeOwned> Records<T> {
+    /// Finds the tenant's records: all of them, or those under one sort key condition. See [`Query`].
+    pub fn query<'a>(&self) -> Query<'a, T> {
+        Query::new(self.clone())
+    }
+
+    /// Reads the whole table or an index for the tenant's records of this type; [`query`](Self::query) costs less where it can be
+    /// used. See [`Scan`].
+    pub fn scan<'a>(&self) -> Scan<'a, T> {
+        Scan::new(self.clone())
+    }
+}
 
 /// What a query asks of the sort key.
 enum Sort {

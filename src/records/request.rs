@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use aws_sdk_dynamodb::error::SdkError;
 
-use crate::error::{Error, ServiceError, Written};
+use crate::error::{Error, Refusal, ServiceError, Written};
 
 /// Nothing comes back.
 #[derive(Debug)]
@@ -81,4 +81,9 @@ pub(super) use awaits;
 /// How builders are printed: with the repository, without what is in them.
 pub(super) fn shown(name: &str, records: &impl fmt::Debug, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{name}({records:?})")
+}
+
+/// A part of a request, of which the SDK says that it lacks something.
+pub(super) fn built<P, E>(part: Result<P, E>) -> Result<P, Error> {
+    part.map_err(|_| Refusal::Action.into())
 }

@@ -10,13 +10,45 @@ use serde::de::DeserializeOwned;
 use super::condition::{Condition, Writer};
 use super::outcome::failed_sending;
 use super::precondition::{Asked, own_or_new};
-use super::request::{Pending, failed, shown};
-use super::{Get, Key, Records};
+use super::repository::Records;
+use super::request::{Pending, built, failed, shown};
+use super::{Get, Key};
 use crate::client::Notes;
-use crate::error::{Cancelled, Error, Reason, Refusal};
+use crate::error::{Cancelled, Error, Reason};
 use crate::item::Item;
 use crate::schema::Record;
 use crate::tenant_seal::Tenant;
+
+impl Tenant {
+    /// Writes of the tenant's records, of any types, that happen together or not at all.
+    ///
+    /// ```
+    /// # use tenantseal::records::{Records, attribute};
+    /// # async fn example<C: tenantseal::Record + serde::Serialize, O: tenantseal::Record>(
+    /// #     acme: tenantseal::Tenant, contacts: Records<C>, orders: Records<O>, contact: C) -> Result<(), tenantseal::Error> {
+    /// acme.transact_write()
+    ///     .with(contacts.put(&contact).if_not_exists())
+    ///     .with(orders.update("o-1").add("lines", 1).condition(attribute("status").equals("open")))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn transact_write(&self) -> TransactWrite {
+        TransactWrite::new(self.clone())
+    }
+
+    /// Reads of the tenant's records, of any types, at one moment:
+    /// `let (contact, order) = acme.transact_get((contacts.get("c-17"), orders.get("o-1"))).await?`.
+    pub fn transact_get<R: Reads>(&self, reads: R) -> TransactGet<R::Found> {
+        TransactGet::new(self.clone(), reads)
+    }
+}
+
+impl<T: Record> Records<T> {
+    /// A condition on a record that a transaction does not change: see [`Tenant::transact_write`].
+    pub fn check(&self, key: impl Into<Key>, condition: Condition) -> Check<T> {
+        Check::new(self.clone(), key.into(), condition)
+    }
+}
 
 /// What a transaction can do: a [`Put`](super::Put), [`Update`](super::Update), [`Delete`](super::Delete) or [`Check`].
 #[expect(private_bounds, reason = "sealed: DynamoDB knows no other actions")]
@@ -136,11 +168,6 @@ impl<T> fmt::Debug for Check<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         shown("Check", &self.records, f)
     }
-}
-
-/// A part of a request, of which the SDK says that it lacks something.
-pub(super) fn built<P, E>(part: Result<P, E>) -> Result<P, Error> {
-    part.map_err(|_| Refusal::Action.into())
 }
 
 /// DynamoDB's reasons, in the light of what each action asked.

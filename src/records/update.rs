@@ -8,18 +8,27 @@ use aws_sdk_dynamodb::types::{self, AttributeValue, ReturnValue, TransactWriteIt
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Key;
 use super::condition::{Condition, Writer};
 use super::convert::record_error;
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, has_version, own};
+use super::repository::Records;
+use super::request::built;
 use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
-use super::transaction::{Action, Write, built};
+use super::transaction::{Action, Write};
 use super::values::{Given, Use};
-use super::{Key, Records};
 use crate::client::{Notes, no_legacy};
 use crate::error::{Error, Refusal};
 use crate::expression;
 use crate::schema::{Record, RecordField};
+
+impl<T: Record> Records<T> {
+    /// Changes some attributes of one record in one round trip, without reading it. See [`Update`].
+    pub fn update<'a>(&self, key: impl Into<Key>) -> Update<'a, T> {
+        Update::new(self.clone(), key.into())
+    }
+}
 
 /// An update that has not been sent; await it to send it, or give it to a transaction.
 ///

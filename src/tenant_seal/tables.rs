@@ -175,6 +175,16 @@ impl fmt::Display for TableFault {
     }
 }
 
+/// Another schema does not open what was sealed by this one.
+const PUT_AGAIN: &str = "What is stored already was sealed as the schema says: scan it with the former schema, put it again with the new one";
+
+fn sort_key(declared: &str, actual: Option<&str>) -> String {
+    match actual {
+        Some(actual) => format!("its sort key is `{actual}`, not `{declared}`: declare that one"),
+        None => format!("it has no sort key: do not declare `{declared}` as one"),
+    }
+}
+
 /// What can be wrong with a table. `declared` is what its schema says, `actual` what DynamoDB says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -185,15 +195,15 @@ pub enum TableFaultKind {
     /// The table has a sort key, and the schema has none: sealed values of two items can be exchanged.
     #[error(
         "its sort key `{actual}` is not declared as one, so the sealed values of a tenant's items can be exchanged: mark the field with \
-         `#[seal(sort_key)]`, or write `.sort_key(\"{actual}\")`. What is stored was sealed without it: read it with the former schema, put it \
-         again with the new one"
+         `#[seal(sort_key)]`, or write `.sort_key(\"{actual}\")`. {}",
+        PUT_AGAIN
     )]
     UndeclaredSortKey {
         /// The table's sort key.
         actual: String,
     },
     /// The sort key has another name, or the table has none.
-    #[error("its sort key is {}, not `{declared}`: declare the one that it has", actual.as_ref().map_or("none".to_owned(), |name| format!("`{name}`")))]
+    #[error("{}. {}", sort_key(declared, actual.as_deref()), PUT_AGAIN)]
     SortKey {
         /// The schema's.
         declared: String,
@@ -201,7 +211,7 @@ pub enum TableFaultKind {
         actual: Option<String>,
     },
     /// The partition key has another name.
-    #[error("its partition key is `{actual}`, not `{declared}`: declare the one that it has")]
+    #[error("its partition key is `{actual}`, not `{declared}`: declare that one. {}", PUT_AGAIN)]
     PartitionKey {
         /// The schema's.
         declared: String,
@@ -218,7 +228,9 @@ pub enum TableFaultKind {
     },
     /// An index has an encrypted attribute among its keys, so DynamoDB refuses items, or sorts ciphertext; or a vector index has one.
     #[error(
-        "its index `{index}` has `{attribute}` among its keys, which is encrypted: delete the index, or store the attribute as it is (`plain`)"
+        "its index `{index}` has `{attribute}` among its keys, which is encrypted: delete the index, or store the attribute as it is \
+         (`plain`). {}",
+        PUT_AGAIN
     )]
     EncryptedIndexKey {
         /// The index.
@@ -228,7 +240,8 @@ pub enum TableFaultKind {
     },
     /// The time to live is encrypted, so no item ever expires.
     #[error(
-        "its time to live is `{attribute}`, which is encrypted, so nothing expires: store it as it is (`plain`), or name another attribute"
+        "its time to live is `{attribute}`, which is encrypted, so nothing expires: store it as it is (`plain`), or name another attribute. {}",
+        PUT_AGAIN
     )]
     EncryptedTimeToLive {
         /// The attribute.

@@ -234,10 +234,11 @@ impl Tenants {
         }
         let first = family.copies.first().and_then(|copy| copy.regions().first().copied().map(str::to_owned));
         family.copies.sort_by_key(|copy| (first.as_deref() != Some(copy.region()), copy.region().to_owned()));
-        if family.copies.is_empty() || self.was_made_for(whose, &family.copies).await? {
-            return Ok(family);
+        match self.foreign(whose, &family.copies).await? {
+            None => Ok(family),
+            // Whoever corrects its description must do it there.
+            Some(copy) => Err(Error::ForeignKey { tenant: whose.name().clone(), key: copy.key.clone() }),
         }
-        Err(Error::ForeignKey { tenant: whose.name().clone(), key: key.clone() })
     }
 
     /// As [`Tenants::family`], of a key that KMS may not know yet.
@@ -249,8 +250,8 @@ impl Tenants {
         self.admin().patiently(look).await
     }
 
-    /// Whether KMS says that a key was made for `whose`: one of its copies does, and none says otherwise.
-    async fn was_made_for(&self, whose: Whose<'_>, copies: &[KeyCopy]) -> Result<bool, Error> {
+    /// The copy by which a key was not made for `whose`: one says otherwise, or none says so.
+    async fn foreign<'a>(&self, whose: Whose<'_>, copies: &'a [KeyCopy]) -> Result<Option<&'a KeyCopy>, Error> {
         let name = whose.name().as_str();
         let mut said = false;
         for copy in copies {
@@ -265,7 +266,7 @@ impl Tenants {
                 (Whose::Tenants(_), Mark::Pool(_)) => false,
             };
             if !said {
-                return Ok(false);
+                return Ok(Some(copy));
             }
         }
         if !said && let Whose::Tenants(tenant) | Whose::Either(tenant) = whose {
@@ -275,7 +276,7 @@ impl Tenants {
                 said |= policy.is_same(&self.admin().key_policy(copy.region(), &copy.key).await?);
             }
         }
-        Ok(said)
+        Ok(copies.first().filter(|_| !said))
     }
 
     /// Whether the policy of a key is that of pools.

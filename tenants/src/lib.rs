@@ -31,6 +31,7 @@ mod created;
 mod entry;
 mod error;
 mod fence;
+mod finished;
 mod offboard;
 mod onboard;
 mod pace;

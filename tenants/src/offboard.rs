@@ -181,7 +181,7 @@ impl Tenants {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::CancelOffboarding, |_, _| Ok(())).await?;
         let steps = self.keep(&begun).await;
-        self.concluded(tenant, &begun.id, steps).await
+        self.ended(&begun, steps).await
     }
 
     async fn keep(&self, begun: &Begun) -> Result<Entry, Error> {

@@ -107,7 +107,7 @@ impl<'a> Onboard<'a> {
             true => finish(tenants, &begun).await,
             false => widen(tenants, &begun).await,
         };
-        let entry = tenants.concluded(tenant, &begun.id, steps).await?;
+        let entry = tenants.ended(&begun, steps).await?;
         let done = begun.fresh || (replicas.is_empty() && tier.is_none());
         Ok(done.then_some(entry))
     }

@@ -120,7 +120,7 @@ async fn pass(tenants: &Tenants, tenant: &TenantId, how: &How, cost: &mut Monthl
         (_, None) => false,
     };
     let steps = steps(tenants, &begun, how, cost).await;
-    Ok((tenants.concluded(tenant, &begun.id, steps).await?, begun.fresh || is_it))
+    Ok((tenants.ended(&begun, steps).await?, begun.fresh || is_it))
 }
 
 /// The steps of a rotation, and what they cost.
@@ -236,7 +236,7 @@ impl<'a> Rekey<'a> {
             Tier::Shared { .. } => MonthlyCost::default(),
             _ => MonthlyCost::of_key(regions.len()),
         };
-        let entry = tenants.concluded(&tenant, &begun.id, replace(tenants, &begun, &target).await).await?;
+        let entry = tenants.ended(&begun, replace(tenants, &begun, &target).await).await?;
         Ok(Rotated { entry, cost })
     }
 }

@@ -237,6 +237,6 @@ impl Tenants {
             Ok(()) => self.finish(begun.entry.clone(), &begun.id, |_| ()).await,
             Err(error) => Err(error),
         };
-        self.concluded(&begun.entry.tenant, &begun.id, result).await
+        self.ended(begun, result).await
     }
 }

@@ -51,6 +51,13 @@ const MESSAGES: &[(&str, Kind)] = &[
         "The request was rejected due to a very high request rate on the external key store proxy. Retry the request.",
         Kind::Unavailable,
     ),
+    // A throttle that is worded as a refusal.
+    (
+        "The external key store proxy rejected the request because of a very high request rate. Reduce the frequency of your calls using \
+         KMS keys in this external key store.",
+        Kind::Unavailable,
+    ),
+    ("The external key store proxy rejected the request because it is throttling requests.", Kind::Unavailable),
     ("The custom key store is not connected.", Kind::Unavailable),
     ("arn:aws:kms:us-east-1:111111111111:key/0 is unavailable.", Kind::Unavailable),
     ("arn:aws:kms:us-east-1:111111111111:key/0 is creating.", Kind::Unavailable),

@@ -1,6 +1,8 @@
 //! Every request of the typed repository with a canary in every sensitive field, when it succeeds and when it fails.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::Path;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
@@ -62,12 +64,25 @@ impl Person {
     }
 }
 
-/// The requests of the repository, in the words of its source.
-fn requests() -> Vec<&'static str> {
-    let source = include_str!("../../src/records.rs");
-    let declared = source.lines().filter_map(|line| line.strip_prefix("    pub "));
-    let names = declared.filter_map(|line| line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn "));
-    names.map(|name| name.split(['<', '(']).next().unwrap()).collect()
+/// The requests of the repository, in the words of its sources: what `Records` has.
+fn requests() -> BTreeSet<String> {
+    let sources = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/records")).unwrap();
+    let mut requests = BTreeSet::new();
+    for source in sources {
+        let source = fs::read_to_string(source.unwrap().path()).unwrap();
+        let mut is_theirs = false;
+        for line in source.lines() {
+            match line.strip_prefix("    pub ") {
+                _ if line.starts_with("impl") => is_theirs = line.ends_with(" Records<T> {"),
+                Some(declared) if is_theirs => {
+                    let name = declared.strip_prefix("async ").unwrap_or(declared).strip_prefix("fn ");
+                    requests.extend(name.map(|name| name.split(['<', '(']).next().unwrap().to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+    requests
 }
 
 /// Makes one request about `contact`. Gives what came back, and adds what its `Debug` shows to `shown`.
@@ -138,6 +153,7 @@ async fn no_request_of_the_repository_shows_a_canary_when_it_succeeds_or_fails()
     let acme = scene.cold("acme");
     let mut shown = String::new();
     for request in requests() {
+        let request = request.as_str();
         acme.records::<Contact>().put(&contact).await.unwrap();
         for tenant in [&acme, &scene.cold("acme")] {
             for found in ask(request, tenant, &contact, &mut shown).await.unwrap() {

@@ -4,6 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::SdkConfig;
 use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableErrorKind};
 use tenantseal_tenants::{DynamoDbRegistry, Registry, RegistryError};
@@ -222,4 +227,55 @@ async fn recovery_of_a_table_that_does_not_exist_is_not_waited_for() {
     let error = DynamoDbRegistry::new(&config, "nowhere").enable_recovery().await.unwrap_err();
     assert!(matches!(&error, RegistryError::NoTable(table) if table == "nowhere"), "{error}");
     assert_eq!(hurry.slept(), Duration::ZERO);
+}
+
+/// Answers nothing before this time has passed, and then what the script says.
+#[derive(Debug, Clone)]
+struct Slowly(Wire, Duration);
+
+impl HttpClient for Slowly {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(SlowConnector(self.0.http_connector(settings, components), self.1))
+    }
+}
+
+#[derive(Debug)]
+struct SlowConnector(SharedHttpConnector, Duration);
+
+impl HttpConnector for SlowConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (answer, delay) = (self.0.call(request), self.1);
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(delay).await;
+            answer.await
+        })
+    }
+}
+
+/// What answers slowly is waited for no longer than what answers at once, however seldom it can be asked.
+#[tokio::test]
+async fn the_time_that_slow_answers_take_counts_towards_the_end_of_the_wait() {
+    // Less than an attempt may take.
+    const DELAY: Duration = Duration::from_secs(4);
+    let active = format!(r#"{{"Table": {{"TableName": "{NAME}", "TableStatus": "ACTIVE"}}}}"#);
+    for (waits_for, described) in [("CreateTable", active.replace("ACTIVE", "CREATING")), ("backups", active)] {
+        for at in 0..2 {
+            let world = World::start(&[]).await;
+            let described = described.clone();
+            let wire = Wire::scripted(move |sent, _| match sent.operation.as_str() {
+                "DescribeTable" => Reaction::Answer(200, described.clone()),
+                _ => refusal("ContinuousBackupsUnavailableException"),
+            });
+            let config = world.over(Slowly(wire.clone(), DELAY));
+            let own = Own::both(&config).into_iter().nth(at).unwrap();
+            tokio::time::pause();
+            let begun = tokio::time::Instant::now();
+            let error = own.create().await.unwrap_err();
+            let waited = begun.elapsed();
+            tokio::time::resume();
+            assert!(error.is_late(), "{waits_for}: {error:?}");
+            assert!(waited >= PATIENCE && waited < PATIENCE + 4 * DELAY, "{waits_for}: {waited:?}");
+            assert!(wire.sent().len() > 50, "{waits_for}: it was asked {} times", wire.sent().len());
+        }
+    }
 }

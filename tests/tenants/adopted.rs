@@ -8,7 +8,7 @@ use crate::office::Office;
 use crate::steps::REGIONS;
 
 /// To the letter of docs/OPERATIONS.md, "By hand". Gives the key's id.
-async fn by_hand(office: &Office, description: &str, multi_region: bool) -> String {
+pub(crate) async fn by_hand(office: &Office, description: &str, multi_region: bool) -> String {
     let kms = office.kms(REGIONS[0]);
     let policy = office.tenancy.key_policy(&id("acme")).unwrap().to_string();
     let tag = Tag::builder().tag_key("TenantId").tag_value("acme").build().unwrap();

@@ -14,8 +14,8 @@ use crate::common::id;
 use crate::office::Office;
 use crate::steps::REGIONS;
 
-const HOME: &str = REGIONS[0];
-const ABROAD: &str = REGIONS[1];
+pub(crate) const HOME: &str = REGIONS[0];
+pub(crate) const ABROAD: &str = REGIONS[1];
 /// A Region in which nobody has a key.
 const ELSEWHERE: &str = "eu-west-1";
 /// Whose keys must stay as they are: one in service with a replica, one out of service, one that is ended, and a pool with a member.
@@ -24,8 +24,8 @@ const OTHERS: [&str; 5] = ["globex", "hooli", "initrode", "pool", "tiny"];
 const LANES: usize = 16;
 
 /// What is asked of an operator for the tenant whose entry is forged.
-#[derive(Debug, Clone, Copy)]
-enum Command {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
     Onboard,
     Replicas,
     Shared,
@@ -43,7 +43,7 @@ enum Command {
 }
 
 impl Command {
-    const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Onboard,
         Self::Replicas,
         Self::Shared,
@@ -60,39 +60,39 @@ impl Command {
         Self::Offboard,
     ];
 
-    /// Whether it succeeds does not matter here.
-    async fn run(self, tenants: &Tenants, whom: &TenantId) {
+    /// Gives whether it says that it is done.
+    pub(crate) async fn run(self, tenants: &Tenants, whom: &TenantId) -> bool {
         let pool = id("pool");
         match self {
-            Self::Onboard => drop(tenants.onboard(whom).await),
-            Self::Replicas => drop(tenants.onboard(whom).replicas([ABROAD, ELSEWHERE]).await),
-            Self::Shared => drop(tenants.onboard(whom).shared(&pool).await),
-            Self::AsPool => drop(tenants.onboard(whom).as_pool().await),
-            Self::EveryDays => drop(tenants.rotate(whom).every_days(100).await),
-            Self::OnDemand => drop(tenants.rotate(whom).on_demand().await),
-            Self::NewKey => drop(tenants.rotate(whom).new_key().await),
-            Self::ToPool => drop(tenants.move_to(whom, Tier::Shared { pool }).await),
-            Self::Suspend => drop(tenants.suspend(whom).await),
-            Self::Resume => drop(tenants.resume(whom).await),
-            Self::Offboard => drop(tenants.offboard(whom).window_days(7).await),
-            Self::Cancel => drop(tenants.cancel_offboard(whom).await),
-            Self::Mend => drop(tenants.mend_policies(whom).await),
-            Self::Show => drop(tenants.show(whom).await),
+            Self::Onboard => tenants.onboard(whom).await.is_ok(),
+            Self::Replicas => tenants.onboard(whom).replicas([ABROAD, ELSEWHERE]).await.is_ok(),
+            Self::Shared => tenants.onboard(whom).shared(&pool).await.is_ok(),
+            Self::AsPool => tenants.onboard(whom).as_pool().await.is_ok(),
+            Self::EveryDays => tenants.rotate(whom).every_days(100).await.is_ok(),
+            Self::OnDemand => tenants.rotate(whom).on_demand().await.is_ok(),
+            Self::NewKey => tenants.rotate(whom).new_key().await.is_ok(),
+            Self::ToPool => tenants.move_to(whom, Tier::Shared { pool }).await.is_ok(),
+            Self::Suspend => tenants.suspend(whom).await.is_ok(),
+            Self::Resume => tenants.resume(whom).await.is_ok(),
+            Self::Offboard => tenants.offboard(whom).window_days(7).await.is_ok(),
+            Self::Cancel => tenants.cancel_offboard(whom).await.is_ok(),
+            Self::Mend => tenants.mend_policies(whom).await.is_ok(),
+            Self::Show => tenants.show(whom).await.is_ok(),
         }
     }
 }
 
 /// Everyone's keys, and the key team's handle.
-struct Scene {
-    office: Office,
-    registry: Arc<InMemoryRegistry>,
-    tenants: Tenants,
+pub(crate) struct Scene {
+    pub(crate) office: Office,
+    pub(crate) registry: Arc<InMemoryRegistry>,
+    pub(crate) tenants: Tenants,
     /// Keys that were made for acme: they need not be looked at again.
     own: Mutex<BTreeSet<String>>,
 }
 
 impl Scene {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let office = Office::open().await;
         let registry = Arc::new(InMemoryRegistry::default());
         let tenants = Tenants::builder(office.tenancy.clone(), registry.clone())
@@ -115,7 +115,7 @@ impl Scene {
         scene
     }
 
-    async fn entry(&self, whom: &str) -> Value {
+    pub(crate) async fn entry(&self, whom: &str) -> Value {
         serde_json::to_value(self.registry.get(&id(whom)).await.unwrap().unwrap()).unwrap()
     }
 
@@ -128,7 +128,7 @@ impl Scene {
     }
 
     /// Writes an entry, whatever it says.
-    async fn write(&self, mut entry: Value) {
+    pub(crate) async fn write(&self, mut entry: Value) {
         let whom: TenantId = serde_json::from_value(entry["tenant"].clone()).unwrap();
         let stored = self.registry.get(&whom).await.unwrap().map_or(0, |stored| stored.version);
         entry["version"] = json!(stored + 1);
@@ -137,7 +137,7 @@ impl Scene {
     }
 
     /// All that KMS knows of keys that were not made for acme.
-    async fn others(&self) -> Vec<String> {
+    pub(crate) async fn others(&self) -> Vec<String> {
         let regions = [HOME, ABROAD, ELSEWHERE].map(|region| self.others_in(region));
         let mut all = join_all(regions).await.concat();
         all.sort();
@@ -177,15 +177,15 @@ impl Scene {
         all
     }
 
-    /// Has acme's entry say something else before each command. Gives whether that did harm to another's key.
-    async fn suffers(&self, forged: &Value) -> bool {
-        let before = self.others().await;
+    /// Has acme's entry say something else before each command. Gives whether that did harm to another's key, which is `before` afterwards.
+    async fn suffers(&self, forged: &Value, before: &mut Vec<String>) -> bool {
         let whom: TenantId = serde_json::from_value(forged["tenant"].clone()).unwrap();
         for command in Command::ALL {
             self.write(forged.clone()).await;
             command.run(&self.tenants, &whom).await;
         }
-        self.others().await != before
+        let after = self.others().await;
+        std::mem::replace(before, after) != *before
     }
 }
 
@@ -281,7 +281,7 @@ fn forgeries(own: &Value, others: &[(&str, Value)]) -> Vec<(String, Value)> {
 async fn attacked(lane: usize) -> (usize, Vec<String>) {
     let scene = Scene::set().await;
     let others = scene.entries().await;
-    let mut harm = Vec::new();
+    let (mut harm, mut before) = (Vec::new(), scene.others().await);
     let mut number = lane;
     loop {
         // Another acme each time: the keys of the last one are used up.
@@ -289,7 +289,7 @@ async fn attacked(lane: usize) -> (usize, Vec<String>) {
         scene.tenants.onboard(&id(&whom)).await.unwrap();
         let forgeries = forgeries(&scene.entry(&whom).await, &others);
         let Some((what, forged)) = forgeries.get(number) else { return (forgeries.len(), harm) };
-        if scene.suffers(forged).await {
+        if scene.suffers(forged, &mut before).await {
             harm.push(what.clone());
         }
         // The others' entries too are as they were.

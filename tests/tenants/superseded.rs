@@ -9,7 +9,7 @@ use crate::office::Office;
 use crate::steps::{REGIONS, Step, picture};
 
 /// Kills the step after its n-th change. Gives whether it ended before.
-async fn killed(office: &Office, step: Step, changes: usize) -> bool {
+pub(crate) async fn killed(office: &Office, step: Step, changes: usize) -> bool {
     let process = Interrupted::after_changes(changes);
     let its = process.tenants(office);
     tokio::select! {

@@ -3,10 +3,12 @@
 //! A number has up to 38 significant digits and a magnitude between 1E-130 and 9.99…E+125 (DynamoDB developer guide, "Naming rules
 //! and data types", Number). Grammar: `[+-] digits [. digits] [(e|E) [+-] digits]`, with at least one digit before the exponent.
 
+use std::fmt;
+
 use super::FormatError;
 
 /// One number: zero, or `± d₁.d₂d₃… × 10^exponent` with neither leading nor trailing zeros among its digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Number {
     sign: Sign,
     exponent: i16,
@@ -18,6 +20,13 @@ enum Sign {
     Zero = 0,
     Negative = 1,
     Positive = 2,
+}
+
+/// It may be plaintext.
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Number(..)")
+    }
 }
 
 /// Why a text is not a number that DynamoDB stores.

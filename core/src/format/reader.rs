@@ -1,10 +1,19 @@
 //! Takes bytes off the front of a slice, never past its end.
 
+use std::fmt;
+
 use super::FormatError;
 
 /// A cursor over stored bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reader<'a>(pub &'a [u8]);
+
+/// The bytes may be plaintext.
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader({} bytes)", self.0.len())
+    }
+}
 
 impl<'a> Reader<'a> {
     /// The next `count` bytes.

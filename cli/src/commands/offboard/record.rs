@@ -8,7 +8,7 @@ use serde::Serialize;
 use tenantseal::TenantId;
 use tenantseal_tenants::{KeyDetails, Offboarded};
 
-use super::samples::{OPENED, Samples};
+use super::samples::Samples;
 use crate::errors::{Failure, Result};
 use crate::output::date;
 use crate::visible::{Visible, harmless_json};
@@ -32,7 +32,7 @@ impl Who {
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     pub(super) tenant: TenantId,
-    /// The role whose session tried the samples.
+    /// The role whose sessions tried the samples.
     pub(super) role: String,
     pub(super) by: Who,
     /// The keys after it, as KMS describes them.
@@ -126,18 +126,23 @@ fn cell(text: &str) -> String {
 }
 
 fn sampled(samples: &Samples, role: &str, text: &mut String) {
-    let Samples { table, region, items, data_keys, skipped } = samples;
-    let refused = data_keys.values().filter(|wrapped| wrapped.after != OPENED).count();
+    let Samples { table, regions, items, data_keys, skipped } = samples;
+    let refused = data_keys.values().filter(|wrapped| wrapped.is_refused()).count();
+    let regions = regions.iter().map(|region| cell(region)).collect::<Vec<_>>().join(", ");
     let _ = write!(
         text,
-        "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused now: {refused}. Before and after, a session of \
-         `{role}` for this tenant asked KMS in {region} to unwrap each of them, as services do: by the tenant's alias, then by the alias of the key \
-         itself.\n\n| data key | wrapped by | before | after |\n|---|---|---|---|\n",
+        "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused everywhere now: {refused}. Before and after, \
+         sessions of `{role}` for this tenant asked KMS to unwrap each of them, in {regions} and in the Region that wrapped it. They asked as \
+         services do: by the tenant's alias, then by the alias of the key itself.\n\n| data key | wrapped by | asked in | before | after \
+         |\n|---|---|---|---|---|\n",
         items.len(),
         data_keys.len() + skipped.len(),
     );
     for (id, wrapped) in data_keys {
-        let _ = writeln!(text, "| `{id}` | `{}` | {} | {} |", wrapped.kek, wrapped.before, wrapped.after);
+        for (region, answers) in &wrapped.answers {
+            let (before, after) = (cell(&answers.before.to_string()), cell(&answers.after.to_string()));
+            let _ = writeln!(text, "| `{id}` | `{}` | {} | {before} | {after} |", wrapped.kek, cell(region));
+        }
     }
     if !skipped.is_empty() {
         let _ = write!(

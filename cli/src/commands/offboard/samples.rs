@@ -1,13 +1,14 @@
 //! Sealed items of a tenant, and whether the tenant's session can still unwrap their data keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType};
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
 use tenantseal::keys::{DynamoDbKeyTable, KeyTable, Tenancy};
 use tenantseal::schema::TenantTemplate;
@@ -21,6 +22,8 @@ const MAX_PAGES: u32 = 100;
 /// A disabled key may serve on for some seconds (KMS developer guide, "Eventual consistency").
 const PATIENCE: u32 = 20;
 const PAUSE: Duration = Duration::from_secs(3);
+/// Why nothing is known where no endpoint has answered.
+const SILENCE: &str = "unreachable";
 
 /// Where samples come from.
 pub(super) struct Source {
@@ -29,14 +32,16 @@ pub(super) struct Source {
     pub(super) limit: u32,
     /// Where compact items have their key records.
     pub(super) key_table: Option<String>,
+    /// Where the tenant has keys, and where its services are.
+    pub(super) regions: BTreeSet<String>,
 }
 
 /// Sampled items and their data keys.
 #[derive(Debug, Serialize)]
 pub(super) struct Samples {
     pub(super) table: String,
-    /// Where KMS is asked.
-    pub(super) region: String,
+    /// Where KMS is asked for every data key, besides the Region that the key record names.
+    pub(super) regions: BTreeSet<String>,
     pub(super) items: Vec<Sample>,
     pub(super) data_keys: BTreeMap<String, Wrapped>,
     /// Data keys that compact items refer to and that could not be tried, and why.
@@ -56,20 +61,71 @@ pub(super) struct Sample {
 #[derive(Debug, Serialize)]
 pub(super) struct Wrapped {
     pub(super) kek: String,
-    pub(super) before: String,
-    pub(super) after: String,
+    /// By the Region that was asked: a key has copies, and the registry may not know of every one.
+    pub(super) answers: BTreeMap<String, Answers>,
     #[serde(skip)]
     record: StoredKeyRecord,
 }
 
-/// What is written down when KMS would have unwrapped, or has.
-pub(super) const OPENED: &str = "unwrapped";
-const NOT_TRIED: &str = "not tried";
+impl Wrapped {
+    fn is_open(&self) -> bool {
+        self.answers.values().any(|answers| answers.after == Answer::Opened)
+    }
+
+    /// Whether every Region has refused it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.answers.values().all(|answers| matches!(answers.after, Answer::Refused(_)))
+    }
+}
+
+/// What one Region's KMS answered.
+#[derive(Debug, Serialize)]
+pub(super) struct Answers {
+    pub(super) before: Answer,
+    pub(super) after: Answer,
+}
+
+/// What is written down of one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// KMS would have unwrapped it, or has.
+    Opened,
+    /// How KMS, or STS before it, refused.
+    Refused(String),
+    /// Nothing is known, and why.
+    Unanswered(String),
+    NotTried,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened => f.write_str("unwrapped"),
+            Self::Refused(how) => f.write_str(how),
+            Self::Unanswered(why) => write!(f, "no answer ({why})"),
+            Self::NotTried => f.write_str("not tried"),
+        }
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Who asks, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct By<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) tenancy: &'a Tenancy,
+    pub(super) tenant: &'a TenantId,
+}
 
 impl Samples {
     /// Reads items of the tenant with a plain client, until `limit` of them are sealed.
     pub(super) async fn take(config: &SdkConfig, source: Source, tenant: &TenantId) -> Result<Self> {
-        let Source { table, template, limit, key_table } = source;
+        let Source { table, template, limit, key_table, regions } = source;
         let key_table = key_table.map(|name| DynamoDbKeyTable::new(config, name));
         let client = aws_sdk_dynamodb::Client::new(config);
         let described = client.describe_table().table_name(&table).send().await;
@@ -80,8 +136,7 @@ impl Samples {
             partition.ok_or_else(|| Failure::new(Exit::Aws, format!("DescribeTable: `{table}` has no keys")))?;
         let value = AttributeValue::S(template.render(tenant));
         let (data_keys, skipped) = (BTreeMap::new(), BTreeMap::new());
-        let (region, items) = (String::new(), Vec::new());
-        let mut samples = Self { table: table.clone(), region, items, data_keys, skipped };
+        let mut samples = Self { table: table.clone(), regions, items: Vec::new(), data_keys, skipped };
         let mut start = None;
         for _ in 0..MAX_PAGES {
             // Only with a prefix the items of the tenant have more than one partition, and have to be looked for.
@@ -145,12 +200,12 @@ impl Samples {
             data_keys.push(id.clone());
             match record {
                 Ok(record) => {
-                    self.data_keys.entry(id).or_insert_with(|| Wrapped {
-                        kek: record.kek().to_string(),
-                        before: NOT_TRIED.to_owned(),
-                        after: NOT_TRIED.to_owned(),
-                        record,
-                    });
+                    let named = record.kek().aws().map(|arn| arn.region().to_owned());
+                    let untried = || Answers { before: Answer::NotTried, after: Answer::NotTried };
+                    let regions = self.regions.iter().cloned().chain(named);
+                    let answers = regions.map(|region| (region, untried())).collect();
+                    let kek = record.kek().to_string();
+                    self.data_keys.entry(id).or_insert_with(|| Wrapped { kek, answers, record });
                 }
                 Err(why) => {
                     self.skipped.insert(id, why);
@@ -166,43 +221,64 @@ impl Samples {
     }
 
     /// Asks whether the data keys can be unwrapped, without having it done.
-    pub(super) async fn try_before(&mut self, sessions: &Sessions, tenancy: &Tenancy, tenant: &TenantId) -> Result<()> {
-        sessions.region().clone_into(&mut self.region);
-        let session = session(sessions, tenant).await?;
-        for wrapped in self.data_keys.values_mut() {
-            wrapped.before = match &session {
-                Ok(session) => unwrap(session, tenancy, tenant, &wrapped.record, true).await?,
-                Err(refused) => refused.clone(),
-            };
-        }
+    pub(super) async fn try_before(&mut self, by: By<'_>) -> Result<()> {
+        // What keeps every session from being made is told before anything begins.
+        by.session(by.sessions.region()).await?.ok();
+        self.ask(by, true).await;
         Ok(())
     }
 
-    /// Tries to unwrap the data keys for real, until KMS refuses all of them or patience ends.
-    pub(super) async fn try_after(&mut self, sessions: &Sessions, tenancy: &Tenancy, tenant: &TenantId) -> Result<()> {
-        let session = session(sessions, tenant).await?;
+    /// Tries to unwrap the data keys for real, until KMS refuses all of them or patience ends. The tenant is ended by then, and the record
+    /// must be written: what fails here is written down.
+    pub(super) async fn try_after(&mut self, by: By<'_>) {
         for attempt in 0..PATIENCE {
             if attempt > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
-            for wrapped in
-                self.data_keys.values_mut().filter(|wrapped| [NOT_TRIED, OPENED].contains(&wrapped.after.as_str()))
-            {
-                wrapped.after = match &session {
-                    Ok(session) => unwrap(session, tenancy, tenant, &wrapped.record, false).await?,
-                    Err(refused) => refused.clone(),
-                };
-            }
+            self.ask(by, false).await;
             if self.still_open() == 0 {
                 break;
             }
         }
-        Ok(())
+    }
+
+    /// Asks each Region for the data keys that it has not refused yet.
+    async fn ask(&mut self, by: By<'_>, before: bool) {
+        let regions = self.data_keys.values().flat_map(|wrapped| wrapped.answers.keys().cloned());
+        for region in regions.collect::<BTreeSet<_>>() {
+            let mut session = None;
+            for Wrapped { answers, record, .. } in self.data_keys.values_mut() {
+                let Some(Answers { before: earlier, after }) = answers.get_mut(&region) else { continue };
+                let answer = if before { earlier } else { after };
+                if !matches!(answer, Answer::NotTried | Answer::Opened) {
+                    continue;
+                }
+                if session.is_none() {
+                    let made = by.session(&region).await;
+                    let made = made.unwrap_or_else(|failure| Err(Answer::Unanswered(failure.message().to_owned())));
+                    session = Some(made);
+                }
+                *answer = match &session {
+                    Some(Ok(session)) => unwrap(session, by, record, before).await,
+                    Some(Err(told)) => told.clone(),
+                    None => continue,
+                };
+                // A Region that does not answer at all would be waited for with every data key.
+                if *answer == Answer::Unanswered(SILENCE.to_owned()) {
+                    session = Some(Err(answer.clone()));
+                }
+            }
+        }
     }
 
     /// How many data keys KMS still unwraps.
     pub(super) fn still_open(&self) -> usize {
-        self.data_keys.values().filter(|wrapped| wrapped.after == OPENED).count()
+        self.data_keys.values().filter(|wrapped| wrapped.is_open()).count()
+    }
+
+    /// Of how many data keys it is not known, in some Region.
+    pub(super) fn unanswered(&self) -> usize {
+        self.data_keys.values().filter(|wrapped| !wrapped.is_open() && !wrapped.is_refused()).count()
     }
 }
 
@@ -231,45 +307,37 @@ async fn referred(
     Ok(record.ok_or("what the key table has is not its record"))
 }
 
-/// The tenant's session, or how STS refused it.
-async fn session(sessions: &Sessions, tenant: &TenantId) -> Result<Result<aws_sdk_kms::Client, String>> {
-    match sessions.assume(Limits::of(tenant)).await? {
-        Ok(session) => Ok(Ok(session)),
-        Err(error) if error.code() == Some("AccessDenied") => Ok(Err("AssumeRole: AccessDenied".to_owned())),
-        Err(error) => Err(Failure::aws("AssumeRole", &error)),
+impl By<'_> {
+    /// The tenant's session in this Region, or how STS refused it.
+    async fn session(self, region: &str) -> Result<Result<aws_sdk_kms::Client, Answer>> {
+        match self.sessions.assume_in(region, Limits::of(self.tenant)).await? {
+            Ok(session) => Ok(Ok(session)),
+            Err(error) if error.code() == Some("AccessDenied") => {
+                Ok(Err(Answer::Refused("AssumeRole: AccessDenied".to_owned())))
+            }
+            Err(error) => Err(Failure::aws("AssumeRole", &error)),
+        }
     }
 }
 
 /// What KMS answers when it is asked as the library asks: by the tenant's alias, and if that opens nothing by the alias of the key that
 /// wrapped it. Nothing opens only when both are refused.
-async fn unwrap(
-    session: &aws_sdk_kms::Client,
-    tenancy: &Tenancy,
-    tenant: &TenantId,
-    record: &StoredKeyRecord,
-    dry_run: bool,
-) -> Result<String> {
-    let alias = tenancy.alias(tenant);
-    let by_alias = decrypt(session, &alias, record, dry_run).await?;
-    if by_alias == OPENED {
-        return Ok(by_alias);
-    }
+async fn unwrap(session: &aws_sdk_kms::Client, by: By<'_>, record: &StoredKeyRecord, dry_run: bool) -> Answer {
+    let alias = by.tenancy.alias(by.tenant);
     let own = alias.of_key(record.kek().key_id());
-    let by_own = decrypt(session, &own, record, dry_run).await?;
-    Ok(if by_own == OPENED || by_own == by_alias {
-        by_own
-    } else {
-        format!("{by_alias} by {alias}, {by_own} by {own}")
-    })
+    let by_alias = match decrypt(session, &alias, record, dry_run).await {
+        Answer::Refused(how) => how,
+        answer => return answer,
+    };
+    match decrypt(session, &own, record, dry_run).await {
+        Answer::Refused(how) if how == by_alias => Answer::Refused(how),
+        Answer::Refused(how) => Answer::Refused(format!("{by_alias} by {alias}, {how} by {own}")),
+        answer => answer,
+    }
 }
 
 /// What KMS answers to Decrypt by this alias.
-async fn decrypt(
-    session: &aws_sdk_kms::Client,
-    alias: &Alias,
-    record: &StoredKeyRecord,
-    dry_run: bool,
-) -> Result<String> {
+async fn decrypt(session: &aws_sdk_kms::Client, alias: &Alias, record: &StoredKeyRecord, dry_run: bool) -> Answer {
     let answer = session
         .decrypt()
         .key_id(alias.as_str())
@@ -282,10 +350,10 @@ async fn decrypt(
         Ok(answer) => {
             // The key itself is not wanted: it is zeroized here.
             drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
-            Ok(OPENED.to_owned())
+            Answer::Opened
         }
         Err(error) => match error.code() {
-            Some("DryRunOperationException") => Ok(OPENED.to_owned()),
+            Some("DryRunOperationException") => Answer::Opened,
             Some(
                 code @ ("DisabledException"
                 | "KMSInvalidStateException"
@@ -296,8 +364,9 @@ async fn decrypt(
                 // What is stored is anybody's: a name or a length that KMS takes from nobody opens nothing.
                 | "InvalidArnException"
                 | "ValidationException"),
-            ) => Ok(code.to_owned()),
-            _ => Err(Failure::aws("Decrypt", &error)),
+            ) => Answer::Refused(code.to_owned()),
+            Some(code) => Answer::Unanswered(code.to_owned()),
+            None => Answer::Unanswered(SILENCE.to_owned()),
         },
     }
 }
