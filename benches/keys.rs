@@ -12,7 +12,7 @@ use divan::{AllocProfiler, Bencher, black_box};
 use futures_util::future::join_all;
 use tenantseal::fuzzing::{Lookups, TenantLookups};
 use tenantseal::keys::{GeneratedDataKey, KeyService, KeyServiceError, UnwrappedDataKey};
-use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedKey};
+use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedDataKey};
 use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
@@ -42,7 +42,7 @@ impl KeyService for Forgetful {
     ) -> Result<GeneratedDataKey, KeyServiceError> {
         let number = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let data_key = DataKey::take(number.repeat(4)).unwrap();
-        Ok(GeneratedDataKey::new(data_key, WrappedKey::new(number.repeat(23)).unwrap(), Self::kek()))
+        Ok(GeneratedDataKey::new(data_key, WrappedDataKey::new(number.repeat(23)).unwrap(), Self::kek()))
     }
 
     async fn unwrap_data_key(
@@ -50,7 +50,7 @@ impl KeyService for Forgetful {
         _: &TenantId,
         _: &EncryptionContext,
         _: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         Ok(UnwrappedDataKey::new(DataKey::take(wrapped.as_bytes()[..32].to_vec()).unwrap(), Self::kek()))
     }

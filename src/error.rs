@@ -37,7 +37,7 @@ pub enum Error {
     Open(OpenError),
     /// The tenant's data key could not be had.
     #[error(transparent)]
-    Key(#[from] KeyServiceError),
+    KeyService(#[from] KeyServiceError),
     /// The key table failed.
     #[error(transparent)]
     KeyTable(#[from] KeyTableError),
@@ -143,7 +143,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unopened(unopened) => unopened.written() == Written::No && unopened.is_passing(),
-            Self::Key(error) => error.is_retryable(),
+            Self::KeyService(error) => error.is_retryable(),
             Self::KeyTable(error) => error.is_retryable(),
             Self::Cancelled(cancelled) => cancelled.is_passing(),
             Self::NotWritten(writes) => writes.is_retryable(),
@@ -180,7 +180,7 @@ impl Error {
     /// whoever holds it, or an alias that did work is denied or gone.
     pub fn is_revoked(&self) -> bool {
         match self {
-            Self::Key(error) => error.is_revoked(),
+            Self::KeyService(error) => error.is_revoked(),
             Self::Unopened(unopened) => unopened.any(Self::is_revoked),
             _ => false,
         }
@@ -290,7 +290,7 @@ impl From<OpeningKeyError> for Error {
     fn from(error: OpeningKeyError) -> Self {
         match error {
             OpeningKeyError::Open { attribute, fault } => Self::Open(OpenError::Attribute { attribute, fault }),
-            OpeningKeyError::Key(error) => Self::Key(error),
+            OpeningKeyError::Service(error) => Self::KeyService(error),
             OpeningKeyError::Table(error) => Self::KeyTable(error),
         }
     }
@@ -299,7 +299,7 @@ impl From<OpeningKeyError> for Error {
 impl From<KeyError> for Error {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Service(error) => Self::Key(error),
+            KeyError::Service(error) => Self::KeyService(error),
             KeyError::Table(error) => Self::KeyTable(error),
         }
     }
@@ -412,7 +412,7 @@ pub enum Refusal {
     UndefinedValue(String),
     /// The key is not one of this tenant's.
     #[error(transparent)]
-    Key(#[from] PrimaryKeyError),
+    PrimaryKey(#[from] PrimaryKeyError),
     /// A key of the repository with more or other parts than the table's key has.
     #[error("the key has other parts than the table's: see the table in the documentation of `records::Key`")]
     KeyParts,

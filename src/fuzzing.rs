@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::context::{EncryptionContext, StaticPairs};
-use tenantseal_core::crypto::{DataKey, RandomError, RandomSource, WrappedKey};
-use tenantseal_core::envelope::{KeyRing, UnwrappedKey};
+use tenantseal_core::crypto::{DataKey, RandomError, RandomSource, WrappedDataKey};
+use tenantseal_core::envelope::{KeyRing, VerifiedDataKey};
 use tenantseal_core::format::{HEADER, KekId, KeyRecord, Number, Sealed, StoredKey, put_prefix};
 use tenantseal_core::tenant::TenantId;
 
@@ -246,7 +246,7 @@ fn protection(attribute: &str) -> Option<Protection> {
 struct Scene {
     schema: TableSchema,
     tenant: TenantId,
-    key: Arc<UnwrappedKey>,
+    key: Arc<VerifiedDataKey>,
     stored: Item,
     original: Item,
 }
@@ -257,9 +257,9 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let tenant = TenantId::parse("acme").expect("a good id");
     let context = EncryptionContext::new(&tenant, &StaticPairs::default());
     let kek = KekId::parse("arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab");
-    let wrapped = WrappedKey::new(*b"wrapped").expect("7 bytes");
+    let wrapped = WrappedDataKey::new(*b"wrapped").expect("7 bytes");
     let data_key = DataKey::take(vec![7; 32]).expect("32 bytes");
-    let key = UnwrappedKey::generated(&data_key, 1_700_000_000, &context, kek.expect("a good ARN"), wrapped);
+    let key = VerifiedDataKey::generated(&data_key, 1_700_000_000, &context, kek.expect("a good ARN"), wrapped);
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let original: Item = [
         ("tenant_id", s("acme")),

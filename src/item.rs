@@ -11,8 +11,8 @@ mod tests;
 mod value;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tenantseal_core::envelope::{KeyRing, NeededKey, UnwrappedKey};
-use tenantseal_core::format::{Identity, InvalidKey, KeyPart};
+use tenantseal_core::envelope::{KeyRing, NeededKey, VerifiedDataKey};
+use tenantseal_core::format::{Identity, InvalidPrimaryKey, PrimaryKeyPart};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Used;
 
@@ -38,7 +38,7 @@ pub(crate) fn used<'k, 'i>(
 ) -> Result<Vec<Used<'k>>, OpenError> {
     let mut used: Vec<Used<'k>> = Vec::new();
     for (table, item) in items {
-        let mut of_item: Vec<&UnwrappedKey> = Vec::new();
+        let mut of_item: Vec<&VerifiedDataKey> = Vec::new();
         let (needed, failed) = distinct_keys(std::iter::once(Ok((table, item))));
         if let Some((_, error)) = failed.into_iter().next() {
             return Err(error);
@@ -84,11 +84,11 @@ pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> 
 }
 
 /// A value as part of a key.
-fn key_part(value: &AttributeValue) -> Result<KeyPart<'_>, InvalidKey> {
+fn key_part(value: &AttributeValue) -> Result<PrimaryKeyPart<'_>, InvalidPrimaryKey> {
     match value {
-        AttributeValue::S(text) => Ok(KeyPart::S(text)),
-        AttributeValue::N(text) => Ok(KeyPart::N(text)),
-        AttributeValue::B(bytes) => Ok(KeyPart::B(bytes.as_ref())),
-        _ => Err(InvalidKey::Type),
+        AttributeValue::S(text) => Ok(PrimaryKeyPart::S(text)),
+        AttributeValue::N(text) => Ok(PrimaryKeyPart::N(text)),
+        AttributeValue::B(bytes) => Ok(PrimaryKeyPart::B(bytes.as_ref())),
+        _ => Err(InvalidPrimaryKey::Type),
     }
 }

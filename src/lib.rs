@@ -7,7 +7,7 @@ mod operations_guide {}
 
 /// Every use of a data key, told to whoever has to account for them.
 pub mod audit {
-    pub use tenantseal_core::audit::{AuditSink, KeySource, KeyUse, Purpose};
+    pub use tenantseal_core::audit::{AuditSink, DataKeySource, DataKeyUse, Purpose};
 }
 mod client;
 mod error;
@@ -29,9 +29,11 @@ pub use item::{InvalidValue, Item, OpenError, PrimaryKeyError, SealError};
 pub use schema::Record;
 pub use tenant_seal::{ConfigError, TableFault, TableFaultKind, TablesError, Tenant, TenantSeal, TenantSealBuilder};
 pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPairs};
-pub use tenantseal_core::crypto::{DataKey, KeyId, WrappedKey, WrongLength};
+pub use tenantseal_core::crypto::{DataKey, DataKeyId, WrappedDataKey, WrongLength};
 pub use tenantseal_core::envelope::OpenFault;
 pub use tenantseal_core::format::inspect;
-pub use tenantseal_core::format::{FormatError, InvalidKekId, InvalidKey, InvalidKeyArn, InvalidNumber, KekId, KeyArn};
+pub use tenantseal_core::format::{
+    FormatError, InvalidKekId, InvalidKeyArn, InvalidNumber, InvalidPrimaryKey, KekId, KeyArn,
+};
 pub use tenantseal_core::tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
 pub use tenantseal_derive::Record;

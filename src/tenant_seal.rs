@@ -81,7 +81,7 @@ impl TenantSeal {
         let binding = Binding {
             tenant: tenant.clone(),
             tables: Arc::clone(tables),
-            keys: keys.of(tenant),
+            keys: keys.for_tenant(tenant),
             audit: Arc::clone(audit),
             control_plane: *control_plane,
         };

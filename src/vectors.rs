@@ -141,13 +141,13 @@ fn an_attribute_that_an_error_may_name_is_in_the_item_or_is_missed_there() {
 fn fault_of(error: &Error, stored: &Item) -> (String, &'static str) {
     let (attribute, fault) = match error.cause() {
         Error::Open(OpenError::Attribute { attribute, fault }) => (attribute, *fault),
-        Error::Open(OpenError::Key(PrimaryKeyError::Missing { attribute })) => {
+        Error::Open(OpenError::PrimaryKey(PrimaryKeyError::Missing { attribute })) => {
             return (attribute.clone(), "key missing");
         }
-        Error::Open(OpenError::Key(PrimaryKeyError::ForeignTenant { attribute })) => {
+        Error::Open(OpenError::PrimaryKey(PrimaryKeyError::ForeignTenant { attribute })) => {
             return (attribute.clone(), "key of another tenant");
         }
-        Error::Open(OpenError::Key(PrimaryKeyError::Invalid { attribute, .. })) => {
+        Error::Open(OpenError::PrimaryKey(PrimaryKeyError::Invalid { attribute, .. })) => {
             return (attribute.clone(), "key invalid");
         }
         Error::Open(OpenError::OtherItem) => return ("n".to_owned(), "other item"),
@@ -162,7 +162,7 @@ fn fault_of(error: &Error, stored: &Item) -> (String, &'static str) {
         OpenFault::NoHeader => "no header",
         OpenFault::ForeignContext => "foreign context",
         OpenFault::OtherKek => "other KEK",
-        OpenFault::WrappedKey => "wrapped key refused",
+        OpenFault::WrappedDataKey => "wrapped key refused",
         OpenFault::ForgedRecord => "forged record",
         OpenFault::NotAuthentic => "not authentic",
         OpenFault::NoKeyTable => "no key table",
@@ -174,7 +174,7 @@ fn fault_of(error: &Error, stored: &Item) -> (String, &'static str) {
         OpenFault::Format(FormatError::UnknownType(_)) => "unknown type",
         OpenFault::Format(FormatError::Context) => "malformed context",
         OpenFault::Format(FormatError::Kek) => "malformed KEK",
-        OpenFault::Format(FormatError::WrappedKey(_)) => "length of wrapped key",
+        OpenFault::Format(FormatError::WrappedDataKey(_)) => "length of wrapped key",
         OpenFault::Format(FormatError::NotCanonical) => "not canonical",
         OpenFault::Format(FormatError::TooDeep) => "too deep",
         new => panic!("the vectors have no words for it yet: {new}"),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::crypto::KeyId;
+use crate::crypto::DataKeyId;
 
-pub use crate::envelope::{KeySource, Purpose};
+pub use crate::envelope::{DataKeySource, Purpose};
 use crate::format::KekId;
 use crate::tenant::TenantId;
 
@@ -17,13 +17,13 @@ use crate::tenant::TenantId;
 ///
 /// ```
 /// use std::sync::mpsc::SyncSender;
-/// use tenantseal_core::audit::{AuditSink, KeyUse};
+/// use tenantseal_core::audit::{AuditSink, DataKeyUse};
 ///
 /// struct Trail(SyncSender<String>);
 ///
 /// impl AuditSink for Trail {
-///     fn used(&self, key: &KeyUse<'_>) {
-///         let KeyUse { tenant, key_id, kek, purpose, operation, table, items, request_id, .. } = key;
+///     fn used(&self, key: &DataKeyUse<'_>) {
+///         let DataKeyUse { tenant, key_id, kek, purpose, operation, table, items, request_id, .. } = key;
 ///         let request = request_id.unwrap_or("-");
 ///         let line = format!("{tenant} {purpose} {operation} {table} {items} {key_id} {kek} {request}");
 ///         // Nobody keeps the trail any more: then nothing may be sealed or opened.
@@ -33,11 +33,11 @@ use crate::tenant::TenantId;
 /// ```
 pub trait AuditSink: Send + Sync {
     /// A data key is about to seal or open items of one table.
-    fn used(&self, key_use: &KeyUse<'_>);
+    fn used(&self, key_use: &DataKeyUse<'_>);
 }
 
 impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
-    fn used(&self, key_use: &KeyUse<'_>) {
+    fn used(&self, key_use: &DataKeyUse<'_>) {
         (**self).used(key_use);
     }
 }
@@ -45,11 +45,11 @@ impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
 /// One data key and the items of one table that an operation seals or opens with it. Never item data, never a key.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct KeyUse<'a> {
+pub struct DataKeyUse<'a> {
     /// The tenant.
     pub tenant: &'a TenantId,
     /// The data key, which the items' key records name.
-    pub key_id: KeyId,
+    pub key_id: DataKeyId,
     /// The KMS key that wraps it.
     pub kek: &'a KekId,
     /// What it does.
@@ -61,7 +61,7 @@ pub struct KeyUse<'a> {
     /// How many items. An item that was updated may rely on several keys, and is counted with each.
     pub items: usize,
     /// Where the key came from.
-    pub source: KeySource,
+    pub source: DataKeySource,
     /// The KMS request that brought the key into this process, as CloudTrail shows it; none when the key service did not say.
     pub request_id: Option<&'a str>,
     /// When, by the SDK configuration's clock.

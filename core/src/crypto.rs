@@ -12,8 +12,8 @@ mod random;
 
 use cipher::NotAuthentic;
 pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
-pub use data_key::{DataKey, WrappedKey, WrongLength};
-pub use derivation::KeyId;
+pub use data_key::{DataKey, WrappedDataKey, WrongLength};
+pub use derivation::DataKeyId;
 pub use derivation::{Check, NonceKey, PseudorandomKey};
 pub use identity::Identity;
 pub use random::{OsRandom, RandomError, RandomSource};
@@ -45,7 +45,7 @@ mod tests {
     fn no_key_is_shown_by_debug() {
         let key = DataKey::take(vec![0x5a; 32]).unwrap();
         let derived = PseudorandomKey::extract(&key);
-        let shown = format!("{key:?} {derived:?} {:?}", WrappedKey::new(vec![0x5a; 184]).unwrap());
-        assert_eq!(shown, "DataKey(..) PseudorandomKey(..) WrappedKey(184 bytes)");
+        let shown = format!("{key:?} {derived:?} {:?}", WrappedDataKey::new(vec![0x5a; 184]).unwrap());
+        assert_eq!(shown, "DataKey(..) PseudorandomKey(..) WrappedDataKey(184 bytes)");
     }
 }

@@ -11,9 +11,9 @@ mod unwrapped_key;
 
 pub use fault::OpenFault;
 pub use key_ring::{KeyRing, NeededKey};
-pub use key_use::{KeySource, Purpose};
+pub use key_use::{DataKeySource, Purpose};
 pub use opener::Opener;
-pub use placement::RecordPlace;
+pub use placement::KeyRecordPlacement;
 pub use sealer::{Nonces, Sealer};
 pub use seals::Seals;
-pub use unwrapped_key::{NotInKeyTable, Serves, UnwrappedKey};
+pub use unwrapped_key::{NotInKeyTable, Serves, VerifiedDataKey};

@@ -14,7 +14,7 @@ mod stored_key;
 pub use crate::crypto::Identity;
 pub use ciphertext::{Form, Sealed, attribute_aad, prefix_len, put_prefix};
 pub use fault::FormatError;
-pub use identity::{InvalidKey, KeyPart};
+pub use identity::{InvalidPrimaryKey, PrimaryKeyPart};
 pub use kek::{InvalidKekId, InvalidKeyArn, KekId, KeyArn, is_account_id};
 pub use number::{InvalidNumber, Number};
 pub use record::KeyRecord;

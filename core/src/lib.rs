@@ -26,8 +26,10 @@ pub mod trail;
 mod vault;
 
 pub use context::{EncryptionContext, InvalidContext, StaticPairs};
-pub use crypto::{DataKey, KeyId, WrappedKey, WrongLength};
+pub use crypto::{DataKey, DataKeyId, WrappedDataKey, WrongLength};
 pub use envelope::OpenFault;
-pub use format::{FormatError, InvalidKekId, InvalidKey, InvalidKeyArn, InvalidNumber, KekId, KeyArn, KeyPart};
+pub use format::{
+    FormatError, InvalidKekId, InvalidKeyArn, InvalidNumber, InvalidPrimaryKey, KekId, KeyArn, PrimaryKeyPart,
+};
 pub use tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
 pub use vault::{Error, ItemVault, TenantVault, Vault, VaultBuilder};

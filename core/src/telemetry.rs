@@ -11,7 +11,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::envelope::Purpose;
-use crate::envelope::UnwrappedKey;
+use crate::envelope::VerifiedDataKey;
 use crate::format::KekId;
 use crate::keys::{
     GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,
@@ -35,7 +35,7 @@ pub fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
 }
 
 /// A data key seals or opens.
-pub(crate) fn used(purpose: Purpose, key: &UnwrappedKey, now: SystemTime) {
+pub(crate) fn used(purpose: Purpose, key: &VerifiedDataKey, now: SystemTime) {
     let made = SystemTime::UNIX_EPOCH + Duration::from_secs(key.record().created.into());
     let age = now.duration_since(made).unwrap_or_default();
     match purpose {

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::audit::{AuditSink, KeyUse};
-use crate::crypto::KeyId;
-use crate::envelope::{KeyRing, KeySource, Purpose, UnwrappedKey};
+use crate::audit::{AuditSink, DataKeyUse};
+use crate::crypto::DataKeyId;
+use crate::envelope::{DataKeySource, KeyRing, Purpose, VerifiedDataKey};
 use crate::telemetry;
 use crate::tenant::TenantId;
 use crate::time::SharedTimeSource;
@@ -27,7 +27,7 @@ pub struct Audit {
 #[derive(Debug)]
 pub struct Used<'k> {
     /// The key.
-    pub key: &'k UnwrappedKey,
+    pub key: &'k VerifiedDataKey,
     /// The logical table.
     pub table: String,
     /// How many.
@@ -50,7 +50,7 @@ impl Audit {
         &self,
         tenant: &TenantId,
         operation: &'static str,
-        key: &UnwrappedKey,
+        key: &VerifiedDataKey,
         tables: &[(impl AsRef<str>, usize)],
     ) -> Result<(), SinkPanicked> {
         let at = self.time.now();
@@ -97,14 +97,14 @@ impl Audit {
         at: SystemTime,
     ) -> Result<(), SinkPanicked> {
         let Some(sink) = &self.sink else { return Ok(()) };
-        let mut told: Vec<(KeyId, KeySource)> = Vec::new();
+        let mut told: Vec<(DataKeyId, DataKeySource)> = Vec::new();
         for Used { key, table, items } in used {
             let record = key.record();
             // One operation on several tables is one use of the request that brought the key.
             let known = told.iter().find(|(key_id, _)| *key_id == record.key_id).map(|(_, source)| *source);
             let source = known.unwrap_or_else(|| key.source_of_use());
             told.push((record.key_id, source));
-            let key_use = KeyUse {
+            let key_use = DataKeyUse {
                 tenant,
                 key_id: record.key_id,
                 kek: &record.kek,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::crypto::{Identity, OsRandom};
-use crate::envelope::{NeededKey, Nonces, OpenFault, Opener, RecordPlace, Sealer};
-use crate::format::{KeyPart, Sealed, StoredKey};
+use crate::envelope::{KeyRecordPlacement, NeededKey, Nonces, OpenFault, Opener, Sealer};
+use crate::format::{PrimaryKeyPart, Sealed, StoredKey};
 use crate::keys::{DataKeys, KeyService, Revoke, TenantHandle, Want};
 use crate::tenant::TenantId;
 use crate::trail::Audit;
@@ -55,7 +55,7 @@ impl Vault {
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
     pub fn tenant(&self, tenant: &TenantId) -> TenantVault {
-        TenantVault { shared: Arc::clone(&self.0), keys: Arc::new(self.0.keys.of(tenant)) }
+        TenantVault { shared: Arc::clone(&self.0), keys: Arc::new(self.0.keys.for_tenant(tenant)) }
     }
 
     /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next call of the key service.
@@ -92,14 +92,15 @@ impl TenantVault {
     ///
     /// # Errors
     ///
-    /// [`Error::Key`] when a key is empty, or a number that is none.
+    /// [`Error::PrimaryKey`] when a key is empty, or a number that is none.
     pub fn item<'k>(
         &self,
         table: &str,
-        partition: (&str, impl Into<KeyPart<'k>>),
-        sort: Option<(&str, KeyPart<'k>)>,
+        partition: (&str, impl Into<PrimaryKeyPart<'k>>),
+        sort: Option<(&str, PrimaryKeyPart<'k>)>,
     ) -> Result<ItemVault, Error> {
-        let identity = Identity::new(self.id(), table, (partition.0, partition.1.into()), sort).map_err(Error::Key)?;
+        let identity =
+            Identity::new(self.id(), table, (partition.0, partition.1.into()), sort).map_err(Error::PrimaryKey)?;
         Ok(ItemVault { vault: self.clone(), table: table.into(), identity: Arc::new(identity) })
     }
 }
@@ -138,7 +139,7 @@ impl ItemVault {
             }
         }
         let TenantVault { shared, keys } = &self.vault;
-        let key = keys.sealing_key(None, RecordPlace::Item).await?;
+        let key = keys.sealing_key(None, KeyRecordPlacement::Item).await?;
         shared.audit.seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
         let own = key.stored_record();
         let nonces = Nonces::Random(&OsRandom);

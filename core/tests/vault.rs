@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use tenantseal_core::audit::{AuditSink, KeyUse};
+use tenantseal_core::audit::{AuditSink, DataKeyUse};
 use tenantseal_core::keys::{InMemoryKeyService, InMemoryKeyTable, InvalidSettings};
-use tenantseal_core::{Error, KeyPart, OpenFault, TenantId, Vault};
+use tenantseal_core::{Error, OpenFault, PrimaryKeyPart, TenantId, Vault};
 
 fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
@@ -34,7 +34,7 @@ proptest! {
     #[test]
     fn what_is_sealed_opens_in_its_place_and_hides_its_content(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         now(async {
-            let item = vault().tenant(&id("acme")).item("invoices", ("n", "1"), Some(("line", KeyPart::N("2")))).unwrap();
+            let item = vault().tenant(&id("acme")).item("invoices", ("n", "1"), Some(("line", PrimaryKeyPart::N("2")))).unwrap();
             let sealed = item.seal("iban", &bytes).await.unwrap();
             assert!(bytes.len() < 8 || !sealed.windows(bytes.len()).any(|window| window == bytes));
             assert_eq!(item.open("iban", sealed).await.unwrap(), bytes);
@@ -64,21 +64,24 @@ async fn another_tenant_item_or_name_opens_nothing() {
     let vault = vault();
     let acme = vault.tenant(&id("acme"));
     let sealed = acme.item("invoices", ("n", "1"), None).unwrap().seal("iban", b"DE02").await.unwrap();
-    let open = async |tenant: &str, table: &str, key: (&str, KeyPart<'_>), name: &str| {
+    let open = async |tenant: &str, table: &str, key: (&str, PrimaryKeyPart<'_>), name: &str| {
         vault.tenant(&id(tenant)).item(table, key, None).unwrap().open(name, sealed.clone()).await
     };
-    assert_eq!(open("acme", "invoices", ("n", KeyPart::S("1")), "iban").await.unwrap(), b"DE02");
-    assert_eq!(fault(open("globex", "invoices", ("n", KeyPart::S("1")), "iban").await), OpenFault::ForeignContext);
+    assert_eq!(open("acme", "invoices", ("n", PrimaryKeyPart::S("1")), "iban").await.unwrap(), b"DE02");
+    assert_eq!(
+        fault(open("globex", "invoices", ("n", PrimaryKeyPart::S("1")), "iban").await),
+        OpenFault::ForeignContext
+    );
     for (table, key) in [
-        ("orders", ("n", KeyPart::S("1"))),
-        ("invoices", ("m", KeyPart::S("1"))),
-        ("invoices", ("n", KeyPart::S("2"))),
-        ("invoices", ("n", KeyPart::N("1"))),
-        ("invoices", ("n", KeyPart::B(b"1"))),
+        ("orders", ("n", PrimaryKeyPart::S("1"))),
+        ("invoices", ("m", PrimaryKeyPart::S("1"))),
+        ("invoices", ("n", PrimaryKeyPart::S("2"))),
+        ("invoices", ("n", PrimaryKeyPart::N("1"))),
+        ("invoices", ("n", PrimaryKeyPart::B(b"1"))),
     ] {
         assert_eq!(fault(open("acme", table, key, "iban").await), OpenFault::NotAuthentic, "{table} {key:?}");
     }
-    let other = open("acme", "invoices", ("n", KeyPart::S("1")), "name").await;
+    let other = open("acme", "invoices", ("n", PrimaryKeyPart::S("1")), "name").await;
     assert!(matches!(other, Err(Error::Open { fault: OpenFault::NotAuthentic, .. })), "{other:?}");
 }
 
@@ -113,8 +116,8 @@ async fn of_many_values_all_open_or_none() {
 #[tokio::test]
 async fn an_item_without_a_usable_key_is_refused() {
     let acme = vault().tenant(&id("acme"));
-    for key in [KeyPart::S(""), KeyPart::B(b""), KeyPart::N("one")] {
-        assert!(matches!(acme.item("t", ("n", key), None), Err(Error::Key(_))), "{key:?}");
+    for key in [PrimaryKeyPart::S(""), PrimaryKeyPart::B(b""), PrimaryKeyPart::N("one")] {
+        assert!(matches!(acme.item("t", ("n", key), None), Err(Error::PrimaryKey(_))), "{key:?}");
     }
 }
 
@@ -122,9 +125,9 @@ async fn an_item_without_a_usable_key_is_refused() {
 struct Trail(Mutex<Vec<String>>, AtomicUsize);
 
 impl AuditSink for Trail {
-    fn used(&self, key_use: &KeyUse<'_>) {
+    fn used(&self, key_use: &DataKeyUse<'_>) {
         assert!(self.1.load(Ordering::SeqCst) == 0, "the trail is full");
-        let KeyUse { tenant, purpose, table, items, .. } = key_use;
+        let DataKeyUse { tenant, purpose, table, items, .. } = key_use;
         self.0.lock().unwrap().push(format!("{tenant} {purpose} {table} {items}"));
     }
 }

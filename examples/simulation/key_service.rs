@@ -13,7 +13,7 @@ use tenantseal::keys::{
     GeneratedDataKey, InMemoryKeyTable, KeyService, KeyServiceError, KeyServiceErrorKind, KeyTable, KeyTableError,
     Swap, UnwrappedDataKey,
 };
-use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedKey};
+use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedDataKey};
 use tokio::time::Instant;
 
 /// As long as what KMS makes of a data key.
@@ -118,7 +118,7 @@ impl KeyService for Kms {
         let kek = kek(tenant, "GenerateDataKey")?;
         let data_key = data_key(tenant, context, &wrapped);
         let unexpected = |_| KeyServiceError::new(tenant, "GenerateDataKey", KeyServiceErrorKind::Unexpected);
-        Ok(GeneratedDataKey::new(data_key, WrappedKey::new(wrapped).map_err(unexpected)?, kek))
+        Ok(GeneratedDataKey::new(data_key, WrappedDataKey::new(wrapped).map_err(unexpected)?, kek))
     }
 
     async fn unwrap_data_key(
@@ -126,7 +126,7 @@ impl KeyService for Kms {
         tenant: &TenantId,
         context: &EncryptionContext,
         _: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.assume_role(tenant);
         self.aws.count_kms(|counts| counts.decrypt += 1);

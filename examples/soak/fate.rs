@@ -46,10 +46,10 @@ pub(crate) fn of_error(error: &Error) -> Fate {
     }
     match error.cause() {
         // It has happened, or may have; what came back with it does not open.
-        Error::Key(_) | Error::AnswerLost if error.written() != Written::No => {
+        Error::KeyService(_) | Error::AnswerLost if error.written() != Written::No => {
             Fate::Unknown("not given back".to_owned())
         }
-        Error::Key(key) => match key.kind() {
+        Error::KeyService(key) => match key.kind() {
             KeyServiceErrorKind::Unavailable => Fate::NotSent("key service unavailable".to_owned()),
             KeyServiceErrorKind::Revoked => Fate::NotSent("tenant suspended".to_owned()),
             KeyServiceErrorKind::Credentials => Fate::NotSent("credentials refused".to_owned()),

@@ -14,7 +14,7 @@ where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let kind = kind(&error);
-    let failure = AwsFailure::of(&error);
+    let failure = AwsFailure::from_sdk(&error);
     tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
     KeyServiceError::new(tenant, operation, kind).of_request(failure.request_id.as_deref()).with_source(failure)
 }
@@ -122,7 +122,7 @@ impl AwsFailure {
         Self { said: "its answer is incomplete".to_owned(), request_id: None }
     }
 
-    pub fn of<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
+    pub fn from_sdk<E: ProvideErrorMetadata + StdError + 'static>(error: &SdkError<E>) -> Self {
         let said = match (error, error.code()) {
             (SdkError::ServiceError(_), code) => {
                 format!(

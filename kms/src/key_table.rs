@@ -120,7 +120,7 @@ impl DynamoDbKeyTable {
             (_, Said::Credentials) => Kind::Credentials,
             _ => Kind::Unexpected,
         };
-        let failure = AwsFailure::of(&error);
+        let failure = AwsFailure::from_sdk(&error);
         tracing::warn!(table = &*self.table, %kind, %failure, "the key table failed");
         self.error(kind).with_source(failure)
     }

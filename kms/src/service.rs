@@ -9,7 +9,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
 use tenantseal_core::context::EncryptionContext;
-use tenantseal_core::crypto::{DataKey, WrappedKey};
+use tenantseal_core::crypto::{DataKey, WrappedDataKey};
 use tenantseal_core::format::{KekId, KeyArn};
 use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use tenantseal_core::telemetry;
@@ -82,7 +82,7 @@ impl KmsKeyService {
         tenant: &TenantId,
         context: &EncryptionContext,
         alias: &Alias,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         let answer = self
             .with_credentials(tenant, |credentials| {
@@ -156,7 +156,7 @@ impl KeyService for KmsKeyService {
         let request_id = answer.request_id().map(str::to_owned);
         let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
         let wrapped = answer.ciphertext_blob.ok_or_else(unexpected)?.into_inner();
-        let wrapped = WrappedKey::new(wrapped).map_err(|source| unexpected().with_source(source))?;
+        let wrapped = WrappedDataKey::new(wrapped).map_err(|source| unexpected().with_source(source))?;
         let kek = kek(answer.key_id.as_deref()).ok_or_else(unexpected)?;
         Ok(GeneratedDataKey::new(data_key, wrapped, kek).with_request_id(request_id))
     }
@@ -166,7 +166,7 @@ impl KeyService for KmsKeyService {
         tenant: &TenantId,
         context: &EncryptionContext,
         _kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.decrypt(tenant, context, &self.alias(tenant), wrapped).await
     }
@@ -176,7 +176,7 @@ impl KeyService for KmsKeyService {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         // A key id is of the alphabet of aliases, but a record may claim one that leaves the alias no room, or another provider's.
         let arn = kek.aws().filter(|arn| arn.key_id().len() <= KEY_ID);

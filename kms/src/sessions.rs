@@ -12,7 +12,7 @@ use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tenantseal_core::keys::cache::backoff;
-use tenantseal_core::keys::cache::single_flight::{Allowance, Shares};
+use tenantseal_core::keys::cache::single_flight::{Allowance, SingleFlight};
 use tenantseal_core::keys::{Clock, KeyServiceError, KeyServiceErrorKind, Moment};
 use tenantseal_core::telemetry::{Answered, KeyCall};
 use tenantseal_core::tenant::TenantId;
@@ -42,7 +42,7 @@ const LEFT: usize = 1_000;
 pub struct TenantSessions {
     roles: Arc<Roles>,
     kept: Kept,
-    assuming: Shares<TenantId, Result<Session, KeyServiceError>>,
+    assuming: SingleFlight<TenantId, Result<Session, KeyServiceError>>,
 }
 
 /// Sessions that are kept. A tenant's are changed in its entry of `proven`, so that nothing slips in between.
@@ -81,7 +81,7 @@ impl TenantSessions {
         Self {
             roles: Arc::new(Roles { sts, tenancy, region, clock }),
             kept: Kept::new(CAPACITY, UNPROVEN),
-            assuming: Shares::new(Allowance::of(LEFT)),
+            assuming: SingleFlight::new(Allowance::new(LEFT)),
         }
     }
 
@@ -94,7 +94,7 @@ impl TenantSessions {
         if let Some(session) = self.usable(tenant) {
             return Ok(session.credentials);
         }
-        let assuming = self.assuming.share(tenant.clone(), |listing| {
+        let assuming = self.assuming.run(tenant.clone(), |listing| {
             // Who comes while the former flight lands needs no other.
             let (landed, roles) = (self.usable(tenant), Arc::clone(&self.roles));
             let (kept, tenant) = (self.kept.clone(), tenant.clone());

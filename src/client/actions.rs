@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use tenantseal_core::format::Identity;
 
 use super::Binding;
@@ -74,7 +74,7 @@ impl ItemPut {
     }
 
     /// Seals the item that was checked.
-    pub(super) fn seal(&self, key: &UnwrappedKey, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
+    pub(super) fn seal(&self, key: &VerifiedDataKey, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
         let Target { table, identity } = &self.target;
         *item = seal(table, key, identity, nonces, std::mem::take(item))?;
         Ok(())
@@ -93,7 +93,7 @@ impl ItemPut {
 /// A wrong key is a refusal, as in every other operation.
 fn refused(error: SealError) -> Error {
     match error {
-        SealError::Key(error) => Refusal::Key(error).into(),
+        SealError::PrimaryKey(error) => Refusal::PrimaryKey(error).into(),
         other => other.into(),
     }
 }
@@ -218,7 +218,7 @@ impl ItemUpdate {
     }
 
     /// Where the key's record must lie, when a sensitive value is assigned.
-    pub(super) fn seals(&self) -> Option<RecordPlace> {
+    pub(super) fn seals(&self) -> Option<KeyRecordPlacement> {
         (!self.plan.sealed.is_empty()).then(|| self.target.table.record_place())
     }
 
@@ -236,7 +236,7 @@ impl ItemUpdate {
     /// Puts sealed values in the place of plain ones, under placeholders of their own where one served several attributes.
     pub(super) fn seal(
         &self,
-        key: &UnwrappedKey,
+        key: &VerifiedDataKey,
         nonces: Nonces<'_>,
         expression: &mut Option<String>,
         values: &mut Option<Values>,

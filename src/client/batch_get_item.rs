@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
@@ -59,7 +59,7 @@ impl Operation for BatchGet {
         self.reads.values().map(|read| (&*read.table, 0)).collect()
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         self.asked = Some(input.downcast().map_err(|_| NOT_CHECKED)?);
         self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
@@ -61,7 +61,7 @@ impl Operation for BatchWrite {
         self.tables.values().map(|writes| (&*writes.table, writes.puts.len())).collect()
     }
 
-    fn seals(&self) -> Option<RecordPlace> {
+    fn seals(&self) -> Option<KeyRecordPlacement> {
         self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }
 
@@ -69,7 +69,7 @@ impl Operation for BatchWrite {
         true
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         let BatchWriteItemInput { request_items, .. } = typed(&mut input)?;
         for (name, writes) in request_items.iter_mut().flatten() {
             let TableWrites { puts, given, .. } = self.tables.get_mut(name).ok_or(NOT_CHECKED)?;

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::actions::{Target, condition_of_write};
@@ -31,7 +31,7 @@ impl Operation for Delete {
         vec![(&self.target.table, 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(input)
     }
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::actions::ItemRead;
@@ -39,7 +39,7 @@ impl Operation for Get {
         vec![(self.read.table(), 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use tenantseal_core::format::{HEADER, Identity};
 
 use super::notes::Mark;
@@ -20,7 +20,7 @@ pub(super) type Answer = Result<Output, OrchestratorError<OperationError>>;
 /// One checked operation that touches items, on its way out and back. Waits for nothing.
 pub(super) trait Operation: Send + Sync {
     /// Where the record must lie of the data key that the request needs; none when it needs no key.
-    fn seals(&self) -> Option<RecordPlace> {
+    fn seals(&self) -> Option<KeyRecordPlacement> {
         None
     }
 
@@ -36,7 +36,7 @@ pub(super) trait Operation: Send + Sync {
     fn forget_token(&mut self) {}
 
     /// Makes of the caller's input, which was checked, what is sent. Called once.
-    fn sealed(&mut self, input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error>;
+    fn sealed(&mut self, input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error>;
 
     /// Whether it may change what is stored, so that what comes back with it may be nowhere else.
     fn writes(&self) -> bool {
@@ -180,6 +180,6 @@ macro_rules! returned_item {
 pub(super) use returned_item;
 
 /// The key that was in the cache, or that the auth scheme resolver awaited.
-pub(super) fn required(key: Option<&UnwrappedKey>) -> Result<&UnwrappedKey, Error> {
+pub(super) fn required(key: Option<&VerifiedDataKey>) -> Result<&VerifiedDataKey, Error> {
     key.ok_or(Error::Replaced(Piece::AuthSchemeResolver))
 }

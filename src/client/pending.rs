@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SerializeRequest};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use tenantseal_core::telemetry;
 use tracing::Span;
 
@@ -67,7 +67,7 @@ pub(super) struct ItemState {
     pub(super) operation: Box<dyn Operation>,
     /// What was checked, as long as it waits for the key.
     pub(super) input: Option<Input>,
-    pub(super) key: Option<Arc<UnwrappedKey>>,
+    pub(super) key: Option<Arc<VerifiedDataKey>>,
     /// Whether our auth scheme resolver has run.
     pub(super) resolved: bool,
     /// Until when this attempt may wait for keys.
@@ -261,7 +261,7 @@ impl ItemState {
     }
 
     /// Where the record lies of the key that sealing still needs.
-    pub(super) fn awaited(&self) -> Option<RecordPlace> {
+    pub(super) fn awaited(&self) -> Option<KeyRecordPlacement> {
         self.operation.seals().filter(|_| self.key.is_none())
     }
 }

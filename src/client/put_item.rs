@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemO
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 
 use super::Binding;
 use super::actions::{ItemPut, condition_of_write};
@@ -34,11 +34,11 @@ impl Operation for Put {
         vec![(&self.put.target.table, 1)]
     }
 
-    fn seals(&self) -> Option<RecordPlace> {
+    fn seals(&self) -> Option<KeyRecordPlacement> {
         Some(self.put.target.table.record_place())
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         let item = typed::<PutItemInput>(&mut input)?.item.as_mut().ok_or(NOT_CHECKED)?;
         self.put.seal(required(key)?, Nonces::Random(&OsRandom), item)?;
         Ok(input)

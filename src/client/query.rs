@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
@@ -130,7 +130,7 @@ pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Resu
     let Some(start) = start else { return Ok(()) };
     for name in start.keys() {
         if !matches!(check_name(&Variant::unknown(table), name)?, Protection::Key | Protection::Plain) {
-            return Err(Refusal::Key(PrimaryKeyError::Superfluous { attribute: name.clone() }).into());
+            return Err(Refusal::PrimaryKey(PrimaryKeyError::Superfluous { attribute: name.clone() }).into());
         }
     }
     Ok(())
@@ -146,7 +146,7 @@ impl Operation for Query {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::scan::{ScanInput, ScanOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::expressions::{Expressions, no_legacy};
@@ -55,7 +55,7 @@ impl Operation for Scan {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 

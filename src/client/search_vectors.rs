@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::search_vectors::{SearchVectorsError, SearchVectorsInput, SearchVectorsOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::expressions::Expressions;
@@ -78,7 +78,7 @@ impl Operation for Search {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsInput, TransactGetItemsOutput};
 use aws_sdk_dynamodb::types::Get;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::actions::ItemRead;
@@ -44,7 +44,7 @@ impl Operation for TransactGet {
         self.reads.iter().map(|read| (read.table(), 0)).collect()
     }
 
-    fn sealed(&mut self, _: Input, _: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, _: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
 

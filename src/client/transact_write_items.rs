@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError,
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 
 use super::Binding;
 use super::actions::{ItemPut, ItemUpdate, Target, conditional};
@@ -68,7 +68,7 @@ impl Action {
         })
     }
 
-    fn seals(&self) -> Option<RecordPlace> {
+    fn seals(&self) -> Option<KeyRecordPlacement> {
         match self {
             Self::Put(put) => Some(put.target.table.record_place()),
             Self::Update(update) => update.seals(),
@@ -90,7 +90,7 @@ impl Operation for TransactWrite {
         self.actions.iter().map(|action| (&*action.target().table, usize::from(action.seals().is_some()))).collect()
     }
 
-    fn seals(&self) -> Option<RecordPlace> {
+    fn seals(&self) -> Option<KeyRecordPlacement> {
         self.actions.iter().filter_map(Action::seals).max()
     }
 
@@ -106,7 +106,7 @@ impl Operation for TransactWrite {
         true
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         let TransactWriteItemsInput { transact_items, .. } = typed(&mut input)?;
         let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
         let items = transact_items.as_deref_mut().unwrap_or_default();

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput,
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 
 use super::Binding;
 use super::actions::{ItemUpdate, condition_of_write};
@@ -47,11 +47,11 @@ impl Operation for UpdateItem {
         vec![(&self.update.target.table, usize::from(self.update.seals().is_some()))]
     }
 
-    fn seals(&self) -> Option<RecordPlace> {
+    fn seals(&self) -> Option<KeyRecordPlacement> {
         self.update.seals()
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&UnwrappedKey>) -> Result<Input, Error> {
+    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         let UpdateItemInput { update_expression, expression_attribute_values, return_values, .. } = typed(&mut input)?;
         if self.update.seals().is_some() {
             self.update.seal(

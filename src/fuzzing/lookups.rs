@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tenantseal_core::envelope::{NeededKey, RecordPlace};
+use tenantseal_core::envelope::{KeyRecordPlacement, NeededKey};
 use tenantseal_core::format::StoredKey;
 use tenantseal_core::keys::{DataKeys, KeyService, Retries, Settings, TenantHandle};
 use tenantseal_core::tenant::TenantId;
@@ -24,7 +24,7 @@ impl Lookups {
 
     /// What a handle of a tenant has.
     pub fn of(&self, tenant: &TenantId) -> TenantLookups {
-        TenantLookups(self.0.of(tenant))
+        TenantLookups(self.0.for_tenant(tenant))
     }
 }
 
@@ -39,13 +39,13 @@ impl TenantLookups {
     ///
     /// Those of the key service.
     pub async fn fill(&self) -> Result<Box<[u8]>, Error> {
-        let key = self.0.sealing_key(None, RecordPlace::Item).await.map_err(Error::from)?;
+        let key = self.0.sealing_key(None, KeyRecordPlacement::Item).await.map_err(Error::from)?;
         Ok(key.stored_record().into())
     }
 
     /// Looks up the key that seals; whether it is there.
     pub fn sealing(&self) -> bool {
-        self.0.warm_sealing_key(RecordPlace::Item).is_some()
+        self.0.warm_sealing_key(KeyRecordPlacement::Item).is_some()
     }
 
     /// Looks up the key of a stored record; whether it is there.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tenantseal_core::crypto::RandomError;
 use tenantseal_core::envelope::NotInKeyTable;
-use tenantseal_core::format::{HEADER, InvalidKey};
+use tenantseal_core::format::{HEADER, InvalidPrimaryKey};
 
 use super::InvalidValue;
 
@@ -14,7 +14,7 @@ use super::InvalidValue;
 pub enum SealError {
     /// The key is not one of the tenant's items.
     #[error(transparent)]
-    Key(#[from] PrimaryKeyError),
+    PrimaryKey(#[from] PrimaryKeyError),
     /// No record of the table declares the attribute, so nobody said whether it is sensitive.
     #[error("attribute `{0}` is declared by no record of this table: declare it `encrypt` or `plain`")]
     Undeclared(String),
@@ -121,7 +121,7 @@ pub enum PrimaryKeyError {
         /// The attribute.
         attribute: String,
         /// The rule that it breaks.
-        source: InvalidKey,
+        source: InvalidPrimaryKey,
     },
     /// A key has other attributes than the table's key attributes.
     #[error("`{attribute}` is not a key attribute of this table: a key has exactly its declared names")]

@@ -15,7 +15,7 @@ use crate::schema::{Protection, TableSchema, Variant};
 pub enum OpenError {
     /// The key of the stored item is not the one that was asked for, or not this tenant's.
     #[error("the stored item is not the one that was asked for: {0}")]
-    Key(#[from] PrimaryKeyError),
+    PrimaryKey(#[from] PrimaryKeyError),
     /// The stored item has other key values than the request.
     #[error("the stored item is not the one that was asked for: its key differs from the request's")]
     OtherItem,
@@ -67,7 +67,7 @@ impl OpenError {
     /// a fleet that is being upgraded it is everyday, and it does not open either way.
     pub(crate) fn is_integrity(&self) -> bool {
         match self {
-            Self::Key(_) | Self::OtherItem | Self::Discriminator { .. } => true,
+            Self::PrimaryKey(_) | Self::OtherItem | Self::Discriminator { .. } => true,
             Self::IndexLacksHeader { .. } | Self::IndexLacksDiscriminator { .. } => false,
             Self::Attribute { fault, .. } => match fault {
                 OpenFault::OtherKek | OpenFault::NoKeyTable => false,

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use tenantseal_core::envelope::{Nonces, Sealer, UnwrappedKey};
+use tenantseal_core::envelope::{Nonces, Sealer, VerifiedDataKey};
 use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed};
 use tenantseal_core::tenant::TenantId;
 
@@ -25,7 +25,7 @@ pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &
 /// Seals the item with this identity as PutItem stores it. Refuses what [`sealable_identity`] refuses of its attributes.
 pub(crate) fn seal(
     schema: &TableSchema,
-    key: &UnwrappedKey,
+    key: &VerifiedDataKey,
     identity: &Identity,
     nonces: Nonces<'_>,
     mut item: Item,
@@ -80,7 +80,7 @@ pub(crate) fn check_name(variant: &Variant<'_>, name: &str) -> Result<Protection
 /// Seals values for attributes of the item with this identity, as UpdateItem stores them: each names its key itself.
 pub(crate) fn seal_values(
     schema: &TableSchema,
-    key: &UnwrappedKey,
+    key: &VerifiedDataKey,
     identity: &Identity,
     nonces: Nonces<'_>,
     values: &[(&str, &AttributeValue)],

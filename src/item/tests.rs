@@ -6,8 +6,8 @@ use tenantseal_core::envelope::Nonces;
 use aws_sdk_dynamodb::primitives::Blob;
 use proptest::prelude::*;
 use tenantseal_core::context::{EncryptionContext, StaticPairs};
-use tenantseal_core::crypto::{DataKey, OsRandom, WrappedKey};
-use tenantseal_core::envelope::{OpenFault, RecordPlace};
+use tenantseal_core::crypto::{DataKey, OsRandom, WrappedDataKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, OpenFault};
 use tenantseal_core::format::{HEADER, KekId, StoredKey};
 
 use super::*;
@@ -15,7 +15,7 @@ use super::*;
 fn seal(
     schema: &TableSchema,
     tenant: &TenantId,
-    key: &UnwrappedKey,
+    key: &VerifiedDataKey,
     nonces: Nonces<'_>,
     item: Item,
 ) -> Result<Item, SealError> {
@@ -39,20 +39,20 @@ fn schema(table: &str) -> TableSchema {
         .unwrap()
 }
 
-fn key(tenant_id: &str, byte: u8) -> Arc<UnwrappedKey> {
+fn key(tenant_id: &str, byte: u8) -> Arc<VerifiedDataKey> {
     let context = EncryptionContext::new(&tenant(tenant_id), &StaticPairs::default());
     let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
     let data_key = DataKey::take(vec![byte; 32]).unwrap();
-    Arc::new(UnwrappedKey::generated(
+    Arc::new(VerifiedDataKey::generated(
         &data_key,
         1_700_000_000,
         &context,
         kek,
-        WrappedKey::new(vec![byte; 184]).unwrap(),
+        WrappedDataKey::new(vec![byte; 184]).unwrap(),
     ))
 }
 
-fn ring(keys: &[&Arc<UnwrappedKey>]) -> KeyRing {
+fn ring(keys: &[&Arc<VerifiedDataKey>]) -> KeyRing {
     KeyRing::new(keys.iter().map(|key| (StoredKey::Record(key.stored_record().into()), Arc::clone(key))).collect())
 }
 
@@ -146,10 +146,13 @@ fn undeclared_reserved_and_foreign_items_are_not_sealed() {
     assert_eq!(seal("_seal_mac", s("x")), SealError::Reserved("_seal_mac".into()));
     assert_eq!(
         seal("tenant_id", s("globex")),
-        SealError::Key(PrimaryKeyError::ForeignTenant { attribute: "tenant_id".into() })
+        SealError::PrimaryKey(PrimaryKeyError::ForeignTenant { attribute: "tenant_id".into() })
     );
-    assert!(matches!(seal("contact_id", s("")), SealError::Key(PrimaryKeyError::Invalid { .. })));
-    assert!(matches!(seal("contact_id", AttributeValue::Bool(true)), SealError::Key(PrimaryKeyError::Invalid { .. })));
+    assert!(matches!(seal("contact_id", s("")), SealError::PrimaryKey(PrimaryKeyError::Invalid { .. })));
+    assert!(matches!(
+        seal("contact_id", AttributeValue::Bool(true)),
+        SealError::PrimaryKey(PrimaryKeyError::Invalid { .. })
+    ));
     assert!(matches!(seal("email", AttributeValue::Ss(vec![])), SealError::Value { .. }));
 }
 
@@ -350,8 +353,8 @@ fn the_example_of_the_specification() {
     let context = EncryptionContext::new(&tenant("acme"), &StaticPairs::default());
     let kek = KekId::parse("arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
     let data_key = DataKey::take((0..32).collect()).unwrap();
-    let wrapped = WrappedKey::new(vec![0xaa, 0xbb, 0xcc, 0xdd]).unwrap();
-    let key = UnwrappedKey::generated(&data_key, 1_700_000_000, &context, kek, wrapped);
+    let wrapped = WrappedDataKey::new(vec![0xaa, 0xbb, 0xcc, 0xdd]).unwrap();
+    let key = VerifiedDataKey::generated(&data_key, 1_700_000_000, &context, kek, wrapped);
     let item: Item = [("tenant_id", s("acme")), ("n", AttributeValue::N("150".into())), ("a", s("hello"))]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
@@ -373,7 +376,7 @@ fn the_example_of_the_specification() {
     );
 
     let mut compact = schema;
-    compact.set_record_place(RecordPlace::KeyTable);
+    compact.set_record_place(KeyRecordPlacement::KeyTable);
     assert_eq!(seal_values(&compact, &key, &identity, nonces, &[("a", &s("hello"))]), Err(SealError::NotInKeyTable));
     assert_eq!(
         seal(&compact, &tenant("acme"), &key, nonces, item.clone()).unwrap_err(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tenantseal_core::envelope::RecordPlace;
+use tenantseal_core::envelope::KeyRecordPlacement;
 
 use super::{InvalidSchema, Record, RecordField, RecordSchema, TenantTemplate};
 
@@ -26,7 +26,7 @@ pub struct TableSchema {
     discriminator: Option<String>,
     /// What the records of each value of the discriminator declare; with no value, those that have none.
     records: BTreeMap<Option<String>, Attributes>,
-    record_place: RecordPlace,
+    record_place: KeyRecordPlacement,
     /// Attributes whose plaintext may be any bytes, so that nothing can be told from how they begin.
     own_bytes: BTreeSet<String>,
 }
@@ -132,11 +132,11 @@ impl TableSchema {
         self.protection(attribute).is_some_and(Protection::may_encrypt)
     }
 
-    pub(crate) fn record_place(&self) -> RecordPlace {
+    pub(crate) fn record_place(&self) -> KeyRecordPlacement {
         self.record_place
     }
 
-    pub(crate) fn set_record_place(&mut self, place: RecordPlace) {
+    pub(crate) fn set_record_place(&mut self, place: KeyRecordPlacement) {
         self.record_place = place;
     }
 

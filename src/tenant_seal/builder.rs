@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_types::SdkConfig;
 use tenantseal_core::audit::AuditSink;
-use tenantseal_core::envelope::RecordPlace;
+use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::format::is_account_id;
 use tenantseal_core::keys::{InvalidSettings, KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::{AliasTemplate, InvalidAliasTemplate};
@@ -285,7 +285,7 @@ fn tables(
     }
     for name in compact {
         let table = logical.get_mut(&name).ok_or(ConfigError::CompactTable(name))?;
-        table.set_record_place(RecordPlace::KeyTable);
+        table.set_record_place(KeyRecordPlacement::KeyTable);
     }
     for (name, attribute) in own_bytes {
         let encrypts = |table: &&mut TableSchema| table.may_encrypt(&attribute);

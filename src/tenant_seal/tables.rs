@@ -115,7 +115,7 @@ where
         Some("ResourceNotFoundException") => TableFaultKind::NotFound,
         _ => TableFaultKind::Unanswered {
             action,
-            said: AwsFailure::of(error).to_string(),
+            said: AwsFailure::from_sdk(error).to_string(),
             is_retryable: failure_kind(error) == KeyServiceErrorKind::Unavailable,
         },
     }

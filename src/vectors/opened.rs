@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::crypto::{RandomError, RandomSource};
-use tenantseal_core::envelope::UnwrappedKey;
+use tenantseal_core::envelope::VerifiedDataKey;
 use tenantseal_core::format::HEADER;
 use tenantseal_core::tenant::TenantId;
 
@@ -42,7 +42,7 @@ pub(super) fn stored(scene: &Scene) -> Item {
 }
 
 /// As UpdateItem stores it: one attribute with its record.
-pub(super) fn updated(scene: &Scene, key: &UnwrappedKey, name: &str, value: &AttributeValue) -> AttributeValue {
+pub(super) fn updated(scene: &Scene, key: &VerifiedDataKey, name: &str, value: &AttributeValue) -> AttributeValue {
     let identity = scene.identity(&scene.key());
     seal_values(&scene.table_schema(), key, &identity, Nonces::Random(&FixedNonce), &[(name, value)]).unwrap().remove(0)
 }

@@ -1,6 +1,6 @@
 //! What is refused for its key record; each record is right but for one thing, its check made anew where that is not the thing.
 
-use tenantseal_core::crypto::KeyId;
+use tenantseal_core::crypto::DataKeyId;
 use tenantseal_core::format::{HEADER, StoredKey};
 
 use super::bytes::{self, Record, UUID, context};
@@ -94,7 +94,7 @@ fn compact() -> Vec<Vector> {
     let other = vec![(entries[0].0.clone(), other.bytes(&compact))];
     let nothing = vec![(entries[0].0.clone(), Vec::new())];
     // The record under a kid that is not its own would open them, had nobody looked.
-    let kid = KeyId([7; 16]);
+    let kid = DataKeyId([7; 16]);
     let misnamed =
         Scene { key_table: Some(vec![(entry(&[&[1], &kid.0[..]].concat()), entries[0].1.clone())]), ..compact.clone() };
     let identity = compact.identity(&compact.key());
@@ -193,7 +193,7 @@ fn keks() -> Vec<Vector> {
 }
 
 fn keys() -> Vec<Vector> {
-    const KMS: &str = "8.3: the KeyId in the answer must be the record's KEK";
+    const KMS: &str = "8.3: the DataKeyId in the answer must be the record's KEK";
     const CHECK: &str = "8.4: compare kid and check with the record's";
     let answered = |name: &str, stored_as: &str, answered_as: &str| {
         let item = stored(&scene().with_kek(stored_as));

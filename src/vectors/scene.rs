@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::context::{EncryptionContext, Period, StaticPairs};
-use tenantseal_core::crypto::{DataKey, PseudorandomKey, WrappedKey};
-use tenantseal_core::envelope::{RecordPlace, UnwrappedKey};
+use tenantseal_core::crypto::{DataKey, PseudorandomKey, WrappedDataKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use tenantseal_core::format::{Identity, KekId};
 use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use tenantseal_core::tenant::TenantId;
@@ -175,7 +175,7 @@ impl Scene {
         let schema = self.encrypted.iter().fold(schema, |schema, name| schema.encrypt(name));
         let mut schema = more(schema).build().unwrap();
         if self.key_table.is_some() {
-            schema.set_record_place(RecordPlace::KeyTable);
+            schema.set_record_place(KeyRecordPlacement::KeyTable);
         }
         schema
     }
@@ -199,13 +199,13 @@ impl Scene {
     }
 
     /// The data key that KMS knows at this place, as the library holds it.
-    pub(super) fn unwrapped(&self, at: usize, created: u32) -> UnwrappedKey {
+    pub(super) fn unwrapped(&self, at: usize, created: u32) -> VerifiedDataKey {
         let known = &self.kms.0[at];
         let Unwrapping { wrapped, data_key, kek, .. } = known;
         let context = known.context(&self.tenant);
         let data_key = DataKey::take(data_key.clone()).unwrap();
-        let wrapped = WrappedKey::new(wrapped.clone()).unwrap();
-        let key = UnwrappedKey::generated(&data_key, created, &context, KekId::parse(kek).unwrap(), wrapped);
+        let wrapped = WrappedDataKey::new(wrapped.clone()).unwrap();
+        let key = VerifiedDataKey::generated(&data_key, created, &context, KekId::parse(kek).unwrap(), wrapped);
         if self.key_table.is_some() {
             key.mark_in_key_table();
         }
@@ -258,7 +258,7 @@ impl KeyService for Kms {
         tenant: &TenantId,
         context: &EncryptionContext,
         _: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.decrypt(tenant, context, None, wrapped)
     }
@@ -268,7 +268,7 @@ impl KeyService for Kms {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.decrypt(tenant, context, Some(kek.key_id()), wrapped)
     }
@@ -281,7 +281,7 @@ impl Kms {
         tenant: &TenantId,
         context: &EncryptionContext,
         alias_of: Option<&str>,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         let refused = |kind| KeyServiceError::new(tenant, "Decrypt", kind);
         let known =

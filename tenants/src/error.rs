@@ -322,7 +322,7 @@ impl AwsError {
             region: region.map(str::to_owned),
             kind: failure_kind(error),
             code: error.code().map(str::to_owned),
-            source: Arc::new(AwsFailure::of(error)),
+            source: Arc::new(AwsFailure::from_sdk(error)),
         }
     }
 

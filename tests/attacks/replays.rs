@@ -110,7 +110,7 @@ async fn another_tenants_record_opens_nothing_whatever_context_it_claims() {
     let header = bytes(&theirs, "_seal");
     for (header, expected, calls) in [
         (header.clone(), OpenFault::ForeignContext, 0),
-        (in_context(&header, &[("tenant", "globex")]), OpenFault::WrappedKey, 1),
+        (in_context(&header, &[("tenant", "globex")]), OpenFault::WrappedDataKey, 1),
     ] {
         let globex = world.tenant("globex");
         planted = with(planted, "_seal", header);
@@ -118,7 +118,7 @@ async fn another_tenants_record_opens_nothing_whatever_context_it_claims() {
         world.stack.calls().reset();
         let error = globex.records::<Contact>().get("c-1").await.unwrap_err();
         // KMS may also say that the wrapped key is another's; globex has no alias on that one.
-        let missing = matches!(error.cause(), Error::Key(error) if error.missing_alias().is_some());
+        let missing = matches!(error.cause(), Error::KeyService(error) if error.missing_alias().is_some());
         assert!((calls == 1 && missing) || fault(&error) == expected, "{error}");
         let decrypts = world.stack.calls().records();
         let decrypts: Vec<_> = decrypts.iter().filter(|record| record.call.operation == "Decrypt").collect();
@@ -141,7 +141,7 @@ async fn one_environments_record_opens_nothing_in_another_whatever_context_it_cl
     assert_eq!(fault(&error), OpenFault::ForeignContext);
     let claiming = in_context(&header, &[("env", "test"), ("tenant", "acme")]);
     let error = test.open("crm", with(planted, "_seal", claiming)).await.unwrap_err();
-    assert_eq!(fault(&error), OpenFault::WrappedKey);
+    assert_eq!(fault(&error), OpenFault::WrappedDataKey);
 }
 
 /// A world in two Regions, with a role for each.
@@ -182,13 +182,13 @@ async fn a_single_region_keys_record_opens_nothing_in_another_region() {
     let (world, eu) = two_regions(false).await;
     let stored = store(&world, &world.seal(), "acme", "c-1").await;
     let error = eu.tenant(&id("acme")).open("crm", stored.clone()).await.unwrap_err();
-    assert!([OpenFault::WrappedKey, OpenFault::OtherKek].contains(&fault(&error)), "{error}");
+    assert!([OpenFault::WrappedDataKey, OpenFault::OtherKek].contains(&fault(&error)), "{error}");
     // Nor when the record claims that Region: the byte strings have one length.
     let header = bytes(&stored, "_seal");
     let at = header.windows(9).position(|bytes| bytes == b"us-east-1").unwrap();
     let claiming = [&header[..at], b"eu-west-1", &header[at + 9..]].concat();
     let error = eu.tenant(&id("acme")).open("crm", with(stored, "_seal", claiming)).await.unwrap_err();
-    assert!([OpenFault::WrappedKey, OpenFault::OtherKek].contains(&fault(&error)), "{error}");
+    assert!([OpenFault::WrappedDataKey, OpenFault::OtherKek].contains(&fault(&error)), "{error}");
 }
 
 #[tokio::test]

@@ -51,9 +51,9 @@ fn refused(result: Result<Item, Error>) -> Result<Option<Item>, TooMany> {
         Error::Open(OpenError::Attribute { attribute, .. }) => {
             assert!(ENCRYPTED.contains(&&**attribute) || attribute == "_seal", "{attribute}");
         }
-        Error::Key(error) if error.kind() == KeyServiceErrorKind::TooManyRefused => return Err(TooMany),
+        Error::KeyService(error) if error.kind() == KeyServiceErrorKind::TooManyRefused => return Err(TooMany),
         // The record names a key that is none of the tenant's.
-        Error::Key(error) if error.missing_alias().is_some() => {}
+        Error::KeyService(error) if error.missing_alias().is_some() => {}
         _ => panic!("{error}"),
     }
     let text = format!("{error} {error:?}");

@@ -45,7 +45,7 @@ impl Offline {
     fn open(&self, stored: Item) -> Result<Item, Error> {
         match self.runtime.block_on(self.tenant.open("crm", stored.clone())) {
             // One process puts up with so many forged records a second: it is the next one's turn.
-            Err(error) if matches!(error.cause(), Error::Key(key) if key.kind() == KeyServiceErrorKind::TooManyRefused) => {
+            Err(error) if matches!(error.cause(), Error::KeyService(key) if key.kind() == KeyServiceErrorKind::TooManyRefused) => {
                 self.runtime.block_on(process(&self.keys).tenant(&id("acme")).open("crm", stored))
             }
             outcome => outcome,

@@ -16,8 +16,8 @@ pub(crate) async fn put(tenant: &Tenant, contact: &Contact) {
 pub(crate) fn is_foreign(error: &Error) -> bool {
     matches!(
         error,
-        Error::Refused(Refusal::Key(PrimaryKeyError::ForeignTenant { .. }) | Refusal::NotOneTenant { .. })
-            | Error::Seal(tenantseal::SealError::Key(PrimaryKeyError::ForeignTenant { .. }))
+        Error::Refused(Refusal::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }) | Refusal::NotOneTenant { .. })
+            | Error::Seal(tenantseal::SealError::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }))
     )
 }
 

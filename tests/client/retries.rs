@@ -157,7 +157,7 @@ async fn a_put_without_a_key_is_not_retried_beyond_what_kms_is() {
         world.stack.faults().on("GenerateDataKey").fail(code, status);
         let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
         let error = sealing_error(put.send().await);
-        assert!(matches!(error, Error::Key(_)), "{error}");
+        assert!(matches!(error, Error::KeyService(_)), "{error}");
         assert_eq!(wire.bodies("GenerateDataKey").len(), calls, "{code}");
         assert_eq!(wire.bodies("PutItem").len(), 0);
     }
@@ -175,7 +175,7 @@ async fn an_item_whose_key_cannot_be_had_is_read_once() {
         world.stack.faults().on("Decrypt").fail(code, status);
         let get = acme.dynamodb().get_item().table_name("crm").set_key(Some(key("acme", "c-1"))).send().await;
         let error = sealing_error(get);
-        assert!(matches!(error, Error::Key(_)), "{error}");
+        assert!(matches!(error, Error::KeyService(_)), "{error}");
         assert_eq!((wire.bodies("GetItem").len(), wire.bodies("Decrypt").len()), (1, calls), "{code}");
     }
 }

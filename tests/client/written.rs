@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{
     Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use tenantseal::audit::{AuditSink, KeyUse, Purpose};
+use tenantseal::audit::{AuditSink, DataKeyUse, Purpose};
 use tenantseal::{Error, Item, Tenant, Written};
 
 use crate::common::{Contact, World, contact, id, item, key, s};
@@ -186,7 +186,7 @@ async fn what_went_with_a_lost_answer_is_not_called_nothing_or_old() {
 struct Broken;
 
 impl AuditSink for Broken {
-    fn used(&self, key: &KeyUse<'_>) {
+    fn used(&self, key: &DataKeyUse<'_>) {
         assert_eq!(key.purpose, Purpose::Seal, "nobody keeps the trail");
     }
 }

@@ -151,7 +151,7 @@ async fn an_independent_reader_refuses_what_we_refuse_when_tenantseal_python_is_
         let ours = refusal(&table.tenant(&world, "acme"), &table, bare("acme", s(what))).await;
         let repointed = match ours.cause() {
             Error::Open(OpenError::Attribute { fault: OpenFault::OtherKek, .. }) => true,
-            Error::Key(error) => error.missing_alias().is_some(),
+            Error::KeyService(error) => error.missing_alias().is_some(),
             _ => false,
         };
         let newer = matches!(
@@ -168,7 +168,7 @@ async fn an_independent_reader_refuses_what_we_refuse_when_tenantseal_python_is_
                 assert!(attribute == "_seal" || may_be_named.contains(&attribute.as_str()), "{what}: {ours}");
             }
             // The header names a key that has no alias of the tenant's.
-            Error::Key(_) => {}
+            Error::KeyService(_) => {}
             other => panic!("{what}: {other}"),
         }
     }
@@ -191,7 +191,7 @@ async fn an_independent_reader_refuses_another_tenants_items_when_tenantseal_pyt
         assert!(answer.error.is_some() && answer.attribute.as_deref() == Some("tenant_id"), "{answer:?}");
         let ours = table.tenant(&world, "acme").open("things", stored).await.unwrap_err();
         assert!(
-            matches!(ours.cause(), Error::Open(OpenError::Key(_))) && ours.to_string().contains("`tenant_id`"),
+            matches!(ours.cause(), Error::Open(OpenError::PrimaryKey(_))) && ours.to_string().contains("`tenant_id`"),
             "{ours}"
         );
     }

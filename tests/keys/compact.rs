@@ -260,7 +260,7 @@ async fn a_reference_opens_only_with_the_tenants_own_record_of_that_very_key() {
         assert_eq!(read(stored.clone()).await, named(fault));
     }
     assert_eq!(world.stack.calls().count("Decrypt"), 0);
-    for (at, fault) in [(20, OpenFault::ForgedRecord), (own.len() - 1, OpenFault::WrappedKey)] {
+    for (at, fault) in [(20, OpenFault::ForgedRecord), (own.len() - 1, OpenFault::WrappedDataKey)] {
         world.plant_entry("acme", &entry(&stored), flipped(at)).await;
         assert_eq!(read(stored.clone()).await, named(fault));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tenantseal::keys::{InMemoryKeyService, KeyService, KeyServiceErrorKind as Kind};
 use tenantseal::schema::TableSchema;
-use tenantseal::{EncryptionContext, TenantSeal, WrappedKey};
+use tenantseal::{EncryptionContext, TenantSeal, WrappedDataKey};
 
 use crate::common::{Contact, World, contact, id, item};
 
@@ -35,8 +35,8 @@ async fn refuses_what_it_did_not_make(service: &dyn KeyService, context: &Encryp
     let made = service.generate_data_key(&id("acme"), context).await.unwrap();
     let mut damaged = made.wrapped.as_bytes().to_vec();
     *damaged.last_mut().unwrap() ^= 1;
-    for wrapped in [damaged, vec![0], vec![7; 32], vec![1; WrappedKey::MAX_LEN]] {
-        let wrapped = WrappedKey::new(wrapped).unwrap();
+    for wrapped in [damaged, vec![0], vec![7; 32], vec![1; WrappedDataKey::MAX_LEN]] {
+        let wrapped = WrappedDataKey::new(wrapped).unwrap();
         let refused = service.unwrap_data_key(&id("acme"), context, &made.kek, &wrapped).await;
         let kind = refused.expect_err("a key that nobody made").kind();
         assert!(matches!(kind, Kind::InvalidCiphertext | Kind::IncorrectKey), "{kind}");
@@ -128,7 +128,7 @@ async fn a_service_that_lies_is_found_out() {
             tenant: &tenantseal::TenantId,
             context: &EncryptionContext,
             kek: &tenantseal::KekId,
-            _: &WrappedKey,
+            _: &WrappedDataKey,
         ) -> Result<tenantseal::keys::UnwrappedDataKey, tenantseal::keys::KeyServiceError> {
             let other = self.0.generate_data_key(tenant, context).await?;
             Ok(tenantseal::keys::UnwrappedDataKey::new(other.data_key, kek.clone()))

@@ -32,7 +32,7 @@ fn quick(world: &World) -> TenantSeal {
 
 fn kind(error: &Error) -> Option<Kind> {
     match error.cause() {
-        Error::Key(error) => Some(error.kind()),
+        Error::KeyService(error) => Some(error.kind()),
         _ => None,
     }
 }
@@ -185,7 +185,7 @@ async fn a_wrapped_key_of_another_length_is_an_error_of_its_attribute() {
         });
         let error = world.tenant_over("acme", wire).open("crm", stored.clone()).await.unwrap_err();
         let Error::Open(OpenError::Attribute { attribute, fault }) = error.cause() else { panic!("{length}: {error}") };
-        assert_eq!((&**attribute, *fault), ("_seal", OpenFault::WrappedKey));
+        assert_eq!((&**attribute, *fault), ("_seal", OpenFault::WrappedDataKey));
         assert!(error.is_integrity() && !error.is_retryable() && !error.is_revoked(), "{error}");
     }
 }

@@ -107,7 +107,7 @@ async fn the_onboarding_grace_runs_out() {
     let world = World::start(&[]).await;
     let acme = world.builder().onboarding_grace(MINUTE * 5).build(&world.app).unwrap().tenant(&id("acme"));
     let seal = async || match acme.seal("crm", item(&contact("acme", "c-1"))).await {
-        Err(Error::Key(error)) => Err(error),
+        Err(Error::KeyService(error)) => Err(error),
         result => Ok(result.unwrap()),
     };
     for _ in 0..4 {

@@ -77,7 +77,7 @@ async fn write(acme: &Tenant) -> Result<Item, Error> {
 
 fn kind(error: &Error) -> Kind {
     match error.cause() {
-        Error::Key(error) => error.kind(),
+        Error::KeyService(error) => error.kind(),
         other => panic!("{other}"),
     }
 }

@@ -90,7 +90,7 @@ async fn what_a_single_region_key_sealed_opens_in_its_region_alone_and_hinders_n
         let (home, abroad) = (sealed(&fleet.at_home(compact)).await, sealed(&fleet.abroad(compact)).await);
         let process = fleet.abroad(compact);
         match process.tenant(&id("acme")).open("crm", home).await.unwrap_err().cause() {
-            Error::Open(OpenError::Attribute { fault: OpenFault::OtherKek | OpenFault::WrappedKey, .. }) => {}
+            Error::Open(OpenError::Attribute { fault: OpenFault::OtherKek | OpenFault::WrappedDataKey, .. }) => {}
             other => panic!("{other:?}"),
         }
         process.tenant(&id("acme")).open("crm", abroad.clone()).await.unwrap();

@@ -93,7 +93,10 @@ async fn a_former_key_that_is_disabled_takes_its_own_items_and_not_the_tenant() 
     world.admin.disable_key().key_id(former).send().await.unwrap();
     for stored in &stored[..2] {
         let error = acme.open("crm", stored.clone()).await.unwrap_err();
-        assert!(matches!(error.cause(), Error::Key(error) if error.kind() == Kind::FormerKeyDisabled), "{error}");
+        assert!(
+            matches!(error.cause(), Error::KeyService(error) if error.kind() == Kind::FormerKeyDisabled),
+            "{error}"
+        );
         assert!(!error.is_revoked() && !error.is_integrity(), "{error}");
     }
     acme.open("crm", new).await.unwrap();

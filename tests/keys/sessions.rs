@@ -193,7 +193,7 @@ async fn a_session_that_cannot_be_had_fails_its_tenant_alone_and_is_asked_for_ag
         .when(|call| call.session_name.as_deref() == Some("tenant-acme"))
         .fail("AccessDenied", 403);
     let error = acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap_err();
-    assert!(matches!(error, tenantseal::Error::Key(error) if error.kind() == KeyServiceErrorKind::Denied));
+    assert!(matches!(error, tenantseal::Error::KeyService(error) if error.kind() == KeyServiceErrorKind::Denied));
     globex.records::<Contact>().put(&contact("globex", "c-1")).await.unwrap();
     world.stack.faults().clear();
     acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();

@@ -32,7 +32,7 @@ async fn put(acme: &Tenant) -> Result<(), Error> {
 
 /// The error says what was slow, and that a repetition may succeed.
 fn assert_says_slow(error: &Error) {
-    assert!(matches!(error.cause(), Error::Key(error) if error.kind() == Kind::Unavailable), "{error:?}");
+    assert!(matches!(error.cause(), Error::KeyService(error) if error.kind() == Kind::Unavailable), "{error:?}");
     assert!(error.is_retryable() && error.to_string().contains("slow"), "{error}");
 }
 

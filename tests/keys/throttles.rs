@@ -51,7 +51,7 @@ async fn a_throttle_by_any_name_is_no_refusal_and_takes_no_keys() {
                 _ => write(&cold).await.unwrap_err(),
             };
             let kind = match error.cause() {
-                Error::Key(error) => error.kind(),
+                Error::KeyService(error) => error.kind(),
                 other => panic!("{other}"),
             };
             if kind != Kind::Unavailable || !error.is_retryable() || error.is_revoked() {

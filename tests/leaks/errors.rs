@@ -84,7 +84,7 @@ async fn unreadable(operation: &'static str, name: &'static str, change: fn(Stri
     });
     let acme = world.tenant_over("acme", wire);
     let error = acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap_err();
-    assert!(matches!(error, Error::Key(_)), "{error}");
+    assert!(matches!(error, Error::KeyService(_)), "{error}");
     let secret = seen.lock().unwrap().take().unwrap();
     assert!(secret.len() > 20, "{secret}");
     (error, secret)

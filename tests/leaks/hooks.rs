@@ -83,7 +83,7 @@ async fn what_a_hook_adds_to_the_input_is_sealed_or_refused() {
     let header = sealing_error(put().customize().interceptor(adds("_seal", &secret)).send().await);
     assert!(matches!(header, Error::Seal(SealError::Reserved(_))), "{header}");
     let foreign = sealing_error(put().customize().interceptor(adds("tenant_id", "globex")).send().await);
-    assert!(matches!(foreign, Error::Refused(Refusal::Key(_))), "{foreign}");
+    assert!(matches!(foreign, Error::Refused(Refusal::PrimaryKey(_))), "{foreign}");
     assert_eq!(taps.dynamodb.requests(), sent);
 
     let config = aws_sdk_dynamodb::config::Builder::from(&app).interceptor(adds("undeclared", &secret));

@@ -212,26 +212,26 @@ fn see(error: &Error, seen: &mut BTreeSet<(&'static str, String)>) {
         Error::Refused(refusal) => {
             add("Refusal", refusal);
             match refusal {
-                Refusal::Key(error) => add("PrimaryKeyError", error),
+                Refusal::PrimaryKey(error) => add("PrimaryKeyError", error),
                 Refusal::Expression { source, .. } => add("ExpressionError", source),
                 _ => {}
             }
         }
         Error::Seal(error) => {
             add("SealError", error);
-            if let SealError::Key(error) = error {
+            if let SealError::PrimaryKey(error) = error {
                 add("PrimaryKeyError", error);
             }
         }
         Error::Open(error) => {
             add("OpenError", error);
             match error {
-                OpenError::Key(error) => add("PrimaryKeyError", error),
+                OpenError::PrimaryKey(error) => add("PrimaryKeyError", error),
                 OpenError::Attribute { fault, .. } => add("OpenFault", fault),
                 _ => {}
             }
         }
-        Error::Key(error) => add("KeyServiceErrorKind", &error.kind()),
+        Error::KeyService(error) => add("KeyServiceErrorKind", &error.kind()),
         Error::KeyTable(error) => add("KeyTableErrorKind", error.kind()),
         Error::Cancelled(cancelled) => cancelled.reasons().iter().flatten().for_each(|reason| add("Reason", reason)),
         Error::Unopened(unopened) => see(unopened.cause(), seen),

@@ -70,7 +70,7 @@ async fn works(service: &SdkConfig, tenant: &str) -> Result<(), Error> {
 
 fn kind(result: Result<(), Error>) -> Kind {
     match result.unwrap_err() {
-        Error::Key(error) => error.kind(),
+        Error::KeyService(error) => error.kind(),
         other => panic!("{other}"),
     }
 }

@@ -116,7 +116,7 @@ async fn a_batch_that_would_lose_something_is_refused() {
     let versioned = acme(&world).records::<Person>().put_many(&[person("p-1")]).await.unwrap_err();
     assert!(matches!(versioned, Error::Refused(Refusal::VersionInBatch { .. })), "{versioned}");
     let foreign = records.put_many(&[contact("acme", "c-1"), contact("globex", "c-1")]).await.unwrap_err();
-    assert!(matches!(foreign, Error::Refused(Refusal::Key(PrimaryKeyError::ForeignTenant { .. }))), "{foreign}");
+    assert!(matches!(foreign, Error::Refused(Refusal::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }))), "{foreign}");
 }
 
 #[tokio::test(start_paused = true)]

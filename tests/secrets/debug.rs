@@ -13,13 +13,13 @@ use tenantseal::records::{
 };
 use tenantseal::{
     DataKey, EncryptionContext, Error, KekId, ServiceError, StaticPairs, Tenant, TenantSeal, TenantSealBuilder,
-    Unopened, UnopenedItem, WrappedKey,
+    Unopened, UnopenedItem, WrappedDataKey,
 };
 use tenantseal_core::Vault;
 use tenantseal_core::crypto::{OsRandom, PseudorandomKey, RandomError};
-use tenantseal_core::envelope::{KeyRing, Nonces, Opener, Sealer, UnwrappedKey};
+use tenantseal_core::envelope::{KeyRing, Nonces, Opener, Sealer, VerifiedDataKey};
 use tenantseal_core::format::reader::Reader;
-use tenantseal_core::format::{Identity, KeyPart, StoredKey};
+use tenantseal_core::format::{Identity, PrimaryKeyPart, StoredKey};
 use tenantseal_core::keys::Settings;
 use zeroize::ZeroizeOnDrop;
 
@@ -58,7 +58,7 @@ const HOLD_SECRETS: &[&str] = &[
     "ServiceError",
     "Settings",
     "SharedKeys",
-    "Shares",
+    "SingleFlight",
     "Tenant",
     "TenantHandle",
     "TenantSeal",
@@ -70,11 +70,11 @@ const HOLD_SECRETS: &[&str] = &[
     "Unopened",
     "UnopenedItem",
     "UnwrappedDataKey",
-    "UnwrappedKey",
     "Update",
     "Used",
     "Vault",
     "VaultBuilder",
+    "VerifiedDataKey",
     "Waiter",
     "WriteMany",
 ];
@@ -92,6 +92,9 @@ const HOLD_NONE: &[&str] = &[
     "Cancelled",
     "Clock",
     "ConfigError",
+    "DataKeyId",
+    "DataKeySource",
+    "DataKeyUse",
     "DeletedKey",
     "DynamoDbKeyTable",
     "DynamoDbRegistry",
@@ -110,9 +113,9 @@ const HOLD_NONE: &[&str] = &[
     "InvalidAliasTemplate",
     "InvalidContext",
     "InvalidKekId",
-    "InvalidKey",
     "InvalidKeyArn",
     "InvalidNumber",
+    "InvalidPrimaryKey",
     "InvalidRoleArn",
     "InvalidSchema",
     "InvalidSetting",
@@ -128,15 +131,12 @@ const HOLD_NONE: &[&str] = &[
     "KeyCall",
     "KeyDetails",
     "KeyError",
-    "KeyId",
-    "KeyPart",
     "KeyRecord",
+    "KeyRecordPlacement",
     "KeyServiceError",
     "KeyServiceErrorKind",
-    "KeySource",
     "KeyTableError",
     "KeyTableErrorKind",
-    "KeyUse",
     "KeyValue",
     "Late",
     "Limits",
@@ -169,6 +169,7 @@ const HOLD_NONE: &[&str] = &[
     "Policy",
     "PolicyTooLarge",
     "PrimaryKeyError",
+    "PrimaryKeyPart",
     "Protection",
     "Purpose",
     "RandomError",
@@ -176,7 +177,6 @@ const HOLD_NONE: &[&str] = &[
     "ReadsBack",
     "Reason",
     "RecordField",
-    "RecordPlace",
     "RecordSchema",
     "Refusal",
     "RegistryError",
@@ -217,7 +217,7 @@ const HOLD_NONE: &[&str] = &[
     "Watch",
     "Watched",
     "Within",
-    "WrappedKey",
+    "WrappedDataKey",
     "Writes",
     "Written",
     "WrongLength",
@@ -300,7 +300,7 @@ async fn no_type_shows_what_it_holds() {
     const KEY: [u8; 32] = *b"this-is-the-data-key-of-the-test";
     let data_key = || DataKey::take(KEY.to_vec()).unwrap();
     let kek = || KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1").unwrap();
-    let wrapped = WrappedKey::new(KEY.to_vec()).unwrap();
+    let wrapped = WrappedDataKey::new(KEY.to_vec()).unwrap();
     // The test can fail: what a derived `Debug` prints is found.
     assert!(is_shown(&format!("{:?}", aws_sdk_kms::primitives::Blob::new(KEY)), &KEY));
 
@@ -368,9 +368,9 @@ async fn of_core(key: &[u8; 32]) -> Vec<String> {
     let data_key = DataKey::take(key.to_vec()).unwrap();
     let prk = PseudorandomKey::extract(&data_key);
     let unwrapped =
-        Arc::new(UnwrappedKey::generated(&data_key, 0, &context, kek, WrappedKey::new(vec![1; 184]).unwrap()));
+        Arc::new(VerifiedDataKey::generated(&data_key, 0, &context, kek, WrappedDataKey::new(vec![1; 184]).unwrap()));
     let stored = StoredKey::Record(unwrapped.stored_record());
-    let identity = Identity::new(&acme, "crm", ("tenant_id", KeyPart::S("acme")), None).unwrap();
+    let identity = Identity::new(&acme, "crm", ("tenant_id", PrimaryKeyPart::S("acme")), None).unwrap();
     let nonces = Nonces::Random(&OsRandom);
     let mut sealer = Sealer::new(Some(stored), &unwrapped, &identity, nonces, 1).unwrap();
     let text = b"notes on c-1";

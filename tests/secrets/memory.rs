@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tenantseal::keys::{GeneratedDataKey, KeyService, KeyServiceError, UnwrappedDataKey};
-use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, TenantSeal, WrappedKey};
+use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, TenantSeal, WrappedDataKey};
 
 use crate::common::{Contact, World, contact, id, item};
 use crate::needles;
@@ -41,7 +41,7 @@ impl KeyService for Derived {
         _: &TenantId,
         _: &EncryptionContext,
     ) -> Result<GeneratedDataKey, KeyServiceError> {
-        Ok(GeneratedDataKey::new(Self::data_key(), WrappedKey::new(vec![1]).unwrap(), Self::kek()))
+        Ok(GeneratedDataKey::new(Self::data_key(), WrappedDataKey::new(vec![1]).unwrap(), Self::kek()))
     }
 
     async fn unwrap_data_key(
@@ -49,7 +49,7 @@ impl KeyService for Derived {
         _: &TenantId,
         _: &EncryptionContext,
         _: &KekId,
-        _: &WrappedKey,
+        _: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         Ok(UnwrappedDataKey::new(Self::data_key(), Self::kek()))
     }

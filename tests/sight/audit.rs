@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     Get, KeysAndAttributes, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactGetItem,
     TransactWriteItem, Update, WriteRequest,
 };
-use tenantseal::audit::{AuditSink, KeySource, KeyUse, Purpose};
+use tenantseal::audit::{AuditSink, DataKeySource, DataKeyUse, Purpose};
 use tenantseal::{Error, Tenant};
 
 use crate::common::wire::{Reaction, Wire};
@@ -21,12 +21,12 @@ type Told = (Purpose, &'static str, usize);
 
 #[derive(Default)]
 struct Trail {
-    told: Mutex<Vec<(Told, KeySource, Option<String>)>>,
+    told: Mutex<Vec<(Told, DataKeySource, Option<String>)>>,
     is_full: AtomicBool,
 }
 
 impl AuditSink for Trail {
-    fn used(&self, key: &KeyUse<'_>) {
+    fn used(&self, key: &DataKeyUse<'_>) {
         assert!(!self.is_full.load(Ordering::SeqCst), "the trail is full");
         assert_eq!((key.tenant.as_str(), key.table), ("acme", "crm"));
         assert!(key.kek.to_string().starts_with("arn:aws:kms:us-east-1:111111111111:key/"));
@@ -182,7 +182,7 @@ async fn a_use_names_the_kms_request_that_brought_the_key() {
     }
     let told: Vec<_> = trail.told.lock().unwrap().drain(..).collect();
     let sources: Vec<_> = told.iter().map(|(_, source, _)| *source).collect();
-    assert_eq!(sources, [KeySource::Kms, KeySource::Kms, KeySource::Cache, KeySource::Cache]);
+    assert_eq!(sources, [DataKeySource::Kms, DataKeySource::Kms, DataKeySource::Cache, DataKeySource::Cache]);
     let requests: Vec<_> = told.iter().map(|(.., id)| id.as_deref().expect("the stack gives request ids")).collect();
     assert_ne!(requests[0], requests[1]);
     assert_eq!(requests[..2], requests[2..]);
@@ -204,16 +204,16 @@ async fn a_key_taken_from_the_key_table_is_told_apart() {
     let sealed = seal(&maker).await;
     seal(&other).await;
     seal(&other).await;
-    assert_eq!(sources(), [KeySource::Kms, KeySource::KeyTable, KeySource::Cache]);
+    assert_eq!(sources(), [DataKeySource::Kms, DataKeySource::KeyTable, DataKeySource::Cache]);
     // Reading: the record is in the item, or only in the table.
     process(world.sharing()).open("crm", sealed).await.unwrap();
-    assert_eq!(sources(), [KeySource::Kms]);
+    assert_eq!(sources(), [DataKeySource::Kms]);
     let compact = seal(&process(world.sharing().compact("crm"))).await;
     let reader = process(world.sharing());
     for _ in 0..2 {
         reader.open("crm", compact.clone()).await.unwrap();
     }
-    assert_eq!(sources(), [KeySource::KeyTable, KeySource::KeyTable, KeySource::Cache]);
+    assert_eq!(sources(), [DataKeySource::KeyTable, DataKeySource::KeyTable, DataKeySource::Cache]);
     // Each use that is not the cache's is one answer of KMS.
     assert_eq!(requests(), 5);
 }

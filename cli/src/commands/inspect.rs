@@ -7,7 +7,7 @@ use clap::Args;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
 use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
-use tenantseal::{FormatError, KeyId};
+use tenantseal::{DataKeyId, FormatError};
 
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
@@ -233,7 +233,7 @@ fn describe(key: &StoredHeader) -> String {
 }
 
 /// A compact item says no more of its data key than where the record lies.
-fn refer(key_id: KeyId) -> String {
+fn refer(key_id: DataKeyId) -> String {
     let values = [
         ("data key", key_id.to_string()),
         ("key record", format!("in the key table: {}, under the tenant's id", record_entry(key_id))),

@@ -6,7 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The key from which a tenant's item keys are derived: 32 bytes that KMS made.
 ///
-/// It is never stored; only its wrapped form ([`WrappedKey`]) leaves the process. It never encrypts anything itself.
+/// It is never stored; only its wrapped form ([`WrappedDataKey`]) leaves the process. It never encrypts anything itself.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct DataKey(Box<[u8; Self::LEN]>);
 
@@ -63,9 +63,9 @@ pub struct WrongLength(pub usize);
 
 /// A data key as KMS wrapped it: opaque, stored with the items that it seals.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WrappedKey(Box<[u8]>);
+pub struct WrappedDataKey(Box<[u8]>);
 
-impl WrappedKey {
+impl WrappedDataKey {
     /// The most bytes that a key record holds (docs/FORMAT.md, "Key record"). KMS answers 184 today.
     pub const MAX_LEN: usize = 1024;
 
@@ -85,8 +85,8 @@ impl WrappedKey {
     }
 }
 
-impl fmt::Debug for WrappedKey {
+impl fmt::Debug for WrappedDataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WrappedKey({} bytes)", self.0.len())
+        write!(f, "WrappedDataKey({} bytes)", self.0.len())
     }
 }

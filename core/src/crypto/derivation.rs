@@ -24,10 +24,10 @@ impl PseudorandomKey {
     }
 
     /// `Expand(PRK, label("key id"), 16)`: names the data key and commits to it.
-    pub fn key_id(&self) -> KeyId {
-        let mut id = [0; KeyId::LEN];
+    pub fn key_id(&self) -> DataKeyId {
+        let mut id = [0; DataKeyId::LEN];
         self.0.expand(&[label!("key id")], &mut id);
-        KeyId(id)
+        DataKeyId(id)
     }
 
     /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of itself.
@@ -81,9 +81,9 @@ impl fmt::Debug for NonceKey {
 
 /// The name of a data key: 16 bytes derived from it, so that they also commit to it. Not secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(pub [u8; Self::LEN]);
+pub struct DataKeyId(pub [u8; Self::LEN]);
 
-impl KeyId {
+impl DataKeyId {
     /// Length of a key id in bytes.
     pub const LEN: usize = 16;
 
@@ -98,15 +98,15 @@ impl KeyId {
     }
 }
 
-impl fmt::Display for KeyId {
+impl fmt::Display for DataKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl fmt::Debug for KeyId {
+impl fmt::Debug for DataKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyId({self})")
+        write!(f, "DataKeyId({self})")
     }
 }
 

@@ -30,7 +30,7 @@ pub enum OpenFault {
     OtherKek,
     /// KMS does not take the wrapped key for one of this tenant and context.
     #[error("its wrapped key is corrupt, or was made for another tenant or encryption context")]
-    WrappedKey,
+    WrappedDataKey,
     /// The key record is not that of the key which KMS unwrapped, or names another KMS key than the one that unwrapped it.
     #[error("its key record is forged: it does not match the key that KMS unwrapped")]
     ForgedRecord,

@@ -14,7 +14,7 @@ pub enum Purpose {
 /// Where a data key came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum KeySource {
+pub enum DataKeySource {
     /// From the request to KMS: no operation has used it before in this process.
     Kms,
     /// The same, where the wrapped key lay in the key table and not in the item: another process may have made it.

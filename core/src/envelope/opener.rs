@@ -3,7 +3,7 @@
 use crate::crypto::{ItemKey, TAG_LEN};
 use crate::format::{Identity, Sealed, StoredKey, attribute_aad};
 
-use super::{KeyRing, OpenFault, UnwrappedKey};
+use super::{KeyRing, OpenFault, VerifiedDataKey};
 
 /// Opens the attributes of one item.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Opener<'a> {
     header_key: Option<usize>,
     keys: &'a KeyRing,
     /// The item's key under each data key: usually one, a few after updates.
-    item_keys: Vec<(&'a UnwrappedKey, ItemKey)>,
+    item_keys: Vec<(&'a VerifiedDataKey, ItemKey)>,
     /// Scratch space.
     aad: Vec<u8>,
 }

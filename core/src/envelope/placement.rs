@@ -2,7 +2,7 @@
 
 /// Where the key record lies of what is sealed for a table. Decided where the table is deployed, not by its records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RecordPlace {
+pub enum KeyRecordPlacement {
     /// In the item, which opens by itself.
     #[default]
     Item,

@@ -3,7 +3,7 @@
 use crate::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
 use crate::format::{Form, Identity, StoredKey, attribute_aad, prefix_len, put_prefix};
 
-use super::UnwrappedKey;
+use super::VerifiedDataKey;
 
 /// Where the nonces of one request come from.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ impl<'a> Sealer<'a> {
     /// A sealer for at most `count` attributes, which are counted as sealed.
     pub fn new(
         own: Option<StoredKey<&'a [u8]>>,
-        key: &UnwrappedKey,
+        key: &VerifiedDataKey,
         identity: &Identity,
         nonces: Nonces<'a>,
         count: usize,

@@ -3,16 +3,16 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::RecordPlace;
+use super::KeyRecordPlacement;
 use crate::context::EncryptionContext;
-use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedKey};
-use crate::envelope::KeySource;
+use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedDataKey};
+use crate::envelope::DataKeySource;
 use crate::envelope::Seals;
 use crate::format::{Identity, KekId, KeyRecord, StoredKey};
 
 /// A data key whose record is known to be its own: the only thing that seals or opens.
 #[derive(Debug)]
-pub struct UnwrappedKey {
+pub struct VerifiedDataKey {
     key: PseudorandomKey,
     record: KeyRecord,
     stored: Box<[u8]>,
@@ -25,14 +25,14 @@ pub struct UnwrappedKey {
     seals: AtomicU64,
 }
 
-impl UnwrappedKey {
+impl VerifiedDataKey {
     /// A data key that KMS has just made.
     pub fn generated(
         data_key: &DataKey,
         created: u32,
         context: &EncryptionContext,
         kek: KekId,
-        wrapped: WrappedKey,
+        wrapped: WrappedDataKey,
     ) -> Self {
         let key = PseudorandomKey::extract(data_key);
         let record = KeyRecord::new(&key, created, context, kek, wrapped);
@@ -61,7 +61,7 @@ impl UnwrappedKey {
 
     /// Says that the key service's request of this id has brought it, and where its record was found. In place: a key that moves
     /// leaves copies behind.
-    pub(crate) fn brought_by(&self, request_id: Option<String>, source: KeySource) {
+    pub(crate) fn brought_by(&self, request_id: Option<String>, source: DataKeySource) {
         self.brought.get_or_init(|| Brought { request_id, source });
     }
 
@@ -71,9 +71,13 @@ impl UnwrappedKey {
     }
 
     /// Where this use has it from: from the cache unless it is the first.
-    pub(crate) fn source_of_use(&self) -> KeySource {
+    pub(crate) fn source_of_use(&self) -> DataKeySource {
         let is_first = !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed);
-        if is_first { self.brought.get().map_or(KeySource::Kms, |brought| brought.source) } else { KeySource::Cache }
+        if is_first {
+            self.brought.get().map_or(DataKeySource::Kms, |brought| brought.source)
+        } else {
+            DataKeySource::Cache
+        }
     }
 
     /// Whether this key, found by its id, serves `record`, stored as `stored`.
@@ -100,17 +104,17 @@ impl UnwrappedKey {
     }
 
     /// What an item stores that names this key.
-    pub fn stored_at(&self, place: RecordPlace) -> Result<StoredKey<&[u8]>, NotInKeyTable> {
+    pub fn stored_at(&self, place: KeyRecordPlacement) -> Result<StoredKey<&[u8]>, NotInKeyTable> {
         match place {
-            RecordPlace::Item => Ok(StoredKey::Record(&self.stored)),
+            KeyRecordPlacement::Item => Ok(StoredKey::Record(&self.stored)),
             // Checked where it would hurt: what refers to a record that is nowhere is lost.
-            RecordPlace::KeyTable if self.is_in_key_table() => Ok(StoredKey::Reference(self.record.key_id)),
-            RecordPlace::KeyTable => Err(NotInKeyTable),
+            KeyRecordPlacement::KeyTable if self.is_in_key_table() => Ok(StoredKey::Reference(self.record.key_id)),
+            KeyRecordPlacement::KeyTable => Err(NotInKeyTable),
         }
     }
 
     /// Whether this key may seal where the record lies there.
-    pub(crate) fn is_at(&self, place: RecordPlace) -> bool {
+    pub(crate) fn is_at(&self, place: KeyRecordPlacement) -> bool {
         self.stored_at(place).is_ok()
     }
 
@@ -150,7 +154,7 @@ impl UnwrappedKey {
 #[derive(Debug)]
 struct Brought {
     request_id: Option<String>,
-    source: KeySource,
+    source: DataKeySource,
 }
 
 /// Whether a data key serves a record that names it.

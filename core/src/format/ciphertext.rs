@@ -3,7 +3,7 @@
 use super::fault::FORMS;
 use super::reader::{Reader, put_lp};
 use super::{FormatError, KeyRecord, StoredKey};
-use crate::crypto::{KeyId, NONCE_LEN, TAG_LEN, label};
+use crate::crypto::{DataKeyId, NONCE_LEN, TAG_LEN, label};
 
 /// How a sealed attribute says which key opens it: its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl<'a> Sealed<'a> {
                 let length = reader.u16()?;
                 Some(StoredKey::Record(reader.take(length.into())?))
             }
-            0x13 => Some(StoredKey::Reference(KeyId(reader.array()?))),
+            0x13 => Some(StoredKey::Reference(DataKeyId(reader.array()?))),
             unknown if FORMS.contains(&unknown) => return Err(FormatError::UnknownForm(unknown)),
             _ => return Err(FormatError::NotSealed),
         };
@@ -80,7 +80,7 @@ pub fn prefix_len(key: Option<StoredKey<&[u8]>>) -> usize {
     let key = match key {
         None => 0,
         Some(StoredKey::Record(record)) => 2 + record.len(),
-        Some(StoredKey::Reference(_)) => KeyId::LEN,
+        Some(StoredKey::Reference(_)) => DataKeyId::LEN,
     };
     1 + key + NONCE_LEN
 }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     const KEYS: [Option<StoredKey<&[u8]>>; 3] =
-        [None, Some(StoredKey::Record(b"record")), Some(StoredKey::Reference(KeyId([3; KeyId::LEN])))];
+        [None, Some(StoredKey::Record(b"record")), Some(StoredKey::Reference(DataKeyId([3; DataKeyId::LEN])))];
 
     #[test]
     fn the_parts_are_found_where_the_specification_puts_them() {

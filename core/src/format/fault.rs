@@ -42,7 +42,7 @@ pub enum FormatError {
     Kek,
     /// The wrapped key has no or more than 1,024 bytes.
     #[error("the wrapped key in the key record has {0} bytes; 1 to 1,024 are allowed")]
-    WrappedKey(usize),
+    WrappedDataKey(usize),
     /// The value decodes, but is not written as this version writes it.
     #[error("the value is not in canonical form")]
     NotCanonical,

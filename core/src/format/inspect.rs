@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::context::pairs;
 use super::{FormatError, KekId, KeyRecord, Sealed, StoredKey};
-use crate::crypto::{KeyId, TAG_LEN, WrappedKey};
+use crate::crypto::{DataKeyId, TAG_LEN, WrappedDataKey};
 
 /// The attribute that holds the key record under which PutItem sealed the item.
 pub const HEADER: &str = super::HEADER;
@@ -34,7 +34,7 @@ impl StoredKeyRecord {
     }
 
     /// The id of the data key.
-    pub fn key_id(&self) -> KeyId {
+    pub fn key_id(&self) -> DataKeyId {
         self.record.key_id
     }
 
@@ -54,7 +54,7 @@ impl StoredKeyRecord {
     }
 
     /// The data key as KMS wrapped it.
-    pub fn wrapped_key(&self) -> &WrappedKey {
+    pub fn wrapped_key(&self) -> &WrappedDataKey {
         &self.record.wrapped
     }
 
@@ -70,7 +70,7 @@ pub enum StoredHeader {
     /// The key record itself.
     Record(StoredKeyRecord),
     /// The id of a data key whose record lies in the key table: the item is *compact*.
-    Reference(KeyId),
+    Reference(DataKeyId),
 }
 
 impl StoredHeader {
@@ -87,7 +87,7 @@ impl StoredHeader {
     }
 
     /// The id of the data key.
-    pub fn key_id(&self) -> KeyId {
+    pub fn key_id(&self) -> DataKeyId {
         match self {
             Self::Record(record) => record.key_id(),
             Self::Reference(key_id) => *key_id,
@@ -96,7 +96,7 @@ impl StoredHeader {
 }
 
 /// The name of the entry of a key table that holds the record of a data key (docs/FORMAT.md, section 13).
-pub fn record_entry(key_id: KeyId) -> String {
+pub fn record_entry(key_id: DataKeyId) -> String {
     format!("key#{key_id}")
 }
 
@@ -105,7 +105,7 @@ pub fn record_entry(key_id: KeyId) -> String {
 pub struct SealedAttribute {
     form: u8,
     key_record: Option<StoredKeyRecord>,
-    reference: Option<KeyId>,
+    reference: Option<DataKeyId>,
     value_len: usize,
     stored_len: usize,
 }
@@ -142,7 +142,7 @@ impl SealedAttribute {
     }
 
     /// The id of its own data key, when the record lies in the key table.
-    pub fn reference(&self) -> Option<KeyId> {
+    pub fn reference(&self) -> Option<DataKeyId> {
         self.reference
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &pairs);
         let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
         let key = PseudorandomKey::extract(&DataKey::take(vec![7; 32]).unwrap());
-        KeyRecord::new(&key, 1_700_000_000, &context, kek, WrappedKey::new(vec![9; 184]).unwrap()).encode()
+        KeyRecord::new(&key, 1_700_000_000, &context, kek, WrappedDataKey::new(vec![9; 184]).unwrap()).encode()
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         let read = StoredHeader::parse(&record).unwrap();
         assert_eq!(read, StoredHeader::Record(StoredKeyRecord::parse(&record).unwrap()));
         let compact = StoredHeader::parse(&[&[2][..], &[0xab; 16]].concat()).unwrap();
-        assert_eq!(compact, StoredHeader::Reference(KeyId([0xab; 16])));
+        assert_eq!(compact, StoredHeader::Reference(DataKeyId([0xab; 16])));
         assert_eq!(record_entry(compact.key_id()), format!("key#{}", "ab".repeat(16)));
         assert_eq!(StoredHeader::parse(&[2; 16]), Err(FormatError::Truncated));
         assert_eq!(StoredHeader::parse(&[2; 18]), Err(FormatError::Trailing));
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn an_attribute_of_any_form_tells_its_sizes() {
         let record = record();
-        let key_id = KeyId([3; KeyId::LEN]);
+        let key_id = DataKeyId([3; DataKeyId::LEN]);
         for (form, own, overhead) in [
             (0x11, None, 29),
             (0x12, Some(StoredKey::Record(&record[..])), 31 + record.len()),

@@ -7,21 +7,21 @@ use super::fault::RESERVED_VERSIONS;
 use super::reader::Reader;
 use super::{FormatError, KekId};
 use crate::context::{EncryptionContext, Period};
-use crate::crypto::{Check, KeyId, PseudorandomKey, WrappedKey};
+use crate::crypto::{Check, DataKeyId, PseudorandomKey, WrappedDataKey};
 
 /// A key record as it was read: **not authenticated**. Nothing in it may be believed before [`Self::is_of`] says so.
 ///
 /// `0x01 ‖ kid (16) ‖ created u32be ‖ context ‖ check (16) ‖ KEK ‖ u16be len ‖ wrapped key`
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRecord {
-    pub key_id: KeyId,
+    pub key_id: DataKeyId,
     /// Seconds since 1970.
     pub(crate) created: u32,
     /// As stored: it has one encoding, so equal bytes are equal contexts.
     context: Box<[u8]>,
     check: Check,
     pub kek: KekId,
-    pub(crate) wrapped: WrappedKey,
+    pub(crate) wrapped: WrappedDataKey,
 }
 
 impl KeyRecord {
@@ -29,10 +29,10 @@ impl KeyRecord {
 
     /// From the shortest to the longest record that the lengths of its parts allow.
     pub(crate) const LENGTHS: std::ops::RangeInclusive<usize> = {
-        let fixed = 1 + KeyId::LEN + 4 + Check::LEN;
+        let fixed = 1 + DataKeyId::LEN + 4 + Check::LEN;
         let (least_context, least_kek) = (1 + (1 + 1 + 2 + 1), 1 + 1 + 1 + 5 + 16);
         let (most_context, most_kek) = (1 + EncryptionContext::MAX_PAIRS * (1 + 255 + 2 + 1024), 1 + 2 + 512);
-        fixed + least_context + least_kek + 2 + 1..=fixed + most_context + most_kek + 2 + WrappedKey::MAX_LEN
+        fixed + least_context + least_kek + 2 + 1..=fixed + most_context + most_kek + 2 + WrappedDataKey::MAX_LEN
     };
 
     /// The record of a new data key.
@@ -41,7 +41,7 @@ impl KeyRecord {
         created: u32,
         context: &EncryptionContext,
         kek: KekId,
-        wrapped: WrappedKey,
+        wrapped: WrappedDataKey,
     ) -> Self {
         let context = Self::context_bytes(context);
         let check = key.check(Self::VERSION, created, &context);
@@ -89,8 +89,8 @@ impl KeyRecord {
     }
 
     /// The key id that stands where a record has it, to look a key up by. Nothing is known of the bytes.
-    pub fn claimed_key_id(stored: &[u8]) -> Option<KeyId> {
-        stored.get(1..)?.first_chunk().copied().map(KeyId)
+    pub fn claimed_key_id(stored: &[u8]) -> Option<DataKeyId> {
+        stored.get(1..)?.first_chunk().copied().map(DataKeyId)
     }
 
     /// Reads a record, refusing anything but exactly one.
@@ -101,16 +101,16 @@ impl KeyRecord {
             version if RESERVED_VERSIONS.contains(&version) => return Err(FormatError::UnknownVersion(version)),
             _ => return Err(FormatError::NotARecord),
         }
-        let key_id = KeyId(reader.array()?);
+        let key_id = DataKeyId(reader.array()?);
         let created = reader.u32()?;
         let context = take_context(&mut reader)?.into();
         let check = Check(reader.array()?);
         let kek = KekId::decode(&mut reader)?;
         let length = usize::from(reader.u16()?);
-        if !(1..=WrappedKey::MAX_LEN).contains(&length) {
-            return Err(FormatError::WrappedKey(length));
+        if !(1..=WrappedDataKey::MAX_LEN).contains(&length) {
+            return Err(FormatError::WrappedDataKey(length));
         }
-        let wrapped = WrappedKey::new(reader.take(length)?).map_err(|_| FormatError::WrappedKey(length))?;
+        let wrapped = WrappedDataKey::new(reader.take(length)?).map_err(|_| FormatError::WrappedDataKey(length))?;
         reader.finish()?;
         Ok(Self { key_id, created, context, check, kek, wrapped })
     }
@@ -141,7 +141,7 @@ mod tests {
     fn record() -> KeyRecord {
         let context = EncryptionContext::new(&TenantId::parse("acme").unwrap(), &StaticPairs::default());
         let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
-        KeyRecord::new(&key(7), 1_700_000_000, &context, kek, WrappedKey::new(vec![9; 184]).unwrap())
+        KeyRecord::new(&key(7), 1_700_000_000, &context, kek, WrappedDataKey::new(vec![9; 184]).unwrap())
     }
 
     #[test]
@@ -188,6 +188,6 @@ mod tests {
         assert_eq!(with(21, 0), Err(FormatError::Context));
         assert_eq!(with(21, 9), Err(FormatError::Context));
         let length_at = stored.len() - 186;
-        assert_eq!(with(length_at, 0xff), Err(FormatError::WrappedKey(0xffb8)));
+        assert_eq!(with(length_at, 0xff), Err(FormatError::WrappedDataKey(0xffb8)));
     }
 }

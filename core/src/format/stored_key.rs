@@ -2,7 +2,7 @@
 
 use super::FormatError;
 use super::reader::Reader;
-use crate::crypto::KeyId;
+use crate::crypto::DataKeyId;
 
 /// What names a data key, found but **not authenticated**: its record, or where the record lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,7 +10,7 @@ pub enum StoredKey<B> {
     /// The key record itself: a header that begins with its version, or what form `0x12` carries. Not decoded yet.
     Record(B),
     /// The id of a data key whose record lies in the key table: a header `0x02 ‖ kid`, or form `0x13`.
-    Reference(KeyId),
+    Reference(DataKeyId),
 }
 
 /// The same by itself.
@@ -24,7 +24,7 @@ impl<'a> StoredKey<&'a [u8]> {
     pub fn of_header(stored: &'a [u8]) -> Result<Self, FormatError> {
         let Some((&Self::REFERENCE, key_id)) = stored.split_first() else { return Ok(Self::Record(stored)) };
         let mut reader = Reader(key_id);
-        let key_id = KeyId(reader.array()?);
+        let key_id = DataKeyId(reader.array()?);
         reader.finish()?;
         Ok(Self::Reference(key_id))
     }
@@ -34,7 +34,7 @@ impl<'a> StoredKey<&'a [u8]> {
         match self {
             Self::Record(record) => record.to_vec(),
             Self::Reference(key_id) => {
-                let mut header = Vec::with_capacity(1 + KeyId::LEN);
+                let mut header = Vec::with_capacity(1 + DataKeyId::LEN);
                 header.push(Self::REFERENCE);
                 header.extend_from_slice(key_id.as_bytes());
                 header
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_header_is_a_reference_of_17_bytes_or_taken_for_a_record() {
-        let reference = StoredKey::Reference(KeyId([7; 16]));
+        let reference = StoredKey::Reference(DataKeyId([7; 16]));
         let header = reference.to_header();
         assert_eq!(header, [&[2][..], &[7; 16]].concat());
         assert_eq!(StoredKey::of_header(&header), Ok(reference));

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use crate::context::EncryptionContext;
-use crate::crypto::{DataKey, OsRandom, RandomSource, WrappedKey};
+use crate::crypto::{DataKey, OsRandom, RandomSource, WrappedDataKey};
 use crate::format::KekId;
 use crate::tenant::TenantId;
 
@@ -56,7 +56,7 @@ impl KeyService for InMemoryKeyService {
         let held = Held { tenant: tenant.clone(), context: context.clone(), data_key };
         // A panic elsewhere cannot leave the map half-changed.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(handle, held);
-        let wrapped = WrappedKey::new(handle).expect("32 bytes are at most 1,024");
+        let wrapped = WrappedDataKey::new(handle).expect("32 bytes are at most 1,024");
         Ok(GeneratedDataKey::new(copy, wrapped, Self::kek()))
     }
 
@@ -65,7 +65,7 @@ impl KeyService for InMemoryKeyService {
         tenant: &TenantId,
         context: &EncryptionContext,
         _kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let held = <[u8; HANDLE]>::try_from(wrapped.as_bytes()).ok().and_then(|handle| keys.get(&handle));

@@ -16,7 +16,7 @@ pub enum OpeningKeyError {
         fault: OpenFault,
     },
     #[error(transparent)]
-    Key(#[from] KeyServiceError),
+    Service(#[from] KeyServiceError),
     #[error(transparent)]
     Table(#[from] KeyTableError),
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::context::EncryptionContext;
-use crate::crypto::{DataKey, WrappedKey};
+use crate::crypto::{DataKey, WrappedDataKey};
 use crate::format::KekId;
 use crate::tenant::{Alias, TenantId};
 
@@ -33,7 +33,7 @@ pub trait KeyService: Debug + Send + Sync {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError>;
 
     /// Unwraps a data key that a former key-encryption key of the tenant wrapped, `kek`, which the stored record names. It is not
@@ -43,7 +43,7 @@ pub trait KeyService: Debug + Send + Sync {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.unwrap_data_key(tenant, context, kek, wrapped).await
     }
@@ -69,7 +69,7 @@ impl<S: KeyService + ?Sized> KeyService for Arc<S> {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         (**self).unwrap_data_key(tenant, context, kek, wrapped).await
     }
@@ -79,7 +79,7 @@ impl<S: KeyService + ?Sized> KeyService for Arc<S> {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         (**self).unwrap_former_data_key(tenant, context, kek, wrapped).await
     }
@@ -96,7 +96,7 @@ pub struct GeneratedDataKey {
     /// The key itself.
     pub data_key: DataKey,
     /// Its wrapped form.
-    pub wrapped: WrappedKey,
+    pub wrapped: WrappedDataKey,
     /// The key-encryption key that wrapped it.
     pub kek: KekId,
     /// The id of the request that made it, as the service's own log has it.
@@ -117,7 +117,7 @@ pub struct UnwrappedDataKey {
 
 impl GeneratedDataKey {
     /// A data key that `kek` wrapped as `wrapped`.
-    pub fn new(data_key: DataKey, wrapped: WrappedKey, kek: KekId) -> Self {
+    pub fn new(data_key: DataKey, wrapped: WrappedDataKey, kek: KekId) -> Self {
         Self { data_key, wrapped, kek, request_id: None }
     }
 

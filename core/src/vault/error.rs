@@ -2,7 +2,7 @@
 
 use crate::crypto::RandomError;
 use crate::envelope::OpenFault;
-use crate::format::InvalidKey;
+use crate::format::InvalidPrimaryKey;
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 use crate::trail::SinkPanicked;
 
@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// No item has such a key.
     #[error("the key of the item: {0}")]
-    Key(#[source] InvalidKey),
+    PrimaryKey(#[source] InvalidPrimaryKey),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for nonces")]
     Random,
@@ -65,7 +65,7 @@ impl From<OpeningKeyError> for Error {
     fn from(error: OpeningKeyError) -> Self {
         match error {
             OpeningKeyError::Open { attribute, fault } => Self::Open { name: attribute, fault },
-            OpeningKeyError::Key(error) => Self::KeyService(error),
+            OpeningKeyError::Service(error) => Self::KeyService(error),
             OpeningKeyError::Table(error) => Self::KeyTable(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tenantseal_core::envelope::RecordPlace;
+use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::format::RESERVED_PREFIX;
 use tenantseal_core::tenant_template::TenantTemplate;
 
@@ -105,7 +105,7 @@ impl TableSchemaBuilder {
             attributes: Attributes::new(),
             discriminator,
             records,
-            record_place: RecordPlace::default(),
+            record_place: KeyRecordPlacement::default(),
             own_bytes: BTreeSet::new(),
         };
         schema.settle()?;

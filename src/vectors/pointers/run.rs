@@ -18,7 +18,7 @@ use crate::vectors::json::{configured, hex, known, sorted};
 use crate::vectors::scene::{Kms, Unwrapping, entry};
 use crate::{Error, TenantSeal};
 use tenantseal_core::context::EncryptionContext;
-use tenantseal_core::crypto::{DataKey, WrappedKey};
+use tenantseal_core::crypto::{DataKey, WrappedDataKey};
 use tenantseal_core::format::{HEADER, KekId};
 use tenantseal_core::tenant::TenantId;
 
@@ -83,7 +83,7 @@ impl KeyService for Making {
         let made = &self.0.0[at];
         assert_eq!(*context, made.context(tenant), "a data key for another context");
         let data_key = DataKey::take(made.data_key.clone()).unwrap();
-        let wrapped = WrappedKey::new(made.wrapped.clone()).unwrap();
+        let wrapped = WrappedDataKey::new(made.wrapped.clone()).unwrap();
         Ok(GeneratedDataKey::new(data_key, wrapped, KekId::parse(&made.kek).unwrap()))
     }
 
@@ -92,7 +92,7 @@ impl KeyService for Making {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.0.unwrap_data_key(tenant, context, kek, wrapped).await
     }
@@ -102,7 +102,7 @@ impl KeyService for Making {
         tenant: &TenantId,
         context: &EncryptionContext,
         kek: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.0.unwrap_former_data_key(tenant, context, kek, wrapped).await
     }

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
 use tenantseal::keys::{DynamoDbKeyTable, KeyTable, Tenancy};
 use tenantseal::schema::TenantTemplate;
-use tenantseal::{Alias, DataKey, Item, KeyId, TenantId};
+use tenantseal::{Alias, DataKey, DataKeyId, Item, TenantId};
 
 use crate::errors::{Exit, Failure, Result};
 use crate::sessions::{Limits, Sessions};
@@ -296,7 +296,7 @@ fn is_of(record: &StoredKeyRecord, tenant: &TenantId) -> bool {
 async fn referred(
     key_table: Option<&DynamoDbKeyTable>,
     tenant: &TenantId,
-    key_id: KeyId,
+    key_id: DataKeyId,
 ) -> Result<Result<StoredKeyRecord, &'static str>> {
     let Some(key_table) = key_table else { return Ok(Err("no --key-table was given")) };
     let Some(stored) = key_table.get(tenant, &record_entry(key_id)).await? else {

@@ -1,12 +1,12 @@
-//! The data keys held for one tenant, and the leases under which they may be used.
+//! The data keys cache for one tenant, and the leases under which they may be used.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::crypto::KeyId;
-use crate::envelope::UnwrappedKey;
+use crate::crypto::DataKeyId;
+use crate::envelope::VerifiedDataKey;
 use crate::format::KekId;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::lease::{Lease, Terms};
@@ -17,13 +17,13 @@ use crate::telemetry::Dropped;
 pub const CURRENT_CONTEXT: usize = 0;
 
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct DataKeyCache {
     /// The most data keys.
     share: usize,
     since: Moment,
     current: Option<Current>,
     pins: Pins,
-    opened: HashMap<(usize, KeyId), Opened>,
+    opened: HashMap<(usize, DataKeyId), Opened>,
     leases: Vec<Lease>,
     next_lease: u64,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Held {
 /// The key that seals a tenant's new items.
 #[derive(Debug, Clone)]
 struct Current {
-    key: Arc<UnwrappedKey>,
+    key: Arc<VerifiedDataKey>,
     lease: u64,
     born: Moment,
 }
@@ -46,7 +46,7 @@ impl Current {
 /// A key that was verified.
 #[derive(Debug)]
 struct Opened {
-    key: Arc<UnwrappedKey>,
+    key: Arc<VerifiedDataKey>,
     lease: u64,
     /// Milliseconds since the tenant came.
     used: AtomicU64,
@@ -62,13 +62,13 @@ pub(crate) struct Renewal {
 
 /// A key in the cache.
 pub(crate) enum Lookup {
-    /// It may be used; and whether the keeper seems to be gone.
-    Usable(Arc<UnwrappedKey>, bool),
+    /// It may be used; and whether the refresher seems to be gone.
+    Usable(Arc<VerifiedDataKey>, bool),
     /// Its lease is over.
-    Over { key: Arc<UnwrappedKey>, lease: u64 },
+    Over { key: Arc<VerifiedDataKey>, lease: u64 },
 }
 
-impl Held {
+impl DataKeyCache {
     pub(crate) fn new(share: usize, now: Moment) -> Self {
         Self {
             share,
@@ -88,7 +88,7 @@ impl Held {
 
     /// How many data keys would take as much memory.
     pub(crate) fn weight(&self) -> usize {
-        let is_opened = |key: &UnwrappedKey| self.opened.contains_key(&(CURRENT_CONTEXT, key.record().key_id));
+        let is_opened = |key: &VerifiedDataKey| self.opened.contains_key(&(CURRENT_CONTEXT, key.record().key_id));
         self.len() + self.pins.weight(is_opened)
     }
 
@@ -106,13 +106,13 @@ impl Held {
         self.leases.iter().find(|lease| lease.id == id)
     }
 
-    /// The key that seals, when it may; and whether the keeper seems to be gone.
+    /// The key that seals, when it may; and whether the refresher seems to be gone.
     pub(crate) fn sealing(
         &self,
         terms: &Terms,
         outage: Option<Moment>,
         now: Moment,
-    ) -> Option<(Arc<UnwrappedKey>, bool)> {
+    ) -> Option<(Arc<VerifiedDataKey>, bool)> {
         let current = self.current.as_ref().filter(|current| current.seals(terms, outage, now))?;
         let lease = self.lease(current.lease)?;
         let allowed = lease.aliased.is_some_and(|begun| terms.allow(begun, outage, now));
@@ -120,7 +120,7 @@ impl Held {
     }
 
     /// The key that would seal if its lease were renewed, and since when its rotation counts: it may be dropped meanwhile.
-    pub(crate) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<UnwrappedKey>, Moment)> {
+    pub(crate) fn to_renew(&self, terms: &Terms, now: Moment) -> Option<(Arc<VerifiedDataKey>, Moment)> {
         let current = self.current.as_ref().filter(|current| current.seals(terms, None, now))?;
         Some((Arc::clone(&current.key), current.born))
     }
@@ -129,7 +129,7 @@ impl Held {
     pub(crate) fn opening(
         &self,
         context: usize,
-        key_id: KeyId,
+        key_id: DataKeyId,
         terms: &Terms,
         outage: Option<Moment>,
         now: Moment,
@@ -143,7 +143,7 @@ impl Held {
     }
 
     /// The key pinned to a token, of those that `may` seal.
-    pub(crate) fn pinned(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<Pinned> {
+    pub(crate) fn pinned(&self, token: &str, now: Moment, may: impl Fn(&VerifiedDataKey) -> bool) -> Option<Pinned> {
         self.pins.get(token, now, may).cloned()
     }
 
@@ -159,7 +159,7 @@ impl Held {
 
     fn looked_up(
         &self,
-        key: &Arc<UnwrappedKey>,
+        key: &Arc<VerifiedDataKey>,
         lease: u64,
         terms: &Terms,
         outage: Option<Moment>,
@@ -174,7 +174,7 @@ impl Held {
 
     /// Remembers that `key` seals what has this token; gives how many older tokens were forgotten for it. None when this is not the key
     /// that seals now.
-    pub(crate) fn pin(&mut self, token: &str, key: &Arc<UnwrappedKey>, now: Moment) -> Option<usize> {
+    pub(crate) fn pin(&mut self, token: &str, key: &Arc<VerifiedDataKey>, now: Moment) -> Option<usize> {
         let current = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key))?;
         let pinned = Pinned { key: Arc::clone(key), lease: current.lease };
         Some(self.pins.insert(token, pinned, now))
@@ -209,7 +209,7 @@ impl Held {
     }
 
     /// Takes in a key under a lease; the least recently used of this tenant make room. Gives how many.
-    pub(crate) fn insert(&mut self, context: usize, key: &Arc<UnwrappedKey>, lease: u64, now: Moment) -> usize {
+    pub(crate) fn insert(&mut self, context: usize, key: &Arc<VerifiedDataKey>, lease: u64, now: Moment) -> usize {
         let before = self.len();
         let slot = (context, key.record().key_id);
         while self.opened.len() >= self.share && !self.opened.contains_key(&slot) {
@@ -223,8 +223,8 @@ impl Held {
         evicted
     }
 
-    /// From now on new items are sealed with this key. Asking for the present one again does not put off its rotation.
-    pub(crate) fn seal_with(&mut self, key: &Arc<UnwrappedKey>, lease: u64, asked: Moment) {
+    /// From now on new items are sealed with this key. KeyRequest for the present one again does not put off its rotation.
+    pub(crate) fn seal_with(&mut self, key: &Arc<VerifiedDataKey>, lease: u64, asked: Moment) {
         let present = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key));
         let born = present.map_or(asked, |current| current.born);
         self.current = Some(Current { key: Arc::clone(key), lease, born });
@@ -234,11 +234,11 @@ impl Held {
     pub(crate) fn seal_with_opened(
         &mut self,
         context: usize,
-        key_id: KeyId,
+        key_id: DataKeyId,
         stored: &[u8],
         born: Moment,
         usable: impl Fn(Moment) -> bool,
-    ) -> Option<Arc<UnwrappedKey>> {
+    ) -> Option<Arc<VerifiedDataKey>> {
         let opened = self.opened.get(&(context, key_id)).filter(|opened| opened.key.stored_record() == stored)?;
         let (key, lease) = (Arc::clone(&opened.key), opened.lease);
         self.lease(lease)?.aliased.filter(|begun| usable(*begun))?;
@@ -247,7 +247,7 @@ impl Held {
     }
 
     /// A key by which a lease can be renewed, and its context.
-    pub(crate) fn of_lease(&self, id: u64) -> Option<(usize, Arc<UnwrappedKey>)> {
+    pub(crate) fn of_lease(&self, id: u64) -> Option<(usize, Arc<VerifiedDataKey>)> {
         let lease = self.lease(id)?;
         let current = self.current.as_ref().filter(|current| current.lease == id).map(|current| &current.key);
         let opened = || self.opened.values().find(|opened| opened.lease == id).map(|opened| &opened.key);
@@ -269,13 +269,13 @@ impl Held {
     }
 
     /// Whether the key with this record has sealed here as much as it may.
-    pub(crate) fn is_used_up(&self, key_id: KeyId, stored: &[u8], terms: &Terms) -> bool {
+    pub(crate) fn is_used_up(&self, key_id: DataKeyId, stored: &[u8], terms: &Terms) -> bool {
         let current = self.current.as_ref().map(|current| &current.key);
         let opened = self.opened.get(&(CURRENT_CONTEXT, key_id)).map(|opened| &opened.key);
         current.into_iter().chain(opened).any(|key| key.stored_record() == stored && key.is_used_up(terms.seals))
     }
 
-    pub(crate) fn seals_with(&self, key: &Arc<UnwrappedKey>) -> bool {
+    pub(crate) fn seals_with(&self, key: &Arc<VerifiedDataKey>) -> bool {
         self.current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.key, key))
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::envelope::UnwrappedKey;
-use crate::keys::cache::single_flight::{Shares, Waiter};
+use crate::envelope::VerifiedDataKey;
+use crate::keys::cache::single_flight::{SingleFlight, Waiter};
 use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 use crate::tenant::TenantId;
@@ -26,10 +26,10 @@ pub(crate) enum Flight {
 }
 
 /// What a flight brings.
-pub(crate) type Brought = Result<Arc<UnwrappedKey>, Unwrapping>;
+pub(crate) type Brought = Result<Arc<VerifiedDataKey>, Unwrapping>;
 
 /// The flights of one tenant.
-pub(crate) type Flights = Shares<Flight, Brought>;
+pub(crate) type Flights = SingleFlight<Flight, Brought>;
 
 impl Flights {
     /// Joins the flight that is under way, or starts `body`.
@@ -37,7 +37,7 @@ impl Flights {
     where
         F: Future<Output = Brought> + Send + 'static,
     {
-        self.share(flight, |_| {
+        self.run(flight, |_| {
             let tenant = tenant.clone();
             // A panic in a key service ends this flight and nothing else.
             AssertUnwindSafe(body()).catch_unwind().map(move |brought| {

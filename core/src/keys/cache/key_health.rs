@@ -24,7 +24,7 @@ const RETRIES: f64 = 10.0;
 const RETRIES_PER_SECOND: f64 = 1.0;
 
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct KeyHealth {
     circuit: Circuit,
     /// When KMS was last found unavailable, unless it has answered since.
     outage: Option<Moment>,
@@ -79,7 +79,7 @@ impl Route {
     }
 }
 
-impl Standing {
+impl KeyHealth {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
             circuit: Circuit::default(),

@@ -24,7 +24,7 @@ pub struct Terms {
 impl Terms {
     /// No data key seals for longer, outage or not.
     pub(crate) const MAX_ROTATION: Duration = Duration::from_secs(48 * 60 * 60);
-    /// That KMS cannot be asked is believed for this long: longer than the keeper's longest pause and a call together.
+    /// That KMS cannot be asked is believed for this long: longer than the refresher's longest pause and a call together.
     const OUTAGE_SEEN: Duration = Duration::from_secs(60);
 
     /// Whether what KMS allowed with a request begun at `begun` is still allowed. `outage` is when KMS was last found unavailable;
@@ -60,11 +60,11 @@ pub(crate) struct Lease {
     pub(crate) begun: Moment,
     /// The same by the configured alias alone: it says where new items go, so sealing counts by this one.
     pub(crate) aliased: Option<Moment>,
-    /// At which age the keeper asks again.
+    /// At which age the refresher asks again.
     due: Duration,
     /// Whether a key was used again since: most keys that open an item are wanted once, and asking again ahead of time would be in vain.
     pub(crate) used: AtomicBool,
-    /// Whether the keeper lets it end.
+    /// Whether the refresher lets it end.
     pub(crate) lapsing: bool,
 }
 
@@ -89,12 +89,12 @@ impl Lease {
         if seals { self.aliased.unwrap_or(self.begun) } else { self.begun }
     }
 
-    /// How long until the keeper should ask; nothing when it is time.
+    /// How long until the refresher should ask; nothing when it is time.
     pub(crate) fn due_in(&self, seals: bool, now: Moment) -> Duration {
         self.due.saturating_sub(now.since(self.counted(seals)))
     }
 
-    /// Says that a key of it is used. Whether the keeper, which should have asked by now, seems to be gone.
+    /// Says that a key of it is used. Whether the refresher, which should have asked by now, seems to be gone.
     pub(crate) fn touch(&self, seals: bool, now: Moment, terms: &Terms) -> bool {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);

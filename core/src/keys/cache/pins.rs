@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::envelope::UnwrappedKey;
+use crate::envelope::VerifiedDataKey;
 use crate::keys::cache::clock::Moment;
 
 /// DynamoDB takes a repeated ClientRequestToken for the same request for ten minutes (API reference, TransactWriteItems).
@@ -41,13 +41,13 @@ struct Batch {
 /// A key that a repetition needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Pinned {
-    pub(crate) key: Arc<UnwrappedKey>,
+    pub(crate) key: Arc<VerifiedDataKey>,
     pub(crate) lease: u64,
 }
 
 impl Pins {
     /// The first key pinned to a token of those that `may` be used.
-    pub(crate) fn get(&self, token: &str, now: Moment, may: impl Fn(&UnwrappedKey) -> bool) -> Option<&Pinned> {
+    pub(crate) fn get(&self, token: &str, now: Moment, may: impl Fn(&VerifiedDataKey) -> bool) -> Option<&Pinned> {
         // Most requests have no token, and most tenants none that was used.
         if self.batches.is_empty() {
             return None;
@@ -108,13 +108,13 @@ impl Pins {
     }
 
     /// A key under this lease.
-    pub(crate) fn of_lease(&self, lease: u64) -> Option<&Arc<UnwrappedKey>> {
+    pub(crate) fn of_lease(&self, lease: u64) -> Option<&Arc<VerifiedDataKey>> {
         self.batches.iter().find(|batch| batch.pinned.lease == lease).map(|batch| &batch.pinned.key)
     }
 
     /// How many data keys would take as much memory, those among them that `is_counted` says are counted elsewhere left out.
-    pub(crate) fn weight(&self, is_counted: impl Fn(&UnwrappedKey) -> bool) -> usize {
-        let mut keys: Vec<&Arc<UnwrappedKey>> = self.batches.iter().map(|batch| &batch.pinned.key).collect();
+    pub(crate) fn weight(&self, is_counted: impl Fn(&VerifiedDataKey) -> bool) -> usize {
+        let mut keys: Vec<&Arc<VerifiedDataKey>> = self.batches.iter().map(|batch| &batch.pinned.key).collect();
         keys.dedup_by(|one, other| Arc::ptr_eq(one, other));
         keys.into_iter().filter(|key| !is_counted(key)).count() + self.len() / PER_KEY
     }

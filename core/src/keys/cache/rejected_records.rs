@@ -18,12 +18,12 @@ const BURST: f64 = 100.0;
 const PER_SECOND: f64 = 10.0;
 
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RejectedRecords {
     records: HashMap<(usize, [u8; 32]), (Unwrapping, Moment, Duration)>,
     allowance: TokenBucket,
 }
 
-impl Refused {
+impl RejectedRecords {
     pub(crate) fn new(now: Moment) -> Self {
         Self { records: HashMap::new(), allowance: TokenBucket::new(BURST, PER_SECOND, now) }
     }

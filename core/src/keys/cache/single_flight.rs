@@ -32,7 +32,7 @@ pub struct Allowance {
 
 impl Allowance {
     /// So much at a time.
-    pub fn of(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         let all = Arc::new(Semaphore::new(most));
         Self { own: Arc::clone(&all), all }
     }
@@ -54,7 +54,7 @@ impl Allowance {
 
 /// Work under way.
 #[derive(Debug)]
-pub struct Shares<K, V> {
+pub struct SingleFlight<K, V> {
     airborne: Arc<Mutex<Airborne<K, V>>>,
     allowance: Allowance,
 }
@@ -85,7 +85,7 @@ struct Seats<V> {
     brought: Option<V>,
 }
 
-impl<K, V> Shares<K, V>
+impl<K, V> SingleFlight<K, V>
 where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
@@ -95,7 +95,7 @@ where
     }
 
     /// Joins what is under way for `key`, or starts `body`, which must not panic.
-    pub fn share<F>(&self, key: K, body: impl FnOnce(Listing<K, V>) -> F) -> Waiter<V>
+    pub fn run<F>(&self, key: K, body: impl FnOnce(Listing<K, V>) -> F) -> Waiter<V>
     where
         F: Future<Output = V> + Send + 'static,
     {

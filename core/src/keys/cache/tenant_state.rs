@@ -11,11 +11,11 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use crate::keys::KeyServiceError;
 use crate::keys::cache::circuit::Admission;
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::data_key_cache::Held;
+use crate::keys::cache::data_key_cache::DataKeyCache;
 use crate::keys::cache::flights::Flights;
-use crate::keys::cache::key_health::Standing;
+use crate::keys::cache::key_health::KeyHealth;
 use crate::keys::cache::lease::Terms;
-use crate::keys::cache::rejected_records::Refused;
+use crate::keys::cache::rejected_records::RejectedRecords;
 use crate::keys::cache::single_flight::Allowance;
 use crate::keys::config::Limits;
 use crate::keys::outcome::Unwrapping;
@@ -49,15 +49,15 @@ pub(crate) struct TenantKeys {
 pub(crate) struct State {
     /// How often the tenant was evicted: what was begun before is not used.
     pub(crate) epoch: u64,
-    pub(crate) held: Held,
-    pub(crate) standing: Standing,
-    pub(crate) refused: Refused,
-    pub(crate) keeper: Keeper,
+    pub(crate) cache: DataKeyCache,
+    pub(crate) health: KeyHealth,
+    pub(crate) refused: RejectedRecords,
+    pub(crate) refresher: Refresher,
 }
 
-/// Which keeper is at work, and since when.
+/// Which refresher is at work, and since when.
 #[derive(Debug, Default)]
-pub(crate) struct Keeper {
+pub(crate) struct Refresher {
     pub(crate) number: u64,
     pub(crate) started: Option<Moment>,
 }
@@ -83,10 +83,10 @@ impl TenantKeys {
     pub(crate) fn new(listed: Listed, limits: &Limits, left: Allowance, now: Moment) -> Self {
         let state = State {
             epoch: 0,
-            held: Held::new(limits.data_keys_per_tenant, now),
-            standing: Standing::new(now),
-            refused: Refused::new(now),
-            keeper: Keeper::default(),
+            cache: DataKeyCache::new(limits.data_keys_per_tenant, now),
+            health: KeyHealth::new(now),
+            refused: RejectedRecords::new(now),
+            refresher: Refresher::default(),
         };
         Self {
             tenant: listed.tenant.clone(),
@@ -130,7 +130,7 @@ impl TenantKeys {
 
     /// Counts again; whether that changed anything.
     pub(crate) fn weigh(&self) -> bool {
-        let weight = u32::try_from(self.read().held.weight()).unwrap_or(u32::MAX);
+        let weight = u32::try_from(self.read().cache.weight()).unwrap_or(u32::MAX);
         self.weight.swap(weight, Ordering::Relaxed) != weight
     }
 
@@ -162,10 +162,10 @@ impl TenantKeys {
     /// Whether a request may ask for keys now. A tenant that was refused is refused at once, but for the one request that asks whether it is
     /// back.
     pub(crate) fn enter(&self, now: Moment) -> Result<Option<Probing<'_>>, KeyServiceError> {
-        if !self.read().standing.is_refused() {
+        if !self.read().health.is_refused() {
             return Ok(None);
         }
-        let entered = self.write().standing.enter(now);
+        let entered = self.write().health.enter(now);
         match entered {
             Ok(is_probe) => Ok(is_probe.then_some(Probing(self))),
             Err(refusal) => {
@@ -183,7 +183,7 @@ impl TenantKeys {
         now: Moment,
     ) -> Result<Option<Admitted<'_>>, KeyServiceError> {
         let mut state = self.write();
-        let admission = state.standing.admit(&self.tenant, operation, own, now)?;
+        let admission = state.health.admit(&self.tenant, operation, own, now)?;
         let begun = Begun { at: now, epoch: state.epoch };
         let admitted = Admitted { keys: self, begun, is_probe: admission == Admission::Probe };
         Ok(Some(admitted).filter(|_| admission != Admission::Wait))
@@ -192,7 +192,7 @@ impl TenantKeys {
     /// Whether a refusal would cost keys, and may be asked for once more.
     pub(crate) fn may_reconsider(&self, now: Moment) -> bool {
         let mut state = self.write();
-        state.held.len() > 0 && state.standing.may_retry(now)
+        state.cache.len() > 0 && state.health.may_retry(now)
     }
 
     /// What became of a record lately.
@@ -211,26 +211,26 @@ impl State {
     /// Drops all keys.
     pub(crate) fn evict(&mut self) -> Dropped {
         self.epoch += 1;
-        self.held.clear()
+        self.cache.clear()
     }
 
     /// Drops what cannot be used any more, outage or not.
     fn settle(&mut self, now: Moment, terms: &Terms) -> Dropped {
-        self.held.prune(now);
-        self.held.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace)
+        self.cache.prune(now);
+        self.cache.retain_leases(|lease| now.since(lease.begun) < terms.revalidation + terms.grace)
     }
 }
 
 impl Drop for Probing<'_> {
     fn drop(&mut self) {
-        self.0.write().standing.left();
+        self.0.write().health.left();
     }
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         if self.is_probe {
-            self.keys.write().standing.probed();
+            self.keys.write().health.probed();
             self.keys.probed.notify_waiters();
         }
     }

@@ -22,18 +22,18 @@ const LEFT: usize = 2_000;
 const LEFT_PER_TENANT: usize = 8;
 
 /// What is kept for tenants. Who holds a tenant's state needs nothing of this to look up its keys.
-pub(crate) struct States {
+pub(crate) struct TenantMap {
     /// Every state that somebody holds, evicted or not: so a revocation reaches all handles and flights of a tenant.
     living: Arc<Living>,
     /// Which states have keys. These are in the states, so that they go when they are told to: moka drops what it evicted lazily.
     filled: Cache<TenantId, Arc<TenantKeys>>,
-    /// States that have none, and know something all the same.
+    /// TenantMap that have none, and know something all the same.
     empty: Cache<TenantId, Arc<TenantKeys>>,
     left: Allowance,
     limits: Limits,
 }
 
-impl States {
+impl TenantMap {
     pub(crate) fn new(limits: Limits) -> Self {
         let filled = Cache::builder()
             .max_capacity(limits.data_keys)
@@ -48,7 +48,7 @@ impl States {
             })
             .build();
         let empty = Cache::builder().max_capacity(EMPTY).eviction_policy(EvictionPolicy::lru()).build();
-        Self { living: Arc::default(), filled, empty, left: Allowance::of(LEFT), limits }
+        Self { living: Arc::default(), filled, empty, left: Allowance::new(LEFT), limits }
     }
 
     /// The tenant's state, made when there is none.

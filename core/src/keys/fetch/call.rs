@@ -1,4 +1,4 @@
-//! Asking the key service: in turn, not in vain, and again when that makes sense.
+//! KeyRequest the key service: in turn, not in vain, and again when that makes sense.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::keys::cache::backoff;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{Admitted, Begun, TenantKeys};
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 use crate::telemetry::{self, Answered, Eviction, KeyCall};
 
@@ -22,24 +22,24 @@ const RECONSIDERED: Duration = Duration::from_millis(200);
 
 /// A call of the key service.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asking {
+pub(crate) struct KeyRequest {
     pub(crate) operation: &'static str,
     pub(crate) route: Route,
     /// Whether what is asked for is known to be the tenant's own; a stored record may be anything.
     pub(crate) verified: bool,
 }
 
-impl Inner {
+impl Engine {
     /// Calls the key service: the only place that does, and so the only one where KMS and STS are called.
     ///
     /// It waits for its turn among all calls in flight; the caller has one of the tenant's places already.
     pub(crate) async fn call<'c, T: Answered>(
         &self,
         keys: &TenantKeys,
-        asking: Asking,
+        request: KeyRequest,
         call: impl Fn() -> BoxFuture<'c, Result<T, KeyServiceError>> + Send + Sync,
     ) -> Result<(T, Begun), KeyServiceError> {
-        let Asking { operation, route, verified } = asking;
+        let KeyRequest { operation, route, verified } = request;
         // What is asked for by an alias that a stored record names says nothing of the tenant.
         let own = route == Route::Configured;
         let telling = own || verified;
@@ -109,7 +109,7 @@ impl Inner {
                 && !admitted.is_probe
                 && started.elapsed() + pause < self.retries.total
                 && Handle::try_current().is_ok()
-                && keys.write().standing.may_retry(now);
+                && keys.write().health.may_retry(now);
             if !again {
                 if telling {
                     self.unavailable(keys, own, now);
@@ -160,10 +160,10 @@ impl Inner {
     fn unavailable(&self, keys: &TenantKeys, own: bool, now: Moment) {
         let (opened, in_grace) = {
             let mut state = keys.write();
-            let opened = state.standing.unavailable(own, now);
-            (opened, state.held.leases().iter().any(|lease| self.terms.is_in_grace(lease.begun, now)))
+            let opened = state.health.unavailable(own, now);
+            (opened, state.cache.leases().iter().any(|lease| self.terms.is_in_grace(lease.begun, now)))
         };
-        self.states.remember(keys);
+        self.tenants.remember(keys);
         if opened {
             telemetry::circuit_opened(&keys.tenant);
         }
@@ -181,11 +181,11 @@ impl Inner {
         let now = self.clock.now();
         let (error, is_new, evicted) = {
             let mut state = keys.write();
-            let (error, evicts, is_new) = state.standing.refused(error, self.onboarding, now);
+            let (error, evicts, is_new) = state.health.refused(error, self.onboarding, now);
             (error, is_new, evicts.then(|| state.evict()))
         };
-        self.states.weigh(keys);
-        self.states.remember(keys);
+        self.tenants.weigh(keys);
+        self.tenants.remember(keys);
         if is_new {
             telemetry::revoked(&error);
         }
@@ -203,7 +203,7 @@ impl Inner {
 
 /// KMS, or STS, answered.
 fn answered(keys: &TenantKeys, own: bool) {
-    let closed = keys.write().standing.answered(own);
+    let closed = keys.write().health.answered(own);
     if closed {
         telemetry::circuit_closed(&keys.tenant);
     }

@@ -14,9 +14,9 @@ use crate::context::StaticPairs;
 use crate::keys::KeyService;
 use crate::keys::cache::clock::Clock;
 use crate::keys::cache::lease::Terms;
-use crate::keys::cache::tenants::States;
+use crate::keys::cache::tenants::TenantMap;
 use crate::keys::config::{Limits, Retries};
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::handle::TenantHandle;
 use crate::keys::fetch::shared_keys::SharedKeys;
 use crate::telemetry::Eviction;
@@ -40,12 +40,12 @@ pub struct DataKeysConfig {
 }
 
 /// Data keys by tenant, asked for once and kept for a while.
-pub struct DataKeys(Arc<Inner>);
+pub struct DataKeys(Arc<Engine>);
 
 impl DataKeys {
     pub fn new(config: DataKeysConfig) -> Self {
         let DataKeysConfig { service, time, shared, contexts, terms, onboarding, limits, retries } = config;
-        Self(Arc::new(Inner {
+        Self(Arc::new(Engine {
             service,
             clock: Clock::new(time),
             shared,
@@ -54,21 +54,21 @@ impl DataKeys {
             onboarding,
             retries,
             calls: Semaphore::new(limits.calls),
-            states: States::new(limits),
+            tenants: TenantMap::new(limits),
         }))
     }
 
     /// The way to one tenant's keys.
-    pub fn of(&self, tenant: &TenantId) -> TenantHandle {
-        TenantHandle::new(&self.0, self.0.states.get(tenant, self.0.clock.now()))
+    pub fn for_tenant(&self, tenant: &TenantId) -> TenantHandle {
+        TenantHandle::new(&self.0, self.0.tenants.get(tenant, self.0.clock.now()))
     }
 
     /// Forgets everything of a tenant, the key service's credentials included, whoever holds it. What a request that is under way
     /// brings later is not used.
     pub async fn revoke(&self, tenant: &TenantId) {
-        if let Some(keys) = self.0.states.living(tenant) {
+        if let Some(keys) = self.0.tenants.living(tenant) {
             keys.evict(Eviction::ByHand);
-            self.0.states.weigh(&keys);
+            self.0.tenants.weigh(&keys);
         }
         self.0.service.forget(tenant).await;
     }

@@ -10,12 +10,12 @@ use crate::keys::KeyService;
 use crate::keys::cache::clock::Clock;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::cache::tenants::States;
+use crate::keys::cache::tenants::TenantMap;
 use crate::keys::config::Retries;
 use crate::keys::fetch::shared_keys::SharedKeys;
 
 /// Fetches tenants' data keys and keeps them in the cache.
-pub(crate) struct Inner {
+pub(crate) struct Engine {
     pub(crate) service: Arc<dyn KeyService>,
     pub(crate) clock: Clock,
     pub(crate) shared: Option<SharedKeys>,
@@ -24,13 +24,13 @@ pub(crate) struct Inner {
     pub(crate) onboarding: Duration,
     pub(crate) retries: Retries,
     pub(crate) calls: Semaphore,
-    pub(crate) states: States,
+    pub(crate) tenants: TenantMap,
 }
 
-impl Inner {
+impl Engine {
     /// Follows each change of what is held for a tenant: counts it, and has somebody look after it.
     pub(crate) fn taken_in(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
-        self.states.weigh(keys);
+        self.tenants.weigh(keys);
         self.keep(keys);
     }
 }

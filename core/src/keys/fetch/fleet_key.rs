@@ -6,15 +6,15 @@ use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 
 use crate::context::{EncryptionContext, Period};
-use crate::envelope::KeySource;
-use crate::envelope::RecordPlace;
-use crate::envelope::{OpenFault, UnwrappedKey};
+use crate::envelope::DataKeySource;
+use crate::envelope::KeyRecordPlacement;
+use crate::envelope::{OpenFault, VerifiedDataKey};
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::CURRENT_CONTEXT;
 use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::sealing_key::unsealed;
 use crate::keys::fetch::shared_keys::Pointed;
 use crate::keys::fetch::shared_keys::SharedKeys;
@@ -22,16 +22,16 @@ use crate::keys::outcome::KeyError;
 use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 
-impl Inner {
+impl Engine {
     /// Finds out which key the fleet seals with in this period; makes it when there is none.
     pub(crate) async fn agreement(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,
-    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+    ) -> Result<Arc<VerifiedDataKey>, KeyError> {
         let flight = keys.flights.join(&keys.tenant, Flight::Agreement, || {
-            let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
-            async move { inner.fly_agreement(&keys, ahead).await }.boxed()
+            let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
+            async move { engine.fly_agreement(&keys, ahead).await }.boxed()
         });
         flight.await.map_err(|failure| unsealed(keys, failure))
     }
@@ -41,7 +41,7 @@ impl Inner {
             return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, "KeyTable", Kind::Unexpected)));
         };
         // Who came while the former flight landed needs no other.
-        if !ahead && let Some(key) = self.sealing_now(keys, RecordPlace::KeyTable) {
+        if !ahead && let Some(key) = self.sealing_now(keys, KeyRecordPlacement::KeyTable) {
             return Ok(key);
         }
         match self.agreed(keys, shared).await {
@@ -55,7 +55,7 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         shared: &SharedKeys,
-    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+    ) -> Result<Arc<VerifiedDataKey>, KeyError> {
         let now = self.clock.now();
         let period = Period::at(now.wall(), self.terms.rotation).ok_or_else(|| shared.unsettled())?;
         // As old as its period, whoever made it when.
@@ -96,7 +96,7 @@ impl Inner {
         shared: &SharedKeys,
         pointed: &Pointed,
         born: Moment,
-    ) -> Result<Option<Arc<UnwrappedKey>>, KeyError> {
+    ) -> Result<Option<Arc<VerifiedDataKey>>, KeyError> {
         let Pointed { record, stored } = pointed;
         let forged = || Err(shared.forged(&keys.tenant).into());
         let id = (CURRENT_CONTEXT, Sha256::digest(stored).into());
@@ -113,10 +113,10 @@ impl Inner {
         let key = match asked {
             Ok((answer, begun)) => {
                 let genuine = answer.kek.is_same_key(&record.kek);
-                let key = genuine.then(|| UnwrappedKey::verify(record.clone(), &answer.data_key)).flatten();
+                let key = genuine.then(|| VerifiedDataKey::verify(record.clone(), &answer.data_key)).flatten();
                 let key = key.map(|key| (Arc::new(key), begun));
                 if let Some((key, _)) = &key {
-                    key.brought_by(answer.request_id, KeySource::KeyTable);
+                    key.brought_by(answer.request_id, DataKeySource::KeyTable);
                 }
                 key
             }
@@ -127,7 +127,7 @@ impl Inner {
         let Some((key, begun)) = key else {
             let fault = Unwrapping::Refused(OpenFault::ForgedRecord);
             keys.write().refused.insert(id, fault, self.clock.now());
-            self.states.remember(keys);
+            self.tenants.remember(keys);
             return forged();
         };
         key.mark_in_key_table();
@@ -137,17 +137,17 @@ impl Inner {
 
     /// Whether this process has sealed under the key that a pointer names as much as its share is: then the fleet goes on with another.
     fn is_used_up(&self, keys: &TenantKeys, Pointed { record, stored }: &Pointed) -> bool {
-        keys.read().held.is_used_up(record.key_id, stored, &self.terms)
+        keys.read().cache.is_used_up(record.key_id, stored, &self.terms)
     }
 
     /// The key that a pointer names, when it has opened items here already.
-    fn opened(&self, keys: &TenantKeys, pointed: &Pointed, born: Moment) -> Option<Arc<UnwrappedKey>> {
+    fn opened(&self, keys: &TenantKeys, pointed: &Pointed, born: Moment) -> Option<Arc<VerifiedDataKey>> {
         let now = self.clock.now();
         let mut state = keys.write();
-        let outage = state.standing.outage();
+        let outage = state.health.outage();
         let usable = |begun| self.terms.allow(begun, outage, now);
         let Pointed { record, stored } = pointed;
-        let key = state.held.seal_with_opened(CURRENT_CONTEXT, record.key_id, stored, born, usable)?;
+        let key = state.cache.seal_with_opened(CURRENT_CONTEXT, record.key_id, stored, born, usable)?;
         key.mark_in_key_table();
         Some(key)
     }

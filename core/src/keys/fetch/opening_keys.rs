@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 use futures_util::{StreamExt, stream};
 
 use crate::context::EncryptionContext;
-use crate::envelope::KeySource;
+use crate::envelope::DataKeySource;
 use crate::envelope::Purpose;
-use crate::envelope::{KeyRing, NeededKey, OpenFault, UnwrappedKey};
+use crate::envelope::{KeyRing, NeededKey, OpenFault, VerifiedDataKey};
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Lookup;
 use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::unwrap::Claim;
 use crate::keys::outcome::OpeningKeyError;
 use crate::keys::outcome::Unwrapping;
@@ -37,7 +37,7 @@ pub(crate) type Lacking = Vec<(OwnedStoredKey, OpeningKeyError)>;
 /// Whether the other keys of an answer cannot be had either: the tenant is refused, or KMS is not to be had. A record that does not open
 /// says nothing of the others; how many of those are tried is bounded for each tenant.
 fn concerns_all(error: &OpeningKeyError) -> bool {
-    matches!(error, OpeningKeyError::Key(error) if error.is_revoked() || error.is_retryable())
+    matches!(error, OpeningKeyError::Service(error) if error.is_revoked() || error.is_retryable())
 }
 
 /// A key that is not in the cache.
@@ -47,7 +47,7 @@ struct Wanted {
     claim: Claim,
 }
 
-impl Inner {
+impl Engine {
     /// The key in the cache that is named so: by the very bytes of its record, which were verified when it came there, or by its id,
     /// which commits to it, where the key table is known to hold the record.
     pub(crate) fn verified(
@@ -55,21 +55,21 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         named: StoredKey<&[u8]>,
         now: Moment,
-    ) -> Option<Arc<UnwrappedKey>> {
+    ) -> Option<Arc<VerifiedDataKey>> {
         let key_id = match named {
             StoredKey::Record(stored) => KeyRecord::claimed_key_id(stored)?,
             // Without a key table references open nothing, whatever is in memory.
             StoredKey::Reference(key_id) => self.shared.is_some().then_some(key_id)?,
         };
-        let names = |key: &UnwrappedKey| match named {
+        let names = |key: &VerifiedDataKey| match named {
             StoredKey::Record(stored) => key.stored_record() == stored,
             // A key that came with an item's own record may be in no key table: elsewhere the reference would open nothing.
             StoredKey::Reference(_) => key.is_in_key_table(),
         };
-        self.states.used(keys, now);
+        self.tenants.used(keys, now);
         let state = keys.read();
         let found = (0..self.contexts.len()).find_map(|context| {
-            match state.held.opening(context, key_id, &self.terms, state.standing.outage(), now)? {
+            match state.cache.opening(context, key_id, &self.terms, state.health.outage(), now)? {
                 Lookup::Usable(key, neglected) if names(&key) => Some((key, neglected)),
                 _ => None,
             }
@@ -172,7 +172,7 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         Wanted { attribute, named, claim }: Wanted,
-    ) -> Result<(OwnedStoredKey, Arc<UnwrappedKey>), (OwnedStoredKey, OpeningKeyError)> {
+    ) -> Result<(OwnedStoredKey, Arc<VerifiedDataKey>), (OwnedStoredKey, OpeningKeyError)> {
         match self.unwrap(keys, claim).await {
             Ok(key) => {
                 if matches!(named, StoredKey::Reference(_)) {
@@ -181,7 +181,7 @@ impl Inner {
                 Ok((named, key))
             }
             Err(Unwrapping::Refused(fault)) => Err((named, OpeningKeyError::Open { attribute, fault })),
-            Err(Unwrapping::Failed(error)) => Err((named, OpeningKeyError::Key(error))),
+            Err(Unwrapping::Failed(error)) => Err((named, OpeningKeyError::Service(error))),
             Err(Unwrapping::Unshared(error)) => Err((named, OpeningKeyError::Table(error))),
         }
     }
@@ -192,11 +192,11 @@ impl Inner {
         let NeededKey { attribute, stored: named } = needed;
         let faulty = |fault| OpeningKeyError::Open { attribute: attribute.clone(), fault };
         let (stored, source): (Arc<[u8]>, _) = match &named {
-            StoredKey::Record(stored) => (Arc::from(&**stored), KeySource::Kms),
+            StoredKey::Record(stored) => (Arc::from(&**stored), DataKeySource::Kms),
             StoredKey::Reference(key_id) => {
                 let shared = self.shared.as_ref().ok_or_else(|| faulty(OpenFault::NoKeyTable))?;
                 let record = shared.record(&keys.tenant, *key_id).await?;
-                (record.ok_or_else(|| faulty(OpenFault::UnknownKey))?, KeySource::KeyTable)
+                (record.ok_or_else(|| faulty(OpenFault::UnknownKey))?, DataKeySource::KeyTable)
             }
         };
         let record = KeyRecord::decode(&stored).map_err(|fault| faulty(fault.into()))?;

@@ -1,4 +1,4 @@
-//! The keeper of a tenant's keys: asks KMS again before a lease ends, so that no request waits for it, and drops what nobody uses.
+//! The refresher of a tenant's keys: asks KMS again before a lease ends, so that no request waits for it, and drops what nobody uses.
 //!
 //! Nothing is right or wrong because of it: whether a key may be used is decided where it is used.
 
@@ -13,7 +13,7 @@ use crate::keys::cache::clock::Moment;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::tenant_state::{State, TenantKeys};
 use crate::keys::cache::{backoff, circuit};
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::outcome::Unwrapping;
 
 /// In an outage it asks again after full jitter below this, doubled each time.
@@ -27,21 +27,22 @@ enum Next {
         lease: u64,
         sealing: bool,
     },
-    /// There is nothing to look after, or another keeper does.
+    /// There is nothing to look after, or another refresher does.
     Nothing,
 }
 
-impl Inner {
-    /// Starts a keeper unless there is one.
+impl Engine {
+    /// Starts a refresher unless there is one.
     pub(crate) fn keep(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         self.start(keys, |_| false);
     }
 
-    /// Starts a keeper although there is one: it should have asked by now. Its runtime may be gone, or stand still.
+    /// Starts a refresher although there is one: it should have asked by now. Its runtime may be gone, or stand still.
     pub(crate) fn keep_again(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         let patience = self.terms.revalidation / 10;
         let may_be_gone = |age| age >= patience;
-        let is_early = keys.read().keeper.started.is_some_and(|started| !may_be_gone(self.clock.now().since(started)));
+        let is_early =
+            keys.read().refresher.started.is_some_and(|started| !may_be_gone(self.clock.now().since(started)));
         if !is_early {
             self.start(keys, may_be_gone);
         }
@@ -52,16 +53,16 @@ impl Inner {
         let now = self.clock.now();
         let number = {
             let mut state = keys.write();
-            let State { keeper, held, .. } = &mut *state;
-            if held.leases().is_empty() || keeper.started.is_some_and(|started| !gone(now.since(started))) {
+            let State { refresher, cache, .. } = &mut *state;
+            if cache.leases().is_empty() || refresher.started.is_some_and(|started| !gone(now.since(started))) {
                 return;
             }
-            for lease in held.leases_mut() {
+            for lease in cache.leases_mut() {
                 lease.lapsing &= !lease.used.load(Ordering::Relaxed);
             }
-            keeper.number += 1;
-            keeper.started = Some(now);
-            keeper.number
+            refresher.number += 1;
+            refresher.started = Some(now);
+            refresher.number
         };
         let off_duty = OffDuty { keys: Arc::downgrade(keys), number };
         runtime.spawn(look_after(Arc::downgrade(self), off_duty));
@@ -71,15 +72,15 @@ impl Inner {
         let now = self.clock.now();
         let live = keys.is_live();
         keys.settle(now, &self.terms);
-        self.states.weigh(keys);
+        self.tenants.weigh(keys);
         let mut state = keys.write();
-        let State { keeper, held, .. } = &mut *state;
-        if keeper.number != number {
+        let State { refresher, cache, .. } = &mut *state;
+        if refresher.number != number {
             return Next::Nothing;
         }
-        let sealing = held.sealing_lease();
+        let sealing = cache.sealing_lease();
         let mut wait = None;
-        for lease in held.leases_mut() {
+        for lease in cache.leases_mut() {
             let seals = sealing == Some(lease.id);
             let due = lease.due_in(seals, now);
             if due.is_zero() && !lease.lapsing {
@@ -92,25 +93,25 @@ impl Inner {
             wait = Some(wait.map_or(next, |wait: Duration| wait.min(next)));
         }
         // Keys that tokens alone need go in time.
-        let pins = held.pins_end_in(now);
+        let pins = cache.pins_end_in(now);
         wait.map_or(Next::Nothing, |wait| Next::Wait(pins.map_or(wait, |pins| wait.min(pins))))
     }
 }
 
-async fn look_after(inner: Weak<Inner>, off_duty: OffDuty) {
+async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
     let mut failures = 0;
     loop {
         let pause = {
-            let (Some(inner), Some(keys)) = (inner.upgrade(), off_duty.keys.upgrade()) else { return };
-            match inner.next(&keys, off_duty.number) {
+            let (Some(engine), Some(keys)) = (engine.upgrade(), off_duty.keys.upgrade()) else { return };
+            match engine.next(&keys, off_duty.number) {
                 Next::Nothing => return,
                 // Never without any pause: clocks may disagree by a little.
                 Next::Wait(pause) => pause.max(Duration::from_millis(1)),
                 Next::Ask { lease, sealing } => {
                     let asked = if sealing {
-                        inner.renew_sealing(&keys, true).await.map_err(Unwrapping::from)
+                        engine.renew_sealing(&keys, true).await.map_err(Unwrapping::from)
                     } else {
-                        inner.renew_lease(&keys, lease, true).await
+                        engine.renew_lease(&keys, lease, true).await
                     };
                     match asked {
                         Ok(_) => {
@@ -121,7 +122,7 @@ async fn look_after(inner: Weak<Inner>, off_duty: OffDuty) {
                             let pause = backoff::backoff(PAUSE, failures, circuit::CAP);
                             failures += 1;
                             // Keys go when their time is over, outage or not.
-                            pause.min(inner.last_end(&keys)).max(Duration::from_millis(1))
+                            pause.min(engine.last_end(&keys)).max(Duration::from_millis(1))
                         }
                         Err(_) => {
                             keys.write().let_lapse(lease);
@@ -135,19 +136,19 @@ async fn look_after(inner: Weak<Inner>, off_duty: OffDuty) {
     }
 }
 
-impl Inner {
+impl Engine {
     /// How long until the first lease is over for good.
     fn last_end(&self, keys: &TenantKeys) -> Duration {
         let now = self.clock.now();
         let state = keys.read();
-        let ends = state.held.leases().iter().map(|lease| self.terms.ends_for_good_in(lease.begun, now));
+        let ends = state.cache.leases().iter().map(|lease| self.terms.ends_for_good_in(lease.begun, now));
         ends.min().unwrap_or_default()
     }
 }
 
 impl State {
     fn let_lapse(&mut self, id: u64) {
-        if let Some(lease) = self.held.leases_mut().iter_mut().find(|lease| lease.id == id) {
+        if let Some(lease) = self.cache.leases_mut().iter_mut().find(|lease| lease.id == id) {
             lease.lapsing = true;
             lease.used.store(false, Ordering::Relaxed);
         }
@@ -161,7 +162,7 @@ impl Terms {
     }
 }
 
-/// Says that the keeper is gone, also when its runtime goes.
+/// Says that the refresher is gone, also when its runtime goes.
 struct OffDuty {
     keys: Weak<TenantKeys>,
     number: u64,
@@ -171,8 +172,8 @@ impl Drop for OffDuty {
     fn drop(&mut self) {
         if let Some(keys) = self.keys.upgrade() {
             let mut state = keys.write();
-            if state.keeper.number == self.number {
-                state.keeper.started = None;
+            if state.refresher.number == self.number {
+                state.refresher.started = None;
             }
         }
     }

@@ -8,24 +8,24 @@ use crate::keys::cache::data_key_cache::Renewal;
 use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
 use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
-impl Inner {
+impl Engine {
     /// Asks KMS for a lease again, `ahead` of its end or because it is over: one key of it stands for all.
     pub(crate) async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
         let flight = keys.flights.join(&keys.tenant, Flight::Lease(lease), || {
-            let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
-            async move { inner.fly_lease(&keys, lease, ahead).await }.boxed()
+            let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
+            async move { engine.fly_lease(&keys, lease, ahead).await }.boxed()
         });
         flight.await
     }
 
     async fn fly_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> Brought {
-        let of_lease = keys.read().held.of_lease(lease);
+        let of_lease = keys.read().cache.of_lease(lease);
         let Some((context, key)) = of_lease else {
             return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)));
         };
@@ -33,7 +33,7 @@ impl Inner {
             let _place = keys.place().await;
             let is_renewed = {
                 let state = keys.read();
-                state.held.is_allowed(lease, &self.terms, self.clock.now())
+                state.cache.is_allowed(lease, &self.terms, self.clock.now())
             };
             if !ahead && is_renewed {
                 return Ok(key);
@@ -56,7 +56,7 @@ impl Inner {
             Unwrapping::Unshared(_) => false,
         };
         if is_over {
-            let evicted = keys.write().held.retain_leases(|other| other.id != lease);
+            let evicted = keys.write().cache.retain_leases(|other| other.id != lease);
             telemetry::evicted(&keys.tenant, evicted, Eviction::FormerKey);
             self.taken_in(keys);
         }
@@ -72,8 +72,8 @@ impl Inner {
             return None;
         }
         let kek = &answer.key.record().kek;
-        let repointed = by_alias && state.standing.answers_with(kek);
-        let lease = state.held.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms);
+        let repointed = by_alias && state.health.answers_with(kek);
+        let lease = state.cache.renew(context, kek, Renewal { begun: begun.at, by_alias }, &self.terms);
         drop(state);
         if repointed {
             telemetry::repointed(&keys.tenant, kek);

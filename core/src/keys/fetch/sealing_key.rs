@@ -5,17 +5,17 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use crate::context::EncryptionContext;
-use crate::envelope::KeySource;
+use crate::envelope::DataKeySource;
+use crate::envelope::KeyRecordPlacement;
 use crate::envelope::Purpose;
-use crate::envelope::RecordPlace;
-use crate::envelope::UnwrappedKey;
+use crate::envelope::VerifiedDataKey;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, Lookup, Renewal};
 use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{Begun, TenantKeys};
-use crate::keys::fetch::call::Asking;
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::call::KeyRequest;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::shared_keys::SharedKeys;
 use crate::keys::outcome::KeyError;
 use crate::keys::outcome::Unwrapping;
@@ -24,7 +24,7 @@ use crate::telemetry::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
 
-impl Inner {
+impl Engine {
     /// So often is asked again when the tenant was evicted meanwhile.
     pub(crate) const ROUNDS: usize = 3;
 
@@ -32,14 +32,14 @@ impl Inner {
     pub(crate) fn sealing_now(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
-        place: RecordPlace,
-    ) -> Option<Arc<UnwrappedKey>> {
+        place: KeyRecordPlacement,
+    ) -> Option<Arc<VerifiedDataKey>> {
         let now = self.clock.now();
         let (key, neglected) = {
             let state = keys.read();
-            state.held.sealing(&self.terms, state.standing.outage(), now)?
+            state.cache.sealing(&self.terms, state.health.outage(), now)?
         };
-        self.states.used(keys, now);
+        self.tenants.used(keys, now);
         if neglected {
             self.keep_again(keys);
         }
@@ -49,10 +49,10 @@ impl Inner {
     pub(crate) async fn sealing(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
-        place: RecordPlace,
-    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+        place: KeyRecordPlacement,
+    ) -> Result<Arc<VerifiedDataKey>, KeyError> {
         let _probing = keys.enter(self.clock.now())?;
-        if let (RecordPlace::KeyTable, Some(shared)) = (place, &self.shared) {
+        if let (KeyRecordPlacement::KeyTable, Some(shared)) = (place, &self.shared) {
             shared.ensure_recoverable().await?;
         }
         if let Some(key) = self.sealing_now(keys, place) {
@@ -75,10 +75,10 @@ impl Inner {
     }
 
     /// Whether what a key seals can be opened when its record lies there.
-    fn may_seal(&self, key: &UnwrappedKey, place: RecordPlace) -> bool {
+    fn may_seal(&self, key: &VerifiedDataKey, place: KeyRecordPlacement) -> bool {
         let is_safe = match place {
-            RecordPlace::Item => true,
-            RecordPlace::KeyTable => self.shared.as_ref().is_some_and(SharedKeys::is_recoverable),
+            KeyRecordPlacement::Item => true,
+            KeyRecordPlacement::KeyTable => self.shared.as_ref().is_some_and(SharedKeys::is_recoverable),
         };
         is_safe && key.is_at(place)
     }
@@ -89,14 +89,14 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         token: &str,
-        place: RecordPlace,
-    ) -> Result<Arc<UnwrappedKey>, KeyError> {
-        let may = |key: &UnwrappedKey| self.may_seal(key, place);
-        let pinned = keys.read().held.pinned(token, self.clock.now(), may);
+        place: KeyRecordPlacement,
+    ) -> Result<Arc<VerifiedDataKey>, KeyError> {
+        let may = |key: &VerifiedDataKey| self.may_seal(key, place);
+        let pinned = keys.read().cache.pinned(token, self.clock.now(), may);
         if let Some(pinned) = pinned {
             let look_up = || {
                 let state = keys.read();
-                state.held.look_up_pinned(&pinned, &self.terms, state.standing.outage(), self.clock.now())
+                state.cache.look_up_pinned(&pinned, &self.terms, state.health.outage(), self.clock.now())
             };
             let renewed = match look_up() {
                 Some(Lookup::Usable(key, _)) => {
@@ -115,7 +115,7 @@ impl Inner {
                     return Err(error.into());
                 }
                 _ => {
-                    let forgotten = keys.write().held.unpin(token);
+                    let forgotten = keys.write().cache.unpin(token);
                     telemetry::tokens_forgotten(&keys.tenant, forgotten, Eviction::FormerKey);
                 }
             }
@@ -126,13 +126,13 @@ impl Inner {
             let pinned = {
                 let mut state = keys.write();
                 // Another caller with this token may have been faster.
-                if let Some(pinned) = state.held.pinned(token, now, may) {
+                if let Some(pinned) = state.cache.pinned(token, now, may) {
                     return Ok(pinned.key);
                 }
-                state.held.pin(token, &key, now)
+                state.cache.pin(token, &key, now)
             };
             if let Some(forgotten) = pinned {
-                self.states.weigh(keys);
+                self.tenants.weigh(keys);
                 telemetry::tokens_forgotten(&keys.tenant, forgotten, Eviction::TenantLimit);
                 return Ok(key);
             }
@@ -147,22 +147,22 @@ impl Inner {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,
-    ) -> Result<Arc<UnwrappedKey>, KeyError> {
+    ) -> Result<Arc<VerifiedDataKey>, KeyError> {
         let flight = keys.flights.join(&keys.tenant, Flight::Sealing, || {
-            let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
-            async move { inner.fly_sealing(&keys, ahead).await }.boxed()
+            let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
+            async move { engine.fly_sealing(&keys, ahead).await }.boxed()
         });
         flight.await.map_err(|failure| unsealed(keys, failure))
     }
 
     async fn fly_sealing(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> Brought {
         // Who came while the former flight landed needs no other.
-        if !ahead && let Some(key) = self.sealing_now(keys, RecordPlace::Item) {
+        if !ahead && let Some(key) = self.sealing_now(keys, KeyRecordPlacement::Item) {
             return Ok(key);
         }
         for _ in 0..Self::ROUNDS {
-            let mut to_renew = keys.read().held.to_renew(&self.terms, self.clock.now());
-            let is_shared = to_renew.as_ref().is_some_and(|(key, _)| key.is_at(RecordPlace::KeyTable));
+            let mut to_renew = keys.read().cache.to_renew(&self.terms, self.clock.now());
+            let is_shared = to_renew.as_ref().is_some_and(|(key, _)| key.is_at(KeyRecordPlacement::KeyTable));
             if self.shared.is_some() && !is_shared {
                 match self.agreement(keys, ahead).await {
                     Err(KeyError::Table(error)) if !error.is_integrity() => {
@@ -171,7 +171,7 @@ impl Inner {
                     agreed => return Ok(agreed?),
                 }
                 // Rather the one that it has than another.
-                to_renew = keys.read().held.to_renew(&self.terms, self.clock.now());
+                to_renew = keys.read().cache.to_renew(&self.terms, self.clock.now());
             }
             let asked = match to_renew {
                 Some((key, born)) => self.vouched(keys, key, born, ahead).await,
@@ -180,7 +180,7 @@ impl Inner {
             let asked = match asked {
                 // The fleet needs another key as well.
                 Ok(None) if is_shared => {
-                    keys.write().held.seal_no_more();
+                    keys.write().cache.seal_no_more();
                     continue;
                 }
                 Ok(None) => self.made(keys).await.map(Some),
@@ -201,17 +201,17 @@ impl Inner {
     async fn vouched(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
-        key: Arc<UnwrappedKey>,
+        key: Arc<VerifiedDataKey>,
         born: Moment,
         ahead: bool,
-    ) -> Result<Option<Arc<UnwrappedKey>>, KeyServiceError> {
+    ) -> Result<Option<Arc<VerifiedDataKey>>, KeyServiceError> {
         let record = key.record();
         let _place = keys.place().await;
         let asked = self.ask(keys, CURRENT_CONTEXT, record, Route::Configured, true).await;
         telemetry::revalidated(ahead, asked.is_ok());
         match asked {
             Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
-                let same = UnwrappedKey::verify(record.clone(), &answer.data_key).is_some();
+                let same = VerifiedDataKey::verify(record.clone(), &answer.data_key).is_some();
                 if same {
                     self.renewed(keys, &key, begun, born);
                 }
@@ -227,7 +227,7 @@ impl Inner {
     }
 
     /// A new key.
-    async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
+    async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>) -> Result<Arc<VerifiedDataKey>, KeyServiceError> {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[CURRENT_CONTEXT]);
         let (key, begun) = self.generated(keys, &context).await?;
         self.renewed(keys, &key, begun, begun.at);
@@ -239,15 +239,15 @@ impl Inner {
         &self,
         keys: &TenantKeys,
         context: &EncryptionContext,
-    ) -> Result<(Arc<UnwrappedKey>, Begun), KeyServiceError> {
+    ) -> Result<(Arc<VerifiedDataKey>, Begun), KeyServiceError> {
         let _place = keys.place().await;
-        let asking = Asking { operation: GENERATE, route: Route::Configured, verified: true };
+        let request = KeyRequest { operation: GENERATE, route: Route::Configured, verified: true };
         let generate = || self.service.generate_data_key(&keys.tenant, context);
-        let (made, begun) = self.call(keys, asking, generate).await?;
+        let (made, begun) = self.call(keys, request, generate).await?;
         let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
         let created = self.clock.now().unix_seconds();
-        let key = Arc::new(UnwrappedKey::generated(&data_key, created, context, kek, wrapped));
-        key.brought_by(request_id, KeySource::Kms);
+        let key = Arc::new(VerifiedDataKey::generated(&data_key, created, context, kek, wrapped));
+        key.brought_by(request_id, DataKeySource::Kms);
         Ok((key, begun))
     }
 
@@ -256,7 +256,7 @@ impl Inner {
     pub(crate) fn renewed(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
-        key: &Arc<UnwrappedKey>,
+        key: &Arc<VerifiedDataKey>,
         begun: Begun,
         born: Moment,
     ) {
@@ -267,11 +267,11 @@ impl Inner {
             if state.epoch != begun.epoch {
                 return;
             }
-            let repointed = state.standing.answers_with(kek);
+            let repointed = state.health.answers_with(kek);
             let renewal = Renewal { begun: begun.at, by_alias: true };
-            let lease = state.held.renew(CURRENT_CONTEXT, kek, renewal, &self.terms);
-            state.held.seal_with(key, lease, born);
-            (repointed, state.held.insert(CURRENT_CONTEXT, key, lease, now))
+            let lease = state.cache.renew(CURRENT_CONTEXT, kek, renewal, &self.terms);
+            state.cache.seal_with(key, lease, born);
+            (repointed, state.cache.insert(CURRENT_CONTEXT, key, lease, now))
         };
         if repointed {
             telemetry::repointed(&keys.tenant, kek);
@@ -280,8 +280,8 @@ impl Inner {
         self.taken_in(keys);
     }
 
-    pub(crate) fn is_held(&self, keys: &TenantKeys, key: &Arc<UnwrappedKey>) -> bool {
-        keys.read().held.seals_with(key)
+    pub(crate) fn is_held(&self, keys: &TenantKeys, key: &Arc<VerifiedDataKey>) -> bool {
+        keys.read().cache.seals_with(key)
     }
 }
 

@@ -9,10 +9,10 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::context::{EncryptionContext, Period};
-use crate::crypto::KeyId;
+use crate::crypto::DataKeyId;
 use crate::format::KeyRecord;
 use crate::format::inspect::record_entry;
-use crate::keys::cache::single_flight::{Allowance, Shares};
+use crate::keys::cache::single_flight::{Allowance, SingleFlight};
 use crate::keys::fetch::counted_table::Counted;
 use crate::keys::table::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::tenant::TenantId;
@@ -36,13 +36,13 @@ pub struct SharedKeys {
     region: Box<str>,
     /// Set once the table is known to be recoverable.
     recoverable: OnceLock<()>,
-    checks: Shares<(), Result<(), KeyTableError>>,
+    checks: SingleFlight<(), Result<(), KeyTableError>>,
     records: Cache<Named, Option<Arc<[u8]>>>,
-    reads: Shares<Named, Read>,
+    reads: SingleFlight<Named, Read>,
 }
 
 /// How items refer to a record.
-type Named = (TenantId, KeyId);
+type Named = (TenantId, DataKeyId);
 /// What reading it comes to.
 type Read = Result<Option<Arc<[u8]>>, KeyTableError>;
 
@@ -66,9 +66,9 @@ impl SharedKeys {
             table: Counted::new(table),
             region: region.into(),
             recoverable: OnceLock::new(),
-            checks: Shares::new(Allowance::of(1)),
+            checks: SingleFlight::new(Allowance::new(1)),
             records: Cache::builder().max_capacity(BELIEVED_CAPACITY).time_to_live(BELIEVED).build(),
-            reads: Shares::new(Allowance::of(READS_LEFT)),
+            reads: SingleFlight::new(Allowance::new(READS_LEFT)),
         }
     }
 
@@ -94,7 +94,7 @@ impl SharedKeys {
     pub(crate) async fn point(
         &self,
         pointer: &Pointer,
-        key_id: KeyId,
+        key_id: DataKeyId,
         record: &[u8],
         former: Option<&Pointed>,
     ) -> Result<Option<Pointed>, KeyTableError> {
@@ -119,12 +119,12 @@ impl SharedKeys {
     }
 
     /// The record of a key that items refer to, when the table has one. Concurrent callers share one read.
-    pub(crate) async fn record(&self, tenant: &TenantId, key_id: KeyId) -> Read {
+    pub(crate) async fn record(&self, tenant: &TenantId, key_id: DataKeyId) -> Read {
         let named = (tenant.clone(), key_id);
         if let Some(record) = self.records.get(&named) {
             return Ok(record);
         }
-        let read = self.reads.share(named.clone(), |_| {
+        let read = self.reads.run(named.clone(), |_| {
             // Who comes while the former read ends needs no other.
             let (known, table, records) = (self.records.get(&named), self.table.clone(), self.records.clone());
             async move {
@@ -150,7 +150,7 @@ impl SharedKeys {
         if self.is_recoverable() {
             return Ok(());
         }
-        let check = self.checks.share((), |_| {
+        let check = self.checks.run((), |_| {
             let table = self.table.clone();
             async move { table.check().await }
         });

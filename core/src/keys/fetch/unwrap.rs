@@ -8,14 +8,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
-use crate::envelope::KeySource;
-use crate::envelope::{OpenFault, Serves, UnwrappedKey};
+use crate::envelope::DataKeySource;
+use crate::envelope::{OpenFault, Serves, VerifiedDataKey};
 use crate::format::KeyRecord;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Lookup;
 use crate::keys::cache::flights::{Brought, Flight};
 use crate::keys::cache::tenant_state::TenantKeys;
-use crate::keys::fetch::engine::Inner;
+use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
 use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
@@ -27,18 +27,18 @@ pub(crate) struct Claim {
     pub(crate) record: KeyRecord,
     pub(crate) stored: Arc<[u8]>,
     /// Where the key comes from when KMS has unwrapped it.
-    pub(crate) source: KeySource,
+    pub(crate) source: DataKeySource,
 }
 
 /// What the cache says of a record.
 enum Known {
-    Usable(Arc<UnwrappedKey>),
+    Usable(Arc<VerifiedDataKey>),
     /// The lease of a key that was verified once.
     Over(u64),
     No,
 }
 
-impl Inner {
+impl Engine {
     /// The key of a record, from the cache or from KMS.
     pub(crate) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: Claim) -> Brought {
         match self.known(keys, &claim)? {
@@ -59,8 +59,8 @@ impl Inner {
             return Err(refusal);
         }
         let flight = keys.flights.join(&keys.tenant, Flight::Record(id.0, id.1), || {
-            let (inner, keys) = (Arc::clone(self), Arc::clone(keys));
-            async move { inner.fly_record(&keys, id, claim).await }.boxed()
+            let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
+            async move { engine.fly_record(&keys, id, claim).await }.boxed()
         });
         flight.await
     }
@@ -69,8 +69,8 @@ impl Inner {
     fn known(&self, keys: &TenantKeys, claim: &Claim) -> Result<Known, Unwrapping> {
         let Claim { context, record, stored, source: _ } = claim;
         let state = keys.read();
-        let outage = state.standing.outage();
-        let found = state.held.opening(*context, record.key_id, &self.terms, outage, self.clock.now());
+        let outage = state.health.outage();
+        let found = state.cache.opening(*context, record.key_id, &self.terms, outage, self.clock.now());
         drop(state);
         let (key, known) = match found {
             Some(Lookup::Usable(key, _)) => (Arc::clone(&key), Known::Usable(key)),
@@ -98,7 +98,7 @@ impl Inner {
                     return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::TooManyRefused)));
                 };
                 // Also when no handle outlives the request: what is tried counts.
-                self.states.remember(keys);
+                self.tenants.remember(keys);
                 let asked = self.decrypt(keys, context, &record, false).await;
                 trial.end(&asked);
                 asked
@@ -139,7 +139,7 @@ impl Inner {
         async move {
             let (epoch, own, is_doubtful) = {
                 let state = keys.read();
-                (state.epoch, state.held.own_lease(state.standing.current()), state.standing.is_doubtful())
+                (state.epoch, state.cache.own_lease(state.health.current()), state.health.is_doubtful())
             };
             let vouched = match own {
                 // KMS has vouched for the tenant since.
@@ -155,14 +155,14 @@ impl Inner {
                 }
             };
             let mut state = keys.write();
-            match state.standing.refusal() {
+            match state.health.refusal() {
                 Some(refusal) if state.epoch != epoch => refusal,
                 // Of the key that the alias stands for: it is refused and vouched for.
-                _ if vouched && (error.kind() == Kind::Revoked || state.standing.answers_now_with(&record.kek)) => {
+                _ if vouched && (error.kind() == Kind::Revoked || state.health.answers_now_with(&record.kek)) => {
                     error.contradicted()
                 }
                 _ if vouched => error.of_former_key(),
-                _ => state.standing.doubted(error, self.onboarding, started),
+                _ => state.health.doubted(error, self.onboarding, started),
             }
         }
         .boxed()
@@ -174,8 +174,8 @@ impl Inner {
         keys: &Arc<TenantKeys>,
         context: usize,
         answer: Answer,
-        source: KeySource,
-    ) -> Option<Arc<UnwrappedKey>> {
+        source: DataKeySource,
+    ) -> Option<Arc<VerifiedDataKey>> {
         let lease = self.renew_from(keys, context, &answer)?;
         let Answer { key, begun, route: _, request_id } = answer;
         let key = Arc::new(key);
@@ -185,7 +185,7 @@ impl Inner {
             if state.epoch != begun.epoch {
                 return None;
             }
-            state.held.insert(context, &key, lease, self.clock.now())
+            state.cache.insert(context, &key, lease, self.clock.now())
         };
         telemetry::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
         self.taken_in(keys);

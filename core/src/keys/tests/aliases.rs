@@ -55,7 +55,7 @@ async fn a_missing_alias_is_named() {
     let reader = scene.another();
     let error = reader.open("acme", &old).await.unwrap_err();
     assert_eq!(kind(&error), Kind::MissingAlias);
-    let OpeningKeyError::Key(error) = error else { panic!("{error}") };
+    let OpeningKeyError::Service(error) = error else { panic!("{error}") };
     let missing = error.missing_alias().unwrap();
     assert_eq!(missing.alias.as_str(), format!("alias/customer-acme/{}", kek(0).key_id()));
     assert_eq!(missing.key, kek(0));
@@ -92,13 +92,13 @@ async fn hostile_records_neither_evict_nor_open_the_circuit_and_are_bounded() {
     let mut scene_record = KeyRecord::decode(&record(&scene.seal("acme").await.unwrap())).unwrap();
     let own = scene.seal("acme").await.unwrap();
     scene_record.kek = kek(7);
-    scene_record.key_id = crate::crypto::KeyId([7; 16]);
+    scene_record.key_id = crate::crypto::DataKeyId([7; 16]);
     let hostile = scene_record.encode();
     let before = scene.counts();
     let mut refused = 0;
     for number in 0..1_000 {
         match scene.open("acme", &forged(&hostile, number)).await {
-            Err(OpeningKeyError::Key(error)) if error.kind() == Kind::TooManyRefused => {
+            Err(OpeningKeyError::Service(error)) if error.kind() == Kind::TooManyRefused => {
                 assert!(error.is_retryable());
                 refused += 1;
             }
@@ -130,9 +130,10 @@ async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
             let other = scene.another().seal("acme").await.unwrap();
             scene.script(|kms| kms.refuses = Some((other.record().wrapped.clone(), refused)));
             let error = scene.open("acme", &record(&other)).await.unwrap_err();
-            assert!(!matches!(&error, OpeningKeyError::Key(error) if error.is_revoked()), "{refused}: {error}");
+            assert!(!matches!(&error, OpeningKeyError::Service(error) if error.is_revoked()), "{refused}: {error}");
             let needed = NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(own) };
-            let (sealing, opening) = (scene.warm("acme"), scene.keys.of(&id("acme")).warm_opening_keys(vec![needed]));
+            let (sealing, opening) =
+                (scene.warm("acme"), scene.keys.for_tenant(&id("acme")).warm_opening_keys(vec![needed]));
             assert!(if reads_only { opening.is_ok() } else { sealing.is_some() }, "{refused}: evicted");
         }
     }
@@ -179,7 +180,7 @@ async fn pages_of_forged_records_cost_no_more_calls_than_their_records_one_by_on
     let scene = Scene::new();
     let mut hostile = KeyRecord::decode(&record(&scene.seal("acme").await.unwrap())).unwrap();
     hostile.kek = kek(7);
-    hostile.key_id = crate::crypto::KeyId([7; 16]);
+    hostile.key_id = crate::crypto::DataKeyId([7; 16]);
     let hostile = hostile.encode();
     scene.script(|kms| kms.latency = Duration::from_millis(5));
     let before = scene.counts();

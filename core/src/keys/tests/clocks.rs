@@ -29,7 +29,7 @@ async fn keys_that_nobody_uses_lapse_unless_a_handle_lives() {
     assert_eq!(scene.counts(), (1, 0, 0), "a key that is used once costs nothing afterwards");
     assert!(scene.warm("acme").is_none());
 
-    let live = scene.keys.of(&id("acme"));
+    let live = scene.keys.for_tenant(&id("acme"));
     scene.seal("acme").await.unwrap();
     let before = scene.counts().1;
     tokio::time::sleep(MINUTE * 120).await;
@@ -116,7 +116,7 @@ async fn a_lease_counts_from_the_beginning_of_the_request() {
     let scene = Scene::new();
     scene.script(|kms| kms.latency = Duration::from_secs(4));
     let stored = record(&scene.seal("acme").await.unwrap());
-    // Whatever the keeper does: KMS is revoked from now on, and 15 minutes after the beginning nothing works any more.
+    // Whatever the refresher does: KMS is revoked from now on, and 15 minutes after the beginning nothing works any more.
     scene.script(|kms| *kms = Script { hangs: [id("acme")].into(), ..Default::default() });
     tokio::time::advance(MINUTE * 15 - Duration::from_secs(5)).await;
     assert!(scene.warm("acme").is_some());
@@ -124,7 +124,7 @@ async fn a_lease_counts_from_the_beginning_of_the_request() {
     assert!(scene.warm("acme").is_none());
     let needed =
         crate::envelope::NeededKey { attribute: "email".to_owned(), stored: crate::format::StoredKey::Record(stored) };
-    assert!(scene.keys.of(&id("acme")).warm_opening_keys(vec![needed]).is_err());
+    assert!(scene.keys.for_tenant(&id("acme")).warm_opening_keys(vec![needed]).is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +139,7 @@ async fn one_success_refreshes_all_keys_of_the_lease() {
     }
     let before = scene.counts().1;
     assert_eq!(before, 20);
-    // No keeper gets to run.
+    // No refresher gets to run.
     scene.sleep_deeply(MINUTE * 20);
     for record in &stored {
         scene.open("acme", record).await.unwrap();
@@ -151,7 +151,7 @@ async fn one_success_refreshes_all_keys_of_the_lease() {
 async fn rotation_counts_on_both_clocks_and_the_old_key_still_opens() {
     for sleeps in [false, true] {
         let scene = Scene::new();
-        let live = scene.keys.of(&id("acme"));
+        let live = scene.keys.for_tenant(&id("acme"));
         let old = scene.seal("acme").await.unwrap();
         match sleeps {
             true => scene.sleep_deeply(MINUTE * 60 * 24),
@@ -179,7 +179,7 @@ fn a_keeper_whose_runtime_is_gone_is_replaced() {
     let scene = Scene::with(terms, limits, Default::default());
     real().block_on(scene.seal("acme")).unwrap();
     real().block_on(async {
-        // Past four fifths a use starts a keeper here.
+        // Past four fifths a use starts a refresher here.
         for _ in 0..60 {
             tokio::time::sleep(Duration::from_millis(20)).await;
             scene.seal("acme").await.unwrap();

@@ -79,7 +79,7 @@ async fn a_key_that_kms_refuses_and_vouches_for_is_not_called_a_former_one() {
         scene.script(|kms| kms.refuses = Some((other.record().wrapped.clone(), Kind::Revoked)));
         let error = scene.open("acme", &record(&other)).await.unwrap_err();
         assert_eq!(kind(&error), Kind::Contradictory, "{error}");
-        let OpeningKeyError::Key(error) = error else { panic!("{error}") };
+        let OpeningKeyError::Service(error) = error else { panic!("{error}") };
         assert!(error.is_retryable() && !error.is_revoked(), "{error}");
         assert!(!error.to_string().contains("former"), "{error}");
         // Nothing of it is kept when KMS has made up its mind.

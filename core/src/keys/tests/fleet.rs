@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 
 use super::scene::{Kms, MINUTE, Scene, TERMS};
-use crate::envelope::RecordPlace;
+use crate::envelope::KeyRecordPlacement;
 use crate::keys::outcome::KeyError;
 use crate::keys::{InMemoryKeyTable, KeyServiceErrorKind as Kind, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::tenant::TenantId;
@@ -118,7 +118,7 @@ async fn while_the_table_fails_a_process_keeps_the_key_it_has_and_joins_the_flee
     fleet.down(true);
     let scene = fleet.process();
     let own = scene.seal("acme").await.unwrap();
-    assert!(!own.is_at(RecordPlace::KeyTable));
+    assert!(!own.is_at(KeyRecordPlacement::KeyTable));
     assert_eq!(own.record().period(), None);
     let error = scene.seal_compactly("acme").await.unwrap_err();
     assert!(matches!(&error, KeyError::Table(error) if error.is_retryable()), "{error}");

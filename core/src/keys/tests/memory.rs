@@ -1,4 +1,4 @@
-//! Keys leave memory exactly when it is said, and zeroized: `UnwrappedKey` zeroizes on drop.
+//! Keys leave memory exactly when it is said, and zeroized: `VerifiedDataKey` zeroizes on drop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,12 @@ use crate::keys::KeyServiceErrorKind as Kind;
 async fn a_key_is_gone_as_soon_as_its_tenant_is_revoked() {
     let scene = Scene::new();
     let key = scene.seal("acme").await.unwrap();
-    scene.keys.of(&id("acme")).sealing_key(Some("token"), crate::envelope::RecordPlace::Item).await.unwrap();
+    scene
+        .keys
+        .for_tenant(&id("acme"))
+        .sealing_key(Some("token"), crate::envelope::KeyRecordPlacement::Item)
+        .await
+        .unwrap();
     scene.open("acme", &record(&key)).await.unwrap();
     let gone = Arc::downgrade(&key);
     drop(key);
@@ -31,7 +36,10 @@ async fn a_key_is_gone_when_kms_says_that_the_tenant_is_revoked() {
         scene.script(|kms| kms.fails = Some(kind));
         let error = scene.open("acme", &elsewhere).await.unwrap_err();
         assert!(gone.upgrade().is_none(), "{kind}");
-        assert!(matches!(&error, crate::keys::OpeningKeyError::Key(error) if error.is_revoked()), "{kind}: {error}");
+        assert!(
+            matches!(&error, crate::keys::OpeningKeyError::Service(error) if error.is_revoked()),
+            "{kind}: {error}"
+        );
         // A disabled or missing key says nothing against the session, and what is denied may be the session's fault.
         let forgotten = scene.kms.forgotten.load(std::sync::atomic::Ordering::SeqCst);
         assert_eq!(forgotten, usize::from(kind == Kind::Denied), "{kind}");
@@ -54,7 +62,7 @@ async fn a_key_that_is_not_used_is_gone_when_its_lease_is_over_and_the_grace() {
 #[tokio::test(start_paused = true)]
 async fn in_an_outage_a_key_is_gone_after_the_grace() {
     let scene = Scene::new();
-    let live = scene.keys.of(&id("acme"));
+    let live = scene.keys.for_tenant(&id("acme"));
     let gone = Arc::downgrade(&scene.seal("acme").await.unwrap());
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
     tokio::time::sleep(MINUTE * 30 - Duration::from_secs(1)).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use super::scene::{LIMITS, MINUTE, Scene, TERMS, id, record};
-use crate::envelope::RecordPlace;
-use crate::envelope::UnwrappedKey;
+use crate::envelope::KeyRecordPlacement;
+use crate::envelope::VerifiedDataKey;
 use crate::keys::{Limits, Terms};
 
 /// A day of twenty minutes.
@@ -15,8 +15,8 @@ const SHORT: Terms = Terms { rotation: Duration::from_secs(20 * 60), ..TERMS };
 
 impl Scene {
     /// The key that seals what has this token.
-    async fn seal_with_token(&self, tenant: &str, token: &str) -> Arc<UnwrappedKey> {
-        self.keys.of(&id(tenant)).sealing_key(Some(token), RecordPlace::Item).await.unwrap()
+    async fn seal_with_token(&self, tenant: &str, token: &str) -> Arc<VerifiedDataKey> {
+        self.keys.for_tenant(&id(tenant)).sealing_key(Some(token), KeyRecordPlacement::Item).await.unwrap()
     }
 
     async fn record_with_token(&self, tenant: &str, token: &str) -> Box<[u8]> {
@@ -31,7 +31,7 @@ impl Scene {
     }
 }
 
-fn weak(key: Arc<UnwrappedKey>) -> Weak<UnwrappedKey> {
+fn weak(key: Arc<VerifiedDataKey>) -> Weak<VerifiedDataKey> {
     Arc::downgrade(&key)
 }
 
@@ -73,7 +73,7 @@ async fn what_has_one_token_is_sealed_under_one_key_for_ten_minutes() {
 async fn a_rotated_key_goes_when_the_ten_minutes_of_its_last_token_are_over() {
     let scene = Scene::with(SHORT, Limits { data_keys_per_tenant: 1, ..LIMITS }, Arc::default());
     // Somebody works for the tenant all the time, and never with a token again.
-    let live = scene.keys.of(&id("acme"));
+    let live = scene.keys.for_tenant(&id("acme"));
     scene.seal("acme").await.unwrap();
     tokio::time::sleep(MINUTE * 19).await;
     let pinned = weak(scene.seal_with_token("acme", "token").await);

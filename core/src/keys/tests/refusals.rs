@@ -191,7 +191,7 @@ async fn a_refusal_is_remembered_without_a_handle_and_not_for_ever() {
     // Others that do not exist do not drive it out.
     for at in 0..1_000 {
         scene.seal(&format!("nobody-{at}")).await.unwrap_err();
-        drop(scene.keys.of(&id(&format!("handle-{at}"))));
+        drop(scene.keys.for_tenant(&id(&format!("handle-{at}"))));
     }
     let before = calls(&scene);
     scene.seal("acme").await.unwrap_err();

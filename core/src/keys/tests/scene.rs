@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::context::{EncryptionContext, StaticPairs};
-use crate::crypto::WrappedKey;
-use crate::envelope::RecordPlace;
+use crate::crypto::WrappedDataKey;
+use crate::envelope::KeyRecordPlacement;
 use crate::envelope::Seals;
-use crate::envelope::{NeededKey, UnwrappedKey};
+use crate::envelope::{NeededKey, VerifiedDataKey};
 use crate::format::{KekId, StoredKey};
 use crate::keys::outcome::KeyError;
 use crate::keys::{
@@ -81,7 +81,7 @@ pub(super) struct Script {
     /// Calls by the configured alias fail with this.
     pub configured_fails: Option<Kind>,
     /// By the configured alias, this wrapped key fails with this.
-    pub refuses: Option<(WrappedKey, Kind)>,
+    pub refuses: Option<(WrappedDataKey, Kind)>,
     /// The tenants whose calls never end.
     pub hangs: BTreeSet<TenantId>,
     pub panics: bool,
@@ -142,13 +142,13 @@ impl Kms {
         tenant: &TenantId,
         context: &EncryptionContext,
         by: u8,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         let [number, handle @ ..] = wrapped.as_bytes() else { panic!("a wrapped key") };
         if *number != by {
             return Err(KeyServiceError::new(tenant, "Decrypt", Kind::IncorrectKey));
         }
-        let wrapped = WrappedKey::new(handle.to_vec()).unwrap();
+        let wrapped = WrappedDataKey::new(handle.to_vec()).unwrap();
         let answer = self.keys.unwrap_data_key(tenant, context, &kek(by), &wrapped).await?;
         Ok(UnwrappedDataKey { kek: kek(by), ..answer })
     }
@@ -164,7 +164,7 @@ impl KeyService for Kms {
         self.made.fetch_add(1, Ordering::SeqCst);
         let Script { alias, .. } = self.passes(tenant, "GenerateDataKey", true).await?;
         let made = self.keys.generate_data_key(tenant, context).await?;
-        let wrapped = WrappedKey::new([&[alias], made.wrapped.as_bytes()].concat()).unwrap();
+        let wrapped = WrappedDataKey::new([&[alias], made.wrapped.as_bytes()].concat()).unwrap();
         Ok(GeneratedDataKey { kek: kek(alias), wrapped, ..made })
     }
 
@@ -173,7 +173,7 @@ impl KeyService for Kms {
         tenant: &TenantId,
         context: &EncryptionContext,
         _: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let Script { alias, refuses, .. } = self.passes(tenant, "Decrypt", true).await?;
@@ -188,7 +188,7 @@ impl KeyService for Kms {
         tenant: &TenantId,
         context: &EncryptionContext,
         named: &KekId,
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
         self.asked_former.fetch_add(1, Ordering::SeqCst);
         let Script { own_aliases, .. } = self.passes(tenant, "Decrypt", false).await?;
@@ -278,8 +278,8 @@ impl Scene {
         *self.wall.ahead.lock().unwrap() += by;
     }
 
-    pub(super) async fn seal(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyServiceError> {
-        let sealing = self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::Item).await;
+    pub(super) async fn seal(&self, tenant: &str) -> Result<Arc<VerifiedDataKey>, KeyServiceError> {
+        let sealing = self.keys.for_tenant(&id(tenant)).sealing_key(None, KeyRecordPlacement::Item).await;
         sealing.map_err(|error| match error {
             KeyError::Service(error) => error,
             KeyError::Table(error) => panic!("{error}"),
@@ -287,13 +287,13 @@ impl Scene {
     }
 
     /// The key that seals what refers to the key table.
-    pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<UnwrappedKey>, KeyError> {
-        self.keys.of(&id(tenant)).sealing_key(None, RecordPlace::KeyTable).await
+    pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<VerifiedDataKey>, KeyError> {
+        self.keys.for_tenant(&id(tenant)).sealing_key(None, KeyRecordPlacement::KeyTable).await
     }
 
     /// The key that seals, when nothing has to be waited for.
-    pub(super) fn warm(&self, tenant: &str) -> Option<Arc<UnwrappedKey>> {
-        self.keys.of(&id(tenant)).warm_sealing_key(RecordPlace::Item)
+    pub(super) fn warm(&self, tenant: &str) -> Option<Arc<VerifiedDataKey>> {
+        self.keys.for_tenant(&id(tenant)).warm_sealing_key(KeyRecordPlacement::Item)
     }
 
     pub(super) async fn open(&self, tenant: &str, record: &[u8]) -> Result<(), OpeningKeyError> {
@@ -304,7 +304,7 @@ impl Scene {
     pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
         let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
         let needed = records.iter().cloned().map(needed).collect();
-        let (_, lacking) = self.keys.of(&id(tenant)).opening_keys(needed, Want::All).await;
+        let (_, lacking) = self.keys.for_tenant(&id(tenant)).opening_keys(needed, Want::All).await;
         lacking.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
@@ -316,13 +316,13 @@ impl Scene {
 }
 
 /// The stored record of a key.
-pub(super) fn record(key: &UnwrappedKey) -> Box<[u8]> {
+pub(super) fn record(key: &VerifiedDataKey) -> Box<[u8]> {
     key.stored_record().into()
 }
 
 pub(super) fn kind(error: &OpeningKeyError) -> Kind {
     match error {
-        OpeningKeyError::Key(error) => error.kind(),
+        OpeningKeyError::Service(error) => error.kind(),
         other => panic!("{other}"),
     }
 }

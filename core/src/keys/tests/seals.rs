@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use super::scene::{Kms, LIMITS, Scene, TERMS, id};
-use crate::crypto::{KeyId, OsRandom, RandomError};
+use crate::crypto::{DataKeyId, OsRandom, RandomError};
 use crate::envelope::Seals;
-use crate::envelope::{Nonces, RecordPlace, Sealer, UnwrappedKey};
-use crate::format::{Identity, KeyPart, StoredKey};
+use crate::envelope::{KeyRecordPlacement, Nonces, Sealer, VerifiedDataKey};
+use crate::format::{Identity, PrimaryKeyPart, StoredKey};
 use crate::keys::{InMemoryKeyTable, KeyTable, Terms};
 
 /// Ten items of four attributes for a process alone, five for each of a fleet.
 const FEW: Terms = Terms { seals: Seals { own: 40, shared: 20 }, ..TERMS };
 
 /// Seals four attributes of an item, which name their key themselves or by the item's header.
-fn write(key: &UnwrappedKey, update: bool) -> KeyId {
-    let identity = Identity::new(&id("acme"), "crm", ("tenant_id", KeyPart::S("acme")), None).unwrap();
+fn write(key: &VerifiedDataKey, update: bool) -> DataKeyId {
+    let identity = Identity::new(&id("acme"), "crm", ("tenant_id", PrimaryKeyPart::S("acme")), None).unwrap();
     let own = update.then(|| StoredKey::Record(key.stored_record()));
     let mut sealer = Sealer::new(own, key, &identity, Nonces::Random(&OsRandom), 4).unwrap();
     for name in ["email", "notes", "phone", "street"] {
@@ -24,7 +24,7 @@ fn write(key: &UnwrappedKey, update: bool) -> KeyId {
 }
 
 /// How many different keys there are among these.
-fn distinct(mut keys: Vec<KeyId>) -> usize {
+fn distinct(mut keys: Vec<DataKeyId>) -> usize {
     keys.sort();
     keys.dedup();
     keys.len()
@@ -42,12 +42,12 @@ async fn a_data_key_seals_so_much_and_then_another_takes_its_place() {
     // What was sealed before opens by the keys that are there.
     assert_eq!(scene.counts().1, 0);
     // A repetition needs the key of its first time, used up or not.
-    let key = scene.keys.of(&id("acme")).sealing_key(Some("token"), RecordPlace::Item).await.unwrap();
+    let key = scene.keys.for_tenant(&id("acme")).sealing_key(Some("token"), KeyRecordPlacement::Item).await.unwrap();
     for _ in 0..5 {
         write(&key, false);
     }
     assert_ne!(scene.seal("acme").await.unwrap().record().key_id, key.record().key_id);
-    let again = scene.keys.of(&id("acme")).sealing_key(Some("token"), RecordPlace::Item).await.unwrap();
+    let again = scene.keys.for_tenant(&id("acme")).sealing_key(Some("token"), KeyRecordPlacement::Item).await.unwrap();
     assert_eq!(again.record().key_id, key.record().key_id);
 }
 
@@ -62,7 +62,7 @@ async fn a_fleet_goes_on_with_another_key_when_a_process_has_used_up_its_share()
                 0 => scene.seal("acme").await.unwrap(),
                 _ => scene.seal_compactly("acme").await.unwrap(),
             };
-            assert!(key.is_at(RecordPlace::KeyTable), "it is the fleet's");
+            assert!(key.is_at(KeyRecordPlacement::KeyTable), "it is the fleet's");
             keys.push(write(&key, false));
         }
     }

@@ -28,12 +28,12 @@ async fn given_up<V: Clone>(waiter: Waiter<V>) {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_left_to_itself_than_is_allowed_and_for_no_longer() {
-    let (all, count) = (Allowance::of(5), Arc::new(AtomicUsize::new(0)));
-    let [one, other] = [Shares::new(all.share(3)), Shares::new(all.share(3))];
+    let (all, count) = (Allowance::new(5), Arc::new(AtomicUsize::new(0)));
+    let [one, other] = [SingleFlight::new(all.share(3)), SingleFlight::new(all.share(3))];
     for at in 0..10 {
         for shares in [&one, &other] {
             let busy = Busy::new(&count);
-            given_up(shares.share(at, |_| async move {
+            given_up(shares.run(at, |_| async move {
                 let _busy = busy;
                 std::future::pending::<()>().await;
             }))
@@ -45,7 +45,7 @@ async fn no_more_is_left_to_itself_than_is_allowed_and_for_no_longer() {
     assert_eq!(count.load(Ordering::SeqCst), 0);
     // There is room again.
     let busy = Busy::new(&count);
-    given_up(one.share(0, |_| async move {
+    given_up(one.run(0, |_| async move {
         let _busy = busy;
         tokio::time::sleep(SECOND).await;
     }))
@@ -57,7 +57,7 @@ async fn no_more_is_left_to_itself_than_is_allowed_and_for_no_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn what_it_brings_is_dropped_with_the_last_who_waits_and_at_once_when_nobody_does() {
-    let shares = Shares::new(Allowance::of(5));
+    let shares = SingleFlight::new(Allowance::new(5));
     let secret = Arc::new(());
     let gone = Arc::downgrade(&secret);
     let work = |secret: Arc<()>| async move {
@@ -65,8 +65,8 @@ async fn what_it_brings_is_dropped_with_the_last_who_waits_and_at_once_when_nobo
         secret
     };
     // Given up, joined again, and then brought.
-    given_up(shares.share("key", |_| work(secret))).await;
-    let joined = shares.share("key", |_| async { unreachable!("it goes on") });
+    given_up(shares.run("key", |_| work(secret))).await;
+    let joined = shares.run("key", |_| async { unreachable!("it goes on") });
     let brought = joined.await;
     assert!(gone.upgrade().is_some());
     drop(brought);
@@ -74,18 +74,18 @@ async fn what_it_brings_is_dropped_with_the_last_who_waits_and_at_once_when_nobo
 
     let secret = Arc::new(());
     let gone = Arc::downgrade(&secret);
-    given_up(shares.share("key", |_| work(secret))).await;
+    given_up(shares.run("key", |_| work(secret))).await;
     tokio::time::sleep(SECOND * 2).await;
     assert!(gone.upgrade().is_none(), "nobody waits for it");
     // And the next begins anew.
-    shares.share("key", |_| async { Arc::new(()) }).await;
+    shares.run("key", |_| async { Arc::new(()) }).await;
 }
 
 #[test]
 fn without_a_runtime_work_ends_with_the_last_who_waits() {
-    let (shares, count) = (Shares::new(Allowance::of(5)), Arc::new(AtomicUsize::new(0)));
+    let (shares, count) = (SingleFlight::new(Allowance::new(5)), Arc::new(AtomicUsize::new(0)));
     let busy = Busy::new(&count);
-    let mut waiter = shares.share((), |_| async move {
+    let mut waiter = shares.run((), |_| async move {
         let _busy = busy;
         std::future::pending::<()>().await;
     });
