@@ -7,8 +7,15 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// The key from which a tenant's item keys are derived: 32 bytes that KMS made.
 ///
 /// It is never stored; only its wrapped form ([`WrappedDataKey`]) leaves the process. It never encrypts anything itself.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct DataKey(Box<[u8; Self::LEN]>);
+
+impl Drop for DataKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for DataKey {}
 
 impl DataKey {
     /// Length of a data key in bytes.

@@ -19,7 +19,7 @@ impl TenantId {
     /// The encoding is what every other place has: the partition key, the alias, the encryption context, session names.
     ///
     /// ```
-    /// use tenantseal::TenantId;
+    /// use tenantseal_core::TenantId;
     ///
     /// let workspace = TenantId::encode("org_1:ws_2")?;
     /// assert_eq!(workspace.as_str(), "_org__1_3Aws__2"); // also what the partition key holds
