@@ -25,7 +25,7 @@ impl TenantId {
     /// assert_eq!(workspace.as_str(), "_org__1_3Aws__2"); // also what the partition key holds
     /// assert_eq!(workspace.decode().as_deref(), Some("org_1:ws_2"));
     /// assert_eq!(TenantId::encode("acme-17")?, TenantId::parse("acme-17")?);
-    /// # Ok::<(), tenantseal::InvalidTenantId>(())
+    /// # Ok::<(), tenantseal_core::InvalidTenantId>(())
     /// ```
     ///
     /// # Errors
