@@ -11,9 +11,13 @@ use nix::sys::time::TimeVal;
 use crate::Outcome;
 use crate::report::Build;
 
-/// The programs in `minimal/`: the SDK alone, and one for each library; folder and title.
-pub const PROGRAMS: [(&str, &str); 3] =
-    [("plain", "the SDK alone"), ("tenantseal", "tenantseal"), ("aws-db-esdk", "DB-ESDK")];
+/// The programs in `minimal/`: the SDK alone, one for each library, and one that seals bytes without AWS; folder and title.
+pub const PROGRAMS: [(&str, &str); 4] = [
+    ("plain", "the SDK alone"),
+    ("core", "tenantseal-core alone"),
+    ("tenantseal", "tenantseal"),
+    ("aws-db-esdk", "DB-ESDK"),
+];
 
 /// Builds a program into an empty directory: all with the same flags, nothing fetched while the clock runs.
 pub fn measure((folder, title): (&str, &str)) -> Outcome<Build> {

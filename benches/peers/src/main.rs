@@ -1,7 +1,7 @@
 //! tenantseal beside AWS's Database Encryption SDK for DynamoDB and beside the bare primitives, in one process and one run.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures everything and writes `docs/peers/`, each part when it is
-//! measured; `-- --speed`, `-- --aws-lc` and `-- --build` measure one part and keep the others; `-- --quick` measures for a few seconds and
+//! measured; `-- --speed`, `-- --aws-lc` and `-- --build` measure one part and keep the others, `-- --build core` one program; `-- --quick` measures for a few seconds and
 //! writes nothing.
 
 mod backend;
@@ -33,14 +33,14 @@ fn main() -> Outcome<()> {
             report.measured(measure(EFFORT, 15)?).write(&docs)?;
             report.aws_lc = backend::measure()?;
             report.write(&docs)?;
-            measure_builds(&mut report, &docs)?;
+            measure_builds(&mut report, &docs, &[])?;
         }
         ["--speed"] => report.measured(measure(EFFORT, 15)?).write(&docs)?,
         ["--aws-lc"] => {
             report.aws_lc = backend::measure()?;
             report.write(&docs)?;
         }
-        ["--build"] => measure_builds(&mut report, &docs)?,
+        ["--build", ref only @ ..] => measure_builds(&mut report, &docs, only)?,
         ["--quick"] => {
             report.measured(measure(Effort { rounds: 5, turn: Duration::from_millis(5) }, 3)?);
         }
@@ -51,9 +51,9 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Each build is written when it is done: together they take long.
-fn measure_builds(report: &mut Report, docs: &Path) -> Outcome<()> {
-    for program in builds::PROGRAMS {
+/// Builds all programs, or only those in these folders. Each is written when it is done: together they take long.
+fn measure_builds(report: &mut Report, docs: &Path, only: &[&str]) -> Outcome<()> {
+    for program in builds::PROGRAMS.into_iter().filter(|(folder, _)| only.is_empty() || only.contains(folder)) {
         report.built(builds::measure(program)?);
         report.write(docs)?;
     }
