@@ -15,7 +15,7 @@ mod speed;
 
 use std::path::Path;
 use std::time::Duration;
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use report::Report;
 use speed::Effort;
@@ -49,6 +49,17 @@ fn main() -> Outcome<()> {
     }
     print!("{}", report.page());
     Ok(())
+}
+
+impl Report {
+    /// Writes page, chart and figures into `folder`.
+    fn write(&self, folder: &Path) -> Outcome<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("peers.json"), serde_json::to_string_pretty(self)? + "\n")?;
+        fs::write(folder.join("peers.svg"), chart::draw(self))?;
+        fs::write(folder.join("peers.md"), self.page())?;
+        Ok(())
+    }
 }
 
 /// Builds all programs, or only those in these folders. Each is written when it is done: together they take long.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::item::SHAPES;
-use crate::{Outcome, chart};
+use crate::Outcome;
 
 /// Everything. `aws_lc` and `build` are measured on their own, and kept between runs.
 #[derive(Default, Serialize, Deserialize)]
@@ -142,15 +142,6 @@ impl Report {
             Some(kept) => *kept = build,
             None => self.build.push(build),
         }
-    }
-
-    /// Writes page, chart and figures into `folder`.
-    pub fn write(&self, folder: &Path) -> Outcome<()> {
-        fs::create_dir_all(folder)?;
-        fs::write(folder.join("peers.json"), serde_json::to_string_pretty(self)? + "\n")?;
-        fs::write(folder.join("peers.svg"), chart::draw(self))?;
-        fs::write(folder.join("peers.md"), self.page())?;
-        Ok(())
     }
 
     /// The page in Markdown.
