@@ -2,17 +2,16 @@
 //!
 //! Tenant ids and aliases have an alphabet without wildcards, quotes and `$`, so nothing here can be injected.
 
+mod role_arn;
 mod trust;
 
 use std::fmt;
 
 use serde_json::{Value, json};
-use tenantseal_core::format::is_account_id;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 use tenantseal_core::tenant_template::TenantTemplate;
 
-use super::partition::is_partition;
-
+pub use role_arn::{InvalidRoleArn, RoleArn};
 pub use trust::InvalidTagKey;
 
 /// A policy document. Prints as compact JSON.
@@ -58,61 +57,6 @@ pub struct PolicyTooLarge {
     length: usize,
     limit: usize,
 }
-
-/// The role in the key account that services assume, once per tenant: `arn:aws:iam::111111111111:role/TenantKeys`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleArn {
-    arn: String,
-    partition: String,
-    account: String,
-}
-
-impl RoleArn {
-    /// Parses a role ARN.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRoleArn`] when `arn` does not have the shape of a role's ARN.
-    pub fn parse(arn: &str) -> Result<Self, InvalidRoleArn> {
-        let parts: Vec<&str> = arn.split(':').collect();
-        let ["arn", partition, "iam", "", account, resource] = parts[..] else {
-            return Err(InvalidRoleArn);
-        };
-        let name = resource.strip_prefix("role/").ok_or(InvalidRoleArn)?;
-        // IAM's own alphabet for role names and paths; no wildcard and no `$`.
-        let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b));
-        if !(named && is_account_id(account) && is_partition(partition)) {
-            return Err(InvalidRoleArn);
-        }
-        Ok(Self { arn: arn.to_owned(), partition: partition.to_owned(), account: account.to_owned() })
-    }
-
-    /// The ARN.
-    pub fn as_str(&self) -> &str {
-        &self.arn
-    }
-
-    /// The 12-digit account of the role, which owns the tenants' keys.
-    pub fn account(&self) -> &str {
-        &self.account
-    }
-
-    /// The partition, such as `aws`, `aws-cn` or `aws-eusc`.
-    pub fn partition(&self) -> &str {
-        &self.partition
-    }
-}
-
-impl fmt::Display for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.arn)
-    }
-}
-
-/// A text is not the ARN of an IAM role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a role ARN has the shape arn:<partition>:iam::<12-digit account>:role/<name>")]
-pub struct InvalidRoleArn;
 
 /// The session tag that names the tenant; the role's policy compares it with the alias.
 pub const TENANT_TAG: &str = "TenantId";
@@ -479,25 +423,5 @@ mod tests {
         }
         let too_large = Policy::new(json!([{ "Sid": "x".repeat(2_048) }])).at_most(Policy::MAX_SESSION).unwrap_err();
         assert!(too_large.to_string().ends_with("AWS allows 2048: shorten the alias template"), "{too_large}");
-    }
-
-    #[test]
-    fn role_arns_are_parsed() {
-        for arn in [
-            "",
-            "arn:aws:iam::1:role/x",
-            "arn:aws:iam::111111111111:user/x",
-            "arn:aws:iam::111111111111:role/*",
-            "arn:x:iam::111111111111:role/a",
-            "arn:aws-*:iam::111111111111:role/a",
-        ] {
-            assert_eq!(RoleArn::parse(arn), Err(InvalidRoleArn), "{arn}");
-        }
-        for partition in ["aws", "aws-us-gov", "aws-eusc", "aws-iso-b"] {
-            let role = RoleArn::parse(&format!("arn:{partition}:iam::111111111111:role/path/Name")).unwrap();
-            assert_eq!(role.partition(), partition);
-            let policy = Tenancy::new(role, AliasTemplate::default()).role_policy("*").to_string();
-            assert!(policy.contains(&format!("arn:{partition}:kms:*:111111111111:key/*")), "{policy}");
-        }
     }
 }

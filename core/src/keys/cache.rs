@@ -4,7 +4,7 @@ pub mod backoff;
 pub mod circuit;
 pub mod clock;
 pub mod data_key_cache;
-pub mod flights;
+pub mod fetches;
 pub mod key_health;
 pub mod lease;
 pub mod pins;

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod counted_table;
 pub mod data_keys;
+pub mod decrypt;
 pub mod engine;
 pub mod fleet_key;
 pub mod handle;
@@ -12,4 +13,3 @@ pub mod renew;
 pub mod sealing_key;
 pub mod shared_keys;
 pub mod unwrap;
-pub mod unwrapping;

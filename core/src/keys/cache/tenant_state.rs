@@ -12,7 +12,7 @@ use crate::keys::KeyServiceError;
 use crate::keys::cache::circuit::Admission;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::DataKeyCache;
-use crate::keys::cache::flights::Flights;
+use crate::keys::cache::fetches::Flights;
 use crate::keys::cache::key_health::KeyHealth;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::rejected_records::RejectedRecords;

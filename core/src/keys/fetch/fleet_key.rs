@@ -11,7 +11,7 @@ use crate::envelope::KeyRecordPlacement;
 use crate::envelope::{OpenFault, VerifiedDataKey};
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::CURRENT_CONTEXT;
-use crate::keys::cache::flights::{Brought, Flight};
+use crate::keys::cache::fetches::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use crate::keys::cache::data_key_cache::Renewal;
-use crate::keys::cache::flights::{Brought, Flight};
+use crate::keys::cache::fetches::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::decrypt::{Answer, DECRYPT};
 use crate::keys::fetch::engine::Engine;
-use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
 use crate::keys::outcome::Unwrapping;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};

@@ -11,7 +11,7 @@ use crate::envelope::Purpose;
 use crate::envelope::VerifiedDataKey;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, Lookup, Renewal};
-use crate::keys::cache::flights::{Brought, Flight};
+use crate::keys::cache::fetches::{Brought, Flight};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{Begun, TenantKeys};
 use crate::keys::fetch::call::KeyRequest;
