@@ -1,4 +1,4 @@
-//! Keys and the algorithms they are used with: HKDF-SHA256 and AES-256-GCM. The only room that names an algorithm.
+//! Keys and the algorithms they are used with: HKDF-SHA256 and AES-256-GCM. The only module that names an algorithm.
 //!
 //! docs/FORMAT.md, "Keys and derivations", is the specification. Every type here that holds a key is redacted in `Debug`, is not
 //! `Clone` and is zeroized on drop.
@@ -13,8 +13,7 @@ mod random;
 use cipher::NotAuthentic;
 pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedDataKey, WrongLength};
-pub use derivation::DataKeyId;
-pub use derivation::{Check, NonceKey, PseudorandomKey};
+pub use derivation::{Check, DataKeyId, InvalidDataKeyId, NonceKey, PseudorandomKey};
 pub use identity::Identity;
 pub use random::{OsRandom, RandomError, RandomSource};
 

@@ -19,7 +19,7 @@ pub use cache::lease::Terms;
 pub use config::{Limits, Retries};
 pub use fetch::data_keys::{DataKeys, DataKeysConfig};
 pub use fetch::handle::TenantHandle;
-pub use fetch::opening_keys::Want;
+pub use fetch::opening_keys::OpeningMode;
 pub use fetch::shared_keys::SharedKeys;
 pub use memory::InMemoryKeyService;
 pub use outcome::{KeyError, OpeningKeyError};

@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod error;
 #[doc(hidden)]
 pub mod format;
+mod hex;
 #[doc(hidden)]
 pub mod keys;
 #[doc(hidden)]

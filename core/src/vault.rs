@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::crypto::{Identity, OsRandom};
 use crate::envelope::{KeyRecordPlacement, NeededKey, Nonces, OpenFault, Opener, Sealer};
 use crate::format::{PrimaryKeyPart, Sealed, StoredKey};
-use crate::keys::{DataKeys, KeyService, Revoke, TenantHandle, Want};
+use crate::keys::{DataKeys, KeyService, OpeningMode, Revoke, TenantHandle};
 use crate::tenant::TenantId;
 use crate::trail::Audit;
 
@@ -140,7 +140,7 @@ impl ItemVault {
         }
         let TenantVault { shared, keys } = &self.vault;
         let key = keys.sealing_key(None, KeyRecordPlacement::Item).await?;
-        shared.audit.seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
+        shared.audit.record_seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
         let own = key.stored_record();
         let nonces = Nonces::Random(&OsRandom);
         let mut sealer = Sealer::new(Some(StoredKey::Record(own)), &key, &self.identity, nonces, values.len())?;
@@ -180,11 +180,11 @@ impl ItemVault {
             }
         }
         let TenantVault { shared, keys } = &self.vault;
-        let (ring, lacking) = keys.opening_keys(needed, Want::All).await;
+        let (ring, lacking) = keys.opening_keys(needed, OpeningMode::AllOrNothing).await;
         if let Some((_, error)) = lacking.into_iter().next() {
             return Err(error.into());
         }
-        shared.audit.opens_all(keys.tenant(), "open", &ring, &self.table)?;
+        shared.audit.record_opens_of_item(keys.tenant(), "open", &ring, &self.table)?;
         let mut opener = Opener::new(&self.identity, None, &ring);
         let open = |(name, sealed): (&str, Vec<u8>)| {
             let fault = |fault| Error::Open { name: name.to_owned(), fault };

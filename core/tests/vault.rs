@@ -125,7 +125,7 @@ async fn an_item_without_a_usable_key_is_refused() {
 struct Trail(Mutex<Vec<String>>, AtomicUsize);
 
 impl AuditSink for Trail {
-    fn used(&self, key_use: &DataKeyUse<'_>) {
+    fn record(&self, key_use: &DataKeyUse<'_>) {
         assert!(self.1.load(Ordering::SeqCst) == 0, "the trail is full");
         let DataKeyUse { tenant, purpose, table, items, .. } = key_use;
         self.0.lock().unwrap().push(format!("{tenant} {purpose} {table} {items}"));

@@ -1,4 +1,4 @@
-//! Data keys from AWS KMS, always by the tenant's alias.
+//! The key service on AWS KMS, which always names a key by the tenant's alias.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeySe
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 
-use crate::errors::classified;
+use crate::errors::classify;
 use crate::sessions::TenantSessions;
 use crate::{Tenancy, config, partition};
 
@@ -33,11 +33,11 @@ pub struct KmsKeyService {
     access: Access,
 }
 
-/// With whose credentials KMS is called, and so how the key is named.
+/// The credentials for KMS, and so how calls name the key.
 enum Access {
     /// A session of the key account's role, scoped to the tenant. A bare alias resolves in that account.
     AssumedRole(Box<TenantSessions>),
-    /// The credentials of the configuration. The alias ARN says in which account the key is.
+    /// The credentials of the configuration. The alias ARN names the key's account.
     Ambient { aliases: AliasTemplate, arn_prefix: String },
 }
 
@@ -56,12 +56,12 @@ impl KmsKeyService {
         partition: Option<&str>,
         region: &str,
     ) -> Self {
-        let partition = partition.unwrap_or_else(|| partition::of_region(region));
+        let partition = partition.unwrap_or_else(|| partition::for_region(region));
         let arn_prefix = format!("arn:{partition}:kms:{region}:{account}:");
         Self { kms: kms_client(config), access: Access::Ambient { aliases, arn_prefix } }
     }
 
-    /// The alias of the tenant's present key.
+    /// The alias of the tenant's current key.
     fn alias(&self, tenant: &TenantId) -> Alias {
         match &self.access {
             Access::AssumedRole(sessions) => sessions.tenancy().alias(tenant),
@@ -69,7 +69,7 @@ impl KmsKeyService {
         }
     }
 
-    /// How a call names the key that an alias stands for.
+    /// How a call names the key behind an alias.
     fn key_id(&self, alias: &Alias) -> String {
         match &self.access {
             Access::AssumedRole(_) => alias.to_string(),
@@ -93,13 +93,13 @@ impl KmsKeyService {
                     .ciphertext_blob(Blob::new(wrapped.as_bytes()))
                     .set_encryption_context(Some(pairs(context)));
                 let request = request.customize().config_override(with(credentials));
-                async move { request.send().await.map_err(|error| classified(tenant, DECRYPT, error)) }
+                async move { request.send().await.map_err(|error| classify(tenant, DECRYPT, error)) }
             })
             .await?;
         let unexpected = || KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::Unexpected);
         let request_id = answer.request_id().map(str::to_owned);
         let plaintext = answer.plaintext.ok_or_else(unexpected)?;
-        // Whoever may make data keys may wrap one of another length: that says of the record alone that it is none of ours.
+        // Whoever may make data keys may wrap one of another length: only this key record is invalid then.
         let data_key = DataKey::take(plaintext.into_inner()).map_err(|source| {
             KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::InvalidCiphertext).with_source(source)
         })?;
@@ -107,7 +107,7 @@ impl KmsKeyService {
         Ok(UnwrappedDataKey::new(data_key, kek).with_request_id(request_id))
     }
 
-    /// Runs `call` with the tenant's credentials; once more with new ones when AWS refuses those that were cached.
+    /// Runs `call` with the tenant's credentials, and once more with new ones when AWS refuses cached ones.
     async fn with_credentials<T, F>(
         &self,
         tenant: &TenantId,
@@ -120,14 +120,14 @@ impl KmsKeyService {
         let credentials = sessions.credentials(tenant).await?;
         let answer = match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
-                telemetry::credentials_refused(error.operation());
+                telemetry::record_refused_credentials(error.operation());
                 sessions.forget(tenant, &credentials);
                 call(Some(sessions.credentials(tenant).await?)).await
             }
             result => result,
         };
         if answer.is_ok() {
-            sessions.answered(tenant);
+            sessions.mark_proven(tenant);
         }
         answer
     }
@@ -149,7 +149,7 @@ impl KeyService for KmsKeyService {
                     .key_spec(DataKeySpec::Aes256)
                     .set_encryption_context(Some(pairs(context)));
                 let request = request.customize().config_override(with(credentials));
-                async move { request.send().await.map_err(|error| classified(tenant, GENERATE, error)) }
+                async move { request.send().await.map_err(|error| classify(tenant, GENERATE, error)) }
             })
             .await?;
         let unexpected = || KeyServiceError::new(tenant, GENERATE, KeyServiceErrorKind::Unexpected);
@@ -178,12 +178,13 @@ impl KeyService for KmsKeyService {
         kek: &KekId,
         wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        // A key id is of the alphabet of aliases, but a record may claim one that leaves the alias no room, or another provider's.
+        // A key id fits the alphabet of aliases. But a key record may name one that is too long for the alias, or
+        // another provider's.
         let arn = kek.aws().filter(|arn| arn.key_id().len() <= KEY_ID);
         let arn = arn.ok_or_else(|| KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::IncorrectKey))?;
-        let alias = self.alias(tenant).of_key(arn.key_id());
+        let alias = self.alias(tenant).for_key(arn.key_id());
         self.decrypt(tenant, context, &alias, wrapped).await.map_err(|error| match error.kind() {
-            KeyServiceErrorKind::NotFound => error.of_missing_alias(alias, kek),
+            KeyServiceErrorKind::NotFound => error.with_missing_alias(alias, kek),
             _ => error,
         })
     }
@@ -217,7 +218,7 @@ fn pairs(context: &EncryptionContext) -> std::collections::HashMap<String, Strin
     context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Takes the key out of the SDK's blob without a copy; the bytes are zeroized.
+/// Moves the key out of the SDK's blob without a copy; the bytes are zeroized.
 fn data_key(plaintext: Option<Blob>) -> Option<DataKey> {
     DataKey::take(plaintext?.into_inner()).ok()
 }

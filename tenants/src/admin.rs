@@ -219,5 +219,5 @@ pub(super) fn in_state(region: &str, key: &KeyArn, state: Option<&KeyState>) -> 
 
 /// The tenant's aliases of one key: that of the key first, so that the other one never stands alone.
 pub(super) fn aliases(alias: &Alias, key: &KeyArn) -> [String; 2] {
-    [alias.of_key(key.key_id()).to_string(), alias.to_string()]
+    [alias.for_key(key.key_id()).to_string(), alias.to_string()]
 }

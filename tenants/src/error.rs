@@ -354,7 +354,7 @@ impl AwsError {
 
     /// Whether the same call may succeed later without anyone doing anything.
     pub fn is_retryable(&self) -> bool {
-        self.kind == Kind::Unavailable
+        self.kind.is_outage()
     }
 
     /// Whether the caller lacks a permission.

@@ -1,4 +1,4 @@
-//! What is kept of tenants' data keys, and what is known of the keys that wrap them. Waits for nothing.
+//! Caches tenants' data keys and the health of the KEKs that wrap them. Never awaits the network.
 
 pub mod backoff;
 pub mod circuit;

@@ -1,4 +1,4 @@
-//! How data keys are fetched: who asks the key service, when, and what its answers mean for the cache.
+//! Fetches data keys: decides when to call the key service, and applies its answers to the cache.
 
 pub mod call;
 pub mod counted_table;

@@ -1,13 +1,15 @@
 //! The ARN of the role that services assume.
 
 use std::fmt;
+use std::str::FromStr;
 
 use tenantseal_core::format::is_account_id;
 
 use crate::partition::is_partition;
 
-/// The role in the key account that services assume, once per tenant: `arn:aws:iam::111111111111:role/TenantKeys`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The ARN of the role in the key account that services assume, once per tenant:
+/// `arn:aws:iam::111111111111:role/TenantKeys`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoleArn {
     pub(super) arn: String,
     pub(super) partition: String,
@@ -34,7 +36,7 @@ impl RoleArn {
         Ok(Self { arn: arn.to_owned(), partition: partition.to_owned(), account: account.to_owned() })
     }
 
-    /// The ARN.
+    /// The ARN as text.
     pub fn as_str(&self) -> &str {
         &self.arn
     }
@@ -47,6 +49,20 @@ impl RoleArn {
     /// The partition, such as `aws`, `aws-cn` or `aws-eusc`.
     pub fn partition(&self) -> &str {
         &self.partition
+    }
+}
+
+impl FromStr for RoleArn {
+    type Err = InvalidRoleArn;
+
+    fn from_str(arn: &str) -> Result<Self, Self::Err> {
+        Self::parse(arn)
+    }
+}
+
+impl AsRef<str> for RoleArn {
+    fn as_ref(&self) -> &str {
+        &self.arn
     }
 }
 

@@ -121,7 +121,7 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
 
 /// The alias that stays when the tenant's alias is pointed to another key one day.
 async fn own_alias(kms: &Client, patient: &Patient, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
-    let own = patient.tenancy.alias(tenant).of_key(&key.key_id);
+    let own = patient.tenancy.alias(tenant).for_key(&key.key_id);
     let mut pages = kms.list_aliases().key_id(&key.key_id).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| Failure::aws("ListAliases", &error))?;

@@ -324,7 +324,7 @@ impl By<'_> {
 /// wrapped it. Nothing opens only when both are refused.
 async fn unwrap(session: &aws_sdk_kms::Client, by: By<'_>, record: &StoredKeyRecord, dry_run: bool) -> Answer {
     let alias = by.tenancy.alias(by.tenant);
-    let own = alias.of_key(record.kek().key_id());
+    let own = alias.for_key(record.kek().key_id());
     let by_alias = match decrypt(session, &alias, record, dry_run).await {
         Answer::Refused(how) => how,
         answer => return answer,

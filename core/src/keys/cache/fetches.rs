@@ -1,4 +1,4 @@
-//! The flights of a tenant: who asks for the same data key at the same time waits for one answer.
+//! A tenant's fetches in flight: concurrent callers that need the same data key share one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,43 +7,43 @@ use futures_util::FutureExt;
 
 use crate::envelope::VerifiedDataKey;
 use crate::keys::cache::single_flight::{SingleFlight, Waiter};
-use crate::keys::outcome::Unwrapping;
+use crate::keys::outcome::UnwrapError;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 use crate::tenant::TenantId;
 
-/// What is on its way for a tenant.
+/// What a fetch is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Flight {
-    /// The key that seals, made or asked for again.
-    Sealing,
-    /// The key with which the whole fleet seals.
-    Agreement,
-    /// A lease, by its id.
+pub(crate) enum KeyFetch {
+    /// The sealing key: made, or revalidated.
+    SealingKey,
+    /// The sealing key that the whole fleet shares.
+    FleetKey,
+    /// The renewal of a lease, by its id.
     Lease(u64),
-    /// The key of a stored record that is not known yet: its context, and the SHA-256 of the whole record, so that a forged one
-    /// fails alone.
+    /// The data key of an unverified key record: the context's index, and the SHA-256 of the whole record, so that a
+    /// forged record fails alone.
     Record(usize, [u8; 32]),
 }
 
-/// What a flight brings.
-pub(crate) type Brought = Result<Arc<VerifiedDataKey>, Unwrapping>;
+/// The result of a fetch.
+pub(crate) type FetchResult = Result<Arc<VerifiedDataKey>, UnwrapError>;
 
-/// The flights of one tenant.
-pub(crate) type Flights = SingleFlight<Flight, Brought>;
+/// The fetches in flight of one tenant.
+pub(crate) type KeyFetches = SingleFlight<KeyFetch, FetchResult>;
 
-impl Flights {
-    /// Joins the flight that is under way, or starts `body`.
-    pub fn join<F>(&self, tenant: &TenantId, flight: Flight, body: impl FnOnce() -> F) -> Waiter<Brought>
+impl KeyFetches {
+    /// Joins the fetch in flight, or starts `body`.
+    pub fn join<F>(&self, tenant: &TenantId, flight: KeyFetch, body: impl FnOnce() -> F) -> Waiter<FetchResult>
     where
-        F: Future<Output = Brought> + Send + 'static,
+        F: Future<Output = FetchResult> + Send + 'static,
     {
         self.run(flight, |_| {
             let tenant = tenant.clone();
-            // A panic in a key service ends this flight and nothing else.
+            // A panic in a key service ends this fetch and nothing else.
             AssertUnwindSafe(body()).catch_unwind().map(move |brought| {
                 brought.unwrap_or_else(|_| {
                     let error = KeyServiceError::new(&tenant, "KeyService", KeyServiceErrorKind::Unexpected);
-                    Err(Unwrapping::Failed(error.with_source(Panicked)))
+                    Err(UnwrapError::Failed(error.with_source(Panicked)))
                 })
             })
         })

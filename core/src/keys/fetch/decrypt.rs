@@ -1,116 +1,116 @@
-//! Having KMS unwrap a key, by the alias under which it should be.
+//! Has KMS unwrap a data key, by the alias that should point to its KEK.
 
 use crate::envelope::{OpenFault, VerifiedDataKey};
 use crate::format::KeyRecord;
 use crate::keys::cache::key_health::Route;
-use crate::keys::cache::tenant_state::{Begun, TenantKeys};
+use crate::keys::cache::tenant_state::{CallStart, TenantKeys};
 use crate::keys::fetch::call::KeyRequest;
 use crate::keys::fetch::engine::Engine;
-use crate::keys::outcome::Unwrapping;
+use crate::keys::outcome::UnwrapError;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind, UnwrappedDataKey};
 use crate::telemetry;
 
 pub(crate) const DECRYPT: &str = "Decrypt";
 
 impl Engine {
-    /// Asks for a record's key by the alias under which it should be, then by the other.
+    /// Unwraps a key record's data key by the alias that should point to its KEK, then by the other alias.
     pub(crate) async fn decrypt(
         &self,
         keys: &TenantKeys,
         context: usize,
         record: &KeyRecord,
         verified: bool,
-    ) -> Result<Answer, Unwrapping> {
+    ) -> Result<Answer, UnwrapError> {
         let first = {
             let state = keys.read();
             if state.health.current().is_some_and(|current| current.account() != record.kek.account()) {
-                return Err(Unwrapping::Refused(OpenFault::OtherKek));
+                return Err(UnwrapError::Refused(OpenFault::OtherKek));
             }
             state.health.route(&record.kek)
         };
-        let error = match self.ask(keys, context, record, first, verified).await {
-            Ok(answered) => return Answer::checked(record, answered, first),
+        let error = match self.request_unwrap(keys, context, record, first, verified).await {
+            Ok(answered) => return Answer::verify(record, answered, first),
             Err(error) => error,
         };
         let gives_way = match (first, error.kind()) {
-            (Route::Configured, Kind::IncorrectKey | Kind::NotFound) | (Route::OfKey, Kind::MissingAlias) => true,
-            (Route::Configured, Kind::Denied) => !verified && error.is_refusal(),
+            (Route::TenantAlias, Kind::IncorrectKey | Kind::NotFound) | (Route::KeyAlias, Kind::MissingAlias) => true,
+            (Route::TenantAlias, Kind::Denied) => !verified && error.is_refusal(),
             _ => false,
         };
         if !gives_way {
-            return Err(failed(first, error));
+            return Err(unwrap_error(first, error));
         }
         let second = first.other();
-        match self.ask(keys, context, record, second, verified).await {
+        match self.request_unwrap(keys, context, record, second, verified).await {
             Ok(answered) => {
-                let answer = Answer::checked(record, answered, second)?;
-                if second == Route::OfKey && error.kind() != Kind::Denied {
-                    let is_new = keys.write().health.is_former(&record.kek);
+                let answer = Answer::verify(record, answered, second)?;
+                if second == Route::KeyAlias && error.kind() != Kind::Denied {
+                    let is_new = keys.write().health.add_former(&record.kek);
                     if is_new {
-                        telemetry::former(&keys.tenant, &record.kek);
+                        telemetry::record_former_kek(&keys.tenant, &record.kek);
                     }
                 }
                 Ok(answer)
             }
             Err(other) => {
                 let (configured, of_key) = match second {
-                    Route::OfKey => (error, other),
-                    Route::Configured => (other, error),
+                    Route::KeyAlias => (error, other),
+                    Route::TenantAlias => (other, error),
                 };
                 Err(match configured.kind() {
-                    Kind::IncorrectKey => failed(Route::OfKey, of_key),
-                    _ => failed(Route::Configured, configured),
+                    Kind::IncorrectKey => unwrap_error(Route::KeyAlias, of_key),
+                    _ => unwrap_error(Route::TenantAlias, configured),
                 })
             }
         }
     }
 
-    pub(crate) async fn ask(
+    pub(crate) async fn request_unwrap(
         &self,
         keys: &TenantKeys,
         context: usize,
         record: &KeyRecord,
         route: Route,
         verified: bool,
-    ) -> Result<(UnwrappedDataKey, Begun), KeyServiceError> {
-        let context = self.context_of(keys, context, record);
+    ) -> Result<(UnwrappedDataKey, CallStart), KeyServiceError> {
+        let context = self.context_for(keys, context, record);
         let KeyRecord { kek, wrapped, .. } = record;
         let request = KeyRequest { operation: DECRYPT, route, verified };
         let unwrap = || match route {
-            Route::Configured => self.service.unwrap_data_key(&keys.tenant, &context, kek, wrapped),
-            Route::OfKey => self.service.unwrap_former_data_key(&keys.tenant, &context, kek, wrapped),
+            Route::TenantAlias => self.service.unwrap_data_key(&keys.tenant, &context, kek, wrapped),
+            Route::KeyAlias => self.service.unwrap_former_data_key(&keys.tenant, &context, kek, wrapped),
         };
         self.call(keys, request, unwrap).await
     }
 }
 
-/// What KMS answered to a record, which is the answered key's own.
+/// An unwrapped data key that matches its key record.
 pub(crate) struct Answer {
     pub(crate) key: VerifiedDataKey,
-    pub(crate) begun: Begun,
+    pub(crate) start: CallStart,
     pub(crate) route: Route,
     pub(crate) request_id: Option<String>,
 }
 
 impl Answer {
-    fn checked(
+    fn verify(
         record: &KeyRecord,
-        (answer, begun): (UnwrappedDataKey, Begun),
+        (answer, start): (UnwrappedDataKey, CallStart),
         route: Route,
-    ) -> Result<Self, Unwrapping> {
+    ) -> Result<Self, UnwrapError> {
         let genuine = answer.kek.is_same_key(&record.kek);
         let key = genuine.then(|| VerifiedDataKey::verify(record.clone(), &answer.data_key)).flatten();
         let request_id = answer.request_id;
-        key.map(|key| Self { key, begun, route, request_id }).ok_or(Unwrapping::Refused(OpenFault::ForgedRecord))
+        key.map(|key| Self { key, start, route, request_id }).ok_or(UnwrapError::Refused(OpenFault::ForgedRecord))
     }
 }
 
-/// What an error by this alias says of a record.
-fn failed(route: Route, error: KeyServiceError) -> Unwrapping {
+/// What an error by this alias says about a key record.
+fn unwrap_error(route: Route, error: KeyServiceError) -> UnwrapError {
     match (route, error.kind()) {
-        (_, Kind::IncorrectKey) => Unwrapping::Refused(OpenFault::OtherKek),
-        (_, Kind::InvalidCiphertext) => Unwrapping::Refused(OpenFault::WrappedDataKey),
-        (Route::Configured, _) => Unwrapping::Failed(error),
-        (Route::OfKey, _) => Unwrapping::Failed(error.of_former_key()),
+        (_, Kind::IncorrectKey) => UnwrapError::Refused(OpenFault::OtherKek),
+        (_, Kind::InvalidCiphertext) => UnwrapError::Refused(OpenFault::WrappedDataKey),
+        (Route::TenantAlias, _) => UnwrapError::Failed(error),
+        (Route::KeyAlias, _) => UnwrapError::Failed(error.for_former_key()),
     }
 }

@@ -17,7 +17,8 @@ use crate::format::{KekId, StoredKey};
 use crate::keys::outcome::KeyError;
 use crate::keys::{
     DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
-    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey, Want,
+    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, OpeningMode, Retries, SharedKeys, Terms,
+    UnwrappedDataKey,
 };
 use crate::tenant::{AliasTemplate, TenantId};
 use crate::time::TimeSource;
@@ -195,9 +196,9 @@ impl KeyService for Kms {
         match own_aliases.into_iter().find(|number| kek(*number) == *named) {
             Some(number) => self.unwrapped(tenant, context, number, wrapped).await,
             None => {
-                let alias = AliasTemplate::default().alias(tenant).of_key(named.key_id());
+                let alias = AliasTemplate::default().alias(tenant).for_key(named.key_id());
                 let error = KeyServiceError::new(tenant, "Decrypt", Kind::NotFound);
-                Err(error.of_missing_alias(alias, named))
+                Err(error.with_missing_alias(alias, named))
             }
         }
     }
@@ -304,7 +305,7 @@ impl Scene {
     pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
         let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
         let needed = records.iter().cloned().map(needed).collect();
-        let (_, lacking) = self.keys.for_tenant(&id(tenant)).opening_keys(needed, Want::All).await;
+        let (_, lacking) = self.keys.for_tenant(&id(tenant)).opening_keys(needed, OpeningMode::AllOrNothing).await;
         lacking.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
