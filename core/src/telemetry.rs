@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::envelope::Purpose;
-use crate::envelope::VerifiedDataKey;
+use crate::envelope::{Purpose, VerifiedDataKey};
 use crate::format::KekId;
 use crate::keys::{
     GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,

@@ -22,6 +22,15 @@ impl TenantId {
 
     /// Parses a tenant id.
     ///
+    /// ```
+    /// use tenantseal_core::TenantId;
+    ///
+    /// let acme = TenantId::parse("acme")?;
+    /// assert_eq!(acme.session_name(), "tenant-acme");
+    /// assert!(TenantId::parse("acme/*").is_err());
+    /// # Ok::<(), tenantseal_core::InvalidTenantId>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidTenantId`] names the rule that `id` breaks.
@@ -135,6 +144,14 @@ impl AliasTemplate {
 
     /// Parses a template such as `alias/customer-{tenant}`.
     ///
+    /// ```
+    /// use tenantseal_core::{AliasTemplate, TenantId};
+    ///
+    /// let aliases = AliasTemplate::parse("alias/prod/{tenant}")?;
+    /// assert_eq!(aliases.alias(&TenantId::parse("acme")?).as_str(), "alias/prod/acme");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidAliasTemplate`] names the rule that `template` breaks.
@@ -191,7 +208,7 @@ impl Default for AliasTemplate {
 #[non_exhaustive]
 pub enum InvalidAliasTemplate {
     /// It does not begin with `alias/`.
-    #[error("an alias template begins with `alias/`")]
+    #[error("an alias template must begin with `alias/`")]
     Prefix,
     /// It would name aliases that belong to AWS, or could for some tenant id.
     #[error(
@@ -199,13 +216,13 @@ pub enum InvalidAliasTemplate {
     )]
     Reserved,
     /// `{tenant}` does not appear exactly once.
-    #[error("an alias template has `{{tenant}}` exactly once")]
+    #[error("an alias template must have `{{tenant}}` exactly once")]
     Placeholder,
     /// The aliases could be longer than KMS allows.
     #[error("an alias template must leave room: KMS allows 256 characters with the tenant id and a key id")]
     TooLong,
     /// A character that KMS does not allow in aliases, or that means something in a policy.
-    #[error("an alias template has only characters of [A-Za-z0-9/_-] around `{{tenant}}`")]
+    #[error("an alias template may have only characters of [A-Za-z0-9/_-] around `{{tenant}}`")]
     Character,
 }
 

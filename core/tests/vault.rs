@@ -50,7 +50,7 @@ proptest! {
             let at = at.index(sealed.len());
             changed[at] ^= 1 << bit;
             match item.open("iban", changed).await {
-                // A data key that is cached is found by its id: the wrapped key in the record is not looked at.
+                // A cached data key is found by its id: nobody looks at the wrapped key in the record.
                 Ok(opened) => assert!(at < sealed.len() - 33 && opened == b"DE02", "{at}"),
                 Err(error) => assert!(matches!(error, Error::Open { .. }), "{error}"),
             }

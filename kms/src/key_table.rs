@@ -28,6 +28,18 @@ const RECORD: &str = "record";
 
 /// A key table in DynamoDB: partition key `tenant`, sort key `entry`, both strings.
 ///
+/// ```no_run
+/// use tenantseal_core::Vault;
+/// use tenantseal_kms::{DynamoDbKeyTable, KmsKeyService};
+///
+/// # async fn example(config: &aws_types::SdkConfig, service: KmsKeyService) -> Result<(), Box<dyn std::error::Error>> {
+/// let table = DynamoDbKeyTable::new(config, "tenantseal-keys");
+/// table.create_table().await?; // once, at deployment
+/// let vault = Vault::builder(service).key_table(table, "eu-central-1").build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It needs `dynamodb:GetItem` and `dynamodb:PutItem`, and nothing that deletes. Compact tables need
 /// `dynamodb:DescribeTable` and `dynamodb:DescribeContinuousBackups` as well.
 pub struct DynamoDbKeyTable {

@@ -91,6 +91,17 @@ pub enum Scope {
 }
 
 /// The key account, its role and the tenants' aliases: every policy is made of these.
+///
+/// ```
+/// use tenantseal_core::{AliasTemplate, TenantId};
+/// use tenantseal_kms::{RoleArn, Tenancy};
+///
+/// let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
+/// let tenancy = Tenancy::new(role, AliasTemplate::default());
+/// println!("{}", tenancy.role_policy("eu-central-1").pretty());
+/// println!("{}", tenancy.key_policy(&TenantId::parse("acme")?)?.pretty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tenancy {
     role: RoleArn,

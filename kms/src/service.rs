@@ -24,7 +24,7 @@ const DECRYPT: &str = "Decrypt";
 /// Length of a KMS key id in characters: a UUID, or `mrk-` and 32 digits.
 const KEY_ID: usize = 36;
 
-/// Data keys under each tenant's KMS key.
+/// The key service on AWS KMS: data keys under each tenant's KMS key.
 ///
 /// Every call names the key by the tenant's alias, Decrypt too: `kms:RequestAlias` is absent from a call that names no alias, and
 /// the policies refuse such calls (KMS developer guide, "kms:RequestAlias").
@@ -42,14 +42,47 @@ enum Access {
 }
 
 impl KmsKeyService {
-    /// Assumes the role of `tenancy` once per tenant. `config` names the Region and the credentials that may assume it.
+    /// Calls KMS in STS sessions, one per tenant: assumes the role of `tenancy` with the credentials of `config`.
+    ///
+    /// IAM isolates the tenants: [`Tenancy`] has the policies. `region` is the Region of the keys and of `config`.
+    ///
+    /// Do not set the environment variable `LOG_SENSITIVE_BODIES` to `true`: with trace logging the SDK would print data
+    /// keys.
+    ///
+    /// ```no_run
+    /// use tenantseal_core::{AliasTemplate, Vault};
+    /// use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
+    ///
+    /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
+    /// let tenancy = Tenancy::new(role, AliasTemplate::parse("alias/customer-{tenant}")?);
+    /// let vault = Vault::builder(KmsKeyService::assume_role(config, tenancy, "eu-central-1")).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn assume_role(config: &SdkConfig, tenancy: Tenancy, region: &str) -> Self {
         let sessions = TenantSessions::new(config, tenancy, region.to_owned());
         Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) }
     }
 
-    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits) in `partition`, or else in the Region's.
-    pub fn ambient(
+    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits). Without `partition`, the Region
+    /// decides it.
+    ///
+    /// These credentials reach all tenants' keys, so this library isolates the tenants, but IAM does not. As with
+    /// [`assume_role`](Self::assume_role), do not set `LOG_SENSITIVE_BODIES`.
+    ///
+    /// ```no_run
+    /// use tenantseal_core::{AliasTemplate, Vault};
+    /// use tenantseal_kms::KmsKeyService;
+    ///
+    /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let aliases = AliasTemplate::default();
+    /// let service = KmsKeyService::ambient_credentials(config, aliases, "111111111111", None, "eu-central-1");
+    /// let vault = Vault::builder(service).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ambient_credentials(
         config: &SdkConfig,
         aliases: AliasTemplate,
         account: &str,

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::KeyRecordPlacement;
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedDataKey};
-use crate::envelope::DataKeySource;
-use crate::envelope::Seals;
+use crate::envelope::{DataKeySource, Seals};
 use crate::format::{Identity, KekId, KeyRecord, StoredKey};
 
 /// A data key that matches its key record. Only such a key seals or opens.

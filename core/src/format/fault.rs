@@ -21,7 +21,7 @@ pub enum FormatError {
     )]
     UnknownVersion(u8),
     /// The bytes begin as no key record of any release does.
-    #[error("it is no key record: it was altered, or something else than tenantseal wrote it")]
+    #[error("it is not a key record: it was altered, or something other than tenantseal wrote it")]
     NotARecord,
     /// A sealed attribute of a form that is reserved for newer releases. It is not authenticated.
     #[error(

@@ -1,5 +1,23 @@
 //! Reads what stored bytes say about themselves, without any key: for tools that inspect items.
 //!
+//! ```
+//! use tenantseal_core::inspect::SealedAttribute;
+//! use tenantseal_core::keys::InMemoryKeyService;
+//! use tenantseal_core::{TenantId, Vault};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let vault = Vault::builder(InMemoryKeyService::new()).build()?;
+//! let invoice = vault.tenant(&TenantId::parse("acme")?).item("invoices", ("number", "2026-17"), None)?;
+//! let sealed = invoice.seal("iban", b"DE02").await?;
+//!
+//! let attribute = SealedAttribute::parse(&sealed)?;
+//! let record = attribute.key_record().ok_or("it has no key record of its own")?;
+//! assert_eq!(record.context(), [("tenant".to_owned(), "acme".to_owned())]);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! **Nothing here is authenticated.** Whoever can write to the table can write all of it. Every answer is bounded by
 //! the given bytes, and malformed bytes are a [`FormatError`].
 

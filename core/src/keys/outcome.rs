@@ -34,18 +34,18 @@ pub enum KeyError {
 #[derive(Debug, Clone)]
 pub(crate) enum UnwrapError {
     /// The key service failed.
-    Failed(KeyServiceError),
+    Service(KeyServiceError),
     /// The key record does not unwrap, and retrying does not help: this says nothing about other records.
-    Refused(OpenFault),
+    Rejected(OpenFault),
     /// The key table failed, or has no valid key of the fleet.
-    Unshared(KeyTableError),
+    Table(KeyTableError),
 }
 
 impl From<KeyError> for UnwrapError {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Service(error) => Self::Failed(error),
-            KeyError::Table(error) => Self::Unshared(error),
+            KeyError::Service(error) => Self::Service(error),
+            KeyError::Table(error) => Self::Table(error),
         }
     }
 }

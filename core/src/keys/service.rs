@@ -13,6 +13,37 @@ use crate::tenant::{Alias, TenantId};
 
 /// Makes and unwraps data keys under tenants' key-encryption keys (KEKs).
 ///
+/// ```
+/// use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
+/// use tenantseal_core::{EncryptionContext, KekId, TenantId, WrappedDataKey};
+///
+/// #[derive(Debug)]
+/// struct Unreachable;
+///
+/// #[async_trait::async_trait]
+/// impl KeyService for Unreachable {
+///     async fn generate_data_key(
+///         &self,
+///         tenant: &TenantId,
+///         _context: &EncryptionContext,
+///     ) -> Result<GeneratedDataKey, KeyServiceError> {
+///         // On success: `GeneratedDataKey::new(data_key, wrapped, kek)`.
+///         Err(KeyServiceError::new(tenant, "GenerateDataKey", KeyServiceErrorKind::Unavailable))
+///     }
+///
+///     async fn unwrap_data_key(
+///         &self,
+///         tenant: &TenantId,
+///         _context: &EncryptionContext,
+///         _kek: &KekId,
+///         _wrapped: &WrappedDataKey,
+///     ) -> Result<UnwrappedDataKey, KeyServiceError> {
+///         // On success: `UnwrappedDataKey::new(data_key, kek)`.
+///         Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unavailable))
+///     }
+/// }
+/// ```
+///
 /// An implementation does nothing else. The caller caches data keys, shares concurrent calls, retries, and checks that
 /// a stored key record belongs to the key, the same way for every implementation.
 #[async_trait]
@@ -342,12 +373,12 @@ impl fmt::Display for KeyServiceError {
         }
         match consequence {
             Consequence::Revoked => f.write_str(
-                " (the tenant is revoked: its data keys are gone from memory; the key service is asked again within a minute)",
+                " (the tenant is revoked: its data keys were dropped from memory; the key service is asked again within a minute)",
             ),
             Consequence::Slow => {
-                f.write_str(" (it is slow: what was begun goes on in the background, and who tries again finds it)")
+                f.write_str(" (it is slow: the call goes on in the background, so try again)")
             }
-            Consequence::Onboarding => f.write_str(" (a new alias takes up to five minutes: try again later)"),
+            Consequence::Onboarding => f.write_str(" (a new alias takes up to 5 minutes: try again later)"),
             Consequence::ByKind | Consequence::Session | Consequence::FormerKey => Ok(()),
         }
     }
@@ -368,8 +399,8 @@ pub enum KeyServiceErrorKind {
     Unavailable,
     /// The KEK is disabled or pending deletion, or whoever holds an external key refuses it.
     #[error(
-        "the tenant's key is disabled, pending deletion or refused by whoever holds it, so access is revoked: resume the tenant, if that \
-         was not meant"
+        "the tenant's key is disabled, pending deletion or refused by whoever holds it, so access is revoked: resume the tenant if this \
+         is a mistake"
     )]
     Revoked,
     /// The session, the role or the key policy does not allow it.
@@ -380,7 +411,7 @@ pub enum KeyServiceErrorKind {
     NotFound,
     /// The item was sealed under a former KEK of the tenant, which has no alias of its own:
     /// [`KeyServiceError::missing_alias`].
-    #[error("the item was sealed under a former key of the tenant, and no alias of that key's own exists")]
+    #[error("the item was sealed under a former key of the tenant, and that key has no alias of its own")]
     MissingAlias,
     /// The item was sealed under a former KEK of the tenant, which is disabled or pending deletion. The tenant is not
     /// revoked.
@@ -389,18 +420,18 @@ pub enum KeyServiceErrorKind {
     /// The service refuses a KEK and vouches for it at the same time, as KMS does for some seconds after a key was
     /// enabled or disabled.
     #[error(
-        "the key service contradicts itself: it refused this data key, and vouched for the tenant's key that wrapped it; after a \
-         suspension or a resumption that takes some seconds, so try again; if it stays so, the stored record is at fault"
+        "the key service contradicts itself: it refused this data key, and vouched for the tenant's key that wrapped it. This \
+         lasts some seconds after a suspension or a resumption: try again. If it persists, the stored key record is at fault"
     )]
     Contradictory,
     /// Too many key records of this tenant did not unwrap: for a while no more unverified ones are tried.
-    #[error("too many stored records of this tenant did not open: try again later, and look for forged items")]
+    #[error("too many stored key records of this tenant did not open: try again later, and look for forged items")]
     TooManyRefused,
     /// The data key was wrapped by another KEK than the alias points to.
-    #[error("the wrapped key belongs to another key than the tenant's alias points to")]
+    #[error("the data key was wrapped by another key than the tenant's alias points to")]
     IncorrectKey,
     /// The wrapped data key is corrupt, or was made for another context.
-    #[error("the wrapped key is corrupt or was made for another tenant or encryption context")]
+    #[error("the wrapped data key is corrupt or was made for another tenant or encryption context")]
     InvalidCiphertext,
     /// A permanent quota or length limit was exceeded.
     #[error("a permanent limit of the key service was reached")]
@@ -409,7 +440,7 @@ pub enum KeyServiceErrorKind {
     #[error("the credentials were refused: check the service's own AWS credentials and the role")]
     Credentials,
     /// An unexpected answer.
-    #[error("the key service answered something unexpected")]
+    #[error("the key service gave an unexpected answer")]
     Unexpected,
 }
 

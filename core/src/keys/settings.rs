@@ -137,17 +137,17 @@ pub enum InvalidSettings {
     #[error("with a key table the encryption context has room for 6 static pairs; 7 were configured")]
     NoRoomForPeriod,
     /// Processes agree on periods in whole seconds.
-    #[error("with a key table `data_key_rotation` is in whole seconds")]
+    #[error("with a key table `data_key_rotation` must be in whole seconds")]
     KeyTableRotation,
     /// The rotation period is out of range.
-    #[error("`data_key_rotation` is more than nothing and at most 48 hours")]
+    #[error("`data_key_rotation` must be more than zero and at most 48 hours")]
     Rotation,
     /// Revalidation and grace are out of range: they bound how long a revocation takes.
-    #[error("`data_key_revalidation` is more than nothing, and at most 24 hours together with `outage_grace`")]
+    #[error("`data_key_revalidation` must be more than zero, and at most 24 hours together with `outage_grace`")]
     Revalidation,
     /// A limit is zero.
     #[error(
-        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` are at least 1"
+        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` must be at least 1"
     )]
     Limits,
 }

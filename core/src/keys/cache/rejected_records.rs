@@ -35,9 +35,9 @@ impl RejectedRecords {
 
     pub(crate) fn insert(&mut self, record: (usize, [u8; 32]), what: UnwrapError, now: Moment) {
         let keep = match &what {
-            UnwrapError::Refused(_) => REFUSED,
-            UnwrapError::Failed(error) if error.missing_alias().is_some() => REFUSED,
-            UnwrapError::Failed(_) | UnwrapError::Unshared(_) => DOUBTFUL,
+            UnwrapError::Rejected(_) => REFUSED,
+            UnwrapError::Service(error) if error.missing_alias().is_some() => REFUSED,
+            UnwrapError::Service(_) | UnwrapError::Table(_) => DOUBTFUL,
         };
         if self.records.len() >= CAPACITY {
             self.records.retain(|_, (_, at, keep)| now.since(*at) < *keep);

@@ -24,7 +24,7 @@ impl Engine {
         let first = {
             let state = keys.read();
             if state.health.current().is_some_and(|current| current.account() != record.kek.account()) {
-                return Err(UnwrapError::Refused(OpenFault::OtherKek));
+                return Err(UnwrapError::Rejected(OpenFault::OtherKek));
             }
             state.health.route(&record.kek)
         };
@@ -98,19 +98,24 @@ impl Answer {
         (answer, start): (UnwrappedDataKey, CallStart),
         route: Route,
     ) -> Result<Self, UnwrapError> {
-        let genuine = answer.kek.is_same_key(&record.kek);
-        let key = genuine.then(|| VerifiedDataKey::verify(record.clone(), &answer.data_key)).flatten();
+        let key = verify_answer(record, &answer);
         let request_id = answer.request_id;
-        key.map(|key| Self { key, start, route, request_id }).ok_or(UnwrapError::Refused(OpenFault::ForgedRecord))
+        key.map(|key| Self { key, start, route, request_id }).ok_or(UnwrapError::Rejected(OpenFault::ForgedRecord))
     }
+}
+
+/// The unwrapped data key, if it and the KEK that answered are those of the key record.
+pub(crate) fn verify_answer(record: &KeyRecord, answer: &UnwrappedDataKey) -> Option<VerifiedDataKey> {
+    let is_of_kek = answer.kek.is_same_key(&record.kek);
+    is_of_kek.then(|| VerifiedDataKey::verify(record.clone(), &answer.data_key)).flatten()
 }
 
 /// What an error by this alias says about a key record.
 fn unwrap_error(route: Route, error: KeyServiceError) -> UnwrapError {
     match (route, error.kind()) {
-        (_, Kind::IncorrectKey) => UnwrapError::Refused(OpenFault::OtherKek),
-        (_, Kind::InvalidCiphertext) => UnwrapError::Refused(OpenFault::WrappedDataKey),
-        (Route::TenantAlias, _) => UnwrapError::Failed(error),
-        (Route::KeyAlias, _) => UnwrapError::Failed(error.for_former_key()),
+        (_, Kind::IncorrectKey) => UnwrapError::Rejected(OpenFault::OtherKek),
+        (_, Kind::InvalidCiphertext) => UnwrapError::Rejected(OpenFault::WrappedDataKey),
+        (Route::TenantAlias, _) => UnwrapError::Service(error),
+        (Route::KeyAlias, _) => UnwrapError::Service(error.for_former_key()),
     }
 }

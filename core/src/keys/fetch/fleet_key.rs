@@ -6,20 +6,17 @@ use futures_util::FutureExt;
 use sha2::{Digest, Sha256};
 
 use crate::context::{EncryptionContext, Period};
-use crate::envelope::DataKeySource;
-use crate::envelope::KeyRecordPlacement;
-use crate::envelope::{OpenFault, VerifiedDataKey};
+use crate::envelope::{DataKeySource, KeyRecordPlacement, OpenFault, VerifiedDataKey};
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::CURRENT_CONTEXT;
 use crate::keys::cache::fetches::{FetchResult, KeyFetch};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::decrypt::verify_answer;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::sealing_key::sealing_error;
-use crate::keys::fetch::shared_keys::PointerTarget;
-use crate::keys::fetch::shared_keys::SharedKeys;
-use crate::keys::outcome::KeyError;
-use crate::keys::outcome::UnwrapError;
+use crate::keys::fetch::shared_keys::{PointerTarget, SharedKeys};
+use crate::keys::outcome::{KeyError, UnwrapError};
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 
 impl Engine {
@@ -29,16 +26,16 @@ impl Engine {
         keys: &Arc<TenantKeys>,
         ahead: bool,
     ) -> Result<Arc<VerifiedDataKey>, KeyError> {
-        let flight = keys.fetches.join(&keys.tenant, KeyFetch::FleetKey, || {
+        let fetched = keys.fetches.join(&keys.tenant, KeyFetch::FleetKey, || {
             let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { engine.run_fleet_key_fetch(&keys, ahead).await }.boxed()
         });
-        flight.await.map_err(|failure| sealing_error(keys, failure))
+        fetched.await.map_err(|failure| sealing_error(keys, failure))
     }
 
     async fn run_fleet_key_fetch(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> FetchResult {
         let Some(shared) = &self.shared else {
-            return Err(UnwrapError::Failed(KeyServiceError::new(&keys.tenant, "KeyTable", Kind::Unexpected)));
+            return Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, "KeyTable", Kind::Unexpected)));
         };
         // A fetch that has ended meanwhile may have brought it.
         if !ahead && let Some(key) = self.cached_sealing_key(keys, KeyRecordPlacement::KeyTable) {
@@ -46,8 +43,8 @@ impl Engine {
         }
         match self.agree_on_fleet_key(keys, shared).await {
             Ok(key) => Ok(key),
-            Err(KeyError::Service(error)) => Err(UnwrapError::Failed(self.apply_refusal(keys, error).await)),
-            Err(KeyError::Table(error)) => Err(UnwrapError::Unshared(error)),
+            Err(KeyError::Service(error)) => Err(UnwrapError::Service(self.apply_refusal(keys, error).await)),
+            Err(KeyError::Table(error)) => Err(UnwrapError::Table(error)),
         }
     }
 
@@ -100,7 +97,7 @@ impl Engine {
         let PointerTarget { record, stored } = pointed;
         let forged = || Err(shared.forged_error(&keys.tenant).into());
         let id = (CURRENT_CONTEXT, Sha256::digest(stored).into());
-        if let Some(UnwrapError::Refused(_)) = keys.find_rejection(&id, self.clock.now()) {
+        if let Some(UnwrapError::Rejected(_)) = keys.find_rejection(&id, self.clock.now()) {
             return forged();
         }
         if let Some(key) = self.adopt_cached(keys, pointed, rotation_start) {
@@ -112,9 +109,7 @@ impl Engine {
         };
         let key = match asked {
             Ok((answer, start)) => {
-                let genuine = answer.kek.is_same_key(&record.kek);
-                let key = genuine.then(|| VerifiedDataKey::verify(record.clone(), &answer.data_key)).flatten();
-                let key = key.map(|key| (Arc::new(key), start));
+                let key = verify_answer(record, &answer).map(|key| (Arc::new(key), start));
                 if let Some((key, _)) = &key {
                     key.set_origin(answer.request_id, DataKeySource::KeyTable);
                 }
@@ -125,7 +120,7 @@ impl Engine {
             Err(error) => return Err(error.into()),
         };
         let Some((key, start)) = key else {
-            let fault = UnwrapError::Refused(OpenFault::ForgedRecord);
+            let fault = UnwrapError::Rejected(OpenFault::ForgedRecord);
             keys.write().rejected.insert(id, fault, self.clock.now());
             self.tenants.remember(keys);
             return forged();

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::envelope::KeyRecordPlacement;
-use crate::envelope::Purpose;
-use crate::envelope::{KeyRing, NeededKey, VerifiedDataKey};
+use crate::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Purpose, VerifiedDataKey};
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::opening_keys::{FailedKeys, OpeningMode};

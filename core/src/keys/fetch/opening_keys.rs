@@ -5,17 +5,14 @@ use std::sync::{Arc, OnceLock};
 use futures_util::{StreamExt, stream};
 
 use crate::context::EncryptionContext;
-use crate::envelope::DataKeySource;
-use crate::envelope::Purpose;
-use crate::envelope::{KeyRing, NeededKey, OpenFault, VerifiedDataKey};
+use crate::envelope::{DataKeySource, KeyRing, NeededKey, OpenFault, Purpose, VerifiedDataKey};
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Lookup;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::unwrap::UnverifiedRecord;
-use crate::keys::outcome::OpeningKeyError;
-use crate::keys::outcome::UnwrapError;
+use crate::keys::outcome::{OpeningKeyError, UnwrapError};
 use crate::telemetry;
 
 /// How many data keys one operation may unwrap at once. Failures are bounded per tenant, so a table full of forged key
@@ -44,7 +41,7 @@ fn concerns_all(error: &OpeningKeyError) -> bool {
 struct UncachedKey {
     attribute: String,
     named: OwnedStoredKey,
-    claim: UnverifiedRecord,
+    record: UnverifiedRecord,
 }
 
 impl Engine {
@@ -102,60 +99,60 @@ impl Engine {
         let _waiting =
             (!missing.is_empty()).then(|| telemetry::record_miss(&keys.tenant, Purpose::Open, missing.len()));
         // A refused tenant may first fetch one key, to test whether it is back.
-        let probing = match keys.admit_request(now) {
-            Ok(probing) => probing,
+        let recovery_probe = match keys.admit_request(now) {
+            Ok(recovery_probe) => recovery_probe,
             Err(refusal) => {
                 let refused = |needed: NeededKey| (needed.stored, refusal.clone().into());
                 return (KeyRing::new(found), missing.into_iter().map(refused).collect());
             }
         };
         // All contexts are compared before the first call to KMS.
-        let wanted = stream::iter(missing).map(|needed| async {
+        let uncached = stream::iter(missing).map(|needed| async {
             let named = needed.stored.clone();
             self.resolve(keys, needed).await.map_err(|error| (named, error))
         });
-        let looked_at: Vec<_> = wanted.buffer_unordered(CONCURRENT_UNWRAPS).collect().await;
-        let (mut wanted, mut lacking) = (Vec::new(), Vec::new());
-        for looked_at in looked_at {
-            match looked_at {
-                Ok(found) => wanted.push(found),
-                Err(error) => lacking.push(error),
+        let resolved: Vec<_> = uncached.buffer_unordered(CONCURRENT_UNWRAPS).collect().await;
+        let (mut uncached, mut failures) = (Vec::new(), Vec::new());
+        for resolved in resolved {
+            match resolved {
+                Ok(found) => uncached.push(found),
+                Err(error) => failures.push(error),
             }
         }
-        if mode == OpeningMode::AllOrNothing && !lacking.is_empty() {
-            return (KeyRing::new(found), lacking);
+        if mode == OpeningMode::AllOrNothing && !failures.is_empty() {
+            return (KeyRing::new(found), failures);
         }
-        if probing.is_some()
-            && let Some(first) = wanted.pop()
+        if recovery_probe.is_some()
+            && let Some(first) = uncached.pop()
         {
             match self.obtain(keys, first).await {
                 Ok(key) => found.push(key),
                 Err((named, error)) => {
                     if mode == OpeningMode::BestEffort && concerns_all(&error) {
-                        let refused = |wanted: UncachedKey| (wanted.named, error.clone());
-                        lacking.extend(std::mem::take(&mut wanted).into_iter().map(refused));
+                        let refused = |uncached: UncachedKey| (uncached.named, error.clone());
+                        failures.extend(std::mem::take(&mut uncached).into_iter().map(refused));
                     }
-                    lacking.push((named, error));
+                    failures.push((named, error));
                     if mode == OpeningMode::AllOrNothing {
-                        return (KeyRing::new(found), lacking);
+                        return (KeyRing::new(found), failures);
                     }
                 }
             }
         }
         let failed = &OnceLock::new();
-        // Fetches in flight are awaited: KMS answers them anyway, and the next try finds those keys.
-        let asked: Vec<_> = stream::iter(wanted)
-            .map(|wanted| async move {
+        // Fetches in fetch are awaited: KMS answers them anyway, and the next try finds those keys.
+        let asked: Vec<_> = stream::iter(uncached)
+            .map(|uncached| async move {
                 if let Some(error) = failed.get().cloned() {
-                    return (mode == OpeningMode::BestEffort).then_some(Err((wanted.named, error)));
+                    return (mode == OpeningMode::BestEffort).then_some(Err((uncached.named, error)));
                 }
-                let obtained = self.obtain(keys, wanted).await;
-                if let Err((_, error)) = &obtained
+                let result = self.obtain(keys, uncached).await;
+                if let Err((_, error)) = &result
                     && (mode == OpeningMode::AllOrNothing || concerns_all(error))
                 {
                     failed.get_or_init(|| error.clone());
                 }
-                Some(obtained)
+                Some(result)
             })
             .buffer_unordered(CONCURRENT_UNWRAPS)
             .collect()
@@ -163,28 +160,28 @@ impl Engine {
         for asked in asked.into_iter().flatten() {
             match asked {
                 Ok(key) => found.push(key),
-                Err(error) => lacking.push(error),
+                Err(error) => failures.push(error),
             }
         }
-        (KeyRing::new(found), lacking)
+        (KeyRing::new(found), failures)
     }
 
     /// Fetches a data key that was not cached.
     async fn obtain(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
-        UncachedKey { attribute, named, claim }: UncachedKey,
+        UncachedKey { attribute, named, record }: UncachedKey,
     ) -> Result<(OwnedStoredKey, Arc<VerifiedDataKey>), (OwnedStoredKey, OpeningKeyError)> {
-        match self.unwrap(keys, claim).await {
+        match self.unwrap(keys, record).await {
             Ok(key) => {
                 if matches!(named, StoredKey::Reference(_)) {
                     key.mark_in_key_table();
                 }
                 Ok((named, key))
             }
-            Err(UnwrapError::Refused(fault)) => Err((named, OpeningKeyError::Open { attribute, fault })),
-            Err(UnwrapError::Failed(error)) => Err((named, OpeningKeyError::Service(error))),
-            Err(UnwrapError::Unshared(error)) => Err((named, OpeningKeyError::Table(error))),
+            Err(UnwrapError::Rejected(fault)) => Err((named, OpeningKeyError::Open { attribute, fault })),
+            Err(UnwrapError::Service(error)) => Err((named, OpeningKeyError::Service(error))),
+            Err(UnwrapError::Table(error)) => Err((named, OpeningKeyError::Table(error))),
         }
     }
 
@@ -208,7 +205,7 @@ impl Engine {
         let bytes = |context| KeyRecord::context_bytes(&self.context_for(keys, context, &record));
         match (0..self.contexts.len()).find(|context| *record.context() == *bytes(*context)) {
             Some(context) => {
-                Ok(UncachedKey { attribute, named, claim: UnverifiedRecord { context, record, stored, source } })
+                Ok(UncachedKey { attribute, named, record: UnverifiedRecord { context, record, stored, source } })
             }
             None => Err(faulty(OpenFault::ForeignContext)),
         }

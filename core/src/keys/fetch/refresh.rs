@@ -117,7 +117,7 @@ async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
                             failures = 0;
                             continue;
                         }
-                        Err(UnwrapError::Failed(error)) if error.is_outage() => {
+                        Err(UnwrapError::Service(error)) if error.is_outage() => {
                             let pause = backoff::backoff(PAUSE, failures, circuit::CAP);
                             failures += 1;
                             // Data keys expire on time, outage or not.

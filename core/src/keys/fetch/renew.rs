@@ -17,17 +17,17 @@ use crate::telemetry::{self, Eviction};
 impl Engine {
     /// Renews a lease, `ahead` of its end or after it: one data key stands for all keys of the lease.
     pub(crate) async fn renew_lease(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> FetchResult {
-        let flight = keys.fetches.join(&keys.tenant, KeyFetch::Lease(lease), || {
+        let fetched = keys.fetches.join(&keys.tenant, KeyFetch::Lease(lease), || {
             let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { engine.run_lease_renewal(&keys, lease, ahead).await }.boxed()
         });
-        flight.await
+        fetched.await
     }
 
     async fn run_lease_renewal(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> FetchResult {
         let leased = keys.read().cache.key_for_lease(lease);
         let Some((context, key)) = leased else {
-            return Err(UnwrapError::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)));
+            return Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)));
         };
         let asked = {
             let _slot = keys.acquire_slot().await;
@@ -46,16 +46,16 @@ impl Engine {
                 self.renew_from(keys, context, &answer);
                 return Ok(key);
             }
-            Err(UnwrapError::Failed(error)) if error.is_refusal() => {
-                UnwrapError::Failed(self.apply_refusal(keys, error).await)
+            Err(UnwrapError::Service(error)) if error.is_refusal() => {
+                UnwrapError::Service(self.apply_refusal(keys, error).await)
             }
             Err(failure) => failure,
         };
         let is_over = match &failure {
-            UnwrapError::Refused(_) => true,
+            UnwrapError::Rejected(_) => true,
             // The lease of a former KEK. A refusal of the tenant's own alias has dropped all keys already.
-            UnwrapError::Failed(error) => error.concerns_former_key() && !error.is_outage(),
-            UnwrapError::Unshared(_) => false,
+            UnwrapError::Service(error) => error.concerns_former_key() && !error.is_outage(),
+            UnwrapError::Table(_) => false,
         };
         if is_over {
             let evicted = keys.write().cache.retain_leases(|other| other.id != lease);

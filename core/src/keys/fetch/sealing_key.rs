@@ -5,10 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use crate::context::EncryptionContext;
-use crate::envelope::DataKeySource;
-use crate::envelope::KeyRecordPlacement;
-use crate::envelope::Purpose;
-use crate::envelope::VerifiedDataKey;
+use crate::envelope::{DataKeySource, KeyRecordPlacement, Purpose, VerifiedDataKey};
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, LeaseRenewal, Lookup};
 use crate::keys::cache::fetches::{FetchResult, KeyFetch};
@@ -17,8 +14,7 @@ use crate::keys::cache::tenant_state::{CallStart, TenantKeys};
 use crate::keys::fetch::call::KeyRequest;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::shared_keys::SharedKeys;
-use crate::keys::outcome::KeyError;
-use crate::keys::outcome::UnwrapError;
+use crate::keys::outcome::{KeyError, UnwrapError};
 use crate::keys::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
@@ -51,7 +47,7 @@ impl Engine {
         keys: &Arc<TenantKeys>,
         place: KeyRecordPlacement,
     ) -> Result<Arc<VerifiedDataKey>, KeyError> {
-        let _probing = keys.admit_request(self.clock.now())?;
+        let _recovery_probe = keys.admit_request(self.clock.now())?;
         if let (KeyRecordPlacement::KeyTable, Some(shared)) = (place, &self.shared) {
             shared.ensure_recoverable().await?;
         }
@@ -107,11 +103,11 @@ impl Engine {
                     let _waiting = telemetry::record_miss(&keys.tenant, Purpose::Seal, 1);
                     self.renew_lease(keys, lease, false).await
                 }
-                None => Err(UnwrapError::Failed(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
+                None => Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
             };
             match (look_up(), renewed) {
                 (Some(Lookup::Usable(key, _)), _) => return Ok(key),
-                (_, Err(UnwrapError::Failed(error))) if error.is_retryable() || error.is_revoked() => {
+                (_, Err(UnwrapError::Service(error))) if error.is_retryable() || error.is_revoked() => {
                     return Err(error.into());
                 }
                 _ => {
@@ -148,11 +144,11 @@ impl Engine {
         keys: &Arc<TenantKeys>,
         ahead: bool,
     ) -> Result<Arc<VerifiedDataKey>, KeyError> {
-        let flight = keys.fetches.join(&keys.tenant, KeyFetch::SealingKey, || {
+        let fetched = keys.fetches.join(&keys.tenant, KeyFetch::SealingKey, || {
             let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
             async move { engine.run_sealing_renewal(&keys, ahead).await }.boxed()
         });
-        flight.await.map_err(|failure| sealing_error(keys, failure))
+        fetched.await.map_err(|failure| sealing_error(keys, failure))
     }
 
     async fn run_sealing_renewal(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> FetchResult {
@@ -190,10 +186,10 @@ impl Engine {
                 Ok(Some(key)) if self.is_sealing_with(keys, &key) => return Ok(key),
                 // The tenant was evicted meanwhile.
                 Ok(_) => {}
-                Err(error) => return Err(UnwrapError::Failed(self.apply_refusal(keys, error).await)),
+                Err(error) => return Err(UnwrapError::Service(self.apply_refusal(keys, error).await)),
             }
         }
-        Err(UnwrapError::Failed(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unavailable)))
+        Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unavailable)))
     }
 
     /// Revalidates a data key: returns it when the tenant's alias still answers for it, and `None` after the alias was
@@ -289,8 +285,8 @@ impl Engine {
 /// Why a fetch brought no sealing key.
 pub(crate) fn sealing_error(keys: &TenantKeys, failure: UnwrapError) -> KeyError {
     match failure {
-        UnwrapError::Failed(error) => error.into(),
-        UnwrapError::Unshared(error) => error.into(),
-        UnwrapError::Refused(_) => KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected).into(),
+        UnwrapError::Service(error) => error.into(),
+        UnwrapError::Table(error) => error.into(),
+        UnwrapError::Rejected(_) => KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected).into(),
     }
 }

@@ -8,8 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
-use crate::envelope::DataKeySource;
-use crate::envelope::{OpenFault, RecordMatch, VerifiedDataKey};
+use crate::envelope::{DataKeySource, OpenFault, RecordMatch, VerifiedDataKey};
 use crate::format::KeyRecord;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Lookup;
@@ -35,39 +34,39 @@ enum CachedRecord {
     Usable(Arc<VerifiedDataKey>),
     /// The data key was verified, and its lease has expired.
     Expired(u64),
-    No,
+    Missing,
 }
 
 impl Engine {
     /// The data key of a key record, from the cache or from KMS.
-    pub(crate) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: UnverifiedRecord) -> FetchResult {
-        match self.look_up_record(keys, &claim)? {
+    pub(crate) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, unverified: UnverifiedRecord) -> FetchResult {
+        match self.look_up_record(keys, &unverified)? {
             CachedRecord::Usable(key) => return Ok(key),
             CachedRecord::Expired(lease) => {
                 let renewed = self.renew_lease(keys, lease, false).await;
-                match (self.look_up_record(keys, &claim)?, renewed) {
+                match (self.look_up_record(keys, &unverified)?, renewed) {
                     // Also when the renewal failed: in an outage cached keys remain usable for a while.
                     (CachedRecord::Usable(key), _) => return Ok(key),
                     (_, Err(failure)) => return Err(failure),
                     (_, Ok(_)) => {}
                 }
             }
-            CachedRecord::No => {}
+            CachedRecord::Missing => {}
         }
-        let id = (claim.context, Sha256::digest(&claim.stored).into());
+        let id = (unverified.context, Sha256::digest(&unverified.stored).into());
         if let Some(refusal) = keys.find_rejection(&id, self.clock.now()) {
             return Err(refusal);
         }
-        let flight = keys.fetches.join(&keys.tenant, KeyFetch::Record(id.0, id.1), || {
+        let fetched = keys.fetches.join(&keys.tenant, KeyFetch::Record(id.0, id.1), || {
             let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
-            async move { engine.run_record_fetch(&keys, id, claim).await }.boxed()
+            async move { engine.run_record_fetch(&keys, id, unverified).await }.boxed()
         });
-        flight.await
+        fetched.await
     }
 
     /// Looks a key record up in the cache.
-    fn look_up_record(&self, keys: &TenantKeys, claim: &UnverifiedRecord) -> Result<CachedRecord, UnwrapError> {
-        let UnverifiedRecord { context, record, stored, source: _ } = claim;
+    fn look_up_record(&self, keys: &TenantKeys, unverified: &UnverifiedRecord) -> Result<CachedRecord, UnwrapError> {
+        let UnverifiedRecord { context, record, stored, source: _ } = unverified;
         let state = keys.read();
         let outage = state.health.outage();
         let found = state.cache.opening_key(*context, record.key_id, &self.terms, outage, self.clock.now());
@@ -75,12 +74,12 @@ impl Engine {
         let (key, known) = match found {
             Some(Lookup::Usable(key, _)) => (Arc::clone(&key), CachedRecord::Usable(key)),
             Some(Lookup::Expired { key, lease }) => (key, CachedRecord::Expired(lease)),
-            None => return Ok(CachedRecord::No),
+            None => return Ok(CachedRecord::Missing),
         };
         match key.match_record(record, stored) {
             RecordMatch::Same => Ok(known),
-            RecordMatch::Forged => Err(UnwrapError::Refused(OpenFault::ForgedRecord)),
-            RecordMatch::OtherKek => Ok(CachedRecord::No),
+            RecordMatch::Forged => Err(UnwrapError::Rejected(OpenFault::ForgedRecord)),
+            RecordMatch::OtherKek => Ok(CachedRecord::Missing),
         }
     }
 
@@ -89,18 +88,22 @@ impl Engine {
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         id: (usize, [u8; 32]),
-        claim: UnverifiedRecord,
+        unverified: UnverifiedRecord,
     ) -> FetchResult {
-        if let CachedRecord::Usable(key) = self.look_up_record(keys, &claim)? {
+        if let CachedRecord::Usable(key) = self.look_up_record(keys, &unverified)? {
             return Ok(key);
         }
-        let UnverifiedRecord { context, record, stored: _, source } = claim;
+        let UnverifiedRecord { context, record, stored: _, source } = unverified;
         for round in 0..Self::ROUNDS {
             let started = self.clock.now();
             let asked = {
                 let _slot = keys.acquire_slot().await;
                 let Some(trial) = Trial::begin(keys, started) else {
-                    return Err(UnwrapError::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::TooManyRefused)));
+                    return Err(UnwrapError::Service(KeyServiceError::new(
+                        &keys.tenant,
+                        DECRYPT,
+                        Kind::TooManyRefused,
+                    )));
                 };
                 // Remembered even when no handle outlives the request: tries count.
                 self.tenants.remember(keys);
@@ -114,13 +117,13 @@ impl Engine {
                     // The tenant was evicted meanwhile.
                     None => continue,
                 },
-                Err(UnwrapError::Failed(error)) if error.is_refusal() => {
+                Err(UnwrapError::Service(error)) if error.is_refusal() => {
                     let error = self.explain_refusal(keys, &record, error, started).await;
                     // The tenant was suspended or resumed between the two answers.
                     if round == 0 && error.kind() == Kind::Contradictory {
                         continue;
                     }
-                    UnwrapError::Failed(error)
+                    UnwrapError::Service(error)
                 }
                 Err(failure) => failure,
             };
@@ -129,7 +132,7 @@ impl Engine {
             }
             return Err(failure);
         }
-        Err(UnwrapError::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)))
+        Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)))
     }
 
     /// Explains a refusal of an unverified key record. The record may be the cause, so the tenant's own key is tested,
@@ -201,14 +204,14 @@ impl Engine {
 /// Whether a failure is remembered for the key record.
 fn concerns_record(failure: &UnwrapError) -> bool {
     match failure {
-        UnwrapError::Refused(_) => true,
-        UnwrapError::Failed(error) => {
+        UnwrapError::Rejected(_) => true,
+        UnwrapError::Service(error) => {
             use Kind::{Contradictory, Denied, FormerKeyDisabled, MissingAlias, NotFound, Revoked};
             let of_a_former_key = matches!(error.kind(), MissingAlias | FormerKeyDisabled);
             let kinds = of_a_former_key || matches!(error.kind(), Contradictory | Revoked | Denied | NotFound);
             kinds && !error.is_session_error()
         }
-        UnwrapError::Unshared(_) => false,
+        UnwrapError::Table(_) => false,
     }
 }
 
@@ -225,7 +228,7 @@ impl<'k> Trial<'k> {
         let failed = match asked {
             Ok(_) => false,
             // The tenant was refused before KMS looked at the record.
-            Err(UnwrapError::Failed(error)) if error.concerns_tenant() => false,
+            Err(UnwrapError::Service(error)) if error.concerns_tenant() => false,
             Err(failure) => concerns_record(failure),
         };
         if !failed {

@@ -80,20 +80,20 @@ pub enum KeyTableErrorKind {
     #[error("the credentials were refused: check the service's own AWS credentials")]
     Credentials,
     /// The table has other key attributes than a key table has.
-    #[error("its keys are not the strings `tenant` (partition) and `entry` (sort): it is not a key table")]
+    #[error("its primary key is not the strings `tenant` (partition) and `entry` (sort): it is not a key table")]
     NotAKeyTable,
     /// Point-in-time recovery is off: items of compact tables would be lost with this table.
     #[error("point-in-time recovery is off, and items of compact tables are lost with this table")]
     NoRecovery,
     /// The pointer to the tenant's current data key names something else.
     #[error(
-        "the current data key of tenant `{tenant}` is forged: it is not one of this tenant, context and period. Find out who writes to this table, then delete the pointer"
+        "the pointer of tenant `{tenant}` is forged: it names no data key of this tenant, context and period. Find out who writes to this table, then delete the pointer"
     )]
     ForgedPointer {
         /// The tenant.
         tenant: TenantId,
     },
     /// An unexpected answer.
-    #[error("it answered something unexpected")]
+    #[error("it gave an unexpected answer")]
     Unexpected,
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::scene::{Kms, LIMITS, Scene, TERMS, id};
 use crate::crypto::{DataKeyId, OsRandom, RandomError};
-use crate::envelope::Seals;
-use crate::envelope::{KeyRecordPlacement, Nonces, Sealer, VerifiedDataKey};
+use crate::envelope::{KeyRecordPlacement, Nonces, Sealer, Seals, VerifiedDataKey};
 use crate::format::{Identity, PrimaryKeyPart, StoredKey};
 use crate::keys::{InMemoryKeyTable, KeyTable, Terms};
 
-/// Ten items of four attributes for a process alone, five for each of a fleet.
+/// 10 items of 4 attributes for a process alone, 5 for each process of a fleet.
 const FEW: Terms = Terms { seals: Seals { own: 40, shared: 20 }, ..TERMS };
 
 /// Seals four attributes of an item, which name their key themselves or by the item's header.
@@ -23,7 +22,7 @@ fn write(key: &VerifiedDataKey, update: bool) -> DataKeyId {
     key.record().key_id
 }
 
-/// How many different keys there are among these.
+/// The number of distinct keys.
 fn distinct(mut keys: Vec<DataKeyId>) -> usize {
     keys.sort();
     keys.dedup();
@@ -39,9 +38,9 @@ async fn a_data_key_seals_so_much_and_then_another_takes_its_place() {
     }
     assert!(keys.chunks(10).all(|keys| distinct(keys.to_vec()) == 1), "ten items each");
     assert_eq!((distinct(keys.clone()), scene.counts().0), (4, 4));
-    // What was sealed before opens by the keys that are there.
+    // Items sealed before open with cached keys.
     assert_eq!(scene.counts().1, 0);
-    // A repetition needs the key of its first time, used up or not.
+    // A repetition needs the key of the first request, used up or not.
     let key = scene.keys.for_tenant(&id("acme")).sealing_key(Some("token"), KeyRecordPlacement::Item).await.unwrap();
     for _ in 0..5 {
         write(&key, false);
@@ -71,7 +70,7 @@ async fn a_fleet_goes_on_with_another_key_when_a_process_has_used_up_its_share()
     for key in &keys {
         assert_eq!(keys.iter().filter(|other| *other == key).count(), 8 * 5);
     }
-    // Who comes later finds the latest.
+    // A later process finds the latest key.
     let late = Scene::of_fleet_with(FEW, &kms, &table).seal("acme").await.unwrap();
     assert_eq!(Some(&late.record().key_id), keys.last());
 }

@@ -56,7 +56,7 @@ async fn no_more_is_left_to_itself_than_is_allowed_and_for_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_brings_is_dropped_with_the_last_who_waits_and_at_once_when_nobody_does() {
+async fn a_result_is_dropped_with_its_last_waiter_and_at_once_without_one() {
     let shares = SingleFlight::new(DetachedLimit::new(5));
     let secret = Arc::new(());
     let gone = Arc::downgrade(&secret);
