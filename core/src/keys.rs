@@ -1,7 +1,7 @@
 //! Data keys: the seams to a key service and to a key table, their errors, and implementations in memory.
 //!
-//! Implement [`KeyService`] for another key service, and [`KeyTable`] for another store of shared data keys. Caching, shared
-//! calls, retries and verification lie above both, the same for every implementation.
+//! Implement [`KeyService`] for another key service, and [`KeyTable`] for another store of shared data keys. Caching,
+//! shared calls, retries and verification lie above both, the same for every implementation.
 
 #[doc(hidden)]
 pub mod cache;

@@ -1,8 +1,8 @@
 //! Seals and opens bytes for many tenants, each under its own data keys. Knows no store and no cloud.
 //!
 //! Every tenant has a key-encryption key (KEK) in a key service such as AWS KMS. A [`Vault`] asks that service for data
-//! keys, caches them, and seals values with them. After a tenant's KEK is disabled, its values no longer open once the cached
-//! keys are revalidated (default: every 15 min).
+//! keys, caches them, and seals values with them. After a tenant's KEK is disabled, its values no longer open once the
+//! cached keys are revalidated (default: every 15 min).
 //!
 //! - To seal **DynamoDB items**, use the crate `tenantseal`, which is built on this one.
 //! - To seal values for **another store, a stream or files**, use this crate, and `tenantseal-kms` for AWS KMS.
@@ -45,8 +45,8 @@
 //!
 //! # Features
 //!
-//! `aws-lc-rs` uses AWS-LC for all cryptography instead of RustCrypto; the sealed bytes are the same. `fips` uses its FIPS
-//! build.
+//! `aws-lc-rs` uses AWS-LC for all cryptography instead of RustCrypto; the sealed bytes are the same. `fips` uses its
+//! FIPS build.
 
 pub mod audit;
 #[doc(hidden)]

@@ -21,7 +21,8 @@ const BINARY: u8 = 0x03;
 
 /// Seals and opens bytes for many tenants, each under its own data keys.
 ///
-/// Build one per process and share it; it is cheap to clone. Sealed bytes name their data key, so you may store them anywhere.
+/// Build one per process and share it; it is cheap to clone. Sealed bytes name their data key, so you may store them
+/// anywhere.
 ///
 /// ```
 /// use tenantseal_core::keys::InMemoryKeyService;
@@ -70,7 +71,8 @@ impl Vault {
         TenantVault { shared: Arc::clone(&self.0), keys: Arc::new(self.0.keys.for_tenant(tenant)) }
     }
 
-    /// Drops a tenant's data keys and credentials at once, for a revocation that must not wait for the next revalidation.
+    /// Drops a tenant's data keys and credentials at once, for a revocation that must not wait for the next
+    /// revalidation.
     ///
     /// This concerns only this process, and does not keep the tenant out: disable its key-encryption key for that.
     ///
@@ -106,8 +108,8 @@ impl TenantVault {
         self.keys.tenant()
     }
 
-    /// The handle to one item's values. `table` names a table, collection or topic; `partition` and `sort` are the item's primary key
-    /// in it, by name and value.
+    /// The handle to one item's values. `table` names a table, collection or topic; `partition` and `sort` are the
+    /// item's primary key in it, by name and value.
     ///
     /// To open a value, name the same item again: a value that was moved to another item does not open.
     ///

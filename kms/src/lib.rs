@@ -1,4 +1,5 @@
-//! AWS KMS and STS for tenantseal: a key service, the IAM and key policies that isolate tenants, and a key table in DynamoDB.
+//! AWS KMS and STS for tenantseal: a key service, the IAM and key policies that isolate tenants, and a key table in
+//! DynamoDB.
 //!
 //! [`KmsKeyService`] makes and unwraps data keys under each tenant's KMS key, which it names by the tenant's alias.
 //! With [`KmsKeyService::assume_role`] it calls KMS in an STS session per tenant, so that IAM enforces the isolation.

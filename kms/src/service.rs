@@ -26,8 +26,8 @@ const KEY_ID: usize = 36;
 
 /// The key service on AWS KMS: data keys under each tenant's KMS key.
 ///
-/// Every call names the key by the tenant's alias, Decrypt too: `kms:RequestAlias` is absent from a call that names no alias, and
-/// the policies refuse such calls (KMS developer guide, "kms:RequestAlias").
+/// Every call names the key by the tenant's alias, Decrypt too: `kms:RequestAlias` is absent from a call that names no
+/// alias, and the policies refuse such calls (KMS developer guide, "kms:RequestAlias").
 pub struct KmsKeyService {
     kms: aws_sdk_kms::Client,
     access: Access,
@@ -46,8 +46,8 @@ impl KmsKeyService {
     ///
     /// IAM isolates the tenants: [`Tenancy`] has the policies. `region` is the Region of the keys and of `config`.
     ///
-    /// Do not set the environment variable `LOG_SENSITIVE_BODIES` to `true`: with trace logging the SDK would print data
-    /// keys.
+    /// Do not set the environment variable `LOG_SENSITIVE_BODIES` to `true`: with trace logging the SDK would print
+    /// data keys.
     ///
     /// ```no_run
     /// use tenantseal_core::{AliasTemplate, Vault};
@@ -65,8 +65,8 @@ impl KmsKeyService {
         Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) }
     }
 
-    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits). Without `partition`, the Region
-    /// decides it.
+    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits). Without `partition`, the
+    /// Region decides it.
     ///
     /// These credentials reach all tenants' keys, so this library isolates the tenants, but IAM does not. As with
     /// [`assume_role`](Self::assume_role), do not set `LOG_SENSITIVE_BODIES`.

@@ -6,7 +6,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The key from which a tenant's item keys are derived: 32 bytes that KMS made.
 ///
-/// It is never stored; only its wrapped form ([`WrappedDataKey`]) leaves the process. It never encrypts anything itself.
+/// It is never stored; only its wrapped form ([`WrappedDataKey`]) leaves the process. It never encrypts anything
+/// itself.
 pub struct DataKey(Box<[u8; Self::LEN]>);
 
 impl Drop for DataKey {

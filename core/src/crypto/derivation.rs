@@ -33,7 +33,8 @@ impl PseudorandomKey {
         DataKeyId(id)
     }
 
-    /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of itself.
+    /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of
+    /// itself.
     pub fn check(&self, version: u8, created: u32, context: &[u8]) -> Check {
         let mut check = [0; Check::LEN];
         self.0.expand(&[label!("record"), &[version], &created.to_be_bytes(), context], &mut check);

@@ -1,6 +1,7 @@
 //! The identity of an item, from which its key is derived.
 
-/// `lp(tenant) ‖ lp(logical table) ‖ u8(number of keys) ‖ key(partition) [‖ key(sort)]`: no ciphertext opens in another place.
+/// `lp(tenant) ‖ lp(logical table) ‖ u8(number of keys) ‖ key(partition) [‖ key(sort)]`: no ciphertext opens in another
+/// place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity(Vec<u8>);
 

@@ -12,8 +12,8 @@ pub enum Form {
     HeaderKey = 0x11,
     /// Its own key record: `0x12 ‖ u16be len ‖ key record ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem.
     OwnRecord = 0x12,
-    /// The id of a key whose record lies in the key table: `0x13 ‖ kid ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem in compact
-    /// tables.
+    /// The id of a key whose record lies in the key table: `0x13 ‖ kid ‖ nonce ‖ ciphertext ‖ tag`. Written by
+    /// UpdateItem in compact tables.
     Reference = 0x13,
 }
 

@@ -1,7 +1,8 @@
 //! DynamoDB's numbers, encoded by value and not as they are written: `1.0`, `1` and `10e-1` are the same bytes.
 //!
-//! A number has up to 38 significant digits and a magnitude between 1E-130 and 9.99…E+125 (DynamoDB developer guide, "Naming rules
-//! and data types", Number). Grammar: `[+-] digits [. digits] [(e|E) [+-] digits]`, with at least one digit before the exponent.
+//! A number has up to 38 significant digits and a magnitude between 1E-130 and 9.99…E+125 (DynamoDB developer guide,
+//! "Naming rules and data types", Number). Grammar: `[+-] digits [. digits] [(e|E) [+-] digits]`, with at least one
+//! digit before the exponent.
 
 use std::fmt;
 
@@ -100,7 +101,8 @@ impl Number {
         (*sign != Sign::Zero).then_some((*sign == Sign::Negative, *exponent, digits))
     }
 
-    /// The number with these digits and the exponent of the first, or the integer `magnitude` when there is no exponent.
+    /// The number with these digits and the exponent of the first, or the integer `magnitude` when there is no
+    /// exponent.
     pub fn from_parts(negative: bool, exponent: Option<i16>, magnitude: u128) -> Option<Self> {
         if magnitude == 0 {
             return (!negative && exponent.is_none()).then(Self::zero);

@@ -9,7 +9,7 @@ use super::{FormatError, KekId};
 use crate::context::{EncryptionContext, Period};
 use crate::crypto::{Check, DataKeyId, PseudorandomKey, WrappedDataKey};
 
-/// A key record as it was read: **not authenticated**. Trust nothing in it before [`Self::matches_key`] returns true.
+/// A key record as it was read: **not authenticated**. Trust nothing in it before `matches_key` returns true.
 ///
 /// `0x01 ‖ kid (16) ‖ created u32be ‖ context ‖ check (16) ‖ KEK ‖ u16be len ‖ wrapped key`
 #[derive(Clone, PartialEq, Eq)]

@@ -31,8 +31,8 @@ impl TenantId {
     ///
     /// # Errors
     ///
-    /// [`InvalidTenantId::Empty`], and [`InvalidTenantId::TooLong`] or [`InvalidTenantId::TooLongEncoded`] when more than
-    /// [`TenantId::MAX_LEN`] characters come out.
+    /// [`InvalidTenantId::Empty`], and [`InvalidTenantId::TooLong`] or [`InvalidTenantId::TooLongEncoded`] when more
+    /// than [`TenantId::MAX_LEN`] characters come out.
     pub fn encode(id: &str) -> Result<Self, InvalidTenantId> {
         match Self::parse(id) {
             Ok(plain) if !id.starts_with(ESCAPE) => return Ok(plain),

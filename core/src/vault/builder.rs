@@ -24,7 +24,8 @@ impl VaultBuilder {
         Self { service, settings: Settings::default(), region: String::new(), audit: None }
     }
 
-    /// Adds a static pair to the encryption context, for example `env` and `prod`. The key service logs it: put no secret into it.
+    /// Adds a static pair to the encryption context, for example `env` and `prod`. The key service logs it: put no
+    /// secret into it.
     pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.pairs.push((name.into(), value.into()));
         self
@@ -44,8 +45,8 @@ impl VaultBuilder {
 
     /// How long a data key is used before the key service must allow it again. Default: 15 min.
     ///
-    /// Together with [`outage_grace`](Self::outage_grace) this bounds how long a revoked tenant's values stay readable in a running
-    /// process. The sum is at most 24 h.
+    /// Together with [`outage_grace`](Self::outage_grace) this bounds how long a revoked tenant's values stay readable
+    /// in a running process. The sum is at most 24 h.
     pub fn data_key_revalidation(mut self, period: Duration) -> Self {
         self.settings.revalidation = Some(period);
         self
@@ -69,8 +70,9 @@ impl VaultBuilder {
         self
     }
 
-    /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period, instead of one per
-    /// process. `region` is the Region of the key service: data keys of one Region may not open in another.
+    /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period,
+    /// instead of one per process. `region` is the Region of the key service: data keys of one Region may not open in
+    /// another.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -42,7 +42,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later: the key service or the key table was throttled, unavailable or not ready.
+    /// Whether the same call may succeed later: the key service or the key table was throttled, unavailable or not
+    /// ready.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::KeyService(error) => error.is_retryable(),

@@ -40,7 +40,7 @@ impl Tenancy {
     /// it: a service's calls cannot be logged under another tenant's name. A service that has the tag `TenantId` itself
     /// is bound to that tenant. Further tags are those that it [inherits](Self::inheriting).
     ///
-    /// [`TenantId::session_name`]: crate::TenantId::session_name
+    /// [`TenantId::session_name`]: tenantseal_core::TenantId::session_name
     pub fn trust_policy(&self, services: &[&str]) -> Policy {
         let (requested, own) = (format!("aws:RequestTag/{TENANT_TAG}"), format!("aws:PrincipalTag/{TENANT_TAG}"));
         let tenant = format!("${{{requested}}}");

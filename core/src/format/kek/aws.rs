@@ -57,7 +57,8 @@ impl KeyArn {
         &self.key_id
     }
 
-    /// Whether both name the same key material: equal, or replicas of one multi-Region key, whose ARNs differ in the Region alone.
+    /// Whether both name the same key material: equal, or replicas of one multi-Region key, whose ARNs differ in the
+    /// Region alone.
     pub fn is_same_key(&self, other: &Self) -> bool {
         let Self { partition, region, account, key_id } = self;
         *partition == other.partition
@@ -120,8 +121,8 @@ impl KeyArn {
         Ok(arn)
     }
 
-    /// The parts of the standard shape: partition `aws`, a Region of at most 32 characters, a lower-case UUID or `mrk-` and 32
-    /// lower-case hex digits.
+    /// The parts of the standard shape: partition `aws`, a Region of at most 32 characters, a lower-case UUID or `mrk-`
+    /// and 32 lower-case hex digits.
     fn compact(&self) -> Option<Compact> {
         if &*self.partition != "aws" || self.region.len() > 32 {
             return None;
