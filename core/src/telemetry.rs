@@ -124,7 +124,7 @@ impl KeyCall {
     pub fn end<T: HasRequestId>(mut self, result: &Result<T, KeyServiceError>) {
         let (outcome, request_id) = match result {
             Ok(answer) => ("ok", answer.request_id()),
-            Err(error) => (word(error.kind()), error.request_id()),
+            Err(error) => (outcome_label(error.kind()), error.request_id()),
         };
         if let Some(id) = request_id {
             self.span.record("request_id", id);
@@ -183,7 +183,7 @@ impl Drop for TableCall {
 
 /// Records that AWS refused cached credentials; the call is repeated with new ones.
 pub fn record_refused_credentials(operation: &'static str) {
-    count_call(operation, word(Kind::Credentials));
+    count_call(operation, outcome_label(Kind::Credentials));
 }
 
 /// Records a retry.
@@ -326,7 +326,7 @@ fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn word(kind: Kind) -> &'static str {
+fn outcome_label(kind: Kind) -> &'static str {
     match kind {
         Kind::Unavailable => "unavailable",
         Kind::Revoked => "revoked",

@@ -56,7 +56,7 @@ pub struct TimedOut {
 /// created or deleted.
 pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
     let client = bounded(table.client());
-    let mut patience = Patience::new(&client, "it is not active");
+    let mut deadline = Deadline::new(&client, "it is not active");
     loop {
         match status(&client, table.name()).await {
             Ok(Some(TableStatus::Active | TableStatus::Updating)) => return Ok(()),
@@ -69,7 +69,7 @@ pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
             },
             Err(error) => return Err(table.classify_failure("dynamodb:DescribeTable", error)),
         }
-        patience.wait().await.map_err(|timeout| table.timed_out(timeout))?;
+        deadline.wait().await.map_err(|timeout| table.timed_out(timeout))?;
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
     let client = bounded(table.client());
     let enabled = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
     let enabled = enabled.build().expect("it says whether");
-    let mut patience = Patience::new(&client, "its backups are not available");
+    let mut deadline = Deadline::new(&client, "its backups are not available");
     loop {
         let request = client.update_continuous_backups().table_name(table.name());
         let Err(error) = request.point_in_time_recovery_specification(enabled.clone()).send().await else {
@@ -93,7 +93,7 @@ pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
         if !passes {
             return Err(table.classify_failure("dynamodb:UpdateContinuousBackups", error));
         }
-        patience.wait().await.map_err(|timeout| table.timed_out(timeout))?;
+        deadline.wait().await.map_err(|timeout| table.timed_out(timeout))?;
     }
 }
 
@@ -134,7 +134,7 @@ fn bounded(client: &Client) -> Client {
 }
 
 /// The deadline of one wait.
-struct Patience<'a> {
+struct Deadline<'a> {
     client: &'a Client,
     waiting: &'static str,
     /// The sum of the pauses, which a configuration's own clock may shorten.
@@ -143,7 +143,7 @@ struct Patience<'a> {
     since: Instant,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Deadline<'a> {
     fn new(client: &'a Client, waiting: &'static str) -> Self {
         Self { client, waiting, waited: Duration::ZERO, since: Instant::now() }
     }

@@ -19,24 +19,24 @@ pub const CURRENT_CONTEXT: usize = 0;
 #[derive(Debug)]
 pub(crate) struct DataKeyCache {
     /// The most data keys cached.
-    share: usize,
-    since: Moment,
-    current: Option<Current>,
+    capacity: usize,
+    created: Moment,
+    current: Option<SealingKey>,
     pins: Pins,
-    opened: HashMap<(usize, DataKeyId), Opened>,
+    opened: HashMap<(usize, DataKeyId), OpeningKey>,
     leases: Vec<Lease>,
     next_lease: u64,
 }
 
 /// The data key that seals a tenant's new items.
 #[derive(Debug, Clone)]
-struct Current {
+struct SealingKey {
     key: Arc<VerifiedDataKey>,
     lease: u64,
     rotation_start: Moment,
 }
 
-impl Current {
+impl SealingKey {
     /// Whether it may still seal, by its age and by how much it has sealed.
     fn may_seal(&self, terms: &Terms, outage: Option<Moment>, now: Moment) -> bool {
         terms.seal(self.rotation_start, outage, now) && !self.key.is_used_up(terms.seals)
@@ -45,7 +45,7 @@ impl Current {
 
 /// A verified data key.
 #[derive(Debug)]
-struct Opened {
+struct OpeningKey {
     key: Arc<VerifiedDataKey>,
     lease: u64,
     /// When it was last used, in milliseconds since the cache was created.
@@ -69,10 +69,10 @@ pub(crate) enum Lookup {
 }
 
 impl DataKeyCache {
-    pub(crate) fn new(share: usize, now: Moment) -> Self {
+    pub(crate) fn new(capacity: usize, now: Moment) -> Self {
         Self {
-            share,
-            since: now,
+            capacity,
+            created: now,
             current: None,
             pins: Pins::default(),
             opened: HashMap::new(),
@@ -95,7 +95,7 @@ impl DataKeyCache {
     /// Drops everything.
     pub(crate) fn clear(&mut self) -> Dropped {
         let keys = self.len();
-        let Self { current, pins, opened, leases, share: _, since: _, next_lease: _ } = self;
+        let Self { current, pins, opened, leases, capacity: _, created: _, next_lease: _ } = self;
         *current = None;
         opened.clear();
         leases.clear();
@@ -214,14 +214,14 @@ impl DataKeyCache {
     pub(crate) fn insert(&mut self, context: usize, key: &Arc<VerifiedDataKey>, lease: u64, now: Moment) -> usize {
         let before = self.len();
         let slot = (context, key.record().key_id);
-        while self.opened.len() >= self.share && !self.opened.contains_key(&slot) {
+        while self.opened.len() >= self.capacity && !self.opened.contains_key(&slot) {
             let least = self.opened.iter().min_by_key(|(_, opened)| opened.used.load(Ordering::Relaxed));
             let Some(least) = least.map(|(slot, _)| *slot) else { break };
             self.opened.remove(&least);
         }
         let evicted = before - self.len();
         let used = AtomicU64::new(self.tick(now));
-        self.opened.insert(slot, Opened { key: Arc::clone(key), lease, used });
+        self.opened.insert(slot, OpeningKey { key: Arc::clone(key), lease, used });
         evicted
     }
 
@@ -229,7 +229,7 @@ impl DataKeyCache {
     pub(crate) fn seal_with(&mut self, key: &Arc<VerifiedDataKey>, lease: u64, asked: Moment) {
         let present = self.current.as_ref().filter(|current| Arc::ptr_eq(&current.key, key));
         let rotation_start = present.map_or(asked, |current| current.rotation_start);
-        self.current = Some(Current { key: Arc::clone(key), lease, rotation_start });
+        self.current = Some(SealingKey { key: Arc::clone(key), lease, rotation_start });
     }
 
     /// Makes a data key that has already opened something the sealing key, if the tenant's alias vouches for its KEK.
@@ -320,6 +320,6 @@ impl DataKeyCache {
     }
 
     fn tick(&self, now: Moment) -> u64 {
-        u64::try_from(now.since(self.since).as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(now.since(self.created).as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -1,4 +1,4 @@
-//! A tenant's fetches in fetch: concurrent callers that need the same data key share one.
+//! A tenant's fetches in flight: concurrent callers that need the same data key share one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,11 +28,11 @@ pub(crate) enum KeyFetch {
 /// The result of a fetch.
 pub(crate) type FetchResult = Result<Arc<VerifiedDataKey>, UnwrapError>;
 
-/// The fetches in fetch of one tenant.
+/// The fetches in flight of one tenant.
 pub(crate) type KeyFetches = SingleFlight<KeyFetch, FetchResult>;
 
 impl KeyFetches {
-    /// Joins the fetch in fetch, or starts `body`.
+    /// Joins the fetch in flight, or starts `body`.
     pub fn join<F>(&self, tenant: &TenantId, fetch: KeyFetch, body: impl FnOnce() -> F) -> Waiter<FetchResult>
     where
         F: Future<Output = FetchResult> + Send + 'static,

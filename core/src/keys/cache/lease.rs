@@ -25,13 +25,13 @@ impl Terms {
     /// No data key seals for longer, outage or not.
     pub(crate) const MAX_ROTATION: Duration = Duration::from_secs(48 * 60 * 60);
     /// How long an observed outage counts: longer than the refresher's longest pause and a call together.
-    const OUTAGE_SEEN: Duration = Duration::from_secs(60);
+    const OUTAGE_TTL: Duration = Duration::from_secs(60);
 
     /// Whether a lease that KMS granted to a request begun at `granted` is still valid. `outage` is when KMS was last
     /// unavailable; a process that was frozen in an outage asks again.
     pub(crate) fn allow(&self, granted: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(granted);
-        age < self.revalidation || (age < self.revalidation + self.grace && Self::is_out(outage, now))
+        age < self.revalidation || (age < self.revalidation + self.grace && Self::is_outage(outage, now))
     }
 
     /// Whether the lease is valid only because of the outage grace.
@@ -42,11 +42,12 @@ impl Terms {
     /// Whether a data key whose rotation period began at `rotation_start` still seals new items.
     pub(crate) fn seal(&self, rotation_start: Moment, outage: Option<Moment>, now: Moment) -> bool {
         let age = now.since(rotation_start);
-        age < self.rotation || (age < (self.rotation + self.grace).min(Self::MAX_ROTATION) && Self::is_out(outage, now))
+        age < self.rotation
+            || (age < (self.rotation + self.grace).min(Self::MAX_ROTATION) && Self::is_outage(outage, now))
     }
 
-    fn is_out(outage: Option<Moment>, now: Moment) -> bool {
-        outage.is_some_and(|seen| now.since(seen) < Self::OUTAGE_SEEN)
+    fn is_outage(outage: Option<Moment>, now: Moment) -> bool {
+        outage.is_some_and(|seen| now.since(seen) < Self::OUTAGE_TTL)
     }
 }
 

@@ -175,7 +175,7 @@ impl<V: Clone> Future for Waiter<V> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<V> {
         ready!(self.work.poll_unpin(context));
         let result = lock(&self.waiters).result.clone();
-        Poll::Ready(result.expect("who waits when the work is done is result what it came to"))
+        Poll::Ready(result.expect("the result is there while somebody waits"))
     }
 }
 

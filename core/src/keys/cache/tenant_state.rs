@@ -192,7 +192,7 @@ impl TenantKeys {
     }
 
     /// Whether to repeat a call whose refusal would cost cached keys. Takes a retry token.
-    pub(crate) fn take_reconsideration(&self, now: Moment) -> bool {
+    pub(crate) fn allow_confirmation(&self, now: Moment) -> bool {
         let mut state = self.write();
         state.cache.len() > 0 && state.health.may_retry(now)
     }

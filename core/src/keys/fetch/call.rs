@@ -18,7 +18,7 @@ use crate::telemetry::{self, Eviction, HasRequestId, KeyCall};
 
 /// A refusal that would cost a tenant its data keys is confirmed by a second call, after full jitter up to this: for
 /// some seconds after a key was enabled or disabled, KMS contradicts itself.
-const RECONSIDERED: Duration = Duration::from_millis(200);
+const CONFIRMATION_PAUSE: Duration = Duration::from_millis(200);
 
 /// A call of the key service.
 #[derive(Debug, Clone, Copy)]
@@ -92,14 +92,14 @@ impl Engine {
                     record_answer(keys, own);
                 }
                 let costs = own && verified && error.is_refusal() && refusal.is_none();
-                if !(costs && keys.take_reconsideration(self.clock.now())) {
+                if !(costs && keys.allow_confirmation(self.clock.now())) {
                     return Err(error);
                 }
                 drop(permit);
                 telemetry::record_retry(operation);
                 refusal = Some(error);
                 if Handle::try_current().is_ok() {
-                    tokio::time::sleep(backoff::up_to(RECONSIDERED)).await;
+                    tokio::time::sleep(backoff::up_to(CONFIRMATION_PAUSE)).await;
                 }
                 continue;
             }

@@ -64,7 +64,7 @@ impl DataKeys {
     }
 
     /// Drops everything of a tenant, including the key service's credentials, from all handles. The result of a request
-    /// in fetch is not used.
+    /// in flight is not used.
     pub async fn revoke(&self, tenant: &TenantId) {
         if let Some(keys) = self.0.tenants.find_live(tenant) {
             keys.evict(Eviction::ByHand);

@@ -140,7 +140,7 @@ impl Engine {
             }
         }
         let failed = &OnceLock::new();
-        // Fetches in fetch are awaited: KMS answers them anyway, and the next try finds those keys.
+        // Fetches in flight are awaited: KMS answers them anyway, and the next try finds those keys.
         let asked: Vec<_> = stream::iter(uncached)
             .map(|uncached| async move {
                 if let Some(error) = failed.get().cloned() {

@@ -19,15 +19,15 @@ use crate::keys::outcome::UnwrapError;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The refresher's next step.
-enum Next {
+enum NextStep {
     Wait(Duration),
     /// Renew the lease of this id, by way of the sealing key if `sealing`.
-    Ask {
+    Renew {
         lease: u64,
         sealing: bool,
     },
     /// Stop: there is nothing to refresh, or another refresher runs.
-    Nothing,
+    Stop,
 }
 
 impl Engine {
@@ -63,11 +63,11 @@ impl Engine {
             refresher.started = Some(now);
             refresher.number
         };
-        let off_duty = OffDuty { keys: Arc::downgrade(keys), number };
-        runtime.spawn(look_after(Arc::downgrade(self), off_duty));
+        let guard = RefresherGuard { keys: Arc::downgrade(keys), number };
+        runtime.spawn(run_refresher(Arc::downgrade(self), guard));
     }
 
-    fn next(&self, keys: &TenantKeys, number: u64) -> Next {
+    fn next_step(&self, keys: &TenantKeys, number: u64) -> NextStep {
         let now = self.clock.now();
         let live = keys.has_handles();
         keys.drop_expired(now, &self.terms);
@@ -75,7 +75,7 @@ impl Engine {
         let mut state = keys.write();
         let State { refresher, cache, .. } = &mut *state;
         if refresher.number != number {
-            return Next::Nothing;
+            return NextStep::Stop;
         }
         let sealing = cache.sealing_lease();
         let mut wait = None;
@@ -84,29 +84,29 @@ impl Engine {
             let due = lease.due_in(seals, now);
             if due.is_zero() && !lease.expiring {
                 if lease.used.load(Ordering::Relaxed) || (seals && live) {
-                    return Next::Ask { lease: lease.id, sealing: seals };
+                    return NextStep::Renew { lease: lease.id, sealing: seals };
                 }
                 lease.expiring = true;
             }
-            let next = if lease.expiring { self.terms.ends_for_good_in(lease.granted, now) } else { due };
+            let next = if lease.expiring { self.terms.time_to_end(lease.granted, now) } else { due };
             wait = Some(wait.map_or(next, |wait: Duration| wait.min(next)));
         }
         // Data keys that only tokens need expire in time.
         let pins = cache.next_pin_expiry(now);
-        wait.map_or(Next::Nothing, |wait| Next::Wait(pins.map_or(wait, |pins| wait.min(pins))))
+        wait.map_or(NextStep::Stop, |wait| NextStep::Wait(pins.map_or(wait, |pins| wait.min(pins))))
     }
 }
 
-async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
+async fn run_refresher(engine: Weak<Engine>, guard: RefresherGuard) {
     let mut failures = 0;
     loop {
         let pause = {
-            let (Some(engine), Some(keys)) = (engine.upgrade(), off_duty.keys.upgrade()) else { return };
-            match engine.next(&keys, off_duty.number) {
-                Next::Nothing => return,
+            let (Some(engine), Some(keys)) = (engine.upgrade(), guard.keys.upgrade()) else { return };
+            match engine.next_step(&keys, guard.number) {
+                NextStep::Stop => return,
                 // Never zero: the clocks may differ a little.
-                Next::Wait(pause) => pause.max(Duration::from_millis(1)),
-                Next::Ask { lease, sealing } => {
+                NextStep::Wait(pause) => pause.max(Duration::from_millis(1)),
+                NextStep::Renew { lease, sealing } => {
                     let asked = if sealing {
                         engine.renew_sealing(&keys, true).await.map_err(UnwrapError::from)
                     } else {
@@ -121,7 +121,7 @@ async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
                             let pause = backoff::backoff(PAUSE, failures, circuit::CAP);
                             failures += 1;
                             // Data keys expire on time, outage or not.
-                            pause.min(engine.last_end(&keys)).max(Duration::from_millis(1))
+                            pause.min(engine.time_to_first_end(&keys)).max(Duration::from_millis(1))
                         }
                         Err(_) => {
                             keys.write().let_expire(lease);
@@ -137,10 +137,10 @@ async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
 
 impl Engine {
     /// The time until the first lease ends for good.
-    fn last_end(&self, keys: &TenantKeys) -> Duration {
+    fn time_to_first_end(&self, keys: &TenantKeys) -> Duration {
         let now = self.clock.now();
         let state = keys.read();
-        let ends = state.cache.leases().iter().map(|lease| self.terms.ends_for_good_in(lease.granted, now));
+        let ends = state.cache.leases().iter().map(|lease| self.terms.time_to_end(lease.granted, now));
         ends.min().unwrap_or_default()
     }
 }
@@ -156,18 +156,18 @@ impl State {
 
 impl Terms {
     /// The time until a lease ends, even in an outage.
-    fn ends_for_good_in(&self, granted: Moment, now: Moment) -> Duration {
+    fn time_to_end(&self, granted: Moment, now: Moment) -> Duration {
         (self.revalidation + self.grace).saturating_sub(now.since(granted))
     }
 }
 
 /// Records the end of the refresher, also when its runtime stops.
-struct OffDuty {
+struct RefresherGuard {
     keys: Weak<TenantKeys>,
     number: u64,
 }
 
-impl Drop for OffDuty {
+impl Drop for RefresherGuard {
     fn drop(&mut self) {
         if let Some(keys) = self.keys.upgrade() {
             let mut state = keys.write();
