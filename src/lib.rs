@@ -23,11 +23,12 @@ mod tenant_seal;
 #[cfg(test)]
 mod vectors;
 
+pub use error::{ConfigError, TableFault, TableFaultKind, TablesError};
 pub use error::{Error, ItemRef, Piece, Refusal, ServiceError, Unopened, UnopenedItem, Written};
 pub use expression::ExpressionError;
 pub use item::{InvalidValue, Item, OpenError, PrimaryKeyError, SealError};
 pub use schema::Record;
-pub use tenant_seal::{ConfigError, TableFault, TableFaultKind, TablesError, Tenant, TenantSeal, TenantSealBuilder};
+pub use tenant_seal::{Tenant, TenantSeal, TenantSealBuilder};
 pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPairs};
 pub use tenantseal_core::crypto::{DataKey, DataKeyId, InvalidDataKeyId, WrappedDataKey, WrongLength};
 pub use tenantseal_core::envelope::OpenFault;

@@ -18,7 +18,7 @@ use tenantseal_kms::http::http_client;
 use tracing::{Instrument, Span};
 
 use crate::client::{self, Binding, Tables};
-use crate::error::{Error, ItemRef, Refusal, Standing, Unopened};
+use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
 use crate::item::{Item, distinct_keys, open_in_place, sealable_identity, stored_identity};
 use crate::schema::TableSchema;
@@ -27,8 +27,7 @@ use tenantseal_core::envelope::Nonces;
 mod builder;
 mod tables;
 
-pub use builder::{ConfigError, TenantSealBuilder};
-pub use tables::{TableFault, TableFaultKind, TablesError};
+pub use builder::TenantSealBuilder;
 
 /// Seals and opens the items of many tenants, each under its own keys.
 ///

@@ -10,14 +10,15 @@ use aws_types::SdkConfig;
 use tenantseal_core::audit::AuditSink;
 use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::format::is_account_id;
-use tenantseal_core::keys::{InvalidSettings, KeyService, KeyTable, Settings};
-use tenantseal_core::tenant::{AliasTemplate, InvalidAliasTemplate};
+use tenantseal_core::keys::{KeyService, KeyTable, Settings};
+use tenantseal_core::tenant::AliasTemplate;
 use tenantseal_core::trail::Audit;
 use tenantseal_kms::partition::is_partition;
-use tenantseal_kms::{InvalidRoleArn, KmsKeyService, RoleArn, Tenancy};
+use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
 
 use super::TenantSeal;
 use crate::client::{Tables, table_name};
+use crate::error::ConfigError;
 use crate::schema::{InvalidSchema, Record, TableSchema};
 
 /// Configures a [`TenantSeal`]. Nothing is checked before [`TenantSealBuilder::build`].
@@ -318,68 +319,4 @@ impl fmt::Debug for TenantSealBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TenantSealBuilder(..)")
     }
-}
-
-/// Why a configuration does not work.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// Nobody said where data keys come from.
-    #[error("no keys: call `assume_role`, `ambient_credentials` or `key_service`")]
-    NoKeys,
-    /// There is no table.
-    #[error("no tables: register a record type with `record::<T>()`")]
-    NoTables,
-    /// The SDK's configuration has no Region.
-    #[error(
-        "the SDK configuration has no Region: set AWS_REGION, the profile's, or one when loading the configuration"
-    )]
-    NoRegion,
-    /// The SDK's configuration has no HTTP client and the SDK was built without one.
-    #[error("the SDK configuration has no HTTP client: enable `default-https-client` or set one")]
-    NoHttpClient,
-    /// An account is not 12 digits.
-    #[error("`{0}` is not an AWS account id: it has 12 digits")]
-    Account(String),
-    /// A partition has another name.
-    #[error("`{0}` is not a partition of AWS: its name is `aws` or begins with `aws-`")]
-    Partition(String),
-    /// A partition is configured for keys that are not reached with the configuration's own credentials.
-    #[error("`partition` goes with `ambient_credentials` alone: a role's ARN names its own")]
-    PartitionOfARole,
-    /// The role's ARN is malformed.
-    #[error(transparent)]
-    Role(#[from] InvalidRoleArn),
-    /// The alias template is malformed.
-    #[error(transparent)]
-    Alias(#[from] InvalidAliasTemplate),
-    /// The encryption context, a time or a limit is out of range.
-    #[error(transparent)]
-    Keys(#[from] InvalidSettings),
-    /// A record does not hold together, or two records disagree.
-    #[error(transparent)]
-    Schema(#[from] InvalidSchema),
-    /// `table_name` names a logical table that does not exist, or one name twice.
-    #[error("`table_name`: table `{0}` is not registered, or named twice")]
-    TableName(String),
-    /// `table_name` gives an ARN that is not a table's.
-    #[error("`table_name`: `{0}` is not `arn:<partition>:dynamodb:<region>:<account>:table/<name>`")]
-    TableArn(String),
-    /// `compact` names a logical table that does not exist.
-    #[error("`compact`: table `{0}` is not registered")]
-    CompactTable(String),
-    /// `own_bytes` names what no registered record encrypts.
-    #[error("`own_bytes`: no record of table `{table}` encrypts `{attribute}`")]
-    OwnBytes {
-        /// The logical table.
-        table: String,
-        /// The attribute.
-        attribute: String,
-    },
-    /// A compact table refers to a key table, and there is none.
-    #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
-    CompactWithoutKeyTable(String),
-    /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
-    #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
-    SensitiveBodiesLogged,
 }

@@ -1,0 +1,142 @@
+//! How tables differ from their schemas.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Tables that are not as their schemas say, or could not be asked for.
+#[derive(Debug, Clone)]
+pub struct TablesError {
+    pub(crate) faults: Vec<TableFault>,
+}
+
+impl TablesError {
+    /// Every fault, table by table; at least one.
+    pub fn faults(&self) -> &[TableFault] {
+        &self.faults
+    }
+
+    /// Whether nothing was found, and the same call may find that all is well: DynamoDB throttles or cannot be reached.
+    pub fn is_retryable(&self) -> bool {
+        self.faults.iter().all(|fault| matches!(fault.kind, TableFaultKind::Unanswered { is_retryable: true, .. }))
+    }
+}
+
+impl fmt::Display for TablesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.faults.iter().enumerate() {
+            write!(f, "{}{fault}", if at == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for TablesError {}
+
+/// One thing that is wrong with a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFault {
+    pub(crate) table: String,
+    pub(crate) kind: TableFaultKind,
+}
+
+impl TableFault {
+    /// The table's physical name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> &TableFaultKind {
+        &self.kind
+    }
+}
+
+impl fmt::Display for TableFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table `{}`: {}", self.table, self.kind)
+    }
+}
+
+/// Another schema does not open what was sealed by this one.
+const PUT_AGAIN: &str = "What is stored already was sealed as the schema says: scan it with the former schema, put it again with the new one";
+
+fn sort_key(declared: &str, actual: Option<&str>) -> String {
+    match actual {
+        Some(actual) => format!("its sort key is `{actual}`, not `{declared}`: declare that one"),
+        None => format!("it has no sort key: do not declare `{declared}` as one"),
+    }
+}
+
+/// What can be wrong with a table. `declared` is what its schema says, `actual` what DynamoDB says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableFaultKind {
+    /// There is no such table.
+    #[error("it does not exist in this account and Region: create it, or name the right one with `table_name`")]
+    NotFound,
+    /// The table has a sort key, and the schema has none: sealed values of two items can be exchanged.
+    #[error(
+        "its sort key `{actual}` is not declared as one, so the sealed values of a tenant's items can be exchanged: mark the field with \
+         `#[seal(sort_key)]`, or write `.sort_key(\"{actual}\")`. {}",
+        PUT_AGAIN
+    )]
+    UndeclaredSortKey {
+        /// The table's sort key.
+        actual: String,
+    },
+    /// The sort key has another name, or the table has none.
+    #[error("{}. {}", sort_key(declared, actual.as_deref()), PUT_AGAIN)]
+    SortKey {
+        /// The schema's.
+        declared: String,
+        /// The table's, when it has one.
+        actual: Option<String>,
+    },
+    /// The partition key has another name.
+    #[error("its partition key is `{actual}`, not `{declared}`: declare that one. {}", PUT_AGAIN)]
+    PartitionKey {
+        /// The schema's.
+        declared: String,
+        /// The table's.
+        actual: String,
+    },
+    /// A key that shows the tenant or the record type is no string.
+    #[error(
+        "its key `{attribute}` is not a string (S), which it must be to show the tenant or the record type: create another table"
+    )]
+    NotAString {
+        /// The key.
+        attribute: String,
+    },
+    /// An index has an encrypted attribute among its keys, so DynamoDB refuses items, or sorts ciphertext; or a vector index has one.
+    #[error(
+        "its index `{index}` has `{attribute}` among its keys, which is encrypted: delete the index, or store the attribute as it is \
+         (`plain`). {}",
+        PUT_AGAIN
+    )]
+    EncryptedIndexKey {
+        /// The index.
+        index: String,
+        /// The key.
+        attribute: String,
+    },
+    /// The time to live is encrypted, so no item ever expires.
+    #[error(
+        "its time to live is `{attribute}`, which is encrypted, so nothing expires: store it as it is (`plain`), or name another attribute. {}",
+        PUT_AGAIN
+    )]
+    EncryptedTimeToLive {
+        /// The attribute.
+        attribute: String,
+    },
+    /// DynamoDB did not say how the table is.
+    #[error("it could not be checked: {said}; allow `{action}`, and check credentials, Region and endpoint")]
+    Unanswered {
+        /// The permission that the question needs.
+        action: &'static str,
+        /// What went wrong.
+        said: String,
+        /// Whether it may pass by itself.
+        is_retryable: bool,
+    },
+}
