@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use divan::{AllocProfiler, Bencher, black_box};
 use futures_util::future::join_all;
+use tenantseal::TenantId;
 use tenantseal::fuzzing::{Lookups, TenantLookups};
-use tenantseal::keys::{GeneratedDataKey, KeyService, KeyServiceError, UnwrappedDataKey};
-use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedDataKey};
+use tenantseal::keys::{
+    DataKey, EncryptionContext, GeneratedDataKey, KekId, KeyService, KeyServiceError, UnwrappedDataKey, WrappedDataKey,
+};
 use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]

@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use serde::{Deserialize, Serialize};
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, Record, TenantId, TenantSeal};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+use tenantseal::{Record, TenantId, TenantSeal};
 use tenantseal_local::Stack;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -6,7 +6,7 @@ use tenantseal_core::error::chain;
 use tenantseal_core::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 use tenantseal_core::trail::SinkPanicked;
 
-use crate::item::{Item, OpenError, SealError};
+use crate::item::Item;
 
 mod config;
 mod piece;
@@ -16,18 +16,25 @@ mod tables;
 mod unopened;
 mod writes;
 
+pub use crate::expression::ExpressionError;
+pub use crate::item::{InvalidValue, OpenError, PrimaryKeyError, SealError};
 pub use config::ConfigError;
 pub use piece::Piece;
 pub use refusal::Refusal;
 pub use service::ServiceError;
 pub use tables::{TableFault, TableFaultKind, TablesError};
+pub use tenantseal_core::context::InvalidContext;
+pub use tenantseal_core::crypto::{InvalidDataKeyId, WrongLength};
+pub use tenantseal_core::envelope::OpenFault;
+pub use tenantseal_core::format::{FormatError, InvalidKekId, InvalidKeyArn, InvalidNumber, InvalidPrimaryKey};
+pub use tenantseal_core::tenant::{InvalidAliasTemplate, InvalidTenantId};
 pub use unopened::{ItemRef, Unopened, UnopenedItem, Written};
 pub(crate) use unopened::{Sealed, Standing};
 pub use writes::{Cancelled, NotWritten, Reason};
 
 /// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
 ///
-/// On the drop-in client it travels inside the SDK's own error; [`Error::of`] finds it there. No error contains item data.
+/// On the drop-in client it travels inside the SDK's own error; [`Error::find_in`] finds it there. No error contains item data.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -121,7 +128,7 @@ pub enum Error {
     NotWritten(NotWritten),
     /// DynamoDB, or the way to it, failed.
     #[error("DynamoDB: {0}")]
-    Dynamodb(ServiceError),
+    DynamoDb(ServiceError),
 }
 
 impl Error {
@@ -130,12 +137,12 @@ impl Error {
     /// ```
     /// # fn log(_: &str) {}
     /// # fn example(error: &aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::put_item::PutItemError>) {
-    /// if let Some(error) = tenantseal::Error::of(error) {
+    /// if let Some(error) = tenantseal::Error::find_in(error) {
     ///     log(&format!("not sealed: {error}"));
     /// }
     /// # }
     /// ```
-    pub fn of<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
+    pub fn find_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
         chain(error).find_map(|error| error.downcast_ref())
     }
 
@@ -174,7 +181,7 @@ impl Error {
     pub fn is_condition_failed(&self) -> bool {
         use aws_sdk_dynamodb::Error::ConditionalCheckFailedException;
         match self {
-            Self::Dynamodb(error) => matches!(error.as_sdk(), ConditionalCheckFailedException(_)),
+            Self::DynamoDb(error) => matches!(error.as_sdk(), ConditionalCheckFailedException(_)),
             Self::Cancelled(cancelled) => cancelled.is(&Reason::ConditionFailed) || self.is_conflict(),
             Self::Unopened(unopened) => unopened.is_condition_failed() || unopened.cause().is_condition_failed(),
             _ => self.is_conflict(),
@@ -197,7 +204,6 @@ impl Error {
     /// what a newer release may have written: a version, form or type that is reserved for those ([`FormatError::UnknownVersion`] and so
     /// on). It cannot be told from the like by someone who writes the table, so it does not open, and its error says both.
     ///
-    /// [`FormatError::UnknownVersion`]: crate::FormatError::UnknownVersion
     pub fn is_integrity(&self) -> bool {
         match self {
             Self::Open(error) => error.is_integrity(),
@@ -214,7 +220,7 @@ impl Error {
     pub fn written(&self) -> Written {
         match self {
             Self::Unopened(unopened) => unopened.written(),
-            Self::Dynamodb(error) => error.written(),
+            Self::DynamoDb(error) => error.written(),
             Self::NotWritten(writes) => writes.written(),
             Self::AnswerLost
             | Self::Conflict { may_be_own: true, .. }

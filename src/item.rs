@@ -16,7 +16,7 @@ use tenantseal_core::format::{Identity, InvalidPrimaryKey, PrimaryKeyPart};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::ItemsUnderKey;
 
-pub use crate::schema::Item;
+pub(crate) use crate::schema::Item;
 use crate::schema::TableSchema;
 pub use error::{PrimaryKeyError, SealError};
 pub use open::OpenError;

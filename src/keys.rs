@@ -1,9 +1,13 @@
 //! Where tenants' data keys come from, and the policies that keep them apart.
 
+pub use tenantseal_core::context::{EncryptionContext, StaticPairs};
+pub use tenantseal_core::crypto::{DataKey, DataKeyId, WrappedDataKey};
+pub use tenantseal_core::format::{KekId, KeyArn};
 pub use tenantseal_core::keys::{
     GeneratedDataKey, InMemoryKeyService, InMemoryKeyTable, InvalidSettings, KeyService, KeyServiceError,
     KeyServiceErrorKind, KeyTable, KeyTableError, KeyTableErrorKind, MissingAlias, Revoke, Swap, UnwrappedDataKey,
 };
+pub use tenantseal_core::tenant::{Alias, AliasTemplate};
 pub use tenantseal_kms::{
     DynamoDbKeyTable, InvalidRoleArn, InvalidTagKey, KmsKeyService, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy,
 };

@@ -10,7 +10,7 @@ pub mod audit {
     pub use tenantseal_core::audit::{AuditSink, DataKeySource, DataKeyUse, Purpose};
 }
 mod client;
-mod error;
+pub mod error;
 mod expression;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -23,18 +23,13 @@ mod tenant_seal;
 #[cfg(test)]
 mod vectors;
 
-pub use error::{ConfigError, TableFault, TableFaultKind, TablesError};
-pub use error::{Error, ItemRef, Piece, Refusal, ServiceError, Unopened, UnopenedItem, Written};
-pub use expression::ExpressionError;
-pub use item::{InvalidValue, Item, OpenError, PrimaryKeyError, SealError};
-pub use schema::Record;
+// Their types are in signatures of this crate; use the versions that it is built with.
+pub use aws_sdk_dynamodb;
+pub use aws_types;
+
+pub use error::Error;
+pub use schema::{Item, Record};
 pub use tenant_seal::{Tenant, TenantSeal, TenantSealBuilder};
-pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPairs};
-pub use tenantseal_core::crypto::{DataKey, DataKeyId, InvalidDataKeyId, WrappedDataKey, WrongLength};
-pub use tenantseal_core::envelope::OpenFault;
 pub use tenantseal_core::format::inspect;
-pub use tenantseal_core::format::{
-    FormatError, InvalidKekId, InvalidKeyArn, InvalidNumber, InvalidPrimaryKey, KekId, KeyArn,
-};
-pub use tenantseal_core::tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
+pub use tenantseal_core::tenant::TenantId;
 pub use tenantseal_derive::Record;

@@ -19,12 +19,11 @@ mod transaction;
 mod update;
 mod values;
 
-pub use crate::error::{Cancelled, NotWritten, Reason};
 pub use batch::{GetEach, GetMany, WriteMany};
 pub use condition::{Attribute, Condition, attribute};
 pub use delete::Delete;
 pub use get::Get;
-pub use key::{Key, KeyValue};
+pub use key::{PrimaryKey, PrimaryKeyValue};
 pub use put::Put;
 pub use query::{Query, RecordStream, Scan};
 pub use repository::Records;

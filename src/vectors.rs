@@ -13,11 +13,11 @@ use std::{env, fs};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use tenantseal_core::envelope::OpenFault;
-use tenantseal_core::format::HEADER;
+use tenantseal_core::format::{FormatError, HEADER};
 use tenantseal_core::keys::{InMemoryKeyTable, KeyTable, Swap};
 
 use crate::item::{Item, OpenError, PrimaryKeyError};
-use crate::{Error, FormatError, TenantSeal};
+use crate::{Error, TenantSeal};
 
 mod asked;
 mod bytes;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use serde::Deserialize;
-use tenantseal::AliasTemplate;
-use tenantseal::keys::{RoleArn, Tenancy};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 
 use crate::args::{Global, Scope};

@@ -6,8 +6,8 @@ use aws_sdk_kms::config::Credentials;
 use aws_sdk_sts::types::Tag;
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, Item, TenantId, TenantSeal};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+use tenantseal::{Item, TenantId, TenantSeal};
 use tenantseal_local::Stack;
 
 use crate::Outcome;

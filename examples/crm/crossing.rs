@@ -6,7 +6,8 @@ use aws_sdk_kms::Client as Kms;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
-use tenantseal::{EncryptionContext, Error, TenantId, TenantSeal};
+use tenantseal::keys::EncryptionContext;
+use tenantseal::{Error, TenantId, TenantSeal};
 
 use crate::Outcome;
 use crate::cloud::{Cloud, TABLE, key};
@@ -132,7 +133,7 @@ fn refused(
     error: &(dyn std::error::Error + 'static),
     started: Instant,
 ) -> Outcome<()> {
-    match Error::of(error) {
+    match Error::find_in(error) {
         Some(ours) if right(ours) => {
             terminal.done(what, started);
             terminal.remark(&ours.to_string());

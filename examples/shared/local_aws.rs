@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use aws_types::SdkConfig;
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, TenantId};
+use tenantseal::TenantId;
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal_local::Stack;
 
 const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;

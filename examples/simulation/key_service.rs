@@ -9,11 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fastrand::Rng;
 use sha2::{Digest, Sha256};
+use tenantseal::TenantId;
 use tenantseal::keys::{
-    GeneratedDataKey, InMemoryKeyTable, KeyService, KeyServiceError, KeyServiceErrorKind, KeyTable, KeyTableError,
-    Swap, UnwrappedDataKey,
+    DataKey, EncryptionContext, GeneratedDataKey, InMemoryKeyTable, KekId, KeyService, KeyServiceError,
+    KeyServiceErrorKind, KeyTable, KeyTableError, Swap, UnwrappedDataKey, WrappedDataKey,
 };
-use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, WrappedDataKey};
 use tokio::time::Instant;
 
 /// As long as what KMS makes of a data key.

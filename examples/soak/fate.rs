@@ -1,8 +1,9 @@
 //! What an error says about a write: that it did not happen, that it may have, or that something is wrong.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use tenantseal::Error;
+use tenantseal::error::Written;
 use tenantseal::keys::KeyServiceErrorKind;
-use tenantseal::{Error, Written};
 
 use crate::journal::Fate;
 
@@ -23,7 +24,7 @@ where
         Ok(answer) => return Fate::Acknowledged(items(&answer)),
         Err(error) => error,
     };
-    if let Some(error) = Error::of(&error) {
+    if let Some(error) = Error::find_in(&error) {
         return of_error(error);
     }
     match &error {
@@ -64,7 +65,7 @@ pub(crate) fn of_error(error: &Error) -> Fate {
                 false => Fate::Violation(error.to_string()),
             }
         }
-        Error::Dynamodb(service) if service.as_sdk().code().is_none() => Fate::Unknown("connection".to_owned()),
+        Error::DynamoDb(service) if service.as_sdk().code().is_none() => Fate::Unknown("connection".to_owned()),
         _ => Fate::Violation(format!("an error that no fault explains: {error}")),
     }
 }

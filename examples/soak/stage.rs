@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement
 use aws_types::SdkConfig;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, TenantSeal};
+use tenantseal::TenantSeal;
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal_local::Stack;
 
 use crate::Outcome;

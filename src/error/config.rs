@@ -12,7 +12,7 @@ use crate::schema::InvalidSchema;
 pub enum ConfigError {
     /// Nobody said where data keys come from.
     #[error("no keys: call `assume_role`, `ambient_credentials` or `key_service`")]
-    NoKeys,
+    NoKeyService,
     /// There is no table.
     #[error("no tables: register a record type with `record::<T>()`")]
     NoTables,
@@ -41,7 +41,7 @@ pub enum ConfigError {
     Alias(#[from] InvalidAliasTemplate),
     /// The encryption context, a time or a limit is out of range.
     #[error(transparent)]
-    Keys(#[from] InvalidSettings),
+    Settings(#[from] InvalidSettings),
     /// A record does not hold together, or two records disagree.
     #[error(transparent)]
     Schema(#[from] InvalidSchema),

@@ -112,8 +112,8 @@ pub enum Refusal {
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),
     /// A key of the repository with more or other parts than the table's key has.
-    #[error("the key has other parts than the table's: see the table in the documentation of `records::Key`")]
-    KeyParts,
+    #[error("the key has other parts than the table's: see the table in the documentation of `records::PrimaryKey`")]
+    PrimaryKeyParts,
     /// A key that is another record type's, as the sort key says.
     #[error("the key is not one of {record}: `{attribute}` begins with the type's own value of the discriminator")]
     OtherRecord {
@@ -124,7 +124,7 @@ pub enum Refusal {
     },
     /// One key twice among many.
     #[error("one key is given twice in the same batch: leave one out")]
-    KeyTwice,
+    PrimaryKeyTwice,
     /// An attribute that the record type does not declare.
     #[error("{record} has no attribute `{attribute}`: correct its name, which is the stored one")]
     UnknownAttribute {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tenantseal_core::format::Identity;
 use tenantseal_core::keys::cache::backoff::backoff;
 
-use super::Key;
+use super::PrimaryKey;
 use super::convert::to_item;
 use super::outcome::failed_sending;
 use super::repository::Records;
@@ -25,7 +25,7 @@ use crate::schema::Record;
 
 impl<T: Record> Records<T> {
     /// Deletes the records with these keys, 25 at a time and up to four such batches at once. See [`WriteMany`].
-    pub fn delete_many<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> WriteMany<T> {
+    pub fn delete_many<K: Into<PrimaryKey>>(&self, keys: impl IntoIterator<Item = K>) -> WriteMany<T> {
         WriteMany::of_keys(self.clone(), keys.into_iter().map(Into::into))
     }
 }
@@ -42,7 +42,7 @@ impl<T: Record + Serialize> Records<T> {
 
 impl<T: Record + DeserializeOwned> Records<T> {
     /// The records with these keys, in the order of the keys; none where there is no record. See [`GetMany`].
-    pub fn get_many<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> GetMany<T> {
+    pub fn get_many<K: Into<PrimaryKey>>(&self, keys: impl IntoIterator<Item = K>) -> GetMany<T> {
         GetMany::new(self.clone(), keys.into_iter().map(Into::into).collect())
     }
 }
@@ -82,7 +82,7 @@ impl Backoff {
 /// Refuses a key that is given twice: DynamoDB would not take it, or which write comes last is left to chance.
 fn refuse_twice<'i>(identities: impl IntoIterator<Item = &'i Identity>) -> Result<(), Refusal> {
     let mut seen = HashSet::new();
-    if identities.into_iter().all(|identity| seen.insert(identity)) { Ok(()) } else { Err(Refusal::KeyTwice) }
+    if identities.into_iter().all(|identity| seen.insert(identity)) { Ok(()) } else { Err(Refusal::PrimaryKeyTwice) }
 }
 
 /// A read of many records that has not been sent; await it to send it.
@@ -93,12 +93,12 @@ fn refuse_twice<'i>(identities: impl IntoIterator<Item = &'i Identity>) -> Resul
 #[must_use = "nothing is read before it is awaited"]
 pub struct GetMany<T> {
     records: Records<T>,
-    keys: Vec<Key>,
+    keys: Vec<PrimaryKey>,
     consistent: bool,
 }
 
 impl<T: Record + DeserializeOwned> GetMany<T> {
-    pub(super) fn new(records: Records<T>, keys: Vec<Key>) -> Self {
+    pub(super) fn new(records: Records<T>, keys: Vec<PrimaryKey>) -> Self {
         Self { records, keys, consistent: false }
     }
 
@@ -240,7 +240,7 @@ pub struct WriteMany<T> {
 
 enum Wanted {
     Put(Item),
-    Delete(Key),
+    Delete(PrimaryKey),
 }
 
 /// A write of a batch, with its item's identity and where it stood among those that were given.
@@ -252,7 +252,7 @@ struct Placed {
 }
 
 impl<T: Record> WriteMany<T> {
-    pub(super) fn of_keys(records: Records<T>, keys: impl Iterator<Item = Key>) -> Self {
+    pub(super) fn of_keys(records: Records<T>, keys: impl Iterator<Item = PrimaryKey>) -> Self {
         Self { records, writes: Ok(keys.map(Wanted::Delete).collect()) }
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
-use super::key::KeyValue;
+use super::key::PrimaryKeyValue;
 use super::values::{Given, Use};
 use crate::error::{Error, Refusal};
 use crate::expression;
@@ -21,7 +21,7 @@ use crate::schema::Record;
 /// field's type or as it is stored. What the field never holds is refused ([`Refusal::Value`]): nothing would be found. Numbers are
 /// compared with any number, and a text may be compared, as what comes before or after it, with any text.
 ///
-/// [`Refusal::Value`]: crate::Refusal::Value
+/// [`Refusal::Value`]: crate::error::Refusal::Value
 pub fn attribute(name: impl Into<String>) -> Attribute {
     Attribute(name.into())
 }
@@ -72,12 +72,12 @@ impl Attribute {
     }
 
     /// [`between`](Self::between), for the values of a key.
-    pub(super) fn key_between(self, low: KeyValue, high: KeyValue) -> Condition {
+    pub(super) fn key_between(self, low: PrimaryKeyValue, high: PrimaryKeyValue) -> Condition {
         Condition(Node::Between(self.0, Given::Stored(low.into()), Given::Stored(high.into())))
     }
 
     /// [`begins_with`](Self::begins_with), for the value of a key.
-    pub(super) fn key_begins_with(self, prefix: KeyValue) -> Condition {
+    pub(super) fn key_begins_with(self, prefix: PrimaryKeyValue) -> Condition {
         Condition(Node::Function("begins_with", self.0, Some(Given::Stored(prefix.into()))))
     }
 

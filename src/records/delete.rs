@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
 use serde::de::DeserializeOwned;
 
-use super::Key;
+use super::PrimaryKey;
 use super::condition::Condition;
 use super::outcome::{Before, Place, failed_write};
 use super::precondition::{Asked, Precondition, has_version, own_or_new};
@@ -21,7 +21,7 @@ use crate::schema::Record;
 
 impl<T: Record> Records<T> {
     /// Deletes the record with this key, if there is one. Needs no data key.
-    pub fn delete<'a>(&self, key: impl Into<Key>) -> Delete<'a, T> {
+    pub fn delete<'a>(&self, key: impl Into<PrimaryKey>) -> Delete<'a, T> {
         Delete::new(self.clone(), key.into())
     }
 }
@@ -56,7 +56,7 @@ impl<T: Record + DeserializeOwned> Records<T> {
     /// `error.is_conflict()` says that somebody has changed or deleted the record since: read again. After a lost answer it may be this very
     /// delete, and then there is nothing to be read. A type without a version needs a plain attribute that each write changes, for
     /// [`condition`](Delete::condition).
-    pub fn take<'a>(&self, key: impl Into<Key>) -> Delete<'a, T, Old> {
+    pub fn take<'a>(&self, key: impl Into<PrimaryKey>) -> Delete<'a, T, Old> {
         self.delete(key).returning_old()
     }
 }
@@ -65,14 +65,14 @@ impl<T: Record + DeserializeOwned> Records<T> {
 #[must_use = "nothing is deleted before it is awaited"]
 pub struct Delete<'a, T, R = Nothing> {
     records: Records<T>,
-    key: Key,
+    key: PrimaryKey,
     precondition: Precondition,
     changes: Changes<'a, DeleteItemFluentBuilder>,
     returns: PhantomData<R>,
 }
 
 impl<'a, T: Record> Delete<'a, T> {
-    pub(super) fn new(records: Records<T>, key: Key) -> Self {
+    pub(super) fn new(records: Records<T>, key: PrimaryKey) -> Self {
         Self { records, key, precondition: Precondition::none(), changes: Changes::none(), returns: PhantomData }
     }
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, TransactGetItem};
 use serde::de::DeserializeOwned;
 
-use super::Key;
+use super::PrimaryKey;
 use super::repository::Records;
 use super::request::built;
 use super::request::{Changes, Pending, failed, shown};
@@ -20,7 +20,7 @@ impl<T: Record + DeserializeOwned> Records<T> {
     /// # Errors
     ///
     /// When the stored item does not open, or is not such a record.
-    pub fn get<'a>(&self, key: impl Into<Key>) -> Get<'a, T> {
+    pub fn get<'a>(&self, key: impl Into<PrimaryKey>) -> Get<'a, T> {
         Get::new(self.clone(), key.into())
     }
 }
@@ -29,12 +29,12 @@ impl<T: Record + DeserializeOwned> Records<T> {
 #[must_use = "nothing is read before it is awaited"]
 pub struct Get<'a, T> {
     records: Records<T>,
-    key: Key,
+    key: PrimaryKey,
     changes: Changes<'a, GetItemFluentBuilder>,
 }
 
 impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
-    pub(super) fn new(records: Records<T>, key: Key) -> Self {
+    pub(super) fn new(records: Records<T>, key: PrimaryKey) -> Self {
         Self { records, key, changes: Changes::none() }
     }
 

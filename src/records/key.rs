@@ -10,11 +10,11 @@ use crate::schema::TableSchema;
 
 /// The value of a key attribute: a string, a number or binary.
 #[derive(Debug, Clone, PartialEq)]
-pub struct KeyValue(pub(super) AttributeValue);
+pub struct PrimaryKeyValue(pub(super) AttributeValue);
 
 macro_rules! key_value {
     ($($from:ty => |$value:ident| $to:expr;)*) => {
-        $(impl From<$from> for KeyValue {
+        $(impl From<$from> for PrimaryKeyValue {
             fn from($value: $from) -> Self {
                 Self($to)
             }
@@ -46,59 +46,59 @@ key_value! {
 /// | `TENANT#{tenant}#…` | yes | what follows the prefix, and the sort key: `("ORDER#9", "LINE#1")` |
 /// | `TENANT#{tenant}#…` | no | what follows the prefix: `"ORDER#9"` |
 #[derive(Debug, Clone, PartialEq)]
-pub struct Key(Vec<KeyValue>);
+pub struct PrimaryKey(Vec<PrimaryKeyValue>);
 
-impl From<()> for Key {
+impl From<()> for PrimaryKey {
     fn from((): ()) -> Self {
         Self(Vec::new())
     }
 }
 
-impl<V: Into<KeyValue>> From<V> for Key {
+impl<V: Into<PrimaryKeyValue>> From<V> for PrimaryKey {
     fn from(value: V) -> Self {
         Self(vec![value.into()])
     }
 }
 
-impl<S: Into<KeyValue>> From<(&str, S)> for Key {
+impl<S: Into<PrimaryKeyValue>> From<(&str, S)> for PrimaryKey {
     fn from((partition, sort): (&str, S)) -> Self {
         Self(vec![partition.into(), sort.into()])
     }
 }
 
-impl<S: Into<KeyValue>> From<(String, S)> for Key {
+impl<S: Into<PrimaryKeyValue>> From<(String, S)> for PrimaryKey {
     fn from((partition, sort): (String, S)) -> Self {
         Self(vec![partition.into(), sort.into()])
     }
 }
 
 /// A key attribute's value as DynamoDB has it.
-impl From<KeyValue> for AttributeValue {
-    fn from(value: KeyValue) -> Self {
+impl From<PrimaryKeyValue> for AttributeValue {
+    fn from(value: PrimaryKeyValue) -> Self {
         value.0
     }
 }
 
-impl Key {
+impl PrimaryKey {
     /// The key attributes of the tenant's item.
     pub(super) fn attributes(self, schema: &TableSchema, tenant: &TenantId) -> Result<Item, Refusal> {
         let mut parts = self.0.into_iter();
         let mut partition = schema.tenant().render(tenant);
         if schema.tenant().is_prefix() {
             match parts.next() {
-                Some(KeyValue(AttributeValue::S(rest))) => partition.push_str(&rest),
+                Some(PrimaryKeyValue(AttributeValue::S(rest))) => partition.push_str(&rest),
                 _ => return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into()),
             }
         }
         let mut attributes = Item::from([(schema.partition_key().to_owned(), AttributeValue::S(partition))]);
         if let Some(sort_key) = schema.sort_key() {
-            let KeyValue(value) =
+            let PrimaryKeyValue(value) =
                 parts.next().ok_or_else(|| PrimaryKeyError::Missing { attribute: sort_key.to_owned() })?;
             attributes.insert(sort_key.to_owned(), value);
         }
         match parts.next() {
             None => Ok(attributes),
-            Some(_) => Err(Refusal::KeyParts),
+            Some(_) => Err(Refusal::PrimaryKeyParts),
         }
     }
 }

@@ -42,7 +42,7 @@ where
     E: std::error::Error + Send + Sync + 'static,
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
 {
-    if let Some(ours) = Error::of(&error) {
+    if let Some(ours) = Error::find_in(&error) {
         let is_known = !notes.is_in_doubt() || ours.is_condition_failed() || ours.written() != Written::No;
         // It kept a repetition from being sent, and says nothing of the attempt before.
         let may_be = || Error::Unopened(Unopened::whole(ours.clone(), Standing::written(Written::Unknown)));
@@ -50,7 +50,7 @@ where
     }
     let garbled = matches!(error, SdkError::ResponseError(_));
     let written = if garbled || notes.is_in_doubt() { Written::Unknown } else { Written::No };
-    Error::Dynamodb(ServiceError::new(error.into(), written))
+    Error::DynamoDb(ServiceError::new(error.into(), written))
 }
 
 impl<T: Record> Records<T> {

@@ -11,7 +11,7 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use tenantseal_core::tenant::TenantId;
 
-use super::KeyValue;
+use super::PrimaryKeyValue;
 use super::condition::{Condition, attribute};
 use super::convert::own_attribute;
 use super::repository::Records;
@@ -36,8 +36,8 @@ impl<T: Record + DeserializeOwned> Records<T> {
 
 /// What a query asks of the sort key.
 enum Sort {
-    BeginsWith(KeyValue),
-    Between(KeyValue, KeyValue),
+    BeginsWith(PrimaryKeyValue),
+    Between(PrimaryKeyValue, PrimaryKeyValue),
 }
 
 /// A query over one tenant's records, not sent before its stream is polled.
@@ -70,13 +70,13 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     }
 
     /// Only records whose sort key begins with `prefix`.
-    pub fn begins_with(mut self, prefix: impl Into<KeyValue>) -> Self {
+    pub fn begins_with(mut self, prefix: impl Into<PrimaryKeyValue>) -> Self {
         self.sort = Some(Sort::BeginsWith(prefix.into()));
         self
     }
 
     /// Only records whose sort key is between both, which are included.
-    pub fn between(mut self, low: impl Into<KeyValue>, high: impl Into<KeyValue>) -> Self {
+    pub fn between(mut self, low: impl Into<PrimaryKeyValue>, high: impl Into<PrimaryKeyValue>) -> Self {
         self.sort = Some(Sort::Between(low.into(), high.into()));
         self
     }
@@ -129,7 +129,7 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
         let own = own_attribute::<T>().filter(|(name, _)| !index.as_ref().is_some_and(|(_, keys)| keys.names(name)));
         let own = own.map(|(name, value)| attribute(name).is(AttributeValue::S(value.to_owned())));
         let (index, keys) = match index {
-            Some(_) if partition.is_some() || sort.is_some() => return Err(Refusal::KeyParts.into()),
+            Some(_) if partition.is_some() || sort.is_some() => return Err(Refusal::PrimaryKeyParts.into()),
             Some((name, keys)) => (Some(name), keys),
             None => (None, keys::<T>(schema, records.tenant.id(), partition, sort)?),
         };
@@ -170,13 +170,13 @@ fn keys<T: Record>(
         (true, None) => {
             return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into());
         }
-        (false, Some(_)) => return Err(Refusal::KeyParts),
+        (false, Some(_)) => return Err(Refusal::PrimaryKeyParts),
         (false, None) => {}
     }
     let own = T::SCHEMA.discriminator().filter(|_| schema.is_told_apart_by_sort_key());
     let partition = attribute(schema.partition_key()).is(AttributeValue::S(value));
     let Some(sort) = sort.or_else(|| own.map(|(_, own)| Sort::BeginsWith(own.into()))) else { return Ok(partition) };
-    let sort_key = attribute(schema.sort_key().ok_or(Refusal::KeyParts)?);
+    let sort_key = attribute(schema.sort_key().ok_or(Refusal::PrimaryKeyParts)?);
     Ok(partition.and(match sort {
         Sort::BeginsWith(prefix) => sort_key.key_begins_with(prefix),
         Sort::Between(low, high) => sort_key.key_between(low, high),

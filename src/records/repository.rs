@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::convert::{check_own, is_of, to_item};
-use super::key::Key;
+use super::key::PrimaryKey;
 use crate::error::{Error, Refusal};
 use crate::item::Item;
 use crate::schema::{Record, TableSchema};
@@ -61,7 +61,7 @@ impl<T: Record> Records<T> {
     }
 
     /// The key attributes of an item, which is of this type where the sort key says so.
-    pub(super) fn key(&self, schema: &TableSchema, key: Key) -> Result<Item, Refusal> {
+    pub(super) fn key(&self, schema: &TableSchema, key: PrimaryKey) -> Result<Item, Refusal> {
         let key = key.attributes(schema, self.tenant.id())?;
         match schema.discriminator().filter(|_| schema.is_told_apart_by_sort_key()) {
             Some(attribute) if !is_of::<T>(&key) => {

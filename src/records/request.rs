@@ -57,9 +57,9 @@ where
     E: std::error::Error + Send + Sync + 'static,
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
 {
-    match Error::of(&error) {
+    match Error::find_in(&error) {
         Some(ours) => ours.clone(),
-        None => Error::Dynamodb(ServiceError::new(error.into(), Written::No)),
+        None => Error::DynamoDb(ServiceError::new(error.into(), Written::No)),
     }
 }
 

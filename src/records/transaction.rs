@@ -12,7 +12,7 @@ use super::outcome::failed_sending;
 use super::precondition::{Asked, own_or_new};
 use super::repository::Records;
 use super::request::{Pending, built, failed, shown};
-use super::{Get, Key};
+use super::{Get, PrimaryKey};
 use crate::client::Notes;
 use crate::error::{Cancelled, Error, Reason};
 use crate::item::Item;
@@ -45,7 +45,7 @@ impl Tenant {
 
 impl<T: Record> Records<T> {
     /// A condition on a record that a transaction does not change: see [`Tenant::transact_write`].
-    pub fn check(&self, key: impl Into<Key>, condition: Condition) -> Check<T> {
+    pub fn check(&self, key: impl Into<PrimaryKey>, condition: Condition) -> Check<T> {
         Check::new(self.clone(), key.into(), condition)
     }
 }
@@ -103,7 +103,7 @@ impl TransactWrite {
             match error.as_service_error() {
                 // This library's error may travel in any of the SDK's.
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
-                    if Error::of(&error).is_none() =>
+                    if Error::find_in(&error).is_none() =>
                 {
                     Error::Cancelled(self::cancelled(cancelled.cancellation_reasons(), &asked))
                 }
@@ -132,12 +132,12 @@ impl fmt::Debug for TransactWrite {
 #[must_use = "a check is given to a transaction"]
 pub struct Check<T> {
     records: Records<T>,
-    key: Key,
+    key: PrimaryKey,
     condition: Condition,
 }
 
 impl<T: Record> Check<T> {
-    pub(super) fn new(records: Records<T>, key: Key, condition: Condition) -> Self {
+    pub(super) fn new(records: Records<T>, key: PrimaryKey, condition: Condition) -> Self {
         Self { records, key, condition }
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{self, AttributeValue, ReturnValue, TransactWriteIt
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Key;
+use super::PrimaryKey;
 use super::condition::{Condition, Writer};
 use super::convert::record_error;
 use super::outcome::{Before, Place};
@@ -25,7 +25,7 @@ use crate::schema::{Record, RecordField};
 
 impl<T: Record> Records<T> {
     /// Changes some attributes of one record in one round trip, without reading it. See [`Update`].
-    pub fn update<'a>(&self, key: impl Into<Key>) -> Update<'a, T> {
+    pub fn update<'a>(&self, key: impl Into<PrimaryKey>) -> Update<'a, T> {
         Update::new(self.clone(), key.into())
     }
 }
@@ -45,13 +45,13 @@ impl<T: Record> Records<T> {
 /// Of an optional flattened record set all that it needs: what has a part of it is no such record, and reading it is an error.
 ///
 /// A value goes through the field's own serialization, `#[serde(with = "..")]` too, and what the record could not read back is refused:
-/// [`Refusal::Value`](crate::Refusal::Value), or [`Refusal::Required`](crate::Refusal::Required) of an attribute that is removed.
+/// [`Refusal::Value`](crate::error::Refusal::Value), or [`Refusal::Required`](crate::error::Refusal::Required) of an attribute that is removed.
 ///
 /// A record's version, if it has one, counts each update; [`expect_version`](Self::expect_version) checks it as well.
 #[must_use = "nothing is changed before it is awaited"]
 pub struct Update<'a, T, R = Nothing> {
     records: Records<T>,
-    key: Key,
+    key: PrimaryKey,
     actions: Vec<(Change, String, Option<Given>)>,
     precondition: Precondition,
     changes: Changes<'a, UpdateItemFluentBuilder>,
@@ -67,7 +67,7 @@ enum Change {
 }
 
 impl<'a, T: Record> Update<'a, T> {
-    pub(super) fn new(records: Records<T>, key: Key) -> Self {
+    pub(super) fn new(records: Records<T>, key: PrimaryKey) -> Self {
         let (actions, precondition, changes) = (Vec::new(), Precondition::none(), Changes::none());
         Self { records, key, actions, precondition, changes, returns: PhantomData }
     }

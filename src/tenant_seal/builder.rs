@@ -198,7 +198,7 @@ impl TenantSealBuilder {
     /// Says that the encrypted `attribute` of the logical table `table` may hold any bytes: file contents, hashes, tokens of your own.
     ///
     /// Without it a binary value of 30 bytes and more that begins with `0x11` or `0x13`, as sealed values do, is refused as
-    /// [sealed already](crate::SealError::AlreadySealed): one random value in 128. Of other types nothing is ever refused.
+    /// [sealed already](crate::error::SealError::AlreadySealed): one random value in 128. Of other types nothing is ever refused.
     pub fn own_bytes(mut self, table: impl Into<String>, attribute: impl Into<String>) -> Self {
         self.own_bytes.push((table.into(), attribute.into()));
         self
@@ -223,7 +223,7 @@ impl TenantSealBuilder {
         let tables = tables(schemas, physical, compact, own_bytes)?;
         let aliases =
             alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
-        let service = keys.ok_or(ConfigError::NoKeys)?.service(config, aliases, partition.as_deref())?;
+        let service = keys.ok_or(ConfigError::NoKeyService)?.service(config, aliases, partition.as_deref())?;
         let region = match (&settings.key_table, config.region()) {
             (Some(_), None) => return Err(ConfigError::NoRegion),
             (_, region) => region.map_or("", AsRef::as_ref),

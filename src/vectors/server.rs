@@ -65,6 +65,6 @@ pub(super) async fn get(tenant: &Tenant, scene: &Scene) -> Result<Item, Error> {
     }
     match get.send().await {
         Ok(answer) => Ok(answer.item.unwrap()),
-        Err(error) => Err(Error::of(&error).unwrap_or_else(|| panic!("{error:?}")).clone()),
+        Err(error) => Err(Error::find_in(&error).unwrap_or_else(|| panic!("{error:?}")).clone()),
     }
 }

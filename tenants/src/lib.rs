@@ -8,7 +8,8 @@
 //! use std::sync::Arc;
 //! use tenantseal::keys::{RoleArn, Tenancy};
 //! use tenantseal_tenants::{DynamoDbRegistry, Tenants};
-//! use tenantseal::{AliasTemplate, TenantId};
+//! use tenantseal::TenantId;
+//! use tenantseal::keys::AliasTemplate;
 //!
 //! let tenancy = Tenancy::new(RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?, AliasTemplate::default());
 //! let registry = DynamoDbRegistry::new(&config, "tenants");

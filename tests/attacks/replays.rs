@@ -5,8 +5,9 @@ use aws_sdk_kms::error::SdkError;
 use aws_sdk_kms::operation::decrypt::{DecryptError, DecryptOutput};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_sts::types::Tag;
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, Error, Item, OpenError, OpenFault};
+use tenantseal::error::{OpenError, OpenFault};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+use tenantseal::{Error, Item};
 
 use crate::common::{Contact, ROLE, World, contact, id, key};
 use crate::victim::{bytes, store, with};

@@ -1,8 +1,9 @@
 //! What is attacked: items that the library itself stored, by PutItem and UpdateItem.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal::error::OpenError;
 use tenantseal::keys::KeyServiceErrorKind;
-use tenantseal::{Error, Item, OpenError, Tenant, TenantSeal};
+use tenantseal::{Error, Item, Tenant, TenantSeal};
 
 use crate::common::{World, contact, id, item, key, s};
 

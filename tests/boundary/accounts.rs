@@ -10,7 +10,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use tenantseal::{ConfigError, Error, Tenant};
+use tenantseal::error::ConfigError;
+use tenantseal::{Error, Tenant};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{Contact, World, contact, id, item, key, s, sealing_error};

@@ -6,9 +6,10 @@ use std::sync::{Arc, LazyLock};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
+use tenantseal::error::{FormatError, OpenError, OpenFault};
 use tenantseal::keys::{InMemoryKeyService, KeyServiceErrorKind};
 use tenantseal::schema::TableSchema;
-use tenantseal::{Error, FormatError, Item, OpenError, OpenFault, Tenant, TenantSeal};
+use tenantseal::{Error, Item, Tenant, TenantSeal};
 
 use crate::common::{Contact, World, contact, id, item, key, s, sealing_error};
 

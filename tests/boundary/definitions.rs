@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, TimeToLiveSpecification, VectorAttributeDefinition, VectorDistanceFunction, VectorIndex,
     VectorIndexUpdate,
 };
-use tenantseal::{Error, Refusal};
+use tenantseal::Error;
+use tenantseal::error::Refusal;
 
 use crate::common::{Contact, World, contact, id, sealing_error};
 
@@ -75,9 +76,9 @@ async fn an_encrypted_attribute_does_not_become_the_time_to_live() {
         }
     }
     // Of a table that is none of ours nothing is known.
-    assert!(Error::of(&expire("elsewhere", "email", true).await.unwrap_err()).is_none());
+    assert!(Error::find_in(&expire("elsewhere", "email", true).await.unwrap_err()).is_none());
     // What is wrong already can be switched off.
-    assert!(expire("crm", "email", false).await.err().is_none_or(|error| Error::of(&error).is_none()));
+    assert!(expire("crm", "email", false).await.err().is_none_or(|error| Error::find_in(&error).is_none()));
     expire("crm", "company", true).await.unwrap();
 }
 

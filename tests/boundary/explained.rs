@@ -15,7 +15,7 @@ async fn a_filter_on_an_indexs_own_key_is_not_blamed_on_the_tenant() {
     let query = dynamodb.query().table_name("crm").index_name("by-company").key_condition_expression("company = :c");
     let query = query.expression_attribute_values(":c", s("Example Ltd"));
     let error = query.clone().filter_expression("company = :c").send().await.unwrap_err();
-    assert!(Error::of(&error).is_none(), "{}", Error::of(&error).unwrap());
+    assert!(Error::find_in(&error).is_none(), "{}", Error::find_in(&error).unwrap());
     assert!(error.message().unwrap().ends_with("Primary key attribute: company"), "{error:?}");
     assert_eq!(query.send().await.unwrap().items(), [item(&contact("acme", "c-1"))]);
 }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use tenantseal::{Error, Item, OpenError, OpenFault, Tenant};
+use tenantseal::error::{OpenError, OpenFault};
+use tenantseal::{Error, Item, Tenant};
 
 use crate::common::{Contact, World, contact};
 

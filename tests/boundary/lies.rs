@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, DeleteRequest, Get, KeysAndAttributes, PutRequest, TransactGetItem, TransactWriteItem,
     WriteRequest,
 };
+use tenantseal::Error;
+use tenantseal::error::OpenError;
 use tenantseal::schema::TableSchema;
-use tenantseal::{Error, OpenError};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, contact, id, item, key, s, sealing_error};
@@ -93,7 +94,7 @@ async fn what_a_cancelled_transaction_shows_is_what_it_named() {
         let lied = lied_to(&world, "TransactWriteItems", 400, cancelled(reasons));
         let error = lied.transact_write_items().transact_items(delete()).send().await.unwrap_err();
         assert!(
-            matches!(Error::of(&error).map(Error::cause), Some(Error::Open(_))),
+            matches!(Error::find_in(&error).map(Error::cause), Some(Error::Open(_))),
             "it was shown as it came: {error:?}"
         );
     }

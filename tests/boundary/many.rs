@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{
     ConditionCheck, Delete, DeleteRequest, Get, KeysAndAttributes, Put, PutRequest, TransactGetItem, TransactWriteItem,
     Update, WriteRequest,
 };
-use tenantseal::{Error, Refusal};
+use tenantseal::Error;
+use tenantseal::error::Refusal;
 
 use crate::common::{World, contact, id, item, key, s, sealing_error};
 use crate::tenants::is_foreign;
@@ -103,7 +104,7 @@ async fn a_token_that_another_tenant_has_used_is_refused_by_dynamodb_and_changes
         transact("acme", "token").await.unwrap();
     }
     let refused = transact("globex", "token").await.unwrap_err();
-    assert!(Error::of(&refused).is_none());
+    assert!(Error::find_in(&refused).is_none());
     assert!(refused.into_service_error().is_idempotent_parameter_mismatch_exception());
     assert_eq!(get("globex").await.unwrap(), None);
     assert_eq!(get("acme").await.unwrap(), Some(contact("acme", "c-1")));

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
+use tenantseal::error::{PrimaryKeyError, Refusal};
 use tenantseal::schema::TableSchema;
-use tenantseal::{Error, PrimaryKeyError, Refusal, Tenant};
+use tenantseal::{Error, Tenant};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{Contact, World, contact, id, item, key, s, sealing_error};
@@ -17,7 +18,7 @@ pub(crate) fn is_foreign(error: &Error) -> bool {
     matches!(
         error,
         Error::Refused(Refusal::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }) | Refusal::NotOneTenant { .. })
-            | Error::Seal(tenantseal::SealError::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }))
+            | Error::Seal(tenantseal::error::SealError::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }))
     )
 }
 

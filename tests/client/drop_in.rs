@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, Select};
-use tenantseal::{Error, Refusal};
+use tenantseal::Error;
+use tenantseal::error::Refusal;
 
 use crate::common::{Contact, World, contact, item, key, s, sealing_error};
 

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{Builder, Config};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::body::SdkBody;
-use tenantseal::{Error, Piece, Tenant, Written};
+use tenantseal::error::{Piece, Written};
+use tenantseal::{Error, Tenant};
 
 use crate::common::hook::{Hook, When};
 use crate::common::wire::Wire;
@@ -72,11 +73,11 @@ async fn with_another_http_client_nothing_goes_out_in_plaintext_and_nothing_come
     // What became of a write nobody knows; a read has changed nothing.
     let delete = dynamodb.delete_item().table_name("crm").set_key(Some(key("acme", "c-1")));
     let error = delete.customize().config_override(over()).send().await.unwrap_err();
-    let error = Error::of(&error).unwrap();
+    let error = Error::find_in(&error).unwrap();
     assert!(error.written() == Written::Unknown && error.to_string().contains("may have happened"), "{error}");
     let get = dynamodb.get_item().table_name("crm").set_key(Some(key("acme", "c-1")));
     let error = get.customize().config_override(over()).send().await.unwrap_err();
-    assert_eq!(Error::of(&error).unwrap().written(), Written::No);
+    assert_eq!(Error::find_in(&error).unwrap().written(), Written::No);
     assert_eq!(tap::find(&scene.taps.dynamodb.sent(), &scene.secret), None);
 }
 

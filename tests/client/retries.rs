@@ -205,7 +205,7 @@ async fn dynamodbs_own_errors_arrive_as_they_are() {
     let put = || dynamodb.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
     put().send().await.unwrap();
     let failed = put().condition_expression("attribute_not_exists(tenant_id)").send().await.unwrap_err();
-    assert!(Error::of(&failed).is_none());
+    assert!(Error::find_in(&failed).is_none());
     assert!(failed.raw_response().is_some_and(|raw| raw.status().as_u16() == 400));
     assert!(matches!(failed.into_service_error(), PutItemError::ConditionalCheckFailedException(_)));
     world.plain.delete_table().table_name("crm").send().await.unwrap();

@@ -2,8 +2,9 @@
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, PutRequest, TransactWriteItem, Update, WriteRequest};
+use tenantseal::error::{ConfigError, Refusal, SealError};
 use tenantseal::schema::TableSchema;
-use tenantseal::{ConfigError, Error, Item, Refusal, SealError, Tenant, TenantSeal};
+use tenantseal::{Error, Item, Tenant, TenantSeal};
 
 use crate::common::{Contact, ROLE, World, contact, id, item, key, s, sealing_error};
 

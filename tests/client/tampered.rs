@@ -13,7 +13,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::GetIdentityResolver;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
-use tenantseal::{Error, Piece};
+use tenantseal::Error;
+use tenantseal::error::Piece;
 
 use crate::common::hook::{Hook, Seen, When};
 use crate::common::{Contact, contact, id, item, key, sealing_error, tap};

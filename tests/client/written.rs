@@ -9,7 +9,8 @@ use aws_sdk_dynamodb::types::{
     Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use tenantseal::audit::{AuditSink, DataKeyUse, Purpose};
-use tenantseal::{Error, Item, Tenant, Written};
+use tenantseal::error::Written;
+use tenantseal::{Error, Item, Tenant};
 
 use crate::common::{Contact, World, contact, id, item, key, s};
 
@@ -29,7 +30,7 @@ async fn write(dynamodb: &Client, operation: &str, asked: &ReturnValue, conditio
     let condition = condition.map(str::to_owned);
     let (own, asked) = (Some(key("acme", "c-1")), asked.clone());
     fn ours<T, E: std::error::Error + 'static>(answer: Result<T, E>) -> Option<Error> {
-        answer.err().map(|error| Error::of(&error).unwrap_or_else(|| panic!("{error}")).clone())
+        answer.err().map(|error| Error::find_in(&error).unwrap_or_else(|| panic!("{error}")).clone())
     }
     match operation {
         "PutItem" => {
@@ -154,7 +155,7 @@ async fn a_cancelled_transaction_names_the_items_that_do_not_open() {
     let transaction = transaction.transact_items(TransactWriteItem::builder().update(update.build().unwrap()).build());
     let transaction = transaction.transact_items(TransactWriteItem::builder().delete(delete).build());
     let error = transaction.send().await.unwrap_err();
-    let error = Error::of(&error).unwrap();
+    let error = Error::find_in(&error).unwrap();
     assert!(error.is_condition_failed() && error.is_integrity() && error.written() == Written::No, "{error}");
     let named: Vec<_> = error.items().iter().map(|item| item.item().key()["contact_id"].clone()).collect();
     assert_eq!(named, [s("c-1")]);

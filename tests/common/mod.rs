@@ -22,8 +22,8 @@ use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use serde::{Deserialize, Serialize};
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, Item, Record, Tenant, TenantId, TenantSeal, TenantSealBuilder};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+use tenantseal::{Item, Record, Tenant, TenantId, TenantSeal, TenantSealBuilder};
 use tenantseal_local::Stack;
 
 use tap::Tap;
@@ -247,7 +247,7 @@ impl LoadServiceConfig for Endpoints {
 /// This library's error in an SDK error, cloned out of it: of items that do not open, what is wrong with the first.
 pub fn sealing_error<T: std::fmt::Debug, E: std::error::Error + 'static>(result: Result<T, E>) -> tenantseal::Error {
     let error = result.expect_err("the operation should have failed");
-    match tenantseal::Error::of(&error) {
+    match tenantseal::Error::find_in(&error) {
         Some(ours) => ours.cause().clone(),
         None => panic!("not an error of this library: {error:?}"),
     }

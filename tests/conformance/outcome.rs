@@ -54,7 +54,7 @@ where
             Ok(answer) => return json!({ "answer": answer.shown() }),
             Err(error) => error,
         };
-        if let Some(refusal) = tenantseal::Error::of(&error) {
+        if let Some(refusal) = tenantseal::Error::find_in(&error) {
             return json!({ "refused": name(refusal.cause()) });
         }
         match error.as_service_error() {

@@ -2,7 +2,8 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use serde_json::json;
-use tenantseal::{Error, FormatError, Item, OpenError, OpenFault, Tenant};
+use tenantseal::error::{FormatError, OpenError, OpenFault};
+use tenantseal::{Error, Item, Tenant};
 
 use crate::common::key_table::key_id;
 use crate::common::{World, s};

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tenantseal::error::{OpenError, OpenFault};
 use tenantseal::keys::KeyServiceErrorKind as Kind;
-use tenantseal::{Error, OpenError, OpenFault, TenantSeal};
+use tenantseal::{Error, TenantSeal};
 
 use crate::common::{Contact, World, contact, id, item};
 

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, ReturnValue, TransactWriteItem, Update, WriteRequest,
 };
+use tenantseal::error::{OpenError, OpenFault};
 use tenantseal::keys::KeyTableErrorKind as Kind;
 use tenantseal::schema::TableSchema;
-use tenantseal::{Error, Item, OpenError, OpenFault, Tenant};
+use tenantseal::{Error, Item, Tenant};
 
 use crate::common::key_table::{b, key_id, key_table, throttled, to_key_table};
 use crate::common::wire::{Reaction, Wire};
@@ -252,9 +253,9 @@ async fn a_reference_opens_only_with_the_tenants_own_record_of_that_very_key() {
     for (record, fault) in [
         (b(&foreign), OpenFault::ForgedRecord),
         (b(&second), OpenFault::ForgedRecord),
-        (b(b""), OpenFault::Format(tenantseal::FormatError::Truncated)),
-        (s("record"), OpenFault::Format(tenantseal::FormatError::Truncated)),
-        (b(&[&[2][..], &key_id(&stored)].concat()), OpenFault::Format(tenantseal::FormatError::NotARecord)),
+        (b(b""), OpenFault::Format(tenantseal::error::FormatError::Truncated)),
+        (s("record"), OpenFault::Format(tenantseal::error::FormatError::Truncated)),
+        (b(&[&[2][..], &key_id(&stored)].concat()), OpenFault::Format(tenantseal::error::FormatError::NotARecord)),
     ] {
         world.plant_entry("acme", &entry(&stored), record).await;
         assert_eq!(read(stored.clone()).await, named(fault));

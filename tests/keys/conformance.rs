@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use tenantseal::keys::{InMemoryKeyService, KeyService, KeyServiceErrorKind as Kind};
+use tenantseal::TenantSeal;
+use tenantseal::keys::{
+    EncryptionContext, InMemoryKeyService, KeyService, KeyServiceErrorKind as Kind, WrappedDataKey,
+};
 use tenantseal::schema::TableSchema;
-use tenantseal::{EncryptionContext, TenantSeal, WrappedDataKey};
 
 use crate::common::{Contact, World, contact, id, item};
 
@@ -127,7 +129,7 @@ async fn a_service_that_lies_is_found_out() {
             &self,
             tenant: &tenantseal::TenantId,
             context: &EncryptionContext,
-            kek: &tenantseal::KekId,
+            kek: &tenantseal::keys::KekId,
             _: &WrappedDataKey,
         ) -> Result<tenantseal::keys::UnwrappedDataKey, tenantseal::keys::KeyServiceError> {
             let other = self.0.generate_data_key(tenant, context).await?;

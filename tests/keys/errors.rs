@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use tenantseal::error::{OpenError, OpenFault};
 use tenantseal::keys::KeyServiceErrorKind as Kind;
-use tenantseal::{Error, OpenError, OpenFault, TenantSeal};
+use tenantseal::{Error, TenantSeal};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{Contact, World, contact, id, item};

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_smithy_async::time::TimeSource;
 use futures_util::future::join_all;
+use tenantseal::error::ConfigError;
 use tenantseal::keys::{
     InMemoryKeyService, InMemoryKeyTable, InvalidSettings, KeyTable, KeyTableError, KeyTableErrorKind as Kind, Swap,
 };
-use tenantseal::{ConfigError, Error, Item, TenantId, TenantSeal};
+use tenantseal::{Error, Item, TenantId, TenantSeal};
 use tenantseal_local::Clock;
 
 use crate::common::key_table::{b, key_id, key_table, throttled, to_key_table};
@@ -344,9 +345,9 @@ async fn a_configuration_that_cannot_work_is_refused() {
     let other = refused(world.builder().key_table(table()).compact("other"));
     assert!(matches!(other, ConfigError::CompactTable(name) if name == "other"));
     let seven = (0..7).fold(world.builder(), |builder, at| builder.context(format!("p{at}"), "x"));
-    assert!(matches!(refused(seven.key_table(table())), ConfigError::Keys(InvalidSettings::NoRoomForPeriod)));
+    assert!(matches!(refused(seven.key_table(table())), ConfigError::Settings(InvalidSettings::NoRoomForPeriod)));
     let odd = world.builder().key_table(table()).data_key_rotation(Duration::from_millis(1_500));
-    assert!(matches!(refused(odd), ConfigError::Keys(InvalidSettings::KeyTableRotation)));
+    assert!(matches!(refused(odd), ConfigError::Settings(InvalidSettings::KeyTableRotation)));
     let six = (0..6).fold(world.sharing(), |builder, at| builder.context(format!("p{at}"), "x"));
     six.build(&world.app).unwrap();
 }

@@ -5,7 +5,8 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::base64;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use tenantseal::{ConfigError, TenantSeal, TenantSealBuilder};
+use tenantseal::error::ConfigError;
+use tenantseal::{TenantSeal, TenantSealBuilder};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{Contact, ROLE, contact, id, item};

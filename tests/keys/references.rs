@@ -1,6 +1,7 @@
 //! What a reference opens with: a record that the key table holds, whatever else is in memory.
 
-use tenantseal::{Error, Item, OpenError, OpenFault};
+use tenantseal::error::{OpenError, OpenFault};
+use tenantseal::{Error, Item};
 
 use crate::common::key_table::{b, key_id};
 use crate::common::{World, contact, id, item};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, Error, Item, OpenError, OpenFault, TenantSeal};
+use tenantseal::error::{OpenError, OpenFault};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+use tenantseal::{Error, Item, TenantSeal};
 
 use crate::common::key_table::{key_id, key_table};
 use crate::common::{Contact, World, contact, id, item};

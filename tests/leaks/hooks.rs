@@ -10,7 +10,8 @@ use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::ser_de::{SerializeRequest, SharedRequestSerializer};
 use aws_smithy_types::body::SdkBody;
-use tenantseal::{Error, Refusal, SealError, Tenant};
+use tenantseal::error::{Refusal, SealError};
+use tenantseal::{Error, Tenant};
 
 use crate::common::hook::{Hook, When};
 use crate::common::{Contact, World, canary, contact, id, item, key, s, sealing_error, tap};

@@ -16,9 +16,10 @@ use aws_sdk_dynamodb::types::{
     VectorAttributeDefinition, VectorDistanceFunction, VectorIndex, WriteRequest,
 };
 use aws_types::SdkConfig;
+use tenantseal::error::{OpenError, Refusal, SealError};
 use tenantseal::keys::DynamoDbKeyTable;
 use tenantseal::schema::TableSchema;
-use tenantseal::{Error, Item, OpenError, Refusal, SealError, Tenant};
+use tenantseal::{Error, Item, Tenant};
 
 use crate::common::key_table::{KEY_TABLE, RECOVERABLE, key_table};
 use crate::common::wire::{Reaction, Sent, Wire};
@@ -166,7 +167,7 @@ impl Scene {
             Ok(_) => panic!("{scenario}: it did not fail"),
             Err(error) => error.into(),
         };
-        let ours = Error::of(&*error);
+        let ours = Error::find_in(&*error);
         ours.into_iter().for_each(|error| see(error, &mut self.seen));
         let mut shown = displays(&*error);
         if ours.is_some() || !scenario.contains("with its item") {

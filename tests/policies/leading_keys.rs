@@ -1,8 +1,7 @@
 //! The policy for DynamoDB's leading keys means the tenant's own keys, whatever stands around the id in them.
 
 use serde_json::{Value, json};
-use tenantseal::AliasTemplate;
-use tenantseal::keys::{RoleArn, Tenancy};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal::schema::TenantTemplate;
 
 use crate::common::{ROLE, id};

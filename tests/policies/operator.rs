@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kms::error::ProvideErrorMetadata;
-use tenantseal::AliasTemplate;
+use tenantseal::keys::AliasTemplate;
 use tenantseal_tenants::{InMemoryRegistry, Tenants, Tier};
 
 use crate::common::id;

@@ -9,8 +9,7 @@ use aws_sdk_kms::types::{DataKeySpec, GrantOperation};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use serde_json::{Value, json};
-use tenantseal::AliasTemplate;
-use tenantseal::keys::{RoleArn, Scope, Tenancy};
+use tenantseal::keys::{AliasTemplate, RoleArn, Scope, Tenancy};
 use tenantseal_tenants::InMemoryRegistry;
 
 use crate::common::id;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{Delete, Put, PutRequest, ReturnValue, TransactWriteItem, WriteRequest};
-use tenantseal::{Error, Item, Tenant, Written};
+use tenantseal::error::Written;
+use tenantseal::{Error, Item, Tenant};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, id, key, s};
@@ -72,7 +73,7 @@ const WRITES: [(&str, &str, Gives); 20] = [
 async fn write(which: &str, acme: &Tenant) -> Result<bool, Option<Error>> {
     let (people, sdk) = (acme.records::<Person>(), acme.dynamodb());
     let record = Person { version: 1, logins: 7, ..person("p-1") };
-    let ours = |error: &(dyn std::error::Error + 'static)| Error::of(error).cloned();
+    let ours = |error: &(dyn std::error::Error + 'static)| Error::find_in(error).cloned();
     let own = || Some(key("acme", "p-1"));
     let mut given: Item = serde_dynamo::to_item(&record).unwrap();
     given.insert("kind".to_owned(), s("person"));

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use tenantseal::{Error, PrimaryKeyError, Refusal, Written};
+use tenantseal::Error;
+use tenantseal::error::{PrimaryKeyError, Refusal, Written};
 
 use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{Contact, World, contact};
@@ -98,7 +99,7 @@ async fn one_failed_batch_is_reported_and_does_not_keep_the_others_from_being_wr
     let records = world.tenant_over("acme", Wire::scripted(broken)).records::<Contact>();
     let error = records.put_many(&contacts(60)).await.unwrap_err();
     let Error::NotWritten(writes) = &error else { panic!("{error}") };
-    let failed: HashMap<usize, bool> = writes.failed().map(|(at, e)| (at, matches!(e, Error::Dynamodb(_)))).collect();
+    let failed: HashMap<usize, bool> = writes.failed().map(|(at, e)| (at, matches!(e, Error::DynamoDb(_)))).collect();
     assert_eq!(failed.len(), 25);
     assert!((25..50).all(|at| failed[&at]));
     assert!(!error.is_retryable());
@@ -111,8 +112,8 @@ async fn a_batch_that_would_lose_something_is_refused() {
     let world = World::start(&["acme"]).await;
     let records = world.tenant("acme").records::<Contact>();
     let twice = [contact("acme", "c-1"), contact("acme", "c-1")];
-    assert!(matches!(records.put_many(&twice).await.unwrap_err(), Error::Refused(Refusal::KeyTwice)));
-    assert!(matches!(records.get_many(["a", "a"]).await.unwrap_err(), Error::Refused(Refusal::KeyTwice)));
+    assert!(matches!(records.put_many(&twice).await.unwrap_err(), Error::Refused(Refusal::PrimaryKeyTwice)));
+    assert!(matches!(records.get_many(["a", "a"]).await.unwrap_err(), Error::Refused(Refusal::PrimaryKeyTwice)));
     let versioned = acme(&world).records::<Person>().put_many(&[person("p-1")]).await.unwrap_err();
     assert!(matches!(versioned, Error::Refused(Refusal::VersionInBatch { .. })), "{versioned}");
     let foreign = records.put_many(&[contact("acme", "c-1"), contact("globex", "c-1")]).await.unwrap_err();

@@ -1,7 +1,8 @@
 //! Conditions and filters made with `attribute`.
 
+use tenantseal::Error;
+use tenantseal::error::Refusal;
 use tenantseal::records::{Condition, attribute};
-use tenantseal::{Error, Refusal};
 
 use crate::common::{Contact, World, contact};
 use crate::scene::{Firm, acme, firm};

@@ -2,7 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal::Tenant;
-use tenantseal::records::{Reason, attribute};
+use tenantseal::error::Reason;
+use tenantseal::records::attribute;
 
 use crate::common::{World, s};
 use crate::scene::{Firm, Person, acme, firm, person};

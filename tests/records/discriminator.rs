@@ -3,11 +3,10 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, ReturnValue, WriteRequest};
 use serde::{Deserialize, Serialize};
+use tenantseal::error::{ConfigError, ExpressionError, OpenError, OpenFault, Refusal, SealError};
 use tenantseal::records::attribute;
 use tenantseal::schema::{InvalidSchema, Protection, TableSchema};
-use tenantseal::{
-    ConfigError, Error, ExpressionError, Item, OpenError, OpenFault, Record, Refusal, SealError, TenantSeal,
-};
+use tenantseal::{Error, Item, Record, TenantSeal};
 
 use crate::common::wire::Wire;
 use crate::common::{ROLE, World, id, key, s, sealing_error};
@@ -23,7 +22,7 @@ fn raw(kind: Option<&str>, contact_id: &str, note: AttributeValue) -> Item {
 
 async fn put(dynamodb: &Client, item: Item) -> Result<(), Error> {
     let answer = dynamodb.put_item().table_name("crm").set_item(Some(item)).send().await;
-    answer.map(drop).map_err(|error| Error::of(&error).unwrap().clone())
+    answer.map(drop).map_err(|error| Error::find_in(&error).unwrap().clone())
 }
 
 #[tokio::test]

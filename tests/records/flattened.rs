@@ -2,8 +2,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
+use tenantseal::error::{Refusal, Written};
 use tenantseal::records::Records;
-use tenantseal::{Error, Record, Refusal, TenantSeal, Written};
+use tenantseal::{Error, Record, TenantSeal};
 
 use crate::common::{ROLE, World, id, s};
 

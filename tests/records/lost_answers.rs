@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use tenantseal::error::Written;
 use tenantseal::records::{Records, attribute};
-use tenantseal::{Error, Tenant, Written};
+use tenantseal::{Error, Tenant};
 
 use crate::common::{Taps, World, id};
 use crate::scene::{Person, acme, builder, person};

@@ -6,9 +6,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tenantseal::error::Refusal;
 use tenantseal::records::Records;
 use tenantseal::schema::TableSchema;
-use tenantseal::{Error, Record, Refusal, TenantSeal};
+use tenantseal::{Error, Record, TenantSeal};
 
 use crate::common::wire::Wire;
 use crate::common::{ROLE, World, id};

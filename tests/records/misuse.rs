@@ -1,9 +1,10 @@
 //! Errors name the attribute and show nothing of it; keys of every kind.
 
 use serde::{Deserialize, Serialize};
-use tenantseal::records::{Key, KeyValue};
+use tenantseal::error::Refusal;
+use tenantseal::records::{PrimaryKey, PrimaryKeyValue};
 use tenantseal::schema::{TableSchema, TableSchemaBuilder};
-use tenantseal::{Error, Record, Refusal};
+use tenantseal::{Error, Record};
 
 use crate::common::wire::Wire;
 use crate::common::{Contact, Unregistered, World, contact, id, s};
@@ -70,10 +71,10 @@ async fn no_errors_text_repeats_its_sources() {
 
 #[test]
 fn keys_are_made_of_what_programs_have() {
-    assert_eq!(Key::from((String::from("a"), "b")), Key::from(("a", String::from("b"))));
-    assert_eq!(KeyValue::from(&b"ab"[..]), KeyValue::from(b"ab".to_vec()));
-    assert_eq!(KeyValue::from(7_u8), KeyValue::from(7_u16));
-    assert_eq!(KeyValue::from(7_usize), KeyValue::from(7_i64));
+    assert_eq!(PrimaryKey::from((String::from("a"), "b")), PrimaryKey::from(("a", String::from("b"))));
+    assert_eq!(PrimaryKeyValue::from(&b"ab"[..]), PrimaryKeyValue::from(b"ab".to_vec()));
+    assert_eq!(PrimaryKeyValue::from(7_u8), PrimaryKeyValue::from(7_u16));
+    assert_eq!(PrimaryKeyValue::from(7_usize), PrimaryKeyValue::from(7_i64));
 }
 
 #[tokio::test]

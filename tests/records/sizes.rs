@@ -2,8 +2,9 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use serde::{Deserialize, Serialize};
+use tenantseal::error::SealError;
 use tenantseal::schema::TableSchema;
-use tenantseal::{Error, Item, Record, SealError, Tenant, TenantSeal};
+use tenantseal::{Error, Item, Record, Tenant, TenantSeal};
 
 use crate::common::wire::Wire;
 use crate::common::{ROLE, World, id, key, s, sealing_error};

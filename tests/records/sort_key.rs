@@ -1,7 +1,8 @@
 //! Record types that are told apart by what their sort keys begin with: the key says it, so nothing else has to.
 
 use serde::{Deserialize, Serialize};
-use tenantseal::{Error, Record, Refusal, TenantSeal};
+use tenantseal::error::Refusal;
+use tenantseal::{Error, Record, TenantSeal};
 
 use crate::common::wire::Wire;
 use crate::common::{ROLE, World, id, key, s, sealing_error};

@@ -1,8 +1,9 @@
 //! Streams: page by page, and no page before somebody wants it.
 
 use futures_util::StreamExt;
+use tenantseal::Error;
+use tenantseal::error::Written;
 use tenantseal::records::{Records, attribute};
-use tenantseal::{Error, Written};
 
 use crate::common::wire::Wire;
 use crate::common::{Contact, World, contact};
@@ -146,15 +147,15 @@ async fn an_error_of_many_items_names_each_that_does_not_open() {
     let query = acme.dynamodb().query().table_name("crm").key_condition_expression("tenant_id = :t");
     let query = query.expression_attribute_values(":t", crate::common::s("acme")).send().await.unwrap_err();
     // What no key opens is found before any key is asked for.
-    assert_eq!(ids(Error::of(&query).unwrap()), ["c-01"]);
+    assert_eq!(ids(Error::find_in(&query).unwrap()), ["c-01"]);
     let scan = acme.dynamodb().scan().table_name("crm").send().await.unwrap_err();
-    assert_eq!(ids(Error::of(&scan).unwrap()), ["c-01"]);
+    assert_eq!(ids(Error::find_in(&scan).unwrap()), ["c-01"]);
     world.plant(acme.seal("crm", crate::common::item(&contact("acme", "c-01"))).await.unwrap()).await;
     let scan = acme.dynamodb().scan().table_name("crm").send().await.unwrap_err();
-    assert_eq!(ids(Error::of(&scan).unwrap()), ["c-05"]);
+    assert_eq!(ids(Error::find_in(&scan).unwrap()), ["c-05"]);
     world.plant(acme.seal("crm", crate::common::item(&contact("acme", "c-05"))).await.unwrap()).await;
     let scan = acme.dynamodb().scan().table_name("crm").send().await.unwrap_err();
-    assert_eq!(ids(Error::of(&scan).unwrap()), ["c-03"]);
+    assert_eq!(ids(Error::find_in(&scan).unwrap()), ["c-03"]);
     let many = contacts.get_many((0..10).map(|at| format!("c-{at:02}"))).await.unwrap_err();
     assert_eq!(ids(&many), ["c-03", "c-07"]);
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use tenantseal::error::Written;
 use tenantseal::records::{Records, attribute};
-use tenantseal::{Error, Item, Written};
+use tenantseal::{Error, Item};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, id, s};

@@ -1,8 +1,9 @@
 //! Transactions over several record types.
 
 use aws_sdk_dynamodb::types::{AttributeAction, AttributeValueUpdate, ExpectedAttributeValue, Get, TransactGetItem};
-use tenantseal::records::{Reason, attribute};
-use tenantseal::{Error, Refusal};
+use tenantseal::Error;
+use tenantseal::error::{Reason, Refusal};
+use tenantseal::records::attribute;
 
 use crate::common;
 use crate::common::wire::{Reaction, Wire};

@@ -1,7 +1,8 @@
 //! Updates: one round trip, checked names, sealed values, and what comes back.
 
+use tenantseal::Error;
+use tenantseal::error::Refusal;
 use tenantseal::records::attribute;
-use tenantseal::{Error, Refusal};
 
 use crate::common::wire::Wire;
 use crate::common::{Contact, World, contact, id};

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_dynamo::string_set::StringSet;
+use tenantseal::error::Refusal;
 use tenantseal::records::{Records, attribute};
-use tenantseal::{Error, Record, Refusal, TenantSeal};
+use tenantseal::{Error, Record, TenantSeal};
 
 use crate::common::wire::Wire;
 use crate::common::{ROLE, World, id};

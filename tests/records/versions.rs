@@ -1,7 +1,8 @@
 //! Optimistic locking: who writes what another has changed since is told so.
 
 use tenantseal::Error;
-use tenantseal::records::{Reason, attribute};
+use tenantseal::error::Reason;
+use tenantseal::records::attribute;
 
 use crate::common::World;
 use crate::scene::{Firm, Person, SECRET, acme, firm, person};

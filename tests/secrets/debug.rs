@@ -6,15 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tenantseal::keys::{GeneratedDataKey, InMemoryKeyService, KeyService, KmsKeyService, UnwrappedDataKey};
+use tenantseal::error::{ServiceError, Unopened, UnopenedItem};
+use tenantseal::keys::{
+    DataKey, EncryptionContext, GeneratedDataKey, InMemoryKeyService, KekId, KeyService, KmsKeyService, StaticPairs,
+    UnwrappedDataKey, WrappedDataKey,
+};
 use tenantseal::records::{
     Check, Condition, Delete, Get, GetEach, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet,
     TransactWrite, Update, WriteMany, attribute,
 };
-use tenantseal::{
-    DataKey, EncryptionContext, Error, KekId, ServiceError, StaticPairs, Tenant, TenantSeal, TenantSealBuilder,
-    Unopened, UnopenedItem, WrappedDataKey,
-};
+use tenantseal::{Error, Tenant, TenantSeal, TenantSealBuilder};
 use tenantseal_core::Vault;
 use tenantseal_core::crypto::{OsRandom, PseudorandomKey, RandomError};
 use tenantseal_core::envelope::{KeyRing, Nonces, Opener, Sealer, VerifiedDataKey};
@@ -313,7 +314,7 @@ async fn no_type_shows_what_it_holds() {
     records.put(&secret).await.unwrap();
     records.get("c-1").await.unwrap();
     let taken = records.put(&secret).if_not_exists().await.unwrap_err();
-    let Error::Dynamodb(service_error) = &taken else { panic!("{taken}") };
+    let Error::DynamoDb(service_error) = &taken else { panic!("{taken}") };
 
     // What came back with a write in plaintext is in its error, and not shown.
     let mut plain = world.stored("acme", "c-1").await;
@@ -321,7 +322,7 @@ async fn no_type_shows_what_it_holds() {
     world.plant(plain.clone()).await;
     let delete = acme.dynamodb().delete_item().table_name("crm").set_key(Some(crate::common::key("acme", "c-1")));
     let delete = delete.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld).send().await.unwrap_err();
-    let unopened = Error::of(&delete).unwrap();
+    let unopened = Error::find_in(&delete).unwrap();
     assert_eq!(unopened.sealed_item(), Some(&plain));
     records.put(&secret).await.unwrap();
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tenantseal::keys::{GeneratedDataKey, KeyService, KeyServiceError, UnwrappedDataKey};
-use tenantseal::{DataKey, EncryptionContext, KekId, TenantId, TenantSeal, WrappedDataKey};
+use tenantseal::keys::{
+    DataKey, EncryptionContext, GeneratedDataKey, KekId, KeyService, KeyServiceError, UnwrappedDataKey, WrappedDataKey,
+};
+use tenantseal::{TenantId, TenantSeal};
 
 use crate::common::{Contact, World, contact, id, item};
 use crate::needles;

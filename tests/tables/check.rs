@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TimeToLiveSpecification,
 };
+use tenantseal::TenantSeal;
+use tenantseal::error::{TableFaultKind as Kind, TablesError};
 use tenantseal::schema::{TableSchema, TableSchemaBuilder};
-use tenantseal::{TableFaultKind as Kind, TablesError, TenantSeal};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{ROLE, World, contact, id, item, key, s};
@@ -165,7 +166,7 @@ async fn every_fault_of_every_table_is_told_at_once() {
     let builder = TenantSeal::builder().assume_role(ROLE).table(missing.build().unwrap());
     let builder = builder.table(crm().encrypt("company").build().unwrap());
     let error = builder.build(&world.app).unwrap().check_tables().await.unwrap_err();
-    let found: Vec<_> = error.faults().iter().map(tenantseal::TableFault::table).collect();
+    let found: Vec<_> = error.faults().iter().map(tenantseal::error::TableFault::table).collect();
     assert_eq!(found, ["crm", "crm", "crm", "missing"]);
     assert_eq!(kinds(&error)[3], Kind::NotFound);
     assert_eq!(error.to_string().matches("table `").count(), 4, "{error}");

@@ -10,8 +10,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeySpec, KeyState};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use tenantseal::AliasTemplate;
-use tenantseal::keys::{RoleArn, Tenancy};
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal_local::Stack;
 use tenantseal_tenants::{DynamoDbRegistry, InMemoryRegistry, Registry, Tenants, TenantsBuilder};
 

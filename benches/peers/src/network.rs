@@ -18,8 +18,8 @@ use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_types::SdkConfig;
 use futures_util::future::join_all;
 use nix::time::{ClockId, clock_gettime};
-use tenantseal::keys::{InMemoryKeyService, RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, TenantId, TenantSeal};
+use tenantseal::keys::{AliasTemplate, InMemoryKeyService, RoleArn, Tenancy};
+use tenantseal::{TenantId, TenantSeal};
 use tenantseal_local::Stack;
 use tokio::runtime::{Builder, Runtime};
 

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
+use tenantseal::error::FormatError;
 use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
-use tenantseal::{DataKeyId, FormatError};
+use tenantseal::keys::DataKeyId;
 
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};

@@ -5,8 +5,8 @@ use std::process::{Output, Stdio};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal::{AliasTemplate, TenantId};
+use tenantseal::TenantId;
+use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal_local::Stack;
 use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 

@@ -68,5 +68,5 @@ impl Worker {
 }
 
 fn is_refused<T, E: std::error::Error + 'static>(result: Result<T, E>) -> bool {
-    result.is_err_and(|error| matches!(Error::of(&error), Some(Error::Refused(_))))
+    result.is_err_and(|error| matches!(Error::find_in(&error), Some(Error::Refused(_))))
 }

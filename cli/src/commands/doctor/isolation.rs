@@ -3,7 +3,8 @@
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
-use tenantseal::{DataKey, TenantId};
+use tenantseal::TenantId;
+use tenantseal::keys::DataKey;
 
 use super::check::{Outcome, Report};
 use super::{Found, Patient, document, documents};

@@ -3,7 +3,8 @@
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
-use tenantseal::{Alias, KeyArn, TenantId};
+use tenantseal::TenantId;
+use tenantseal::keys::{Alias, KeyArn};
 use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};

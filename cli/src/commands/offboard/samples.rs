@@ -10,9 +10,9 @@ use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use serde::{Serialize, Serializer};
 use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord, record_entry};
-use tenantseal::keys::{DynamoDbKeyTable, KeyTable, Tenancy};
+use tenantseal::keys::{Alias, DataKey, DataKeyId, DynamoDbKeyTable, KeyTable, Tenancy};
 use tenantseal::schema::TenantTemplate;
-use tenantseal::{Alias, DataKey, DataKeyId, Item, TenantId};
+use tenantseal::{Item, TenantId};
 
 use crate::errors::{Exit, Failure, Result};
 use crate::sessions::{Limits, Sessions};
