@@ -102,10 +102,23 @@ impl Binding {
         }
     }
 
-    /// The name under which requests reach a configured table.
-    pub(crate) fn physical<'a>(&'a self, table: &'a TableSchema) -> &'a str {
-        let found = self.tables.iter().find(|(_, schema)| schema.name() == table.name());
-        found.map_or(table.name(), |(name, _)| name)
+    /// The physical table and the schema of a logical table.
+    pub(crate) fn logical_table(&self, logical: &str) -> Option<(&str, &Arc<TableSchema>)> {
+        let found = self.tables.iter().find(|(_, schema)| schema.name() == logical);
+        found.map(|(physical, schema)| (physical.as_str(), schema))
+    }
+
+    /// The schema of the table that a caller names by its logical name, or as a request names it.
+    ///
+    /// A name that is one table's logical name and another's physical name could seal under the wrong schema, so it is refused.
+    pub(crate) fn table_by_any_name(&self, name: &str) -> Result<&Arc<TableSchema>, Refusal> {
+        match (self.logical_table(name), self.table(Some(name))) {
+            (Some((_, logical)), Ok(physical)) if !Arc::ptr_eq(logical, physical) => {
+                Err(Refusal::AmbiguousTable(name.to_owned()))
+            }
+            (Some((_, logical)), _) => Ok(logical),
+            (None, physical) => physical,
+        }
     }
 
     /// The identity of the item that a request's key names, which has exactly the declared names and is the tenant's.

@@ -34,9 +34,9 @@ pub use builder::TenantSealBuilder;
 /// Build one per process and share it; it is cheap to clone. Everything that touches items is reached through
 /// [`TenantSeal::tenant`], so no operation exists without a tenant.
 #[derive(Clone)]
-pub struct TenantSeal(Arc<Inner>);
+pub struct TenantSeal(Arc<Shared>);
 
-struct Inner {
+struct Shared {
     tables: Arc<Tables>,
     keys: DataKeys,
     audit: Arc<Audit>,
@@ -64,7 +64,7 @@ impl TenantSeal {
         let dynamodb = dynamodb.build();
         let http = http_client(config).ok_or(ConfigError::NoHttpClient)?;
         let (tables, audit) = (Arc::new(tables), Arc::new(audit));
-        Ok(Self(Arc::new(Inner { tables, keys, audit, control_plane, dynamodb, http })))
+        Ok(Self(Arc::new(Shared { tables, keys, audit, control_plane, dynamodb, http })))
     }
 
     /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next question to KMS.
@@ -76,7 +76,7 @@ impl TenantSeal {
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
-        let Inner { tables, keys, audit, control_plane, .. } = &*self.0;
+        let Shared { tables, keys, audit, control_plane, .. } = &*self.0;
         let binding = Binding {
             tenant: tenant.clone(),
             tables: Arc::clone(tables),
@@ -119,14 +119,18 @@ impl Tenant {
 
     /// Seals one item as PutItem would store it: for exports, streams and other mappers.
     ///
-    /// `table` is the name (or ARN) under which the table is configured.
+    /// `table` is the table's logical name. Its physical name and its ARN work too, unless another table has that logical name.
     ///
     /// # Errors
     ///
     /// When the table is not configured, the item is not this tenant's, has an attribute that no record declares, or no data key
     /// can be had.
     pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
-        let table = self.binding.table(Some(table))?;
+        self.seal_in(self.binding.table_by_any_name(table)?, item).await
+    }
+
+    /// Seals one item for this table.
+    pub(crate) async fn seal_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
         let identity = sealable_identity(table, self.id(), &item)?;
         let Binding { tenant, keys, audit, .. } = &*self.binding;
         let key = keys.sealing_key(None, table.record_place()).instrument(self.span("seal", table)).await?;
@@ -141,6 +145,11 @@ impl Tenant {
     /// When the item is not this tenant's, or an attribute that the schema calls encrypted does not open. Then nothing of it is
     /// opened, and [`Error::sealed_item`] gives it back as it is.
     pub async fn open(&self, table: &str, item: Item) -> Result<Item, Error> {
+        self.open_in(self.binding.table_by_any_name(table)?, item).await
+    }
+
+    /// Opens one item of this table.
+    pub(crate) async fn open_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
         let opened = self.opened(table, vec![item], OpeningMode::AllOrNothing).await?;
         opened.into_iter().next().unwrap_or_else(|| Ok(Item::new()))
     }
@@ -151,7 +160,7 @@ impl Tenant {
     ///
     /// As [`Tenant::open`]; when some do not open, [`Error::items`] names all that are known not to. [`Tenant::open_each`] gives the others.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let opened = self.opened(table, items, OpeningMode::AllOrNothing).await?;
+        let opened = self.opened(self.binding.table_by_any_name(table)?, items, OpeningMode::AllOrNothing).await?;
         let (mut all, mut unopened) = (Vec::with_capacity(opened.len()), Vec::new());
         for opened in opened {
             match opened {
@@ -171,22 +180,25 @@ impl Tenant {
     ///
     /// When the table is not configured.
     pub async fn open_each(&self, table: &str, items: Vec<Item>) -> Result<Vec<Result<Item, Error>>, Error> {
-        self.opened(table, items, OpeningMode::BestEffort).await
+        self.opened(self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
     }
 
     /// Each item opened, or the error that names it and gives it back as it is. When all are wanted, the first reason why one does not open
     /// keeps the others closed.
-    async fn opened(&self, name: &str, items: Vec<Item>, mode: OpeningMode) -> Result<Vec<Result<Item, Error>>, Error> {
-        let table = self.binding.table(Some(name))?;
-        let physical = self.binding.physical(table);
+    async fn opened(
+        &self,
+        table: &TableSchema,
+        items: Vec<Item>,
+        mode: OpeningMode,
+    ) -> Result<Vec<Result<Item, Error>>, Error> {
         let unopened = |item: Item, error: Error| {
-            let named = ItemRef::of(physical, table, &item);
+            let named = ItemRef::new(table, &item);
             error.at(named, Some(item), Standing::READ)
         };
         let identities: Vec<_> = items.iter().map(|item| stored_identity(table, self.id(), item)).collect();
         let looked_at = items.iter().zip(&identities);
         let looked_at = looked_at.map(|(item, identity)| match identity {
-            Ok(_) => Ok((&**table, item)),
+            Ok(_) => Ok((table, item)),
             Err(error) => Err(error.clone()),
         });
         let (needed, failed) = distinct_keys(looked_at);
@@ -196,7 +208,7 @@ impl Tenant {
             let lacking;
             (keys, lacking) = self.binding.opening_keys(needed, mode).instrument(self.span("open", table)).await;
             for (at, item) in items.iter().enumerate().filter(|_| !lacking.is_empty()) {
-                let (needed, _) = distinct_keys(std::iter::once(Ok((&**table, item))));
+                let (needed, _) = distinct_keys(std::iter::once(Ok((table, item))));
                 let lacks = |needed: &NeededKey| lacking.iter().find(|(key, _)| *key == needed.stored);
                 if let Some((_, error)) = needed.iter().find_map(lacks) {
                     failed.entry(at).or_insert_with(|| error.clone());
@@ -206,7 +218,7 @@ impl Tenant {
         if mode == OpeningMode::BestEffort || failed.is_empty() {
             let audit = &self.binding.audit;
             let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
-            let placed = placed.map(|(_, item)| (&**table, item));
+            let placed = placed.map(|(_, item)| (table, item));
             let used = if audit.is_on() { item::used(&keys, placed)? } else { Vec::new() };
             if let Err(error) = audit.record_opens(self.id(), "open", &keys, &used).map_err(Error::from) {
                 failed = (0..items.len()).map(|at| (at, error.clone())).collect();
@@ -238,15 +250,14 @@ impl Tenant {
         self.binding.table(table).map(|schema| &**schema)
     }
 
-    /// Where an item lies that came from this table, by the name under which the table is configured.
+    /// Where an item lies that came from the table that a request names.
     pub(crate) fn item_ref(&self, table: Option<&str>, item: &Item) -> Result<ItemRef, Error> {
-        let schema = self.binding.table(table)?;
-        Ok(ItemRef::of(self.binding.physical(schema), schema, item))
+        Ok(ItemRef::new(self.binding.table(table)?, item))
     }
 
-    pub(crate) fn table_of(&self, logical: &str) -> Option<(&str, &TableSchema)> {
-        let found = self.binding.tables.iter().find(|(_, schema)| schema.name() == logical);
-        found.map(|(name, schema)| (name.as_str(), &**schema))
+    /// The physical table and the schema of a logical table.
+    pub(crate) fn logical_table(&self, logical: &str) -> Option<(&str, &TableSchema)> {
+        self.binding.logical_table(logical).map(|(physical, schema)| (physical, &**schema))
     }
 }
 

@@ -18,6 +18,8 @@ mod forged;
 mod lies;
 #[path = "boundary/many.rs"]
 mod many;
+#[path = "boundary/names.rs"]
+mod names;
 #[path = "boundary/search.rs"]
 mod search;
 #[path = "boundary/tenants.rs"]

@@ -49,7 +49,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
         let told = used.and_then(|used| Ok(binding.audit.record_opens(&binding.tenant, name, &opens.keys, &used)?));
         state = pending.state();
         if let (Err(error), Some(items)) = (told, &state.items) {
-            return Err(opening::closed(&*items.operation, binding, &error, taken, standing));
+            return Err(opening::closed(&*items.operation, &error, taken, standing));
         }
     }
     let Some(items) = &mut state.items else { return Ok(()) };

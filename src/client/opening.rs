@@ -132,7 +132,7 @@ pub(super) fn open(
             match opened {
                 Ok(()) => cut.apply(item),
                 Err(error) => {
-                    unopened.push((at, unopened_item(binding, table, item, sealed, error)));
+                    unopened.push((at, unopened_item(table, item, sealed, error)));
                     item.clear();
                 }
             }
@@ -142,17 +142,11 @@ pub(super) fn open(
 }
 
 /// An error of the whole answer that concerns all of its items, which are taken out of it.
-pub(super) fn closed(
-    operation: &dyn Operation,
-    binding: &Binding,
-    error: &Error,
-    answer: Answer,
-    standing: Standing,
-) -> Error {
+pub(super) fn closed(operation: &dyn Operation, error: &Error, answer: Answer, standing: Standing) -> Error {
     let (_, unopened) = each_returned(operation, answer, |returned| {
         let unopened = |Returned { item, table, .. }: Returned<'_>| {
             let sealed = operation.writes().then(|| item.clone());
-            unopened_item(binding, table, item, sealed, error.clone())
+            unopened_item(table, item, sealed, error.clone())
         };
         Ok(returned.into_iter().map(unopened).collect::<Vec<_>>())
     });
@@ -160,14 +154,8 @@ pub(super) fn closed(
     Error::Unopened(unopened.unwrap_or_else(|| Unopened::whole(error.clone(), standing)))
 }
 
-fn unopened_item(
-    binding: &Binding,
-    table: &TableSchema,
-    item: &Item,
-    sealed: Option<Item>,
-    error: Error,
-) -> UnopenedItem {
-    UnopenedItem { item: ItemRef::of(binding.physical(table), table, item), sealed: sealed.map(Sealed), error }
+fn unopened_item(table: &TableSchema, item: &Item, sealed: Option<Item>, error: Error) -> UnopenedItem {
+    UnopenedItem { item: ItemRef::new(table, item), sealed: sealed.map(Sealed), error }
 }
 
 /// What an answer says of the request, when `doubt` says whether another answer to it was lost.

@@ -20,6 +20,11 @@ pub enum Refusal {
         /// The ARN by which it is configured.
         configured: String,
     },
+    /// The name is one table's logical name and another's physical name.
+    #[error(
+        "`{0}` is the logical name of one table and the physical name of another: name the table by its ARN, or give it a logical name that is no physical one"
+    )]
+    AmbiguousTable(String),
     /// The request names no table.
     #[error("the request names no table")]
     NoTable,

@@ -32,13 +32,13 @@ pub struct ItemRef {
 }
 
 impl ItemRef {
-    /// Of an item, sealed or opened, of which the key attributes are taken.
-    pub(crate) fn of(table: &str, schema: &TableSchema, item: &Item) -> Self {
+    /// Takes the table's logical name, and the key attributes of an item, sealed or opened.
+    pub(crate) fn new(schema: &TableSchema, item: &Item) -> Self {
         let attribute = |name: &str| item.get(name).map(|value| (name.to_owned(), value.clone()));
-        Self { table: table.to_owned(), key: schema.key_names().filter_map(attribute).collect() }
+        Self { table: schema.name().to_owned(), key: schema.key_names().filter_map(attribute).collect() }
     }
 
-    /// The table's physical name, by which [`Tenant::open`](crate::Tenant::open) takes it.
+    /// The table's logical name, by which [`Tenant::open`](crate::Tenant::open) takes it.
     pub fn table(&self) -> &str {
         &self.table
     }

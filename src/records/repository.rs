@@ -41,7 +41,7 @@ impl<T: Record> Records<T> {
     /// The physical table and its schema.
     pub(super) fn table(&self) -> Result<(&str, &TableSchema), Refusal> {
         let logical = T::SCHEMA.table().ok_or(Refusal::NoRecordTable)?;
-        let found = self.tenant.table_of(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))?;
+        let found = self.tenant.logical_table(logical).ok_or_else(|| Refusal::UnknownTable(logical.to_owned()))?;
         Self::heeded_by(found.1)?;
         Ok(found)
     }
@@ -80,8 +80,8 @@ impl<T: Record + Serialize> Records<T> {
     ///
     /// As [`Tenant::seal`].
     pub async fn seal(&self, record: &T) -> Result<Item, Error> {
-        let (table, _) = self.table()?;
-        self.tenant.seal(table, to_item(record)?).await
+        let (_, schema) = self.table()?;
+        self.tenant.seal_in(schema, to_item(record)?).await
     }
 }
 
@@ -92,8 +92,8 @@ impl<T: Record + DeserializeOwned> Records<T> {
     ///
     /// As [`Tenant::open`], and when the item is not such a record.
     pub async fn open(&self, item: Item) -> Result<T, Error> {
-        let (table, _) = self.table()?;
-        self.found(self.tenant.open(table, item).await?)
+        let (_, schema) = self.table()?;
+        self.found(self.tenant.open_in(schema, item).await?)
     }
 }
 

@@ -27,10 +27,10 @@ impl TenantSeal {
     ///
     /// [`TablesError`] has every fault of every table, and what to write; also a table that could not be asked for.
     pub async fn check_tables(&self) -> Result<(), TablesError> {
-        let Self(inner) = self;
-        let config = inner.dynamodb.to_builder().http_client(inner.http.clone());
+        let Self(shared) = self;
+        let config = shared.dynamodb.to_builder().http_client(shared.http.clone());
         let client = Client::from_conf(config.build());
-        let checks = inner.tables.iter().map(|(name, schema)| check(&client, name, schema));
+        let checks = shared.tables.iter().map(|(name, schema)| check(&client, name, schema));
         let mut faults: Vec<_> = join_all(checks).await.into_iter().flatten().collect();
         faults.sort_by(|a, b| a.table.cmp(&b.table));
         if faults.is_empty() { Ok(()) } else { Err(TablesError { faults }) }
