@@ -25,7 +25,6 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
@@ -213,7 +212,7 @@ async fn contestants(aws: &SdkConfig) -> Vec<Contestant> {
     create_table(&plain).await;
     let schema = TableSchema::builder(TABLE).partition_key("pk", "{tenant}").sort_key("sk");
     let schema = SECRETS.into_iter().fold(schema, |schema, secret| schema.encrypt(secret));
-    let builder = TenantSeal::builder().key_service(Arc::new(InMemoryKeyService::new()));
+    let builder = TenantSeal::builder().key_service(InMemoryKeyService::new());
     let seal = builder.table(schema.build().unwrap()).build(aws).unwrap();
     let client = seal.tenant(&TenantId::parse("sealed").unwrap()).dynamodb();
 

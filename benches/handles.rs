@@ -7,7 +7,6 @@
 
 use std::env;
 use std::hint::black_box;
-use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -54,7 +53,7 @@ impl Scene {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
         let schema = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("id").encrypt("email");
-        let builder = TenantSeal::builder().key_service(Arc::new(InMemoryKeyService::new()));
+        let builder = TenantSeal::builder().key_service(InMemoryKeyService::new());
         let seal = builder.table(schema.build().unwrap()).build(&aws).unwrap();
         let tenants = (0..TENANTS).map(|at| TenantId::parse(&format!("tenant-{at:04}")).unwrap()).collect();
         Self { seal, aws, tenants }

@@ -8,7 +8,6 @@
 mod floor;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -79,7 +78,7 @@ impl Shape {
         }
         let config = aws_types::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
         let seal = TenantSeal::builder()
-            .key_service(Arc::new(InMemoryKeyService::new()))
+            .key_service(InMemoryKeyService::new())
             .table(schema.build().unwrap())
             .build(&config)
             .unwrap();

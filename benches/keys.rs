@@ -71,7 +71,7 @@ fn filled(runtime: &Runtime, count: usize) -> Vec<Filled> {
     runtime.block_on(async {
         let mut tenants = Vec::with_capacity(count);
         for at in 0..count {
-            let tenant = lookups.of(&TenantId::parse(&format!("tenant-{at:06}")).unwrap());
+            let tenant = lookups.for_tenant(&TenantId::parse(&format!("tenant-{at:06}")).unwrap());
             let record = tenant.fill().await.unwrap();
             tenants.push((tenant, record));
         }
@@ -105,7 +105,7 @@ fn handles(bencher: Bencher<'_, '_>, tenants: usize) {
     let tenants: Vec<_> = (0..tenants).map(|at| TenantId::parse(&format!("tenant-{at:06}")).unwrap()).collect();
     let _entered = runtime.enter();
     let mut next = tenants.iter().cycle();
-    bencher.with_inputs(|| next.next().unwrap()).bench_local_values(|tenant| lookups.of(tenant));
+    bencher.with_inputs(|| next.next().unwrap()).bench_local_values(|tenant| lookups.for_tenant(tenant));
 }
 
 /// What stays allocated, by counting, and what the process grows by.

@@ -32,7 +32,7 @@ pub(crate) use value::encodings;
 pub(crate) use value::{decode_value, encode_value, encoded_len};
 
 /// Which of the keys open these items, each given with its table, and how many of each table.
-pub(crate) fn used<'k, 'i>(
+pub(crate) fn used_keys<'k, 'i>(
     keys: &'k KeyRing,
     items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
 ) -> Result<Vec<ItemsUnderKey<'k>>, OpenError> {

@@ -213,8 +213,13 @@ impl RecordField {
     message = "`{Self}` cannot be a version",
     label = "a version is a `u64`, which never runs over"
 )]
-pub trait VersionNumber {}
+#[expect(private_bounds, reason = "sealed: DynamoDB counts in whole numbers, and a smaller type would run over")]
+pub trait VersionNumber: SealedVersion {}
 
+/// Keeps other crates from implementing [`VersionNumber`].
+trait SealedVersion {}
+
+impl SealedVersion for u64 {}
 impl VersionNumber for u64 {}
 
 /// Compiles when the field's type may be a version. Called by the derive.

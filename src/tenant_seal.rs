@@ -150,7 +150,7 @@ impl Tenant {
 
     /// Opens one item of this table.
     pub(crate) async fn open_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
-        let opened = self.opened(table, vec![item], OpeningMode::AllOrNothing).await?;
+        let opened = self.open_items(table, vec![item], OpeningMode::AllOrNothing).await?;
         opened.into_iter().next().unwrap_or_else(|| Ok(Item::new()))
     }
 
@@ -160,7 +160,7 @@ impl Tenant {
     ///
     /// As [`Tenant::open`]; when some do not open, [`Error::items`] names all that are known not to. [`Tenant::open_each`] gives the others.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let opened = self.opened(self.binding.table_by_any_name(table)?, items, OpeningMode::AllOrNothing).await?;
+        let opened = self.open_items(self.binding.table_by_any_name(table)?, items, OpeningMode::AllOrNothing).await?;
         let (mut all, mut unopened) = (Vec::with_capacity(opened.len()), Vec::new());
         for opened in opened {
             match opened {
@@ -168,7 +168,7 @@ impl Tenant {
                 Err(error) => unopened.extend_from_slice(error.items()),
             }
         }
-        match Unopened::of(unopened, Standing::READ) {
+        match Unopened::from_items(unopened, Standing::READ) {
             Some(unopened) => Err(Error::Unopened(unopened)),
             None => Ok(all),
         }
@@ -180,12 +180,12 @@ impl Tenant {
     ///
     /// When the table is not configured.
     pub async fn open_each(&self, table: &str, items: Vec<Item>) -> Result<Vec<Result<Item, Error>>, Error> {
-        self.opened(self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
+        self.open_items(self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
     }
 
     /// Each item opened, or the error that names it and gives it back as it is. When all are wanted, the first reason why one does not open
     /// keeps the others closed.
-    async fn opened(
+    async fn open_items(
         &self,
         table: &TableSchema,
         items: Vec<Item>,
@@ -219,8 +219,8 @@ impl Tenant {
             let audit = &self.binding.audit;
             let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
             let placed = placed.map(|(_, item)| (table, item));
-            let used = if audit.is_on() { item::used(&keys, placed)? } else { Vec::new() };
-            if let Err(error) = audit.record_opens(self.id(), "open", &keys, &used).map_err(Error::from) {
+            let used = if audit.is_on() { item::used_keys(&keys, placed)? } else { Vec::new() };
+            if let Err(error) = audit.opens(self.id(), "open", &keys, &used).map_err(Error::from) {
                 failed = (0..items.len()).map(|at| (at, error.clone())).collect();
             }
         }

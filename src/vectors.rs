@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::{env, fs};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -93,7 +92,7 @@ async fn every_writer_seals_with_the_key_of_its_vector_or_with_none() {
 async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
     for Vector { name, scene, stored, expected, .. } in vectors() {
         let config = aws_types::SdkConfig::builder().region(aws_types::region::Region::new("us-east-1")).build();
-        let mut builder = TenantSeal::builder().key_service(Arc::new(scene.kms.clone())).table(scene.table_schema());
+        let mut builder = TenantSeal::builder().key_service(scene.kms.clone()).table(scene.table_schema());
         let (current, former) = scene.contexts.split_first().unwrap();
         for (pair, value) in current {
             builder = builder.context(pair, value);
@@ -106,7 +105,7 @@ async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
             for (entry, record) in entries {
                 assert_eq!(table.compare_and_swap(&scene.tenant, entry, None, record).await.unwrap(), Swap::Stored);
             }
-            builder = builder.key_table(Arc::new(table));
+            builder = builder.key_table(table);
         }
         let asks = scene.requested.is_some() || scene.wanted.is_some();
         let config = if asks { answering(&stored) } else { config };

@@ -25,14 +25,14 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
     let flattened: Vec<Flattened<'_>> = entries
         .iter()
         .filter_map(|entry| match entry {
-            Entry::Flatten(ty) => Some(Flattened::of(ty)),
+            Entry::Flatten(ty) => Some(Flattened::from_type(ty)),
             Entry::Attribute(_) => None,
         })
         .collect();
     let optional = optional(&flattened);
     let schema_fields = entries.iter().map(|entry| match entry {
         Entry::Attribute(attribute) => field(attribute, &krate),
-        Entry::Flatten(ty) => Flattened::of(ty).field(&krate),
+        Entry::Flatten(ty) => Flattened::from_type(ty).field(&krate),
     });
     let names = fields.iter().map(|field| field.ident);
 
@@ -54,11 +54,11 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
         let (ident, ty) = (field.ident, span_of(field.ty));
         quote_spanned!(ty=> let _ = |__record: &Self| #krate::schema::is_version(&__record.#ident);)
     });
-    let unheeded = marks::unheeded(record, &krate);
+    let unheeded = marks::check_heeded(record, &krate);
     let holds = marks::holds(record, &bounds, &krate);
-    let registered = marks::registered(record, entries, &krate);
+    let registered = marks::register(record, entries, &krate);
     let forms = forms::forms(record, &krate);
-    let evaluated = evaluated(record, &here);
+    let evaluated = evaluate_schema(record, &here);
     quote! {
         #[automatically_derived]
         #[allow(deprecated)]
@@ -107,7 +107,7 @@ struct Flattened<'a> {
 }
 
 impl<'a> Flattened<'a> {
-    fn of(ty: &'a Type) -> Self {
+    fn from_type(ty: &'a Type) -> Self {
         Self { ty, optional: option_of(ty) }
     }
 
@@ -186,7 +186,7 @@ fn mentions(tokens: TokenStream, params: &[String]) -> bool {
 
 /// Has the compiler evaluate the schema at once: a constant of an impl is otherwise only evaluated, and its faults
 /// reported, where it is used. With type parameters there is nothing to evaluate yet.
-fn evaluated(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
+fn evaluate_schema(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
     let ident = record.ident;
     let mut lifetimes = Vec::new();
     for param in &record.generics.params {

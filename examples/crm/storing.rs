@@ -100,7 +100,7 @@ pub(crate) async fn read(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
 /// Looks into the whole table with a client that opens nothing: every sealed attribute is binary, and no secret shows anywhere.
 pub(crate) async fn search_for_plaintext(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> Outcome<()> {
     let started = Instant::now();
-    let schema = TableSchema::of::<Contact>()?;
+    let schema = TableSchema::for_record::<Contact>()?;
     let (mut items, mut sealed) = (0, 0);
     let mut stored = cloud.plain.scan().table_name(TABLE).into_paginator().items().send();
     while let Some(item) = stored.try_next().await? {

@@ -77,7 +77,7 @@ pub(crate) struct Stored<E> {
 
 /// What tenantseal goes by.
 pub(crate) fn schemas() -> Result<[TableSchema; 2]> {
-    Ok([TableSchema::of::<Stored<Contact>>()?, TableSchema::of::<Stored<Note>>()?])
+    Ok([TableSchema::for_record::<Stored<Contact>>()?, TableSchema::for_record::<Stored<Note>>()?])
 }
 
 impl Entity for Contact {

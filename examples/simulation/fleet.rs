@@ -136,7 +136,7 @@ fn process(aws: &Arc<Aws>, begun: Instant, settings: &Settings, seed: u64) -> Re
     let schema = TableSchema::builder(TABLE).partition_key("tenant_id", "{tenant}").sort_key("id").encrypt("note");
     let time = SharedTimeSource::new(Wall(begun));
     let config = SdkConfig::builder().region(Region::new("eu-central-1")).time_source(time).build();
-    let mut seal = TenantSeal::builder().key_service(Arc::new(Kms::new(aws, seed))).table(schema.build()?);
+    let mut seal = TenantSeal::builder().key_service(Kms::new(aws, seed)).table(schema.build()?);
     seal = seal.data_key_rotation(rotation).data_key_revalidation(revalidation);
     if key_table {
         seal = seal.key_table(Arc::clone(aws));

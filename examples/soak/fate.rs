@@ -8,15 +8,15 @@ use tenantseal::keys::KeyServiceErrorKind;
 use crate::journal::Fate;
 
 /// Of an operation of the repository.
-pub(crate) fn of<T>(result: Result<T, Error>, items: impl FnOnce(&T) -> usize) -> Fate {
+pub(crate) fn from_result<T>(result: Result<T, Error>, items: impl FnOnce(&T) -> usize) -> Fate {
     match result {
         Ok(answer) => Fate::Acknowledged(items(&answer)),
-        Err(error) => of_error(&error),
+        Err(error) => from_error(&error),
     }
 }
 
 /// Of an operation of the drop-in client.
-pub(crate) fn of_sdk<T, E>(result: Result<T, SdkError<E>>, items: impl FnOnce(&T) -> usize) -> Fate
+pub(crate) fn from_sdk_result<T, E>(result: Result<T, SdkError<E>>, items: impl FnOnce(&T) -> usize) -> Fate
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -25,7 +25,7 @@ where
         Err(error) => error,
     };
     if let Some(error) = Error::find_in(&error) {
-        return of_error(error);
+        return from_error(error);
     }
     match &error {
         SdkError::ConstructionFailure(_) => Fate::NotSent("not sent".to_owned()),
@@ -37,7 +37,7 @@ where
 }
 
 /// Of this library's error.
-pub(crate) fn of_error(error: &Error) -> Fate {
+pub(crate) fn from_error(error: &Error) -> Fate {
     if error.is_condition_failed() {
         // Its own first attempt may be what the repetition met.
         return match error.written() {
@@ -59,7 +59,7 @@ pub(crate) fn of_error(error: &Error) -> Fate {
         },
         Error::Cancelled(cancelled) if error.is_retryable() => Fate::NotSent(cancelled.to_string()),
         Error::NotWritten(writes) => {
-            let explained = |(_, error): (usize, &Error)| !matches!(of_error(error), Fate::Violation(_));
+            let explained = |(_, error): (usize, &Error)| !matches!(from_error(error), Fate::Violation(_));
             match writes.failed().all(explained) {
                 true => Fate::Unknown("part of a batch".to_owned()),
                 false => Fate::Violation(error.to_string()),

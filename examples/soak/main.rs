@@ -141,21 +141,21 @@ async fn judged(
     mortal.finish().await?;
     progress.finish_and_clear();
 
-    let counted = Counted::of(&stage);
+    let counted = Counted::from_stage(&stage);
     let mut verdict = Verdict::default();
     let mut histories = Vec::new();
     for writer in [&steady, &mortal] {
         histories.push(History::read(&writer.journal)?);
     }
     for (name, history) in ["steady", "mortal"].iter().zip(&histories) {
-        verdict.of_journal(name, history, &injected.suspensions)?;
+        verdict.judge_journal(name, history, &injected.suspensions)?;
     }
     let entries = histories.iter().flat_map(|history| history.entries.clone()).collect();
     if let Some(sabotage) = sabotage {
         sabotage.commit(&stage, &entries).await?;
     }
     let progress = bar(tenants as u64, "reading back")?;
-    verdict.of_table(&stage, &entries, || progress.inc(1)).await?;
+    verdict.judge_table(&stage, &entries, || progress.inc(1)).await?;
     progress.finish_and_clear();
     stage.stack.shutdown().await;
     let samples = samples.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -109,7 +109,7 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    pub(crate) fn of(stage: &Stage) -> Self {
+    pub(crate) fn from_stage(stage: &Stage) -> Self {
         let count = |operation| stage.stack.calls().count(operation);
         Self {
             assume_role: count("AssumeRole"),

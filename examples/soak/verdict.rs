@@ -48,7 +48,7 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     /// Everything that a journal alone shows: what the writers found, and who was served while suspended.
-    pub(crate) fn of_journal(&mut self, name: &str, history: &History, suspensions: &[Suspension]) -> Outcome<()> {
+    pub(crate) fn judge_journal(&mut self, name: &str, history: &History, suspensions: &[Suspension]) -> Outcome<()> {
         // Leases count from the beginning of the request to KMS, which may have been under way.
         let notice = REVALIDATION + GRACE + Duration::from_secs(1);
         let mut suspended: HashMap<String, Vec<(u64, u64)>> = HashMap::new();
@@ -76,7 +76,7 @@ impl Verdict {
     }
 
     /// Reads everything back, with a library that has no keys yet.
-    pub(crate) async fn of_table(
+    pub(crate) async fn judge_table(
         &mut self,
         stage: &Stage,
         entries: &HashMap<EntryKey, Possible>,

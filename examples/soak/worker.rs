@@ -115,11 +115,11 @@ impl Worker {
         match kind {
             "put" => {
                 let request = dynamodb.put_item().table_name(TABLE).set_item(Some(to_item(&put)?));
-                let call = async { fate::of_sdk(request.send().await, |_| 1) };
+                let call = async { fate::from_sdk_result(request.send().await, |_| 1) };
                 self.write(kind, &id, vec![(entry, next)], call).await
             }
             "put-typed" => {
-                let call = async { fate::of(records.put(&put).await, one) };
+                let call = async { fate::from_result(records.put(&put).await, one) };
                 self.write(kind, &id, vec![(entry, next)], call).await
             }
             "put-if" | "put-if-false" => {
@@ -132,7 +132,7 @@ impl Worker {
                         .condition_expression("revision = :expected")
                         .expression_attribute_values(":expected", AttributeValue::N(expected.to_string())),
                 };
-                let call = async { fate::of_sdk(request.send().await, |_| 1) };
+                let call = async { fate::from_sdk_result(request.send().await, |_| 1) };
                 if kind == "put-if" {
                     return self.write(kind, &id, vec![(entry, next)], held(call)).await;
                 }
@@ -155,26 +155,26 @@ impl Worker {
                     .condition_expression("attribute_exists(entry_id)")
                     .expression_attribute_values(":revision", AttributeValue::N(next.to_string()))
                     .expression_attribute_values(":secret", AttributeValue::S(secret(&id, &entry, next)));
-                let call = async { fate::of_sdk(request.send().await, |_| 1) };
+                let call = async { fate::from_sdk_result(request.send().await, |_| 1) };
                 self.write(kind, &id, vec![(entry, next)], call).await
             }
             "update-typed" => {
                 let update = records.update(&*entry).set("revision", next).set("secret", secret(&id, &entry, next));
-                let call = async { fate::of(update.if_exists().await, one) };
+                let call = async { fate::from_result(update.if_exists().await, one) };
                 self.write(kind, &id, vec![(entry.clone(), next)], call).await
             }
             "update-if-typed" => {
                 let update = records.update(&*entry).set("revision", next).set("secret", secret(&id, &entry, next));
-                let call = async { fate::of(update.condition(attribute("revision").equals(now)).await, one) };
+                let call = async { fate::from_result(update.condition(attribute("revision").equals(now)).await, one) };
                 self.write(kind, &id, vec![(entry.clone(), next)], held(call)).await
             }
             "delete" => {
                 let request = dynamodb.delete_item().table_name(TABLE).set_key(Some(key(&id, &entry)));
-                let call = async { fate::of_sdk(request.send().await, |_| 0) };
+                let call = async { fate::from_sdk_result(request.send().await, |_| 0) };
                 self.write(kind, &id, vec![(entry, 0)], call).await
             }
             "delete-typed" => {
-                let call = async { fate::of(records.delete(&*entry).await, |_: &_| 0) };
+                let call = async { fate::from_result(records.delete(&*entry).await, |_: &_| 0) };
                 self.write(kind, &id, vec![(entry.clone(), 0)], call).await
             }
             "batch-write" | "batch-write-typed" => self.batch(kind, tenant).await,
@@ -194,7 +194,7 @@ impl Worker {
         }
         let puts: Vec<_> = writes.iter().map(|(entry, revision)| Entry::new(&id, entry, *revision)).collect();
         if kind == "batch-write-typed" {
-            let call = async { fate::of(tenant.records::<Entry>().put_many(&puts).await, |()| SLOTS) };
+            let call = async { fate::from_result(tenant.records::<Entry>().put_many(&puts).await, |()| SLOTS) };
             return self.write(kind, &id, writes, call).await;
         }
         let mut requests = Vec::new();
@@ -215,7 +215,7 @@ impl Worker {
                 Ok(answer) if answer.unprocessed_items().is_some_and(|left| !left.is_empty()) => {
                     Fate::Unknown("unprocessed".to_owned())
                 }
-                answer => fate::of_sdk(answer, |_| sealed),
+                answer => fate::from_sdk_result(answer, |_| sealed),
             }
         };
         self.write(kind, &id, writes, call).await
@@ -251,7 +251,7 @@ impl Worker {
             sealed += 1;
             writes.push((entry, next));
         }
-        let call = async { fate::of(transaction.await, |()| sealed) };
+        let call = async { fate::from_result(transaction.await, |()| sealed) };
         self.write(kind, &id, writes, call).await
     }
 
@@ -309,7 +309,7 @@ impl Worker {
                         ))
                     }
                 }
-                Err(error) => fate::of_error(error),
+                Err(error) => fate::from_error(error),
             };
             self.journal.end(number, begun.elapsed(), &fate)?;
             if state.possible.len() > 1 {

@@ -69,7 +69,7 @@ impl ItemPut {
         let table = binding.table(table)?;
         let item = item.ok_or(Refusal::Missing("Item"))?;
         conditional.check(table, Some(item))?;
-        let identity = sealable_identity(table, &binding.tenant, item).map_err(refused)?;
+        let identity = sealable_identity(table, &binding.tenant, item).map_err(to_refusal)?;
         Ok(Self { target: Target { table: Arc::clone(table), identity } })
     }
 
@@ -84,14 +84,14 @@ impl ItemPut {
 impl ItemPut {
     /// By what the values that were sealed can be recognised.
     pub(super) fn marks(&self, sealed: &Item) -> Vec<Mark> {
-        let variant = Variant::of_item(&self.target.table, sealed);
+        let variant = Variant::from_item(&self.target.table, sealed);
         let encrypted = sealed.iter().filter(|(name, _)| variant.protection(name) == Some(Protection::Encrypted));
-        encrypted.filter_map(|(name, value)| Mark::of(name, value)).collect()
+        encrypted.filter_map(|(name, value)| Mark::from_sealed(name, value)).collect()
     }
 }
 
 /// A wrong key is a refusal, as in every other operation.
-fn refused(error: SealError) -> Error {
+fn to_refusal(error: SealError) -> Error {
     match error {
         SealError::PrimaryKey(error) => Refusal::PrimaryKey(error).into(),
         other => other.into(),
@@ -100,7 +100,7 @@ fn refused(error: SealError) -> Error {
 
 impl Target {
     /// The target of a delete or a condition check, whose key and condition are checked.
-    pub(super) fn of_key(
+    pub(super) fn keyed(
         binding: &Binding,
         table: Option<&str>,
         key: Option<&Item>,
@@ -125,7 +125,7 @@ impl Conditional<'_> {
     /// Checks the condition on the stored item whose key is in `key`.
     fn check(self, table: &TableSchema, key: Option<&Item>) -> Result<(), Refusal> {
         let Self { condition, names, values } = self;
-        let mut expressions = Expressions::new(table, names, values).of_key(key);
+        let mut expressions = Expressions::new(table, names, values).keyed(key);
         expressions.condition("ConditionExpression", condition)?;
         expressions.finish().map(drop)
     }
@@ -146,8 +146,8 @@ impl ItemRead {
         projection: &mut Option<String>,
         names: &mut Option<Names>,
     ) -> Result<(Self, bool), Error> {
-        let target = Target::of_key(binding, table, key, Conditional::NONE)?;
-        let (selection, changed) = widened(&target.table, projection, names)?;
+        let target = Target::keyed(binding, table, key, Conditional::NONE)?;
+        let (selection, changed) = widen(&target.table, projection, names)?;
         Ok((Self { target, selection }, changed))
     }
 
@@ -162,7 +162,7 @@ impl ItemRead {
 }
 
 /// Checks a projection and widens it so that what it brings can be opened. Says whether the request changed.
-pub(super) fn widened(
+pub(super) fn widen(
     table: &TableSchema,
     projection: &mut Option<String>,
     names: &mut Option<Names>,
@@ -194,7 +194,7 @@ impl ItemUpdate {
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let identity = binding.identity_of_key(table, key)?;
-        let mut expressions = Expressions::new(table, names, values).of_key(key);
+        let mut expressions = Expressions::new(table, names, values).keyed(key);
         expressions.condition("ConditionExpression", condition)?;
         let plan = expressions.update(update)?;
         let variant = expressions.variant();
@@ -224,12 +224,12 @@ impl ItemUpdate {
 
     /// By what the values that were sealed can be recognised.
     pub(super) fn marks(&self, values: &Values) -> Vec<Mark> {
-        let mark = |value: &SealedValue| Mark::of(&value.attribute, values.get(&value.sent)?);
+        let mark = |value: &SealedValue| Mark::from_sealed(&value.attribute, values.get(&value.sent)?);
         self.plan.sealed.iter().filter_map(mark).collect()
     }
 
     /// The paths that the update touches.
-    pub(super) fn touched(&self) -> &[Path] {
+    pub(super) fn touched_paths(&self) -> &[Path] {
         &self.plan.touched
     }
 

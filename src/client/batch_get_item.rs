@@ -10,7 +10,7 @@ use tenantseal_core::envelope::VerifiedDataKey;
 use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
-use super::actions::widened;
+use super::actions::widen;
 use super::expressions::no_legacy;
 use super::operation::{Carrier, Cut, Expected, NOT_CHECKED, Operation, Returned};
 use super::{Binding, asked_name};
@@ -47,7 +47,7 @@ impl BatchGet {
             let keys = request.keys.iter().map(|key| binding.identity_of_key(table, Some(key)));
             let identities = keys.collect::<Result<_, _>>()?;
             let KeysAndAttributes { projection_expression, expression_attribute_names, .. } = request;
-            let (selection, _) = widened(table, projection_expression, expression_attribute_names)?;
+            let (selection, _) = widen(table, projection_expression, expression_attribute_names)?;
             reads.insert(name.clone(), Read { table: Arc::clone(table), identities, selection });
         }
         Ok(Self { tenant: binding.tenant.clone(), rewritten: Some(rewritten), asked: None, reads })
@@ -59,12 +59,12 @@ impl Operation for BatchGet {
         self.reads.values().map(|read| (&*read.table, 0)).collect()
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         self.asked = Some(input.downcast().map_err(|_| NOT_CHECKED)?);
         self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let Some(output) = output.downcast_mut::<BatchGetItemOutput>() else { return Ok(Vec::new()) };
         let mut returned = Vec::new();

@@ -12,7 +12,7 @@ use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
 use super::actions::{Conditional, ItemPut};
-use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
+use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, downcast_input, require_key};
 use super::{Binding, asked_name};
 use crate::error::Error;
 use crate::item::{Item, OpenError, stored_identity};
@@ -69,22 +69,22 @@ impl Operation for BatchWrite {
         true
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
-        let BatchWriteItemInput { request_items, .. } = typed(&mut input)?;
+    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+        let BatchWriteItemInput { request_items, .. } = downcast_input(&mut input)?;
         for (name, writes) in request_items.iter_mut().flatten() {
             let TableWrites { puts, given, .. } = self.tables.get_mut(name).ok_or(NOT_CHECKED)?;
             let mut puts = puts.iter();
             for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
                 let checked = puts.next().ok_or(NOT_CHECKED)?;
                 given.insert(checked.target.identity.clone(), put.item.clone());
-                checked.seal(required(key)?, Nonces::Random(&OsRandom), &mut put.item)?;
+                checked.seal(require_key(key)?, Nonces::Random(&OsRandom), &mut put.item)?;
             }
         }
         Ok(input)
     }
 
     /// None is opened.
-    fn returned<'a>(&'a self, _: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, _: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         Ok(Vec::new())
     }
 

@@ -42,14 +42,14 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     if each.is_some() || opens.failed.is_empty() {
         let mut used = Ok(Vec::new());
         if binding.audit.is_on() {
-            (taken, used) = opening::used(&*items.operation, &opens, taken);
+            (taken, used) = opening::used_keys(&*items.operation, &opens, taken);
         }
         // No lock is held over a user's code.
         drop(state);
         let told = used.and_then(|used| Ok(binding.audit.record_opens(&binding.tenant, name, &opens.keys, &used)?));
         state = pending.state();
         if let (Err(error), Some(items)) = (told, &state.items) {
-            return Err(opening::closed(&*items.operation, &error, taken, standing));
+            return Err(opening::close_answer(&*items.operation, &error, taken, standing));
         }
     }
     let Some(items) = &mut state.items else { return Ok(()) };
@@ -61,11 +61,11 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     match each {
         Some(notes) => {
             let failed = unopened.into_iter().map(|(at, item)| (at, Error::Unopened(Unopened::one(item, standing))));
-            notes.failed(failed.collect());
+            notes.record_failed(failed.collect());
         }
         None => {
             let items = unopened.into_iter().map(|(_, item)| item).collect();
-            if let Some(unopened) = Unopened::of(items, standing) {
+            if let Some(unopened) = Unopened::from_items(items, standing) {
                 return Err(Error::Unopened(unopened));
             }
         }

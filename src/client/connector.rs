@@ -84,7 +84,7 @@ impl HttpConnector for SealingConnector {
             if !pending.state().sent.as_ref().is_some_and(|sent| sent.is(&request)) {
                 return Err(ConnectorError::user(Error::Replaced(Piece::Request).into()));
             }
-            let sent = Attempt::sent(&pending);
+            let sent = Attempt::begin(&pending);
             let response = this.inner.call(request).await?;
             this.arrive(&pending, sent, response).await
         })
@@ -95,11 +95,11 @@ impl HttpConnector for SealingConnector {
 struct Attempt<'a>(&'a Pending);
 
 impl<'a> Attempt<'a> {
-    fn sent(pending: &'a Pending) -> Self {
+    fn begin(pending: &'a Pending) -> Self {
         if let Some(items) = &mut pending.state().items {
             items.unanswered += 1;
             if let Some(notes) = &items.notes {
-                notes.sent();
+                notes.record_sent();
             }
         }
         Self(pending)
@@ -107,14 +107,14 @@ impl<'a> Attempt<'a> {
 
     /// DynamoDB has said what it did, and the SDK goes on with that. It has not when it says that it has done it and that cannot be read, or
     /// of an internal error, with which it may have written (API reference, `InternalServerError`).
-    fn answered(self, response: &HttpResponse, answer: &Answer) {
+    fn finish(self, response: &HttpResponse, answer: &Answer) {
         if answer.is_err() && !response.status().is_client_error() {
             return;
         }
         if let Some(items) = &mut self.0.state().items {
             items.unanswered -= 1;
             if let Some(notes) = &items.notes {
-                notes.answered();
+                notes.record_answered();
             }
         }
     }
@@ -164,8 +164,8 @@ impl SealingConnector {
             (Opens::default(), OpeningMode::AllOrNothing, None, Vec::new(), None);
         if let Some(ItemState { operation, notes, deadline: until, .. }) = &pending.state().items {
             if let Some(notes) = notes {
-                answer = opening::noted(&**operation, notes, answer);
-                mode = if notes.gives_each() { OpeningMode::BestEffort } else { OpeningMode::AllOrNothing };
+                answer = opening::note_answer(&**operation, notes, answer);
+                want = if notes.gives_each() { OpeningMode::BestEffort } else { OpeningMode::AllOrNothing };
             }
             deadline = *until;
             if !notes.as_ref().is_some_and(Notes::compares) {
@@ -184,7 +184,7 @@ impl SealingConnector {
         (opens.keys, opens.lacking) = self.opening_keys(pending.span(), needed, mode, deadline).await;
         // A failure is kept for the end: here the SDK would take it for one of the network.
         // From here on it is not lost; before, the attempt may have been given up while it waited for keys.
-        sent.answered(&response, &answer);
+        sent.finish(&response, &answer);
         if let Some(items) = &mut pending.state().items {
             items.arrived = Some(Arrived { answer: Some(answer), whole, opens });
         }

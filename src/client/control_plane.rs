@@ -41,7 +41,7 @@ macro_rules! passes {
 pub(super) static PASSING: &[Known] = operations! {
     create_backup::{CreateBackup, CreateBackupInput} => passes!();
     create_global_table::{CreateGlobalTable, CreateGlobalTableInput} => passes!();
-    create_table::{CreateTable, CreateTableInput} => passes!(created);
+    create_table::{CreateTable, CreateTableInput} => passes!(check_create);
     delete_backup::{DeleteBackup, DeleteBackupInput} => passes!();
     delete_resource_policy::{DeleteResourcePolicy, DeleteResourcePolicyInput} => passes!();
     delete_table::{DeleteTable, DeleteTableInput} => passes!();
@@ -79,13 +79,13 @@ pub(super) static PASSING: &[Known] = operations! {
     update_global_table::{UpdateGlobalTable, UpdateGlobalTableInput} => passes!();
     update_global_table_settings::{UpdateGlobalTableSettings, UpdateGlobalTableSettingsInput} => passes!();
     update_kinesis_streaming_destination::{UpdateKinesisStreamingDestination, UpdateKinesisStreamingDestinationInput} => passes!();
-    update_table::{UpdateTable, UpdateTableInput} => passes!(updated);
+    update_table::{UpdateTable, UpdateTableInput} => passes!(check_update);
     update_table_replica_auto_scaling::{UpdateTableReplicaAutoScaling, UpdateTableReplicaAutoScalingInput} => passes!();
     update_time_to_live::{UpdateTimeToLive, UpdateTimeToLiveInput} => passes!(time_to_live);
 };
 
 /// The schema of a table with sealed items; none of any other. One that is configured by its ARN is meant by its name, too.
-fn sealed<'b>(binding: &'b Binding, table: Option<&str>) -> Option<&'b TableSchema> {
+fn sealed_table<'b>(binding: &'b Binding, table: Option<&str>) -> Option<&'b TableSchema> {
     let named = |name| binding.tables.iter().find(move |(table, _)| table_name(table) == table_name(name));
     let found = binding.table(table).ok().or_else(|| named(table?).map(|(_, schema)| schema));
     found.map(|schema| &**schema)
@@ -98,7 +98,8 @@ fn is_stored_sealed(table: &TableSchema, attribute: &str) -> bool {
 
 /// DynamoDB takes any attribute: of one that is encrypted, which is stored as binary, no item ever expires.
 fn time_to_live(input: &UpdateTimeToLiveInput, binding: &Binding) -> Result<(), Refusal> {
-    let (Some(table), Some(specification)) = (sealed(binding, input.table_name()), input.time_to_live_specification())
+    let (Some(table), Some(specification)) =
+        (sealed_table(binding, input.table_name()), input.time_to_live_specification())
     else {
         return Ok(());
     };
@@ -117,15 +118,15 @@ fn index_keys<'i>(
     table: Option<&str>,
     mut attributes: impl Iterator<Item = &'i str>,
 ) -> Result<(), Refusal> {
-    let Some(table) = sealed(binding, table) else { return Ok(()) };
+    let Some(table) = sealed_table(binding, table) else { return Ok(()) };
     match attributes.find(|attribute| is_stored_sealed(table, attribute)) {
         Some(attribute) => Err(Refusal::EncryptedIndexKey { attribute: attribute.to_owned() }),
         None => Ok(()),
     }
 }
 
-fn created(input: &CreateTableInput, binding: &Binding) -> Result<(), Refusal> {
-    let attributes = defined(input.attribute_definitions())
+fn check_create(input: &CreateTableInput, binding: &Binding) -> Result<(), Refusal> {
+    let attributes = attribute_names(input.attribute_definitions())
         .chain(keys(input.key_schema()))
         .chain(globals(input.global_secondary_indexes()))
         .chain(locals(input.local_secondary_indexes()))
@@ -133,12 +134,12 @@ fn created(input: &CreateTableInput, binding: &Binding) -> Result<(), Refusal> {
     index_keys(binding, input.table_name(), attributes)
 }
 
-fn updated(input: &UpdateTableInput, binding: &Binding) -> Result<(), Refusal> {
+fn check_update(input: &UpdateTableInput, binding: &Binding) -> Result<(), Refusal> {
     let globals = input.global_secondary_index_updates().iter().filter_map(|update| update.create());
     let vectors = input.vector_index_updates().iter().filter_map(|update| update.create());
-    let attributes = defined(input.attribute_definitions())
+    let attributes = attribute_names(input.attribute_definitions())
         .chain(globals.flat_map(|create| keys(create.key_schema())))
-        .chain(vectors.flat_map(|create| searched(create.vector_attribute(), create.search_schema())));
+        .chain(vectors.flat_map(|create| searched_names(create.vector_attribute(), create.search_schema())));
     index_keys(binding, input.table_name(), attributes)
 }
 
@@ -156,7 +157,7 @@ fn restored_to_point_in_time(input: &RestoreTableToPointInTimeInput, binding: &B
     index_keys(binding, input.target_table_name(), attributes)
 }
 
-fn defined(definitions: &[AttributeDefinition]) -> impl Iterator<Item = &str> {
+fn attribute_names(definitions: &[AttributeDefinition]) -> impl Iterator<Item = &str> {
     definitions.iter().map(AttributeDefinition::attribute_name)
 }
 
@@ -173,10 +174,10 @@ fn locals(indexes: &[LocalSecondaryIndex]) -> impl Iterator<Item = &str> {
 }
 
 fn vectors(indexes: &[VectorIndex]) -> impl Iterator<Item = &str> {
-    indexes.iter().flat_map(|index| searched(index.vector_attribute(), index.search_schema()))
+    indexes.iter().flat_map(|index| searched_names(index.vector_attribute(), index.search_schema()))
 }
 
-fn searched<'i>(
+fn searched_names<'i>(
     vector: Option<&'i VectorAttributeDefinition>,
     schema: &'i [SearchSchemaElement],
 ) -> impl Iterator<Item = &'i str> {

@@ -22,7 +22,7 @@ impl Delete {
     pub(super) fn check(input: &DeleteItemInput, binding: &Binding) -> Result<Self, Error> {
         let conditional = condition_of_write!(input);
         let gives_old = input.return_values == Some(ReturnValue::AllOld);
-        Ok(Self { target: Target::of_key(binding, input.table_name(), input.key(), conditional)?, gives_old })
+        Ok(Self { target: Target::keyed(binding, input.table_name(), input.key(), conditional)?, gives_old })
     }
 }
 
@@ -31,7 +31,7 @@ impl Operation for Delete {
         vec![(&self.target.table, 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(input)
     }
 
@@ -43,7 +43,7 @@ impl Operation for Delete {
         self.gives_old.then_some(Leaves::Nothing)
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let item = returned_item!(answer, DeleteItemOutput, DeleteItemError);
         Ok(item.map(|item| self.target.returned(item)).into_iter().collect())
     }

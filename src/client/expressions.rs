@@ -32,10 +32,10 @@ impl<'a> Expressions<'a> {
     }
 
     /// The same for a request that means the item with this key, which says its record type where the sort key does.
-    pub(super) fn of_key(self, key: Option<&Item>) -> Self {
+    pub(super) fn keyed(self, key: Option<&Item>) -> Self {
         match key {
             Some(key) if self.table.is_told_apart_by_sort_key() => {
-                Self { variant: Variant::of_item(self.table, key), ..self }
+                Self { variant: Variant::from_item(self.table, key), ..self }
             }
             _ => self,
         }
@@ -104,7 +104,7 @@ impl<'a> Expressions<'a> {
         // The beginning of a value says nothing unless beginnings tell record types apart.
         let telling = found.filter(|(whole, _)| *whole || self.table.is_told_apart_by_sort_key());
         let value = telling.and_then(|(_, placeholder)| self.values?.get(placeholder));
-        self.variant = Variant::of_value(self.table, value);
+        self.variant = Variant::from_value(self.table, value);
     }
 
     /// Runs `check` with the names and the schema of this request.

@@ -39,11 +39,11 @@ impl Operation for Get {
         vec![(self.read.table(), 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let item = output.downcast_mut::<GetItemOutput>().and_then(|output| output.item.as_mut());
         Ok(item.map(|item| self.read.returned(item)).into_iter().collect())

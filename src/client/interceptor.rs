@@ -165,7 +165,7 @@ impl ResolveAuthScheme for Seal {
             let mut state = pending.state();
             let items = state.items.as_mut()?;
             items.resolved = true;
-            let place = items.awaited()?;
+            let place = items.awaited_key()?;
             let token = items.operation.token().map(str::to_owned);
             Some((pending, place, token, items.deadline))
         });

@@ -58,7 +58,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// Of a value that was just sealed for this attribute.
-    pub(super) fn of(attribute: &str, sealed: &aws_sdk_dynamodb::types::AttributeValue) -> Option<Self> {
+    pub(super) fn from_sealed(attribute: &str, sealed: &aws_sdk_dynamodb::types::AttributeValue) -> Option<Self> {
         let tag = *sealed.as_b().ok()?.as_ref().last_chunk()?;
         Some(Self { attribute: attribute.to_owned(), tag })
     }
@@ -86,7 +86,7 @@ impl Notes {
 
     /// From now on: of a read that compares what is stored with what the write sealed.
     pub(crate) fn compare(&self) {
-        self.noted().asked = Asked::Compare;
+        self.lock().asked = Asked::Compare;
     }
 
     /// Has one operation be noted here.
@@ -98,17 +98,17 @@ impl Notes {
 
     /// Whether an attempt was sent and not answered: nobody knows what it did.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.noted().unanswered > 0
+        self.lock().unanswered > 0
     }
 
     /// Whether the write sealed anything by which it could be recognised.
     pub(crate) fn has_marks(&self) -> bool {
-        !self.noted().marks.is_empty()
+        !self.lock().marks.is_empty()
     }
 
     /// Whether what came back, or is stored, is what the write itself sealed.
     pub(crate) fn is_own(&self) -> bool {
-        self.noted().own
+        self.lock().own
     }
 
     /// Whether what came back may be what an earlier attempt wrote, whose answer was lost.
@@ -118,64 +118,64 @@ impl Notes {
 
     /// Whether an item came back.
     pub(super) fn is_answered_with_an_item(&self) -> bool {
-        self.noted().came
+        self.lock().came
     }
 
     /// The item that came back, as it is stored.
     pub(crate) fn take_raw(&self) -> Option<Item> {
-        self.noted().raw.pop()
+        self.lock().raw.pop()
     }
 
     /// Whether this is the item that came back, as it is stored.
-    pub(crate) fn brought(&self, item: &Item) -> bool {
-        self.noted().raw.last() == Some(item)
+    pub(crate) fn is_raw(&self, item: &Item) -> bool {
+        self.lock().raw.last() == Some(item)
     }
 
     /// The items that did not open, by their places.
     pub(crate) fn take_failed(&self) -> Vec<(usize, Error)> {
-        std::mem::take(&mut self.noted().failed)
+        std::mem::take(&mut self.lock().failed)
     }
 
     pub(super) fn gives_each(&self) -> bool {
-        self.noted().asked == Asked::Each
+        self.lock().asked == Asked::Each
     }
 
     pub(super) fn compares(&self) -> bool {
-        self.noted().asked == Asked::Compare
+        self.lock().asked == Asked::Compare
     }
 
     pub(super) fn keeps_raw(&self) -> bool {
-        self.noted().asked == Asked::Raw
+        self.lock().asked == Asked::Raw
     }
 
-    pub(super) fn sent(&self) {
-        self.noted().unanswered += 1;
+    pub(super) fn record_sent(&self) {
+        self.lock().unanswered += 1;
     }
 
-    pub(super) fn answered(&self) {
-        self.noted().unanswered -= 1;
+    pub(super) fn record_answered(&self) {
+        self.lock().unanswered -= 1;
     }
 
-    pub(super) fn sealed(&self, marks: Vec<Mark>) {
-        self.noted().marks = marks;
+    pub(super) fn record_sealed(&self, marks: Vec<Mark>) {
+        self.lock().marks = marks;
     }
 
     /// Looks at an item as it is stored.
     pub(super) fn look_at(&self, item: &Item) {
-        let mut noted = self.noted();
+        let mut noted = self.lock();
         noted.came = true;
         noted.own |= noted.marks.iter().any(|mark| mark.is_in(item));
     }
 
     pub(super) fn keep(&self, item: &Item) {
-        self.noted().raw.push(item.clone());
+        self.lock().raw.push(item.clone());
     }
 
-    pub(super) fn failed(&self, failed: Vec<(usize, Error)>) {
-        self.noted().failed = failed;
+    pub(super) fn record_failed(&self, failed: Vec<(usize, Error)>) {
+        self.lock().failed = failed;
     }
 
-    fn noted(&self) -> MutexGuard<'_, Noted> {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

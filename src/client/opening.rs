@@ -37,7 +37,7 @@ pub(super) fn needed_keys(
     tenant: &TenantId,
     answer: Answer,
 ) -> (Answer, Result<(Vec<NeededKey>, Failed), Error>) {
-    each_returned(operation, answer, |returned| {
+    visit_returned(operation, answer, |returned| {
         let looked_at = |returned: &Returned<'_>| {
             let Returned { item, table, expected, .. } = returned;
             expected.check(table, item, &stored_identity(table, tenant, item)?)
@@ -52,8 +52,8 @@ pub(super) fn needed_keys(
 }
 
 /// Lets `notes` see what came back as it is stored; what is only compared is given to nobody.
-pub(super) fn noted(operation: &dyn Operation, notes: &Notes, answer: Answer) -> Answer {
-    let (answer, _) = each_returned(operation, answer, |returned| {
+pub(super) fn note_answer(operation: &dyn Operation, notes: &Notes, answer: Answer) -> Answer {
+    let (answer, _) = visit_returned(operation, answer, |returned| {
         for Returned { item, .. } in returned {
             notes.look_at(item);
             if notes.compares() {
@@ -73,7 +73,7 @@ pub(super) fn without_keys(operation: &dyn Operation, answer: Answer, opens: &mu
         return answer;
     }
     let Opens { lacking, failed, .. } = opens;
-    let (answer, _) = each_returned(operation, answer, |returned| {
+    let (answer, _) = visit_returned(operation, answer, |returned| {
         for (at, returned) in returned.iter().enumerate().filter(|(at, _)| !failed.contains_key(at)).collect::<Vec<_>>()
         {
             let (needed, _) = distinct_keys(std::iter::once(Ok((returned.table, &*returned.view()))));
@@ -88,16 +88,16 @@ pub(super) fn without_keys(operation: &dyn Operation, answer: Answer, opens: &mu
 }
 
 /// How many items of each table the keys open, of those that have not failed.
-pub(super) fn used<'k>(
+pub(super) fn used_keys<'k>(
     operation: &dyn Operation,
     opens: &'k Opens,
     answer: Answer,
 ) -> (Answer, Result<Vec<ItemsUnderKey<'k>>, Error>) {
     let Opens { keys, failed, .. } = opens;
-    each_returned(operation, answer, |returned| {
+    visit_returned(operation, answer, |returned| {
         let views = returned.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
         let views: Vec<_> = views.map(|(_, returned)| (returned.table, returned.view())).collect();
-        Ok(item::used(keys, views.iter().map(|(table, view)| (*table, &**view)))?)
+        Ok(item::used_keys(keys, views.iter().map(|(table, view)| (*table, &**view)))?)
     })
 }
 
@@ -113,7 +113,7 @@ pub(super) fn open(
     all: bool,
     answer: Answer,
 ) -> (Answer, Result<Vec<(usize, UnopenedItem)>, Error>) {
-    each_returned(operation, answer, |returned| {
+    visit_returned(operation, answer, |returned| {
         let mut unopened = Vec::new();
         for (at, Returned { item, table, expected, cut }) in returned.into_iter().enumerate() {
             if all && !failed.is_empty() && !failed.contains_key(&at) {
@@ -142,15 +142,15 @@ pub(super) fn open(
 }
 
 /// An error of the whole answer that concerns all of its items, which are taken out of it.
-pub(super) fn closed(operation: &dyn Operation, error: &Error, answer: Answer, standing: Standing) -> Error {
-    let (_, unopened) = each_returned(operation, answer, |returned| {
+pub(super) fn close_answer(operation: &dyn Operation, error: &Error, answer: Answer, standing: Standing) -> Error {
+    let (_, unopened) = visit_returned(operation, answer, |returned| {
         let unopened = |Returned { item, table, .. }: Returned<'_>| {
             let sealed = operation.writes().then(|| item.clone());
             unopened_item(table, item, sealed, error.clone())
         };
         Ok(returned.into_iter().map(unopened).collect::<Vec<_>>())
     });
-    let unopened = unopened.ok().and_then(|items| Unopened::of(items, standing));
+    let unopened = unopened.ok().and_then(|items| Unopened::from_items(items, standing));
     Error::Unopened(unopened.unwrap_or_else(|| Unopened::whole(error.clone(), standing)))
 }
 
@@ -196,20 +196,20 @@ fn in_index(index: Option<&str>, error: OpenError) -> OpenError {
 }
 
 /// Runs `visit` on the items of an answer, whether it is an output or an error.
-fn each_returned<T: Default>(
+fn visit_returned<T: Default>(
     operation: &dyn Operation,
     answer: Answer,
     visit: impl FnOnce(Vec<Returned<'_>>) -> Result<T, Error>,
 ) -> (Answer, Result<T, Error>) {
     match answer {
         Ok(mut output) => {
-            let visited = operation.returned(Carrier::Output(&mut output)).map_err(Error::from).and_then(visit);
+            let visited = operation.returned_items(Carrier::Output(&mut output)).map_err(Error::from).and_then(visit);
             (Ok(output), visited)
         }
         Err(error) if error.is_operation_error() => {
             let mut visited = Ok(T::default());
             let error = error.map_operation_error(|mut error| {
-                visited = operation.returned(Carrier::Error(&mut error)).map_err(Error::from).and_then(visit);
+                visited = operation.returned_items(Carrier::Error(&mut error)).map_err(Error::from).and_then(visit);
                 error
             });
             (Err(error), visited)

@@ -14,7 +14,7 @@ use crate::expression::{Path, Selection, prune};
 use crate::item::{Item, OpenError};
 use crate::schema::{Protection, TableSchema};
 
-/// What comes back from DynamoDB: typed, but behind the SDK's erasure.
+/// What comes back from DynamoDB: downcast_input, but behind the SDK's erasure.
 pub(super) type Answer = Result<Output, OrchestratorError<OperationError>>;
 
 /// One checked operation that touches items, on its way out and back. Waits for nothing.
@@ -36,7 +36,7 @@ pub(super) trait Operation: Send + Sync {
     fn forget_token(&mut self) {}
 
     /// Makes of the caller's input, which was checked, what is sent. Called once.
-    fn sealed(&mut self, input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error>;
+    fn seal(&mut self, input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error>;
 
     /// Whether it may change what is stored, so that what comes back with it may be nowhere else.
     fn writes(&self) -> bool {
@@ -54,7 +54,7 @@ pub(super) trait Operation: Send + Sync {
     }
 
     /// The items in an answer: all of them, so one that nobody asked for is an error.
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
 
     /// The index that is read.
     fn index(&self) -> Option<&str> {
@@ -161,7 +161,7 @@ impl Cut<'_> {
 pub(super) const NOT_CHECKED: Error = Error::Replaced(Piece::Serializer);
 
 /// The input of an operation, which is of the type that was checked.
-pub(super) fn typed<T: fmt::Debug + Send + Sync + 'static>(input: &mut Input) -> Result<&mut T, Error> {
+pub(super) fn downcast_input<T: fmt::Debug + Send + Sync + 'static>(input: &mut Input) -> Result<&mut T, Error> {
     input.downcast_mut().ok_or(NOT_CHECKED)
 }
 
@@ -180,6 +180,6 @@ macro_rules! returned_item {
 pub(super) use returned_item;
 
 /// The key that was in the cache, or that the auth scheme resolver awaited.
-pub(super) fn required(key: Option<&VerifiedDataKey>) -> Result<&VerifiedDataKey, Error> {
+pub(super) fn require_key(key: Option<&VerifiedDataKey>) -> Result<&VerifiedDataKey, Error> {
     key.ok_or(Error::Replaced(Piece::AuthSchemeResolver))
 }

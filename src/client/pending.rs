@@ -146,7 +146,7 @@ impl Pending {
         let items = ItemState::new(known.name, operation, notes, binding)?;
         let state = &mut *self.state();
         let items = state.items.insert(items);
-        if items.awaited().is_some() {
+        if items.awaited_key().is_some() {
             items.input = Some(input);
             // For what surrounds the body, which is made when the key has come: nothing of this is sent.
             return known.serialize(known.empty()?, config);
@@ -244,9 +244,9 @@ impl ItemState {
 
     /// Makes of what was checked what is sent.
     pub(super) fn seal(&mut self, input: Input) -> Result<Input, Error> {
-        let sent = self.operation.sealed(input, self.key.as_deref())?;
+        let sent = self.operation.seal(input, self.key.as_deref())?;
         if let Some(notes) = self.notes.as_ref().filter(|_| self.operation.writes()) {
-            notes.sealed(self.operation.marks(&sent));
+            notes.record_sealed(self.operation.marks(&sent));
         }
         Ok(sent)
     }
@@ -261,7 +261,7 @@ impl ItemState {
     }
 
     /// Where the record lies of the key that sealing still needs.
-    pub(super) fn awaited(&self) -> Option<KeyRecordPlacement> {
+    pub(super) fn awaited_key(&self) -> Option<KeyRecordPlacement> {
         self.operation.seals().filter(|_| self.key.is_none())
     }
 }

@@ -10,7 +10,7 @@ use super::Binding;
 use super::actions::{ItemPut, condition_of_write};
 use super::expressions::no_legacy;
 use super::notes::Mark;
-use super::operation::{Carrier, Leaves, NOT_CHECKED, Operation, Returned, required, returned_item, typed};
+use super::operation::{Carrier, Leaves, NOT_CHECKED, Operation, Returned, downcast_input, require_key, returned_item};
 use crate::error::Error;
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -38,9 +38,9 @@ impl Operation for Put {
         Some(self.put.target.table.record_place())
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
-        let item = typed::<PutItemInput>(&mut input)?.item.as_mut().ok_or(NOT_CHECKED)?;
-        self.put.seal(required(key)?, Nonces::Random(&OsRandom), item)?;
+    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+        let item = downcast_input::<PutItemInput>(&mut input)?.item.as_mut().ok_or(NOT_CHECKED)?;
+        self.put.seal(require_key(key)?, Nonces::Random(&OsRandom), item)?;
         Ok(input)
     }
 
@@ -57,7 +57,7 @@ impl Operation for Put {
         item.map(|item| self.put.marks(item)).unwrap_or_default()
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let item = returned_item!(answer, PutItemOutput, PutItemError);
         Ok(item.map(|item| self.put.target.returned(item)).into_iter().collect())
     }

@@ -69,7 +69,7 @@ impl Query {
             Reach::Partition(value) => value.map(str::to_owned),
             Reach::Beyond => None,
         };
-        let one = named(table, &binding.tenant, &tests, values);
+        let one = named_identity(table, &binding.tenant, &tests, values);
         let rows = Rows { table: Arc::clone(table), partition, one, selection, index: input.index_name.clone() };
         Ok(Self { rewritten, filtered, rows })
     }
@@ -111,7 +111,7 @@ fn reach<'v>(
 }
 
 /// The one item that can be found, when both of the table's keys are tested for equality.
-fn named(
+fn named_identity(
     table: &TableSchema,
     tenant: &TenantId,
     tests: &[(String, &KeyTest)],
@@ -146,7 +146,7 @@ impl Operation for Query {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 
@@ -163,7 +163,7 @@ impl Operation for Query {
         self.rows.index.as_deref()
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let items =
             output.downcast_mut::<QueryOutput>().into_iter().flat_map(|output| output.items.iter_mut().flatten());

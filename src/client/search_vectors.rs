@@ -78,7 +78,7 @@ impl Operation for Search {
         vec![(&self.rows.table, 0)]
     }
 
-    fn sealed(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 
@@ -94,7 +94,7 @@ impl Operation for Search {
         self.rows.index.as_deref()
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let output = output.downcast_mut::<SearchVectorsOutput>();
         let results = output.into_iter().flat_map(|output| output.search_results.iter_mut().flatten());

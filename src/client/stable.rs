@@ -10,12 +10,12 @@ use serde_json::Value;
 /// Puts the members of all objects, and of the sets in them, in order.
 pub(super) fn arrange(request: &mut HttpRequest) {
     // What is nested too deeply to be read is too deep for DynamoDB as well.
-    let Some(body) = request.body().bytes().and_then(arranged) else { return };
+    let Some(body) = request.body().bytes().and_then(arrange_body) else { return };
     request.headers_mut().insert("content-length", body.len().to_string());
     *request.body_mut() = SdkBody::from(body);
 }
 
-fn arranged(body: &[u8]) -> Option<Vec<u8>> {
+fn arrange_body(body: &[u8]) -> Option<Vec<u8>> {
     let mut value = serde_json::from_slice(body).ok()?;
     arrange_sets(&mut value);
     // The map of serde_json keeps the order that it finds when any crate of the program asks for that.
@@ -49,7 +49,7 @@ mod tests {
     fn members_and_sets_are_in_order_and_lists_stay_as_they_are() {
         let body = r#"{"b":[{"SS":["2","10","1"],"NS":["b","a"]},{"L":[{"S":"2"},{"S":"1"}]}],"a":{"SS":{"S":"x"},"BS":{"BS":["b","a"]}}}"#;
         let expected = r#"{"a":{"BS":{"BS":["a","b"]},"SS":{"S":"x"}},"b":[{"NS":["a","b"],"SS":["1","10","2"]},{"L":[{"S":"2"},{"S":"1"}]}]}"#;
-        assert_eq!(String::from_utf8(arranged(body.as_bytes()).unwrap()).unwrap(), expected);
-        assert_eq!(arranged(b"{"), None);
+        assert_eq!(String::from_utf8(arrange_body(body.as_bytes()).unwrap()).unwrap(), expected);
+        assert_eq!(arrange_body(b"{"), None);
     }
 }

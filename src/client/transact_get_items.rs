@@ -44,11 +44,11 @@ impl Operation for TransactGet {
         self.reads.iter().map(|read| (read.table(), 0)).collect()
     }
 
-    fn sealed(&mut self, _: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, _: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let Some(output) = output.downcast_mut::<TransactGetItemsOutput>() else { return Ok(Vec::new()) };
         let responses = output.responses.as_deref_mut().unwrap_or_default();

@@ -11,7 +11,7 @@ use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 
 use super::Binding;
 use super::actions::{ItemPut, ItemUpdate, Target, conditional};
-use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, required, typed};
+use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, downcast_input, require_key};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -56,11 +56,11 @@ impl Action {
             }
             (None, None, Some(delete), None) => {
                 let Delete { table_name, key, .. } = delete;
-                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional!(delete))?)
+                Self::Other(Target::keyed(binding, Some(table_name), Some(key), conditional!(delete))?)
             }
             (None, None, None, Some(check)) => {
                 let ConditionCheck { table_name, key, .. } = check;
-                Self::Other(Target::of_key(binding, Some(table_name), Some(key), conditional!(check))?)
+                Self::Other(Target::keyed(binding, Some(table_name), Some(key), conditional!(check))?)
             }
             _ => {
                 return Err(Refusal::Action.into());
@@ -106,20 +106,20 @@ impl Operation for TransactWrite {
         true
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
-        let TransactWriteItemsInput { transact_items, .. } = typed(&mut input)?;
-        let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::FromToken);
+    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+        let TransactWriteItemsInput { transact_items, .. } = downcast_input(&mut input)?;
+        let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
         let items = transact_items.as_deref_mut().unwrap_or_default();
         if items.len() != self.actions.len() {
             return Err(NOT_CHECKED);
         }
         for (item, action) in items.iter_mut().zip(&self.actions) {
             match (action, &mut item.put, &mut item.update) {
-                (Action::Put(checked), Some(put), None) => checked.seal(required(key)?, nonces, &mut put.item)?,
+                (Action::Put(checked), Some(put), None) => checked.seal(require_key(key)?, nonces, &mut put.item)?,
                 (Action::Update(action), None, Some(update)) if action.seals().is_some() => {
                     let Update { update_expression, expression_attribute_values, .. } = update;
                     let mut expression = None;
-                    action.seal(required(key)?, nonces, &mut expression, expression_attribute_values)?;
+                    action.seal(require_key(key)?, nonces, &mut expression, expression_attribute_values)?;
                     if let Some(expression) = expression {
                         *update_expression = expression;
                     }
@@ -131,7 +131,7 @@ impl Operation for TransactWrite {
         Ok(input)
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let Carrier::Error(error) = answer else { return Ok(Vec::new()) };
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.downcast_mut() else {
             return Ok(Vec::new());

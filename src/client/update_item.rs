@@ -12,7 +12,7 @@ use super::Binding;
 use super::actions::{ItemUpdate, condition_of_write};
 use super::expressions::no_legacy;
 use super::notes::Mark;
-use super::operation::{Carrier, Cut, Leaves, Operation, Returned, required, returned_item, typed};
+use super::operation::{Carrier, Cut, Leaves, Operation, Returned, downcast_input, require_key, returned_item};
 use crate::error::Error;
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -51,11 +51,12 @@ impl Operation for UpdateItem {
         self.update.seals()
     }
 
-    fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
-        let UpdateItemInput { update_expression, expression_attribute_values, return_values, .. } = typed(&mut input)?;
+    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+        let UpdateItemInput { update_expression, expression_attribute_values, return_values, .. } =
+            downcast_input(&mut input)?;
         if self.update.seals().is_some() {
             self.update.seal(
-                required(key)?,
+                require_key(key)?,
                 Nonces::Random(&OsRandom),
                 update_expression,
                 expression_attribute_values,
@@ -92,10 +93,10 @@ impl Operation for UpdateItem {
         Ok(())
     }
 
-    fn returned<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
+    fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         let target = &self.update.target;
         let cut = match &answer {
-            Carrier::Output(_) if self.all.is_some() => Cut::Paths(self.update.touched()),
+            Carrier::Output(_) if self.all.is_some() => Cut::Paths(self.update.touched_paths()),
             _ => Cut::Whole,
         };
         let item = returned_item!(answer, UpdateItemOutput, UpdateItemError);

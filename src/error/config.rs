@@ -11,7 +11,7 @@ use crate::schema::InvalidSchema;
 #[non_exhaustive]
 pub enum ConfigError {
     /// Nobody said where data keys come from.
-    #[error("no keys: call `assume_role`, `ambient_credentials` or `key_service`")]
+    #[error("no key service: call `assume_role`, `tenancy`, `ambient_credentials` or `key_service`")]
     NoKeyService,
     /// There is no table.
     #[error("no tables: register a record type with `record::<T>()`")]
@@ -33,6 +33,9 @@ pub enum ConfigError {
     /// A partition is configured for keys that are not reached with the configuration's own credentials.
     #[error("`partition` goes with `ambient_credentials` alone: a role's ARN names its own")]
     PartitionOfARole,
+    /// `alias_template` is set beside `tenancy`, which has a template of its own.
+    #[error("`alias_template` goes with `assume_role` and `ambient_credentials`: give the template to `Tenancy::new`")]
+    AliasTemplateOfATenancy,
     /// The role's ARN is malformed.
     #[error(transparent)]
     Role(#[from] InvalidRoleArn),

@@ -151,7 +151,7 @@ impl Unopened {
     }
 
     /// The items, the first of which is the cause; none when there is no item.
-    pub(crate) fn of(items: Vec<UnopenedItem>, standing: Standing) -> Option<Self> {
+    pub(crate) fn from_items(items: Vec<UnopenedItem>, standing: Standing) -> Option<Self> {
         let cause = items.first()?.error.clone();
         Some(Self(Arc::new(Parts { cause, items, standing })))
     }

@@ -128,7 +128,7 @@ impl Clause {
     fn not(parser: &mut Parser<'_>) -> Result<Self, ExpressionError> {
         if parser.accept_keyword("NOT") {
             parser.count_operator()?;
-            return Ok(Self::Not(Box::new(parser.nested(Self::not)?)));
+            return Ok(Self::Not(Box::new(parser.nest(Self::not)?)));
         }
         match parser.group(Self::or)? {
             Some(clause) => Ok(clause),
@@ -300,8 +300,8 @@ impl fmt::Display for Condition {
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Or(clauses) => joined(f, clauses, " OR ", |clause| matches!(clause, Self::Or(_))),
-            Self::And(clauses) => joined(f, clauses, " AND ", Self::binds_weaker_than_and),
+            Self::Or(clauses) => join(f, clauses, " OR ", |clause| matches!(clause, Self::Or(_))),
+            Self::And(clauses) => join(f, clauses, " AND ", Self::binds_weaker_than_and),
             Self::Not(clause) if clause.binds_weaker_than_and() => write!(f, "NOT ({clause})"),
             Self::Not(clause) => write!(f, "NOT {clause}"),
             Self::Test(test) => test.fmt(f),
@@ -327,7 +327,7 @@ impl fmt::Display for Test {
     }
 }
 
-fn joined(
+fn join(
     f: &mut fmt::Formatter<'_>,
     clauses: &[Clause],
     operator: &str,

@@ -93,7 +93,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads with `inner` one level deeper.
-    pub(super) fn nested<T>(
+    pub(super) fn nest<T>(
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, ExpressionError>,
     ) -> Result<T, ExpressionError> {
@@ -117,7 +117,7 @@ impl<'a> Parser<'a> {
         if !self.accept("(") {
             return Ok(None);
         }
-        let read = self.nested(inner)?;
+        let read = self.nest(inner)?;
         if self.group == Some((start + 1, self.next)) {
             return Err(ExpressionError::RedundantParentheses);
         }

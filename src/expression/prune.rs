@@ -15,13 +15,13 @@ pub(crate) fn prune(item: &mut HashMap<String, AttributeValue>, paths: &[Path]) 
         .into_iter()
         .filter_map(|(name, value)| {
             let below: Vec<_> = paths.iter().filter(|path| path.attribute == name).map(Path::segments).collect();
-            Some((name, kept(value, &below)?))
+            Some((name, prune_value(value, &below)?))
         })
         .collect();
 }
 
 /// What `paths` name of one value. The recursion is as deep as the value, which whoever decoded it has bounded.
-fn kept(value: AttributeValue, paths: &[&[Segment]]) -> Option<AttributeValue> {
+fn prune_value(value: AttributeValue, paths: &[&[Segment]]) -> Option<AttributeValue> {
     if paths.iter().any(|path| path.is_empty()) {
         return Some(value);
     }
@@ -31,7 +31,7 @@ fn kept(value: AttributeValue, paths: &[&[Segment]]) -> Option<AttributeValue> {
                 .into_iter()
                 .filter_map(|(name, value)| {
                     let below = below(paths, |segment| matches!(segment, Segment::Field(field) if *field == name));
-                    Some((name, kept(value, &below)?))
+                    Some((name, prune_value(value, &below)?))
                 })
                 .collect();
             (!members.is_empty()).then_some(AttributeValue::M(members))
@@ -39,7 +39,9 @@ fn kept(value: AttributeValue, paths: &[&[Segment]]) -> Option<AttributeValue> {
         AttributeValue::L(elements) if !paths.is_empty() => {
             let elements: Vec<_> = (0_u32..)
                 .zip(elements)
-                .filter_map(|(index, value)| kept(value, &below(paths, |segment| *segment == Segment::Element(index))))
+                .filter_map(|(index, value)| {
+                    prune_value(value, &below(paths, |segment| *segment == Segment::Element(index)))
+                })
                 .collect();
             (!elements.is_empty()).then_some(AttributeValue::L(elements))
         }

@@ -144,14 +144,14 @@ impl SetValue {
             Some("if_not_exists") => {
                 let path = parser.path()?;
                 parser.expect(",")?;
-                let value = parser.nested(Self::operand)?;
+                let value = parser.nest(Self::operand)?;
                 parser.expect(")")?;
                 Ok(Self::IfNotExists(path, Box::new(value)))
             }
             Some(_) => {
-                let first = parser.nested(Self::operand)?;
+                let first = parser.nest(Self::operand)?;
                 parser.expect(",")?;
-                let second = parser.nested(Self::operand)?;
+                let second = parser.nest(Self::operand)?;
                 parser.expect(")")?;
                 Ok(Self::ListAppend(Box::new(first), Box::new(second)))
             }

@@ -23,7 +23,7 @@ impl Lookups {
     }
 
     /// What a handle of a tenant has.
-    pub fn of(&self, tenant: &TenantId) -> TenantLookups {
+    pub fn for_tenant(&self, tenant: &TenantId) -> TenantLookups {
         TenantLookups(self.0.for_tenant(tenant))
     }
 }

@@ -34,7 +34,7 @@ impl Random {
     }
 
     /// A mutation of `input`, which may take pieces of `other`.
-    fn mutated(&mut self, input: &[u8], other: &[u8]) -> Vec<u8> {
+    fn mutate(&mut self, input: &[u8], other: &[u8]) -> Vec<u8> {
         let mut bytes = input.to_vec();
         for _ in 0..=self.below(4) {
             let at = self.below(bytes.len() + 1);
@@ -84,7 +84,7 @@ fn every_property_holds_for_the_corpus_and_its_mutations() {
         let mut made = 0;
         while until.map_or(made < MUTATIONS, |until| Instant::now() < until) {
             let (one, other) = (random.below(inputs.len()), random.below(inputs.len()));
-            let input = random.mutated(&inputs[one].1, &inputs[other].1);
+            let input = random.mutate(&inputs[one].1, &inputs[other].1);
             let outcome = std::panic::catch_unwind(|| property(&input));
             assert!(outcome.is_ok(), "the input {input:02x?} breaks the property `{target}`");
             made += 1;

@@ -126,7 +126,7 @@ pub(super) fn needed_keys<'i>(
     mut need: impl FnMut(&'i str, StoredKey<&'i [u8]>),
 ) -> Result<(), OpenError> {
     let mut header_needed = false;
-    let variant = Variant::of_item(schema, item);
+    let variant = Variant::from_item(schema, item);
     for (name, value) in item {
         if !is_sealed(&variant, name, value)? {
             continue;
@@ -186,7 +186,7 @@ pub(crate) fn open_in_place(
     let header = item.remove(HEADER);
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
-    let variant = Variant::of_item(schema, item);
+    let variant = Variant::from_item(schema, item);
     let mut opener = Opener::new(identity, header, keys);
     for (name, value) in item {
         if is_sealed(&variant, name, value)? {

@@ -14,10 +14,9 @@ use tenantseal_core::keys::cache::backoff::backoff;
 
 use super::PrimaryKey;
 use super::convert::to_item;
-use super::outcome::failed_sending;
+use super::outcome::to_send_error;
 use super::repository::Records;
-use super::request::built;
-use super::request::{Pending, failed, shown};
+use super::request::{Pending, fmt_builder, require_built, to_error};
 use crate::client::Notes;
 use crate::error::{Error, ItemRef, NotWritten, Refusal, Standing, Unopened};
 use crate::item::{Item, PrimaryKeyError, identity};
@@ -26,7 +25,7 @@ use crate::schema::Record;
 impl<T: Record> Records<T> {
     /// Deletes the records with these keys, 25 at a time and up to four such batches at once. See [`WriteMany`].
     pub fn delete_many<K: Into<PrimaryKey>>(&self, keys: impl IntoIterator<Item = K>) -> WriteMany<T> {
-        WriteMany::of_keys(self.clone(), keys.into_iter().map(Into::into))
+        WriteMany::for_keys(self.clone(), keys.into_iter().map(Into::into))
     }
 }
 
@@ -36,7 +35,7 @@ impl<T: Record + Serialize> Records<T> {
     where
         T: 'r,
     {
-        WriteMany::of_records(self.clone(), records)
+        WriteMany::for_records(self.clone(), records)
     }
 }
 
@@ -123,7 +122,7 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
                 Err(error) => unopened.extend_from_slice(error.items()),
             }
         }
-        match Unopened::of(unopened, Standing::READ) {
+        match Unopened::from_items(unopened, Standing::READ) {
             Some(unopened) => Err(Error::Unopened(unopened)),
             None => Ok(all),
         }
@@ -159,9 +158,9 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
             let asked = left.len();
             let request =
                 KeysAndAttributes::builder().set_keys(Some(left)).set_consistent_read(consistent.then_some(true));
-            let request = client.batch_get_item().request_items(table, built(request.build())?);
+            let request = client.batch_get_item().request_items(table, require_built(request.build())?);
             let notes = Notes::each();
-            let answer = request.customize().config_override(notes.hook()).send().await.map_err(failed)?;
+            let answer = request.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
             let mut errors: HashMap<usize, Error> = notes.take_failed().into_iter().collect();
             for (at, item) in answer.responses.into_iter().flatten().flat_map(|(_, items)| items).enumerate() {
                 let item = errors.remove(&at).map_or(Ok(item), Err);
@@ -199,7 +198,7 @@ impl<T: Record + DeserializeOwned + 'static> IntoFuture for GetMany<T> {
 
 impl<T> fmt::Debug for GetMany<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("GetMany", &self.records, f)
+        fmt_builder("GetMany", &self.records, f)
     }
 }
 
@@ -221,7 +220,7 @@ impl<T: Record + DeserializeOwned + 'static> IntoFuture for GetEach<T> {
 
 impl<T> fmt::Debug for GetEach<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("GetEach", &self.0.records, f)
+        fmt_builder("GetEach", &self.0.records, f)
     }
 }
 
@@ -252,11 +251,11 @@ struct Placed {
 }
 
 impl<T: Record> WriteMany<T> {
-    pub(super) fn of_keys(records: Records<T>, keys: impl Iterator<Item = PrimaryKey>) -> Self {
+    pub(super) fn for_keys(records: Records<T>, keys: impl Iterator<Item = PrimaryKey>) -> Self {
         Self { records, writes: Ok(keys.map(Wanted::Delete).collect()) }
     }
 
-    pub(super) fn of_records<'r>(records: Records<T>, of: impl IntoIterator<Item = &'r T>) -> Self
+    pub(super) fn for_records<'r>(records: Records<T>, of: impl IntoIterator<Item = &'r T>) -> Self
     where
         T: Serialize + 'r,
     {
@@ -277,13 +276,13 @@ impl<T: Record> WriteMany<T> {
                 Wanted::Put(item) => {
                     let identity = identity_of(&item)?;
                     let put = PutRequest::builder().set_item(Some(item));
-                    (identity, WriteRequest::builder().put_request(built(put.build())?).build())
+                    (identity, WriteRequest::builder().put_request(require_built(put.build())?).build())
                 }
                 Wanted::Delete(key) => {
                     let key = records.key(schema, key)?;
                     let identity = identity_of(&key)?;
                     let delete = DeleteRequest::builder().set_key(Some(key));
-                    (identity, WriteRequest::builder().delete_request(built(delete.build())?).build())
+                    (identity, WriteRequest::builder().delete_request(require_built(delete.build())?).build())
                 }
             };
             placed.push(Placed { at, identity, request });
@@ -315,7 +314,7 @@ impl<T: Record> WriteMany<T> {
             let request = client.batch_write_item().request_items(table, requests).customize();
             let answer = match request.config_override(notes.hook()).send().await {
                 Ok(answer) => answer,
-                Err(error) => match failed_sending(error, &notes) {
+                Err(error) => match to_send_error(error, &notes) {
                     // Nothing of it was sent, for the sake of perhaps a single one: those that can be sealed are found by halves.
                     Error::Seal(_) if left.len() > 1 => {
                         let other = left.split_off(left.len() / 2);
@@ -360,6 +359,6 @@ impl<T: Record + 'static> IntoFuture for WriteMany<T> {
 
 impl<T> fmt::Debug for WriteMany<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("WriteMany", &self.records, f)
+        fmt_builder("WriteMany", &self.records, f)
     }
 }

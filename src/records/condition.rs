@@ -98,6 +98,14 @@ impl Attribute {
 }
 
 /// A condition on a record, made from [`attribute`]. Its `Debug` shows no value.
+///
+/// ```
+/// use tenantseal::records::attribute;
+///
+/// let is_open = attribute("status").equals("open").and(attribute("lines").at_most(20));
+/// let is_free = attribute("owner").not_exists().or(attribute("owner").equals("nobody"));
+/// let both = is_open.and(is_free.not());
+/// ```
 #[derive(Clone)]
 #[must_use = "a condition is given to a request"]
 pub struct Condition(Node);
@@ -115,12 +123,12 @@ enum Node {
 impl Condition {
     /// Both.
     pub fn and(self, other: Self) -> Self {
-        Self(self.0.joined("AND", other.0))
+        Self(self.0.join("AND", other.0))
     }
 
     /// One of the two, or both.
     pub fn or(self, other: Self) -> Self {
-        Self(self.0.joined("OR", other.0))
+        Self(self.0.join("OR", other.0))
     }
 
     /// The contrary.
@@ -141,7 +149,7 @@ impl Condition {
 }
 
 impl Node {
-    fn joined(self, operator: &'static str, other: Self) -> Self {
+    fn join(self, operator: &'static str, other: Self) -> Self {
         let parts = |node| match node {
             Self::Joined(of, parts) if of == operator => parts,
             node => vec![node],
@@ -160,12 +168,12 @@ impl Node {
     }
 
     /// In parentheses where it is joined: DynamoDB refuses redundant ones.
-    fn grouped<T: Record>(&self, writer: &mut Writer<T>) -> Result<String, Error> {
-        let written = self.written(writer)?;
+    fn write_grouped<T: Record>(&self, writer: &mut Writer<T>) -> Result<String, Error> {
+        let written = self.write(writer)?;
         Ok(if matches!(self, Self::Joined(..)) { format!("({written})") } else { written })
     }
 
-    fn written<T: Record>(&self, writer: &mut Writer<T>) -> Result<String, Error> {
+    fn write<T: Record>(&self, writer: &mut Writer<T>) -> Result<String, Error> {
         Ok(match self {
             Self::Compare(name, operator, value) => {
                 let purpose = if matches!(*operator, "=" | "<>") { Use::Equal } else { Use::Order };
@@ -182,10 +190,10 @@ impl Node {
                 format!("{function}({}, {})", writer.name(name)?, writer.value(name, value, purpose)?)
             }
             Self::Joined(operator, parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| part.grouped(writer)).collect::<Result<_, _>>()?;
+                let parts: Vec<_> = parts.iter().map(|part| part.write_grouped(writer)).collect::<Result<_, _>>()?;
                 parts.join(&format!(" {operator} "))
             }
-            Self::Not(node) => format!("NOT {}", node.grouped(writer)?),
+            Self::Not(node) => format!("NOT {}", node.write_grouped(writer)?),
         })
     }
 }
@@ -243,12 +251,12 @@ impl<T: Record> Writer<T> {
 
     /// The placeholder of a value for `attribute`.
     pub(super) fn value(&mut self, attribute: &str, value: &Given, purpose: Use) -> Result<String, Error> {
-        self.values.push(value.sent::<T>(attribute, purpose)?);
+        self.values.push(value.to_attribute_value::<T>(attribute, purpose)?);
         Ok(format!(":{}{}", self.stem, self.values.len() - 1))
     }
 
     pub(super) fn condition(&mut self, condition: Option<&Condition>) -> Result<Option<String>, Error> {
-        condition.map(|condition| condition.0.written(self)).transpose()
+        condition.map(|condition| condition.0.write(self)).transpose()
     }
 
     /// A condition of the repository's beside one of the caller's: both must hold.
@@ -262,7 +270,7 @@ impl<T: Record> Writer<T> {
             return Ok(given.map(str::to_owned).or(self.condition(condition)?));
         };
         let given = expression::Condition::parse(given).map_err(|source| Refusal::Expression { parameter, source })?;
-        Ok(Some(given.and(&own.0.grouped(self)?)))
+        Ok(Some(given.and(&own.0.write_grouped(self)?)))
     }
 
     /// ExpressionAttributeNames and ExpressionAttributeValues; none where there would be no entry.

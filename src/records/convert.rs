@@ -11,7 +11,7 @@ use crate::schema::{Fault, FaultKind, Record, RecordField, Watch, read};
 
 /// The item of a record, with its discriminator. What could not be read back is not stored.
 pub(super) fn to_item<T: Record + Serialize>(record: &T) -> Result<Item, Error> {
-    let watch = Watch::of::<T>();
+    let watch = Watch::for_record::<T>();
     // The serializer's own message may quote a value.
     let value = record.serialize(watch.record()).map_err(|_| fault_error::<T>(watch.fault()))?;
     if let Some(what) = (T::FORMS.unreadable)(&value) {
@@ -33,7 +33,7 @@ pub(super) fn to_item<T: Record + Serialize>(record: &T) -> Result<Item, Error> 
 /// Refuses an item that would be stored as one of another type.
 pub(super) fn check_own<T: Record>(item: &Item) -> Result<(), Error> {
     match T::SCHEMA.discriminator() {
-        Some((attribute, _)) if !is_of::<T>(item) => {
+        Some((attribute, _)) if !is_record::<T>(item) => {
             Err(record_error::<T>(format!("its discriminator `{attribute}` is not the type's own")))
         }
         _ => Ok(()),
@@ -43,7 +43,7 @@ pub(super) fn check_own<T: Record>(item: &Item) -> Result<(), Error> {
 /// The record that an opened item is.
 pub(super) fn from_item<T: Record + DeserializeOwned>(mut item: Item) -> Result<T, Error> {
     if let Some((attribute, _)) = T::SCHEMA.discriminator() {
-        if !is_of::<T>(&item) {
+        if !is_record::<T>(&item) {
             return Err(record_error::<T>(format!("the item is of another record type, as its `{attribute}` says")));
         }
         if T::SCHEMA.field(attribute).is_none() {
@@ -59,7 +59,7 @@ pub(super) fn from_item<T: Record + DeserializeOwned>(mut item: Item) -> Result<
 }
 
 /// Whether an item has the type's own discriminator, if it has one.
-pub(super) fn is_of<T: Record>(item: &Item) -> bool {
+pub(super) fn is_record<T: Record>(item: &Item) -> bool {
     let Some((attribute, own)) = T::SCHEMA.discriminator() else { return true };
     let Some(AttributeValue::S(value)) = item.get(attribute) else { return false };
     if matches!(T::SCHEMA.field(attribute), Some(RecordField::SortKey { .. })) {

@@ -9,11 +9,10 @@ use serde::de::DeserializeOwned;
 
 use super::PrimaryKey;
 use super::condition::Condition;
-use super::outcome::{Before, Place, failed_write};
+use super::outcome::{Before, Place, to_write_error};
 use super::precondition::{Asked, Precondition, has_version, own_or_new};
 use super::repository::Records;
-use super::request::built;
-use super::request::{Changes, Nothing, Old, awaits, shown, writer_beside};
+use super::request::{Changes, Nothing, Old, awaits, fmt_builder, require_built, writer_beside};
 use super::transaction::{Action, Write};
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
@@ -61,7 +60,17 @@ impl<T: Record + DeserializeOwned> Records<T> {
     }
 }
 
-/// A delete that has not been sent; await it to send it, or give it to a transaction.
+/// A delete of one record. Await it to send it, or give it to a transaction.
+///
+/// ```
+/// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+/// # -> Result<(), tenantseal::Error> {
+/// use tenantseal::records::attribute;
+///
+/// contacts.delete("c-17").condition(attribute("company").equals("Example Ltd")).await?;
+/// let gone = contacts.delete("c-18").returning_old().await?; // `None` where nothing was stored
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is deleted before it is awaited"]
 pub struct Delete<'a, T, R = Nothing> {
     records: Records<T>,
@@ -124,7 +133,7 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
         let request = changes.apply(records.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key)));
         let mut writer = writer_beside!(request);
         let given = request.get_condition_expression().as_deref();
-        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), given, &mut writer)?;
+        let (condition, asked) = precondition.write(schema, own_or_new::<T>(), given, &mut writer)?;
         let (names, values) = writer.finish();
         let request = request.set_condition_expression(condition);
         Ok((request.set_expression_attribute_names(names).set_expression_attribute_values(values), asked))
@@ -136,7 +145,7 @@ impl<T: Record> Delete<'_, T> {
         let (request, asked) = self.request()?;
         let notes = Notes::default();
         let answer = request.customize().config_override(notes.hook()).send().await;
-        answer.map(drop).map_err(|error| failed_write(error, asked, &notes))
+        answer.map(drop).map_err(|error| to_write_error(error, asked, &notes))
     }
 }
 
@@ -148,8 +157,8 @@ impl<T: Record + DeserializeOwned> Delete<'_, T, Old> {
         let before = Before::read(&records, &place).await?;
         let (request, notes) = (request.return_values(ReturnValue::AllOld), Notes::raw());
         let answer = request.customize().config_override(notes.hook()).send().await;
-        let answer = answer.map(|answer| answer.attributes).map_err(|error| failed_write(error, asked, &notes));
-        before.deleted(&records, answer, &notes)
+        let answer = answer.map(|answer| answer.attributes).map_err(|error| to_write_error(error, asked, &notes));
+        before.settle_delete(&records, answer, &notes)
     }
 }
 
@@ -171,12 +180,12 @@ impl<T: Record> Action for Delete<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().delete(built(delete.build())?).build(), asked))
+        Ok((TransactWriteItem::builder().delete(require_built(delete.build())?).build(), asked))
     }
 }
 
 impl<T, R> fmt::Debug for Delete<'_, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("Delete", &self.records, f)
+        fmt_builder("Delete", &self.records, f)
     }
 }

@@ -8,8 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::PrimaryKey;
 use super::repository::Records;
-use super::request::built;
-use super::request::{Changes, Pending, failed, shown};
+use super::request::{Changes, Pending, fmt_builder, require_built, to_error};
 use crate::client::no_legacy;
 use crate::error::Error;
 use crate::schema::Record;
@@ -25,7 +24,15 @@ impl<T: Record + DeserializeOwned> Records<T> {
     }
 }
 
-/// A read of one record that has not been sent; await it to send it.
+/// A read of one record. Await it to send it.
+///
+/// ```
+/// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+/// # -> Result<(), tenantseal::Error> {
+/// let ada = contacts.get("c-17").await?; // `None` where there is no such record
+/// let latest = contacts.get("c-17").consistent().await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is read before it is awaited"]
 pub struct Get<'a, T> {
     records: Records<T>,
@@ -58,7 +65,7 @@ impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
 
     async fn send(self) -> Result<Option<T>, Error> {
         let records = self.records.clone();
-        let found = self.request()?.send().await.map_err(failed)?.item;
+        let found = self.request()?.send().await.map_err(to_error)?.item;
         found.map(|item| records.found(item)).transpose()
     }
 
@@ -72,7 +79,7 @@ impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
             .set_key(input.get_key().clone())
             .set_projection_expression(input.get_projection_expression().clone())
             .set_expression_attribute_names(input.get_expression_attribute_names().clone());
-        Ok(TransactGetItem::builder().get(built(get.build())?).build())
+        Ok(TransactGetItem::builder().get(require_built(get.build())?).build())
     }
 }
 
@@ -87,6 +94,6 @@ impl<'a, T: Record + DeserializeOwned + 'a> IntoFuture for Get<'a, T> {
 
 impl<T> fmt::Debug for Get<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("Get", &self.records, f)
+        fmt_builder("Get", &self.records, f)
     }
 }

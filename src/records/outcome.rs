@@ -6,7 +6,7 @@
 use aws_sdk_dynamodb::error::SdkError;
 use serde::de::DeserializeOwned;
 
-use super::convert::is_of;
+use super::convert::is_record;
 use super::precondition::Asked;
 use super::repository::Records;
 use crate::client::Notes;
@@ -22,12 +22,12 @@ pub(super) struct Place {
 }
 
 /// The error of a write, whose failed condition may be a conflict.
-pub(super) fn failed_write<E>(error: SdkError<E>, asked: Asked, notes: &Notes) -> Error
+pub(super) fn to_write_error<E>(error: SdkError<E>, asked: Asked, notes: &Notes) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
 {
-    let error = failed_sending(error, notes);
+    let error = to_send_error(error, notes);
     match asked {
         Asked::Version { record } if error.is_condition_failed() => {
             Error::Conflict { record, may_be_own: notes.is_in_doubt() }
@@ -37,7 +37,7 @@ where
 }
 
 /// The error of any request that writes.
-pub(super) fn failed_sending<E>(error: SdkError<E>, notes: &Notes) -> Error
+pub(super) fn to_send_error<E>(error: SdkError<E>, notes: &Notes) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
@@ -69,7 +69,7 @@ impl<T: Record> Records<T> {
     {
         let error = match answer {
             Ok(answer) => return Ok(Some(answer)),
-            Err(error) => failed_write(error, asked, notes),
+            Err(error) => to_write_error(error, asked, notes),
         };
         if error.is_condition_failed() && self.is_stored(place, notes).await { Ok(None) } else { Err(error) }
     }
@@ -98,15 +98,15 @@ impl Before {
         let notes = Notes::raw();
         let get = records.tenant.dynamodb().get_item().set_table_name(table.clone()).set_key(key.clone());
         let get = get.consistent_read(true).customize().config_override(notes.hook());
-        let found = get.send().await.map_err(super::request::failed)?.item;
-        let Some(item) = found.filter(is_of::<T>) else { return Ok(Self(None)) };
+        let found = get.send().await.map_err(super::request::to_error)?.item;
+        let Some(item) = found.filter(is_record::<T>) else { return Ok(Self(None)) };
         let of = records.tenant.item_ref(table.as_deref(), &item)?;
         records.found(item)?;
         Ok(Self(notes.take_raw().map(|raw| (of, raw))))
     }
 
     /// An error of the write, with what was stored before where the write may have replaced or deleted it.
-    fn kept(self, error: Error) -> Error {
+    fn keep(self, error: Error) -> Error {
         match (self.0, error.written()) {
             // What a write returned is newer than what was read before it.
             _ if error.sealed_item().is_some() => error,
@@ -116,29 +116,29 @@ impl Before {
     }
 
     /// What a write that leaves a record there gives back, when this is how it was settled.
-    pub(super) fn replaced<T: Record + DeserializeOwned>(
+    pub(super) fn settle_replace<T: Record + DeserializeOwned>(
         self,
         records: &Records<T>,
         settled: Result<Option<Option<Item>>, Error>,
         notes: &Notes,
     ) -> Result<Option<T>, Error> {
         match settled {
-            Ok(Some(old)) => self.given_back(records, old, true, notes),
+            Ok(Some(old)) => self.return_old(records, old, true, notes),
             Ok(None) => Err(self.lost(Written::Yes)),
-            Err(error) => Err(self.kept(error)),
+            Err(error) => Err(self.keep(error)),
         }
     }
 
     /// What a delete gives back.
-    pub(super) fn deleted<T: Record + DeserializeOwned>(
+    pub(super) fn settle_delete<T: Record + DeserializeOwned>(
         self,
         records: &Records<T>,
         answer: Result<Option<Item>, Error>,
         notes: &Notes,
     ) -> Result<Option<T>, Error> {
         match answer {
-            Ok(old) => self.given_back(records, old, false, notes),
-            Err(error) => Err(self.kept(error)),
+            Ok(old) => self.return_old(records, old, false, notes),
+            Err(error) => Err(self.keep(error)),
         }
     }
 
@@ -151,7 +151,7 @@ impl Before {
     }
 
     /// What a write gave back that was answered with `old`. `replaces` is whether it leaves a record there.
-    fn given_back<T: Record + DeserializeOwned>(
+    fn return_old<T: Record + DeserializeOwned>(
         self,
         records: &Records<T>,
         old: Option<Item>,
@@ -163,15 +163,15 @@ impl Before {
             Some(_) if replaces && notes.may_be_own() => Err(self.lost(Written::Yes)),
             // The attempt before may have deleted it.
             None if !replaces && self.0.is_some() && notes.is_in_doubt() => Err(self.lost(Written::Unknown)),
-            Some(old) => match self.0.filter(|(_, raw)| notes.is_in_doubt() && !notes.brought(raw)) {
+            Some(old) => match self.0.filter(|(_, raw)| notes.is_in_doubt() && !notes.is_raw(raw)) {
                 // The attempt before may have taken the one, and another writer have put the other there.
                 Some((of, before)) => {
                     let item = |raw| UnopenedItem::lost(of.clone(), raw);
                     let both = [Some(before), notes.take_raw()].into_iter().flatten().map(item).collect();
-                    let lost = Unopened::of(both, Standing::written(Written::Yes));
+                    let lost = Unopened::from_items(both, Standing::written(Written::Yes));
                     Err(lost.map_or(Error::AnswerLost, Error::Unopened))
                 }
-                None => records.brought(old, notes).map(Some),
+                None => records.read_returned(old, notes).map(Some),
             },
             None => Ok(None),
         }
@@ -185,17 +185,17 @@ impl<T: Record + DeserializeOwned> Records<T> {
     }
 
     /// The record that is there now, after a write that is known to have been carried out, and whose answer is lost.
-    pub(super) async fn now(&self, Place { table, key }: Place) -> Result<T, Error> {
+    pub(super) async fn read_current(&self, Place { table, key }: Place) -> Result<T, Error> {
         let written = Standing::written(Written::Yes);
         let lost = |error: &Error| Error::Unopened(Unopened::whole(error.cause().clone(), written));
         let get = self.tenant.dynamodb().get_item().set_table_name(table).set_key(key).consistent_read(true);
-        let found = get.send().await.map_err(|error| lost(&super::request::failed(error)))?.item;
+        let found = get.send().await.map_err(|error| lost(&super::request::to_error(error)))?.item;
         // Another writer may have deleted it since.
         self.record(found.ok_or_else(|| lost(&Error::AnswerLost))?, None, written)
     }
 
     /// The record that an item is which came back with a write.
-    pub(super) fn brought(&self, item: Item, notes: &Notes) -> Result<T, Error> {
+    pub(super) fn read_returned(&self, item: Item, notes: &Notes) -> Result<T, Error> {
         self.record(item, notes.take_raw(), Standing::written(Written::Yes))
     }
 

@@ -44,7 +44,7 @@ impl Precondition {
     }
 
     /// The condition expression, with `own`: that the item is of the record's type; and with `given`, that of the caller's changes.
-    pub(super) fn written<T: Record>(
+    pub(super) fn write<T: Record>(
         self,
         schema: &TableSchema,
         own: Option<Condition>,

@@ -13,8 +13,7 @@ use super::convert::{from_item, record_error, to_item};
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, own_or_new};
 use super::repository::Records;
-use super::request::built;
-use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
+use super::request::{Changes, New, Nothing, Old, awaits, fmt_builder, require_built, writer_beside};
 use super::transaction::{Action, Write};
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
@@ -30,7 +29,15 @@ impl<T: Record + Serialize> Records<T> {
     }
 }
 
-/// A put that has not been sent; await it to send it, or give it to a transaction.
+/// A put of one record. Await it to send it, or give it to a transaction.
+///
+/// ```
+/// # async fn example<T: tenantseal::Record + serde::Serialize>(contacts: tenantseal::records::Records<T>, ada: T)
+/// # -> Result<(), tenantseal::Error> {
+/// contacts.put(&ada).if_not_exists().await?; // otherwise `error.is_condition_failed()`
+/// contacts.put(&ada).await?; // replaces what is stored
+/// # Ok(()) }
+/// ```
 ///
 /// # With a version
 ///
@@ -120,7 +127,7 @@ impl<'a, T: Record, R> Put<'a, T, R> {
         let request = changes.apply(request);
         let mut writer = writer_beside!(request);
         let given = request.get_condition_expression().as_deref();
-        let (condition, asked) = precondition.written(schema, own_or_new::<T>(), given, &mut writer)?;
+        let (condition, asked) = precondition.write(schema, own_or_new::<T>(), given, &mut writer)?;
         let (names, values) = writer.finish();
         let request = request.set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
@@ -145,12 +152,12 @@ impl<T: Record> Put<'_, T> {
     async fn send(self) -> Result<(), Error> {
         let records = self.records.clone();
         let (request, asked) = self.request()?;
-        stored(&records, request, asked).await
+        send_put(&records, request, asked).await
     }
 }
 
 /// Sends a put that gives nothing back.
-async fn stored<T: Record>(records: &Records<T>, request: PutItemFluentBuilder, asked: Asked) -> Result<(), Error> {
+async fn send_put<T: Record>(records: &Records<T>, request: PutItemFluentBuilder, asked: Asked) -> Result<(), Error> {
     let (place, notes) = (place(records, &request)?, Notes::default());
     let answer = request.customize().config_override(notes.hook()).send().await;
     records.settle(answer, asked, place, &notes).await.map(drop)
@@ -174,7 +181,7 @@ impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
         let request = request.return_values(ReturnValue::AllOld);
         let answer = request.customize().config_override(notes.hook()).send().await;
         let settled = records.settle(answer.map(|answer| answer.attributes), asked, place, &notes).await;
-        before.replaced(&records, settled, &notes)
+        before.settle_replace(&records, settled, &notes)
     }
 }
 
@@ -185,7 +192,7 @@ impl<T: Record + DeserializeOwned> Put<'_, T, New> {
         let item = request.get_item().clone().unwrap_or_default();
         // What cannot be given back is not stored.
         from_item::<T>(item.clone())?;
-        stored(&records, request, asked).await?;
+        send_put(&records, request, asked).await?;
         from_item(item)
     }
 }
@@ -209,12 +216,12 @@ impl<T: Record> Action for Put<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().put(built(put.build())?).build(), asked))
+        Ok((TransactWriteItem::builder().put(require_built(put.build())?).build(), asked))
     }
 }
 
 impl<T, R> fmt::Debug for Put<'_, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("Put", &self.records, f)
+        fmt_builder("Put", &self.records, f)
     }
 }

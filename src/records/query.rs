@@ -15,7 +15,7 @@ use super::PrimaryKeyValue;
 use super::condition::{Condition, attribute};
 use super::convert::own_attribute;
 use super::repository::Records;
-use super::request::{Changes, failed, shown, writer_beside};
+use super::request::{Changes, fmt_builder, to_error, writer_beside};
 use crate::client::Notes;
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};
@@ -40,7 +40,17 @@ enum Sort {
     Between(PrimaryKeyValue, PrimaryKeyValue),
 }
 
-/// A query over one tenant's records, not sent before its stream is polled.
+/// A query over one tenant's records. It is sent when its stream is polled.
+///
+/// ```
+/// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+/// # -> Result<(), tenantseal::Error> {
+/// use tenantseal::records::attribute;
+///
+/// let found = contacts.query().begins_with("c-").filter(attribute("company").exists()).limit(20).stream();
+/// let contacts: Vec<_> = found.try_collect().await?;
+/// # Ok(()) }
+/// ```
 ///
 /// Of a table that several record types share it finds this type's alone when the type has a discriminator (on an index whose keys say
 /// it, or with a sort key condition of your own, you have to ask for it yourself). Without one narrow it with
@@ -185,7 +195,7 @@ fn keys<T: Record>(
 
 impl<T> fmt::Debug for Query<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("Query", &self.records, f)
+        fmt_builder("Query", &self.records, f)
     }
 }
 
@@ -254,7 +264,7 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
 
 impl<T> fmt::Debug for Scan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("Scan", &self.records, f)
+        fmt_builder("Scan", &self.records, f)
     }
 }
 
@@ -345,7 +355,7 @@ trait Page: Clone + Send + 'static {
 impl Page for QueryFluentBuilder {
     async fn page(self) -> Result<Items, Error> {
         let notes = Notes::each();
-        let answer = self.customize().config_override(notes.hook()).send().await.map_err(failed)?;
+        let answer = self.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
         Ok((each(answer.items, &notes), answer.last_evaluated_key))
     }
 
@@ -357,7 +367,7 @@ impl Page for QueryFluentBuilder {
 impl Page for ScanFluentBuilder {
     async fn page(self) -> Result<Items, Error> {
         let notes = Notes::each();
-        let answer = self.customize().config_override(notes.hook()).send().await.map_err(failed)?;
+        let answer = self.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
         Ok((each(answer.items, &notes), answer.last_evaluated_key))
     }
 

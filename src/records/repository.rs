@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::convert::{check_own, is_of, to_item};
+use super::convert::{check_own, is_record, to_item};
 use super::key::PrimaryKey;
 use crate::error::{Error, Refusal};
 use crate::item::Item;
@@ -64,7 +64,7 @@ impl<T: Record> Records<T> {
     pub(super) fn key(&self, schema: &TableSchema, key: PrimaryKey) -> Result<Item, Refusal> {
         let key = key.attributes(schema, self.tenant.id())?;
         match schema.discriminator().filter(|_| schema.is_told_apart_by_sort_key()) {
-            Some(attribute) if !is_of::<T>(&key) => {
+            Some(attribute) if !is_record::<T>(&key) => {
                 Err(Refusal::OtherRecord { record: std::any::type_name::<T>(), attribute: attribute.to_owned() })
             }
             _ => Ok(key),

@@ -7,17 +7,17 @@ use aws_sdk_dynamodb::error::SdkError;
 
 use crate::error::{Error, Refusal, ServiceError, Written};
 
-/// Nothing comes back.
+/// Marks a write that returns nothing. Has no values.
 #[derive(Debug)]
-pub struct Nothing;
+pub enum Nothing {}
 
-/// The record as it was before comes back, if there was one.
+/// Marks a write that returns the record as it was before, if there was one. Has no values.
 #[derive(Debug)]
-pub struct Old;
+pub enum Old {}
 
-/// The record as it is now comes back.
+/// Marks a write that returns the record as it is now. Has no values.
 #[derive(Debug)]
-pub struct New;
+pub enum New {}
 
 pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -52,7 +52,7 @@ macro_rules! writer_beside {
 pub(super) use writer_beside;
 
 /// The error of a read: this library's where it is the cause, else DynamoDB's.
-pub(super) fn failed<E>(error: SdkError<E>) -> Error
+pub(super) fn to_error<E>(error: SdkError<E>) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
@@ -79,11 +79,11 @@ macro_rules! awaits {
 pub(super) use awaits;
 
 /// How builders are printed: with the repository, without what is in them.
-pub(super) fn shown(name: &str, records: &impl fmt::Debug, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn fmt_builder(name: &str, records: &impl fmt::Debug, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{name}({records:?})")
 }
 
 /// A part of a request, of which the SDK says that it lacks something.
-pub(super) fn built<P, E>(part: Result<P, E>) -> Result<P, Error> {
+pub(super) fn require_built<P, E>(part: Result<P, E>) -> Result<P, Error> {
     part.map_err(|_| Refusal::Action.into())
 }

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::{self, CancellationReason, TransactGetItem, Transac
 use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer};
-use super::outcome::failed_sending;
+use super::outcome::to_send_error;
 use super::precondition::{Asked, own_or_new};
 use super::repository::Records;
-use super::request::{Pending, built, failed, shown};
+use super::request::{Pending, fmt_builder, require_built, to_error};
 use super::{Get, PrimaryKey};
 use crate::client::Notes;
 use crate::error::{Cancelled, Error, Reason};
@@ -105,9 +105,9 @@ impl TransactWrite {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
                     if Error::find_in(&error).is_none() =>
                 {
-                    Error::Cancelled(self::cancelled(cancelled.cancellation_reasons(), &asked))
+                    Error::Cancelled(to_cancelled(cancelled.cancellation_reasons(), &asked))
                 }
-                _ => failed_sending(error, &notes),
+                _ => to_send_error(error, &notes),
             }
         })
     }
@@ -159,19 +159,19 @@ impl<T: Record> Action for Check<T> {
             .set_condition_expression(condition)
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values);
-        let item = TransactWriteItem::builder().condition_check(built(check.build())?).build();
+        let item = TransactWriteItem::builder().condition_check(require_built(check.build())?).build();
         Ok((item, Asked::Condition))
     }
 }
 
 impl<T> fmt::Debug for Check<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("Check", &self.records, f)
+        fmt_builder("Check", &self.records, f)
     }
 }
 
 /// DynamoDB's reasons, in the light of what each action asked.
-fn cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
+fn to_cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
     let reason = |(at, reason): (usize, &CancellationReason)| match reason.code()? {
         "None" => None,
         "ConditionalCheckFailed" => Some(match asked.get(at) {
@@ -204,7 +204,7 @@ impl<F> TransactGet<F> {
     async fn send(self) -> Result<F, Error> {
         let Self { tenant, actions, found } = self;
         let request = tenant.dynamodb().transact_get_items().set_transact_items(Some(actions?));
-        let responses = request.send().await.map_err(failed)?.responses.unwrap_or_default();
+        let responses = request.send().await.map_err(to_error)?.responses.unwrap_or_default();
         // A read that found nothing has no item, or an empty one.
         let items = responses.into_iter().map(|response| response.item.filter(|item| !item.is_empty()));
         found(&tenant, &mut items.collect::<Vec<_>>().into_iter())

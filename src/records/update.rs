@@ -14,8 +14,7 @@ use super::convert::record_error;
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, Precondition, has_version, own};
 use super::repository::Records;
-use super::request::built;
-use super::request::{Changes, New, Nothing, Old, awaits, shown, writer_beside};
+use super::request::{Changes, New, Nothing, Old, awaits, fmt_builder, require_built, writer_beside};
 use super::transaction::{Action, Write};
 use super::values::{Given, Use};
 use crate::client::{Notes, no_legacy};
@@ -176,7 +175,7 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         let mut writer = writer_beside!(request);
         let update = both(request.get_update_expression().as_deref(), own_expression(&actions, &mut writer)?)?;
         let given = request.get_condition_expression().as_deref();
-        let (condition, asked) = precondition.written(schema, own::<T>(), given, &mut writer)?;
+        let (condition, asked) = precondition.write(schema, own::<T>(), given, &mut writer)?;
         let (names, values) = writer.finish();
         let request = request.set_update_expression(update).set_condition_expression(condition);
         let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
@@ -251,7 +250,7 @@ impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
         let request = request.return_values(ReturnValue::AllOld);
         let answer = request.customize().config_override(notes.hook()).send().await;
         let settled = records.settle(answer.map(|answer| answer.attributes), asked, place, &notes).await;
-        before.replaced(&records, settled, &notes)
+        before.settle_replace(&records, settled, &notes)
     }
 }
 
@@ -263,8 +262,8 @@ impl<T: Record + DeserializeOwned> Update<'_, T, New> {
         let request = request.return_values(ReturnValue::AllNew);
         let answer = request.customize().config_override(notes.hook()).send().await;
         match records.settle(answer, asked, place.clone(), &notes).await? {
-            Some(answer) => records.brought(answer.attributes.unwrap_or_default(), &notes),
-            None => records.now(place).await,
+            Some(answer) => records.read_returned(answer.attributes.unwrap_or_default(), &notes),
+            None => records.read_current(place).await,
         }
     }
 }
@@ -292,12 +291,12 @@ impl<T: Record> Action for Update<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().update(built(update.build())?).build(), asked))
+        Ok((TransactWriteItem::builder().update(require_built(update.build())?).build(), asked))
     }
 }
 
 impl<T, R> fmt::Debug for Update<'_, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown("Update", &self.records, f)
+        fmt_builder("Update", &self.records, f)
     }
 }

@@ -51,14 +51,14 @@ impl Given {
 
     /// The value for an attribute of a record.
     pub(super) fn to_store<T: Record>(attribute: &str, value: impl Serialize) -> Self {
-        match Watch::of::<T>().attribute(attribute, &value) {
+        match Watch::for_record::<T>().attribute(attribute, &value) {
             Ok(value) => Self::Value(value),
             Err(fault) => Self::Fault(fault),
         }
     }
 
     /// The value as it is sent.
-    pub(super) fn sent<T: Record>(&self, attribute: &str, purpose: Use) -> Result<AttributeValue, Error> {
+    pub(super) fn to_attribute_value<T: Record>(&self, attribute: &str, purpose: Use) -> Result<AttributeValue, Error> {
         let value = match self {
             Self::Value(value) => value,
             Self::Fault(fault) => {
@@ -70,7 +70,7 @@ impl Given {
         let is_encrypted = matches!(T::SCHEMA.field(attribute), Some(RecordField::Encrypted { .. }));
         let form = T::FORMS.field(attribute).filter(|_| purpose == Use::Assign || !is_encrypted);
         let sent = match form {
-            Some(form) => purpose.sent(form, value).ok_or_else(|| Refusal::Value {
+            Some(form) => purpose.convert(form, value).ok_or_else(|| Refusal::Value {
                 record: std::any::type_name::<T>(),
                 attribute: attribute.to_owned(),
                 expected: form.ty,
@@ -84,14 +84,14 @@ impl Given {
 
 impl Use {
     /// The value in the field's form; none when the field does not hold it.
-    fn sent(self, field: &FieldForm, value: &Value) -> Option<Value> {
+    fn convert(self, field: &FieldForm, value: &Value) -> Option<Value> {
         let form = match self {
-            Self::Add => return added(field, value),
-            Self::Element => match element(field, value) {
+            Self::Add => return to_addend(field, value),
+            Self::Element => match to_element(field, value) {
                 Some(element) => return Some(element),
-                None => field.of(value),
+                None => field.to_stored(value),
             },
-            Self::Assign | Self::Equal | Self::Order | Self::Prefix => field.of(value),
+            Self::Assign | Self::Equal | Self::Order | Self::Prefix => field.to_stored(value),
         };
         match form {
             Form::Unknown => Some(value.clone()),
@@ -114,13 +114,13 @@ impl Use {
 }
 
 /// What DynamoDB adds to a number or a set; none when the field is stored as neither, or does not hold it.
-fn added(field: &FieldForm, value: &Value) -> Option<Value> {
+fn to_addend(field: &FieldForm, value: &Value) -> Option<Value> {
     let magnitude = match value {
         // What is taken away from an unsigned number is negative.
         Value::N(number) => Value::N(number.trim_start_matches('-').to_owned()),
         value => value.clone(),
     };
-    match (field.of(&magnitude), value) {
+    match (field.to_stored(&magnitude), value) {
         (Form::Unknown, _) | (Form::As(Value::N(_)), Value::N(_)) => Some(value.clone()),
         (Form::As(set @ (Value::Ss(_) | Value::Ns(_) | Value::Bs(_))), _) => Some(set),
         _ => None,
@@ -128,8 +128,8 @@ fn added(field: &FieldForm, value: &Value) -> Option<Value> {
 }
 
 /// The value as an element of a set or list, when the field is one.
-fn element(field: &FieldForm, value: &Value) -> Option<Value> {
-    let Form::As(stored) = field.of(&Value::L(vec![value.clone()])) else { return None };
+fn to_element(field: &FieldForm, value: &Value) -> Option<Value> {
+    let Form::As(stored) = field.to_stored(&Value::L(vec![value.clone()])) else { return None };
     match stored {
         Value::L(list) => <[Value; 1]>::try_from(list).ok().map(|[element]| element),
         Value::Ss(set) => <[String; 1]>::try_from(set).ok().map(|[element]| Value::S(element)),
@@ -145,7 +145,7 @@ fn is_other(field: &FieldForm, value: &Value) -> bool {
     let (text, list) = (Value::S(String::new()), Value::L(Vec::new()));
     let (bytes, map) = (Value::B(Vec::new()), Value::M([].into()));
     let probes = [number("0"), number("1"), Value::Bool(true), text, bytes, list, map];
-    let stored = probes.iter().filter_map(|probe| match field.of(probe) {
+    let stored = probes.iter().filter_map(|probe| match field.to_stored(probe) {
         Form::As(stored) => Some(stored),
         Form::Refused | Form::Unknown => None,
     });

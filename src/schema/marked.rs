@@ -78,18 +78,18 @@ impl Registry {
     }
 
     /// The path of the marked type of this name, which the compiler gave; what serde serializes is most often a reference to it.
-    pub(super) fn of_type(&self, type_name: &'static str) -> Option<&'static str> {
+    pub(super) fn find_by_type(&self, type_name: &'static str) -> Option<&'static str> {
         let path = path(type_name)?;
         self.by_path.contains_key(path).then_some(path)
     }
 
     /// The marked type that serde calls `name` and that encrypts a field called `field`.
-    pub(super) fn of_field(&self, name: &str, field: &str) -> Option<&'static str> {
+    pub(super) fn find_by_field(&self, name: &str, field: &str) -> Option<&'static str> {
         self.by_name.get(name)?.iter().find(|record| record.encrypts(field)).map(|record| record.ident)
     }
 
     /// The marked type whose fields are among these.
-    pub(super) fn of_fields(&self, names: &[String]) -> Option<&'static str> {
+    pub(super) fn find_by_fields(&self, names: &[String]) -> Option<&'static str> {
         self.all.iter().find(|record| record.is_among(names)).map(|record| record.ident)
     }
 }

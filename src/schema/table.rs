@@ -61,7 +61,7 @@ impl TableSchema {
     /// # Errors
     ///
     /// [`InvalidSchema`] when the record has no table or no partition key of its own, or its names collide.
-    pub fn of<T: Record>() -> Result<Self, InvalidSchema> {
+    pub fn for_record<T: Record>() -> Result<Self, InvalidSchema> {
         // Of a type with parameters nothing was evaluated where it was derived.
         let () = T::HEEDED;
         Self::from_record(&T::SCHEMA)

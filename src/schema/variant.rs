@@ -22,15 +22,15 @@ impl<'s> Variant<'s> {
     }
 
     /// Of an item, or of a part of one that has its discriminator.
-    pub(crate) fn of_item(schema: &'s TableSchema, item: &Item) -> Self {
+    pub(crate) fn from_item(schema: &'s TableSchema, item: &Item) -> Self {
         match schema.discriminator() {
-            Some(discriminator) => Self::of_value(schema, item.get(discriminator)),
+            Some(discriminator) => Self::from_value(schema, item.get(discriminator)),
             None => Self::unknown(schema),
         }
     }
 
     /// Of the items with this value of the discriminator. A value that is no string is nobody's, and an item without one says nothing.
-    pub(crate) fn of_value(schema: &'s TableSchema, value: Option<&AttributeValue>) -> Self {
+    pub(crate) fn from_value(schema: &'s TableSchema, value: Option<&AttributeValue>) -> Self {
         let value = value.and_then(|value| value.as_s().ok());
         Self { schema, own: value.and_then(|value| schema.records_of(Some(value))) }
     }
@@ -40,7 +40,7 @@ impl<'s> Variant<'s> {
         let Some(discriminator) = schema.discriminator() else { return Some(Self::unknown(schema)) };
         let variant = match item.get(discriminator) {
             None => Self { schema, own: schema.records_of(None) },
-            value => Self::of_value(schema, value),
+            value => Self::from_value(schema, value),
         };
         variant.own.is_some().then_some(variant)
     }

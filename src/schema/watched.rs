@@ -80,7 +80,7 @@ pub(crate) struct At {
 
 impl Watch {
     /// Of a record of this type.
-    pub(crate) fn of<T: Record>() -> Self {
+    pub(crate) fn for_record<T: Record>() -> Self {
         let field = |name: &str| {
             let is_plain = !matches!(T::SCHEMA.field(name), Some(field) if !matches!(field, RecordField::Plain { .. }));
             let is_public = || T::FORMS.field(name).is_some_and(|form| form.is_public);
@@ -142,7 +142,7 @@ impl Watch {
 
     /// Refuses a type with marks where nobody heeds them.
     fn check<V: ?Sized, E: serde::ser::Error>(&self, at: At) -> Result<(), E> {
-        match at.is_open.then(|| Registry::get().of_type(type_name::<V>())).flatten() {
+        match at.is_open.then(|| Registry::get().find_by_type(type_name::<V>())).flatten() {
             Some(marked) => Err(self.refuse(FaultKind::Marked(marked))),
             None => Ok(()),
         }

@@ -39,176 +39,351 @@ pub struct TenantSealBuilder {
 
 enum Keys {
     AssumeRole(String),
+    Tenancy(Tenancy),
     Ambient { account: String },
     Service(Arc<dyn KeyService>),
 }
 
 impl TenantSealBuilder {
-    /// Reaches the tenants' keys by assuming this role, once per tenant: the role in the key account.
+    /// Reaches the tenants' KMS keys by assuming this role of the key account, once per tenant.
+    ///
+    /// ```
+    /// let builder = tenantseal::TenantSeal::builder().assume_role("arn:aws:iam::111111111111:role/TenantKeys");
+    /// ```
     pub fn assume_role(mut self, role_arn: impl Into<String>) -> Self {
         self.keys = Some(Keys::AssumeRole(role_arn.into()));
         self
     }
 
-    /// Reaches the tenants' keys with the credentials of the configuration, for keys in `account` (12 digits).
+    /// Reaches the tenants' KMS keys by the role and the aliases of `tenancy`, which also makes your IAM policies.
     ///
-    /// Then IAM does not keep tenants apart in this process; the encryption context and this library still do.
+    /// Use it in place of [`assume_role`](Self::assume_role) and [`alias_template`](Self::alias_template) where a
+    /// [`Tenancy`] exists already, or needs another [`Scope`](tenantseal_kms::Scope) than the default.
+    ///
+    /// ```
+    /// use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+    ///
+    /// let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
+    /// let tenancy = Tenancy::new(role, AliasTemplate::default());
+    /// let builder = tenantseal::TenantSeal::builder().tenancy(tenancy);
+    /// # Ok::<_, tenantseal::keys::InvalidRoleArn>(())
+    /// ```
+    pub fn tenancy(mut self, tenancy: Tenancy) -> Self {
+        self.keys = Some(Keys::Tenancy(tenancy));
+        self
+    }
+
+    /// Reaches the tenants' KMS keys, which lie in `account` (12 digits), with the credentials of the configuration.
+    ///
+    /// IAM then does not separate tenants in this process; the encryption context and this library still do.
+    ///
+    /// ```
+    /// let builder = tenantseal::TenantSeal::builder().ambient_credentials("111111111111");
+    /// ```
     pub fn ambient_credentials(mut self, account: impl Into<String>) -> Self {
         self.keys = Some(Keys::Ambient { account: account.into() });
         self
     }
 
-    /// The partition of AWS in which the keys of [`ambient_credentials`](Self::ambient_credentials) are. Unless configured that of the
-    /// Region, as far as this release knows it; a role's ARN says it itself.
+    /// The AWS partition of the keys of [`ambient_credentials`](Self::ambient_credentials).
+    ///
+    /// Default: the partition of the Region, as far as this release knows it. A role's ARN names its own partition.
+    ///
+    /// ```
+    /// let builder = tenantseal::TenantSeal::builder().ambient_credentials("111111111111").partition("aws-cn");
+    /// ```
     pub fn partition(mut self, partition: impl Into<String>) -> Self {
         self.partition = Some(partition.into());
         self
     }
 
-    /// Takes data keys from an implementation of your own, or from [`InMemoryKeyService`](tenantseal_core::keys::InMemoryKeyService) in
-    /// unit tests.
+    /// Takes data keys from your own implementation, or from [`InMemoryKeyService`](tenantseal_core::keys::InMemoryKeyService)
+    /// in unit tests.
+    ///
+    /// ```
+    /// use tenantseal::keys::InMemoryKeyService;
+    ///
+    /// let builder = tenantseal::TenantSeal::builder().key_service(InMemoryKeyService::new());
+    /// ```
     pub fn key_service(mut self, service: impl KeyService + 'static) -> Self {
         self.keys = Some(Keys::Service(Arc::new(service)));
         self
     }
 
-    /// How a tenant's alias is named; `alias/customer-{tenant}` unless configured.
+    /// The template of the tenants' aliases. Default: `alias/customer-{tenant}`.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.alias_template("alias/prod/tenant-{tenant}");
+    /// ```
     pub fn alias_template(mut self, template: impl Into<String>) -> Self {
         self.alias_template = Some(template.into());
         self
     }
 
-    /// Adds a static pair to the encryption context, for example `env` and `prod`. It appears in CloudTrail.
+    /// Adds a static pair to the encryption context. The pair appears in CloudTrail.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.context("env", "prod");
+    /// ```
     pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.pairs.push((name.into(), value.into()));
         self
     }
 
-    /// Names pairs that were configured before: items sealed with them still open, new items are not sealed with them.
+    /// Names pairs that were configured before. Items sealed with them still open; new items are sealed without them.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.context("env", "prod").former_context([("stage", "production")]);
+    /// ```
     pub fn former_context<N: Into<String>, V: Into<String>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         self.settings.former.push(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
         self
     }
 
     /// Registers a record type. Several types may share one table.
+    ///
+    /// ```
+    /// # use tenantseal::Record;
+    /// # #[derive(Record)]
+    /// # #[seal(table = "crm")]
+    /// # struct Contact { #[seal(partition_key, tenant)] tenant_id: String, #[seal(encrypt)] email: String }
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.record::<Contact>();
+    /// ```
     pub fn record<T: Record>(mut self) -> Self {
-        self.schemas.push(TableSchema::of::<T>());
+        self.schemas.push(TableSchema::for_record::<T>());
         self
     }
 
     /// Registers a table without a struct.
+    ///
+    /// ```
+    /// use tenantseal::schema::TableSchema;
+    ///
+    /// let crm = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").encrypt("email").build()?;
+    /// let builder = tenantseal::TenantSeal::builder().table(crm);
+    /// # Ok::<_, tenantseal::schema::InvalidSchema>(())
+    /// ```
     pub fn table(mut self, schema: TableSchema) -> Self {
         self.schemas.push(Ok(schema));
         self
     }
 
-    /// Stores the logical table `logical` in the physical table `physical`: for prefixes per stage, or a table restored under a
-    /// new name. Items are bound to the logical name.
+    /// Stores the logical table `logical` in the physical table `physical`, for a prefix per stage or a table restored under
+    /// a new name.
     ///
-    /// Given as an ARN, it is that table of that account and Region: requests name it by its ARN, and by nothing else.
+    /// Items are bound to the logical name, and callers of [`Tenant`](crate::Tenant) give the logical name. Requests of the
+    /// SDK client give the physical name. Where `physical` is an ARN, it means that table of that account and Region: requests
+    /// give the ARN, and nothing else.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.table_name("crm", "prod-crm");
+    /// ```
     pub fn table_name(mut self, logical: impl Into<String>, physical: impl Into<String>) -> Self {
         self.physical.push((logical.into(), physical.into()));
         self
     }
 
-    /// How long one data key seals new items: a day unless configured, two at most.
+    /// How long one data key seals new items. Default: 1 day. Maximum: 2 days.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.data_key_rotation(Duration::from_secs(12 * 60 * 60));
+    /// ```
     pub fn data_key_rotation(mut self, period: Duration) -> Self {
         self.settings.rotation = Some(period);
         self
     }
 
-    /// How long a data key is used before KMS is asked again whether the tenant still allows it: 15 minutes unless configured.
+    /// How long a data key is used before KMS is asked again whether the tenant still allows it. Default: 15 minutes.
     ///
-    /// With [`outage_grace`](Self::outage_grace) this is the longest that a revoked tenant's items stay readable in a running
-    /// process: at most a day together.
+    /// This period and [`outage_grace`](Self::outage_grace) together bound how long a revoked tenant's items stay readable in
+    /// a running process. Together they are at most 1 day.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.data_key_revalidation(Duration::from_secs(5 * 60));
+    /// ```
     pub fn data_key_revalidation(mut self, period: Duration) -> Self {
         self.settings.revalidation = Some(period);
         self
     }
 
-    /// How much longer data keys are used while KMS is throttling or unavailable: 15 minutes unless configured; nothing is allowed.
+    /// How much longer data keys are used while KMS throttles or is unavailable. Default: 15 minutes. Zero is allowed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.outage_grace(Duration::ZERO);
+    /// ```
     pub fn outage_grace(mut self, grace: Duration) -> Self {
         self.settings.grace = Some(grace);
         self
     }
 
-    /// How long a tenant whose alias has never worked in this process is told to try again: 5 minutes unless configured, because a
+    /// How long errors of a tenant whose alias has never worked in this process stay retryable. Default: 5 minutes, because a
     /// new alias takes that long. Afterwards AccessDenied and NotFound are final.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.onboarding_grace(Duration::from_secs(60));
+    /// ```
     pub fn onboarding_grace(mut self, grace: Duration) -> Self {
         self.settings.onboarding = Some(grace);
         self
     }
 
-    /// The most data keys kept in memory, 100,000 unless configured; the tenants that were not used for longest go first.
+    /// How many data keys the cache holds. Default: 100,000. It evicts the least recently used tenants first.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.data_key_capacity(10_000);
+    /// ```
     pub fn data_key_capacity(mut self, keys: u64) -> Self {
         self.settings.capacity = Some(keys);
         self
     }
 
-    /// The most data keys kept of one tenant, 1,000 unless configured; its own least recently used go first.
+    /// How many data keys the cache holds for one tenant. Default: 1,000. It evicts the tenant's least recently used first.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.data_keys_per_tenant(100);
+    /// ```
     pub fn data_keys_per_tenant(mut self, keys: usize) -> Self {
         self.settings.share = Some(keys);
         self
     }
 
-    /// The most calls to KMS and STS in flight: 256 unless configured.
+    /// How many calls to KMS and STS may be in flight. Default: 256.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.key_calls_in_flight(64);
+    /// ```
     pub fn key_calls_in_flight(mut self, calls: usize) -> Self {
         self.settings.calls = Some(calls);
         self
     }
 
-    /// The most of them for one tenant: 8 unless configured.
+    /// How many of these calls may be for one tenant. Default: 8.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.key_calls_per_tenant(4);
+    /// ```
     pub fn key_calls_per_tenant(mut self, calls: usize) -> Self {
         self.settings.calls_per_tenant = Some(calls);
         self
     }
 
-    /// Tells `sink` each use of a data key, those of cached keys too: before it seals or opens anything.
+    /// Reports each use of a data key to `sink`, before the key seals or opens anything. Uses of cached keys are reported too.
+    ///
+    /// ```
+    /// use tenantseal::audit::{AuditSink, DataKeyUse};
+    ///
+    /// #[derive(Debug)]
+    /// struct Trail;
+    ///
+    /// impl AuditSink for Trail {
+    ///     fn used(&self, data_key: &DataKeyUse<'_>) {
+    ///         println!("{data_key:?}");
+    ///     }
+    /// }
+    ///
+    /// let builder = tenantseal::TenantSeal::builder().audit(Trail);
+    /// ```
     pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
         self.audit = Some(Arc::new(sink));
         self
     }
 
-    /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period, and not per process.
+    /// Shares data keys with every process that uses this table: 1 new data key per tenant and rotation period for the fleet,
+    /// instead of 1 per process.
     ///
-    /// See [`DynamoDbKeyTable`](tenantseal_kms::DynamoDbKeyTable). While the table fails, this process seals under data keys of its own.
+    /// See [`DynamoDbKeyTable`](tenantseal_kms::DynamoDbKeyTable). While the table fails, this process seals under data keys of
+    /// its own.
+    ///
+    /// ```
+    /// use tenantseal::keys::DynamoDbKeyTable;
+    ///
+    /// # fn example(config: &aws_types::SdkConfig) {
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.key_table(DynamoDbKeyTable::new(config, "tenantseal-keys"));
+    /// # }
+    /// ```
     pub fn key_table(mut self, table: impl KeyTable + 'static) -> Self {
         self.settings.key_table = Some(Arc::new(table));
         self
     }
 
-    /// Whether tenants' clients pass operations that touch no items, such as `DescribeTable` and `DeleteTable`: they do unless
-    /// configured.
+    /// Whether tenants' clients pass operations that touch no items, such as `DescribeTable` and `DeleteTable`. Default: yes.
     ///
-    /// These operations know no tenants: where they pass, IAM alone decides what a tenant's client may do to the table of all.
+    /// These operations know no tenants. Where they pass, IAM alone decides what a tenant's client may do to the shared table.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.control_plane(false);
+    /// ```
     pub fn control_plane(mut self, passes: bool) -> Self {
         self.without_control_plane = !passes;
         self
     }
 
-    /// Leaves key records out of the items of the logical table `table`, which then refer to the key table: about 250 bytes less per
-    /// item. **Who loses the key table loses these items.**
+    /// Leaves key records out of the items of the logical table `table`. The items refer to the key table instead, and are
+    /// about 250 bytes smaller. **Who loses the key table loses these items.**
     ///
-    /// It says how new items are stored; items stored otherwise open all the same, so it can be switched on and off.
+    /// The setting decides how new items are stored. Items stored the other way still open, so you can switch it on and off.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.compact("crm");
+    /// ```
     pub fn compact(mut self, table: impl Into<String>) -> Self {
         self.compact.push(table.into());
         self
     }
 
-    /// Says that the encrypted `attribute` of the logical table `table` may hold any bytes: file contents, hashes, tokens of your own.
+    /// Declares that the encrypted `attribute` of the logical table `table` may hold any bytes, such as file contents, hashes
+    /// or your own tokens.
     ///
-    /// Without it a binary value of 30 bytes and more that begins with `0x11` or `0x13`, as sealed values do, is refused as
-    /// [sealed already](crate::error::SealError::AlreadySealed): one random value in 128. Of other types nothing is ever refused.
+    /// Without it, a binary value of at least 30 bytes that begins with `0x11` or `0x13`, as sealed values do, is refused as
+    /// [sealed already](crate::error::SealError::AlreadySealed). That hits 1 random value in 128. Values of other types are
+    /// never refused.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.own_bytes("crm", "avatar");
+    /// ```
     pub fn own_bytes(mut self, table: impl Into<String>, attribute: impl Into<String>) -> Self {
         self.own_bytes.push((table.into(), attribute.into()));
         self
     }
 
-    /// Checks the configuration. `config` gives the Region, the credentials and the HTTP client of every AWS client.
+    /// Checks the configuration. `config` supplies the Region, credentials and HTTP client of every AWS client.
+    ///
+    /// ```
+    /// use tenantseal::keys::InMemoryKeyService;
+    /// use tenantseal::schema::TableSchema;
+    /// use tenantseal::{TenantId, TenantSeal};
+    ///
+    /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let crm = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").encrypt("email").build()?;
+    /// let seal = TenantSeal::builder().key_service(InMemoryKeyService::new()).table(crm).build(config)?;
+    /// let acme = seal.tenant(&TenantId::parse("acme")?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names what is missing or contradicts itself.
+    /// [`ConfigError`] names what is missing or contradictory.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, settings, schemas, physical, compact, own_bytes, .. } = self;
         let Self { audit, partition, without_control_plane, .. } = self;
@@ -216,6 +391,9 @@ impl TenantSealBuilder {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
             _ => {}
+        }
+        if let (Some(Keys::Tenancy(_)), Some(_)) = (&keys, &alias_template) {
+            return Err(ConfigError::AliasTemplateOfATenancy);
         }
         if let (None, Some(table)) = (&settings.key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
@@ -253,6 +431,7 @@ impl Keys {
             Self::AssumeRole(role) => {
                 Arc::new(KmsKeyService::assume_role(config, Tenancy::new(RoleArn::parse(&role)?, aliases), region))
             }
+            Self::Tenancy(tenancy) => Arc::new(KmsKeyService::assume_role(config, tenancy, region)),
             Self::Ambient { account } => {
                 if !is_account_id(&account) {
                     return Err(ConfigError::Account(account));

@@ -44,7 +44,7 @@ async fn check(client: &Client, name: &str, schema: &TableSchema) -> Vec<TableFa
     let (described, time_to_live) = futures_util::future::join(described, time_to_live).await;
     let mut kinds = match described {
         Ok(answer) => compare(schema, &answer.table.unwrap_or_else(|| TableDescription::builder().build())),
-        Err(error) => vec![unanswered("dynamodb:DescribeTable", &error)],
+        Err(error) => vec![to_fault("dynamodb:DescribeTable", &error)],
     };
     match time_to_live {
         Ok(answer) => {
@@ -54,7 +54,7 @@ async fn check(client: &Client, name: &str, schema: &TableSchema) -> Vec<TableFa
         }
         // Both say the same of a table that does not exist.
         Err(error) => kinds.extend(
-            Some(unanswered("dynamodb:DescribeTimeToLive", &error))
+            Some(to_fault("dynamodb:DescribeTimeToLive", &error))
                 .filter(|kind| !matches!((kind, &kinds[..]), (TableFaultKind::NotFound, [TableFaultKind::NotFound]))),
         ),
     }
@@ -106,7 +106,7 @@ fn name(key: &KeySchemaElement) -> &str {
     &key.attribute_name
 }
 
-fn unanswered<E>(action: &'static str, error: &SdkError<E>) -> TableFaultKind
+fn to_fault<E>(action: &'static str, error: &SdkError<E>) -> TableFaultKind
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {

@@ -1,7 +1,6 @@
 //! A transaction that is repeated with its ClientRequestToken is the same request, byte for byte.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
@@ -114,7 +113,7 @@ async fn a_repetition_by_another_process_of_the_fleet_is_the_same_bytes() {
     let world = World::with_key_table(&["acme"]).await;
     let wire = Wire::open();
     for turned in [false, true] {
-        let sharing = builder().key_table(Arc::new(key_table(&world.app)));
+        let sharing = builder().key_table(key_table(&world.app));
         let dynamodb = sharing.build(&world.over(wire.clone())).unwrap().tenant(&id("acme")).dynamodb();
         assert!(transact(&dynamodb, "token", turned).await, "DynamoDB takes it for the same request");
     }

@@ -1,6 +1,5 @@
 //! A write that brings an item back which does not open: the error has the item, and says whether the write has happened.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -197,7 +196,7 @@ async fn when_the_audit_sink_panics_after_a_write_the_error_has_the_item() {
     let world = World::start(&["acme"]).await;
     let [(_, before), ..] = stored(&world).await;
     let audited = || -> Tenant {
-        let builder = world.builder().audit(Arc::new(Broken));
+        let builder = world.builder().audit(Broken);
         builder.build(&world.app).unwrap().tenant(&id("acme"))
     };
     for (operation, asked) in &WRITES[..3] {

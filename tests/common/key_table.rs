@@ -1,7 +1,6 @@
 //! A key table on the local stack, seen as the fleet sees it and as someone who writes to it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_types::SdkConfig;
@@ -45,7 +44,7 @@ impl World {
 
     /// A process of a fleet that shares its keys.
     pub fn sharing(&self) -> TenantSealBuilder {
-        self.builder().key_table(Arc::new(key_table(&self.app)))
+        self.builder().key_table(key_table(&self.app))
     }
 
     /// A process that stores `crm` compactly.

@@ -60,7 +60,7 @@ async fn items_refer_to_their_key_and_come_back() {
     // Another process reads what this one wrote: one unwrap, one read of the key table.
     let wire = Wire::open();
     let config = world.over(wire.clone());
-    let reader = world.builder().key_table(Arc::new(key_table(&config))).build(&config).unwrap().tenant(&id("acme"));
+    let reader = world.builder().key_table(key_table(&config)).build(&config).unwrap().tenant(&id("acme"));
     world.stack.calls().reset();
     let read = reader.records::<Contact>().get("c-1").await.unwrap().unwrap();
     assert_eq!(read, Contact { email: "new@example.org".to_owned(), ..contact("acme", "c-1") });
@@ -305,7 +305,7 @@ async fn forged_references_cost_one_read_each_for_a_while() {
     let world = World::with_key_table(&["acme"]).await;
     let wire = Wire::open();
     let config = world.over(wire.clone());
-    let seal = world.builder().key_table(Arc::new(key_table(&config))).compact("crm").build(&config).unwrap();
+    let seal = world.builder().key_table(key_table(&config)).compact("crm").build(&config).unwrap();
     let acme = seal.tenant(&id("acme"));
     let mut stored = acme.seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
     stored.insert("_seal".to_owned(), b(&[&[2][..], &[7; 16]].concat()));
@@ -331,7 +331,7 @@ async fn while_the_key_table_fails_compact_tables_fail_for_now_and_others_go_on(
         }
     });
     let config = world.over(wire);
-    let sharing = world.builder().key_table(Arc::new(key_table(&config))).compact("crm").table(seal_schema());
+    let sharing = world.builder().key_table(key_table(&config)).compact("crm").table(seal_schema());
     let acme = sharing.build(&config).unwrap().tenant(&id("acme"));
     let compact = || async {
         let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
@@ -357,7 +357,7 @@ async fn while_the_key_table_fails_compact_tables_fail_for_now_and_others_go_on(
     // Reading needs the table once per key, and says so when it fails.
     down.store(true, Ordering::Relaxed);
     acme.records::<Contact>().get("c-1").await.unwrap().unwrap();
-    let reader = world.builder().key_table(Arc::new(key_table(&config))).build(&config).unwrap().tenant(&id("acme"));
+    let reader = world.builder().key_table(key_table(&config)).build(&config).unwrap().tenant(&id("acme"));
     let error = reader.records::<Contact>().get("c-1").await.unwrap_err();
     assert!(error.is_retryable() && matches!(error.cause(), Error::KeyTable(_)), "{error}");
 }
@@ -376,7 +376,7 @@ async fn a_page_reads_each_record_once_and_all_at_the_same_time() {
     }
     let wire = Wire::open();
     let config = world.over(wire.clone());
-    let reader = world.builder().key_table(Arc::new(key_table(&config))).build(&config).unwrap().tenant(&id("acme"));
+    let reader = world.builder().key_table(key_table(&config)).build(&config).unwrap().tenant(&id("acme"));
     world.stack.calls().reset();
     assert_eq!(reader.open_all("crm", items).await.unwrap().len(), 40);
     assert_eq!(world.stack.calls().count("Decrypt"), 8);

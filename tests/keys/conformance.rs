@@ -137,7 +137,7 @@ async fn a_service_that_lies_is_found_out() {
         }
     }
 
-    let table = TableSchema::of::<Contact>().unwrap();
+    let table = TableSchema::for_record::<Contact>().unwrap();
     let config = aws_types::SdkConfig::builder().build();
     let service = Arc::new(Liar::default());
     let build = || {

@@ -90,7 +90,7 @@ async fn one_process_shares_one_agreement_and_asks_the_table_once() {
     let world = World::with_key_table(&["acme"]).await;
     let wire = Wire::open();
     let config = world.over(wire.clone());
-    let seal = world.builder().key_table(Arc::new(key_table(&config))).build(&config).unwrap();
+    let seal = world.builder().key_table(key_table(&config)).build(&config).unwrap();
     join_all((0..100).map(|at| sealed_owned(&seal, format!("c-{at}")))).await;
     assert_eq!(counts(&world), (1, 0));
     // Reads the pointer, stores the record, sets the pointer.
@@ -204,7 +204,7 @@ async fn while_the_key_table_fails_each_process_seals_under_a_key_of_its_own() {
     for fault in [throttled as fn() -> Reaction, || Reaction::Break] {
         let wire = Wire::scripted(move |sent, _| if to_key_table(sent) { fault() } else { Reaction::Forward });
         let config = world.over(wire);
-        let down = || world.builder().key_table(Arc::new(key_table(&config))).build(&config).unwrap();
+        let down = || world.builder().key_table(key_table(&config)).build(&config).unwrap();
         let (one, other) = (down(), down());
         let items = [sealed(&one, "c-1").await, sealed(&other, "c-2").await];
         assert_ne!(key_id(&items[0]), key_id(&items[1]));

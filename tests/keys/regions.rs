@@ -1,7 +1,5 @@
 //! A fleet in two Regions, with one key table (a global table, at DynamoDB) and one KMS key with a replica, or without.
 
-use std::sync::Arc;
-
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use tenantseal::error::{OpenError, OpenFault};
@@ -48,7 +46,7 @@ impl Fleet {
 
     fn process(&self, config: &SdkConfig, compact: bool) -> TenantSeal {
         let builder = TenantSeal::builder().assume_role(ROLE).record::<Contact>();
-        let builder = builder.key_table(Arc::new(key_table(config)));
+        let builder = builder.key_table(key_table(config));
         if compact { builder.compact("crm") } else { builder }.build(config).unwrap()
     }
 

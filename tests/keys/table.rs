@@ -1,7 +1,5 @@
 //! What a key table does, the same for every implementation; and what is said of one that is not as it should be.
 
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 use tenantseal::Error;
 use tenantseal::keys::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable, KeyTableErrorKind as Kind, Swap};
@@ -142,7 +140,7 @@ async fn compact_tables_are_sealed_for_only_when_the_key_table_can_be_restored_w
         _ => Reaction::Forward,
     });
     let config = world.over(wire.clone());
-    let seal = world.builder().key_table(Arc::new(DynamoDbKeyTable::new(&config, KEY_TABLE))).compact("crm");
+    let seal = world.builder().key_table(DynamoDbKeyTable::new(&config, KEY_TABLE)).compact("crm");
     let seal = seal.build(&config).unwrap();
     let acme = seal.tenant(&id("acme"));
     match acme.seal("crm", item(&contact("acme", "c-1"))).await {
@@ -168,7 +166,7 @@ async fn tables_that_hold_their_records_do_not_need_recovery() {
         _ => Reaction::Forward,
     });
     let config = world.over(wire.clone());
-    let seal = world.builder().key_table(Arc::new(DynamoDbKeyTable::new(&config, KEY_TABLE))).build(&config).unwrap();
+    let seal = world.builder().key_table(DynamoDbKeyTable::new(&config, KEY_TABLE)).build(&config).unwrap();
     seal.tenant(&id("acme")).seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
     assert!(wire.sent().iter().all(|sent| !sent.operation.starts_with("Describe")));
     assert_eq!(wire.sent().iter().filter(|sent| to_key_table(sent)).count(), 3);

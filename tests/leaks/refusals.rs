@@ -1,7 +1,6 @@
 //! Every refusal and every error that this library knows, each brought about with a canary in what is refused.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::auth::DefaultAuthSchemeResolver;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -183,7 +182,7 @@ async fn no_refusal_shows_a_canary() {
     let near = search().search_vector(AttributeValue::N("1".to_owned()));
     scene.fails("the tenant not in a vector index", near.send().await);
     scene.behave();
-    let unaccounted = scene.builder().audit(Arc::new(Unaccounted)).build(&scene.app).unwrap();
+    let unaccounted = scene.builder().audit(Unaccounted).build(&scene.app).unwrap();
     let put_untold = call("PutItem", &unaccounted.tenant(&id("acme")).dynamodb(), &scene.item()).await;
     scene.fails("an audit that panics", put_untold);
     scene.react("GetItem", || Reaction::Answer(400, service_error("ValidationException")));

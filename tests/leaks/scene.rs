@@ -111,7 +111,7 @@ impl Scene {
 
     /// The same, which shares its keys and stores the items of [`TABLE`] compactly.
     pub(crate) fn compact(&self, tenant: &str) -> Tenant {
-        let sharing = self.builder().key_table(Arc::new(DynamoDbKeyTable::new(&self.app, KEY_TABLE)));
+        let sharing = self.builder().key_table(DynamoDbKeyTable::new(&self.app, KEY_TABLE));
         sharing.compact(TABLE).build(&self.app).unwrap().tenant(&id(tenant))
     }
 

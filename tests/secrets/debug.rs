@@ -335,7 +335,7 @@ async fn no_type_shows_what_it_holds() {
         format!("{:?}", GeneratedDataKey::new(data_key(), wrapped, kek())),
         format!("{:?}", UnwrappedDataKey::new(data_key(), kek())),
         format!("{memory:?} {made:?}"),
-        format!("{:?}", TenantSeal::builder().key_service(Arc::new(memory)).record::<Contact>()),
+        format!("{:?}", TenantSeal::builder().key_service(memory).record::<Contact>()),
         format!("{seal:?} {acme:?} {records:?} {:?}", records.query()),
         format!("{:?} {:?}", records.put(&secret), records.put_many([&secret])),
         format!(

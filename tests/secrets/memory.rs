@@ -1,7 +1,5 @@
 //! Data keys leave memory when they are evicted: scanned through `/proc/<pid>/mem` of a process that used them.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use tenantseal::keys::{
     DataKey, EncryptionContext, GeneratedDataKey, KekId, KeyService, KeyServiceError, UnwrappedDataKey, WrappedDataKey,
@@ -74,7 +72,7 @@ async fn use_and_evict(seal: &TenantSeal) {
 async fn no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction() {
     if is_scanned() {
         let config = aws_types::SdkConfig::builder().build();
-        let seal = TenantSeal::builder().key_service(Arc::new(Derived)).record::<Contact>().build(&config).unwrap();
+        let seal = TenantSeal::builder().key_service(Derived).record::<Contact>().build(&config).unwrap();
         return use_and_evict(&seal).await;
     }
     let needles = needles::of_data_key(&std::array::from_fn(data_key_byte));

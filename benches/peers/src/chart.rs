@@ -32,7 +32,7 @@ pub fn draw(report: &Report) -> String {
     let mut bottom = y;
     for (at, direction) in [Direction::Seal, Direction::Open].into_iter().enumerate() {
         let speeds: Vec<&Speed> = report.speed.iter().filter(|speed| speed.direction == direction).collect();
-        bottom = f64::max(bottom, canvas.speeds(left(at), y, direction, &speeds, Scale::of(&report.speed)));
+        bottom = f64::max(bottom, canvas.speeds(left(at), y, direction, &speeds, Scale::from_speeds(&report.speed)));
     }
     y = bottom + 34.0;
 
@@ -103,7 +103,7 @@ struct Scale {
 
 impl Scale {
     /// The decades that hold all CPU times.
-    fn of(speeds: &[Speed]) -> Self {
+    fn from_speeds(speeds: &[Speed]) -> Self {
         let logs = || speeds.iter().map(|speed| speed.cpu_us.log10());
         Self { from: logs().fold(f64::INFINITY, f64::min).floor() - 0.3, to: logs().fold(f64::NEG_INFINITY, f64::max) }
     }

@@ -3,7 +3,7 @@
 //! DynamoDB, KMS and STS are the local stack, on a runtime of its own, so that a client that blocks does not block them. Clients
 //! work on runtimes of two workers.
 
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use aws_db_esdk::key_store::client::Client as KeyStore;
@@ -190,7 +190,7 @@ impl Cloud {
         Ok(match setup {
             Setup::Plain => Client::new(config),
             Setup::Ours => ours(TenantSeal::builder().assume_role(ROLE)),
-            Setup::OursInMemory => ours(TenantSeal::builder().key_service(Arc::new(InMemoryKeyService::new()))),
+            Setup::OursInMemory => ours(TenantSeal::builder().key_service(InMemoryKeyService::new())),
             Setup::Kms => peer(Suite::Unsigned, self.kms_keyring(config)?),
             Setup::Hierarchical => peer(Suite::Unsigned, self.hierarchical_keyring(config)?),
             Setup::Raw(suite) => peer(suite, peer::raw_aes_keyring()),

@@ -1,7 +1,6 @@
 //! A key table and compact items: created, examined, shown, and sampled at the end of a tenant.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
@@ -47,7 +46,7 @@ async fn put_a_compact_item(world: &World) {
     let schema = schema.encrypt("email").encrypt("phone").build().unwrap();
     let keys = DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery();
     let config = &world.service;
-    let builder = TenantSeal::builder().assume_role(ROLE).table(schema).key_table(Arc::new(keys)).compact("crm");
+    let builder = TenantSeal::builder().assume_role(ROLE).table(schema).key_table(keys).compact("crm");
     let acme = builder.build(config).unwrap().tenant(&TenantId::parse("acme").unwrap());
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let key = || [("tenant_id", s("acme")), ("contact_id", s("c-1"))].map(|(name, value)| (name.to_owned(), value));

@@ -56,7 +56,7 @@ pub(crate) fn refuse_rewriting_macros(attrs: &[Attribute], fields: &[Field<'_>],
             continue;
         };
         refused = true;
-        errors.on(attr.path(), format_args!("`#[{}]` {why}", written(attr.path())));
+        errors.on(attr.path(), format_args!("`#[{}]` {why}", to_text(attr.path())));
     }
     // One fault, one error: when the macro itself is in sight, its fields are not worth another.
     if !refused {
@@ -111,7 +111,7 @@ fn derives_serde(attr: &Attribute) -> bool {
 }
 
 /// The path as the user wrote it.
-fn written(path: &Path) -> String {
+fn to_text(path: &Path) -> String {
     let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
     segments.join("::")
 }

@@ -14,7 +14,7 @@ pub(super) fn forms(record: &Record<'_>, krate: &TokenStream) -> TokenStream {
     let fields =
         stored().filter(|field| field.serde.flatten.is_none()).map(|field| form(field, record, &params, krate));
     let flattened = stored().filter(|field| field.serde.flatten.is_some()).map(|field| {
-        let flattened = Flattened::of(field.ty);
+        let flattened = Flattened::from_type(field.ty);
         let (is_optional, record) = (flattened.optional.is_some(), flattened.record());
         let forms = quote::quote_spanned!(span_of(field.ty)=> <#record as #krate::schema::Record>::FORMS);
         quote!((#is_optional, &#forms))
@@ -41,7 +41,7 @@ pub(super) fn forms(record: &Record<'_>, krate: &TokenStream) -> TokenStream {
 fn form(field: &Field<'_>, record: &Record<'_>, params: &[String], krate: &TokenStream) -> TokenStream {
     let Field { ty, seal, serde, .. } = field;
     let name = record.stored_name(field);
-    let written = written(ty);
+    let written = to_text(ty);
     let is_public = seal.plain.is_some();
     let reads = quote!(#krate::schema::Reads::<#ty>);
     let own_read = quote!(#reads::READ);
@@ -88,7 +88,7 @@ fn form(field: &Field<'_>, record: &Record<'_>, params: &[String], krate: &Token
 }
 
 /// The type as the user wrote it, for errors.
-fn written(ty: &Type) -> String {
+fn to_text(ty: &Type) -> String {
     let text = ty.to_token_stream().to_string();
     text.replace(" :: ", "::").replace(" < ", "<").replace(" > ", ">").replace(" >", ">").replace(" ,", ",")
 }

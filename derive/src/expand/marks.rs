@@ -12,7 +12,7 @@ use crate::{
 
 /// Refuses a field that is stored as it is and whose type marks fields of its own: nobody would heed these marks. By itself and not
 /// in the schema, which records that contain each other could not have.
-pub(super) fn unheeded(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
+pub(super) fn check_heeded(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
     let mut probes = Vec::new();
     for field in record.fields.iter().filter(|field| is_plain_by_default(field)) {
         let name = &field.name;
@@ -52,7 +52,7 @@ pub(super) fn holds(record: &Record<'_>, bounds: &Generics, krate: &TokenStream)
 }
 
 /// Registers the type, if it has marks, for the net at run time.
-pub(super) fn registered(record: &Record<'_>, entries: &[Entry<'_>], krate: &TokenStream) -> Option<TokenStream> {
+pub(super) fn register(record: &Record<'_>, entries: &[Entry<'_>], krate: &TokenStream) -> Option<TokenStream> {
     let is_marked = entries.iter().any(|entry| match entry {
         Entry::Attribute(attribute) => attribute.role == Role::Encrypted,
         Entry::Flatten(_) => true,

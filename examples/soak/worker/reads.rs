@@ -32,7 +32,7 @@ impl Worker {
                         .transpose()
                         .map(|found| (found.into_iter().collect(), vec![entry]))
                         .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
-                    Err(error) => Err(fate::of_sdk(Err::<(), _>(error), |()| 0)),
+                    Err(error) => Err(fate::from_sdk_result(Err::<(), _>(error), |()| 0)),
                 }
             }
             "query-page" => {
@@ -49,7 +49,7 @@ impl Worker {
                     Ok(answer) => serde_dynamo::from_items(answer.items.unwrap_or_default())
                         .map(|found| (found, vec![]))
                         .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
-                    Err(error) => Err(fate::of_sdk(Err::<(), _>(error), |()| 0)),
+                    Err(error) => Err(fate::from_sdk_result(Err::<(), _>(error), |()| 0)),
                 }
             }
             "query-typed" => {
@@ -60,25 +60,25 @@ impl Worker {
                 let found: Result<Vec<Entry>, _> = query.stream().try_collect().await;
                 found
                     .map(|found| (found, mine.iter().map(String::as_str).collect()))
-                    .map_err(|error| fate::of_error(&error))
+                    .map_err(|error| fate::from_error(&error))
             }
             "batch-get-typed" => {
                 let found = records.get_many(mine.iter().map(String::as_str)).consistent().await;
                 let found = found.map(|found| found.into_iter().flatten().collect());
                 found
                     .map(|found| (found, mine.iter().map(String::as_str).collect()))
-                    .map_err(|error| fate::of_error(&error))
+                    .map_err(|error| fate::from_error(&error))
             }
             "transact-get" => {
                 let reads: Vec<_> = mine.iter().map(|entry| records.get(entry.as_str())).collect();
                 let found = tenant.transact_get(reads).await.map(|found| found.into_iter().flatten().collect());
                 found
                     .map(|found| (found, mine.iter().map(String::as_str).collect()))
-                    .map_err(|error| fate::of_error(&error))
+                    .map_err(|error| fate::from_error(&error))
             }
             _ => {
                 let found = records.get(entry).consistent().await.map(|found| found.into_iter().collect());
-                found.map(|found| (found, vec![entry])).map_err(|error| fate::of_error(&error))
+                found.map(|found| (found, vec![entry])).map_err(|error| fate::from_error(&error))
             }
         };
         let fate = found.map_or_else(|fate| fate, |(found, asked)| judge(id, &found, &asked, &expected));

@@ -105,7 +105,7 @@ impl Session<'_> {
 
     pub(super) fn list_keys(&mut self, page: Page) -> Result<Value, Refusal> {
         self.authorise_own("kms:ListKeys", "*", |_| ())?;
-        let keys = self.state.keys.of(self.account(), self.region, self.now);
+        let keys = self.state.keys.in_region(self.account(), self.region, self.now);
         let keys = keys.map(|key| (key.name.id.as_str(), json!({ "KeyId": key.name.id, "KekId": key.arn() })));
         page.answer("Keys", 100, 1000, keys)
     }

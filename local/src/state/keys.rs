@@ -215,7 +215,7 @@ impl Keys {
     }
 
     /// The keys of an account in a Region, in the order of their ids.
-    pub(crate) fn of(&self, account: &str, region: &str, now: SystemTime) -> impl Iterator<Item = &Key> {
+    pub(crate) fn in_region(&self, account: &str, region: &str, now: SystemTime) -> impl Iterator<Item = &Key> {
         self.keys.values().filter(move |key| {
             key.account == account && key.name.region == region && key.state(now) != KeyState::Deleted
         })

@@ -65,7 +65,7 @@ pub(super) fn assume_role(
     let packed_size = wanted.packed_size()?;
     let role = iam.role(&wanted.role_arn).cloned();
     // A role that does not exist looks like one that may not be assumed.
-    let role = role.ok_or_else(|| denied(caller, "sts:AssumeRole", &wanted.role_arn))?;
+    let role = role.ok_or_else(|| deny(caller, "sts:AssumeRole", &wanted.role_arn))?;
     wanted.authorise(caller, &role, region, now)?;
     wanted.check_length(caller, &role)?;
 
@@ -93,8 +93,8 @@ pub(super) fn assume_role(
         Element::text("Arn", role.session_arn(&wanted.session_name)),
     ];
     Ok(vec![
-        Element::of("Credentials", credentials),
-        Element::of("AssumedRoleUser", user),
+        Element::with_children("Credentials", credentials),
+        Element::with_children("AssumedRoleUser", user),
         Element::text("PackedPolicySize", packed_size.to_string()),
     ])
 }
@@ -178,7 +178,7 @@ impl Wanted {
         for (action, context) in needed {
             let request = Request { action, resource: &self.role_arn, context };
             let decision = caller.may_use(request, &role.account, &role.trust, context);
-            decision.map_err(|_| denied(caller, action, &self.role_arn))?;
+            decision.map_err(|_| deny(caller, action, &self.role_arn))?;
         }
         Ok(())
     }
@@ -250,7 +250,7 @@ fn invalid(message: String) -> Refusal {
 }
 
 /// STS does not say which policy refused.
-fn denied(caller: &Caller, action: &str, role: &str) -> Refusal {
+fn deny(caller: &Caller, action: &str, role: &str) -> Refusal {
     let arn = &caller.principal.arn;
     code::ACCESS_DENIED.because(format!("User: {arn} is not authorized to perform: {action} on resource: {role}"))
 }

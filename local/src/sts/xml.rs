@@ -22,7 +22,7 @@ impl Element {
         Self { name, content: Content::Text(text.into()) }
     }
 
-    pub(super) fn of(name: &'static str, children: Vec<Self>) -> Self {
+    pub(super) fn with_children(name: &'static str, children: Vec<Self>) -> Self {
         Self { name, content: Content::Children(children) }
     }
 
@@ -42,7 +42,7 @@ pub(super) fn response(action: &str, result: Vec<Element>, request_id: &str) -> 
     let mut out = format!("<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>");
     result.iter().for_each(|element| element.write(&mut out));
     out.push_str(&format!("</{action}Result>"));
-    Element::of("ResponseMetadata", vec![Element::text("RequestId", request_id)]).write(&mut out);
+    Element::with_children("ResponseMetadata", vec![Element::text("RequestId", request_id)]).write(&mut out);
     out.push_str(&format!("</{action}Response>"));
     out
 }
@@ -56,7 +56,7 @@ pub(super) fn error(refusal: &Refusal, request_id: &str) -> String {
         Element::text("Code", &*refusal.code),
         Element::text("Message", &refusal.message),
     ];
-    Element::of("Error", error).write(&mut out);
+    Element::with_children("Error", error).write(&mut out);
     Element::text("RequestId", request_id).write(&mut out);
     out.push_str("</ErrorResponse>");
     out

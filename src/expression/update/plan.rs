@@ -51,12 +51,12 @@ impl Update {
             match protection {
                 Protection::Key | Protection::Plain => {
                     check_plain(value, scope, &mut used)?;
-                    if let Some(placeholder) = assigned(value).filter(|_| target.segments.is_empty()) {
+                    if let Some(placeholder) = assigned_value(value).filter(|_| target.segments.is_empty()) {
                         plain.push((target.attribute.clone(), placeholder.to_owned()));
                     }
                 }
                 Protection::Varies => return Err(scope.varies(target)),
-                Protection::Encrypted => to_seal.push((target.attribute.clone(), given(value, &target, scope)?)),
+                Protection::Encrypted => to_seal.push((target.attribute.clone(), given_value(value, &target, scope)?)),
             }
             touched.push(target);
         }
@@ -92,7 +92,11 @@ impl Update {
 }
 
 /// The value placeholder of an assignment to the encrypted attribute `target`, if it is one of the two that work.
-fn given<'a>(value: &'a mut SetValue, target: &Path, scope: &Scope<'_>) -> Result<&'a mut String, ExpressionError> {
+fn given_value<'a>(
+    value: &'a mut SetValue,
+    target: &Path,
+    scope: &Scope<'_>,
+) -> Result<&'a mut String, ExpressionError> {
     let refuse = |operation| ExpressionError::EncryptedUpdate { attribute: target.attribute.clone(), operation };
     match value {
         SetValue::Value(placeholder) => Ok(placeholder),
@@ -111,10 +115,10 @@ fn given<'a>(value: &'a mut SetValue, target: &Path, scope: &Scope<'_>) -> Resul
 }
 
 /// The value that an assignment to a plain attribute may leave there as it is.
-fn assigned(value: &SetValue) -> Option<&str> {
+fn assigned_value(value: &SetValue) -> Option<&str> {
     match value {
         SetValue::Value(placeholder) => Some(placeholder),
-        SetValue::IfNotExists(_, value) | SetValue::Group(value) => assigned(value),
+        SetValue::IfNotExists(_, value) | SetValue::Group(value) => assigned_value(value),
         SetValue::Path(_) | SetValue::ListAppend(..) | SetValue::Arithmetic(..) => None,
     }
 }

@@ -203,7 +203,7 @@ impl<'a> Decoder<'a> {
                 let mut map = HashMap::new();
                 let mut previous: &[u8] = b"";
                 for _ in 0..self.count()? {
-                    let name = self.sized()?;
+                    let name = self.read_sized()?;
                     // Strictly ascending; the empty name is never greater than what came before.
                     if name <= previous {
                         return Err(FormatError::NotCanonical);
@@ -213,9 +213,9 @@ impl<'a> Decoder<'a> {
                 }
                 AttributeValue::M(map)
             }
-            SS => AttributeValue::Ss(self.set(|set| set.sized().and_then(|member| Ok((member, text(member)?))))?),
+            SS => AttributeValue::Ss(self.set(|set| set.read_sized().and_then(|member| Ok((member, text(member)?))))?),
             NS => AttributeValue::Ns(self.set(Self::number)?),
-            BS => AttributeValue::Bs(self.set(|set| set.sized().map(|member| (member, Blob::new(member))))?),
+            BS => AttributeValue::Bs(self.set(|set| set.read_sized().map(|member| (member, Blob::new(member))))?),
             unknown => return Err(FormatError::UnknownType(unknown)),
         })
     }
@@ -281,14 +281,14 @@ impl<'a> Decoder<'a> {
         Err(FormatError::NotCanonical)
     }
 
-    fn sized(&mut self) -> Result<&'a [u8], FormatError> {
+    fn read_sized(&mut self) -> Result<&'a [u8], FormatError> {
         let size = self.size()?;
         self.reader.take(size)
     }
 
     /// What is too long to have its length in the head.
     fn long(&mut self) -> Result<&'a [u8], FormatError> {
-        let bytes = self.sized()?;
+        let bytes = self.read_sized()?;
         if bytes.len() < SHORT.into() { Err(FormatError::NotCanonical) } else { Ok(bytes) }
     }
 }

@@ -40,12 +40,12 @@ impl TableSchema {
 
     /// Finds out what all records together say.
     pub(super) fn settle(&mut self) -> Result<(), InvalidSchema> {
-        self.attributes = self.merged()?;
+        self.attributes = self.merge_types()?;
         Ok(())
     }
 
     /// What all records together say, when their discriminator tells those apart that disagree.
-    fn merged(&self) -> Result<Attributes, InvalidSchema> {
+    fn merge_types(&self) -> Result<Attributes, InvalidSchema> {
         let Self { name: table, discriminator, records, .. } = self;
         let mut merged = Attributes::new();
         for (attribute, protection) in records.values().flatten() {

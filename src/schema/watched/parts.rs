@@ -37,7 +37,7 @@ impl<'w, C> Parts<'w, C> {
     }
 
     /// Writes what stands under a name: of the record an attribute, and else what may be a field of a marked type.
-    fn named<'v, V: ?Sized, E: serde::ser::Error>(
+    fn serialize_named<'v, V: ?Sized, E: serde::ser::Error>(
         &mut self,
         name: &str,
         value: &'v V,
@@ -50,7 +50,7 @@ impl<'w, C> Parts<'w, C> {
         }
         if self.at.is_open
             && !self.name.is_empty()
-            && let Some(marked) = Registry::get().of_field(self.name, name)
+            && let Some(marked) = Registry::get().find_by_field(self.name, name)
         {
             return Err(self.watch.refuse(FaultKind::Marked(marked)));
         }
@@ -59,7 +59,7 @@ impl<'w, C> Parts<'w, C> {
     }
 
     /// Remembers the field of a struct that is written as a map. A map's own keys are never given as a plain `str`.
-    fn noted<K: Serialize + ?Sized>(&mut self, key: &K) {
+    fn note_name<K: Serialize + ?Sized>(&mut self, key: &K) {
         let is_root = self.at.is_root;
         if (is_root || self.at.is_open && type_name::<K>() == type_name::<str>())
             && let Ok(Value::S(name)) = key.serialize(serde_dynamo::Serializer)
@@ -106,7 +106,7 @@ macro_rules! fields {
             type Error = C::Error;
 
             fn serialize_field<V: Serialize + ?Sized>(&mut self, name: &'static str, value: &V) -> Result<(), C::Error> {
-                self.named(name, value, |inner, below| inner.serialize_field(name, below))
+                self.serialize_named(name, value, |inner, below| inner.serialize_field(name, below))
             }
 
             fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {
@@ -127,19 +127,19 @@ impl<C: SerializeMap> SerializeMap for Parts<'_, C> {
     type Error = C::Error;
 
     fn serialize_key<K: Serialize + ?Sized>(&mut self, key: &K) -> Result<(), C::Error> {
-        self.noted(key);
+        self.note_name(key);
         let below = self.key(key);
         self.inner.serialize_key(&below)
     }
 
     fn serialize_value<V: Serialize + ?Sized>(&mut self, value: &V) -> Result<(), C::Error> {
         let key = std::mem::take(&mut self.key);
-        self.named(&key, value, |inner, below| inner.serialize_value(below))
+        self.serialize_named(&key, value, |inner, below| inner.serialize_value(below))
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
         if !self.names.is_empty()
-            && let Some(marked) = Registry::get().of_fields(&self.names)
+            && let Some(marked) = Registry::get().find_by_fields(&self.names)
         {
             return Err(self.watch.refuse(FaultKind::Marked(marked)));
         }

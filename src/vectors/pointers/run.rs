@@ -149,7 +149,7 @@ impl Vector {
         let making = if let Expected::Made(at) = expected { Some(*at) } else { None };
         let config = SdkConfig::builder().region(Region::new(*region)).time_source(SharedTimeSource::new(At(*time)));
         let mut builder = TenantSeal::builder()
-            .key_service(Arc::new(Making(scene.kms.clone(), making)))
+            .key_service(Making(scene.kms.clone(), making))
             .table(scene.table_schema())
             .key_table(Arc::clone(&table))
             .compact(&scene.table)

@@ -1,6 +1,5 @@
 //! tenantseal with its data key in the cache.
 
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use aws_types::SdkConfig;
@@ -20,7 +19,7 @@ impl Ours {
     /// For items of this shape, with data keys from memory.
     pub fn new(shape: Shape) -> Self {
         let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-        let builder = TenantSeal::builder().key_service(Arc::new(InMemoryKeyService::new()));
+        let builder = TenantSeal::builder().key_service(InMemoryKeyService::new());
         let ours = Self(tenant(builder, shape, TABLE, &config));
         ours.seal(shape.item(0));
         ours

@@ -189,7 +189,7 @@ impl Samples {
             let id = found.key_id().to_string();
             let record = match found {
                 // Another tenant's key record would be refused for that reason alone.
-                StoredHeader::Record(record) if !is_of(&record, tenant) => continue,
+                StoredHeader::Record(record) if !is_record(&record, tenant) => continue,
                 StoredHeader::Record(record) => Ok(record),
                 StoredHeader::Reference(_) if self.data_keys.contains_key(&id) || self.skipped.contains_key(&id) => {
                     data_keys.push(id);
@@ -288,7 +288,7 @@ fn own_key(sealed: SealedAttribute) -> Option<StoredHeader> {
     record.or(sealed.reference().map(StoredHeader::Reference))
 }
 
-fn is_of(record: &StoredKeyRecord, tenant: &TenantId) -> bool {
+fn is_record(record: &StoredKeyRecord, tenant: &TenantId) -> bool {
     record.context().iter().any(|(name, value)| name == "tenant" && value == tenant.as_str())
 }
 
@@ -303,7 +303,7 @@ async fn referred(
         return Ok(Err("the key table has no record of it"));
     };
     let record = StoredKeyRecord::parse(&stored).ok();
-    let record = record.filter(|record| record.key_id() == key_id && is_of(record, tenant));
+    let record = record.filter(|record| record.key_id() == key_id && is_record(record, tenant));
     Ok(record.ok_or("what the key table has is not its record"))
 }
 
