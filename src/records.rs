@@ -5,6 +5,7 @@
 
 mod batch;
 mod condition;
+mod conditional;
 mod convert;
 mod delete;
 mod get;
@@ -13,6 +14,7 @@ mod outcome;
 mod precondition;
 mod put;
 mod query;
+mod reading;
 mod repository;
 mod request;
 mod transaction;

@@ -1,12 +1,12 @@
 //! Conditions and filters on a record's attributes, with placeholders of their own.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
 use super::key::PrimaryKeyValue;
+use super::request::{Names, TakesExpression};
 use super::values::{Given, Use};
 use crate::error::{Error, Refusal};
 use crate::expression;
@@ -204,9 +204,6 @@ impl fmt::Debug for Condition {
     }
 }
 
-/// ExpressionAttributeNames.
-type Names = HashMap<String, String>;
-
 /// Writes the expressions of one request: checks names against the record and gives placeholders to names and values.
 pub(super) struct Writer<T> {
     names: Vec<String>,
@@ -220,11 +217,15 @@ pub(super) struct Writer<T> {
 
 impl<T: Record> Writer<T> {
     pub(super) fn new() -> Self {
-        Self::beside(None, None)
+        Self::with_given(None, None)
     }
 
     /// Writes into a request that has names and values of the caller's.
-    pub(super) fn beside(names: Option<&Names>, values: Option<&Item>) -> Self {
+    pub(super) fn beside(request: &impl TakesExpression) -> Self {
+        Self::with_given(request.names(), request.values())
+    }
+
+    fn with_given(names: Option<&Names>, values: Option<&Item>) -> Self {
         let given = (names.cloned().unwrap_or_default(), values.cloned().unwrap_or_default());
         let mut stem = "record".to_owned();
         let taken = given.0.keys().chain(given.1.keys()).filter_map(|placeholder| placeholder.get(1..));
@@ -259,18 +260,22 @@ impl<T: Record> Writer<T> {
         condition.map(|condition| condition.0.write(self)).transpose()
     }
 
-    /// A condition of the repository's beside one of the caller's: both must hold.
-    pub(super) fn both(
-        &mut self,
-        parameter: &'static str,
-        given: Option<&str>,
+    /// Ends with a condition of the repository's beside the one that the request has: both must hold.
+    pub(super) fn finish_into<B: TakesExpression>(
+        mut self,
+        request: B,
         condition: Option<&Condition>,
-    ) -> Result<Option<String>, Error> {
-        let (Some(given), Some(own)) = (given, condition) else {
-            return Ok(given.map(str::to_owned).or(self.condition(condition)?));
+    ) -> Result<B, Error> {
+        let expression = match (request.expression(), condition) {
+            (Some(given), Some(own)) => {
+                let given = expression::Condition::parse(given)
+                    .map_err(|source| Refusal::Expression { parameter: B::PARAMETER, source })?;
+                Some(given.and(&own.0.write_grouped(&mut self)?))
+            }
+            (given, own) => given.map(str::to_owned).or(self.condition(own)?),
         };
-        let given = expression::Condition::parse(given).map_err(|source| Refusal::Expression { parameter, source })?;
-        Ok(Some(given.and(&own.0.write_grouped(self)?)))
+        let (names, values) = self.finish();
+        Ok(request.with_expression(expression, names, values))
     }
 
     /// ExpressionAttributeNames and ExpressionAttributeValues; none where there would be no entry.

@@ -1,18 +1,18 @@
 //! Deleting one record.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, ReturnValue, TransactWriteItem};
 use serde::de::DeserializeOwned;
 
 use super::PrimaryKey;
-use super::condition::Condition;
+use super::condition::{Condition, Writer};
+use super::conditional::Conditional;
 use super::outcome::{Before, Place, to_write_error};
-use super::precondition::{Asked, Precondition, has_version, own_or_new};
+use super::precondition::{Asked, has_version, own_or_new};
 use super::repository::Records;
-use super::request::{Changes, Nothing, Old, awaits, fmt_builder, require_built, writer_beside};
+use super::request::{Nothing, Old, awaits, fmt_builder, require_built};
 use super::transaction::{Action, Write};
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
@@ -73,16 +73,13 @@ impl<T: Record + DeserializeOwned> Records<T> {
 /// ```
 #[must_use = "nothing is deleted before it is awaited"]
 pub struct Delete<'a, T, R = Nothing> {
-    records: Records<T>,
+    write: Conditional<'a, T, DeleteItemFluentBuilder, R>,
     key: PrimaryKey,
-    precondition: Precondition,
-    changes: Changes<'a, DeleteItemFluentBuilder>,
-    returns: PhantomData<R>,
 }
 
 impl<'a, T: Record> Delete<'a, T> {
     pub(super) fn new(records: Records<T>, key: PrimaryKey) -> Self {
-        Self { records, key, precondition: Precondition::none(), changes: Changes::none(), returns: PhantomData }
+        Self { write: Conditional::new(records), key }
     }
 
     /// Gives back what was deleted, if there was something.
@@ -92,27 +89,26 @@ impl<'a, T: Record> Delete<'a, T> {
     /// says whether it is gone. A process that ends before it has used the record takes it along, and so does whoever drops the future on
     /// its way: [`Records::take`] says what to do where that must not be.
     pub fn returning_old(self) -> Delete<'a, T, Old> {
-        let Self { records, key, precondition, changes, returns: _ } = self;
-        Delete { records, key, precondition, changes, returns: PhantomData }
+        Delete { write: self.write.returning(), key: self.key }
     }
 }
 
 impl<'a, T: Record, R> Delete<'a, T, R> {
     /// Fails with `error.is_condition_failed()` when there is no such record.
     pub fn if_exists(mut self) -> Self {
-        self.precondition.exists(true);
+        self.write.require_existence(true);
         self
     }
 
     /// Deletes the record only while it has this version, with which it was read; otherwise `error.is_conflict()`.
     pub fn expect_version(mut self, version: u64) -> Self {
-        self.precondition.version(has_version::<T>(version));
+        self.write.require_version(has_version::<T>(version));
         self
     }
 
     /// Deletes the record only when this holds of it; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
-        self.precondition.condition(condition);
+        self.write.require(condition);
         self
     }
 
@@ -122,21 +118,18 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
         mut self,
         change: impl FnOnce(DeleteItemFluentBuilder) -> DeleteItemFluentBuilder + Send + 'a,
     ) -> Self {
-        self.changes.push(change);
+        self.write.customize(change);
         self
     }
 
     fn request(self) -> Result<(DeleteItemFluentBuilder, Asked), Error> {
-        let Self { records, key, precondition, changes, returns: _ } = self;
+        let Self { mut write, key } = self;
+        let records = write.records.clone();
         let (table, schema) = records.table()?;
         let key = records.key(schema, key)?;
-        let request = changes.apply(records.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key)));
-        let mut writer = writer_beside!(request);
-        let given = request.get_condition_expression().as_deref();
-        let (condition, asked) = precondition.write(schema, own_or_new::<T>(), given, &mut writer)?;
-        let (names, values) = writer.finish();
-        let request = request.set_condition_expression(condition);
-        Ok((request.set_expression_attribute_names(names).set_expression_attribute_values(values), asked))
+        let request = write.change(records.tenant.dynamodb().delete_item().table_name(table).set_key(Some(key)));
+        let writer = Writer::beside(&request);
+        write.write_condition(schema, own_or_new::<T>(), request, writer)
     }
 }
 
@@ -151,7 +144,7 @@ impl<T: Record> Delete<'_, T> {
 
 impl<T: Record + DeserializeOwned> Delete<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
-        let records = self.records.clone();
+        let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let place = Place { table: request.get_table_name().clone(), key: request.get_key().clone() };
         let before = Before::read(&records, &place).await?;
@@ -186,6 +179,6 @@ impl<T: Record> Action for Delete<'_, T> {
 
 impl<T, R> fmt::Debug for Delete<'_, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_builder("Delete", &self.records, f)
+        fmt_builder("Delete", &self.write.records, f)
     }
 }

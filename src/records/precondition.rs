@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::condition::{Condition, Writer, attribute};
+use super::condition::{Condition, attribute};
 use super::convert::{own_attribute, record_error};
 use crate::error::Error;
 use crate::schema::{Record, TableSchema};
@@ -43,26 +43,24 @@ impl Precondition {
         self.condition = Condition::all([self.condition.take(), Some(condition)]);
     }
 
-    /// The condition expression, with `own`: that the item is of the record's type; and with `given`, that of the caller's changes.
-    pub(super) fn write<T: Record>(
+    /// The condition, with `own`: that the item is of the record's type. `has_given` is whether the caller's changes set one beside it.
+    pub(super) fn build<T: Record>(
         self,
         schema: &TableSchema,
         own: Option<Condition>,
-        given: Option<&str>,
-        writer: &mut Writer<T>,
-    ) -> Result<(Option<String>, Asked), Error> {
+        has_given: bool,
+    ) -> Result<(Option<Condition>, Asked), Error> {
         let Self { exists, version, condition } = self;
         let version = version?;
-        let asked = match (&version, exists, &condition, given) {
-            (Some(_), None, None, None) => Asked::Version { record: std::any::type_name::<T>() },
+        let asked = match (&version, exists, &condition, has_given) {
+            (Some(_), None, None, false) => Asked::Version { record: std::any::type_name::<T>() },
             _ => Asked::Condition,
         };
         let exists = exists.map(|exists| {
             let key = attribute(schema.partition_key());
             if exists { key.exists() } else { key.not_exists() }
         });
-        let condition = Condition::all([exists, own, version, condition]);
-        Ok((writer.both("ConditionExpression", given, condition.as_ref())?, asked))
+        Ok((Condition::all([exists, own, version, condition]), asked))
     }
 }
 

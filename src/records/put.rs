@@ -1,19 +1,19 @@
 //! Storing one record.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, AttributeValue, ReturnValue, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::condition::{Condition, attribute};
+use super::condition::{Condition, Writer, attribute};
+use super::conditional::Conditional;
 use super::convert::{from_item, record_error, to_item};
 use super::outcome::{Before, Place};
-use super::precondition::{Asked, Precondition, own_or_new};
+use super::precondition::{Asked, own_or_new};
 use super::repository::Records;
-use super::request::{Changes, New, Nothing, Old, awaits, fmt_builder, require_built, writer_beside};
+use super::request::{New, Nothing, Old, awaits, fmt_builder, require_built};
 use super::transaction::{Action, Write};
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
@@ -62,17 +62,13 @@ impl<T: Record + Serialize> Records<T> {
 /// ```
 #[must_use = "nothing is stored before it is awaited"]
 pub struct Put<'a, T, R = Nothing> {
-    records: Records<T>,
+    write: Conditional<'a, T, PutItemFluentBuilder, R>,
     item: Result<Item, Error>,
-    precondition: Precondition,
-    changes: Changes<'a, PutItemFluentBuilder>,
-    returns: PhantomData<R>,
 }
 
 impl<'a, T: Record + Serialize> Put<'a, T> {
     pub(super) fn new(records: Records<T>, record: &T) -> Self {
-        let (item, precondition, changes) = (to_item(record), Precondition::none(), Changes::none());
-        Self { records, item, precondition, changes, returns: PhantomData }
+        Self { write: Conditional::new(records), item: to_item(record) }
     }
 
     /// Gives back what was replaced, if there was something.
@@ -90,47 +86,43 @@ impl<'a, T: Record + Serialize> Put<'a, T> {
     }
 
     fn returning<R>(self) -> Put<'a, T, R> {
-        let Self { records, item, precondition, changes, returns: _ } = self;
-        Put { records, item, precondition, changes, returns: PhantomData }
+        Put { write: self.write.returning(), item: self.item }
     }
 }
 
 impl<'a, T: Record, R> Put<'a, T, R> {
     /// Stores the record only when no item has its key; otherwise `error.is_condition_failed()`.
     pub fn if_not_exists(mut self) -> Self {
-        self.precondition.exists(false);
+        self.write.require_existence(false);
         self
     }
 
     /// Stores the record only when this holds of the item that is there; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
-        self.precondition.condition(condition);
+        self.write.require(condition);
         self
     }
 
     /// Changes the SDK's request before it is sent. A condition expression that is set here is asked together with the repository's;
     /// when it fails, that is no conflict.
     pub fn customize(mut self, change: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'a) -> Self {
-        self.changes.push(change);
+        self.write.customize(change);
         self
     }
 
     /// The request, and what it means when its condition fails.
     fn request(self) -> Result<(PutItemFluentBuilder, Asked), Error> {
-        let Self { records, item, mut precondition, changes, returns: _ } = self;
+        let Self { mut write, item } = self;
+        let records = write.records.clone();
         let (table, schema) = records.table()?;
         let mut item = item?;
         if let Some(name) = T::SCHEMA.version() {
-            precondition.version(next_version::<T>(name, &mut item));
+            write.require_version(next_version::<T>(name, &mut item));
         }
         let request = records.tenant.dynamodb().put_item().table_name(table).set_item(Some(item));
-        let request = changes.apply(request);
-        let mut writer = writer_beside!(request);
-        let given = request.get_condition_expression().as_deref();
-        let (condition, asked) = precondition.write(schema, own_or_new::<T>(), given, &mut writer)?;
-        let (names, values) = writer.finish();
-        let request = request.set_condition_expression(condition);
-        let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
+        let request = write.change(request);
+        let writer = Writer::beside(&request);
+        let (request, asked) = write.write_condition(schema, own_or_new::<T>(), request, writer)?;
         records.check_changed(request.get_table_name().as_deref(), request.get_item().as_ref())?;
         Ok((request, asked))
     }
@@ -150,7 +142,7 @@ fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Err
 
 impl<T: Record> Put<'_, T> {
     async fn send(self) -> Result<(), Error> {
-        let records = self.records.clone();
+        let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         send_put(&records, request, asked).await
     }
@@ -174,7 +166,7 @@ fn place<T: Record>(records: &Records<T>, request: &PutItemFluentBuilder) -> Res
 
 impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
-        let records = self.records.clone();
+        let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let (place, notes) = (place(&records, &request)?, Notes::raw());
         let before = Before::read(&records, &place).await?;
@@ -187,7 +179,7 @@ impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
 
 impl<T: Record + DeserializeOwned> Put<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
-        let records = self.records.clone();
+        let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let item = request.get_item().clone().unwrap_or_default();
         // What cannot be given back is not stored.
@@ -222,6 +214,6 @@ impl<T: Record> Action for Put<'_, T> {
 
 impl<T, R> fmt::Debug for Put<'_, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_builder("Put", &self.records, f)
+        fmt_builder("Put", &self.write.records, f)
     }
 }

@@ -12,10 +12,11 @@ use serde::de::DeserializeOwned;
 use tenantseal_core::tenant::TenantId;
 
 use super::PrimaryKeyValue;
-use super::condition::{Condition, attribute};
+use super::condition::{Condition, Writer, attribute};
 use super::convert::own_attribute;
+use super::reading::Reading;
 use super::repository::Records;
-use super::request::{Changes, fmt_builder, to_error, writer_beside};
+use super::request::{fmt_builder, to_error};
 use crate::client::Notes;
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};
@@ -57,20 +58,16 @@ enum Sort {
 /// [`Query::begins_with`]: an item of another type is an error.
 #[must_use = "nothing is asked before the stream is polled"]
 pub struct Query<'a, T> {
-    records: Records<T>,
+    read: Reading<'a, T, QueryFluentBuilder>,
     partition: Option<String>,
     sort: Option<Sort>,
     index: Option<(String, Condition)>,
-    filter: Option<Condition>,
-    limit: Option<usize>,
     descending: bool,
-    changes: Changes<'a, QueryFluentBuilder>,
 }
 
 impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     pub(super) fn new(records: Records<T>) -> Self {
-        let (partition, sort, index, filter, limit) = (None, None, None, None, None);
-        Self { records, partition, sort, index, filter, limit, descending: false, changes: Changes::none() }
+        Self { read: Reading::new(records), partition: None, sort: None, index: None, descending: false }
     }
 
     /// What follows the tenant's prefix in the partition key, where the table has such a prefix.
@@ -102,13 +99,13 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
 
     /// Only records of which this holds. DynamoDB reads, and charges for, the others too.
     pub fn filter(mut self, condition: Condition) -> Self {
-        self.filter = Condition::all([self.filter.take(), Some(condition)]);
+        self.read.filter(condition);
         self
     }
 
     /// At most so many records.
     pub fn limit(mut self, records: usize) -> Self {
-        self.limit = Some(records);
+        self.read.limit = Some(records);
         self
     }
 
@@ -122,19 +119,19 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     /// record and its discriminator need. A filter that is set here is asked together with the repository's; a key condition takes the
     /// place of the repository's.
     pub fn customize(mut self, change: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder + Send + 'a) -> Self {
-        self.changes.push(change);
+        self.read.customize(change);
         self
     }
 
     /// The records, in the order of their sort keys. See [`RecordStream`].
     pub fn stream(self) -> RecordStream<T> {
-        let limit = self.limit;
-        let records = self.records.clone();
+        let (records, limit) = (self.read.records.clone(), self.read.limit);
         RecordStream::over(records, self.request(), limit)
     }
 
     fn request(self) -> Result<QueryFluentBuilder, Error> {
-        let Self { records, partition, sort, index, filter, limit, descending, changes } = self;
+        let Self { mut read, partition, sort, index, descending } = self;
+        let (records, limit) = (read.records.clone(), read.limit);
         let (table, schema) = records.table()?;
         let own = own_attribute::<T>().filter(|(name, _)| !index.as_ref().is_some_and(|(_, keys)| keys.names(name)));
         let own = own.map(|(name, value)| attribute(name).is(AttributeValue::S(value.to_owned())));
@@ -144,17 +141,13 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
             None => (None, keys::<T>(schema, records.tenant.id(), partition, sort)?),
         };
         let request = records.tenant.dynamodb().query().table_name(table).set_index_name(index);
-        let request = changes.apply(request);
-        let mut writer = writer_beside!(request);
+        let request = read.change(request);
+        let mut writer = Writer::beside(&request);
         let keys = match request.get_key_condition_expression() {
             Some(given) => Some(given.clone()),
             None => writer.condition(Some(&keys))?,
         };
-        let given = request.get_filter_expression().as_deref();
-        let filter = writer.both("FilterExpression", given, Condition::all([own, filter]).as_ref())?;
-        let (names, values) = writer.finish();
-        let request = request.set_key_condition_expression(keys).set_filter_expression(filter);
-        let mut request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
+        let mut request = read.write_filter(own, request.set_key_condition_expression(keys), writer)?;
         if descending {
             request = request.scan_index_forward(false);
         }
@@ -195,7 +188,7 @@ fn keys<T: Record>(
 
 impl<T> fmt::Debug for Query<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_builder("Query", &self.records, f)
+        fmt_builder("Query", &self.read.records, f)
     }
 }
 
@@ -205,45 +198,42 @@ impl<T> fmt::Debug for Query<'_, T> {
 /// with [`Scan::filter`].
 #[must_use = "nothing is asked before the stream is polled"]
 pub struct Scan<'a, T> {
-    records: Records<T>,
-    filter: Option<Condition>,
-    limit: Option<usize>,
-    changes: Changes<'a, ScanFluentBuilder>,
+    read: Reading<'a, T, ScanFluentBuilder>,
 }
 
 impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
     pub(super) fn new(records: Records<T>) -> Self {
-        Self { records, filter: None, limit: None, changes: Changes::none() }
+        Self { read: Reading::new(records) }
     }
 
     /// Only records of which this holds.
     pub fn filter(mut self, condition: Condition) -> Self {
-        self.filter = Condition::all([self.filter.take(), Some(condition)]);
+        self.read.filter(condition);
         self
     }
 
     /// At most so many records.
     pub fn limit(mut self, records: usize) -> Self {
-        self.limit = Some(records);
+        self.read.limit = Some(records);
         self
     }
 
     /// Changes the SDK's request before it is sent: an index, a segment, the size of a page (`limit`). A filter that is set here is
     /// asked together with the repository's.
     pub fn customize(mut self, change: impl FnOnce(ScanFluentBuilder) -> ScanFluentBuilder + Send + 'a) -> Self {
-        self.changes.push(change);
+        self.read.customize(change);
         self
     }
 
     /// The records, in no order. See [`RecordStream`].
     pub fn stream(self) -> RecordStream<T> {
-        let limit = self.limit;
-        let records = self.records.clone();
+        let (records, limit) = (self.read.records.clone(), self.read.limit);
         RecordStream::over(records, self.request(), limit)
     }
 
     fn request(self) -> Result<ScanFluentBuilder, Error> {
-        let Self { records, filter, limit: _, changes } = self;
+        let Self { mut read } = self;
+        let records = read.records.clone();
         let (table, schema) = records.table()?;
         let own = T::SCHEMA.discriminator().map(|(name, value)| {
             if schema.is_told_apart_by_sort_key() {
@@ -252,19 +242,15 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
                 attribute(name).is(AttributeValue::S(value.to_owned()))
             }
         });
-        let request = changes.apply(records.tenant.dynamodb().scan().table_name(table));
-        let mut writer = writer_beside!(request);
-        let given = request.get_filter_expression().as_deref();
-        let filter = writer.both("FilterExpression", given, Condition::all([own, filter]).as_ref())?;
-        let (names, values) = writer.finish();
-        let request = request.set_filter_expression(filter);
-        Ok(request.set_expression_attribute_names(names).set_expression_attribute_values(values))
+        let request = read.change(records.tenant.dynamodb().scan().table_name(table));
+        let writer = Writer::beside(&request);
+        read.write_filter(own, request, writer)
     }
 }
 
 impl<T> fmt::Debug for Scan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_builder("Scan", &self.records, f)
+        fmt_builder("Scan", &self.read.records, f)
     }
 }
 

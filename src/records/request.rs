@@ -1,11 +1,18 @@
 //! What the repository's requests have in common: changes of the caller's own, what comes back, and how they fail.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
 use crate::error::{Error, Refusal, ServiceError, Written};
+use crate::item::Item;
 
 /// Marks a write that returns nothing. Has no values.
 #[derive(Debug)]
@@ -29,6 +36,10 @@ impl<'a, B> Changes<'a, B> {
         Self(Vec::new())
     }
 
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::none())
+    }
+
     pub(super) fn push(&mut self, change: impl FnOnce(B) -> B + Send + 'a) {
         self.0.push(Box::new(change));
     }
@@ -38,18 +49,57 @@ impl<'a, B> Changes<'a, B> {
     }
 }
 
-/// A writer for what the repository adds to a request that its caller has changed.
+/// ExpressionAttributeNames.
+pub(super) type Names = HashMap<String, String>;
+
+/// A request of the SDK with an expression to which the repository adds conditions of its own.
 ///
-/// What the caller changes comes first, and the repository's conditions beside it: a change can ask for more, and for nothing less.
-macro_rules! writer_beside {
-    ($request:expr) => {
-        crate::records::condition::Writer::<T>::beside(
-            $request.get_expression_attribute_names().as_ref(),
-            $request.get_expression_attribute_values().as_ref(),
-        )
+/// The caller's changes come first, and the repository's conditions beside them: a change can ask for more, and for nothing less.
+pub(super) trait TakesExpression: Sized {
+    /// What the expression is called.
+    const PARAMETER: &'static str;
+
+    /// The expression that the caller has set.
+    fn expression(&self) -> Option<&str>;
+
+    fn names(&self) -> Option<&Names>;
+
+    fn values(&self) -> Option<&Item>;
+
+    fn with_expression(self, expression: Option<String>, names: Option<Names>, values: Option<Item>) -> Self;
+}
+
+macro_rules! takes_expression {
+    ($($builder:ty: $parameter:literal $get:ident $set:ident;)*) => {
+        $(impl TakesExpression for $builder {
+            const PARAMETER: &'static str = $parameter;
+
+            fn expression(&self) -> Option<&str> {
+                self.$get().as_deref()
+            }
+
+            fn names(&self) -> Option<&Names> {
+                self.get_expression_attribute_names().as_ref()
+            }
+
+            fn values(&self) -> Option<&Item> {
+                self.get_expression_attribute_values().as_ref()
+            }
+
+            fn with_expression(self, expression: Option<String>, names: Option<Names>, values: Option<Item>) -> Self {
+                self.$set(expression).set_expression_attribute_names(names).set_expression_attribute_values(values)
+            }
+        })*
     };
 }
-pub(super) use writer_beside;
+
+takes_expression! {
+    PutItemFluentBuilder: "ConditionExpression" get_condition_expression set_condition_expression;
+    UpdateItemFluentBuilder: "ConditionExpression" get_condition_expression set_condition_expression;
+    DeleteItemFluentBuilder: "ConditionExpression" get_condition_expression set_condition_expression;
+    QueryFluentBuilder: "FilterExpression" get_filter_expression set_filter_expression;
+    ScanFluentBuilder: "FilterExpression" get_filter_expression set_filter_expression;
+}
 
 /// The error of a read: this library's where it is the cause, else DynamoDB's.
 pub(super) fn to_error<E>(error: SdkError<E>) -> Error

@@ -1,7 +1,6 @@
 //! Changing some attributes of one record.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{self, AttributeValue, ReturnValue, TransactWriteItem};
@@ -10,11 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::PrimaryKey;
 use super::condition::{Condition, Writer};
+use super::conditional::Conditional;
 use super::convert::record_error;
 use super::outcome::{Before, Place};
-use super::precondition::{Asked, Precondition, has_version, own};
+use super::precondition::{Asked, has_version, own};
 use super::repository::Records;
-use super::request::{Changes, New, Nothing, Old, awaits, fmt_builder, require_built, writer_beside};
+use super::request::{New, Nothing, Old, awaits, fmt_builder, require_built};
 use super::transaction::{Action, Write};
 use super::values::{Given, Use};
 use crate::client::{Notes, no_legacy};
@@ -49,12 +49,9 @@ impl<T: Record> Records<T> {
 /// A record's version, if it has one, counts each update; [`expect_version`](Self::expect_version) checks it as well.
 #[must_use = "nothing is changed before it is awaited"]
 pub struct Update<'a, T, R = Nothing> {
-    records: Records<T>,
+    write: Conditional<'a, T, UpdateItemFluentBuilder, R>,
     key: PrimaryKey,
     actions: Vec<(Change, String, Option<Given>)>,
-    precondition: Precondition,
-    changes: Changes<'a, UpdateItemFluentBuilder>,
-    returns: PhantomData<R>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,8 +64,7 @@ enum Change {
 
 impl<'a, T: Record> Update<'a, T> {
     pub(super) fn new(records: Records<T>, key: PrimaryKey) -> Self {
-        let (actions, precondition, changes) = (Vec::new(), Precondition::none(), Changes::none());
-        Self { records, key, actions, precondition, changes, returns: PhantomData }
+        Self { write: Conditional::new(records), key, actions: Vec::new() }
     }
 
     /// Gives back the record as it was before, if there was one.
@@ -85,8 +81,7 @@ impl<'a, T: Record> Update<'a, T> {
     }
 
     fn returning<R>(self) -> Update<'a, T, R> {
-        let Self { records, key, actions, precondition, changes, returns: _ } = self;
-        Update { records, key, actions, precondition, changes, returns: PhantomData }
+        Update { write: self.write.returning(), key: self.key, actions: self.actions }
     }
 }
 
@@ -127,7 +122,7 @@ impl<'a, T: Record, R> Update<'a, T, R> {
 
     /// Fails with `error.is_condition_failed()` when there is no such record.
     pub fn if_exists(mut self) -> Self {
-        self.precondition.exists(true);
+        self.write.require_existence(true);
         self
     }
 
@@ -135,13 +130,13 @@ impl<'a, T: Record, R> Update<'a, T, R> {
     pub fn expect_version(mut self, version: u64) -> Self {
         let is_last = version == u64::MAX;
         let last = || Err(record_error::<T>("its version is the last: no update can count on".to_owned()));
-        self.precondition.version(if is_last { last() } else { has_version::<T>(version) });
+        self.write.require_version(if is_last { last() } else { has_version::<T>(version) });
         self
     }
 
     /// Changes the record only when this holds of it; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
-        self.precondition.condition(condition);
+        self.write.require(condition);
         self
     }
 
@@ -151,12 +146,13 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         mut self,
         change: impl FnOnce(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder + Send + 'a,
     ) -> Self {
-        self.changes.push(change);
+        self.write.customize(change);
         self
     }
 
     fn request(self) -> Result<(UpdateItemFluentBuilder, Asked), Error> {
-        let Self { records, key, mut actions, precondition, changes, returns: _ } = self;
+        let Self { mut write, key, mut actions } = self;
+        let records = write.records.clone();
         let (table, schema) = records.table()?;
         let key = records.key(schema, key)?;
         if let Some((_, name, _)) = actions.iter().find(|(_, name, _)| is_fixed::<T>(name)) {
@@ -171,14 +167,11 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         if let Some(name) = T::SCHEMA.version() {
             actions.push((Change::Add, name.to_owned(), Some(Given::Stored(AttributeValue::N("1".to_owned())))));
         }
-        let request = changes.apply(records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key)));
-        let mut writer = writer_beside!(request);
+        let request = write.change(records.tenant.dynamodb().update_item().table_name(table).set_key(Some(key)));
+        let mut writer = Writer::beside(&request);
         let update = both(request.get_update_expression().as_deref(), own_expression(&actions, &mut writer)?)?;
-        let given = request.get_condition_expression().as_deref();
-        let (condition, asked) = precondition.write(schema, own::<T>(), given, &mut writer)?;
-        let (names, values) = writer.finish();
-        let request = request.set_update_expression(update).set_condition_expression(condition);
-        let request = request.set_expression_attribute_names(names).set_expression_attribute_values(values);
+        let request = request.set_update_expression(update);
+        let (request, asked) = write.write_condition(schema, own::<T>(), request, writer)?;
         records.check_changed(request.get_table_name().as_deref(), None)?;
         Ok((request, asked))
     }
@@ -233,7 +226,7 @@ fn place(request: &UpdateItemFluentBuilder) -> Place {
 
 impl<T: Record> Update<'_, T> {
     async fn send(self) -> Result<(), Error> {
-        let records = self.records.clone();
+        let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let (place, notes) = (place(&request), Notes::default());
         let answer = request.customize().config_override(notes.hook()).send().await;
@@ -243,7 +236,7 @@ impl<T: Record> Update<'_, T> {
 
 impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
-        let records = self.records.clone();
+        let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let (place, notes) = (place(&request), Notes::raw());
         let before = Before::read(&records, &place).await?;
@@ -256,7 +249,7 @@ impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
 
 impl<T: Record + DeserializeOwned> Update<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
-        let records = self.records.clone();
+        let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let (place, notes) = (place(&request), Notes::raw());
         let request = request.return_values(ReturnValue::AllNew);
@@ -297,6 +290,6 @@ impl<T: Record> Action for Update<'_, T> {
 
 impl<T, R> fmt::Debug for Update<'_, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_builder("Update", &self.records, f)
+        fmt_builder("Update", &self.write.records, f)
     }
 }
