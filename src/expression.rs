@@ -40,7 +40,7 @@ pub(crate) use self::{
 };
 
 use self::path::{Name, Step, WrittenPath};
-use crate::schema::Protection;
+use crate::schema::{Protection, Secrecy};
 use tenantseal_core::format::RESERVED_PREFIX;
 
 /// What the names in a request's expressions mean.

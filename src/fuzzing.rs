@@ -171,7 +171,7 @@ pub fn key_condition(data: &[u8]) {
     assert_eq!(condition.placeholders(), key_condition.placeholders());
     let scope = Scope::new(Some(names), &protection);
     if let Ok(tests) = key_condition.tests(&scope) {
-        assert!(tests.iter().all(|(attribute, _)| protection(attribute) == Some(Protection::Plain)));
+        assert!(tests.iter().all(|(attribute, _)| protection(attribute).is_some_and(Protection::is_plain)));
         assert_eq!(condition.check(&scope), Ok(()));
     }
 }
@@ -217,7 +217,7 @@ pub fn projection(data: &[u8]) {
     let mut names = names.clone();
     names.extend(request.added_names);
     // The header's own placeholder is the one name that no schema has.
-    let with_header = |name: &str| if name == "header" { Some(Protection::Plain) } else { protection(name) };
+    let with_header = |name: &str| if name == "header" { Some(Protection::PLAIN) } else { protection(name) };
     names.values_mut().filter(|name| *name == HEADER).for_each(|name| "header".clone_into(name));
     let Ok(asked) = Projection::parse(&request.expression) else {
         assert!(request.expression.len() > text.len());
@@ -237,8 +237,8 @@ fn expression(data: &[u8]) -> Option<(&str, &'static HashMap<String, String>)> {
 
 fn protection(attribute: &str) -> Option<Protection> {
     match attribute {
-        "secret" | "email" | "s" => Some(Protection::Encrypted),
-        "plain" | "name" | "a" | "b" | "pk" | "sk" => Some(Protection::Plain),
+        "secret" | "email" | "s" => Some(Protection::ENCRYPTED),
+        "plain" | "name" | "a" | "b" | "pk" | "sk" => Some(Protection::PLAIN),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ mod forms;
 mod invalid;
 mod marked;
 mod marks;
+mod protection;
 mod rules;
 mod table;
 mod variant;
@@ -26,8 +27,9 @@ pub use invalid::InvalidSchema;
 pub use marked::{MarkedRecord, inventory, path_of};
 #[doc(hidden)]
 pub use marks::{Holds, Marks, NoMarks, Within, has_marks, heed};
+pub use protection::{Protection, Role, Secrecy};
 use rules::{is_same, refuse, starts_with};
-pub use table::{Protection, TableSchema, TableSchemaBuilder};
+pub use table::{TableSchema, TableSchemaBuilder};
 pub use tenantseal_core::tenant_template::{InvalidTenantTemplate, TenantTemplate};
 pub(crate) use variant::Variant;
 pub(crate) use watched::{Fault, FaultKind};

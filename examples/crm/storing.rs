@@ -111,7 +111,7 @@ pub(crate) async fn search_for_plaintext(terminal: Terminal, cloud: &Cloud, data
             if contact.secrets().any(|secret| text.contains(secret)) {
                 return Err(format!("attribute `{name}` of a stored item shows plaintext").into());
             }
-            if schema.protection(name) == Some(Protection::Encrypted) {
+            if schema.protection(name).is_some_and(Protection::is_encrypted) {
                 value.as_b().map_err(|_| format!("attribute `{name}` is stored unsealed"))?;
                 sealed += 1;
             }

@@ -78,7 +78,7 @@ pub(crate) fn shown(value: &AttributeValue) -> String {
 }
 
 fn is_encrypted(schemas: &[TableSchema], name: &str) -> bool {
-    schemas.iter().any(|schema| schema.protection(name) == Some(Protection::Encrypted))
+    schemas.iter().any(|schema| schema.protection(name).is_some_and(Protection::is_encrypted))
 }
 
 fn shows(value: &AttributeValue, secret: &str) -> bool {

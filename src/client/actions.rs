@@ -85,7 +85,8 @@ impl ItemPut {
     /// By what the values that were sealed can be recognised.
     pub(super) fn marks(&self, sealed: &Item) -> Vec<Mark> {
         let variant = Variant::from_item(&self.target.table, sealed);
-        let encrypted = sealed.iter().filter(|(name, _)| variant.protection(name) == Some(Protection::Encrypted));
+        let encrypted =
+            sealed.iter().filter(|(name, _)| variant.protection(name).is_some_and(Protection::is_encrypted));
         encrypted.filter_map(|(name, value)| Mark::from_sealed(name, value)).collect()
     }
 }

@@ -141,8 +141,9 @@ impl Cut<'_> {
     pub(super) fn restrict(self, table: &TableSchema, item: &mut Item) {
         if let Self::Paths(paths) = self {
             let asked = |name: &str| paths.iter().any(|path| path.attribute() == name);
-            let tells =
-                |name: &str| table.discriminator() == Some(name) || table.protection(name) == Some(Protection::Key);
+            let tells = |name: &str| {
+                table.discriminator() == Some(name) || table.protection(name).is_some_and(Protection::is_key)
+            };
             item.retain(|name, _| name == HEADER || asked(name) || tells(name));
         }
     }

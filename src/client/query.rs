@@ -16,7 +16,7 @@ use super::reading::{ReadingMany, Rows};
 use crate::error::{Error, Refusal};
 use crate::expression::KeyTest;
 use crate::item::{Item, OpenError, PrimaryKeyError, check_name, identity};
-use crate::schema::{Protection, TableSchema, Variant};
+use crate::schema::{TableSchema, Variant};
 
 pub(super) struct Query {
     /// What is sent in place of the caller's input, when that lacks something.
@@ -129,7 +129,7 @@ fn named_identity(
 pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Result<(), Error> {
     let Some(start) = start else { return Ok(()) };
     for name in start.keys() {
-        if !matches!(check_name(&Variant::unknown(table), name)?, Protection::Key | Protection::Plain) {
+        if !check_name(&Variant::unknown(table), name)?.is_plain() {
             return Err(Refusal::PrimaryKey(PrimaryKeyError::Superfluous { attribute: name.clone() }).into());
         }
     }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::{
-    ExpressionError, Placeholders, Protection, Scope,
+    ExpressionError, Placeholders, Scope, Secrecy,
     lexer::Token,
     parser::{CONDITION_FUNCTIONS, Parser},
     path::WrittenPath,
@@ -252,12 +252,11 @@ fn check_operands<'a>(
 }
 
 fn check_plain(path: &WrittenPath, operation: &'static str, scope: &Scope<'_>) -> Result<(), ExpressionError> {
-    match scope.resolve(path)? {
-        (_, Protection::Key | Protection::Plain) => Ok(()),
-        (path, Protection::Encrypted) => {
-            Err(ExpressionError::EncryptedCondition { attribute: path.attribute, operation })
-        }
-        (path, Protection::Varies) => Err(scope.varies(path)),
+    let (path, protection) = scope.resolve(path)?;
+    match protection.secrecy {
+        Secrecy::Plain => Ok(()),
+        Secrecy::Encrypted => Err(ExpressionError::EncryptedCondition { attribute: path.attribute, operation }),
+        Secrecy::Varies => Err(scope.varies(path)),
     }
 }
 

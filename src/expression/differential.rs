@@ -203,7 +203,7 @@ fn agree(
 }
 
 fn plain(_: &str) -> Option<Protection> {
-    Some(Protection::Plain)
+    Some(Protection::PLAIN)
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn an_item_is_pruned_as_the_server_projects_it() {
     let names: HashMap<_, _> = NAMES.map(|(name, to)| (name.into(), to.into())).into();
     proptest!(ProptestConfig::with_cases(1_000), |(expression in disturbed(projection()))| {
         // As if everything were encrypted: then it is we who cut.
-        let encrypted = |_: &str| Some(Protection::Encrypted);
+        let encrypted = |_: &str| Some(Protection::ENCRYPTED);
         let selection =
             Projection::parse(&expression).and_then(|projection| projection.resolve(&Scope::new(Some(&names), &encrypted)));
         match &selection {

@@ -4,7 +4,7 @@
 //! server may read `:v = pk`, but the guide does not have it.
 
 use super::{
-    ExpressionError, Placeholders, Protection, Scope,
+    ExpressionError, Placeholders, Scope,
     condition::{Clause, Comparator, Operand, Test},
     path::WrittenPath,
 };
@@ -71,11 +71,11 @@ impl KeyCondition {
         let mut tests: Vec<(String, &KeyTest)> = Vec::new();
         for (path, test) in &self.tests {
             let (path, protection) = scope.resolve(path)?;
-            if protection == Protection::Varies {
+            if protection.varies() {
                 return Err(scope.varies(path));
             }
             let attribute = path.attribute;
-            if protection == Protection::Encrypted {
+            if protection.is_encrypted() {
                 return Err(ExpressionError::EncryptedKey { attribute });
             }
             if tests.iter().any(|(tested, _)| *tested == attribute) {

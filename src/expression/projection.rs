@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    ExpressionError, Fresh, Path, Placeholders, Protection, Scope,
+    ExpressionError, Fresh, Path, Placeholders, Scope,
     parser::Parser,
     path::{Name, Step, WrittenPath, refuse_overlaps},
     prune,
@@ -69,7 +69,7 @@ impl Projection {
             let (path, protection) = scope.resolve(written)?;
             let inside = !path.segments().is_empty();
             if protection.may_encrypt() {
-                varies |= protection == Protection::Varies;
+                varies |= protection.varies();
                 encrypted.insert(path.attribute.clone());
                 widened |= inside;
                 if whole.insert(path.attribute.clone()) {

@@ -27,8 +27,8 @@ fn names() -> HashMap<String, String> {
 
 fn protection(attribute: &str) -> Option<Protection> {
     match attribute {
-        "secret" | "email" | "third" => Some(Protection::Encrypted),
-        "plain" | "visits" | "tags" => Some(Protection::Plain),
+        "secret" | "email" | "third" => Some(Protection::ENCRYPTED),
+        "plain" | "visits" | "tags" => Some(Protection::PLAIN),
         _ => None,
     }
 }

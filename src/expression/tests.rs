@@ -15,8 +15,8 @@ mod updates;
 
 fn protection(attribute: &str) -> Option<Protection> {
     match attribute {
-        "tenant_id" | "contact_id" | "company" | "visits" | "tags" | "profile" | "status" => Some(Protection::Plain),
-        "email" | "phone" | "api_keys" => Some(Protection::Encrypted),
+        "tenant_id" | "contact_id" | "company" | "visits" | "tags" | "profile" | "status" => Some(Protection::PLAIN),
+        "email" | "phone" | "api_keys" => Some(Protection::ENCRYPTED),
         _ => None,
     }
 }

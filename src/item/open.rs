@@ -7,7 +7,7 @@ use tenantseal_core::tenant::TenantId;
 
 use super::{Item, PrimaryKeyError, identity};
 use crate::item::decode_value;
-use crate::schema::{Protection, TableSchema, Variant};
+use crate::schema::{Secrecy, TableSchema, Variant};
 
 /// Why a stored item does not open. It names the attribute and nothing of its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -147,9 +147,9 @@ pub(super) fn needed_keys<'i>(
 
 /// Whether a stored attribute is to be opened; an error when that cannot be told, or is said by a discriminator that looks forged.
 fn is_sealed(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Result<bool, OpenError> {
-    match variant.protection(name) {
-        Some(Protection::Encrypted) => Ok(true),
-        Some(Protection::Varies) => Err(OpenError::Discriminator {
+    match variant.protection(name).map(|protection| protection.secrecy) {
+        Some(Secrecy::Encrypted) => Ok(true),
+        Some(Secrecy::Varies) => Err(OpenError::Discriminator {
             discriminator: variant.schema().discriminator().unwrap_or_default().to_owned(),
             attribute: name.to_owned(),
         }),

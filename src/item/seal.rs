@@ -9,7 +9,7 @@ use tenantseal_core::tenant::TenantId;
 use super::size::{check_attribute_size, check_size};
 use super::{Item, SealError, identity};
 use crate::item::{encode_value, encoded_len};
-use crate::schema::{Protection, TableSchema, Variant};
+use crate::schema::{Protection, Secrecy, TableSchema, Variant};
 
 /// The identity of an item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
 pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, SealError> {
@@ -45,8 +45,8 @@ pub(crate) fn seal(
 
 /// Whether an attribute of an item to be sealed is encrypted; an error when it must not be stored.
 fn is_encrypted(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Result<bool, SealError> {
-    match check_name(variant, name)? {
-        Protection::Encrypted => refuse_sealed(variant.schema(), name, value).map(|()| true),
+    match check_name(variant, name)?.secrecy {
+        Secrecy::Encrypted => refuse_sealed(variant.schema(), name, value).map(|()| true),
         _ if value.is_b() && variant.forbids_binary(name) => Err(SealError::Binary(name.to_owned())),
         _ => Ok(false),
     }

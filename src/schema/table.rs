@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenantseal_core::envelope::KeyRecordPlacement;
 
-use super::{InvalidSchema, Record, RecordField, RecordSchema, TenantTemplate};
+use super::{InvalidSchema, Protection, Record, RecordField, RecordSchema, TenantTemplate};
 
 mod builder;
 mod merge;
@@ -20,7 +20,7 @@ pub struct TableSchema {
     partition_key: String,
     sort_key: Option<String>,
     tenant: TenantTemplate,
-    /// Of all records; [`Protection::Varies`] where they disagree.
+    /// Of all records; [`Secrecy::Varies`](super::Secrecy::Varies) where they disagree.
     attributes: Attributes,
     /// The attribute that tells record types apart.
     discriminator: Option<String>,
@@ -33,27 +33,6 @@ pub struct TableSchema {
 
 /// Attributes and what they are.
 pub(super) type Attributes = BTreeMap<String, Protection>;
-
-/// What happens to an attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Protection {
-    /// A key attribute: stored as it is, and part of the item's identity.
-    Key,
-    /// Stored as it is.
-    Plain,
-    /// Encrypted before it leaves the process.
-    Encrypted,
-    /// The table's records disagree: an item's discriminator says what it is.
-    Varies,
-}
-
-impl Protection {
-    /// Whether it is encrypted, in all items or in some.
-    pub(crate) fn may_encrypt(self) -> bool {
-        matches!(self, Self::Encrypted | Self::Varies)
-    }
-}
 
 impl TableSchema {
     /// The schema of one record type.
@@ -121,7 +100,7 @@ impl TableSchema {
         &self.tenant
     }
 
-    /// What the attribute of this name is in every item, when the schema names it; [`Protection::Varies`] when that depends on the
+    /// What the attribute of this name is in every item, when the schema names it; [`Secrecy::Varies`](super::Secrecy::Varies) when that depends on the
     /// item's discriminator.
     pub fn protection(&self, attribute: &str) -> Option<Protection> {
         self.attributes.get(attribute).copied()
@@ -188,10 +167,10 @@ impl TableSchema {
             RecordField::Flatten(inner) => self.leaves_plain_of(inner.fields(), own),
             RecordField::Encrypted { name } => {
                 let protection = match self.protection(name) {
-                    Some(Protection::Varies) => own.and_then(|own| own.get(name).copied()),
+                    Some(protection) if protection.varies() => own.and_then(|own| own.get(name).copied()),
                     protection => protection,
                 };
-                (protection != Some(Protection::Encrypted)).then_some(name)
+                (!protection.is_some_and(Protection::is_encrypted)).then_some(name)
             }
             _ => None,
         })

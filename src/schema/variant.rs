@@ -55,13 +55,13 @@ impl<'s> Variant<'s> {
         self.schema
     }
 
-    /// What the attribute is. [`Protection::Varies`] when that depends on the record type and this is not known; none when nobody
+    /// What the attribute is. [`Secrecy::Varies`](super::Secrecy::Varies) when that depends on the record type and this is not known; none when nobody
     /// declares it, or another record type only.
     pub(crate) fn protection(&self, attribute: &str) -> Option<Protection> {
         match self.schema.protection(attribute)? {
-            Protection::Varies => match self.own {
+            protection if protection.varies() => match self.own {
                 Some(own) => own.get(attribute).copied(),
-                None => Some(Protection::Varies),
+                None => Some(protection),
             },
             protection => Some(protection),
         }
@@ -70,7 +70,7 @@ impl<'s> Variant<'s> {
     /// Whether the attribute must not be binary: it is stored as it is, and another record type encrypts it. A sealed value would
     /// pass for plain data when someone changes the discriminator.
     pub(crate) fn forbids_binary(&self, attribute: &str) -> bool {
-        self.schema.protection(attribute) == Some(Protection::Varies)
+        self.schema.protection(attribute).is_some_and(Protection::varies)
             && !self.protection(attribute).is_some_and(Protection::may_encrypt)
     }
 }

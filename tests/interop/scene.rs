@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use serde_json::{Value, json};
-use tenantseal::schema::{Protection, TableSchema};
+use tenantseal::schema::TableSchema;
 use tenantseal::{Item, Tenant, TenantSealBuilder};
 
 use crate::common::key_table::KEY_TABLE;
@@ -80,7 +80,7 @@ impl Table {
             let pairs = pairs.iter().copied().chain([("tenant", tenant)]);
             Value::Object(pairs.map(|(name, value)| (name.to_owned(), value.into())).collect())
         };
-        let encrypted = self.schema.attributes().filter(|(_, protection)| *protection == Protection::Encrypted);
+        let encrypted = self.schema.attributes().filter(|(_, protection)| protection.is_encrypted());
         let schema = json!({
             "table": self.schema.name(), "partition_key": self.schema.partition_key(), "template": self.template,
             "sort_key": self.schema.sort_key(), "encrypted": encrypted.map(|(name, _)| name).collect::<Vec<_>>(),

@@ -185,6 +185,7 @@ const HOLD_NONE: &[&str] = &[
     "RegistryError",
     "Rekey",
     "Retries",
+    "Role",
     "RoleArn",
     "Rotate",
     "Rotated",

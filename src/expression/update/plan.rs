@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{SetValue, Sign, Update};
 use crate::expression::path::{WrittenPath, refuse_overlaps};
-use crate::expression::{ExpressionError, Fresh, Path, Protection, Scope};
+use crate::expression::{ExpressionError, Fresh, Path, Scope, Secrecy};
 
 /// How an update is carried out with encrypted attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,15 +48,15 @@ impl Update {
         let mut to_seal = Vec::new();
         for (path, value) in &mut actions.set {
             let (target, protection) = scope.resolve_whole(path)?;
-            match protection {
-                Protection::Key | Protection::Plain => {
+            match protection.secrecy {
+                Secrecy::Plain => {
                     check_plain(value, scope, &mut used)?;
                     if let Some(placeholder) = assigned_value(value).filter(|_| target.segments.is_empty()) {
                         plain.push((target.attribute.clone(), placeholder.to_owned()));
                     }
                 }
-                Protection::Varies => return Err(scope.varies(target)),
-                Protection::Encrypted => to_seal.push((target.attribute.clone(), given_value(value, &target, scope)?)),
+                Secrecy::Varies => return Err(scope.varies(target)),
+                Secrecy::Encrypted => to_seal.push((target.attribute.clone(), given_value(value, &target, scope)?)),
             }
             touched.push(target);
         }
@@ -156,9 +156,10 @@ fn check_plain(value: &SetValue, scope: &Scope<'_>, used: &mut BTreeSet<String>)
 }
 
 fn plain_path(path: &WrittenPath, operation: &'static str, scope: &Scope<'_>) -> Result<Path, ExpressionError> {
-    match scope.resolve(path)? {
-        (path, Protection::Key | Protection::Plain) => Ok(path),
-        (path, Protection::Encrypted) => Err(ExpressionError::EncryptedUpdate { attribute: path.attribute, operation }),
-        (path, Protection::Varies) => Err(scope.varies(path)),
+    let (path, protection) = scope.resolve(path)?;
+    match protection.secrecy {
+        Secrecy::Plain => Ok(path),
+        Secrecy::Encrypted => Err(ExpressionError::EncryptedUpdate { attribute: path.attribute, operation }),
+        Secrecy::Varies => Err(scope.varies(path)),
     }
 }

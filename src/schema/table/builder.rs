@@ -45,13 +45,13 @@ impl TableSchemaBuilder {
 
     /// An attribute that is stored as it is.
     pub fn plain(mut self, name: impl Into<String>) -> Self {
-        self.attributes.push((name.into(), Protection::Plain));
+        self.attributes.push((name.into(), Protection::PLAIN));
         self
     }
 
     /// An attribute that is encrypted.
     pub fn encrypt(mut self, name: impl Into<String>) -> Self {
-        self.attributes.push((name.into(), Protection::Encrypted));
+        self.attributes.push((name.into(), Protection::ENCRYPTED));
         self
     }
 
@@ -80,7 +80,7 @@ impl TableSchemaBuilder {
         let sort_key = sort_keys.pop();
         let tenant =
             TenantTemplate::parse(&template).map_err(|rule| InvalidSchema::Tenant { table: name.clone(), rule })?;
-        let keys = std::iter::once(&partition_key).chain(&sort_key).map(|key| (key.clone(), Protection::Key));
+        let keys = std::iter::once(&partition_key).chain(&sort_key).map(|key| (key.clone(), Protection::KEY));
         let mut all = BTreeMap::new();
         for (attribute, protection) in keys.chain(attributes) {
             if attribute.is_empty() || attribute.starts_with(RESERVED_PREFIX) {

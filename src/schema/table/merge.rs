@@ -51,17 +51,17 @@ impl TableSchema {
         for (attribute, protection) in records.values().flatten() {
             let known = merged.entry(attribute.clone()).or_insert(*protection);
             if known != protection {
-                *known = Protection::Varies;
+                *known = Protection::VARIES;
             }
         }
         let without = records.get(&None);
-        let varies = |attribute: &&String| merged.get(*attribute) == Some(&Protection::Varies);
+        let varies = |attribute: &&String| merged.get(*attribute).is_some_and(|merged| merged.varies());
         if let Some(attribute) = without.and_then(|attributes| attributes.keys().find(varies)) {
             return Err(InvalidSchema::AttributeDisagrees { table: table.clone(), attribute: attribute.clone() });
         }
         let Some(discriminator) = discriminator else { return Ok(merged) };
         let is_key = self.sort_key.as_ref() == Some(discriminator);
-        let allowed = if is_key { Protection::Key } else { Protection::Plain };
+        let allowed = if is_key { Protection::KEY } else { Protection::PLAIN };
         if merged.get(discriminator) != Some(&allowed) {
             return Err(InvalidSchema::Discriminator { table: table.clone(), attribute: discriminator.clone() });
         }
@@ -90,13 +90,13 @@ mod tests {
         let mut merged = schema(|b, name| b.encrypt(name));
         let other = TableSchema::builder("crm").partition_key("pk", "{tenant}").plain("company").build().unwrap();
         assert_eq!(merged.merge(other), Ok(()));
-        assert_eq!(merged.protection("company"), Some(Protection::Plain));
+        assert_eq!(merged.protection("company"), Some(Protection::PLAIN));
         assert!(matches!(merged.merge(schema(|b, name| b.plain(name))), Err(InvalidSchema::AttributeDisagrees { .. })));
     }
 
     fn of_kind(kind: Option<(&str, &str)>, note: Protection) -> TableSchema {
         let mut builder = TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk");
-        builder = if note == Protection::Plain { builder.plain("note") } else { builder.encrypt("note") };
+        builder = if note == Protection::PLAIN { builder.plain("note") } else { builder.encrypt("note") };
         if let Some((attribute, value)) = kind {
             builder = if attribute == "kind" { builder.plain("kind") } else { builder };
             builder = builder.discriminator(attribute, value);
@@ -113,28 +113,30 @@ mod tests {
 
     #[test]
     fn records_that_disagree_are_told_apart_by_distinct_values() {
-        use Protection::{Encrypted, Plain};
+        const ENCRYPTED: Protection = Protection::ENCRYPTED;
+        const PLAIN: Protection = Protection::PLAIN;
         for attribute in ["kind", "sk"] {
             let schema =
-                merged([of_kind(Some((attribute, "A#")), Encrypted), of_kind(Some((attribute, "B#")), Plain)]).unwrap();
-            assert_eq!(schema.protection("note"), Some(Protection::Varies));
+                merged([of_kind(Some((attribute, "A#")), ENCRYPTED), of_kind(Some((attribute, "B#")), PLAIN)]).unwrap();
+            assert_eq!(schema.protection("note"), Some(Protection::VARIES));
             let note = |value: &str| schema.records_of(Some(value)).and_then(|own| own.get("note")).copied();
-            assert_eq!((note("A#"), note("B#"), note("C#")), (Some(Encrypted), Some(Plain), None));
+            assert_eq!((note("A#"), note("B#"), note("C#")), (Some(ENCRYPTED), Some(PLAIN), None));
         }
     }
 
     #[test]
     fn records_that_nothing_tells_apart_may_not_disagree() {
         use InvalidSchema as E;
-        use Protection::{Encrypted, Plain};
+        const ENCRYPTED: Protection = Protection::ENCRYPTED;
+        const PLAIN: Protection = Protection::PLAIN;
         let kind = |value| Some(("kind", value));
         let without = |note| TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk").plain(note);
         for (schemas, fault) in [
-            ([of_kind(kind("a"), Encrypted), of_kind(kind("a"), Plain)], "`note`"),
-            ([of_kind(kind("a"), Encrypted), of_kind(None, Plain)], "`note`"),
-            ([of_kind(kind("a"), Encrypted), of_kind(Some(("sk", "B#")), Plain)], "different attributes"),
-            ([of_kind(Some(("sk", "A")), Encrypted), of_kind(Some(("sk", "AB")), Plain)], "begins with `A`"),
-            ([of_kind(kind("a"), Encrypted), without("kind").build().unwrap()], "says no value"),
+            ([of_kind(kind("a"), ENCRYPTED), of_kind(kind("a"), PLAIN)], "`note`"),
+            ([of_kind(kind("a"), ENCRYPTED), of_kind(None, PLAIN)], "`note`"),
+            ([of_kind(kind("a"), ENCRYPTED), of_kind(Some(("sk", "B#")), PLAIN)], "different attributes"),
+            ([of_kind(Some(("sk", "A")), ENCRYPTED), of_kind(Some(("sk", "AB")), PLAIN)], "begins with `A`"),
+            ([of_kind(kind("a"), ENCRYPTED), without("kind").build().unwrap()], "says no value"),
         ] {
             let error = merged(schemas).unwrap_err().to_string();
             assert!(error.contains(fault), "{error}");
