@@ -4,7 +4,59 @@ use std::fmt;
 
 use crate::tenant::{TenantId, is_tenant_byte};
 
-/// How a partition key shows the tenant: as the whole value (`{tenant}`) or at its beginning (`TENANT#{tenant}#`).
+const PLACEHOLDER: &str = "{tenant}";
+
+/// The rule that a template breaks.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateFault {
+    /// `{tenant}` does not appear exactly once.
+    NotOnce,
+    /// There is a brace beside `{tenant}`.
+    OtherPlaceholder,
+    /// The text after `{tenant}` could be part of a longer tenant id.
+    Ambiguous,
+}
+
+/// Where `{tenant}` stands in a template that tells tenants apart, in bytes.
+///
+/// A key belongs to a tenant when it equals the rendered template, or begins with it where text follows the placeholder. Text that could
+/// continue the id would let tenant `12` own the items of tenant `123`.
+///
+/// # Errors
+///
+/// [`TemplateFault`] is the rule that `template` breaks.
+#[doc(hidden)]
+pub const fn check(template: &str) -> Result<usize, TemplateFault> {
+    let (text, placeholder) = (template.as_bytes(), PLACEHOLDER.as_bytes());
+    let (mut at, mut found, mut other) = (0, None, false);
+    while at < text.len() {
+        let mut alike = 0;
+        while alike < placeholder.len() && at + alike < text.len() && text[at + alike] == placeholder[alike] {
+            alike += 1;
+        }
+        if alike == placeholder.len() {
+            if found.is_some() {
+                return Err(TemplateFault::NotOnce);
+            }
+            found = Some(at);
+            at += placeholder.len();
+        } else {
+            other = other || matches!(text[at], b'{' | b'}');
+            at += 1;
+        }
+    }
+    match found {
+        None => Err(TemplateFault::NotOnce),
+        Some(_) if other => Err(TemplateFault::OtherPlaceholder),
+        Some(at) if at + placeholder.len() < text.len() && is_tenant_byte(text[at + placeholder.len()]) => {
+            Err(TemplateFault::Ambiguous)
+        }
+        Some(at) => Ok(at),
+    }
+}
+
+/// How a tenant shows in a partition key: the whole value (`{tenant}`) or its beginning (`TENANT#{tenant}#`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantTemplate {
     prefix: String,
@@ -18,17 +70,14 @@ impl TenantTemplate {
     ///
     /// [`InvalidTenantTemplate`] names the rule that `template` breaks.
     pub fn parse(template: &str) -> Result<Self, InvalidTenantTemplate> {
-        let (prefix, suffix) = template.split_once("{tenant}").ok_or(InvalidTenantTemplate::Placeholder)?;
-        if suffix.contains("{tenant}") {
-            return Err(InvalidTenantTemplate::Placeholder);
+        match check(template) {
+            Ok(at) => {
+                let (prefix, rest) = template.split_at(at);
+                Ok(Self { prefix: prefix.to_owned(), suffix: rest.split_at(PLACEHOLDER.len()).1.to_owned() })
+            }
+            Err(TemplateFault::NotOnce | TemplateFault::OtherPlaceholder) => Err(InvalidTenantTemplate::Placeholder),
+            Err(TemplateFault::Ambiguous) => Err(InvalidTenantTemplate::Ambiguous),
         }
-        if prefix.contains(['{', '}']) || suffix.contains(['{', '}']) {
-            return Err(InvalidTenantTemplate::Placeholder);
-        }
-        if suffix.bytes().next().is_some_and(is_tenant_byte) {
-            return Err(InvalidTenantTemplate::Ambiguous);
-        }
-        Ok(Self { prefix: prefix.to_owned(), suffix: suffix.to_owned() })
     }
 
     /// The tenant's key value; when [`Self::is_prefix`], the text with which all of its key values begin.

@@ -236,16 +236,7 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
 /// A flattened field stands for the fields of another record, which says itself what they are.
 fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     let name = &field.name;
-    let seal = &field.seal;
-    let words = [
-        seal.partition_key,
-        seal.sort_key,
-        seal.encrypt,
-        seal.plain,
-        seal.version,
-        seal.tenant.as_ref().map(|t| t.span),
-    ];
-    for word in words.into_iter().flatten() {
+    for word in field.seal.marks() {
         errors.at(word, format_args!("field `{name}` is flattened: mark the fields of the record that it flattens"));
     }
     if let Some(with) = field.serde.with {

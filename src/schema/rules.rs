@@ -1,6 +1,8 @@
 //! The rules that a record keeps, checked at compile time: hence the loops. Every function that may refuse has the caller's location, so
 //! that a fault is reported at the record and not in this file.
 
+use tenantseal_core::tenant_template::{self, TemplateFault};
+
 use super::{RecordField, RecordSchema};
 
 impl RecordSchema {
@@ -110,33 +112,15 @@ const fn check_key_name(name: &str) {
     }
 }
 
-/// A key belongs to a tenant when it equals the rendered template, or begins with it where text follows the
-/// placeholder. Text that could go on like an id would let tenant `12` own the items of tenant `123`.
 #[track_caller]
 const fn check_template(name: &str, template: &str) {
-    const PLACEHOLDER: &[u8] = b"{tenant}";
-    let mut rest = template.as_bytes();
-    let mut placeholders = 0;
-    while let [first, after @ ..] = rest {
-        if starts_with(rest, PLACEHOLDER) {
-            placeholders += 1;
-            rest = rest.split_at(PLACEHOLDER.len()).1;
-            if let [b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-', ..] = rest {
-                refuse(
-                    "the tenant template of `",
-                    name,
-                    "` goes on behind `{tenant}` with what could be a part of an id",
-                );
-            }
-        } else if matches!(first, b'{' | b'}') {
-            refuse("the tenant template of `", name, "` has another placeholder than `{tenant}`");
-        } else {
-            rest = after;
-        }
-    }
-    if placeholders != 1 {
-        refuse("the tenant template of `", name, "` must contain `{tenant}` exactly once");
-    }
+    let fault = match tenant_template::check(template) {
+        Ok(_) => return,
+        Err(TemplateFault::NotOnce) => "` must contain `{tenant}` exactly once",
+        Err(TemplateFault::OtherPlaceholder) => "` has another placeholder than `{tenant}`",
+        Err(TemplateFault::Ambiguous) => "` goes on behind `{tenant}` with what could be a part of an id",
+    };
+    refuse("the tenant template of `", name, fault);
 }
 
 /// Whether two names are the same, compared from both ends: names that begin or end alike are common, and the compiler

@@ -7,7 +7,6 @@ use super::{for_each_entry, of_field, spelling};
 use crate::errors::Errors;
 
 const ON_STRUCTS: [&str; 4] = ["table", "crate", "discriminator", "value"];
-const ON_FIELDS: [&str; 6] = ["partition_key", "sort_key", "tenant", "encrypt", "plain", "version"];
 
 /// What `#[seal(...)]` says on a struct.
 #[derive(Default)]
@@ -45,18 +44,41 @@ impl ContainerSeal {
     }
 }
 
-/// What `#[seal(...)]` says on a field: where each word was written.
-#[derive(Default)]
-pub(crate) struct FieldSeal {
-    pub(crate) partition_key: Option<Span>,
-    pub(crate) sort_key: Option<Span>,
-    pub(crate) encrypt: Option<Span>,
-    pub(crate) plain: Option<Span>,
-    pub(crate) version: Option<Span>,
-    pub(crate) tenant: Option<TenantTemplate>,
-    /// Something in it was not understood and is reported, so what is missing may be just that.
-    pub(crate) is_faulty: bool,
+/// Lists the marks of a field once: those before `tenant`, which has a value, and those after it.
+macro_rules! field_marks {
+    ([$($before:ident),*] tenant [$($after:ident),*]) => {
+        const ON_FIELDS: &[&str] = &[$(stringify!($before),)* "tenant", $(stringify!($after),)*];
+
+        /// What `#[seal(...)]` says on a field: where each word was written.
+        #[derive(Default)]
+        pub(crate) struct FieldSeal {
+            $(pub(crate) $before: Option<Span>,)*
+            pub(crate) tenant: Option<TenantTemplate>,
+            $(pub(crate) $after: Option<Span>,)*
+            /// Something in it was not understood and is reported, so what is missing may be just that.
+            pub(crate) is_faulty: bool,
+        }
+
+        impl FieldSeal {
+            /// Where each mark of the field was written.
+            pub(crate) fn marks(&self) -> impl Iterator<Item = Span> {
+                let tenant = self.tenant.as_ref().map(|tenant| tenant.span);
+                [$(self.$before,)* tenant, $(self.$after,)*].into_iter().flatten()
+            }
+
+            /// Where the mark of this name, which takes no value, is remembered.
+            fn flag(&mut self, name: &str) -> Option<&mut Option<Span>> {
+                match name {
+                    $(stringify!($before) => Some(&mut self.$before),)*
+                    $(stringify!($after) => Some(&mut self.$after),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
+
+field_marks!([partition_key, sort_key] tenant [encrypt, plain, version]);
 
 /// How the tenant's id shows in the partition key.
 pub(crate) struct TenantTemplate {
@@ -71,11 +93,6 @@ impl FieldSeal {
         let mut seal = Self::default();
         let understood =
             for_each_entry(attrs, ContainerSeal::NAME, &of_field(field), errors, |entry| match entry.name().as_str() {
-                "partition_key" => entry.flag(&mut seal.partition_key),
-                "sort_key" => entry.flag(&mut seal.sort_key),
-                "encrypt" => entry.flag(&mut seal.encrypt),
-                "plain" => entry.flag(&mut seal.plain),
-                "version" => entry.flag(&mut seal.version),
                 "tenant" => {
                     let template = if entry.has_value() {
                         let written = entry.text()?;
@@ -86,10 +103,11 @@ impl FieldSeal {
                     entry.once(&mut seal.tenant, template)
                 }
                 name if ON_STRUCTS.contains(&name) => Err(entry.error(format_args!("`{name}` belongs on the struct"))),
-                name => {
-                    Err(entry
-                        .error(format_args!("unknown seal attribute `{name}`: {}", spelling::hint(name, &ON_FIELDS))))
-                }
+                name => match seal.flag(name) {
+                    Some(slot) => entry.flag(slot),
+                    None => Err(entry
+                        .error(format_args!("unknown seal attribute `{name}`: {}", spelling::hint(name, ON_FIELDS)))),
+                },
             });
         seal.is_faulty = !understood;
         seal

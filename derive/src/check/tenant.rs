@@ -2,7 +2,8 @@
 
 const PLACEHOLDER: &str = "{tenant}";
 
-/// Checks that a template tells tenants apart.
+/// Checks that a template tells tenants apart, by the rule of `tenantseal_core::tenant_template::check`. A test holds it to that rule; the
+/// macro does without the crate, which would be built twice.
 ///
 /// With text behind the placeholder a key must begin with the rendered template. If that text could go on like an id,
 /// tenant `12` would own the items of tenant `123`. With none, the key must equal it.
@@ -30,27 +31,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_that_end_the_id_pass() {
-        for template in
-            ["{tenant}", "{tenant}#", "TENANT#{tenant}#", "t-{tenant}", "{tenant}#orders", "{tenant}é", "{tenant}."]
-        {
-            assert_eq!(check(template), Ok(()), "{template}");
-        }
-    }
-
-    #[test]
-    fn templates_that_could_continue_the_id_are_refused() {
-        for template in ["{tenant}0", "{tenant}a#", "{tenant}Z", "{tenant}_", "{tenant}-x", "T{tenant}-"] {
-            assert!(check(template).is_err(), "{template}");
-        }
-    }
-
-    #[test]
-    fn a_template_has_exactly_one_placeholder() {
-        for template in
-            ["", "tenant", "{tennant}#", "{tenant}#{tenant}", "{{tenant}}", "{tenant}#{id}", "{x}{tenant}", "{Tenant}"]
-        {
-            assert!(check(template).is_err(), "{template}");
+    fn the_rule_is_that_of_core() {
+        let parts = ["", "{tenant}", "#", "0", "a", "Z", "_", "-", ".", "é", "{", "}", "{tennant}", "{Tenant}", "T#"];
+        for one in parts {
+            for two in parts {
+                for three in parts {
+                    let template = format!("{one}{two}{three}");
+                    let rule = tenantseal_core::tenant_template::check(&template);
+                    assert_eq!(check(&template).is_ok(), rule.is_ok(), "{template}: {rule:?}");
+                }
+            }
         }
     }
 }

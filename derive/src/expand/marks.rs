@@ -100,8 +100,7 @@ pub(super) fn register(record: &Record<'_>, entries: &[Entry<'_>], krate: &Token
 }
 
 fn is_plain_by_default(Field { seal, serde, .. }: &Field<'_>) -> bool {
-    let marks = [seal.encrypt, seal.plain, seal.partition_key, seal.sort_key, seal.version];
-    marks.iter().all(Option::is_none) && serde.flatten.is_none() && !serde.is_never_stored()
+    seal.marks().next().is_none() && serde.flatten.is_none() && !serde.is_never_stored()
 }
 
 /// The types that are written in a type by name: itself, and those in brackets and behind references.
