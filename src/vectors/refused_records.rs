@@ -193,7 +193,7 @@ fn keks() -> Vec<Vector> {
 }
 
 fn keys() -> Vec<Vector> {
-    const KMS: &str = "8.3: the DataKeyId in the answer must be the record's KEK";
+    const KMS: &str = "8.3: the KeyId in the answer must be the record's KEK";
     const CHECK: &str = "8.4: compare kid and check with the record's";
     let answered = |name: &str, stored_as: &str, answered_as: &str| {
         let item = stored(&scene().with_kek(stored_as));
