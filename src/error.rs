@@ -32,39 +32,39 @@ pub use unopened::{ItemRef, Unopened, UnopenedItem, Written};
 pub(crate) use unopened::{Sealed, Standing};
 pub use writes::{Cancelled, NotWritten, Reason};
 
-/// Why an operation on a tenant's items failed, when it was not DynamoDB that refused it.
+/// Why an operation on a tenant's items failed.
 ///
-/// On the drop-in client it travels inside the SDK's own error; [`Error::find_in`] finds it there. No error contains item data.
+/// The drop-in client returns it inside the SDK's own error, where [`Error::find_in`] finds it. No error contains item data.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The request was refused; nothing was sent.
+    /// The library refused the request. Nothing was sent.
     #[error("refused before anything was sent: {0}")]
     Refused(Refusal),
-    /// The item could not be sealed; nothing was sent.
+    /// The item could not be sealed. Nothing was sent.
     #[error("the item cannot be sealed: {0}")]
     Seal(SealError),
-    /// What is stored does not open.
+    /// The stored item does not open.
     #[error("the stored item does not open: {0}")]
     Open(OpenError),
-    /// The tenant's data key could not be had.
+    /// The tenant's data key is not available.
     #[error(transparent)]
     KeyService(#[from] KeyServiceError),
     /// The key table failed.
     #[error(transparent)]
     KeyTable(#[from] KeyTableError),
-    /// A part of the sealing client was replaced, so nothing goes out or comes back.
+    /// A part of the sealing client was replaced, so it neither sends nor returns anything.
     #[error(
         "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
     )]
     Replaced(Piece),
-    /// A client's configuration was given to `Tenant::dynamodb_with` although it already seals.
+    /// `Tenant::dynamodb_with` got the configuration of a client that already seals.
     #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
     BoundTwice,
     /// The audit sink panicked, so nothing was sealed or opened.
     #[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be told")]
     Audit,
-    /// An index query did not test the tenant, whom the index has among its keys.
+    /// A query of an index with the tenant among its keys did not test the tenant.
     #[error(
         "the index has `{attribute}` among its keys: test it in the key condition, for equality with a value of this client's tenant"
     )]
@@ -88,17 +88,17 @@ pub enum Error {
         /// What is wrong, without any value.
         what: String,
     },
-    /// Items came back that do not open, or are not what was asked for: [`Error::cause`] says why, [`Error::items`] which. When they came
-    /// back from a write, [`Error::written`] says whether it has happened, and [`Error::sealed_item`] has what it returned.
+    /// Items came back that do not open, or that the request did not ask for. [`Error::cause`] says why, and [`Error::items`] which. If a
+    /// write returned them, [`Error::written`] says whether it happened, and [`Error::sealed_item`] has what it returned.
     #[error(transparent)]
     Unopened(Unopened),
-    /// The answer to a write was lost on the way, and the one to its repetition does not say what the first one did.
+    /// The answer to a write was lost, and the answer to its retry does not say what the first attempt did.
     ///
-    /// What a write of the repository would have given back is in [`Error::sealed_item`], as it was read before. What one of the drop-in
-    /// client would have is nowhere: read, use, and then write on a condition, as [`Records::take`](crate::records::Records::take) shows it.
+    /// For a write of the repository, [`Error::sealed_item`] has what it would have returned, as read before. For a write of the drop-in
+    /// client nothing has it: read, use, then write on a condition, as [`Records::take`](crate::records::Records::take) shows.
     #[error("an answer of DynamoDB was lost on the way, and what the first attempt brought back with it")]
     AnswerLost,
-    /// The stored record has another version than the one that was expected: another writer was faster. Read it again.
+    /// The stored record has another version than expected: another writer was faster. Read it again.
     #[error(
         "{record}: the stored record has another version than this one was read with: read it again{}",
         if *may_be_own { " (an answer was lost on the way, so it may be this very write that was faster)" } else { "" }
@@ -106,13 +106,13 @@ pub enum Error {
     Conflict {
         /// The record type.
         record: &'static str,
-        /// An answer to the same write was lost on the way, so it may be this write itself that was faster.
+        /// An answer to the same write was lost, so the faster write may be this one.
         may_be_own: bool,
     },
-    /// A transaction did not happen.
+    /// DynamoDB canceled the transaction.
     #[error("the transaction was cancelled: {0}")]
     Cancelled(Cancelled),
-    /// DynamoDB has left requests of a batch unprocessed too often.
+    /// DynamoDB left requests of a batch unprocessed too often.
     #[error(
         "DynamoDB has left {count} requests of a batch unprocessed, each time: it is throttled{}",
         if *may_be_written { " (an answer was lost on the way, so some may be written: read before you repeat them)" } else { "" }
@@ -120,13 +120,13 @@ pub enum Error {
     Unprocessed {
         /// How many.
         count: usize,
-        /// They are writes, and the answer to an earlier request for the same was lost on the way.
+        /// They are writes, and the answer to an earlier attempt was lost.
         may_be_written: bool,
     },
-    /// Of many writes some failed.
+    /// Some of many writes failed.
     #[error("{0}")]
     NotWritten(NotWritten),
-    /// DynamoDB, or the way to it, failed.
+    /// DynamoDB, or the connection to it, failed.
     #[error("DynamoDB: {0}")]
     DynamoDb(ServiceError),
 }
@@ -146,12 +146,14 @@ impl Error {
         chain(error).find_map(|error| error.downcast_ref())
     }
 
-    /// Whether the same call may succeed later without anyone doing anything, as far as this library knows: the key service
-    /// or the key table is throttled or unavailable, DynamoDB leaves requests of a batch unprocessed, or another transaction is at work
-    /// on the items. What DynamoDB answered otherwise is the SDK's to judge, which has retried it already.
+    /// Whether the same call may succeed later without intervention, as far as this library knows.
     ///
-    /// Not so when a write has happened, or may have: repeated, it could count twice, or give back what it wrote itself. What came back
-    /// with it may still open later: see [`sealed_item`](Self::sealed_item).
+    /// This holds when the key service or the key table throttles or is unavailable, when DynamoDB leaves requests of a batch
+    /// unprocessed, and when another transaction works on the items. Other errors of DynamoDB are for the SDK to judge, which has
+    /// already retried them.
+    ///
+    /// It never holds when a write has happened, or may have: repeated, it could count twice, or return what it wrote itself. What the
+    /// write returned may still open later: see [`sealed_item`](Self::sealed_item).
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unopened(unopened) => unopened.written() == Written::No && unopened.is_passing(),
@@ -164,10 +166,9 @@ impl Error {
         }
     }
 
-    /// Whether another writer was faster: the stored record has another version than the one that was expected. Read it again, and
-    /// write again.
+    /// Whether another writer was faster: the stored record has another version than expected. Read it again, and write again.
     ///
-    /// Not so when a condition of the caller's was asked as well: DynamoDB does not say which of the two did not hold.
+    /// It is false when the request also had a condition of the caller's: DynamoDB does not say which of the two failed.
     pub fn is_conflict(&self) -> bool {
         match self {
             Self::Conflict { .. } => true,
@@ -177,7 +178,7 @@ impl Error {
         }
     }
 
-    /// Whether a condition of the request did not hold, or of an action of the transaction; also that of the expected version.
+    /// Whether a condition of the request, or of an action of the transaction, failed. The expected version is such a condition.
     pub fn is_condition_failed(&self) -> bool {
         use aws_sdk_dynamodb::Error::ConditionalCheckFailedException;
         match self {
@@ -188,8 +189,8 @@ impl Error {
         }
     }
 
-    /// Whether the tenant was revoked, in the words of [`KeyServiceError::is_revoked`]: its key is disabled, pending deletion or refused by
-    /// whoever holds it, or an alias that did work is denied or gone.
+    /// Whether the tenant was revoked, as [`KeyServiceError::is_revoked`] defines it: its KEK is disabled, pending deletion or refused by
+    /// its owner, or an alias that did work is denied or gone.
     pub fn is_revoked(&self) -> bool {
         match self {
             Self::KeyService(error) => error.is_revoked(),
@@ -200,10 +201,10 @@ impl Error {
 
     /// Whether stored bytes are not what was sealed there: altered, moved, replayed from another place, or not sealed at all.
     ///
-    /// Not so for what looks like an operator's doing: an index that does not project the header, an alias that was re-pointed. Nor for
-    /// what a newer release may have written: a version, form or type that is reserved for those ([`FormatError::UnknownVersion`] and so
-    /// on). It cannot be told from the like by someone who writes the table, so it does not open, and its error says both.
-    ///
+    /// It is false for what an operator probably did: an index that does not project the header, an alias that was re-pointed. It is
+    /// false as well for what a newer release may have written: a version, form or type reserved for those
+    /// ([`FormatError::UnknownVersion`] and so on). An attacker with write access could store the same, so the item does not open,
+    /// and its error says both.
     pub fn is_integrity(&self) -> bool {
         match self {
             Self::Open(error) => error.is_integrity(),
@@ -215,8 +216,8 @@ impl Error {
 
     /// Whether the request has changed what is stored, although it failed.
     ///
-    /// After [`Written::Yes`] do not repeat it; after [`Written::Unknown`] read first. Of [`Error::NotWritten`] it speaks of the writes that
-    /// failed; all others have happened.
+    /// After [`Written::Yes`] do not repeat the request; after [`Written::Unknown`] read first. For [`Error::NotWritten`] the answer covers
+    /// the writes that failed; all others have happened.
     pub fn written(&self) -> Written {
         match self {
             Self::Unopened(unopened) => unopened.written(),
@@ -229,7 +230,7 @@ impl Error {
         }
     }
 
-    /// The items that could not be given, each with its own error.
+    /// The items that could not be returned, each with its own error.
     pub fn items(&self) -> &[UnopenedItem] {
         match self {
             Self::Unopened(unopened) => unopened.items(),
@@ -237,15 +238,15 @@ impl Error {
         }
     }
 
-    /// The item that could not be given, by table and key; of several the first.
+    /// The item that could not be returned, by table and primary key; the first of several.
     pub fn item(&self) -> Option<&ItemRef> {
         self.items().first().map(UnopenedItem::item)
     }
 
-    /// The item as it was stored, where this error may be the only place that has it: a write returned it, or the caller gave it.
+    /// The item as it was stored, where this error may be the only place that has it: a write returned it, or the caller passed it in.
     ///
-    /// Nothing of it is authenticated, and what was stored in plaintext is in plaintext here. [`Tenant::open`](crate::Tenant::open) opens
-    /// it as soon as that is possible:
+    /// Nothing of it is authenticated, and plaintext attributes are in plaintext here. [`Tenant::open`](crate::Tenant::open) opens the
+    /// item as soon as that is possible:
     ///
     /// ```
     /// # async fn example(acme: tenantseal::Tenant, error: tenantseal::Error) -> Result<(), tenantseal::Error> {
@@ -258,7 +259,7 @@ impl Error {
         self.items().first().and_then(UnopenedItem::sealed)
     }
 
-    /// This error without the items that it names: what is wrong with the first of them.
+    /// This error without its items: what is wrong with the first of them.
     pub fn cause(&self) -> &Self {
         match self {
             Self::Unopened(unopened) => unopened.cause().cause(),

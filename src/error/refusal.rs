@@ -7,12 +7,12 @@ use crate::item::PrimaryKeyError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// No record or schema was registered for the table, so nobody said what is sensitive in it.
+    /// No record or schema is registered for the table, so nothing says what is sensitive in it.
     #[error(
         "table `{0}` is not configured: correct its name, or register its records with the builder (and its physical name, if that is another, by `table_name`)"
     )]
     UnknownTable(String),
-    /// The table that is configured under this name is in an account and Region of its own, which the request does not name.
+    /// The table configured under this name is in a fixed account and Region, which the request does not name.
     #[error("table `{asked}` is not the one that is configured: name it `{configured}`")]
     OtherTable {
         /// What the request names.
@@ -31,7 +31,7 @@ pub enum Refusal {
     /// The record type has no table of its own.
     #[error("the record has no table: add `#[seal(table = \"…\")]`")]
     NoRecordTable,
-    /// The record type encrypts an attribute, and the table's schema does not: the type was not registered.
+    /// The record type encrypts an attribute that the table's schema does not: the type is not registered.
     #[error("record `{record}` encrypts `{attribute}`, and the client does not: register it with `record::<T>()`")]
     Unregistered {
         /// The record type.
@@ -39,12 +39,12 @@ pub enum Refusal {
         /// The attribute.
         attribute: &'static str,
     },
-    /// An operation that this release does not know.
+    /// This release does not know the operation.
     #[error(
         "operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade tenantseal"
     )]
     UnknownOperation(String),
-    /// An operation that cannot work on sealed items, or does not yet.
+    /// The operation cannot work on sealed items, or does not yet.
     #[error("operation `{operation}` is not supported on sealed tables: {instead}")]
     Unsupported {
         /// The operation.
@@ -52,7 +52,7 @@ pub enum Refusal {
         /// What to use.
         instead: &'static str,
     },
-    /// An operation that touches no items, and the builder says that tenants' clients make none.
+    /// The operation touches no items, and the builder forbids such operations.
     #[error(
         "operation `{operation}` is refused by `control_plane(false)`: make it with a client of the operator's own"
     )]
@@ -60,7 +60,7 @@ pub enum Refusal {
         /// The operation.
         operation: &'static str,
     },
-    /// An encrypted attribute as the time to live: what is stored is no number.
+    /// An encrypted attribute cannot be the time to live: what is stored is not a number.
     #[error(
         "`{attribute}` cannot be the time to live: the schema encrypts it, so no item would ever expire: keep the time in a plain number"
     )]
@@ -68,7 +68,7 @@ pub enum Refusal {
         /// The attribute.
         attribute: String,
     },
-    /// An encrypted attribute as a key of an index or a table, or as its vector.
+    /// An encrypted attribute cannot be a key of an index or a table, or its vector.
     #[error(
         "`{attribute}` cannot be a key or vector of an index: the schema encrypts it, so every put of it would fail, or nothing would be found: index a plain attribute"
     )]
@@ -76,10 +76,10 @@ pub enum Refusal {
         /// The attribute.
         attribute: String,
     },
-    /// A search vector that is more than numbers.
+    /// The search vector holds other values than numbers.
     #[error("`SearchVector` is a list of numbers")]
     SearchVector,
-    /// A parameter of the API before expressions.
+    /// The parameter belongs to the API before expressions.
     #[error("the legacy parameter `{parameter}` is not supported: use `{instead}`")]
     Legacy {
         /// The parameter.
@@ -87,19 +87,19 @@ pub enum Refusal {
         /// What to use.
         instead: &'static str,
     },
-    /// The request lacks something that it must have.
+    /// The request lacks a required parameter.
     #[error("the request has no `{0}`")]
     Missing(&'static str),
-    /// A ClientRequestToken that DynamoDB does not take.
+    /// DynamoDB does not accept the idempotency token.
     #[error("an idempotency token (`ClientRequestToken`) has 1 to 36 characters")]
     Token,
-    /// An action of a transaction that is none, or several.
+    /// An action of a transaction has no part, or several.
     #[error("each action of a transaction is exactly one of `Put`, `Update`, `Delete` and `ConditionCheck`")]
     Action,
-    /// A map of names or values without any, which DynamoDB refuses.
+    /// A map of names or values is empty, which DynamoDB refuses.
     #[error("`{0}` is empty: leave it out")]
     Empty(&'static str),
-    /// An expression that cannot be understood, or cannot work on ciphertext.
+    /// The expression does not parse, or cannot work on ciphertext.
     #[error("{parameter}: {source}")]
     Expression {
         /// The request's parameter.
@@ -107,19 +107,19 @@ pub enum Refusal {
         /// The rule that it breaks.
         source: ExpressionError,
     },
-    /// A value that no expression uses: it would be sent for nothing, in plaintext.
+    /// No expression uses the value, which would be sent in plaintext for nothing.
     #[error("expression attribute value `{0}` is used by no expression: remove it")]
     UnusedValue(String),
-    /// A value that an expression uses and the request does not define.
+    /// An expression uses a value that the request does not define.
     #[error("`{0}` is not defined: add it to the expression attribute values")]
     UndefinedValue(String),
-    /// The key is not one of this tenant's.
+    /// The primary key is not this tenant's.
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),
-    /// A key of the repository with more or other parts than the table's key has.
+    /// The primary key has other parts than the table's.
     #[error("the key has other parts than the table's: see the table in the documentation of `records::PrimaryKey`")]
     PrimaryKeyParts,
-    /// A key that is another record type's, as the sort key says.
+    /// The primary key belongs to another record type, as its sort key says.
     #[error("the key is not one of {record}: `{attribute}` begins with the type's own value of the discriminator")]
     OtherRecord {
         /// The record type.
@@ -127,10 +127,10 @@ pub enum Refusal {
         /// The sort key, which tells record types apart.
         attribute: String,
     },
-    /// One key twice among many.
+    /// A batch has the same primary key twice.
     #[error("one key is given twice in the same batch: leave one out")]
     PrimaryKeyTwice,
-    /// An attribute that the record type does not declare.
+    /// The record type does not declare the attribute.
     #[error("{record} has no attribute `{attribute}`: correct its name, which is the stored one")]
     UnknownAttribute {
         /// The record type.
@@ -138,7 +138,7 @@ pub enum Refusal {
         /// The name.
         attribute: String,
     },
-    /// An update of an attribute that only a put writes.
+    /// The update changes an attribute that only a put may write.
     #[error(
         "an update of {record} cannot touch `{attribute}`: it is a key, the discriminator or the version, which counts by itself"
     )]
@@ -148,7 +148,7 @@ pub enum Refusal {
         /// The name.
         attribute: String,
     },
-    /// A value that the field does not hold: stored it could not be read any more, and no stored value is like it.
+    /// The field cannot hold the value: once stored it could not be read, and no stored value equals it.
     #[error(
         "`{attribute}` of {record} does not hold such a value: give one of its type, `{expected}`, or one in its stored form"
     )]
@@ -160,7 +160,7 @@ pub enum Refusal {
         /// The field's type.
         expected: &'static str,
     },
-    /// An attribute would be removed without which the record cannot be read.
+    /// The update removes an attribute that the record needs.
     #[error(
         "{record} cannot be read without `{attribute}`: set another value, or let the field be missing by `#[serde(default)]`"
     )]
@@ -170,7 +170,7 @@ pub enum Refusal {
         /// The name.
         attribute: String,
     },
-    /// A value of a type with encrypted fields in an attribute that is stored as it is.
+    /// The value has encrypted fields, and its attribute is stored as it is.
     #[error(
         "{record} stores `{attribute}` as it is, and in it lies `{marked}`, whose encrypted fields nobody would heed: mark the field `encrypt`, or `plain` if all of it is public"
     )]
@@ -182,13 +182,13 @@ pub enum Refusal {
         /// The type with encrypted fields.
         marked: &'static str,
     },
-    /// Records with a version in a batch, which cannot check it.
+    /// A batch cannot check the version of its records.
     #[error("a batch cannot check the version `{attribute}`: put the records one by one or in a transaction")]
     VersionInBatch {
         /// The version.
         attribute: String,
     },
-    /// A query that may reach beyond the tenant's items.
+    /// The query could reach other tenants' items.
     #[error(
         "the condition must test the partition key `{attribute}` for equality with a value of this client's tenant"
     )]

@@ -1,4 +1,4 @@
-//! Items that an answer brought and that could not be given to the caller, and what became of the write that they answer.
+//! Items of an answer that could not be returned to the caller, and what became of the write that returned them.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,17 +14,17 @@ use crate::schema::TableSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Written {
-    /// It has not. Also of a read.
+    /// It has not. Reads are always this.
     No,
-    /// It has: what failed is to give back what DynamoDB answered. Do not repeat it unless it may happen twice.
+    /// It has, but the answer could not be returned. Do not repeat the request unless it may happen twice.
     Yes,
-    /// Nobody can tell: an answer was lost on the way, or only a part was written. Read before you write again.
+    /// Nobody can tell: an answer was lost, or only a part was written. Read before you write again.
     Unknown,
 }
 
-/// Where an item lies: its table and its key.
+/// Where an item lies: its table and its primary key.
 ///
-/// An [`Error`] does not print it, because keys are data. Print it where your logs may hold keys; control characters are escaped.
+/// An [`Error`] does not print it, because primary keys are data. Print it where your logs may hold them; it escapes control characters.
 #[derive(Clone, PartialEq)]
 pub struct ItemRef {
     table: String,
@@ -43,7 +43,7 @@ impl ItemRef {
         &self.table
     }
 
-    /// The key attributes, as they are stored; of an answer that is not the table's, those that are there.
+    /// The key attributes, as they are stored. If the answer did not match the table, those that were there.
     pub fn key(&self) -> &Item {
         &self.key
     }
@@ -74,7 +74,7 @@ impl fmt::Debug for ItemRef {
     }
 }
 
-/// One item that could not be given to the caller, and why.
+/// One item that could not be returned to the caller, and why.
 #[derive(Debug, Clone)]
 pub struct UnopenedItem {
     pub(crate) item: ItemRef,
@@ -82,7 +82,7 @@ pub struct UnopenedItem {
     pub(crate) error: Error,
 }
 
-/// An item as DynamoDB stored it. Its `Debug` shows nothing: what somebody stored in plaintext is in plaintext here, too.
+/// An item as DynamoDB stored it. Its `Debug` shows nothing, because it may hold plaintext attributes.
 #[derive(Clone)]
 pub(crate) struct Sealed(pub(crate) Item);
 
@@ -103,19 +103,19 @@ impl UnopenedItem {
         &self.item
     }
 
-    /// Why it could not be given.
+    /// Why it could not be returned.
     pub fn error(&self) -> &Error {
         &self.error
     }
 
-    /// The item as it was stored, where this error may be the only place that has it: a write returned it, or the caller gave it.
-    /// Nothing of it is authenticated; [`Tenant::open`](crate::Tenant::open) opens it as soon as that is possible.
+    /// The item as it was stored, where this error may be the only place that has it: a write returned it, or the caller passed it in.
+    /// Nothing of it is authenticated. [`Tenant::open`](crate::Tenant::open) opens it as soon as that is possible.
     pub fn sealed(&self) -> Option<&Item> {
         self.sealed.as_ref().map(|Sealed(item)| item)
     }
 }
 
-/// Items that came back, or were given, and could not be opened or are not what was expected. See [`Error::Unopened`].
+/// Items that do not open, or that the request did not ask for. See [`Error::Unopened`].
 #[derive(Debug, Clone)]
 pub struct Unopened(Arc<Parts>);
 
@@ -156,17 +156,17 @@ impl Unopened {
         Some(Self(Arc::new(Parts { cause, items, standing })))
     }
 
-    /// An answer that could not be given as a whole.
+    /// An answer that could not be returned as a whole.
     pub(crate) fn whole(cause: Error, standing: Standing) -> Self {
         Self(Arc::new(Parts { cause, items: Vec::new(), standing }))
     }
 
-    /// Why the first of them could not be given, or the answer as a whole.
+    /// Why the first of them, or the answer as a whole, could not be returned.
     pub fn cause(&self) -> &Error {
         &self.0.cause
     }
 
-    /// The items of the answer that could not be given. The others are not in the answer either, and nothing is wrong with them.
+    /// The items that could not be returned. The answer's other items are not here, although nothing is wrong with them.
     pub fn items(&self) -> &[UnopenedItem] {
         &self.0.items
     }
