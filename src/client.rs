@@ -1,7 +1,6 @@
 //! A genuine SDK client that seals what it sends and opens what comes back, for one tenant.
 //!
-//! The SDK's hooks are synchronous and keys come from a network, so the waiting is done in the two of its seams that are
-//! asynchronous:
+//! The SDK's hooks are synchronous, and data keys come from the network. So the client waits in the 2 asynchronous seams of the SDK:
 //!
 //! ```text
 //! request   read_before_serialization   the operation is known by the type of its input, or refused
@@ -13,8 +12,8 @@
 //!           modify_before_completion    opens the items
 //! ```
 //!
-//! What is checked is what the serializer is handed, and what arrives at the connector is compared with what was serialized: whatever
-//! hooks do between them. The SDK signs, sends, retries and logs sealed bytes only. When a piece is missing, nothing goes out or comes back.
+//! The client checks what the serializer gets, and compares what arrives at the connector with what was serialized, whatever hooks do
+//! in between. The SDK signs, sends, retries and logs sealed bytes only. If a piece is missing, nothing goes out or comes back.
 
 mod actions;
 mod batch_get_item;

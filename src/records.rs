@@ -1,7 +1,7 @@
 //! The typed repository: records in and out, on the tenant's own client.
 //!
-//! Every request is a builder that is awaited: `contacts.put(&ada).if_not_exists().await?`. Names of attributes are those that are
-//! stored, and a name that the record does not declare is refused before anything is sent.
+//! Every request is a builder that you await: `contacts.put(&ada).if_not_exists().await?`. Attributes have their stored names. A name
+//! that the record does not declare is refused before anything is sent.
 
 mod batch;
 mod condition;

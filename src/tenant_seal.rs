@@ -1,4 +1,4 @@
-//! The front door: configured once, then a handle per tenant.
+//! The entry point: configured once, then a handle per tenant.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,7 +42,7 @@ struct Shared {
     audit: Arc<Audit>,
     control_plane: bool,
     dynamodb: aws_sdk_dynamodb::Config,
-    /// Behind every sealing client, so that all tenants share its connections.
+    /// Every sealing client uses it, so all tenants share its connections.
     http: SharedHttpClient,
 }
 
@@ -67,14 +67,20 @@ impl TenantSeal {
         Ok(Self(Arc::new(Shared { tables, keys, audit, control_plane, dynamodb, http })))
     }
 
-    /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next question to KMS.
+    /// Drops the data keys and credentials of a tenant at once, for a revocation that must not wait for the next call to KMS.
     ///
-    /// Only in this process. It does not keep the tenant from coming back: disable its KMS key for that.
+    /// It works in this process only, and does not keep the tenant from coming back: disable its KMS key for that.
     pub async fn revoke(&self, tenant: &TenantId) {
         self.0.keys.revoke(tenant).await;
     }
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
+    ///
+    /// ```
+    /// # fn example(seal: tenantseal::TenantSeal) -> Result<(), tenantseal::error::InvalidTenantId> {
+    /// let acme = seal.tenant(&tenantseal::TenantId::parse("acme")?);
+    /// # Ok(()) }
+    /// ```
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
         let Shared { tables, keys, audit, control_plane, .. } = &*self.0;
         let binding = Binding {
@@ -88,7 +94,7 @@ impl TenantSeal {
     }
 }
 
-/// One tenant's way to its items. Cheap to clone; keep it for a request or for a process, as you like.
+/// One tenant's access to its items. Cheap to clone; keep it for a request or for the life of the process.
 #[derive(Clone)]
 pub struct Tenant {
     seal: TenantSeal,
@@ -102,16 +108,16 @@ impl Tenant {
         &self.binding.tenant
     }
 
-    /// A genuine DynamoDB client that seals and opens this tenant's items, and refuses what it cannot.
+    /// A genuine DynamoDB client that seals and opens this tenant's items, and refuses operations that it cannot seal.
     ///
-    /// It has the configuration that [`TenantSealBuilder::build`] was given. Clones share one client.
+    /// It uses the configuration passed to [`TenantSealBuilder::build`]. Clones share one client.
     pub fn dynamodb(&self) -> Client {
         self.client.get_or_init(|| self.dynamodb_with(self.seal.0.dynamodb.to_builder())).clone()
     }
 
-    /// The same with a configuration of your own: an endpoint, retries, timeouts, interceptors.
+    /// The same with your own configuration: an endpoint, retries, timeouts, interceptors.
     ///
-    /// Its HTTP client is kept and decorated. What is replaced afterwards, per operation, fails closed.
+    /// The library keeps its HTTP client and wraps it. Parts that an operation replaces afterwards fail closed.
     pub fn dynamodb_with(&self, config: ConfigBuilder) -> Client {
         let http = config.clone().build().http_client().unwrap_or_else(|| self.seal.0.http.clone());
         client::sealing(config, http, &self.binding)
@@ -123,8 +129,8 @@ impl Tenant {
     ///
     /// # Errors
     ///
-    /// When the table is not configured, the item is not this tenant's, has an attribute that no record declares, or no data key
-    /// can be had.
+    /// When the table is not configured, when the item is not this tenant's or has an attribute that no record declares, and when no
+    /// data key is available.
     pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
         self.seal_in(self.binding.table_by_any_name(table)?, item).await
     }
@@ -142,8 +148,8 @@ impl Tenant {
     ///
     /// # Errors
     ///
-    /// When the item is not this tenant's, or an attribute that the schema calls encrypted does not open. Then nothing of it is
-    /// opened, and [`Error::sealed_item`] gives it back as it is.
+    /// When the item is not this tenant's, or an attribute that the schema encrypts does not open. Then nothing of the item is
+    /// opened, and [`Error::sealed_item`] returns it as it is.
     pub async fn open(&self, table: &str, item: Item) -> Result<Item, Error> {
         self.open_in(self.binding.table_by_any_name(table)?, item).await
     }
@@ -154,11 +160,12 @@ impl Tenant {
         opened.into_iter().next().unwrap_or_else(|| Ok(Item::new()))
     }
 
-    /// Opens many stored items, asking for each distinct data key once and for all at the same time.
+    /// Opens many stored items. It fetches the data keys concurrently, each at most once.
     ///
     /// # Errors
     ///
-    /// As [`Tenant::open`]; when some do not open, [`Error::items`] names all that are known not to. [`Tenant::open_each`] gives the others.
+    /// As [`Tenant::open`]. When some items do not open, [`Error::items`] names all that are known not to. [`Tenant::open_each`] returns the
+    /// others.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
         let opened = self.open_items(self.binding.table_by_any_name(table)?, items, OpeningMode::AllOrNothing).await?;
         let (mut all, mut unopened) = (Vec::with_capacity(opened.len()), Vec::new());
@@ -174,7 +181,7 @@ impl Tenant {
         }
     }
 
-    /// The same for each item by itself: the opened items and the errors are in the order of the items.
+    /// The same for each item by itself. The opened items and the errors are in the order of the items.
     ///
     /// # Errors
     ///
@@ -183,8 +190,8 @@ impl Tenant {
         self.open_items(self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
     }
 
-    /// Each item opened, or the error that names it and gives it back as it is. When all are wanted, the first reason why one does not open
-    /// keeps the others closed.
+    /// Opens each item, or returns the error that names it and has it as it is. When the caller wants all, one that does not open keeps the
+    /// others closed.
     async fn open_items(
         &self,
         table: &TableSchema,
@@ -226,7 +233,7 @@ impl Tenant {
         }
         let opens = |at: &usize| mode == OpeningMode::BestEffort || failed.is_empty() || failed.contains_key(at);
         let opened = items.into_iter().zip(identities).enumerate().filter_map(|(at, (item, identity))| {
-            // Of an item that is left out nothing is known to be wrong, but of another without which it is of no use.
+            // Nothing is known to be wrong with an item that is left out, but with another one that the caller wants as well.
             if !opens(&at) {
                 return None;
             }

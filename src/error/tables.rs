@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Tables that are not as their schemas say, or could not be asked for.
+/// Tables that differ from their schemas, or that DynamoDB did not describe.
 #[derive(Debug, Clone)]
 pub struct TablesError {
     pub(crate) faults: Vec<TableFault>,
@@ -15,7 +15,7 @@ impl TablesError {
         &self.faults
     }
 
-    /// Whether nothing was found, and the same call may find that all is well: DynamoDB throttles or cannot be reached.
+    /// Whether the check found no fault, but did not finish because DynamoDB throttles or cannot be reached. Call it again.
     pub fn is_retryable(&self) -> bool {
         self.faults.iter().all(|fault| matches!(fault.kind, TableFaultKind::Unanswered { is_retryable: true, .. }))
     }
@@ -32,7 +32,7 @@ impl fmt::Display for TablesError {
 
 impl StdError for TablesError {}
 
-/// One thing that is wrong with a table.
+/// One fault of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableFault {
     pub(crate) table: String,

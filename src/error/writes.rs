@@ -9,7 +9,7 @@ use super::{Error, Written};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancelled(Vec<Option<Reason>>);
 
-/// Why an action of a transaction could not be carried out.
+/// Why an action of a transaction failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -17,7 +17,7 @@ pub enum Reason {
     ConditionFailed,
     /// The record has another version than the one it was read with: another writer was faster.
     Conflict,
-    /// Another transaction was at work on the item. The same transaction may succeed later.
+    /// Another transaction was working on the item. The same transaction may succeed later.
     TransactionConflict,
     /// Too many requests. The same transaction may succeed later.
     Throttled,
@@ -30,7 +30,7 @@ impl Cancelled {
         Self(reasons)
     }
 
-    /// For each action in the order in which they were added: why it could not be carried out, or none when it could.
+    /// For each action, in the order in which they were added: why it failed, or `None` if it did not.
     pub fn reasons(&self) -> &[Option<Reason>] {
         &self.0
     }
@@ -39,7 +39,7 @@ impl Cancelled {
         self.0.iter().flatten().any(|reason| reason == wanted)
     }
 
-    /// Whether the same transaction may succeed later without anyone doing anything.
+    /// Whether the same transaction may succeed later without intervention.
     pub(super) fn is_passing(&self) -> bool {
         let passing = |reason: &Reason| matches!(reason, Reason::TransactionConflict | Reason::Throttled);
         self.0.iter().flatten().next().is_some() && self.0.iter().flatten().all(passing)
@@ -73,13 +73,13 @@ impl NotWritten {
         Self(failed.into())
     }
 
-    /// Where the failed ones stood among the records or keys that were given, and why they failed. After an error on the way one may
-    /// have been written all the same.
+    /// The positions of the failed writes among the given records or primary keys, and why they failed. After a connection error a failed
+    /// write may have happened all the same.
     pub fn failed(&self) -> impl Iterator<Item = (usize, &Error)> {
         self.0.iter().map(|(at, error)| (*at, error))
     }
 
-    /// Of those that failed. All others were written.
+    /// Whether the failed writes happened. All others did.
     pub(super) fn written(&self) -> Written {
         match self.0.iter().all(|(_, error)| error.written() == Written::No) {
             true => Written::No,

@@ -1,4 +1,4 @@
-//! Many records in one call: in batches of DynamoDB's size, a few at once; what was not processed is asked for again.
+//! Many records in one call, in concurrent batches of DynamoDB's size. Unprocessed requests are sent again.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -23,14 +23,14 @@ use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::Record;
 
 impl<T: Record> Records<T> {
-    /// Deletes the records with these keys, 25 at a time and up to four such batches at once. See [`WriteMany`].
+    /// Deletes the records with these keys, in batches of 25, up to 4 of them concurrently. See [`WriteMany`].
     pub fn delete_many<K: Into<PrimaryKey>>(&self, keys: impl IntoIterator<Item = K>) -> WriteMany<T> {
         WriteMany::for_keys(self.clone(), keys.into_iter().map(Into::into))
     }
 }
 
 impl<T: Record + Serialize> Records<T> {
-    /// Stores many records, 25 at a time and up to four such batches at once. See [`WriteMany`].
+    /// Stores many records, in batches of 25, up to 4 of them concurrently. See [`WriteMany`].
     pub fn put_many<'r>(&self, records: impl IntoIterator<Item = &'r T>) -> WriteMany<T>
     where
         T: 'r,
@@ -40,7 +40,7 @@ impl<T: Record + Serialize> Records<T> {
 }
 
 impl<T: Record + DeserializeOwned> Records<T> {
-    /// The records with these keys, in the order of the keys; none where there is no record. See [`GetMany`].
+    /// The records with these primary keys, in the same order; `None` where there is no record. See [`GetMany`].
     pub fn get_many<K: Into<PrimaryKey>>(&self, keys: impl IntoIterator<Item = K>) -> GetMany<T> {
         GetMany::new(self.clone(), keys.into_iter().map(Into::into).collect())
     }
@@ -50,10 +50,10 @@ impl<T: Record + DeserializeOwned> Records<T> {
 const GETS: usize = 100;
 /// The most requests of one BatchWriteItem (API reference).
 const WRITES: usize = 25;
-/// How many batches are under way at once.
+/// How many batches are in flight.
 const AT_ONCE: usize = 4;
 
-/// The waits between attempts: full jitter, doubling, and an end. Progress begins anew.
+/// Exponential backoff with full jitter and a maximum. Progress resets it.
 struct Backoff {
     sleep: Option<SharedAsyncSleep>,
     failed: u32,
@@ -62,14 +62,14 @@ struct Backoff {
 impl Backoff {
     const BASE: Duration = Duration::from_millis(50);
     const MOST: Duration = Duration::from_secs(5);
-    /// How many attempts in a row may process nothing.
+    /// How many consecutive attempts may process nothing.
     const ATTEMPTS: u32 = 8;
 
     fn new(client: &aws_sdk_dynamodb::Client) -> Self {
         Self { sleep: client.config().sleep_impl(), failed: 0 }
     }
 
-    /// Waits before what is left is asked for again; false when that was tried often enough.
+    /// Waits before the next attempt; false after the last one.
     async fn again(&mut self, progress: bool) -> bool {
         self.failed = if progress { 1 } else { self.failed + 1 };
         let Some(sleep) = self.sleep.as_ref().filter(|_| self.failed < Self::ATTEMPTS) else { return false };
@@ -78,17 +78,17 @@ impl Backoff {
     }
 }
 
-/// Refuses a key that is given twice: DynamoDB would not take it, or which write comes last is left to chance.
+/// Refuses a duplicate primary key: DynamoDB would refuse it, or the order of the two writes would be random.
 fn refuse_twice<'i>(identities: impl IntoIterator<Item = &'i Identity>) -> Result<(), Refusal> {
     let mut seen = HashSet::new();
     if identities.into_iter().all(|identity| seen.insert(identity)) { Ok(()) } else { Err(Refusal::PrimaryKeyTwice) }
 }
 
-/// A read of many records that has not been sent; await it to send it.
+/// A read of many records. Await it to send it.
 ///
-/// What comes back is in the order of the keys, with none where there is no record. Keys that DynamoDB leaves unprocessed are asked
-/// for again, with growing waits; when eight attempts in a row bring nothing, the error is [`Error::Unprocessed`]. No key may be
-/// given twice. When some records do not open, `error.items()` names all that do not; [`each`](Self::each) gives the others.
+/// It returns the records in the order of their primary keys, and `None` where there is no record. It requests unprocessed keys again,
+/// with backoff; after 8 consecutive attempts that return nothing, the error is [`Error::Unprocessed`]. No primary key may appear
+/// twice. If some records do not open, `error.items()` names all of them; [`each`](Self::each) returns the others.
 #[must_use = "nothing is read before it is awaited"]
 pub struct GetMany<T> {
     records: Records<T>,
@@ -101,13 +101,14 @@ impl<T: Record + DeserializeOwned> GetMany<T> {
         Self { records, keys, consistent: false }
     }
 
-    /// Sees every write that has succeeded before. Costs twice as much.
+    /// Makes the read consistent: it sees every write that succeeded before. Costs twice as much.
     pub fn consistent(mut self) -> Self {
         self.consistent = true;
         self
     }
 
-    /// Gives each record, or the error that names it, in the order of the keys: one that does not open does not keep back the others.
+    /// Returns each record, or the error that names it, in the order of the primary keys. One that does not open does not withhold the
+    /// others.
     pub fn each(self) -> GetEach<T> {
         GetEach(self)
     }
@@ -224,13 +225,13 @@ impl<T> fmt::Debug for GetEach<T> {
     }
 }
 
-/// Puts or deletes of many records that have not been sent; await it to send them.
+/// Puts or deletes of many records. Await it to send them.
 ///
-/// Writes that DynamoDB leaves unprocessed are sent again, with growing waits, until eight attempts in a row did nothing. When some
-/// could not be written all others are tried still, and [`Error::NotWritten`] says which failed and why.
+/// It sends unprocessed writes again, with backoff, until 8 consecutive attempts do nothing. If some writes fail, it still tries all
+/// others, and [`Error::NotWritten`] says which failed and why.
 ///
-/// DynamoDB has no conditions in batches. So records with a version cannot be put here (a transaction can), and what is replaced or
-/// deleted may be an item of another type. No key may be given twice, and none may be another tenant's: then nothing is sent.
+/// DynamoDB has no conditions in batches. So a batch cannot put records with a version (a transaction can), and may replace or delete
+/// an item of another type. If a primary key appears twice, or is another tenant's, nothing is sent.
 #[must_use = "nothing is written before it is awaited"]
 pub struct WriteMany<T> {
     records: Records<T>,
@@ -298,7 +299,7 @@ impl<T: Record> WriteMany<T> {
         Err(Error::NotWritten(NotWritten::new(failed)))
     }
 
-    /// Writes one batch; gives what was not written, or may not have been.
+    /// Writes one batch. Returns the writes that failed, or may have failed.
     async fn batch(records: &Records<T>, mut left: Vec<Placed>) -> Vec<(usize, Error)> {
         let every = |left: Vec<Placed>, error: Error| left.into_iter().map(|write| (write.at, error.clone())).collect();
         let (table, schema) = match records.table() {

@@ -15,18 +15,18 @@ use crate::schema::Record;
 
 /// Names an attribute to test, as it is stored: `attribute("status").equals("open")`.
 ///
-/// Of an encrypted attribute only [`exists`](Attribute::exists) and [`not_exists`](Attribute::not_exists) can be asked.
+/// An encrypted attribute supports only [`exists`](Attribute::exists) and [`not_exists`](Attribute::not_exists).
 ///
-/// A value is compared in the form in which the record stores it, also where the field has a `#[serde(with = "..")]`; give it as the
-/// field's type or as it is stored. What the field never holds is refused ([`Refusal::Value`]): nothing would be found. Numbers are
-/// compared with any number, and a text may be compared, as what comes before or after it, with any text.
+/// Values are compared in the form in which the record stores them, also where the field has a `#[serde(with = "..")]`. Give a value of
+/// the field's type, or in its stored form. A value that the field never holds is refused ([`Refusal::Value`]), because nothing would
+/// match. Numbers compare with any number. The order of a text compares with any text.
 ///
 /// [`Refusal::Value`]: crate::error::Refusal::Value
 pub fn attribute(name: impl Into<String>) -> Attribute {
     Attribute(name.into())
 }
 
-/// An attribute to be tested; see [`attribute`].
+/// An attribute to test; see [`attribute`].
 #[derive(Debug, Clone)]
 #[must_use = "an attribute by itself tests nothing"]
 pub struct Attribute(String);
@@ -44,7 +44,7 @@ impl Attribute {
     comparisons! {
         /// Whether it equals `value`.
         equals "=";
-        /// Whether it is another value than `value`, or not there.
+        /// Whether it differs from `value`, or does not exist.
         not_equals "<>";
         /// Whether it is less than `value`.
         less_than "<";
@@ -56,7 +56,7 @@ impl Attribute {
         at_least ">=";
     }
 
-    /// Whether it is between both, which are included.
+    /// Whether it is between both values, inclusive.
     pub fn between(self, low: impl Serialize, high: impl Serialize) -> Condition {
         Condition(Node::Between(self.0, Given::to_test(low), Given::to_test(high)))
     }
@@ -81,17 +81,17 @@ impl Attribute {
         Condition(Node::Function("begins_with", self.0, Some(Given::Stored(prefix.into()))))
     }
 
-    /// Whether it is a string with this part, or a set or list with this element.
+    /// Whether it is a string with this substring, or a set or list with this element.
     pub fn contains(self, sought: impl Serialize) -> Condition {
         Condition(Node::Function("contains", self.0, Some(Given::to_test(sought))))
     }
 
-    /// Whether it is there.
+    /// Whether it exists.
     pub fn exists(self) -> Condition {
         Condition(Node::Function("attribute_exists", self.0, None))
     }
 
-    /// Whether it is not there.
+    /// Whether it does not exist.
     pub fn not_exists(self) -> Condition {
         Condition(Node::Function("attribute_not_exists", self.0, None))
     }
@@ -121,23 +121,23 @@ enum Node {
 }
 
 impl Condition {
-    /// Both.
+    /// Both conditions.
     pub fn and(self, other: Self) -> Self {
         Self(self.0.join("AND", other.0))
     }
 
-    /// One of the two, or both.
+    /// At least one of the conditions.
     pub fn or(self, other: Self) -> Self {
         Self(self.0.join("OR", other.0))
     }
 
-    /// The contrary.
+    /// The negation.
     #[expect(clippy::should_implement_trait, reason = "it reads as the two beside it")]
     pub fn not(self) -> Self {
         Self(Node::Not(Box::new(self.0)))
     }
 
-    /// Both, where there are both.
+    /// All conditions that are present.
     pub(super) fn all(conditions: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         conditions.into_iter().flatten().reduce(Self::and)
     }

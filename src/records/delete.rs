@@ -19,19 +19,19 @@ use crate::error::Error;
 use crate::schema::Record;
 
 impl<T: Record> Records<T> {
-    /// Deletes the record with this key, if there is one. Needs no data key.
+    /// Deletes the record with this primary key, if there is one. Needs no data key.
     pub fn delete<'a>(&self, key: impl Into<PrimaryKey>) -> Delete<'a, T> {
         Delete::new(self.clone(), key.into())
     }
 }
 
 impl<T: Record + DeserializeOwned> Records<T> {
-    /// Deletes the record with this key and gives it back: short for `delete(key).returning_old()`.
+    /// Deletes the record with this primary key and returns it: short for `delete(key).returning_old()`.
     ///
-    /// You alone have the record then. A process that ends before it has used the record takes it along, and so does whoever drops the
-    /// future on its way. So what is done with the record is done at most once.
+    /// Only you have the record then. A process that ends before it has used the record loses it, and so does a dropped future. So the
+    /// record is used at most once.
     ///
-    /// Where a record must not be lost, read it, use it, and delete what was read. What is done with it is then done at least once:
+    /// Where a record must not be lost, read it, use it, and then delete the version that you read. It is then used at least once:
     ///
     /// ```
     /// # use serde::{Deserialize, Serialize};
@@ -52,8 +52,8 @@ impl<T: Record + DeserializeOwned> Records<T> {
     /// # Ok(()) }
     /// ```
     ///
-    /// `error.is_conflict()` says that somebody has changed or deleted the record since: read again. After a lost answer it may be this very
-    /// delete, and then there is nothing to be read. A type without a version needs a plain attribute that each write changes, for
+    /// `error.is_conflict()` says that another writer has changed or deleted the record since: read again. After a lost answer that writer
+    /// may be this very delete, and the read finds nothing. A type without a version needs a plain attribute that each write changes, for
     /// [`condition`](Delete::condition).
     pub fn take<'a>(&self, key: impl Into<PrimaryKey>) -> Delete<'a, T, Old> {
         self.delete(key).returning_old()
@@ -82,38 +82,38 @@ impl<'a, T: Record> Delete<'a, T> {
         Self { write: Conditional::new(records), key }
     }
 
-    /// Gives back what was deleted, if there was something.
+    /// Returns the record that was deleted, if there was one.
     ///
-    /// It is read first, consistently, so that nothing is deleted that does not open or is no such record; that takes a call more, and the
-    /// permission to read. Should it be deleted and lost on the way all the same, `error.sealed_item()` has it, and `error.written()`
-    /// says whether it is gone. A process that ends before it has used the record takes it along, and so does whoever drops the future on
-    /// its way: [`Records::take`] says what to do where that must not be.
+    /// The library first reads it consistently, so that it never deletes an item that does not open or is no such record. That takes one
+    /// more call, and the permission to read. If the answer is lost all the same, `error.sealed_item()` has the item, and
+    /// `error.written()` says whether it is gone. A process that ends before it has used the record loses it, and so does a dropped
+    /// future: [`Records::take`] says what to do where that must not happen.
     pub fn returning_old(self) -> Delete<'a, T, Old> {
         Delete { write: self.write.returning(), key: self.key }
     }
 }
 
 impl<'a, T: Record, R> Delete<'a, T, R> {
-    /// Fails with `error.is_condition_failed()` when there is no such record.
+    /// Fails with `error.is_condition_failed()` if there is no such record.
     pub fn if_exists(mut self) -> Self {
         self.write.require_existence(true);
         self
     }
 
-    /// Deletes the record only while it has this version, with which it was read; otherwise `error.is_conflict()`.
+    /// Deletes the record only while it has this version; otherwise `error.is_conflict()`.
     pub fn expect_version(mut self, version: u64) -> Self {
         self.write.require_version(has_version::<T>(version));
         self
     }
 
-    /// Deletes the record only when this holds of it; otherwise `error.is_condition_failed()`.
+    /// Deletes the record only if it meets this condition; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
         self.write.require(condition);
         self
     }
 
-    /// Changes the SDK's request before it is sent. A condition expression that is set here is asked together with the repository's;
-    /// when it fails, that is no conflict.
+    /// Changes the SDK's request before it is sent. DynamoDB checks a condition expression that you set here together with the
+    /// repository's; if it fails, that is no conflict.
     pub fn customize(
         mut self,
         change: impl FnOnce(DeleteItemFluentBuilder) -> DeleteItemFluentBuilder + Send + 'a,

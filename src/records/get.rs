@@ -1,4 +1,4 @@
-//! Reading one record.
+//! Reads one record.
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ use crate::error::Error;
 use crate::schema::Record;
 
 impl<T: Record + DeserializeOwned> Records<T> {
-    /// The record with this key, if there is one. Await it, or ask for a consistent read first.
+    /// The record with this primary key, if there is one. See [`Get`].
     ///
     /// # Errors
     ///
-    /// When the stored item does not open, or is not such a record.
+    /// If the stored item does not open, or is not such a record.
     pub fn get<'a>(&self, key: impl Into<PrimaryKey>) -> Get<'a, T> {
         Get::new(self.clone(), key.into())
     }
@@ -45,12 +45,12 @@ impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
         Self { records, key, changes: Changes::none() }
     }
 
-    /// Sees every write that has succeeded before. Costs twice as much.
+    /// Makes the read consistent: it sees every write that succeeded before. Costs twice as much.
     pub fn consistent(self) -> Self {
         self.customize(|get| get.consistent_read(true))
     }
 
-    /// Changes the SDK's request before it is sent. A projection must leave what the record and its discriminator need.
+    /// Changes the SDK's request before it is sent. A projection must keep what the record and its discriminator need.
     pub fn customize(mut self, change: impl FnOnce(GetItemFluentBuilder) -> GetItemFluentBuilder + Send + 'a) -> Self {
         self.changes.push(change);
         self

@@ -1,4 +1,4 @@
-//! A record's key without the tenant's part of it.
+//! A record's primary key without the tenant's part.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -37,14 +37,14 @@ key_value! {
     u64 => |value| AttributeValue::N(value.to_string());
 }
 
-/// The key of one record, without the tenant's part, which the handle adds.
+/// The primary key of one record, without the tenant's part, which the handle adds.
 ///
-/// | the table's partition key | sort key | the key is |
+/// | the table's partition key | sort key | the primary key is |
 /// |---|---|---|
 /// | `{tenant}` | yes | the sort key: `"c-17"` |
 /// | `{tenant}` | no | nothing: `()` |
-/// | `TENANT#{tenant}#…` | yes | what follows the prefix, and the sort key: `("ORDER#9", "LINE#1")` |
-/// | `TENANT#{tenant}#…` | no | what follows the prefix: `"ORDER#9"` |
+/// | `TENANT#{tenant}#…` | yes | the text after the prefix, and the sort key: `("ORDER#9", "LINE#1")` |
+/// | `TENANT#{tenant}#…` | no | the text after the prefix: `"ORDER#9"` |
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrimaryKey(Vec<PrimaryKeyValue>);
 

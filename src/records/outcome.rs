@@ -1,7 +1,7 @@
-//! What a write came to: also when it failed, when an answer to it was lost, and when what it brought back does not open.
+//! The outcome of a write, also if it failed, if an answer was lost, or if the item that it returned does not open.
 //!
-//! The SDK repeats a request whose answer was lost, and the repetition may find what the first attempt did: a version that is one
-//! further, a record that is gone, its own record where another's is asked for.
+//! The SDK retries a request whose answer was lost, and the retry may find what the first attempt did: a version that is one higher,
+//! a record that is gone, or its own record where it expects another's.
 
 use aws_sdk_dynamodb::error::SdkError;
 use serde::de::DeserializeOwned;

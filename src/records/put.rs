@@ -21,7 +21,7 @@ use crate::item::Item;
 use crate::schema::Record;
 
 impl<T: Record + Serialize> Records<T> {
-    /// Stores a record, replacing what is there. Await it, or set a condition first. See [`Put`].
+    /// Stores a record and replaces what is stored under its primary key. See [`Put`].
     ///
     /// Its partition key must be the tenant's.
     pub fn put<'a>(&self, record: &T) -> Put<'a, T> {
@@ -41,10 +41,10 @@ impl<T: Record + Serialize> Records<T> {
 ///
 /// # With a version
 ///
-/// The number in a record's `#[seal(version)]` field is the one that it was read with; 0 in a record that was never stored. A put is
-/// carried out only when the stored item still has that version (or none, for 0), and stores the next one. Otherwise another writer
-/// was faster: `error.is_conflict()`. The record that was given is not changed; [`returning_new`](Put::returning_new) gives the one
-/// that is stored now, for the next put:
+/// A record's `#[seal(version)]` field has the number with which the record was read; 0 in a record that was never stored. DynamoDB
+/// carries out a put only if the stored item still has that version (or none, for 0), and stores the next one. Otherwise another
+/// writer was faster: `error.is_conflict()`. The put does not change your record. [`returning_new`](Put::returning_new) returns the
+/// record as stored, for the next put:
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -71,16 +71,16 @@ impl<'a, T: Record + Serialize> Put<'a, T> {
         Self { write: Conditional::new(records), item: to_item(record) }
     }
 
-    /// Gives back what was replaced, if there was something.
+    /// Returns the record that was replaced, if there was one.
     ///
-    /// It is read first, consistently, so that nothing is replaced that does not open or is no such record; that takes a call more, and the
-    /// permission to read. Should what is replaced be lost on the way all the same, `error.sealed_item()` has it. A process that ends before
-    /// it has used the record takes it along, and so does whoever drops the future on its way; a version lets you read it and put after.
+    /// The library first reads it consistently, so that it never replaces an item that does not open or is no such record. That takes
+    /// one more call, and the permission to read. If the answer is lost all the same, `error.sealed_item()` has the item. A process that
+    /// ends before it has used the record loses it, and so does a dropped future. With a version you can read first and put afterwards.
     pub fn returning_old(self) -> Put<'a, T, Old> {
         self.returning()
     }
 
-    /// Gives back the record as it is stored now, with its new version. Costs nothing.
+    /// Returns the record as it is stored now, with its new version. Costs nothing.
     pub fn returning_new(self) -> Put<'a, T, New> {
         self.returning()
     }
@@ -91,20 +91,20 @@ impl<'a, T: Record + Serialize> Put<'a, T> {
 }
 
 impl<'a, T: Record, R> Put<'a, T, R> {
-    /// Stores the record only when no item has its key; otherwise `error.is_condition_failed()`.
+    /// Stores the record only if no item has its primary key; otherwise `error.is_condition_failed()`.
     pub fn if_not_exists(mut self) -> Self {
         self.write.require_existence(false);
         self
     }
 
-    /// Stores the record only when this holds of the item that is there; otherwise `error.is_condition_failed()`.
+    /// Stores the record only if the stored item meets this condition; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
         self.write.require(condition);
         self
     }
 
-    /// Changes the SDK's request before it is sent. A condition expression that is set here is asked together with the repository's;
-    /// when it fails, that is no conflict.
+    /// Changes the SDK's request before it is sent. DynamoDB checks a condition expression that you set here together with the
+    /// repository's; if it fails, that is no conflict.
     pub fn customize(mut self, change: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'a) -> Self {
         self.write.customize(change);
         self

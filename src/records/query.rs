@@ -1,4 +1,4 @@
-//! Finding records, page by page, as a stream.
+//! Finds records, page by page, as a stream.
 
 use std::fmt;
 use std::pin::Pin;
@@ -23,13 +23,13 @@ use crate::item::{Item, PrimaryKeyError};
 use crate::schema::{Record, TableSchema};
 
 impl<T: Record + DeserializeOwned> Records<T> {
-    /// Finds the tenant's records: all of them, or those under one sort key condition. See [`Query`].
+    /// Finds the tenant's records: all of them, or those that meet one sort key condition. See [`Query`].
     pub fn query<'a>(&self) -> Query<'a, T> {
         Query::new(self.clone())
     }
 
-    /// Reads the whole table or an index for the tenant's records of this type; [`query`](Self::query) costs less where it can be
-    /// used. See [`Scan`].
+    /// Reads the whole table or an index for the tenant's records of this type. [`query`](Self::query) costs less where it suffices.
+    /// See [`Scan`].
     pub fn scan<'a>(&self) -> Scan<'a, T> {
         Scan::new(self.clone())
     }
@@ -53,10 +53,10 @@ enum Sort {
 /// # Ok(()) }
 /// ```
 ///
-/// Of a table that several record types share it finds this type's alone when the type has a discriminator (on an index whose keys say
-/// it, or with a sort key condition of your own, you have to ask for it yourself). Without one narrow it with
-/// [`Query::begins_with`]: an item of another type is an error.
-#[must_use = "nothing is asked before the stream is polled"]
+/// In a table that several record types share, it finds only this type if the type has a discriminator. On an index whose keys contain
+/// the discriminator, and with your own sort key condition, test the discriminator yourself. Without a discriminator narrow the query
+/// with [`Query::begins_with`]: an item of another type is an error.
+#[must_use = "nothing is sent before the stream is polled"]
 pub struct Query<'a, T> {
     read: Reading<'a, T, QueryFluentBuilder>,
     partition: Option<String>,
@@ -70,7 +70,7 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
         Self { read: Reading::new(records), partition: None, sort: None, index: None, descending: false }
     }
 
-    /// What follows the tenant's prefix in the partition key, where the table has such a prefix.
+    /// The text after the tenant's prefix in the partition key, where the table has such a prefix.
     pub fn partition(mut self, rest: impl Into<String>) -> Self {
         self.partition = Some(rest.into());
         self
@@ -82,42 +82,42 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
         self
     }
 
-    /// Only records whose sort key is between both, which are included.
+    /// Only records whose sort key is between both values, inclusive.
     pub fn between(mut self, low: impl Into<PrimaryKeyValue>, high: impl Into<PrimaryKeyValue>) -> Self {
         self.sort = Some(Sort::Between(low.into(), high.into()));
         self
     }
 
-    /// Asks an index, by a condition on its keys: `.index("by-company", attribute("company").equals("Example Ltd"))`.
+    /// Queries an index, by a condition on its keys: `.index("by-company", attribute("company").equals("Example Ltd"))`.
     ///
-    /// The index must project what the record needs, the header `_seal` and the discriminator. An index that has the tenant's
-    /// attribute among its keys must be asked for it too.
+    /// The index must project what the record needs, the header `_seal` and the discriminator. If the tenant's attribute is among the
+    /// index's keys, the condition must test it too.
     pub fn index(mut self, name: impl Into<String>, keys: Condition) -> Self {
         self.index = Some((name.into(), keys));
         self
     }
 
-    /// Only records of which this holds. DynamoDB reads, and charges for, the others too.
+    /// Only records that meet this condition. DynamoDB reads, and charges for, the others too.
     pub fn filter(mut self, condition: Condition) -> Self {
         self.read.filter(condition);
         self
     }
 
-    /// At most so many records.
+    /// At most this many records.
     pub fn limit(mut self, records: usize) -> Self {
         self.read.limit = Some(records);
         self
     }
 
-    /// From the greatest sort key down.
+    /// In descending order of sort keys.
     pub fn descending(mut self) -> Self {
         self.descending = true;
         self
     }
 
-    /// Changes the SDK's request before it is sent: a consistent read, the size of a page (`limit`). A projection must leave what the
-    /// record and its discriminator need. A filter that is set here is asked together with the repository's; a key condition takes the
-    /// place of the repository's.
+    /// Changes the SDK's request before it is sent: a consistent read, the size of a page (`limit`). A projection must keep what the
+    /// record and its discriminator need. A filter that you set here is joined with the repository's; a key condition replaces the
+    /// repository's.
     pub fn customize(mut self, change: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder + Send + 'a) -> Self {
         self.read.customize(change);
         self
@@ -151,7 +151,7 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
         if descending {
             request = request.scan_index_forward(false);
         }
-        // No page is larger than what is wanted, unless a filter takes some of it away.
+        // No page is larger than the limit, unless a filter drops some of its records.
         let page = limit.and_then(|limit| i32::try_from(limit).ok()).filter(|page| *page > 0);
         if request.get_filter_expression().is_none() && request.get_limit().is_none() {
             request = request.set_limit(page);
@@ -192,11 +192,11 @@ impl<T> fmt::Debug for Query<'_, T> {
     }
 }
 
-/// A scan for one tenant's records of one type, not sent before its stream is polled.
+/// A scan for one tenant's records of one type. It is sent when its stream is polled.
 ///
-/// DynamoDB reads, and charges for, the whole table or index. A type without a discriminator must be alone in the table, or asked for
+/// DynamoDB reads, and charges for, the whole table or index. A type without a discriminator must be alone in the table, or selected
 /// with [`Scan::filter`].
-#[must_use = "nothing is asked before the stream is polled"]
+#[must_use = "nothing is sent before the stream is polled"]
 pub struct Scan<'a, T> {
     read: Reading<'a, T, ScanFluentBuilder>,
 }
@@ -206,26 +206,26 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
         Self { read: Reading::new(records) }
     }
 
-    /// Only records of which this holds.
+    /// Only records that meet this condition.
     pub fn filter(mut self, condition: Condition) -> Self {
         self.read.filter(condition);
         self
     }
 
-    /// At most so many records.
+    /// At most this many records.
     pub fn limit(mut self, records: usize) -> Self {
         self.read.limit = Some(records);
         self
     }
 
-    /// Changes the SDK's request before it is sent: an index, a segment, the size of a page (`limit`). A filter that is set here is
-    /// asked together with the repository's.
+    /// Changes the SDK's request before it is sent: an index, a segment, the size of a page (`limit`). A filter that you set here is
+    /// joined with the repository's.
     pub fn customize(mut self, change: impl FnOnce(ScanFluentBuilder) -> ScanFluentBuilder + Send + 'a) -> Self {
         self.read.customize(change);
         self
     }
 
-    /// The records, in no order. See [`RecordStream`].
+    /// The records, in no particular order. See [`RecordStream`].
     pub fn stream(self) -> RecordStream<T> {
         let (records, limit) = (self.read.records.clone(), self.read.limit);
         RecordStream::over(records, self.request(), limit)
@@ -256,12 +256,13 @@ impl<T> fmt::Debug for Scan<'_, T> {
 
 /// Records as they are found.
 ///
-/// A page is asked for when the records before it have been taken, and not earlier. Consume it with [`next`](Self::next) or
+/// It requests a page once the records before it are consumed, and not earlier. Consume it with [`next`](Self::next) or
 /// [`try_collect`](Self::try_collect), or as a [`Stream`].
 ///
-/// A record that does not open, or is none of this type, is an error that names it (`error.item()`), and the next record follows. So it is
-/// when its key cannot be had: stop when `error.is_revoked()`, or when waiting is better. The stream ends when DynamoDB failed.
-#[must_use = "nothing is asked before the stream is polled"]
+/// A record that does not open, or is not of this type, is an error that names it (`error.item()`), and the next record follows. The
+/// same holds if its data key is not available: stop if `error.is_revoked()`, or if waiting is better. The stream ends when DynamoDB
+/// fails.
+#[must_use = "nothing is sent before the stream is polled"]
 pub struct RecordStream<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>);
 
 impl<T: Record + DeserializeOwned> RecordStream<T> {

@@ -15,6 +15,13 @@ use crate::tenant_seal::Tenant;
 
 impl Tenant {
     /// The typed repository of one record type.
+    ///
+    /// ```
+    /// # async fn example<Contact: tenantseal::Record + serde::de::DeserializeOwned>(acme: tenantseal::Tenant)
+    /// # -> Result<(), tenantseal::Error> {
+    /// let ada = acme.records::<Contact>().get("c-17").await?;
+    /// # Ok(()) }
+    /// ```
     pub fn records<T: Record>(&self) -> Records<T> {
         Records::new(self.clone())
     }
@@ -22,10 +29,10 @@ impl Tenant {
 
 /// The records of one type that belong to one tenant.
 ///
-/// The tenant's part of the partition key is never given: it is the handle's.
+/// You never give the tenant's part of the partition key: the handle adds it.
 ///
-/// A record type with a discriminator has only its own items: reading another type's is an error, and its writes do not touch them
-/// (only batches cannot ask for that).
+/// A record type with a discriminator has only its own items. Reading an item of another type is an error, and writes leave such items
+/// alone (except in batches, which have no conditions).
 pub struct Records<T> {
     pub(super) tenant: Tenant,
     record: PhantomData<fn() -> T>,
@@ -46,7 +53,7 @@ impl<T: Record> Records<T> {
         Ok(found)
     }
 
-    /// Refuses a schema that would store as it is what the record encrypts.
+    /// Refuses a schema that would store in plaintext what the record encrypts.
     pub(super) fn heeded_by(schema: &TableSchema) -> Result<(), Refusal> {
         match schema.leaves_plain(&T::SCHEMA) {
             Some(attribute) => Err(Refusal::Unregistered { record: std::any::type_name::<T>(), attribute }),
@@ -54,7 +61,7 @@ impl<T: Record> Records<T> {
         }
     }
 
-    /// The same of a write that the caller has changed: it may go to another table, and its item may be of another type by now.
+    /// The same for a write that the caller has changed: its table and the type of its item may differ by now.
     pub(super) fn check_changed(&self, table: Option<&str>, item: Option<&Item>) -> Result<(), Error> {
         Self::heeded_by(self.tenant.schema(table)?)?;
         item.map_or(Ok(()), check_own::<T>)

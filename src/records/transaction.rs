@@ -20,7 +20,7 @@ use crate::schema::Record;
 use crate::tenant_seal::Tenant;
 
 impl Tenant {
-    /// Writes of the tenant's records, of any types, that happen together or not at all.
+    /// Writes of the tenant's records, of any types, that all happen or none.
     ///
     /// ```
     /// # use tenantseal::records::{Records, attribute};
@@ -36,7 +36,7 @@ impl Tenant {
         TransactWrite::new(self.clone())
     }
 
-    /// Reads of the tenant's records, of any types, at one moment:
+    /// Reads the tenant's records, of any types, as of one moment:
     /// `let (contact, order) = acme.transact_get((contacts.get("c-17"), orders.get("o-1"))).await?`.
     pub fn transact_get<R: Reads>(&self, reads: R) -> TransactGet<R::Found> {
         TransactGet::new(self.clone(), reads)
@@ -59,7 +59,7 @@ pub(super) trait Action {
     fn action(self) -> Result<(TransactWriteItem, Asked), Error>;
 }
 
-/// Writes that happen together or not at all: see [`Tenant::transact_write`]. Await it to send it.
+/// Writes that all happen or none: see [`Tenant::transact_write`]. Await it to send it.
 #[must_use = "nothing is written before it is awaited"]
 pub struct TransactWrite {
     tenant: Tenant,
@@ -72,22 +72,23 @@ impl TransactWrite {
         Self { tenant, actions: Vec::new(), token: None }
     }
 
-    /// Adds a write. What it would return it does not return here.
+    /// Adds a write. A transaction does not return what the write alone would.
     pub fn with(mut self, write: impl Write) -> Self {
         self.actions.push(write.action());
         self
     }
 
-    /// Makes it safe to send the same transaction again within ten minutes: it is carried out once. 1 to 36 characters; a token for
-    /// each thing that is to happen, and for each tenant: DynamoDB does not tell tenants apart, and refuses a token that was used for
-    /// something else.
+    /// Sets an idempotency token of 1 to 36 characters: the same transaction, sent again within 10 minutes, is carried out once.
     ///
-    /// The same transaction has the same actions in the same order with the same values: then it is sent as the same bytes, however
-    /// its maps and sets were made. That holds in this process, and in others that share its data keys, until the tenant's keys are
-    /// dropped. What is repeated after that is refused by DynamoDB, and written twice by nobody.
+    /// Use one token per transaction and per tenant. DynamoDB does not tell tenants apart, and refuses a token that was used for another
+    /// transaction.
     ///
-    /// Never use a token again, also not later: nonces are made of it, so who reads the table could tell that an attribute of an item
-    /// has a former value again.
+    /// The same transaction has the same actions in the same order with the same values. The library then sends the same bytes, however
+    /// its maps and sets were made. That holds in this process, and in others that share its data keys, until the tenant's data keys
+    /// are dropped. DynamoDB refuses what is repeated after that; nothing is written twice.
+    ///
+    /// Never reuse a token, not even later. Nonces derive from it, so a reader of the table could tell that an attribute of an item has
+    /// a former value again.
     pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
@@ -170,7 +171,7 @@ impl<T> fmt::Debug for Check<T> {
     }
 }
 
-/// DynamoDB's reasons, in the light of what each action asked.
+/// DynamoDB's reasons, interpreted by the condition of each action.
 fn to_cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
     let reason = |(at, reason): (usize, &CancellationReason)| match reason.code()? {
         "None" => None,
@@ -185,7 +186,7 @@ fn to_cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
     Cancelled::new(reasons.iter().enumerate().map(reason).collect())
 }
 
-/// Reads of records at one moment: see [`Tenant::transact_get`]. Await it to send it.
+/// Reads of records as of one moment: see [`Tenant::transact_get`]. Await it to send it.
 #[must_use = "nothing is read before it is awaited"]
 pub struct TransactGet<F> {
     tenant: Tenant,
@@ -226,10 +227,10 @@ impl<F> fmt::Debug for TransactGet<F> {
     }
 }
 
-/// What [`Tenant::transact_get`] can read: a [`Get`], a tuple of up to eight of these, or a `Vec` of one kind.
+/// What [`Tenant::transact_get`] can read: a [`Get`], a tuple of up to 8 of these, or a `Vec` of one kind. Sealed.
 #[expect(private_bounds, reason = "sealed: what is found must be what was asked for")]
 pub trait Reads: Read {
-    /// What is found: an `Option` of a record for each [`Get`].
+    /// The result: an `Option` of a record for each [`Get`].
     type Found;
 
     #[doc(hidden)]

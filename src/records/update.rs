@@ -1,4 +1,4 @@
-//! Changing some attributes of one record.
+//! Changes some attributes of one record.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl<T: Record> Records<T> {
     }
 }
 
-/// An update that has not been sent; await it to send it, or give it to a transaction.
+/// An update of one record. Await it to send it, or give it to a transaction.
 ///
 /// ```
 /// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
@@ -38,12 +38,14 @@ impl<T: Record> Records<T> {
 /// # Ok(()) }
 /// ```
 ///
-/// One round trip, nothing is read. As DynamoDB's it is an upsert: without [`if_exists`](Self::if_exists) or a condition it makes an
-/// item of the key and what is set. Of a record type whose discriminator is an attribute it only changes items that are there.
+/// It takes one round trip and reads nothing. Like DynamoDB's it is an upsert: without [`if_exists`](Self::if_exists) or a condition it
+/// makes an item of the primary key and the attributes that you set. If the record type's discriminator is an attribute, the update only
+/// changes items that exist.
 ///
-/// Of an optional flattened record set all that it needs: what has a part of it is no such record, and reading it is an error.
+/// For an optional flattened record set every attribute that it needs: an item with only some of them is an error when it is read.
 ///
-/// A value goes through the field's own serialization, `#[serde(with = "..")]` too, and what the record could not read back is refused:
+/// A value goes through the field's own serialization, including `#[serde(with = "..")]`. A value that the record could not read back is
+/// refused:
 /// [`Refusal::Value`](crate::error::Refusal::Value), or [`Refusal::Required`](crate::error::Refusal::Required) of an attribute that is removed.
 ///
 /// A record's version, if it has one, counts each update; [`expect_version`](Self::expect_version) checks it as well.
@@ -67,15 +69,15 @@ impl<'a, T: Record> Update<'a, T> {
         Self { write: Conditional::new(records), key, actions: Vec::new() }
     }
 
-    /// Gives back the record as it was before, if there was one.
+    /// Returns the record as it was before, if there was one.
     ///
-    /// It is read first, consistently, so that nothing is changed that does not open or is no such record; that takes a call more, and the
-    /// permission to read.
+    /// The library first reads it consistently, so that it never changes an item that does not open or is no such record. That takes one
+    /// more call, and the permission to read.
     pub fn returning_old(self) -> Update<'a, T, Old> {
         self.returning()
     }
 
-    /// Gives back the whole record as it is now. When it does not open the update has happened all the same, as `error.written()` says.
+    /// Returns the whole record as it is now. If it does not open, the update has happened all the same, as `error.written()` says.
     pub fn returning_new(self) -> Update<'a, T, New> {
         self.returning()
     }
@@ -91,19 +93,19 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         self.give(Change::Set, name, value)
     }
 
-    /// Assigns a value to an attribute that is not there.
+    /// Assigns a value to an attribute that does not exist.
     pub fn set_if_not_exists(self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.give(Change::SetIfNotExists, name, value)
     }
 
-    /// Removes an attribute, which the record must be able to miss: an `Option`, or `#[serde(default)]`.
+    /// Removes an attribute that the record can do without: an `Option`, or `#[serde(default)]`.
     pub fn remove(self, name: impl Into<String>) -> Self {
         self.action(Change::Remove, name, None)
     }
 
-    /// Adds a number, which may be negative, to a plain one; one that is not there counts as 0. Adds elements to a plain set.
+    /// Adds a number, which may be negative, to a plain number; a missing one counts as 0. Adds elements to a plain set.
     ///
-    /// A number is added again when an answer is lost on the way and the SDK repeats the request; where each must count once,
+    /// If an answer is lost and the SDK retries the request, the number is added again. Where each must count once, use
     /// [`expect_version`](Self::expect_version).
     pub fn add(self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.give(Change::Add, name, value)
@@ -120,13 +122,13 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         self
     }
 
-    /// Fails with `error.is_condition_failed()` when there is no such record.
+    /// Fails with `error.is_condition_failed()` if there is no such record.
     pub fn if_exists(mut self) -> Self {
         self.write.require_existence(true);
         self
     }
 
-    /// Changes the record only while it has this version, with which it was read; otherwise `error.is_conflict()`.
+    /// Changes the record only while it has this version; otherwise `error.is_conflict()`.
     pub fn expect_version(mut self, version: u64) -> Self {
         let is_last = version == u64::MAX;
         let last = || Err(record_error::<T>("its version is the last: no update can count on".to_owned()));
@@ -134,14 +136,14 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         self
     }
 
-    /// Changes the record only when this holds of it; otherwise `error.is_condition_failed()`.
+    /// Changes the record only if it meets this condition; otherwise `error.is_condition_failed()`.
     pub fn condition(mut self, condition: Condition) -> Self {
         self.write.require(condition);
         self
     }
 
-    /// Changes the SDK's request before it is sent. An update expression that is set here is made together with the repository's, and
-    /// a condition expression asked together with it; when that fails, it is no conflict.
+    /// Changes the SDK's request before it is sent. An update expression that you set here is joined with the repository's. DynamoDB
+    /// checks a condition expression together with the repository's; if it fails, that is no conflict.
     pub fn customize(
         mut self,
         change: impl FnOnce(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder + Send + 'a,

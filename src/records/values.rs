@@ -1,7 +1,7 @@
 //! Values of updates and conditions, in the form in which the record stores them.
 //!
-//! They are untyped: an attribute has a name and no type. So each is read as the field it is for and written as the record writes it.
-//! What the field does not hold is refused: stored it could not be read any more, and no condition would ever find it.
+//! They are untyped: an attribute has a name and no type. So the library reads each value as its field's type, and writes it as the
+//! record does. It refuses values that the field cannot hold: once stored they could not be read, and no condition would match them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;

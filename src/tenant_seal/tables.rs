@@ -1,4 +1,4 @@
-//! The configured schemas held against the tables that DynamoDB describes.
+//! Compares the configured schemas with the tables that DynamoDB describes.
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
@@ -14,18 +14,24 @@ use crate::error::{TableFault, TableFaultKind, TablesError};
 use crate::schema::TableSchema;
 
 impl TenantSeal {
-    /// Holds the schema of each configured table against the table itself. Call it once when the service starts, or where it is deployed.
+    /// Compares the schema of each configured table with the table itself. Call it once when the service starts, or when you deploy it.
     ///
-    /// Nothing else notices a schema that does not declare the table's sort key: two items of a tenant are one and the same for it then,
-    /// and who writes the table can exchange their sealed values. It also finds keys of other names and types, and indexes and times to live
-    /// on attributes that are encrypted.
+    /// Nothing else notices a schema that does not declare the table's sort key. Such a schema takes two items of a tenant for the same
+    /// item, so whoever writes the table can exchange their sealed values. The check also finds keys of other names and types, and
+    /// indexes and times to live on encrypted attributes.
     ///
-    /// Asks DescribeTable and DescribeTimeToLive of each table, reads no item and needs no key. The credentials, the Region and the endpoint
-    /// are those that [`build`](super::TenantSealBuilder::build) was given.
+    /// It calls DescribeTable and DescribeTimeToLive for each table, reads no item and needs no data key. It uses the credentials, Region
+    /// and endpoint passed to [`build`](super::TenantSealBuilder::build).
+    ///
+    /// ```
+    /// # async fn example(seal: tenantseal::TenantSeal) -> Result<(), tenantseal::error::TablesError> {
+    /// seal.check_tables().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`TablesError`] has every fault of every table, and what to write; also a table that could not be asked for.
+    /// [`TablesError`] has every fault of every table, and how to mend it. It also names tables that DynamoDB did not describe.
     pub async fn check_tables(&self) -> Result<(), TablesError> {
         let Self(shared) = self;
         let config = shared.dynamodb.to_builder().http_client(shared.http.clone());
