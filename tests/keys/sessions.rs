@@ -8,10 +8,12 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_async::time::SystemTimeSource;
 use futures_util::future::join_all;
-use tenantseal::{TenantSeal, keys::KeyServiceErrorKind};
+use tenantseal::TenantSeal;
+use tenantseal::error::ConfigError;
+use tenantseal::keys::{AliasTemplate, KeyServiceErrorKind, RoleArn, Tenancy};
 use tenantseal_local::Outcome;
 
-use crate::common::{Contact, World, contact, id, item};
+use crate::common::{Contact, ROLE, World, contact, id, item};
 
 #[tokio::test]
 async fn decrypt_always_names_the_alias_and_the_context_in_the_tenants_session() {
@@ -27,6 +29,22 @@ async fn decrypt_always_names_the_alias_and_the_context_in_the_tenants_session()
     assert_eq!(call.encryption_context.get("tenant").map(String::as_str), Some("acme"));
     let principal = call.principal.as_deref().unwrap();
     assert!(principal.ends_with("assumed-role/TenantKeys/tenant-acme"), "{principal}");
+}
+
+#[tokio::test]
+async fn a_tenancy_reaches_keys_as_its_role_and_its_aliases_do() {
+    let world = World::start(&["acme"]).await;
+    let tenancy = || {
+        let aliases = AliasTemplate::parse("alias/customer-{tenant}").unwrap();
+        Tenancy::new(RoleArn::parse(ROLE).unwrap(), aliases)
+    };
+    let builder = || TenantSeal::builder().tenancy(tenancy()).record::<Contact>();
+    let acme = builder().build(&world.app).unwrap().tenant(&id("acme"));
+    acme.records::<Contact>().put(&contact("acme", "c-1")).await.unwrap();
+    let read = world.tenant("acme").records::<Contact>().get("c-1").await;
+    assert_eq!(read.unwrap(), Some(contact("acme", "c-1")));
+    let two = builder().alias_template("alias/{tenant}").build(&world.app);
+    assert!(matches!(two, Err(ConfigError::AliasTemplateOfATenancy)));
 }
 
 #[tokio::test]
