@@ -89,9 +89,9 @@ impl Use {
             Self::Add => return to_addend(field, value),
             Self::Element => match to_element(field, value) {
                 Some(element) => return Some(element),
-                None => field.to_stored(value),
+                None => field.store(value),
             },
-            Self::Assign | Self::Equal | Self::Order | Self::Prefix => field.to_stored(value),
+            Self::Assign | Self::Equal | Self::Order | Self::Prefix => field.store(value),
         };
         match form {
             Form::Unknown => Some(value.clone()),
@@ -120,7 +120,7 @@ fn to_addend(field: &FieldForm, value: &Value) -> Option<Value> {
         Value::N(number) => Value::N(number.trim_start_matches('-').to_owned()),
         value => value.clone(),
     };
-    match (field.to_stored(&magnitude), value) {
+    match (field.store(&magnitude), value) {
         (Form::Unknown, _) | (Form::As(Value::N(_)), Value::N(_)) => Some(value.clone()),
         (Form::As(set @ (Value::Ss(_) | Value::Ns(_) | Value::Bs(_))), _) => Some(set),
         _ => None,
@@ -129,7 +129,7 @@ fn to_addend(field: &FieldForm, value: &Value) -> Option<Value> {
 
 /// The value as an element of a set or list, when the field is one.
 fn to_element(field: &FieldForm, value: &Value) -> Option<Value> {
-    let Form::As(stored) = field.to_stored(&Value::L(vec![value.clone()])) else { return None };
+    let Form::As(stored) = field.store(&Value::L(vec![value.clone()])) else { return None };
     match stored {
         Value::L(list) => <[Value; 1]>::try_from(list).ok().map(|[element]| element),
         Value::Ss(set) => <[String; 1]>::try_from(set).ok().map(|[element]| Value::S(element)),
@@ -145,7 +145,7 @@ fn is_other(field: &FieldForm, value: &Value) -> bool {
     let (text, list) = (Value::S(String::new()), Value::L(Vec::new()));
     let (bytes, map) = (Value::B(Vec::new()), Value::M([].into()));
     let probes = [number("0"), number("1"), Value::Bool(true), text, bytes, list, map];
-    let stored = probes.iter().filter_map(|probe| match field.to_stored(probe) {
+    let stored = probes.iter().filter_map(|probe| match field.store(probe) {
         Form::As(stored) => Some(stored),
         Form::Refused | Form::Unknown => None,
     });

@@ -146,7 +146,7 @@ impl FieldForm {
     }
 
     /// The value as the record stores it, whether it is given as the field's type or in its stored form.
-    pub(crate) fn to_stored(&self, value: &Value) -> Form {
+    pub(crate) fn store(&self, value: &Value) -> Form {
         let form = match (self.given)(value) {
             Form::As(value) => Form::As(value),
             Form::Refused | Form::Unknown => (self.stored)(value),
