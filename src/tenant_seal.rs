@@ -227,7 +227,7 @@ impl Tenant {
             let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
             let placed = placed.map(|(_, item)| (table, item));
             let used = if audit.is_on() { item::used_keys(&keys, placed)? } else { Vec::new() };
-            if let Err(error) = audit.opens(self.id(), "open", &keys, &used).map_err(Error::from) {
+            if let Err(error) = audit.record_opens(self.id(), "open", &keys, &used).map_err(Error::from) {
                 failed = (0..items.len()).map(|at| (at, error.clone())).collect();
             }
         }

@@ -56,7 +56,7 @@ pub const fn check(template: &str) -> Result<usize, TemplateFault> {
     }
 }
 
-/// How a tenant shows in a partition key: the whole value (`{tenant}`) or its beginning (`TENANT#{tenant}#`).
+/// How a partition key shows the tenant: as the whole value (`{tenant}`) or at its beginning (`TENANT#{tenant}#`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantTemplate {
     prefix: String,

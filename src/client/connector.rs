@@ -165,7 +165,7 @@ impl SealingConnector {
         if let Some(ItemState { operation, notes, deadline: until, .. }) = &pending.state().items {
             if let Some(notes) = notes {
                 answer = opening::note_answer(&**operation, notes, answer);
-                want = if notes.gives_each() { OpeningMode::BestEffort } else { OpeningMode::AllOrNothing };
+                mode = if notes.gives_each() { OpeningMode::BestEffort } else { OpeningMode::AllOrNothing };
             }
             deadline = *until;
             if !notes.as_ref().is_some_and(Notes::compares) {
