@@ -138,7 +138,6 @@ const HOLD_NONE: &[&str] = &[
     "KeyServiceErrorKind",
     "KeyTableError",
     "KeyTableErrorKind",
-    "Late",
     "Limits",
     "MarkedRecord",
     "Marks",
@@ -196,7 +195,6 @@ const HOLD_NONE: &[&str] = &[
     "SealedAttribute",
     "Seals",
     "Secrecy",
-    "Serves",
     "Shown",
     "SinkPanicked",
     "State",
@@ -381,12 +379,11 @@ async fn of_core(key: &[u8; 32]) -> Vec<String> {
     let nonces = Nonces::Random(&OsRandom);
     let mut sealer = Sealer::new(Some(stored), &unwrapped, &identity, nonces, 1).unwrap();
     let text = b"notes on c-1";
-    sealer
-        .seal("notes", text.len(), |out| {
-            out.extend_from_slice(text);
-            Ok::<_, RandomError>(())
-        })
-        .unwrap();
+    let encode = |out: &mut Vec<u8>| {
+        out.extend_from_slice(text);
+        Ok::<_, RandomError>(())
+    };
+    sealer.seal("notes", text.len(), encode).unwrap();
     let ring = KeyRing::new(vec![(stored.to_owned(), Arc::clone(&unwrapped))]);
     let vault = Vault::builder(InMemoryKeyService::new());
     let mut shown = vec![format!("{settings:?} {vault:?}")];
