@@ -15,9 +15,9 @@ use tenantseal_core::tenant::Alias;
 use tenantseal_kms::Policy;
 use tenantseal_kms::config::quiet;
 
-use super::copies::is_pending_deletion;
 use super::error::{AwsError, Error};
 use super::fence::Fence;
+use super::kek::is_pending_deletion;
 use super::pace::Pace;
 
 /// KMS may not know a key yet that it has just created (KMS developer guide, "Eventual consistency").

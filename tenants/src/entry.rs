@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::{Alias, TenantId};
 
-use super::copies::Whose;
 use super::error::Error;
+use super::kek::Whose;
 use super::state::{Operation, State};
 
 /// One tenant in the registry. Serializes for storage and for machines; the names of its fields are part of the stored format.

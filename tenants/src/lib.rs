@@ -24,26 +24,26 @@
 //! ```
 
 mod admin;
-mod agreement;
-mod copies;
 mod cost;
-mod created;
 mod entry;
 mod error;
 mod fence;
-mod finished;
+mod kek;
+mod new_kek;
 mod offboard;
 mod onboard;
 mod pace;
 mod pool;
 mod probe;
+mod reconcile;
+mod region_results;
 mod registry;
 mod rotate;
 mod show;
 mod state;
 mod steps;
 mod suspend;
-mod tally;
+mod verify;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -8,11 +8,11 @@ use tenantseal_core::format::KeyArn;
 use tenantseal_core::keys::Revoke;
 use tenantseal_core::tenant::TenantId;
 
-use super::copies::{Family, Whose};
 use super::entry::{Entry, Generation, Pending, Tier, Timestamp};
 use super::fence::Fence;
+use super::kek::{Family, Whose};
+use super::region_results::{Tally, concerns_all};
 use super::steps::Begun;
-use super::tally::{Tally, concerns_all};
 use super::{Error, Operation, State, Tenants, pool};
 
 /// An offboarding being described; see [`Tenants::offboard`]. Await it.

@@ -5,9 +5,9 @@ use std::future::IntoFuture;
 use futures_util::future::BoxFuture;
 use tenantseal_core::tenant::TenantId;
 
-use super::copies::{Family, Whose, is_region};
 use super::entry::{Entry, Generation, Pending, Tier};
 use super::fence::Fence;
+use super::kek::{Family, Whose, is_region};
 use super::steps::{Begun, CONTENTION, wanted};
 use super::{Error, Operation, State, Tenants, pool};
 

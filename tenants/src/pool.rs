@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use tenantseal_core::tenant::TenantId;
 
-use super::copies::{Family, Whose};
 use super::entry::{Entry, Tier};
 use super::fence::Fence;
+use super::kek::{Family, Whose};
 use super::state::State;
 use super::{Error, Tenants};
 

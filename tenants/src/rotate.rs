@@ -7,11 +7,11 @@ use serde::Serialize;
 use tenantseal_core::tenant::TenantId;
 
 use super::admin::aliases;
-use super::copies::{Whose, is_region};
 use super::cost::MonthlyCost;
 use super::entry::{Entry, Generation, Tier};
 use super::error::AwsError;
 use super::fence::Fence;
+use super::kek::{Whose, is_region};
 use super::steps::{Begun, CONTENTION, wanted};
 use super::{Error, Operation, Tenants};
 

@@ -5,10 +5,10 @@ use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Policy;
 
 use super::admin::aliases;
-use super::copies::{Family, KeyCopy, Whose, is_region};
 use super::entry::{Entry, OperationId, Pending, Tier, Timestamp};
 use super::error::Error;
 use super::fence::Fence;
+use super::kek::{Family, KeyCopy, Whose, is_region};
 use super::registry::RegistryError;
 use super::state::{Operation, State};
 use super::{Tenants, pool};

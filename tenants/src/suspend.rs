@@ -6,11 +6,11 @@ use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::TenantId;
 
 use super::admin::aliases;
-use super::copies::{Family, Whose};
 use super::entry::{Entry, Generation, Tier};
 use super::fence::Fence;
+use super::kek::{Family, Whose};
+use super::region_results::{Tally, concerns_all};
 use super::steps::Begun;
-use super::tally::{Tally, concerns_all};
 use super::{Error, Operation, Tenants, pool};
 
 impl Tenants {

@@ -7,9 +7,9 @@ use aws_sdk_kms::types::{KeyState, Tag};
 use tenantseal_kms::Policy;
 
 use super::{Admin, NewKey, in_state};
-use crate::copies::KeyCopy;
 use crate::error::{AwsError, Error};
 use crate::fence::Fence;
+use crate::kek::KeyCopy;
 
 impl Admin {
     pub(crate) async fn create_key(&self, region: &str, new: &NewKey<'_>, fence: &Fence<'_>) -> Result<KeyCopy, Error> {

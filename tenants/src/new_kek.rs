@@ -7,10 +7,10 @@ use tenantseal_kms::policy::TENANT_TAG;
 
 use super::Tenants;
 use super::admin::{NewKey, in_state};
-use super::copies::{Family, Whose};
 use super::entry::{Entry, OperationId, Pending, Tier};
 use super::error::Error;
 use super::fence::Fence;
+use super::kek::{Family, Whose};
 use super::state::Operation;
 use super::steps::{Begun, wanted};
 

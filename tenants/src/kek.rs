@@ -12,7 +12,7 @@ use tenantseal_core::tenant::TenantId;
 use super::admin::Admin;
 use super::entry::Timestamp;
 use super::error::{AwsError, Error};
-use super::{Tenants, tally};
+use super::{Tenants, region_results};
 
 /// For whom a key must have been made.
 #[derive(Debug, Clone, Copy)]
@@ -222,7 +222,7 @@ impl Tenants {
                     family.copies.push(copy);
                 }
                 Ok(None) => {}
-                Err(error) if tally::concerns_all(&error) => return Err(error),
+                Err(error) if region_results::concerns_all(&error) => return Err(error),
                 Err(error) => family.out.push((region, error)),
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::copies::{Family, Whose};
 use super::entry::Entry;
+use super::kek::{Family, Whose};
 use super::steps::Begun;
 use super::{Error, Tenants};
 

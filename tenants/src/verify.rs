@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_kms::types::KeyState;
 
-use super::copies::{Family, Whose};
 use super::entry::{Entry, Tier};
+use super::kek::{Family, Whose};
 use super::steps::{Begun, wanted};
 use super::{Error, Operation, Tenants};
 
