@@ -15,7 +15,8 @@ use tenantseal_core::tenant::Alias;
 use tenantseal_kms::Policy;
 use tenantseal_kms::config::quiet;
 
-use super::error::{AwsError, Error};
+use super::aws_error::AwsError;
+use super::error::Error;
 use super::fence::Fence;
 use super::kek::is_pending_deletion;
 use super::pace::Pace;
@@ -99,6 +100,14 @@ impl Admin {
             }
             self.sleep.sleep(POLL).await;
             waited += POLL;
+        }
+    }
+
+    /// As [`Admin::settled`]; nothing when there is no such key.
+    pub(super) async fn settled_if_any(&self, region: &str, key: &KeyArn) -> Result<Option<KeyMetadata>, Error> {
+        match self.settled(region, key).await {
+            Err(Error::Aws(error)) if error.is_not_found() => Ok(None),
+            known => known.map(Some),
         }
     }
 

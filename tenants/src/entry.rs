@@ -9,8 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::{Alias, TenantId};
 
-use super::error::Error;
-use super::kek::Whose;
 use super::state::{Operation, State};
 
 /// One tenant in the registry. Serializes for storage and for machines; the names of its fields are part of the stored format.
@@ -95,26 +93,21 @@ impl Entry {
         listed.chain(self.own_keys()).any(|own| own.is_same_key(key))
     }
 
-    /// For whom its own keys were made.
-    pub(super) fn whose(&self) -> Whose<'_> {
-        match self.tier {
-            Tier::Pool => Whose::Pools(&self.tenant),
-            _ => Whose::Tenants(&self.tenant),
-        }
-    }
-
-    /// Whether an operation may begin, or go on.
-    pub(super) fn check(&self, operation: Operation) -> Result<(), Error> {
-        match &self.pending {
-            Some(pending) if pending.operation == operation || operation.supersedes(pending.operation) => Ok(()),
-            Some(pending) => Err(Error::under_way(&self.tenant, pending)),
-            None => Ok(self.state.check(&self.tenant, operation)?),
-        }
-    }
-
     /// The unfinished operation, if it is this one.
     pub(super) fn pending(&self, id: &OperationId) -> Option<&Pending> {
         self.pending.as_ref().filter(|pending| pending.id == *id)
+    }
+
+    /// The Regions in which the tenant's KEK is to be once the operation is done.
+    pub(super) fn wanted_regions(&self, id: &OperationId) -> Vec<String> {
+        let further = self.pending(id).map_or(&[][..], |pending| &pending.replicas);
+        let mut regions: Vec<String> = Vec::new();
+        for region in self.regions.iter().chain(further) {
+            if is_region(region) && !regions.contains(region) {
+                regions.push(region.clone());
+            }
+        }
+        regions
     }
 }
 
@@ -249,4 +242,10 @@ impl<'de> Deserialize<'de> for Timestamp {
         let text = String::deserialize(deserializer)?;
         DateTime::from_str(&text, Format::DateTime).map(Self::from).map_err(serde::de::Error::custom)
     }
+}
+
+/// Whether a text can be the name of a Region: what is sent there is signed, and goes to a host of this name.
+pub(super) fn is_region(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=32).contains(&text.len()) && text.bytes().all(word)
 }

@@ -14,8 +14,8 @@ use tenantseal_core::format::KeyArn;
 use tenantseal_core::keys::{Clock, Moment};
 use tenantseal_core::tenant::TenantId;
 
+use super::begun::{Begun, CONTENTION};
 use super::entry::OperationId;
-use super::steps::{Begun, CONTENTION};
 use super::{Error, Tenants};
 
 /// How long ago the registry may have been asked when its answer is acted upon: a process that was stopped meanwhile asks again.

@@ -24,6 +24,9 @@
 //! ```
 
 mod admin;
+mod aws_error;
+mod begun;
+mod builder;
 mod cost;
 mod entry;
 mod error;
@@ -49,14 +52,15 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, default_async_sleep};
-use aws_types::SdkConfig;
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use futures_util::stream::{self, Stream, StreamExt};
 use tenantseal_core::time::SharedTimeSource;
 
+pub use aws_error::AwsError;
+pub use builder::{InvalidSetting, TenantsBuilder};
 pub use cost::MonthlyCost;
 pub use entry::{Entry, Generation, OperationId, Pending, Tier, Timestamp};
-pub use error::{AwsError, Error};
+pub use error::Error;
 pub use offboard::{DeletedKey, Offboard, Offboarded};
 pub use onboard::Onboard;
 pub use pool::POOL_SIZE;
@@ -66,8 +70,8 @@ pub use show::{KeyDetails, Shown};
 pub use state::{IllegalTransition, Operation, State};
 
 use admin::Admin;
+use builder::Settings;
 use probe::Probe;
-use tenantseal_core::keys::KeyServiceErrorKind;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Tenancy;
 
@@ -76,9 +80,9 @@ const AT_ONCE: usize = 8;
 
 /// The key team's handle on all tenants. Cheap to clone; share one, so that all its work together keeps KMS's rates.
 #[derive(Clone)]
-pub struct Tenants(Arc<Inner>);
+pub struct Tenants(Arc<Shared>);
 
-struct Inner {
+struct Shared {
     tenancy: Tenancy,
     registry: Arc<dyn Registry>,
     admin: Admin,
@@ -91,141 +95,10 @@ struct Inner {
     identity: OnceLock<(String, String)>,
 }
 
-/// What can be set with the builder.
-#[derive(Debug, Clone)]
-struct Settings {
-    rotation_days: u32,
-    tags: Vec<(String, String)>,
-    operator: Option<String>,
-    grace: Duration,
-    settle: Duration,
-    poll: Duration,
-    pace: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            rotation_days: 365,
-            tags: Vec::new(),
-            operator: None,
-            // KMS developer guide, "Controlling access with aliases": changes take up to five minutes to affect authorization.
-            grace: Duration::from_secs(300),
-            // Longer than a CreateKey may take, and than KMS needs until it lists the key.
-            settle: Duration::from_secs(90),
-            poll: Duration::from_secs(2),
-            pace: Duration::from_millis(250),
-        }
-    }
-}
-
-/// Configures [`Tenants`]. Nothing is checked before [`TenantsBuilder::build`].
-#[derive(Debug)]
-#[must_use = "nothing is configured before `build`"]
-pub struct TenantsBuilder {
-    tenancy: Tenancy,
-    registry: Arc<dyn Registry>,
-    probe: Option<SdkConfig>,
-    settings: Settings,
-}
-
-impl TenantsBuilder {
-    /// The configuration of a service that may assume the role. With it, an operation that changes aliases ends when the tenant's own
-    /// session is let through (`DryRun`); without it, changes of keys wait the whole grace period, and onboarding does not wait.
-    pub fn probe(mut self, service: &SdkConfig) -> Self {
-        self.probe = Some(service.clone());
-        self
-    }
-
-    /// How often KMS rotates new keys by itself: every 365 days unless configured, 90 to 2,560.
-    pub fn rotation_days(mut self, days: u32) -> Self {
-        self.settings.rotation_days = days;
-        self
-    }
-
-    /// Adds a tag to every new key, besides the tenant's own.
-    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.tags.push((key.into(), value.into()));
-        self
-    }
-
-    /// Who is written down as having done it; the ARN of the credentials unless configured.
-    pub fn operator(mut self, name: impl Into<String>) -> Self {
-        self.settings.operator = Some(name.into());
-        self
-    }
-
-    /// How long an alias may take to affect authorization: five minutes unless configured.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
-        self
-    }
-
-    /// How long after an interrupted CreateKey its key is looked for: 90 seconds unless configured. It must be longer than a CreateKey
-    /// takes, and than KMS takes to list the key.
-    pub fn settle(mut self, settle: Duration) -> Self {
-        self.settings.settle = settle;
-        self
-    }
-
-    /// How often it is looked whether something that is waited for has happened: every two seconds unless configured.
-    pub fn poll(mut self, every: Duration) -> Self {
-        self.settings.poll = every;
-        self
-    }
-
-    /// The time between two CreateKey, two CreateAlias or two UpdateAlias: 250 ms unless configured. KMS allows five a second.
-    pub fn pace(mut self, interval: Duration) -> Self {
-        self.settings.pace = interval;
-        self
-    }
-
-    /// Checks the configuration. `config` has an administrator's credentials of the key account, and the Region of its keys.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSetting`] names what is missing.
-    pub fn build(self, config: &SdkConfig) -> Result<Tenants, InvalidSetting> {
-        let Self { tenancy, registry, probe, settings } = self;
-        if !(90..=2560).contains(&settings.rotation_days) {
-            return Err(InvalidSetting::RotationPeriod(settings.rotation_days));
-        }
-        let region = config.region().ok_or(InvalidSetting::NoRegion)?.to_string();
-        let sleep = config.sleep_impl().or_else(default_async_sleep).ok_or(InvalidSetting::NoSleep)?;
-        let probe = probe.map(|service| Probe::new(&service, tenancy.clone(), &region));
-        Ok(Tenants(Arc::new(Inner {
-            admin: Admin::new(config, sleep.clone(), settings.pace),
-            tenancy,
-            registry,
-            probe,
-            region,
-            time: tenantseal_kms::config::time(config),
-            sleep,
-            settings,
-            identity: OnceLock::new(),
-        })))
-    }
-}
-
-/// Why [`Tenants`] could not be built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidSetting {
-    /// The SDK's configuration has no Region.
-    #[error("the SDK configuration has no Region: set the one of the tenants' keys")]
-    NoRegion,
-    /// The SDK's configuration cannot wait.
-    #[error("the SDK configuration has no sleep implementation: load it with `aws_config`, or set one")]
-    NoSleep,
-    /// The rotation period is out of bounds.
-    #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
-    RotationPeriod(u32),
-}
-
 impl Tenants {
     /// Starts the configuration: the role and the aliases of all tenants, and where they are written down.
     pub fn builder(tenancy: Tenancy, registry: Arc<dyn Registry>) -> TenantsBuilder {
-        TenantsBuilder { tenancy, registry, probe: None, settings: Settings::default() }
+        TenantsBuilder::new(tenancy, registry)
     }
 
     /// Gives a tenant its key: CreateKey with the tenant's key policy, aliases, automatic rotation, an entry in the registry. A tenant that
@@ -352,44 +225,11 @@ impl Tenants {
         let identity = self.admin().identity().await?;
         Ok(self.0.identity.get_or_init(|| identity))
     }
-
-    /// The entry, once the tenant's own session is let through by its alias, if that can be asked.
-    async fn effective(&self, entry: Entry) -> Result<Entry, Error> {
-        if self.0.probe.is_some() && entry.state == State::Active {
-            self.settled_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
-        }
-        Ok(entry)
-    }
-
-    /// Waits until an alias affects authorization: until the tenant's session is let through, or, when that cannot be asked, as long as
-    /// it may take.
-    async fn settled_alias(&self, tenant: &TenantId, alias: &str) -> Result<(), Error> {
-        let Settings { grace, poll, .. } = *self.settings();
-        let Some(probe) = &self.0.probe else {
-            self.sleep(grace).await;
-            return Ok(());
-        };
-        let mut waited = Duration::ZERO;
-        loop {
-            let Err(last) = probe.ask(tenant, alias).await else { return Ok(()) };
-            let passing = match last.kind() {
-                // Whom STS refuses the role, no alias helps.
-                KeyServiceErrorKind::Denied => !last.is_of_session(),
-                KeyServiceErrorKind::NotFound | KeyServiceErrorKind::Unavailable => true,
-                _ => false,
-            };
-            if !passing || waited >= grace {
-                return Err(Error::NotEffective { alias: alias.to_owned(), waited, last });
-            }
-            self.sleep(poll).await;
-            waited += poll;
-        }
-    }
 }
 
 impl fmt::Debug for Tenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { tenancy, region, .. } = &*self.0;
+        let Shared { tenancy, region, .. } = &*self.0;
         f.debug_struct("Tenants").field("role", tenancy.role()).field("region", region).finish_non_exhaustive()
     }
 }

@@ -7,12 +7,13 @@ use tenantseal_kms::policy::TENANT_TAG;
 
 use super::Tenants;
 use super::admin::{NewKey, in_state};
+use super::begun::Begun;
 use super::entry::{Entry, OperationId, Pending, Tier};
 use super::error::Error;
 use super::fence::Fence;
-use super::kek::{Family, Whose};
+use super::kek::Whose;
+use super::kek::copies::Family;
 use super::state::Operation;
-use super::steps::{Begun, wanted};
 
 /// How long KMS waits, at least, before it deletes a key: for keys that nothing was ever sealed with.
 const SHORTEST_WINDOW: u32 = 7;
@@ -50,7 +51,7 @@ impl Tenants {
             }
         }
         let mut adopted = false;
-        if found.is_none() && begun.operation() == Operation::Onboard {
+        if found.is_none() && begun.operation == Operation::Onboard {
             found = match self.present(&home, &entry.tenant, whose).await {
                 Ok(family) => family.map(|family| family.key().clone()),
                 Err(error) => {
@@ -188,7 +189,12 @@ impl Tenants {
             tags.remove(0);
         }
         tags.extend(self.settings().tags.iter().cloned());
-        NewKey { policy, description: self.description(entry, id), tags, multi_region: wanted(entry, id).len() > 1 }
+        NewKey {
+            policy,
+            description: self.description(entry, id),
+            tags,
+            multi_region: entry.wanted_regions(id).len() > 1,
+        }
     }
 
     /// What a key's description says: by it, a key is found again that was created and not written down, and is known to be the tenant's.

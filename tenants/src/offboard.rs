@@ -8,11 +8,12 @@ use tenantseal_core::format::KeyArn;
 use tenantseal_core::keys::Revoke;
 use tenantseal_core::tenant::TenantId;
 
+use super::begun::Begun;
 use super::entry::{Entry, Generation, Pending, Tier, Timestamp};
 use super::fence::Fence;
-use super::kek::{Family, Whose};
-use super::region_results::{Tally, concerns_all};
-use super::steps::Begun;
+use super::kek::Whose;
+use super::kek::copies::Family;
+use super::region_results::Tally;
 use super::{Error, Operation, State, Tenants, pool};
 
 /// An offboarding being described; see [`Tenants::offboard`]. Await it.
@@ -131,7 +132,7 @@ impl Tenants {
             }
         }
         self.agree(begun, own).await.or_else(|error| match error {
-            error if concerns_all(&error) || tally.is_whole() => Err(error),
+            error if error.concerns_all_regions() || tally.is_whole() => Err(error),
             _ => Ok(()),
         })?;
         tally.end(begun)?;

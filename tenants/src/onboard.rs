@@ -5,10 +5,11 @@ use std::future::IntoFuture;
 use futures_util::future::BoxFuture;
 use tenantseal_core::tenant::TenantId;
 
-use super::entry::{Entry, Generation, Pending, Tier};
+use super::begun::{Begun, CONTENTION};
+use super::entry::{Entry, Generation, Pending, Tier, is_region};
 use super::fence::Fence;
-use super::kek::{Family, Whose, is_region};
-use super::steps::{Begun, CONTENTION, wanted};
+use super::kek::Whose;
+use super::kek::copies::Family;
 use super::{Error, Operation, State, Tenants, pool};
 
 /// An onboarding being described; see [`Tenants::onboard`]. Await it.
@@ -210,7 +211,7 @@ async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
 async fn widen(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let entry = begun.entry.clone();
     let own = tenants.agreed(begun, begun.entry.whose()).await?;
-    let regions = wanted(&entry, &begun.id);
+    let regions = entry.wanted_regions(&begun.id);
     let current = entry.current().cloned();
     let is_current = |family: &Family| current.as_ref().is_some_and(|current| current.key.is_same_key(family.key()));
     for family in &own {

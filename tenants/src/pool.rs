@@ -9,7 +9,8 @@ use tenantseal_core::tenant::TenantId;
 
 use super::entry::{Entry, Tier};
 use super::fence::Fence;
-use super::kek::{Family, Whose};
+use super::kek::Whose;
+use super::kek::copies::Family;
 use super::state::State;
 use super::{Error, Tenants};
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::begun::Begun;
 use super::entry::Entry;
-use super::kek::{Family, Whose};
-use super::steps::Begun;
+use super::kek::Whose;
+use super::kek::copies::Family;
 use super::{Error, Tenants};
 
 /// In which Regions registry and KMS disagree.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::begun::Begun;
 use super::error::Error;
-use super::steps::Begun;
 
 /// Where a step was done, and where it was not.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Tally {
                 self.done.insert(region.to_owned());
                 Ok(Some(value))
             }
-            Err(error) if concerns_all(&error) => Err(error),
+            Err(error) if error.concerns_all_regions() => Err(error),
             Err(error) => {
                 if !self.failed.iter().any(|(failed, _)| failed == region) {
                     self.failed.push((region.to_owned(), error));
@@ -59,16 +59,8 @@ impl Tally {
         if self.done.is_empty() && self.failed.len() == 1 {
             return Err(self.failed.remove(0).1);
         }
-        let operation = begun.operation();
+        let operation = begun.operation;
         let (tenant, done) = (begun.entry.tenant.clone(), self.done.into_iter().collect());
         Err(Error::Partly { tenant, operation, done, failed: self.failed })
     }
-}
-
-/// Whether an error is no Region's: others have gone on, or the registry fails.
-pub(super) fn concerns_all(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Overtaken(_) | Error::SlowRegistry | Error::Registry(_) | Error::Contended(_) | Error::NoRandomness
-    )
 }

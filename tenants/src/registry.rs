@@ -11,8 +11,8 @@ use async_trait::async_trait;
 pub use dynamodb::DynamoDbRegistry;
 pub use memory::InMemoryRegistry;
 
+use super::aws_error::AwsError;
 use super::entry::Entry;
-use super::error::AwsError;
 use tenantseal_core::tenant::TenantId;
 
 /// Keeps one current entry per tenant, and every earlier version of it.

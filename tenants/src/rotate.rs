@@ -7,12 +7,12 @@ use serde::Serialize;
 use tenantseal_core::tenant::TenantId;
 
 use super::admin::aliases;
+use super::aws_error::AwsError;
+use super::begun::{Begun, CONTENTION};
 use super::cost::MonthlyCost;
-use super::entry::{Entry, Generation, Tier};
-use super::error::AwsError;
+use super::entry::{Entry, Generation, Tier, is_region};
 use super::fence::Fence;
-use super::kek::{Whose, is_region};
-use super::steps::{Begun, CONTENTION, wanted};
+use super::kek::Whose;
 use super::{Error, Operation, Tenants};
 
 /// What a rotation has done.
@@ -224,7 +224,7 @@ impl<'a> Rekey<'a> {
                 Ok(())
             })
             .await?;
-        let regions = wanted(&begun.entry, &begun.id);
+        let regions = begun.entry.wanted_regions(&begun.id);
         if let Some(pending) = begun.pending()
             && (pending.target != target || replicas.iter().any(|region| !regions.contains(region)))
         {
@@ -285,7 +285,7 @@ async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entr
     if let Some(pending) = entry.pending(&begun.id) {
         tenants.retire_strays(&entry, pending).await?;
     }
-    let regions = wanted(&entry, &begun.id);
+    let regions = entry.wanted_regions(&begun.id);
     let next = Generation { number: old.number + 1, key, since: tenants.now(), pool };
     let done = |entry: &mut Entry| {
         entry.generations.push(next.clone());

@@ -5,9 +5,9 @@ use serde::Serialize;
 use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::TenantId;
 
-use super::entry::{Entry, Timestamp};
-use super::kek::{Whose, is_pending_deletion, is_region};
-use super::{Error, Tenants, region_results};
+use super::entry::{Entry, Timestamp, is_region};
+use super::kek::{Whose, is_pending_deletion};
+use super::{Error, Tenants};
 
 /// A tenant and its keys. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -89,7 +89,7 @@ impl Tenants {
                 Ok(family) if family.copies().is_empty() => (Vec::new(), None, family.out),
                 Ok(family) => (family.named().iter().cloned().collect(), Some(true), family.out),
                 Err(Error::ForeignKey { .. }) => (Vec::new(), Some(false), Vec::new()),
-                Err(error) if region_results::concerns_all(&error) => return Err(error),
+                Err(error) if error.concerns_all_regions() => return Err(error),
                 Err(_) => Default::default(),
             };
             let shared_regions = generation.pool.is_some();

@@ -1,42 +1,18 @@
 //! What every operation consists of: an entry that says what has begun, steps that can be repeated, and an entry that says it is done.
 
-use tenantseal_core::crypto::{OsRandom, RandomSource};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Policy;
 
 use super::admin::aliases;
-use super::entry::{Entry, OperationId, Pending, Tier, Timestamp};
+use super::begun::{Begun, CONTENTION};
+use super::entry::{Entry, OperationId, Pending, Tier, Timestamp, is_region};
 use super::error::Error;
 use super::fence::Fence;
-use super::kek::{Family, KeyCopy, Whose, is_region};
+use super::kek::copies::Family;
+use super::kek::{KeyCopy, Whose};
 use super::registry::RegistryError;
 use super::state::{Operation, State};
 use super::{Tenants, pool};
-
-/// How often an entry is read again after someone else has written it.
-pub(super) const CONTENTION: usize = 10;
-
-/// An operation that has begun.
-#[derive(Debug)]
-pub(super) struct Begun {
-    pub(super) entry: Entry,
-    pub(super) id: OperationId,
-    operation: Operation,
-    /// Whether it was begun by this very run, so that no earlier one can have left anything behind.
-    pub(super) fresh: bool,
-}
-
-impl Begun {
-    /// The operation.
-    pub(super) fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    /// What is written down about it.
-    pub(super) fn pending(&self) -> Option<&Pending> {
-        self.entry.pending(&self.id)
-    }
-}
 
 impl Tenants {
     /// Writes down that an operation begins, or takes up the one that has begun.
@@ -234,7 +210,7 @@ impl Tenants {
         let policy = self.policy_for(entry, id)?;
         let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), family.key());
         let mut copies = Vec::new();
-        for region in wanted(entry, id) {
+        for region in entry.wanted_regions(id) {
             let copy = match family.copy_in(&region) {
                 Some(copy) => copy.clone(),
                 None if own => {
@@ -279,32 +255,12 @@ impl Tenants {
         match tier {
             Tier::Shared { pool } => {
                 let fence = Fence::around(self, begun);
-                let regions = wanted(&begun.entry, &begun.id);
+                let regions = begun.entry.wanted_regions(&begun.id);
                 let family = pool::join(self, pool, &begun.entry.tenant, &regions, &fence).await?;
                 Ok((begun.entry.clone(), family))
             }
             _ => self.created_key(begun).await,
         }
-    }
-}
-
-/// The Regions in which the tenant's key is to be, once the operation is done.
-pub(super) fn wanted(entry: &Entry, id: &OperationId) -> Vec<String> {
-    let further = entry.pending(id).map_or(&[][..], |pending| &pending.replicas);
-    let mut regions: Vec<String> = Vec::new();
-    for region in entry.regions.iter().chain(further) {
-        if is_region(region) && !regions.contains(region) {
-            regions.push(region.clone());
-        }
-    }
-    regions
-}
-
-impl OperationId {
-    fn random() -> Result<Self, Error> {
-        let mut bytes = [0; 16];
-        OsRandom.fill(&mut bytes).map_err(|_| Error::NoRandomness)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 }
 

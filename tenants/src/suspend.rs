@@ -6,11 +6,12 @@ use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::TenantId;
 
 use super::admin::aliases;
+use super::begun::Begun;
 use super::entry::{Entry, Generation, Tier};
 use super::fence::Fence;
-use super::kek::{Family, Whose};
-use super::region_results::{Tally, concerns_all};
-use super::steps::Begun;
+use super::kek::Whose;
+use super::kek::copies::Family;
+use super::region_results::Tally;
 use super::{Error, Operation, Tenants, pool};
 
 impl Tenants {
@@ -83,7 +84,7 @@ impl Tenants {
                 }
             }
         }
-        regions.extend(super::steps::wanted(entry, &begun.id));
+        regions.extend(entry.wanted_regions(&begun.id));
         // Where keys are made: an entry that names other Regions alone hides none there.
         regions.insert(self.region().to_owned());
         let unlisted = self.disable_by_alias(begun, &own, regions, tally).await?;
@@ -166,7 +167,7 @@ impl Tenants {
     async fn disabled(&self, begun: &Begun, own: &[Family], tally: Tally) -> Result<(), Error> {
         let agreed = self.agree(begun, own).await;
         match agreed {
-            Err(error) if concerns_all(&error) => Err(error),
+            Err(error) if error.concerns_all_regions() => Err(error),
             agreed => tally.end(begun).and(agreed),
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use aws_sdk_kms::types::KeyState;
 
+use super::begun::Begun;
 use super::entry::{Entry, Tier};
-use super::kek::{Family, Whose};
-use super::steps::{Begun, wanted};
+use super::kek::Whose;
+use super::kek::copies::Family;
 use super::{Error, Operation, Tenants};
 
 impl Tenants {
@@ -28,7 +29,7 @@ impl Tenants {
             family.copies().iter().all(|copy| copy.state().is_some_and(|state| wanted.contains(state)))
         };
         let waits = [KeyState::PendingDeletion, KeyState::PendingReplicaDeletion];
-        match begun.operation() {
+        match begun.operation {
             Operation::Suspend => self.is_out_of_service(begun).await,
             Operation::Resume => {
                 let own = self.families(begun).await?;
@@ -74,7 +75,7 @@ impl Tenants {
             return Ok(false);
         }
         let mut regions: BTreeSet<String> = own.iter().flat_map(|family| family.named().iter().cloned()).collect();
-        regions.extend(wanted(&begun.entry, &begun.id));
+        regions.extend(begun.entry.wanted_regions(&begun.id));
         regions.insert(self.region().to_owned());
         for region in regions {
             for alias in self.admin().list_aliases(&region, None).await? {
@@ -92,7 +93,7 @@ impl Tenants {
     /// Whether the tenant's alias leads, in each of its Regions, to the key that the registry has for its current one, which works and was
     /// made for it.
     async fn is_in_service(&self, begun: &Begun, entry: &Entry) -> Result<bool, Error> {
-        let target = match begun.operation() {
+        let target = match begun.operation {
             Operation::Rekey => begun.pending().map(|pending| &pending.target),
             Operation::Onboard => Some(&begun.entry.tier),
             _ => None,
@@ -106,7 +107,7 @@ impl Tenants {
         let whose = pool.map_or(Whose::Either(&entry.tenant), Whose::Pools);
         let family = self.family(whose, &current.key, &entry.regions).await?;
         let alias = self.tenancy().alias(&entry.tenant);
-        for region in wanted(&begun.entry, &begun.id) {
+        for region in begun.entry.wanted_regions(&begun.id) {
             let works = family.copy_in(&region).is_some_and(|copy| copy.state() == Some(&KeyState::Enabled));
             let behind = self.admin().behind(&region, alias.as_str()).await?;
             if !works || !behind.is_some_and(|key| key.is_same_key(&current.key)) {

@@ -7,7 +7,8 @@ use aws_sdk_kms::types::{KeyState, Tag};
 use tenantseal_kms::Policy;
 
 use super::{Admin, NewKey, in_state};
-use crate::error::{AwsError, Error};
+use crate::aws_error::AwsError;
+use crate::error::Error;
 use crate::fence::Fence;
 use crate::kek::KeyCopy;
 

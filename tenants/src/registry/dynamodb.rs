@@ -21,8 +21,8 @@ use aws_types::SdkConfig;
 use tenantseal_core::tenant::TenantId;
 
 use super::{Page, Registry, RegistryError};
-use crate::Entry;
-use crate::error::AwsError;
+use crate::aws_error::AwsError;
+use crate::entry::Entry;
 use tenantseal_kms::new_table::{self, Late, NewTable};
 
 const TENANT: &str = "tenant";

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tenantseal_core::tenant::TenantId;
 
 use super::{Page, Registry, RegistryError};
-use crate::Entry;
+use crate::entry::Entry;
 
 /// Keeps everything in memory.
 #[derive(Debug, Default)]

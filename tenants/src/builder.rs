@@ -1,0 +1,148 @@
+//! The configuration of [`Tenants`].
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::default_async_sleep;
+use aws_types::SdkConfig;
+use tenantseal_kms::Tenancy;
+
+use super::admin::Admin;
+use super::probe::Probe;
+use super::registry::Registry;
+use super::{Shared, Tenants};
+
+/// What can be set with the builder.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) rotation_days: u32,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) operator: Option<String>,
+    pub(super) grace: Duration,
+    pub(super) settle: Duration,
+    pub(super) poll: Duration,
+    pub(super) pace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rotation_days: 365,
+            tags: Vec::new(),
+            operator: None,
+            // KMS developer guide, "Controlling access with aliases": changes take up to five minutes to affect authorization.
+            grace: Duration::from_secs(300),
+            // Longer than a CreateKey may take, and than KMS needs until it lists the key.
+            settle: Duration::from_secs(90),
+            poll: Duration::from_secs(2),
+            pace: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Configures [`Tenants`]. Nothing is checked before [`TenantsBuilder::build`].
+#[derive(Debug)]
+#[must_use = "nothing is configured before `build`"]
+pub struct TenantsBuilder {
+    tenancy: Tenancy,
+    registry: Arc<dyn Registry>,
+    probe: Option<SdkConfig>,
+    settings: Settings,
+}
+
+impl TenantsBuilder {
+    pub(super) fn new(tenancy: Tenancy, registry: Arc<dyn Registry>) -> Self {
+        Self { tenancy, registry, probe: None, settings: Settings::default() }
+    }
+
+    /// The configuration of a service that may assume the role. With it, an operation that changes aliases ends when the tenant's own
+    /// session is let through (`DryRun`); without it, changes of keys wait the whole grace period, and onboarding does not wait.
+    pub fn probe(mut self, service: &SdkConfig) -> Self {
+        self.probe = Some(service.clone());
+        self
+    }
+
+    /// How often KMS rotates new keys by itself: every 365 days unless configured, 90 to 2,560.
+    pub fn rotation_days(mut self, days: u32) -> Self {
+        self.settings.rotation_days = days;
+        self
+    }
+
+    /// Adds a tag to every new key, besides the tenant's own.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// Who is written down as having done it; the ARN of the credentials unless configured.
+    pub fn operator(mut self, name: impl Into<String>) -> Self {
+        self.settings.operator = Some(name.into());
+        self
+    }
+
+    /// How long an alias may take to affect authorization: five minutes unless configured.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace;
+        self
+    }
+
+    /// How long after an interrupted CreateKey its key is looked for: 90 seconds unless configured. It must be longer than a CreateKey
+    /// takes, and than KMS takes to list the key.
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.settings.settle = settle;
+        self
+    }
+
+    /// How often it is looked whether something that is waited for has happened: every two seconds unless configured.
+    pub fn poll(mut self, every: Duration) -> Self {
+        self.settings.poll = every;
+        self
+    }
+
+    /// The time between two CreateKey, two CreateAlias or two UpdateAlias: 250 ms unless configured. KMS allows five a second.
+    pub fn pace(mut self, interval: Duration) -> Self {
+        self.settings.pace = interval;
+        self
+    }
+
+    /// Checks the configuration. `config` has an administrator's credentials of the key account, and the Region of its keys.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSetting`] names what is missing.
+    pub fn build(self, config: &SdkConfig) -> Result<Tenants, InvalidSetting> {
+        let Self { tenancy, registry, probe, settings } = self;
+        if !(90..=2560).contains(&settings.rotation_days) {
+            return Err(InvalidSetting::RotationPeriod(settings.rotation_days));
+        }
+        let region = config.region().ok_or(InvalidSetting::NoRegion)?.to_string();
+        let sleep = config.sleep_impl().or_else(default_async_sleep).ok_or(InvalidSetting::NoSleep)?;
+        let probe = probe.map(|service| Probe::new(&service, tenancy.clone(), &region));
+        Ok(Tenants(Arc::new(Shared {
+            admin: Admin::new(config, sleep.clone(), settings.pace),
+            tenancy,
+            registry,
+            probe,
+            region,
+            time: tenantseal_kms::config::time(config),
+            sleep,
+            settings,
+            identity: OnceLock::new(),
+        })))
+    }
+}
+
+/// Why [`Tenants`] could not be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSetting {
+    /// The SDK's configuration has no Region.
+    #[error("the SDK configuration has no Region: set the one of the tenants' keys")]
+    NoRegion,
+    /// The SDK's configuration cannot wait.
+    #[error("the SDK configuration has no sleep implementation: load it with `aws_config`, or set one")]
+    NoSleep,
+    /// The rotation period is out of bounds.
+    #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
+    RotationPeriod(u32),
+}
