@@ -8,37 +8,10 @@ use aws_types::SdkConfig;
 use tenantseal_kms::Tenancy;
 
 use super::admin::Admin;
+use super::handle::{Shared, Tenants};
 use super::probe::Probe;
 use super::registry::Registry;
-use super::{Shared, Tenants};
-
-/// What can be set with the builder.
-#[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) rotation_days: u32,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) operator: Option<String>,
-    pub(super) grace: Duration,
-    pub(super) settle: Duration,
-    pub(super) poll: Duration,
-    pub(super) pace: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            rotation_days: 365,
-            tags: Vec::new(),
-            operator: None,
-            // KMS developer guide, "Controlling access with aliases": changes take up to five minutes to affect authorization.
-            grace: Duration::from_secs(300),
-            // Longer than a CreateKey may take, and than KMS needs until it lists the key.
-            settle: Duration::from_secs(90),
-            poll: Duration::from_secs(2),
-            pace: Duration::from_millis(250),
-        }
-    }
-}
+use super::settings::Settings;
 
 /// Configures [`Tenants`]. Nothing is checked before [`TenantsBuilder::build`].
 #[derive(Debug)]
@@ -118,7 +91,7 @@ impl TenantsBuilder {
         let region = config.region().ok_or(InvalidSetting::NoRegion)?.to_string();
         let sleep = config.sleep_impl().or_else(default_async_sleep).ok_or(InvalidSetting::NoSleep)?;
         let probe = probe.map(|service| Probe::new(&service, tenancy.clone(), &region));
-        Ok(Tenants(Arc::new(Shared {
+        Ok(Tenants::new(Shared {
             admin: Admin::new(config, sleep.clone(), settings.pace),
             tenancy,
             registry,
@@ -128,7 +101,7 @@ impl TenantsBuilder {
             sleep,
             settings,
             identity: OnceLock::new(),
-        })))
+        }))
     }
 }
 
@@ -145,4 +118,11 @@ pub enum InvalidSetting {
     /// The rotation period is out of bounds.
     #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
     RotationPeriod(u32),
+}
+
+impl Tenants {
+    /// Starts the configuration: the role and the aliases of all tenants, and where they are written down.
+    pub fn builder(tenancy: Tenancy, registry: Arc<dyn Registry>) -> TenantsBuilder {
+        TenantsBuilder::new(tenancy, registry)
+    }
 }

@@ -13,10 +13,12 @@ use aws_smithy_types::config_bag::ConfigBag;
 use tenantseal_core::format::KeyArn;
 use tenantseal_core::keys::{Clock, Moment};
 use tenantseal_core::tenant::TenantId;
+use tenantseal_core::time::SharedTimeSource;
 
 use super::begun::{Begun, CONTENTION};
 use super::entry::OperationId;
-use super::{Error, Tenants};
+use super::error::Error;
+use super::registry::Registry;
 
 /// How long ago the registry may have been asked when its answer is acted upon: a process that was stopped meanwhile asks again.
 const FRESH: Duration = Duration::from_secs(2);
@@ -27,17 +29,18 @@ const CALL: Duration = Duration::from_secs(60);
 /// What must still be so when KMS is called.
 #[derive(Debug)]
 pub(super) struct Fence<'a> {
-    tenants: &'a Tenants,
+    registry: &'a dyn Registry,
+    time: &'a SharedTimeSource,
     tenant: &'a TenantId,
-    holds: Holds<'a>,
+    condition: Condition<'a>,
 }
 
 #[derive(Debug)]
-enum Holds<'a> {
+enum Condition<'a> {
     /// The operation has not been finished by another run.
     UnderWay(&'a OperationId),
     /// The key is not the tenant's.
-    Stray(&'a KeyArn),
+    Surplus(&'a KeyArn),
 }
 
 /// A moment at which it was so. As an interceptor it lets no attempt of a call go that is signed too long afterwards.
@@ -68,13 +71,18 @@ impl Intercept for Passed {
 
 impl<'a> Fence<'a> {
     /// For the steps of an operation.
-    pub(super) fn around(tenants: &'a Tenants, begun: &'a Begun) -> Self {
-        Self { tenants, tenant: &begun.entry.tenant, holds: Holds::UnderWay(&begun.id) }
+    pub(super) fn for_operation(registry: &'a dyn Registry, time: &'a SharedTimeSource, begun: &'a Begun) -> Self {
+        Self { registry, time, tenant: &begun.entry.tenant, condition: Condition::UnderWay(&begun.id) }
     }
 
     /// For the deletion of a key that no run has written down.
-    pub(super) fn around_stray(tenants: &'a Tenants, tenant: &'a TenantId, key: &'a KeyArn) -> Self {
-        Self { tenants, tenant, holds: Holds::Stray(key) }
+    pub(super) fn for_surplus(
+        registry: &'a dyn Registry,
+        time: &'a SharedTimeSource,
+        tenant: &'a TenantId,
+        key: &'a KeyArn,
+    ) -> Self {
+        Self { registry, time, tenant, condition: Condition::Surplus(key) }
     }
 
     /// Lets the next call through.
@@ -83,13 +91,14 @@ impl<'a> Fence<'a> {
     ///
     /// [`Error::Overtaken`] when it would undo what others have done since; [`Error::SlowRegistry`] when no answer came in time.
     pub(super) async fn pass(&self) -> Result<Passed, Error> {
-        let clock = Clock::new(self.tenants.time().clone());
+        let clock = Clock::new(self.time.clone());
         for _ in 0..CONTENTION {
             let at = clock.now();
-            let entry = self.tenants.entry(self.tenant).await?;
-            let holds = match self.holds {
-                Holds::UnderWay(id) => entry.pending(id).is_some(),
-                Holds::Stray(key) => !entry.owns(key),
+            let entry = self.registry.entry_of(self.tenant).await?;
+            let entry = entry.ok_or_else(|| Error::Unknown(self.tenant.clone()))?;
+            let holds = match self.condition {
+                Condition::UnderWay(id) => entry.pending(id).is_some(),
+                Condition::Surplus(key) => !entry.owns(key),
             };
             if !holds {
                 return Err(Error::Overtaken(self.tenant.clone()));

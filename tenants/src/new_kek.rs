@@ -10,7 +10,6 @@ use super::admin::{NewKey, in_state};
 use super::begun::Begun;
 use super::entry::{Entry, OperationId, Pending, Tier};
 use super::error::Error;
-use super::fence::Fence;
 use super::kek::Whose;
 use super::kek::copies::Family;
 use super::state::Operation;
@@ -56,7 +55,7 @@ impl Tenants {
                 Ok(family) => family.map(|family| family.key().clone()),
                 Err(error) => {
                     // Perhaps it is as it is because others have gone on.
-                    Fence::around(self, begun).pass().await?;
+                    self.fence(begun).pass().await?;
                     return Err(error);
                 }
             };
@@ -73,7 +72,7 @@ impl Tenants {
             }
             None => {
                 let new = self.new_key(&entry, id, &policy);
-                match self.admin().create_key(&home, &new, &Fence::around(self, begun)).await {
+                match self.admin().create_key(&home, &new, &self.fence(begun)).await {
                     Ok(copy) => Family::of(copy),
                     Err(error) => return Err(self.unclaimed(entry, id, error).await),
                 }
@@ -155,7 +154,7 @@ impl Tenants {
     /// Deletes a key that a run has made, unless it is the tenant's.
     async fn retire(&self, tenant: &TenantId, family: &Family) -> Result<(), Error> {
         let key = family.key();
-        let fence = Fence::around_stray(self, tenant, key);
+        let fence = self.surplus_fence(tenant, key);
         for copy in family.copies() {
             match self.admin().ensure_deletion(copy, SHORTEST_WINDOW, &fence).await {
                 Err(Error::Overtaken(_)) => return Ok(()),

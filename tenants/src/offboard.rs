@@ -10,11 +10,17 @@ use tenantseal_core::tenant::TenantId;
 
 use super::begun::Begun;
 use super::entry::{Entry, Generation, Pending, Tier, Timestamp};
-use super::fence::Fence;
 use super::kek::Whose;
 use super::kek::copies::Family;
 use super::region_results::Tally;
 use super::{Error, Operation, State, Tenants, pool};
+
+impl Tenants {
+    /// Ends a tenant: its keys are disabled and, after a while in which that can be cancelled, deleted.
+    pub fn offboard(&self, tenant: &TenantId) -> Offboard<'_> {
+        Offboard::new(self, tenant)
+    }
+}
 
 /// An offboarding being described; see [`Tenants::offboard`]. Await it.
 #[derive(Debug)]
@@ -109,7 +115,7 @@ impl<'a> Offboard<'a> {
 impl Tenants {
     /// Has disabled keys deleted, and gives the tenant's places on shared ones back.
     async fn end(&self, begun: &Begun, own: &[Family], days: u32, mut tally: Tally) -> Result<Offboarded, Error> {
-        let (entry, fence) = (begun.entry.clone(), &Fence::around(self, begun));
+        let (entry, fence) = (begun.entry.clone(), &self.fence(begun));
         let mut keys = Vec::new();
         for family in own {
             let listed = family.named().iter().filter(|region| !entry.regions.contains(region));
@@ -186,7 +192,7 @@ impl Tenants {
     }
 
     async fn keep(&self, begun: &Begun) -> Result<Entry, Error> {
-        let (entry, fence) = (begun.entry.clone(), &Fence::around(self, begun));
+        let (entry, fence) = (begun.entry.clone(), &self.fence(begun));
         let own = self.agreed(begun, Whose::Either(&entry.tenant)).await?;
         if let Some(gone) = own.iter().find(|family| family.is_gone()) {
             // It stays offboarded, and there is nothing to go on with.

@@ -3,14 +3,39 @@
 use std::future::IntoFuture;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, Stream, StreamExt};
 use tenantseal_core::tenant::TenantId;
 
 use super::begun::{Begun, CONTENTION};
 use super::entry::{Entry, Generation, Pending, Tier, is_region};
-use super::fence::Fence;
 use super::kek::Whose;
 use super::kek::copies::Family;
 use super::{Error, Operation, State, Tenants, pool};
+
+/// How many onboardings of [`Tenants::onboard_many`] are under way at once. KMS's rate for new keys is the bound, not this.
+const AT_ONCE: usize = 8;
+
+impl Tenants {
+    /// Gives a tenant its key: CreateKey with the tenant's key policy, aliases, automatic rotation, an entry in the registry. A tenant that
+    /// has all that is left as it is.
+    pub fn onboard(&self, tenant: &TenantId) -> Onboard<'_> {
+        Onboard::new(self, tenant)
+    }
+
+    /// Onboards many tenants, with keys of their own, at the rate that KMS allows; gives each as it is done, in any order. A failure
+    /// concerns its own tenant alone.
+    pub fn onboard_many<I>(&self, tenants: I) -> impl Stream<Item = (TenantId, Result<Entry, Error>)> + '_
+    where
+        I: IntoIterator<Item = TenantId>,
+        I::IntoIter: 'static,
+    {
+        let one = move |tenant: TenantId| async move {
+            let result = self.onboard(&tenant).await;
+            (tenant, result)
+        };
+        stream::iter(tenants).map(one).buffer_unordered(AT_ONCE)
+    }
+}
 
 /// An onboarding being described; see [`Tenants::onboard`]. Await it.
 #[derive(Debug)]
@@ -193,7 +218,7 @@ async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     };
     let copies = tenants.equip(begun, &entry, &family, pool.is_none(), true).await?;
     if pool.is_none() {
-        let fence = Fence::around(tenants, begun);
+        let fence = tenants.fence(begun);
         tenants.admin().ensure_rotation(family.primary()?, tenants.settings().rotation_days, &fence).await?;
     }
     if let Some(pending) = entry.pending(&begun.id) {
@@ -223,7 +248,7 @@ async fn widen(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
         }
     }
     if let Some(Generation { pool: Some(pool), .. }) = &current {
-        let fence = Fence::around(tenants, begun);
+        let fence = tenants.fence(begun);
         let family = pool::join(tenants, pool, &entry.tenant, &regions, &fence).await?;
         tenants.equip(begun, &entry, &family, false, true).await?;
     }

@@ -1,7 +1,5 @@
 //! Asks as a tenant's service would whether an alias works yet.
 
-use std::time::Duration;
-
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::DataKeySpec;
@@ -13,12 +11,6 @@ use tenantseal_kms::Tenancy;
 use tenantseal_kms::config::quiet;
 use tenantseal_kms::errors::classified;
 use tenantseal_kms::sessions::TenantSessions;
-
-use super::Tenants;
-use super::builder::Settings;
-use super::entry::Entry;
-use super::error::Error;
-use super::state::State;
 
 /// Sessions of the tenants' role, opened with a service's credentials.
 #[derive(Debug)]
@@ -61,41 +53,6 @@ impl Probe {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("DryRunOperationException") => Ok(()),
             Err(error) => Err(classified(tenant, "GenerateDataKey", error)),
-        }
-    }
-}
-
-impl Tenants {
-    /// The entry, once the tenant's own session is let through by its alias, if that can be asked.
-    pub(super) async fn effective(&self, entry: Entry) -> Result<Entry, Error> {
-        if self.0.probe.is_some() && entry.state == State::Active {
-            self.settled_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
-        }
-        Ok(entry)
-    }
-
-    /// Waits until an alias affects authorization: until the tenant's session is let through, or, when that cannot be asked, as long as
-    /// it may take.
-    pub(super) async fn settled_alias(&self, tenant: &TenantId, alias: &str) -> Result<(), Error> {
-        let Settings { grace, poll, .. } = *self.settings();
-        let Some(probe) = &self.0.probe else {
-            self.sleep(grace).await;
-            return Ok(());
-        };
-        let mut waited = Duration::ZERO;
-        loop {
-            let Err(last) = probe.ask(tenant, alias).await else { return Ok(()) };
-            let passing = match last.kind() {
-                // Whom STS refuses the role, no alias helps.
-                KeyServiceErrorKind::Denied => !last.is_of_session(),
-                KeyServiceErrorKind::NotFound | KeyServiceErrorKind::Unavailable => true,
-                _ => false,
-            };
-            if !passing || waited >= grace {
-                return Err(Error::NotEffective { alias: alias.to_owned(), waited, last });
-            }
-            self.sleep(poll).await;
-            waited += poll;
         }
     }
 }

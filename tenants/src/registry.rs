@@ -37,6 +37,19 @@ pub trait Registry: Debug + Send + Sync {
     async fn history(&self, tenant: &TenantId) -> Result<Vec<Entry>, RegistryError>;
 }
 
+impl dyn Registry + '_ {
+    /// The current entry of a tenant, if there is one, once it is known to be that tenant's.
+    pub(super) async fn entry_of(&self, tenant: &TenantId) -> Result<Option<Entry>, RegistryError> {
+        match self.get(tenant).await? {
+            Some(entry) if entry.tenant != *tenant => {
+                let what = "it is that of another tenant".to_owned();
+                Err(RegistryError::Malformed { tenant: tenant.to_string(), what })
+            }
+            entry => Ok(entry),
+        }
+    }
+}
+
 /// A part of the list of tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {

@@ -11,9 +11,20 @@ use super::aws_error::AwsError;
 use super::begun::{Begun, CONTENTION};
 use super::cost::MonthlyCost;
 use super::entry::{Entry, Generation, Tier, is_region};
-use super::fence::Fence;
 use super::kek::Whose;
 use super::{Error, Operation, Tenants};
+
+impl Tenants {
+    /// Gives a tenant's key new material, or the tenant a new key.
+    pub fn rotate(&self, tenant: &TenantId) -> Rotate<'_> {
+        Rotate::new(self, tenant)
+    }
+
+    /// Moves a tenant from its own key to that of a pool, or to a new one of its own. What the former key sealed opens as before.
+    pub fn move_to(&self, tenant: &TenantId, tier: Tier) -> Rekey<'_> {
+        Rekey::new(self, tenant, tier)
+    }
+}
 
 /// What a rotation has done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -125,7 +136,7 @@ async fn pass(tenants: &Tenants, tenant: &TenantId, how: &How, cost: &mut Monthl
 
 /// The steps of a rotation, and what they cost.
 async fn steps(tenants: &Tenants, begun: &Begun, how: &How, cost: &mut MonthlyCost) -> Result<Entry, Error> {
-    let fence = &Fence::around(tenants, begun);
+    let fence = &tenants.fence(begun);
     let Some(current) = begun.entry.current() else {
         return Err(Error::Unknown(begun.entry.tenant.clone()));
     };
@@ -243,7 +254,7 @@ impl<'a> Rekey<'a> {
 
 /// The steps of a change of keys.
 async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entry, Error> {
-    let (tenant, fence) = (&begun.entry.tenant, &Fence::around(tenants, begun));
+    let (tenant, fence) = (&begun.entry.tenant, &tenants.fence(begun));
     if *target == Tier::Pool {
         return Err(Error::PoolKeepsKey(tenant.clone()));
     }

@@ -7,7 +7,7 @@ use tenantseal_core::tenant::TenantId;
 
 use super::entry::{Entry, Timestamp, is_region};
 use super::kek::{Whose, is_pending_deletion};
-use super::{Error, Tenants};
+use super::{Error, Operation, Page, Tenants};
 
 /// A tenant and its keys. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +71,39 @@ impl KeyDetails {
 }
 
 impl Tenants {
+    /// Whether an operation would be allowed now. Changes nothing; gives the entry as it is.
+    ///
+    /// # Errors
+    ///
+    /// The error that the operation would begin with.
+    pub async fn check(&self, tenant: &TenantId, operation: Operation) -> Result<Option<Entry>, Error> {
+        self.check_account().await?;
+        match self.known(tenant).await? {
+            None if operation == Operation::Onboard => Ok(None),
+            None => Err(Error::Unknown(tenant.clone())),
+            Some(entry) => entry.check(operation).map(|()| Some(entry)),
+        }
+    }
+
+    /// Up to `limit` entries in the order of their tenants' ids, those after `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Registry`].
+    pub async fn list(&self, after: Option<&TenantId>, limit: u32) -> Result<Page, Error> {
+        Ok(self.registry().list(after, limit).await?)
+    }
+
+    /// Every version of a tenant's entry, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] when there is none.
+    pub async fn history(&self, tenant: &TenantId) -> Result<Vec<Entry>, Error> {
+        let history = self.registry().history(tenant).await?;
+        if history.is_empty() { Err(Error::Unknown(tenant.clone())) } else { Ok(history) }
+    }
+
     /// A tenant, and what KMS says of its keys. Changes nothing. A Region that fails is said, and keeps no other from being shown.
     ///
     /// # Errors

@@ -1,11 +1,14 @@
 //! What every operation consists of: an entry that says what has begun, steps that can be repeated, and an entry that says it is done.
 
+use std::time::Duration;
+
+use tenantseal_core::keys::KeyServiceErrorKind;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Policy;
 
 use super::admin::aliases;
 use super::begun::{Begun, CONTENTION};
-use super::entry::{Entry, OperationId, Pending, Tier, Timestamp, is_region};
+use super::entry::{Entry, OperationId, Pending, Tier, is_region};
 use super::error::Error;
 use super::fence::Fence;
 use super::kek::copies::Family;
@@ -160,23 +163,6 @@ impl Tenants {
         Err(Error::Contended(entry.tenant))
     }
 
-    /// The entry of a tenant that must be known.
-    pub(super) async fn entry(&self, tenant: &TenantId) -> Result<Entry, Error> {
-        self.known(tenant).await?.ok_or_else(|| Error::Unknown(tenant.clone()))
-    }
-
-    /// The entry of a tenant, if there is one.
-    pub(super) async fn known(&self, tenant: &TenantId) -> Result<Option<Entry>, Error> {
-        let entry = self.registry().get(tenant).await?;
-        match entry {
-            Some(entry) if entry.tenant != *tenant => {
-                let what = "it is that of another tenant".to_owned();
-                Err(RegistryError::Malformed { tenant: tenant.to_string(), what }.into())
-            }
-            entry => Ok(entry),
-        }
-    }
-
     fn stamp(&self, entry: &mut Entry, by: &str) {
         entry.version += 1;
         entry.updated = self.now();
@@ -206,7 +192,7 @@ impl Tenants {
         own: bool,
         main: bool,
     ) -> Result<Vec<KeyCopy>, Error> {
-        let (id, fence) = (&begun.id, &Fence::around(self, begun));
+        let (id, fence) = (&begun.id, &self.fence(begun));
         let policy = self.policy_for(entry, id)?;
         let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), family.key());
         let mut copies = Vec::new();
@@ -245,6 +231,39 @@ impl Tenants {
         }
     }
 
+    /// The entry, once the tenant's own session is let through by its alias, if that can be asked.
+    pub(super) async fn effective(&self, entry: Entry) -> Result<Entry, Error> {
+        if self.probe().is_some() && entry.state == State::Active {
+            self.settled_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
+        }
+        Ok(entry)
+    }
+
+    /// Waits until an alias affects authorization: until the tenant's session is let through, or, when that cannot be asked, as long as
+    /// it may take.
+    pub(super) async fn settled_alias(&self, tenant: &TenantId, alias: &str) -> Result<(), Error> {
+        let (grace, poll) = (self.settings().grace, self.settings().poll);
+        let Some(probe) = self.probe() else {
+            self.sleep(grace).await;
+            return Ok(());
+        };
+        let mut waited = Duration::ZERO;
+        loop {
+            let Err(last) = probe.ask(tenant, alias).await else { return Ok(()) };
+            let passing = match last.kind() {
+                // Whom STS refuses the role, no alias helps.
+                KeyServiceErrorKind::Denied => !last.is_of_session(),
+                KeyServiceErrorKind::NotFound | KeyServiceErrorKind::Unavailable => true,
+                _ => false,
+            };
+            if !passing || waited >= grace {
+                return Err(Error::NotEffective { alias: alias.to_owned(), waited, last });
+            }
+            self.sleep(poll).await;
+            waited += poll;
+        }
+    }
+
     /// The Region of the primary keys.
     pub(super) fn home(&self, entry: &Entry) -> String {
         entry.regions.iter().find(|region| is_region(region)).cloned().unwrap_or_else(|| self.region().to_owned())
@@ -254,18 +273,12 @@ impl Tenants {
     pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Family), Error> {
         match tier {
             Tier::Shared { pool } => {
-                let fence = Fence::around(self, begun);
+                let fence = self.fence(begun);
                 let regions = begun.entry.wanted_regions(&begun.id);
                 let family = pool::join(self, pool, &begun.entry.tenant, &regions, &fence).await?;
                 Ok((begun.entry.clone(), family))
             }
             _ => self.created_key(begun).await,
         }
-    }
-}
-
-impl Tenants {
-    pub(super) fn now(&self) -> Timestamp {
-        self.time().now().into()
     }
 }

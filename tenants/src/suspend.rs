@@ -54,7 +54,7 @@ impl Tenants {
 
     /// Makes every key of the tenant unusable to it, wherever one can be seen. Gives the tenant's own keys.
     pub(super) async fn disable(&self, begun: &Begun, tally: &mut Tally) -> Result<Vec<Family>, Error> {
-        let (entry, fence) = (&begun.entry, &Fence::around(self, begun));
+        let (entry, fence) = (&begun.entry, &self.fence(begun));
         let (mut own, mut regions): (Vec<Family>, BTreeSet<String>) = Default::default();
         for key in entry.own_keys() {
             match self.family(Whose::Either(&entry.tenant), key, &entry.regions).await {
@@ -117,7 +117,7 @@ impl Tenants {
         regions: BTreeSet<String>,
         tally: &mut Tally,
     ) -> Result<Vec<KeyArn>, Error> {
-        let (tenant, fence) = (&begun.entry.tenant, &Fence::around(self, begun));
+        let (tenant, fence) = (&begun.entry.tenant, &self.fence(begun));
         let mut unlisted: Vec<Family> = Vec::new();
         let mut regions: Vec<String> = regions.into_iter().collect();
         let mut next = 0;
@@ -160,7 +160,7 @@ impl Tenants {
             family => family?,
         };
         let copy = family.copy_in(region).ok_or_else(taken)?;
-        self.admin().remove_alias(copy, alias, &Fence::around(self, begun)).await
+        self.admin().remove_alias(copy, alias, &self.fence(begun)).await
     }
 
     /// What a suspension comes to, once everything that could be disabled is.
@@ -174,7 +174,7 @@ impl Tenants {
 
     /// Makes every key of the tenant usable to it.
     async fn enable(&self, begun: &Begun) -> Result<(), Error> {
-        let (entry, fence) = (&begun.entry, &Fence::around(self, begun));
+        let (entry, fence) = (&begun.entry, &self.fence(begun));
         let own = self.agreed(begun, Whose::Either(&entry.tenant)).await?;
         let mut shared = Vec::new();
         let current = entry.current().map(|generation| generation.number);
