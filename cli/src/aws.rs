@@ -1,10 +1,12 @@
 //! The way to AWS: one configuration, with profile, Region and endpoint as the AWS CLI has them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 
 use crate::errors::{Failure, Result};
 use crate::settings::Settings;
@@ -47,4 +49,25 @@ pub(crate) fn region(config: &SdkConfig) -> Result<String> {
         .map(ToString::to_string)
         .filter(|region| !region.is_empty())
         .ok_or_else(|| Failure::usage("which Region?").help("give --region, AWS_REGION, or a profile that names one"))
+}
+
+impl Settings {
+    /// The key team's handle on all tenants. With `probe`, it waits for aliases by asking as a service would.
+    pub(crate) fn tenants(&self, operator: &SdkConfig, probe: Option<&SdkConfig>) -> Result<Tenants> {
+        region(operator)?;
+        let registry = DynamoDbRegistry::new(operator, self.registry());
+        let mut tenants = Tenants::builder(self.tenancy()?, Arc::new(registry));
+        if let Some(service) = probe {
+            tenants = tenants.probe(service);
+        }
+        tenants.build(operator).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The Region that the policies name.
+    pub(crate) async fn region(&self) -> Result<String> {
+        match &self.region {
+            Some(region) => Ok(region.clone()),
+            None => region(&operator(self).await),
+        }
+    }
 }

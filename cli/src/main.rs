@@ -2,6 +2,7 @@
 
 mod args;
 mod aws;
+mod cli;
 mod commands;
 mod errors;
 mod output;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::Cli;
+use cli::Cli;
 use errors::{Exit, Failure};
 use output::Output;
 
@@ -29,7 +30,7 @@ async fn main() -> ExitCode {
         // First of all, so that Ctrl-C is listened for before anything begins.
         biased;
         _ = tokio::signal::ctrl_c() => if endless { Ok(Exit::Done) } else { Err(Failure::interrupted()) },
-        result = commands::run(cli, &output) => result,
+        result = cli.run(&output) => result,
     };
     let exit = match result {
         Ok(exit) => exit,

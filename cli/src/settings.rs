@@ -1,16 +1,12 @@
 //! What nobody wants to repeat: role, alias template, registry. Arguments win over the environment, the environment over the file.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use aws_config::SdkConfig;
 use serde::Deserialize;
 use tenantseal::AliasTemplate;
 use tenantseal::keys::{RoleArn, Tenancy};
-use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 
 use crate::args::{Global, Scope};
-use crate::aws;
 use crate::errors::{Failure, Result};
 
 const FILE: &str = "tenantseal.toml";
@@ -112,25 +108,6 @@ impl Settings {
     fn aliases(&self) -> Result<AliasTemplate> {
         let Some(template) = self.alias.as_deref() else { return Ok(AliasTemplate::default()) };
         AliasTemplate::parse(template).map_err(|error| Failure::usage(format!("--alias `{template}`: {error}")))
-    }
-
-    /// The key team's handle on all tenants. With `probe`, it waits for aliases by asking as a service would.
-    pub(crate) fn tenants(&self, operator: &SdkConfig, probe: Option<&SdkConfig>) -> Result<Tenants> {
-        aws::region(operator)?;
-        let registry = DynamoDbRegistry::new(operator, self.registry());
-        let mut tenants = Tenants::builder(self.tenancy()?, Arc::new(registry));
-        if let Some(service) = probe {
-            tenants = tenants.probe(service);
-        }
-        tenants.build(operator).map_err(|error| Failure::usage(error.to_string()))
-    }
-
-    /// The Region that the policies name.
-    pub(crate) async fn region(&self) -> Result<String> {
-        match &self.region {
-            Some(region) => Ok(region.clone()),
-            None => aws::region(&aws::operator(self).await),
-        }
     }
 
     /// How policies tell the tenants' keys apart.

@@ -6,17 +6,18 @@ mod documents;
 mod isolation;
 mod key_table;
 mod keys;
+mod patient;
 
 use std::collections::HashMap;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use tenantseal::TenantId;
-use tenantseal::keys::{Policy, Tenancy};
 use tenantseal_tenants::{State, Tenants, Tier};
 
-use self::check::{Change, Checklist, Report, Tally};
-use crate::args::{InheritedTags, Scope, tenant};
+use self::check::{Checklist, Report, Tally};
+use self::patient::Patient;
+use crate::args::{InheritedTags, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
@@ -35,35 +36,6 @@ pub(crate) struct Doctor {
     tenants: Vec<TenantId>,
     #[command(flatten)]
     inherited: InheritedTags,
-}
-
-/// What the checks look at.
-#[derive(Debug)]
-struct Patient {
-    tenancy: Tenancy,
-    scope: Scope,
-    region: String,
-    operator: aws_config::SdkConfig,
-    registry: Tenants,
-    /// Who assumes the role, for the trust policy.
-    service_arn: String,
-    sessions: Sessions,
-    /// What the keys' checks found, for those that follow.
-    found: HashMap<TenantId, Found>,
-}
-
-/// A tenant's key as its administrator sees it.
-#[derive(Debug, Clone, Default)]
-struct Found {
-    key_id: String,
-    /// What would make its policy the generated one.
-    key_policy: Vec<Change>,
-}
-
-impl Patient {
-    fn found(&self, tenant: &TenantId) -> Found {
-        self.found.get(tenant).cloned().unwrap_or_default()
-    }
 }
 
 impl Doctor {
@@ -128,9 +100,4 @@ async fn two(registry: &Tenants) -> Result<Vec<TenantId>> {
         );
     }
     Ok(tenants)
-}
-
-/// A policy of the library as JSON.
-fn document(policy: &Policy) -> Value {
-    serde_json::from_str(&policy.to_string()).unwrap_or_default()
 }

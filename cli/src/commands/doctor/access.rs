@@ -8,7 +8,8 @@ use tenantseal::TenantId;
 use tenantseal::keys::Tenancy;
 
 use super::check::{Outcome, Report};
-use super::{Patient, document, documents};
+use super::documents::{self, document};
+use super::patient::Patient;
 use crate::aws;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};

@@ -1,6 +1,7 @@
 //! Comparing policy documents by what they mean: order, one or many, and the spelling of accounts do not matter.
 
 use serde_json::{Map, Value, json};
+use tenantseal::keys::Policy;
 
 use super::check::Change;
 
@@ -75,6 +76,11 @@ fn many(value: Value) -> Vec<Value> {
         Value::Null => Vec::new(),
         one => vec![one],
     }
+}
+
+/// A policy of the library as JSON.
+pub(super) fn document(policy: &Policy) -> Value {
+    serde_json::from_str(&policy.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

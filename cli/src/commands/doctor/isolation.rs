@@ -6,7 +6,8 @@ use aws_sdk_kms::primitives::Blob;
 use tenantseal::{DataKey, TenantId};
 
 use super::check::{Outcome, Report};
-use super::{Found, Patient, document, documents};
+use super::documents::{self, document};
+use super::patient::{Found, Patient};
 use crate::args::Scope;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};

@@ -7,7 +7,8 @@ use tenantseal::{Alias, KeyArn, TenantId};
 use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
-use super::{Found, Patient, document, documents};
+use super::documents::{self, document};
+use super::patient::{Found, Patient};
 use crate::errors::{Exit, Failure, Result};
 
 /// Checks alias, state, rotation and policy of the tenant's key.

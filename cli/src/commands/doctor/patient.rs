@@ -1,0 +1,40 @@
+//! What the checks look at.
+
+use std::collections::HashMap;
+
+use tenantseal::TenantId;
+use tenantseal::keys::Tenancy;
+use tenantseal_tenants::Tenants;
+
+use super::check::Change;
+use crate::args::Scope;
+use crate::sessions::Sessions;
+
+/// What the checks look at.
+#[derive(Debug)]
+pub(super) struct Patient {
+    pub(super) tenancy: Tenancy,
+    pub(super) scope: Scope,
+    pub(super) region: String,
+    pub(super) operator: aws_config::SdkConfig,
+    pub(super) registry: Tenants,
+    /// Who assumes the role, for the trust policy.
+    pub(super) service_arn: String,
+    pub(super) sessions: Sessions,
+    /// What the keys' checks found, for those that follow.
+    pub(super) found: HashMap<TenantId, Found>,
+}
+
+/// A tenant's key as its administrator sees it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Found {
+    pub(super) key_id: String,
+    /// What would make its policy the generated one.
+    pub(super) key_policy: Vec<Change>,
+}
+
+impl Patient {
+    pub(super) fn found(&self, tenant: &TenantId) -> Found {
+        self.found.get(tenant).cloned().unwrap_or_default()
+    }
+}
