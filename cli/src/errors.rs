@@ -164,7 +164,7 @@ impl From<tenantseal_tenants::Error> for Failure {
         match &error {
             Error::Aws(aws) => Self::administration(aws),
             Error::Registry(error) => Self::registry(error),
-            Error::Unknown(_) | Error::KeyGone(_) | Error::KeyMissing { .. } => {
+            Error::UnknownTenant(_) | Error::KekDeleted(_) | Error::KekMissing { .. } => {
                 Self::new(Exit::NotFound, error.to_string())
             }
             Error::WrongAccount { .. } => {
@@ -176,12 +176,12 @@ impl From<tenantseal_tenants::Error> for Failure {
             Error::Contended(_) | Error::SlowRegistry | Error::NoRandomness => {
                 Self::new(Exit::Unreachable, error.to_string())
             }
-            Error::Partly { .. } if error.is_retryable() => Self::new(Exit::Unreachable, error.to_string())
+            Error::Incomplete { .. } if error.is_retryable() => Self::new(Exit::Unreachable, error.to_string())
                 .help("the operation stays unfinished: run it again when the Region answers"),
-            Error::Regions { tenant, .. } | Error::UnlistedKeys { tenant, .. } => {
+            Error::RegionMismatch { tenant, .. } | Error::UnlistedKeks { tenant, .. } => {
                 Self::new(Exit::Refused, error.to_string()).help(format!("tenantseal show {tenant} --history"))
             }
-            Error::ForeignKey { tenant, key } => {
+            Error::ForeignKek { tenant, key } => {
                 let mark = format!(
                     "aws kms update-key-description --region {} --key-id {} --description \"tenantseal: tenant {tenant}\"",
                     key.region(),
@@ -195,7 +195,7 @@ impl From<tenantseal_tenants::Error> for Failure {
             Error::Overtaken(tenant) => {
                 Self::new(Exit::Refused, error.to_string()).help(format!("tenantseal show {tenant} --history"))
             }
-            Error::Window(_) | Error::Period(_) | Error::Policy(_) => Self::usage(error.to_string()),
+            Error::DeletionWindow(_) | Error::RotationPeriod(_) | Error::Policy(_) => Self::usage(error.to_string()),
             _ => Self::new(Exit::Refused, error.to_string()),
         }
     }
@@ -225,7 +225,7 @@ impl Failure {
     fn registry(error: &RegistryError) -> Self {
         match error {
             RegistryError::Aws(aws) => Self::administration(aws),
-            RegistryError::NoTable(table) => {
+            RegistryError::TableNotFound(table) => {
                 Self::new(Exit::NotFound, format!("the registry's table `{table}` does not exist"))
                     .help("`tenantseal init` creates it; or check --registry, --profile and --region")
             }

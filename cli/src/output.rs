@@ -141,7 +141,7 @@ impl Progress {
 
 impl Progress {
     /// Runs what prints meanwhile, so that the bar does not stand in the middle of it.
-    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         self.0.suspend(print)
     }
 }

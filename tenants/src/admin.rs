@@ -54,7 +54,7 @@ impl Admin {
     }
 
     /// For the one call that follows, which changes something.
-    async fn changing(&self, region: &str, fence: &Fence<'_>) -> Result<Client, Error> {
+    async fn fenced_client(&self, region: &str, fence: &Fence<'_>) -> Result<Client, Error> {
         let passed = fence.pass().await?;
         let config = aws_sdk_kms::config::Builder::from(&self.in_region(region)).interceptor(passed);
         Ok(Client::from_conf(config.build()))
@@ -72,7 +72,7 @@ impl Admin {
     }
 
     /// The key behind an alias, if there is such an alias.
-    pub(super) async fn behind(&self, region: &str, alias: &str) -> Result<Option<KeyArn>, AwsError> {
+    pub(super) async fn alias_target(&self, region: &str, alias: &str) -> Result<Option<KeyArn>, AwsError> {
         match self.describe(region, alias).await {
             Ok(key) => Ok(key.arn.and_then(|arn| KeyArn::parse(&arn).ok())),
             Err(error) if error.is_not_found() => Ok(None),
@@ -88,7 +88,7 @@ impl Admin {
     }
 
     /// A copy of a key, once it is in a state that lasts.
-    pub(super) async fn settled(&self, region: &str, key: &KeyArn) -> Result<KeyMetadata, Error> {
+    pub(super) async fn describe_stable(&self, region: &str, key: &KeyArn) -> Result<KeyMetadata, Error> {
         let mut waited = Duration::ZERO;
         loop {
             let known = self.describe(region, key.key_id()).await?;
@@ -96,7 +96,7 @@ impl Admin {
                 return Ok(known);
             }
             if waited >= PASSING {
-                return Err(in_state(region, key, known.key_state.as_ref()));
+                return Err(unusable_state(region, key, known.key_state.as_ref()));
             }
             self.sleep.sleep(POLL).await;
             waited += POLL;
@@ -104,8 +104,12 @@ impl Admin {
     }
 
     /// As [`Admin::settled`]; nothing when there is no such key.
-    pub(super) async fn settled_if_any(&self, region: &str, key: &KeyArn) -> Result<Option<KeyMetadata>, Error> {
-        match self.settled(region, key).await {
+    pub(super) async fn describe_stable_if_any(
+        &self,
+        region: &str,
+        key: &KeyArn,
+    ) -> Result<Option<KeyMetadata>, Error> {
+        match self.describe_stable(region, key).await {
             Err(Error::Aws(error)) if error.is_not_found() => Ok(None),
             known => known.map(Some),
         }
@@ -203,7 +207,7 @@ impl Admin {
     }
 
     /// Repeats a call on a new key until KMS knows the key.
-    pub(super) async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, Error>
+    pub(super) async fn retry_until_known<T, F>(&self, call: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -221,9 +225,9 @@ impl Admin {
 }
 
 /// Why nothing can be done with a copy of a key.
-pub(super) fn in_state(region: &str, key: &KeyArn, state: Option<&KeyState>) -> Error {
+pub(super) fn unusable_state(region: &str, key: &KeyArn, state: Option<&KeyState>) -> Error {
     let state = state.map_or("unknown", KeyState::as_str).to_owned();
-    Error::KeyState { key: key.clone(), region: region.to_owned(), state }
+    Error::KekState { key: key.clone(), region: region.to_owned(), state }
 }
 
 /// The tenant's aliases of one key: that of the key first, so that the other one never stands alone.

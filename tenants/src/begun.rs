@@ -7,7 +7,7 @@ use super::error::Error;
 use super::state::Operation;
 
 /// How often an entry is read again after someone else has written it.
-pub(super) const CONTENTION: usize = 10;
+pub(super) const MAX_ATTEMPTS: usize = 10;
 
 /// An operation that has begun.
 #[derive(Debug)]

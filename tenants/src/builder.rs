@@ -54,27 +54,27 @@ impl TenantsBuilder {
     }
 
     /// How long an alias may take to affect authorization: five minutes unless configured.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
+    pub fn alias_grace_period(mut self, grace: Duration) -> Self {
+        self.settings.alias_grace_period = grace;
         self
     }
 
     /// How long after an interrupted CreateKey its key is looked for: 90 seconds unless configured. It must be longer than a CreateKey
     /// takes, and than KMS takes to list the key.
-    pub fn settle(mut self, settle: Duration) -> Self {
-        self.settings.settle = settle;
+    pub fn create_key_grace_period(mut self, settle: Duration) -> Self {
+        self.settings.create_key_grace_period = settle;
         self
     }
 
     /// How often it is looked whether something that is waited for has happened: every two seconds unless configured.
-    pub fn poll(mut self, every: Duration) -> Self {
-        self.settings.poll = every;
+    pub fn poll_interval(mut self, every: Duration) -> Self {
+        self.settings.poll_interval = every;
         self
     }
 
     /// The time between two CreateKey, two CreateAlias or two UpdateAlias: 250 ms unless configured. KMS allows five a second.
-    pub fn pace(mut self, interval: Duration) -> Self {
-        self.settings.pace = interval;
+    pub fn request_interval(mut self, interval: Duration) -> Self {
+        self.settings.request_interval = interval;
         self
     }
 
@@ -92,7 +92,7 @@ impl TenantsBuilder {
         let sleep = config.sleep_impl().or_else(default_async_sleep).ok_or(InvalidSetting::NoSleep)?;
         let probe = probe.map(|service| Probe::new(&service, tenancy.clone(), &region));
         Ok(Tenants::new(Shared {
-            admin: Admin::new(config, sleep.clone(), settings.pace),
+            admin: Admin::new(config, sleep.clone(), settings.request_interval),
             tenancy,
             registry,
             probe,

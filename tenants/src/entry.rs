@@ -19,7 +19,7 @@ pub struct Entry {
     pub tenant: TenantId,
     /// Where it stands.
     pub state: State,
-    /// Whose key it uses.
+    /// KekOwner key it uses.
     pub tier: Tier,
     /// The alias of its current key, for example `alias/customer-acme`.
     pub alias: String,
@@ -34,8 +34,8 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     /// An operation that had not finished when the tenant was suspended. A resumption makes it the unfinished one again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aside: Option<Pending>,
+    #[serde(default, rename = "aside", skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pending>,
     /// When KMS deletes the first of an offboarded tenant's keys; until then that can be cancelled as if nothing had happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Timestamp>,
@@ -60,7 +60,7 @@ impl Entry {
             regions: Vec::new(),
             members: BTreeSet::new(),
             pending: None,
-            aside: None,
+            paused: None,
             deletion: None,
             created: now,
             updated: now,
@@ -77,7 +77,7 @@ impl Entry {
     /// The keys that are the tenant's own, or are about to be.
     pub(super) fn own_keys(&self) -> Vec<&KeyArn> {
         let listed = self.generations.iter().filter(|generation| generation.pool.is_none());
-        let begun = self.pending.iter().chain(&self.aside).filter_map(|pending| pending.key.as_ref());
+        let begun = self.pending.iter().chain(&self.paused).filter_map(|pending| pending.key.as_ref());
         let mut keys: Vec<&KeyArn> = Vec::new();
         for key in listed.map(|generation| &generation.key).chain(begun) {
             if !keys.iter().any(|known| known.is_same_key(key)) {
@@ -99,7 +99,7 @@ impl Entry {
     }
 
     /// The Regions in which the tenant's KEK is to be once the operation is done.
-    pub(super) fn wanted_regions(&self, id: &OperationId) -> Vec<String> {
+    pub(super) fn target_regions(&self, id: &OperationId) -> Vec<String> {
         let further = self.pending(id).map_or(&[][..], |pending| &pending.replicas);
         let mut regions: Vec<String> = Vec::new();
         for region in self.regions.iter().chain(further) {
@@ -111,7 +111,7 @@ impl Entry {
     }
 }
 
-/// Whose key a tenant uses.
+/// KekOwner key a tenant uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]

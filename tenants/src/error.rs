@@ -18,7 +18,7 @@ use super::state::{IllegalTransition, Operation};
 pub enum Error {
     /// The tenant is not in the registry.
     #[error("tenant `{0}` is not in the registry: onboard it first")]
-    Unknown(TenantId),
+    UnknownTenant(TenantId),
     /// The tenant's state does not allow the operation.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),
@@ -89,7 +89,7 @@ pub enum Error {
     #[error(
         "{key} was not made for tenant `{tenant}`, as its description says: correct the registry's entry, or see who changed it"
     )]
-    ForeignKey {
+    ForeignKek {
         /// The tenant.
         tenant: TenantId,
         /// The key.
@@ -100,7 +100,7 @@ pub enum Error {
         "KMS knows no key {key} in {region}, and its deletion is not written down: the registry's entry names a wrong one, or someone \
          deleted it by hand; restore the entry from its history, or write the day of its deletion into it"
     )]
-    KeyMissing {
+    KekMissing {
         /// The key.
         key: KeyArn,
         /// Where it was looked for first.
@@ -111,7 +111,7 @@ pub enum Error {
         "the registry's entry of tenant `{tenant}` {}, as KMS says; the entry is corrected: find out who was at it, then run it again",
         disagreement(unlisted, unfounded)
     )]
-    Regions {
+    RegionMismatch {
         /// The tenant.
         tenant: TenantId,
         /// Where KMS has a copy of a key and the entry lists none.
@@ -125,7 +125,7 @@ pub enum Error {
          entry from its history, or delete the alias, then run it again",
         list(keys)
     )]
-    UnlistedKeys {
+    UnlistedKeks {
         /// The tenant.
         tenant: TenantId,
         /// The keys.
@@ -137,7 +137,7 @@ pub enum Error {
         failures(failed),
         if done.is_empty() { "no Region".to_owned() } else { list(done) }
     )]
-    Partly {
+    Incomplete {
         /// The tenant.
         tenant: TenantId,
         /// The operation.
@@ -157,7 +157,7 @@ pub enum Error {
     SingleRegion(KeyArn),
     /// The tenant is in service with another kind of key than it was to be onboarded with.
     #[error("tenant `{tenant}` is {tier}, not {asked}: `move_to` (`rotate --to-pool`, `--new-key`) moves it")]
-    OtherTier {
+    TierMismatch {
         /// The tenant.
         tenant: TenantId,
         /// The kind of its key.
@@ -167,7 +167,7 @@ pub enum Error {
     },
     /// A change of keys has begun that leads elsewhere than the one that was asked for.
     #[error("a move of tenant `{tenant}` to {target} was begun by {by} and has not finished: run that again first")]
-    OtherMove {
+    OtherMoveUnderWay {
         /// The tenant.
         tenant: TenantId,
         /// Where it leads.
@@ -177,10 +177,10 @@ pub enum Error {
     },
     /// The keys are deleted.
     #[error("{0} is deleted already: what it sealed cannot be opened any more")]
-    KeyGone(KeyArn),
+    KekDeleted(KeyArn),
     /// The key is in a state in which this cannot be done with it.
     #[error("{key} in {region} is in the state {state}: have it enabled or disabled in KMS, then run it again")]
-    KeyState {
+    KekState {
         /// The key.
         key: KeyArn,
         /// The Region of this copy.
@@ -190,10 +190,10 @@ pub enum Error {
     },
     /// The waiting period is out of bounds.
     #[error("KMS deletes a key after 7 to 30 days, not {0}")]
-    Window(u32),
+    DeletionWindow(u32),
     /// The rotation period is out of bounds.
     #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
-    Period(u32),
+    RotationPeriod(u32),
     /// The name is that of a pool and not of a tenant, or the other way round.
     #[error("`{0}` is taken: a pool is no tenant, and a tenant no pool: choose another name")]
     NameTaken(TenantId),
@@ -229,10 +229,10 @@ pub enum Error {
     },
     /// The operation is not for a shared key.
     #[error("`{0}` is a pool: members' aliases point to its key, so it keeps that key; rotate it on demand instead")]
-    PoolKeepsKey(TenantId),
+    PoolKeepsKek(TenantId),
     /// The tenant is where it shall go.
     #[error("tenant `{0}` uses that key already")]
-    SameKey(TenantId),
+    SameKek(TenantId),
     /// A policy is longer than AWS allows.
     #[error(transparent)]
     Policy(#[from] PolicyTooLarge),
@@ -253,8 +253,8 @@ impl Error {
             Self::Aws(error) => error.is_retryable(),
             Self::Registry(error) => error.is_retryable(),
             Self::Contended(_) | Self::SlowRegistry => true,
-            Self::Partly { failed, .. } => failed.iter().all(|(_, error)| error.is_retryable()),
-            Self::KeyState { state, .. } => state == "Creating" || state == "Updating",
+            Self::Incomplete { failed, .. } => failed.iter().all(|(_, error)| error.is_retryable()),
+            Self::KekState { state, .. } => state == "Creating" || state == "Updating",
             _ => false,
         }
     }
@@ -263,7 +263,7 @@ impl Error {
     pub(super) fn is_of_missing_key(&self) -> bool {
         match self {
             Self::Aws(error) => error.is_not_found(),
-            Self::KeyMissing { .. } => true,
+            Self::KekMissing { .. } => true,
             _ => false,
         }
     }
@@ -279,7 +279,7 @@ impl Error {
 
 /// What cannot go on, because AWS refuses it for good, would stand in the way of everything else.
 fn or_suspend(unfinished: Operation) -> &'static str {
-    if unfinished.is_put_aside() { ", or `suspend`, which puts it aside" } else { "" }
+    if unfinished.is_pausable() { ", or `suspend`, which pauses it" } else { "" }
 }
 
 fn list<T: fmt::Display>(all: &[T]) -> String {

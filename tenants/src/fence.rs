@@ -15,7 +15,7 @@ use tenantseal_core::keys::{Clock, Moment};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::time::SharedTimeSource;
 
-use super::begun::{Begun, CONTENTION};
+use super::begun::{Begun, MAX_ATTEMPTS};
 use super::entry::OperationId;
 use super::error::Error;
 use super::registry::Registry;
@@ -45,13 +45,13 @@ enum Condition<'a> {
 
 /// A moment at which it was so. As an interceptor it lets no attempt of a call go that is signed too long afterwards.
 #[derive(Debug)]
-pub(super) struct Passed {
+pub(super) struct FenceToken {
     clock: Clock,
     at: Moment,
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Passed {
+impl Intercept for FenceToken {
     fn name(&self) -> &'static str {
         "tenantseal"
     }
@@ -90,12 +90,12 @@ impl<'a> Fence<'a> {
     /// # Errors
     ///
     /// [`Error::Overtaken`] when it would undo what others have done since; [`Error::SlowRegistry`] when no answer came in time.
-    pub(super) async fn pass(&self) -> Result<Passed, Error> {
+    pub(super) async fn pass(&self) -> Result<FenceToken, Error> {
         let clock = Clock::new(self.time.clone());
-        for _ in 0..CONTENTION {
+        for _ in 0..MAX_ATTEMPTS {
             let at = clock.now();
             let entry = self.registry.entry_of(self.tenant).await?;
-            let entry = entry.ok_or_else(|| Error::Unknown(self.tenant.clone()))?;
+            let entry = entry.ok_or_else(|| Error::UnknownTenant(self.tenant.clone()))?;
             let holds = match self.condition {
                 Condition::UnderWay(id) => entry.pending(id).is_some(),
                 Condition::Surplus(key) => !entry.owns(key),
@@ -104,7 +104,7 @@ impl<'a> Fence<'a> {
                 return Err(Error::Overtaken(self.tenant.clone()));
             }
             if clock.now().since(at) < FRESH {
-                return Ok(Passed { clock, at });
+                return Ok(FenceToken { clock, at });
             }
         }
         Err(Error::SlowRegistry)

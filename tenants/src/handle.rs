@@ -100,11 +100,11 @@ impl Tenants {
 
     /// The entry of a tenant that must be known.
     pub(super) async fn entry(&self, tenant: &TenantId) -> Result<Entry, Error> {
-        self.known(tenant).await?.ok_or_else(|| Error::Unknown(tenant.clone()))
+        self.find_entry(tenant).await?.ok_or_else(|| Error::UnknownTenant(tenant.clone()))
     }
 
     /// The entry of a tenant, if there is one.
-    pub(super) async fn known(&self, tenant: &TenantId) -> Result<Option<Entry>, Error> {
+    pub(super) async fn find_entry(&self, tenant: &TenantId) -> Result<Option<Entry>, Error> {
         Ok(self.registry().entry_of(tenant).await?)
     }
 

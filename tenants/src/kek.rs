@@ -1,6 +1,6 @@
 //! A KEK in one of its Regions, and for whom it was made.
 //!
-//! The registry says which keys are a tenant's, and whoever writes it can say anything. So what changes a key takes a [`KeyCopy`], and
+//! The registry says which keys are a tenant's, and whoever writes it can say anything. So what changes a key takes a [`KekCopy`], and
 //! nothing outside this file makes one: KMS has said that the key was made for whom the step is about.
 
 pub(super) mod copies;
@@ -13,52 +13,52 @@ use super::entry::{Entry, Tier, Timestamp};
 
 /// For whom a key must have been made.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Whose<'a> {
+pub(super) enum KekOwner<'a> {
     /// For this tenant alone.
-    Tenants(&'a TenantId),
+    Tenant(&'a TenantId),
     /// For the members of this pool.
-    Pools(&'a TenantId),
+    Pool(&'a TenantId),
     /// For this tenant, or for the pool of this name: for what is right in either case.
-    Either(&'a TenantId),
+    TenantOrPool(&'a TenantId),
     /// For the members of some pool; the tenant has an alias on it.
-    SomePools(&'a TenantId),
+    AnyPool(&'a TenantId),
 }
 
-impl<'a> Whose<'a> {
+impl<'a> KekOwner<'a> {
     fn name(self) -> &'a TenantId {
-        let (Self::Tenants(name) | Self::Pools(name) | Self::Either(name) | Self::SomePools(name)) = self;
+        let (Self::Tenant(name) | Self::Pool(name) | Self::TenantOrPool(name) | Self::AnyPool(name)) = self;
         name
     }
 
     /// With what the descriptions of keys begin that are made for them.
-    pub(super) fn mark(self) -> String {
-        let kind = if matches!(self, Self::Pools(_)) { "pool" } else { "tenant" };
-        format!("{MARK}{kind} {}", self.name())
+    pub(super) fn description(self) -> String {
+        let kind = if matches!(self, Self::Pool(_)) { "pool" } else { "tenant" };
+        format!("{DESCRIPTION_PREFIX}{kind} {}", self.name())
     }
 }
 
 impl Entry {
     /// For whom its own keys were made.
-    pub(super) fn whose(&self) -> Whose<'_> {
+    pub(super) fn owner(&self) -> KekOwner<'_> {
         match self.tier {
-            Tier::Pool => Whose::Pools(&self.tenant),
-            _ => Whose::Tenants(&self.tenant),
+            Tier::Pool => KekOwner::Pool(&self.tenant),
+            _ => KekOwner::Tenant(&self.tenant),
         }
     }
 }
 
-const MARK: &str = "tenantseal: ";
+const DESCRIPTION_PREFIX: &str = "tenantseal: ";
 
 /// What a key's description says, `tenantseal: tenant acme` or `tenantseal: pool small-1`, with or without more after a comma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark<'a> {
+enum Description<'a> {
     Tenant(&'a str),
     Pool(&'a str),
 }
 
-impl<'a> Mark<'a> {
-    fn read(known: &'a KeyMetadata) -> Option<Self> {
-        let words = known.description()?.strip_prefix(MARK)?;
+impl<'a> Description<'a> {
+    fn parse(known: &'a KeyMetadata) -> Option<Self> {
+        let words = known.description()?.strip_prefix(DESCRIPTION_PREFIX)?;
         let words = words.split_once(',').map_or(words, |(words, _)| words);
         match words.split_once(' ')? {
             ("tenant", name) => Some(Self::Tenant(name)),
@@ -70,12 +70,12 @@ impl<'a> Mark<'a> {
 
 /// A key in one of its Regions, made for whom the step is about.
 #[derive(Debug, Clone)]
-pub(super) struct KeyCopy {
+pub(super) struct KekCopy {
     key: KeyArn,
     known: KeyMetadata,
 }
 
-impl KeyCopy {
+impl KekCopy {
     fn read(known: KeyMetadata) -> Option<Self> {
         let key = KeyArn::parse(known.arn.as_deref()?).ok()?;
         Some(Self { key, known })
@@ -125,9 +125,9 @@ impl KeyCopy {
 
     /// Its own Region and all others in which KMS says that there are copies of it, that of the primary first.
     pub(super) fn regions(&self) -> Vec<&str> {
-        let family = self.known.multi_region_configuration.as_ref();
-        let primary = family.and_then(|family| family.primary_key.as_ref()).into_iter();
-        let replicas = family.map_or(&[][..], |family| family.replica_keys()).iter();
+        let kek = self.known.multi_region_configuration.as_ref();
+        let primary = kek.and_then(|kek| kek.primary_key.as_ref()).into_iter();
+        let replicas = kek.map_or(&[][..], |kek| kek.replica_keys()).iter();
         let mut regions: Vec<_> = primary.chain(replicas).filter_map(|key| key.region.as_deref()).collect();
         if !regions.contains(&self.region()) {
             regions.push(self.region());

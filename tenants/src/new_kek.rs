@@ -6,12 +6,12 @@ use tenantseal_kms::Policy;
 use tenantseal_kms::policy::TENANT_TAG;
 
 use super::Tenants;
-use super::admin::{NewKey, in_state};
+use super::admin::{NewKey, unusable_state};
 use super::begun::Begun;
 use super::entry::{Entry, OperationId, Pending, Tier};
 use super::error::Error;
-use super::kek::Whose;
-use super::kek::copies::Family;
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
 use super::state::Operation;
 
 /// How long KMS waits, at least, before it deletes a key: for keys that nothing was ever sealed with.
@@ -23,17 +23,17 @@ impl Tenants {
     /// A key that an interrupted run has created and not written down is found by its description. Whoever finds somebody else at it
     /// waits until that one has written down a key, has been refused one, or has had time enough to give up. Of two keys that were created
     /// all the same, the one that was written down first stays; who made the other one has it deleted.
-    pub(super) async fn created_key(&self, begun: &Begun) -> Result<(Entry, Family), Error> {
+    pub(super) async fn ensure_kek(&self, begun: &Begun) -> Result<(Entry, Kek), Error> {
         let Begun { entry, id, fresh, .. } = begun;
         let mut entry = entry.clone();
         let (home, policy) = (self.home(&entry), self.policy_for(&entry, id)?);
-        let whose = self.whose(&begun.entry, id);
+        let owner = self.owner(&begun.entry, id);
         let mut found = None;
         if !fresh {
-            let pending = self.settled(&mut entry, id).await?;
+            let pending = self.await_claim(&mut entry, id).await?;
             if let Some(key) = pending.key {
-                let family = self.new_family(whose, &key, &entry.regions).await?;
-                return Ok((entry, family));
+                let kek = self.find_new_kek(owner, &key, &entry.regions).await?;
+                return Ok((entry, kek));
             }
             let now = self.now();
             entry = self
@@ -51,8 +51,8 @@ impl Tenants {
         }
         let mut adopted = false;
         if found.is_none() && begun.operation == Operation::Onboard {
-            found = match self.present(&home, &entry.tenant, whose).await {
-                Ok(family) => family.map(|family| family.key().clone()),
+            found = match self.find_existing_kek(&home, &entry.tenant, owner).await {
+                Ok(kek) => kek.map(|kek| kek.key().clone()),
                 Err(error) => {
                     // Perhaps it is as it is because others have gone on.
                     self.fence(begun).pass().await?;
@@ -61,24 +61,24 @@ impl Tenants {
             };
             adopted = found.is_some();
         }
-        let family = match found {
+        let kek = match found {
             Some(key) => {
-                let family = self.family(whose, &key, &entry.regions).await?;
+                let kek = self.find_kek(owner, &key, &entry.regions).await?;
                 // A description proves nothing: who may create keys may have given this one a policy of its own.
-                for copy in family.copies() {
+                for copy in kek.copies() {
                     self.admin().put_key_policy(copy, &policy).await?;
                 }
-                family
+                kek
             }
             None => {
                 let new = self.new_key(&entry, id, &policy);
                 match self.admin().create_key(&home, &new, &self.fence(begun)).await {
-                    Ok(copy) => Family::of(copy),
-                    Err(error) => return Err(self.unclaimed(entry, id, error).await),
+                    Ok(copy) => Kek::with_copy(copy),
+                    Err(error) => return Err(self.release_claim(entry, id, error).await),
                 }
             }
         };
-        let key = family.key().clone();
+        let key = kek.key().clone();
         let written = self
             .advance(entry, id, |entry| {
                 if let Some(pending) = &mut entry.pending {
@@ -91,39 +91,39 @@ impl Tenants {
             Err(error) => matches!(error, Error::Overtaken(_)),
         };
         if surplus && !adopted {
-            self.retire(&begun.entry.tenant, &family).await?;
+            self.retire(&begun.entry.tenant, &kek).await?;
         }
         let entry = written?;
         match entry.pending(id).and_then(|pending| pending.key.clone()) {
             Some(first) if !first.is_same_key(&key) => {
-                let family = self.new_family(whose, &first, &entry.regions).await?;
-                Ok((entry, family))
+                let kek = self.find_new_kek(owner, &first, &entry.regions).await?;
+                Ok((entry, kek))
             }
-            _ => Ok((entry, family)),
+            _ => Ok((entry, kek)),
         }
     }
 
     /// The key that a tenant has already, as its alias says: it was onboarded by hand, or the registry has lost it.
-    pub(super) async fn present(
+    pub(super) async fn find_existing_kek(
         &self,
         region: &str,
         tenant: &TenantId,
-        whose: Whose<'_>,
-    ) -> Result<Option<Family>, Error> {
+        owner: KekOwner<'_>,
+    ) -> Result<Option<Kek>, Error> {
         let alias = self.tenancy().alias(tenant);
-        let Some(key) = self.admin().behind(region, alias.as_str()).await? else { return Ok(None) };
-        match self.family(whose, &key, &[]).await {
-            Ok(family) => match family.copies().iter().find(|copy| copy.state() != Some(&KeyState::Enabled)) {
-                Some(copy) => Err(in_state(copy.region(), copy.key(), copy.state())),
-                None => Ok(Some(family)),
+        let Some(key) = self.admin().alias_target(region, alias.as_str()).await? else { return Ok(None) };
+        match self.find_kek(owner, &key, &[]).await {
+            Ok(kek) => match kek.copies().iter().find(|copy| copy.state() != Some(&KeyState::Enabled)) {
+                Some(copy) => Err(unusable_state(copy.region(), copy.key(), copy.state())),
+                None => Ok(Some(kek)),
             },
-            Err(Error::ForeignKey { key, .. }) => Err(Error::AliasTaken { alias: alias.to_string(), key }),
+            Err(Error::ForeignKek { key, .. }) => Err(Error::AliasTaken { alias: alias.to_string(), key }),
             Err(error) => Err(error),
         }
     }
 
     /// The error, once it is written down that this run has made no key, if that is certain: the next run need not wait for one.
-    async fn unclaimed(&self, entry: Entry, id: &OperationId, error: Error) -> Error {
+    async fn release_claim(&self, entry: Entry, id: &OperationId, error: Error) -> Error {
         if matches!(&error, Error::Aws(error) if error.is_refusal()) {
             let without = self.advance(entry, id, |entry| {
                 if let Some(pending) = &mut entry.pending {
@@ -137,25 +137,25 @@ impl Tenants {
     }
 
     /// Deletes what runs that were cut short may have created besides the operation's key, if there were any.
-    pub(super) async fn retire_strays(&self, entry: &Entry, begun: &Pending) -> Result<(), Error> {
+    pub(super) async fn retire_surplus_keks(&self, entry: &Entry, begun: &Pending) -> Result<(), Error> {
         if begun.claims < if begun.key.is_some() { 2 } else { 1 } || matches!(begun.target, Tier::Shared { .. }) {
             return Ok(());
         }
         let id = &begun.id;
         for key in self.admin().search(&self.home(entry), &self.description(entry, id)).await? {
             if !entry.owns(&key) {
-                let family = self.family(Whose::Either(&entry.tenant), &key, &[]).await?;
-                self.retire(&entry.tenant, &family).await?;
+                let kek = self.find_kek(KekOwner::TenantOrPool(&entry.tenant), &key, &[]).await?;
+                self.retire(&entry.tenant, &kek).await?;
             }
         }
         Ok(())
     }
 
     /// Deletes a key that a run has made, unless it is the tenant's.
-    async fn retire(&self, tenant: &TenantId, family: &Family) -> Result<(), Error> {
-        let key = family.key();
+    async fn retire(&self, tenant: &TenantId, kek: &Kek) -> Result<(), Error> {
+        let key = kek.key();
         let fence = self.surplus_fence(tenant, key);
-        for copy in family.copies() {
+        for copy in kek.copies() {
             match self.admin().ensure_deletion(copy, SHORTEST_WINDOW, &fence).await {
                 Err(Error::Overtaken(_)) => return Ok(()),
                 result => result?,
@@ -166,14 +166,14 @@ impl Tenants {
     }
 
     /// Waits until another run has written down its key, was refused one, or could not make one any more; gives what is pending then.
-    async fn settled(&self, entry: &mut Entry, id: &OperationId) -> Result<Pending, Error> {
+    async fn await_claim(&self, entry: &mut Entry, id: &OperationId) -> Result<Pending, Error> {
         loop {
             let Some(pending) = entry.pending(id) else { return Err(Error::Overtaken(entry.tenant.clone())) };
             let age = pending.claimed.elapsed(self.now());
-            if pending.key.is_some() || pending.claims == 0 || age >= self.settings().settle {
+            if pending.key.is_some() || pending.claims == 0 || age >= self.settings().create_key_grace_period {
                 return Ok(pending.clone());
             }
-            self.sleep((self.settings().settle - age).min(self.settings().poll)).await;
+            self.sleep((self.settings().create_key_grace_period - age).min(self.settings().poll_interval)).await;
             *entry = self.entry(&entry.tenant).await?;
         }
     }
@@ -183,7 +183,7 @@ impl Tenants {
             (TENANT_TAG.to_owned(), entry.tenant.to_string()),
             ("tenantseal:operation".to_owned(), id.to_string()),
         ];
-        if matches!(self.whose(entry, id), Whose::Pools(_)) {
+        if matches!(self.owner(entry, id), KekOwner::Pool(_)) {
             // With the tag, a role that is scoped by `aws:ResourceTag` would take the pool for a tenant of that name.
             tags.remove(0);
         }
@@ -192,12 +192,12 @@ impl Tenants {
             policy,
             description: self.description(entry, id),
             tags,
-            multi_region: entry.wanted_regions(id).len() > 1,
+            multi_region: entry.target_regions(id).len() > 1,
         }
     }
 
     /// What a key's description says: by it, a key is found again that was created and not written down, and is known to be the tenant's.
     fn description(&self, entry: &Entry, id: &OperationId) -> String {
-        format!("{}, operation {id}", self.whose(entry, id).mark())
+        format!("{}, operation {id}", self.owner(entry, id).description())
     }
 }

@@ -10,9 +10,9 @@ use tenantseal_core::tenant::TenantId;
 
 use super::begun::Begun;
 use super::entry::{Entry, Generation, Pending, Tier, Timestamp};
-use super::kek::Whose;
-use super::kek::copies::Family;
-use super::region_results::Tally;
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
+use super::region_results::RegionResults;
 use super::{Error, Operation, State, Tenants, pool};
 
 impl Tenants {
@@ -39,7 +39,7 @@ pub struct Offboarded {
     /// The tenant's entry afterwards: who and when.
     pub entry: Entry,
     /// The tenant's own keys, each in each of its Regions.
-    pub keys: Vec<DeletedKey>,
+    pub keys: Vec<DeletedKek>,
     /// The keys that it shared, which others go on using: they are not deleted, and its aliases on them are gone.
     pub shared: Vec<KeyArn>,
     /// Until when it can be cancelled as if nothing had happened: the first of the deletions. Keys with replicas are there longer.
@@ -51,7 +51,7 @@ pub struct Offboarded {
 /// A key that waits for its deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct DeletedKey {
+pub struct DeletedKek {
     /// The key.
     pub key: KeyArn,
     /// The Region of this copy.
@@ -82,7 +82,7 @@ impl<'a> Offboard<'a> {
     async fn run(self) -> Result<Offboarded, Error> {
         let Self { tenants, tenant, days, seals } = self;
         if !(7..=30).contains(&days) {
-            return Err(Error::Window(days));
+            return Err(Error::DeletionWindow(days));
         }
         tenants.check_account().await?;
         let in_use = |entry: &Entry| match entry.members.len() {
@@ -101,12 +101,12 @@ impl<'a> Offboard<'a> {
             Ok(())
         };
         let begun = tenants.begin(&tenant, Operation::Offboard, prepare).await?;
-        let mut tally = Tally::default();
-        let own = tenants.disable(&begun, &mut tally).await;
+        let mut results = RegionResults::default();
+        let own = tenants.disable(&begun, &mut results).await;
         for seal in &seals {
             seal.revoke(&tenant).await;
         }
-        let mut done = tenants.end(&begun, &own?, days, tally).await?;
+        let mut done = tenants.delete_keks(&begun, &own?, days, results).await?;
         done.evicted = seals.len();
         Ok(done)
     }
@@ -114,34 +114,40 @@ impl<'a> Offboard<'a> {
 
 impl Tenants {
     /// Has disabled keys deleted, and gives the tenant's places on shared ones back.
-    async fn end(&self, begun: &Begun, own: &[Family], days: u32, mut tally: Tally) -> Result<Offboarded, Error> {
+    async fn delete_keks(
+        &self,
+        begun: &Begun,
+        own: &[Kek],
+        days: u32,
+        mut results: RegionResults,
+    ) -> Result<Offboarded, Error> {
         let (entry, fence) = (begun.entry.clone(), &self.fence(begun));
         let mut keys = Vec::new();
-        for family in own {
-            let listed = family.named().iter().filter(|region| !entry.regions.contains(region));
+        for kek in own {
+            let listed = kek.regions().iter().filter(|region| !entry.regions.contains(region));
             let regions: Vec<_> = entry.regions.iter().chain(listed).collect();
             // Replicas first: KMS keeps a primary as long as it has any.
             for region in regions.into_iter().rev() {
-                let deleted = |deletion, after_replicas| DeletedKey {
-                    key: family.key().clone(),
+                let deleted = |deletion, after_replicas| DeletedKek {
+                    key: kek.key().clone(),
                     region: region.clone(),
                     deletion,
                     after_replicas,
                 };
-                if let Some(copy) = family.copy_in(region) {
+                if let Some(copy) = kek.copy_in(region) {
                     let deletion = self.admin().ensure_deletion(copy, days, fence).await;
-                    let Some(deletion) = tally.note(region, deletion)? else { continue };
+                    let Some(deletion) = results.record(region, deletion)? else { continue };
                     keys.push(deleted(deletion, deletion.is_none()));
-                } else if !family.out.iter().any(|(out, _)| out == region) {
+                } else if !kek.failed_regions.iter().any(|(out, _)| out == region) {
                     keys.push(deleted(None, false));
                 }
             }
         }
-        self.agree(begun, own).await.or_else(|error| match error {
-            error if error.concerns_all_regions() || tally.is_whole() => Err(error),
+        self.reconcile_regions(begun, own).await.or_else(|error| match error {
+            error if error.concerns_all_regions() || results.is_ok() => Err(error),
             _ => Ok(()),
         })?;
-        tally.end(begun)?;
+        results.into_result(begun)?;
         let mut shared = Vec::new();
         for Generation { key, pool, .. } in &entry.generations {
             if let Some(pool) = pool {
@@ -149,14 +155,14 @@ impl Tenants {
                 shared.push(key.clone());
             }
         }
-        if let Some(aside) = &entry.aside {
-            self.retire_strays(&entry, aside).await?;
-            if let Tier::Shared { pool } = &aside.target {
+        if let Some(paused) = &entry.paused {
+            self.retire_surplus_keks(&entry, paused).await?;
+            if let Tier::Shared { pool } = &paused.target {
                 pool::leave(self, pool, &entry.tenant, fence).await?;
             }
         }
         let until = keys.iter().filter_map(|key| key.deletion).min();
-        let there: Vec<_> = own.iter().flat_map(Family::copies).map(|copy| copy.region().to_owned()).collect();
+        let there: Vec<_> = own.iter().flat_map(Kek::copies).map(|copy| copy.region().to_owned()).collect();
         let ended = |entry: &mut Entry| {
             entry.deletion = if own.is_empty() { None } else { until.or(entry.deletion) };
             if !there.is_empty() {
@@ -183,18 +189,18 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// [`Error::KeyGone`] when a key is deleted already.
+    /// [`Error::KekDeleted`] when a key is deleted already.
     pub async fn cancel_offboard(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::CancelOffboarding, |_, _| Ok(())).await?;
-        let steps = self.keep(&begun).await;
-        self.ended(&begun, steps).await
+        let steps = self.keep_keks(&begun).await;
+        self.conclude(&begun, steps).await
     }
 
-    async fn keep(&self, begun: &Begun) -> Result<Entry, Error> {
+    async fn keep_keks(&self, begun: &Begun) -> Result<Entry, Error> {
         let (entry, fence) = (begun.entry.clone(), &self.fence(begun));
-        let own = self.agreed(begun, Whose::Either(&entry.tenant)).await?;
-        if let Some(gone) = own.iter().find(|family| family.is_gone()) {
+        let own = self.reconcile_keks(begun, KekOwner::TenantOrPool(&entry.tenant)).await?;
+        if let Some(gone) = own.iter().find(|kek| kek.is_gone()) {
             // It stays offboarded, and there is nothing to go on with.
             let gone = gone.key().clone();
             let ended = |entry: &mut Entry| {
@@ -202,22 +208,22 @@ impl Tenants {
                 entry.state = State::Offboarded;
             };
             self.advance(entry, &begun.id, ended).await?;
-            return Err(Error::KeyGone(gone));
+            return Err(Error::KekDeleted(gone));
         }
-        let mut tally = Tally::default();
+        let mut results = RegionResults::default();
         let mut kept = Vec::new();
-        for family in &own {
-            for (region, error) in &family.out {
-                tally.note::<()>(region, Err(error.clone()))?;
+        for kek in &own {
+            for (region, error) in &kek.failed_regions {
+                results.record::<()>(region, Err(error.clone()))?;
             }
             // The primary first: a replica is nothing without it.
-            for copy in family.copies() {
+            for copy in kek.copies() {
                 let done = self.admin().ensure_kept(copy, fence).await;
-                tally.note(copy.region(), done)?;
+                results.record(copy.region(), done)?;
                 kept.push(copy.region().to_owned());
             }
         }
-        tally.end(begun)?;
+        results.into_result(begun)?;
         let change = |entry: &mut Entry| {
             entry.deletion = None;
             if !own.is_empty() {

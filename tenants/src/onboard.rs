@@ -6,10 +6,10 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt};
 use tenantseal_core::tenant::TenantId;
 
-use super::begun::{Begun, CONTENTION};
+use super::begun::{Begun, MAX_ATTEMPTS};
 use super::entry::{Entry, Generation, Pending, Tier, is_region};
-use super::kek::Whose;
-use super::kek::copies::Family;
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
 use super::{Error, Operation, State, Tenants, pool};
 
 /// How many onboardings of [`Tenants::onboard_many`] are under way at once. KMS's rate for new keys is the bound, not this.
@@ -79,18 +79,18 @@ impl<'a> Onboard<'a> {
         }
         self.tenants.check_account().await?;
         // One that takes up what was left unfinished ends that first, and does then what is missing of what it was asked for.
-        for _ in 0..CONTENTION {
-            if let Some(entry) = self.pass().await? {
-                return self.tenants.effective(entry).await;
+        for _ in 0..MAX_ATTEMPTS {
+            if let Some(entry) = self.run_once().await? {
+                return self.tenants.await_effect(entry).await;
             }
         }
         Err(Error::Contended(self.tenant))
     }
 
     /// Gives the entry when there is nothing more to do.
-    async fn pass(&self) -> Result<Option<Entry>, Error> {
+    async fn run_once(&self) -> Result<Option<Entry>, Error> {
         let Self { tenants, tenant, tier, replicas } = self;
-        let known = match tenants.known(tenant).await? {
+        let known = match tenants.find_entry(tenant).await? {
             Some(entry) if tenants.is_deleted(&entry).await? => None,
             known => known,
         };
@@ -133,7 +133,7 @@ impl<'a> Onboard<'a> {
             true => finish(tenants, &begun).await,
             false => widen(tenants, &begun).await,
         };
-        let entry = tenants.ended(&begun, steps).await?;
+        let entry = tenants.conclude(&begun, steps).await?;
         let done = begun.fresh || (replicas.is_empty() && tier.is_none());
         Ok(done.then_some(entry))
     }
@@ -149,20 +149,20 @@ impl<'a> Onboard<'a> {
             }
         }
         if let Tier::Shared { pool } = tier {
-            let entry = tenants.known(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
+            let entry = tenants.find_entry(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
             check_pool_has(&entry, replicas)?;
             return Ok(entry.regions);
         }
-        let whose = if *tier == Tier::Pool { Whose::Pools(tenant) } else { Whose::Tenants(tenant) };
+        let owner = if *tier == Tier::Pool { KekOwner::Pool(tenant) } else { KekOwner::Tenant(tenant) };
         // A key that is there already is taken as it is: it is said before anything begins when it cannot have what it is to have.
-        if let Some(family) = tenants.present(home, tenant, whose).await? {
-            let single = family.copies().iter().find(|copy| !copy.is_multi_region());
+        if let Some(kek) = tenants.find_existing_kek(home, tenant, owner).await? {
+            let single = kek.copies().iter().find(|copy| !copy.is_multi_region());
             if let Some(copy) = single.filter(|_| regions.len() > 1) {
                 return Err(Error::SingleRegion(copy.key().clone()));
             }
-            regions.extend(family.named().iter().filter(|named| !regions.contains(named)).cloned().collect::<Vec<_>>());
+            regions.extend(kek.regions().iter().filter(|named| !regions.contains(named)).cloned().collect::<Vec<_>>());
         }
-        tenants.check_answer(tenant, replicas).await?;
+        tenants.check_regions_answer(tenant, replicas).await?;
         Ok(regions)
     }
 
@@ -170,23 +170,23 @@ impl<'a> Onboard<'a> {
     async fn lacks(&self, entry: &Entry) -> Result<Vec<String>, Error> {
         let Self { tenants, tenant, tier, replicas } = self;
         if let Some(asked) = tier.as_ref().filter(|asked| **asked != entry.tier) {
-            return Err(Error::OtherTier { tenant: tenant.clone(), tier: entry.tier.clone(), asked: asked.clone() });
+            return Err(Error::TierMismatch { tenant: tenant.clone(), tier: entry.tier.clone(), asked: asked.clone() });
         }
         let missing: Vec<_> = replicas.iter().filter(|region| !entry.regions.contains(region)).cloned().collect();
         if let Tier::Shared { pool } = &entry.tier
             && !missing.is_empty()
         {
-            let pool = tenants.known(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
+            let pool = tenants.find_entry(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
             check_pool_has(&pool, &missing)?;
         }
         if let Some(current) = entry.current().filter(|current| current.pool.is_none() && !missing.is_empty()) {
-            let family = tenants.family(entry.whose(), &current.key, &entry.regions).await?;
-            let primary = family.primary()?;
+            let kek = tenants.find_kek(entry.owner(), &current.key, &entry.regions).await?;
+            let primary = kek.primary()?;
             if !primary.is_multi_region() {
                 return Err(Error::SingleRegion(primary.key().clone()));
             }
         }
-        tenants.check_answer(tenant, &missing).await?;
+        tenants.check_regions_answer(tenant, &missing).await?;
         Ok(missing)
     }
 }
@@ -194,9 +194,9 @@ impl<'a> Onboard<'a> {
 impl Tenants {
     /// Asks KMS in each of these Regions for something, before anything begins: in one that does not exist, or that the account has not
     /// opted into, what has begun would never end.
-    pub(super) async fn check_answer(&self, tenant: &TenantId, regions: &[String]) -> Result<(), Error> {
+    pub(super) async fn check_regions_answer(&self, tenant: &TenantId, regions: &[String]) -> Result<(), Error> {
         for region in regions {
-            self.admin().behind(region, self.tenancy().alias(tenant).as_str()).await?;
+            self.admin().alias_target(region, self.tenancy().alias(tenant).as_str()).await?;
         }
         Ok(())
     }
@@ -211,20 +211,20 @@ fn check_pool_has(pool: &Entry, regions: &[String]) -> Result<(), Error> {
 
 async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let tier = &begun.entry.tier;
-    let (entry, family) = tenants.key_for(begun, tier).await?;
+    let (entry, kek) = tenants.key_for(begun, tier).await?;
     let pool = match tier {
         Tier::Shared { pool } => Some(pool.clone()),
         _ => None,
     };
-    let copies = tenants.equip(begun, &entry, &family, pool.is_none(), true).await?;
+    let copies = tenants.equip(begun, &entry, &kek, pool.is_none(), true).await?;
     if pool.is_none() {
         let fence = tenants.fence(begun);
-        tenants.admin().ensure_rotation(family.primary()?, tenants.settings().rotation_days, &fence).await?;
+        tenants.admin().ensure_rotation(kek.primary()?, tenants.settings().rotation_days, &fence).await?;
     }
     if let Some(pending) = entry.pending(&begun.id) {
-        tenants.retire_strays(&entry, pending).await?;
+        tenants.retire_surplus_keks(&entry, pending).await?;
     }
-    let first = Generation { number: 1, key: family.key().clone(), since: tenants.now(), pool };
+    let first = Generation { number: 1, key: kek.key().clone(), since: tenants.now(), pool };
     let done = |entry: &mut Entry| {
         entry.generations = vec![first.clone()];
         entry.regions = copies.iter().map(|copy| copy.region().to_owned()).collect();
@@ -235,22 +235,22 @@ async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
 /// Adds Regions to a tenant in service.
 async fn widen(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let entry = begun.entry.clone();
-    let own = tenants.agreed(begun, begun.entry.whose()).await?;
-    let regions = entry.wanted_regions(&begun.id);
+    let own = tenants.reconcile_keks(begun, begun.entry.owner()).await?;
+    let regions = entry.target_regions(&begun.id);
     let current = entry.current().cloned();
-    let is_current = |family: &Family| current.as_ref().is_some_and(|current| current.key.is_same_key(family.key()));
-    for family in &own {
+    let is_current = |kek: &Kek| current.as_ref().is_some_and(|current| current.key.is_same_key(kek.key()));
+    for kek in &own {
         // A former key that cannot have replicas stays where it is.
-        if family.primary()?.is_multi_region() {
-            tenants.equip(begun, &entry, family, true, is_current(family)).await?;
-        } else if is_current(family) && regions.len() > 1 {
-            return Err(Error::SingleRegion(family.key().clone()));
+        if kek.primary()?.is_multi_region() {
+            tenants.equip(begun, &entry, kek, true, is_current(kek)).await?;
+        } else if is_current(kek) && regions.len() > 1 {
+            return Err(Error::SingleRegion(kek.key().clone()));
         }
     }
     if let Some(Generation { pool: Some(pool), .. }) = &current {
         let fence = tenants.fence(begun);
-        let family = pool::join(tenants, pool, &entry.tenant, &regions, &fence).await?;
-        tenants.equip(begun, &entry, &family, false, true).await?;
+        let kek = pool::join(tenants, pool, &entry.tenant, &regions, &fence).await?;
+        tenants.equip(begun, &entry, &kek, false, true).await?;
     }
     tenants.finish(entry, &begun.id, |entry| entry.regions.clone_from(&regions)).await
 }

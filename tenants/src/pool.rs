@@ -9,8 +9,8 @@ use tenantseal_core::tenant::TenantId;
 
 use super::entry::{Entry, Tier};
 use super::fence::Fence;
-use super::kek::Whose;
-use super::kek::copies::Family;
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
 use super::state::State;
 use super::{Error, Tenants};
 
@@ -24,9 +24,9 @@ pub(super) async fn join(
     tenant: &TenantId,
     regions: &[String],
     fence: &Fence<'_>,
-) -> Result<Family, Error> {
+) -> Result<Kek, Error> {
     let entry = tenants.entry(pool).await.map_err(|error| match error {
-        Error::Unknown(pool) => Error::NotAPool(pool),
+        Error::UnknownTenant(pool) => Error::NotAPool(pool),
         error => error,
     })?;
     let key = |entry: &Entry| {
@@ -35,16 +35,16 @@ pub(super) async fn join(
         key.ok_or_else(|| Error::NotAPool(pool.clone()))
     };
     // Before anything is written: the key must be the pool's, and be where the tenant needs it.
-    let family = tenants.family(Whose::Pools(pool), &key(&entry)?, &entry.regions).await?;
-    if let Some(region) = regions.iter().find(|region| family.copy_in(region).is_none()) {
-        return Err(match family.out.is_empty() {
+    let kek = tenants.find_kek(KekOwner::Pool(pool), &key(&entry)?, &entry.regions).await?;
+    if let Some(region) = regions.iter().find(|region| kek.copy_in(region).is_none()) {
+        return Err(match kek.failed_regions.is_empty() {
             true => Error::PoolRegion { pool: pool.clone(), region: region.clone() },
-            false => family.why_not(region),
+            false => kek.missing_copy(region),
         });
     }
     tenants
         .change(entry, Some(fence), |entry| {
-            if !key(entry)?.is_same_key(family.key()) {
+            if !key(entry)?.is_same_key(kek.key()) {
                 return Err(Error::NotAPool(pool.clone()));
             }
             if entry.members.contains(tenant) {
@@ -56,15 +56,15 @@ pub(super) async fn join(
             Ok(entry.members.insert(tenant.clone()))
         })
         .await?;
-    Ok(family)
+    Ok(kek)
 }
 
 /// Refuses to end a key that others have aliases on, whoever the registry says uses it.
 pub(super) async fn check_unused(tenants: &Tenants, entry: &Entry) -> Result<(), Error> {
     for key in entry.own_keys() {
-        let family = tenants.family(Whose::Either(&entry.tenant), key, &entry.regions).await?;
+        let kek = tenants.find_kek(KekOwner::TenantOrPool(&entry.tenant), key, &entry.regions).await?;
         let mut others = BTreeSet::new();
-        for copy in family.copies() {
+        for copy in kek.copies() {
             let aliases = tenants.admin().aliases_of(copy.region(), copy.key()).await?;
             others.extend(aliases.iter().filter_map(|alias| tenants.tenancy().tenant_of(alias)));
         }

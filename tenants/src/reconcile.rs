@@ -4,31 +4,31 @@ use std::collections::BTreeSet;
 
 use super::begun::Begun;
 use super::entry::Entry;
-use super::kek::Whose;
-use super::kek::copies::Family;
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
 use super::{Error, Tenants};
 
 /// In which Regions registry and KMS disagree.
 #[derive(Debug, Default)]
-pub(super) struct Disagreement {
+pub(super) struct RegionMismatch {
     unlisted: Vec<String>,
     unfounded: Vec<String>,
     /// What KMS says, the Region of the current key's primary first.
     regions: Vec<String>,
 }
 
-impl Disagreement {
+impl RegionMismatch {
     /// Between an entry and its own keys. Regions of copies whose day of deletion has come are missed by nobody.
-    pub(super) fn between(entry: &Entry, own: &[Family], is_due: bool) -> Option<Self> {
+    pub(super) fn between(entry: &Entry, own: &[Kek], is_due: bool) -> Option<Self> {
         // A key that is being made is not yet where it will be.
-        let is_made = |family: &&Family| entry.generations.iter().any(|made| made.key.is_same_key(family.key()));
-        let own: Vec<&Family> = own.iter().filter(is_made).collect();
-        if own.iter().all(|family| family.copies().is_empty()) {
+        let is_made = |kek: &&Kek| entry.generations.iter().any(|made| made.key.is_same_key(kek.key()));
+        let own: Vec<&Kek> = own.iter().filter(is_made).collect();
+        if own.iter().all(|kek| kek.copies().is_empty()) {
             return None;
         }
-        let named: BTreeSet<&String> = own.iter().flat_map(|family| family.named()).collect();
-        let out: BTreeSet<&String> = own.iter().flat_map(|family| &family.out).map(|(region, _)| region).collect();
-        let homes = own.iter().filter(|family| !family.copies().is_empty()).map(|family| family.key().region());
+        let named: BTreeSet<&String> = own.iter().flat_map(|kek| kek.regions()).collect();
+        let out: BTreeSet<&String> = own.iter().flat_map(|kek| &kek.failed_regions).map(|(region, _)| region).collect();
+        let homes = own.iter().filter(|kek| !kek.copies().is_empty()).map(|kek| kek.key().region());
         let listed: BTreeSet<&str> = entry.regions.iter().map(String::as_str).chain(homes).collect();
         let unlisted: Vec<_> = named.iter().filter(|region| !entry.regions.contains(region)).collect();
         let mut unfounded: Vec<_> =
@@ -37,7 +37,7 @@ impl Disagreement {
         if unlisted.is_empty() && unfounded.is_empty() {
             return None;
         }
-        let primary = own.iter().rev().find_map(|family| family.copies().first()).map(|copy| copy.region().to_owned());
+        let primary = own.iter().rev().find_map(|kek| kek.copies().first()).map(|copy| copy.region().to_owned());
         let mut regions: Vec<String> = primary.into_iter().collect();
         for region in entry.regions.iter().filter(|region| named.contains(region)).chain(named.iter().copied()) {
             if !regions.contains(region) {
@@ -58,16 +58,16 @@ impl Tenants {
     /// # Errors
     ///
     /// What one of them or the registry says that cannot be so.
-    pub(super) async fn agreed(&self, begun: &Begun, whose: Whose<'_>) -> Result<Vec<Family>, Error> {
+    pub(super) async fn reconcile_keks(&self, begun: &Begun, owner: KekOwner<'_>) -> Result<Vec<Kek>, Error> {
         let mut own = Vec::new();
         for key in begun.entry.own_keys() {
-            let family = self.family(whose, key, &begun.entry.regions).await?;
-            if family.is_gone() && !self.is_due(&begun.entry) {
-                return Err(family.why_not(key.region()));
+            let kek = self.find_kek(owner, key, &begun.entry.regions).await?;
+            if kek.is_gone() && !self.is_due(&begun.entry) {
+                return Err(kek.missing_copy(key.region()));
             }
-            own.push(family);
+            own.push(kek);
         }
-        self.agree(begun, &own).await?;
+        self.reconcile_regions(begun, &own).await?;
         Ok(own)
     }
 
@@ -75,12 +75,11 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// [`Error::Regions`] when it did not.
-    pub(super) async fn agree(&self, begun: &Begun, own: &[Family]) -> Result<(), Error> {
+    /// [`Error::RegionMismatch`] when it did not.
+    pub(super) async fn reconcile_regions(&self, begun: &Begun, own: &[Kek]) -> Result<(), Error> {
         let is_due = self.is_due(&begun.entry);
-        let Some(found) = Disagreement::between(&begun.entry, own, is_due) else { return Ok(()) };
-        let homes: Vec<_> =
-            own.iter().filter_map(|family| Some((family.key(), family.copies().first()?.key()))).collect();
+        let Some(found) = RegionMismatch::between(&begun.entry, own, is_due) else { return Ok(()) };
+        let homes: Vec<_> = own.iter().filter_map(|kek| Some((kek.key(), kek.copies().first()?.key()))).collect();
         let correct = |entry: &mut Entry| {
             entry.regions.clone_from(&found.regions);
             for generation in &mut entry.generations {
@@ -93,8 +92,8 @@ impl Tenants {
             }
         };
         self.advance(begun.entry.clone(), &begun.id, correct).await?;
-        let Disagreement { unlisted, unfounded, .. } = found;
-        Err(Error::Regions { tenant: begun.entry.tenant.clone(), unlisted, unfounded })
+        let RegionMismatch { unlisted, unfounded, .. } = found;
+        Err(Error::RegionMismatch { tenant: begun.entry.tenant.clone(), unlisted, unfounded })
     }
 
     /// Whether the day has come on which keys of the tenant were to be deleted.

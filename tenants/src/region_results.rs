@@ -7,18 +7,18 @@ use super::error::Error;
 
 /// Where a step was done, and where it was not.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct RegionResults {
     done: BTreeSet<String>,
     failed: Vec<(String, Error)>,
 }
 
-impl Tally {
+impl RegionResults {
     /// Notes how a step ended in a Region. Gives what it gave, if it did.
     ///
     /// # Errors
     ///
     /// What concerns every Region.
-    pub(super) fn note<T>(&mut self, region: &str, result: Result<T, Error>) -> Result<Option<T>, Error> {
+    pub(super) fn record<T>(&mut self, region: &str, result: Result<T, Error>) -> Result<Option<T>, Error> {
         match result {
             Ok(value) => {
                 self.done.insert(region.to_owned());
@@ -35,12 +35,12 @@ impl Tally {
     }
 
     /// Whether a Region has not answered: then it is not asked again in this run.
-    pub(super) fn is_out(&self, region: &str) -> bool {
+    pub(super) fn has_no_answer(&self, region: &str) -> bool {
         self.failed.iter().any(|(failed, error)| failed == region && error.is_retryable())
     }
 
     /// Whether everything was done so far.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_ok(&self) -> bool {
         self.failed.is_empty()
     }
 
@@ -48,8 +48,8 @@ impl Tally {
     ///
     /// # Errors
     ///
-    /// The one failure, when there was nothing else; else [`Error::Partly`].
-    pub(super) fn end(mut self, begun: &Begun) -> Result<(), Error> {
+    /// The one failure, when there was nothing else; else [`Error::Incomplete`].
+    pub(super) fn into_result(mut self, begun: &Begun) -> Result<(), Error> {
         if self.failed.is_empty() {
             return Ok(());
         }
@@ -61,6 +61,6 @@ impl Tally {
         }
         let operation = begun.operation;
         let (tenant, done) = (begun.entry.tenant.clone(), self.done.into_iter().collect());
-        Err(Error::Partly { tenant, operation, done, failed: self.failed })
+        Err(Error::Incomplete { tenant, operation, done, failed: self.failed })
     }
 }

@@ -70,7 +70,7 @@ pub enum RegistryError {
     #[error(
         "the registry's table `{0}` does not exist: create it with `DynamoDbRegistry::create_table`, or name the right one"
     )]
-    NoTable(String),
+    TableNotFound(String),
     /// The table has been created, and cannot be used yet.
     #[error("the registry's table `{table}`: {what}; run it again")]
     NotReady {

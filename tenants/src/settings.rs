@@ -8,10 +8,10 @@ pub(super) struct Settings {
     pub(super) rotation_days: u32,
     pub(super) tags: Vec<(String, String)>,
     pub(super) operator: Option<String>,
-    pub(super) grace: Duration,
-    pub(super) settle: Duration,
-    pub(super) poll: Duration,
-    pub(super) pace: Duration,
+    pub(super) alias_grace_period: Duration,
+    pub(super) create_key_grace_period: Duration,
+    pub(super) poll_interval: Duration,
+    pub(super) request_interval: Duration,
 }
 
 impl Default for Settings {
@@ -21,11 +21,11 @@ impl Default for Settings {
             tags: Vec::new(),
             operator: None,
             // KMS developer guide, "Controlling access with aliases": changes take up to five minutes to affect authorization.
-            grace: Duration::from_secs(300),
+            alias_grace_period: Duration::from_secs(300),
             // Longer than a CreateKey may take, and than KMS needs until it lists the key.
-            settle: Duration::from_secs(90),
-            poll: Duration::from_secs(2),
-            pace: Duration::from_millis(250),
+            create_key_grace_period: Duration::from_secs(90),
+            poll_interval: Duration::from_secs(2),
+            request_interval: Duration::from_millis(250),
         }
     }
 }

@@ -6,23 +6,23 @@ use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::TenantId;
 
 use super::entry::{Entry, Timestamp, is_region};
-use super::kek::{Whose, is_pending_deletion};
+use super::kek::{KekOwner, is_pending_deletion};
 use super::{Error, Operation, Page, Tenants};
 
 /// A tenant and its keys. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Shown {
+pub struct TenantDetails {
     /// The registry's entry.
     pub entry: Entry,
     /// Its keys in all their Regions, by generation.
-    pub keys: Vec<KeyDetails>,
+    pub keys: Vec<KekDetails>,
 }
 
 /// What KMS says of one key in one Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct KeyDetails {
+pub struct KekDetails {
     /// Which of the tenant's keys, counted from 1.
     pub generation: u32,
     /// The key.
@@ -50,7 +50,7 @@ pub struct KeyDetails {
     pub policy_is_ours: Option<bool>,
 }
 
-impl KeyDetails {
+impl KekDetails {
     /// Of a key that is not there, as long as nothing else has been read.
     fn unread(generation: u32, key: &KeyArn, region: &str) -> Self {
         Self {
@@ -78,9 +78,9 @@ impl Tenants {
     /// The error that the operation would begin with.
     pub async fn check(&self, tenant: &TenantId, operation: Operation) -> Result<Option<Entry>, Error> {
         self.check_account().await?;
-        match self.known(tenant).await? {
+        match self.find_entry(tenant).await? {
             None if operation == Operation::Onboard => Ok(None),
-            None => Err(Error::Unknown(tenant.clone())),
+            None => Err(Error::UnknownTenant(tenant.clone())),
             Some(entry) => entry.check(operation).map(|()| Some(entry)),
         }
     }
@@ -98,37 +98,37 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`] when there is none.
+    /// [`Error::UnknownTenant`] when there is none.
     pub async fn history(&self, tenant: &TenantId) -> Result<Vec<Entry>, Error> {
         let history = self.registry().history(tenant).await?;
-        if history.is_empty() { Err(Error::Unknown(tenant.clone())) } else { Ok(history) }
+        if history.is_empty() { Err(Error::UnknownTenant(tenant.clone())) } else { Ok(history) }
     }
 
     /// A tenant, and what KMS says of its keys. Changes nothing. A Region that fails is said, and keeps no other from being shown.
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], what the registry refused, or credentials that KMS does not know or refuses everywhere.
-    pub async fn show(&self, tenant: &TenantId) -> Result<Shown, Error> {
+    /// [`Error::UnknownTenant`], what the registry refused, or credentials that KMS does not know or refuses everywhere.
+    pub async fn show(&self, tenant: &TenantId) -> Result<TenantDetails, Error> {
         let entry = self.entry(tenant).await?;
         let (mut keys, mut denied) = (Vec::new(), None);
         for generation in &entry.generations {
             let shared = generation.pool.is_some() || entry.tier == super::Tier::Pool;
-            let whose = match &generation.pool {
-                Some(pool) => Whose::Pools(pool),
-                None => Whose::Either(tenant),
+            let owner = match &generation.pool {
+                Some(pool) => KekOwner::Pool(pool),
+                None => KekOwner::TenantOrPool(tenant),
             };
-            let (regions, is_tenants, out) = match self.family(whose, &generation.key, &entry.regions).await {
-                Ok(family) if family.copies().is_empty() => (Vec::new(), None, family.out),
-                Ok(family) => (family.named().iter().cloned().collect(), Some(true), family.out),
-                Err(Error::ForeignKey { .. }) => (Vec::new(), Some(false), Vec::new()),
+            let (regions, is_tenants, out) = match self.find_kek(owner, &generation.key, &entry.regions).await {
+                Ok(kek) if kek.copies().is_empty() => (Vec::new(), None, kek.failed_regions),
+                Ok(kek) => (kek.regions().iter().cloned().collect(), Some(true), kek.failed_regions),
+                Err(Error::ForeignKek { .. }) => (Vec::new(), Some(false), Vec::new()),
                 Err(error) if error.concerns_all_regions() => return Err(error),
                 Err(_) => Default::default(),
             };
             let shared_regions = generation.pool.is_some();
             let further = regions.iter().filter(|region| !shared_regions && !entry.regions.contains(region));
             for region in entry.regions.iter().filter(|region| is_region(region)).chain(further) {
-                let mut details = KeyDetails::unread(generation.number, &generation.key, region);
+                let mut details = KekDetails::unread(generation.number, &generation.key, region);
                 let read = match out.iter().find(|(out, _)| out == region) {
                     Some((_, error)) => Err(error.clone()),
                     None => self.read_details(&mut details, tenant, shared).await,
@@ -152,11 +152,11 @@ impl Tenants {
         match denied {
             // Whom no Region answers lacks the permission everywhere.
             Some(denied) if keys.iter().all(|key| key.state.is_none()) => Err(denied),
-            _ => Ok(Shown { entry, keys }),
+            _ => Ok(TenantDetails { entry, keys }),
         }
     }
 
-    async fn read_details(&self, details: &mut KeyDetails, tenant: &TenantId, shared: bool) -> Result<(), Error> {
+    async fn read_details(&self, details: &mut KekDetails, tenant: &TenantId, shared: bool) -> Result<(), Error> {
         let admin = self.admin();
         let (key, region) = (&details.key, details.region.as_str());
         let known = match admin.describe(region, key.key_id()).await {
@@ -186,31 +186,31 @@ impl Tenants {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], or what KMS refused.
-    pub async fn mend_policies(&self, tenant: &TenantId) -> Result<(), Error> {
+    /// [`Error::UnknownTenant`], or what KMS refused.
+    pub async fn restore_policies(&self, tenant: &TenantId) -> Result<(), Error> {
         self.check_account().await?;
         let entry = self.entry(tenant).await?;
-        let (whose, policy) = match entry.tier {
-            super::Tier::Pool => (Whose::Pools(tenant), self.tenancy().shared_key_policy()?),
-            _ => (Whose::Tenants(tenant), self.tenancy().key_policy(tenant)?),
+        let (owner, policy) = match entry.tier {
+            super::Tier::Pool => (KekOwner::Pool(tenant), self.tenancy().shared_key_policy()?),
+            _ => (KekOwner::Tenant(tenant), self.tenancy().key_policy(tenant)?),
         };
-        let mut families = Vec::new();
+        let mut keks = Vec::new();
         for generation in entry.generations.iter().filter(|generation| generation.pool.is_none()) {
-            let family = self.family(whose, &generation.key, &entry.regions).await?;
-            for copy in family.copies().iter().filter(|_| entry.tier != super::Tier::Pool) {
+            let kek = self.find_kek(owner, &generation.key, &entry.regions).await?;
+            for copy in kek.copies().iter().filter(|_| entry.tier != super::Tier::Pool) {
                 // A pool's key that was made when all descriptions said `tenant`: its members need its policy.
                 if self.is_shared(copy).await? {
-                    return Err(Error::ForeignKey { tenant: tenant.clone(), key: generation.key.clone() });
+                    return Err(Error::ForeignKek { tenant: tenant.clone(), key: generation.key.clone() });
                 }
             }
-            families.push(family);
+            keks.push(kek);
         }
-        for family in &families {
-            for copy in family.copies() {
+        for kek in &keks {
+            for copy in kek.copies() {
                 self.admin().put_key_policy(copy, &policy).await?;
             }
-            if let Some((region, _)) = family.out.first() {
-                return Err(family.why_not(region));
+            if let Some((region, _)) = kek.failed_regions.first() {
+                return Err(kek.missing_copy(region));
             }
         }
         Ok(())

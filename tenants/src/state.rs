@@ -93,7 +93,7 @@ impl Operation {
     }
 
     /// Whether it is put aside when a suspension supersedes it, and goes on afterwards.
-    pub(super) fn is_put_aside(self) -> bool {
+    pub(super) fn is_pausable(self) -> bool {
         matches!(self, Self::Onboard | Self::Rotate | Self::Rekey)
     }
 

@@ -7,12 +7,12 @@ use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Policy;
 
 use super::admin::aliases;
-use super::begun::{Begun, CONTENTION};
+use super::begun::{Begun, MAX_ATTEMPTS};
 use super::entry::{Entry, OperationId, Pending, Tier, is_region};
 use super::error::Error;
 use super::fence::Fence;
-use super::kek::copies::Family;
-use super::kek::{KeyCopy, Whose};
+use super::kek::copies::Kek;
+use super::kek::{KekCopy, KekOwner};
 use super::registry::RegistryError;
 use super::state::{Operation, State};
 use super::{Tenants, pool};
@@ -28,13 +28,13 @@ impl Tenants {
         prepare: impl Fn(&mut Entry, &mut Pending) -> Result<(), Error> + Send + Sync,
     ) -> Result<Begun, Error> {
         let by = self.operator().await?;
-        for _ in 0..CONTENTION {
-            let mut entry = match self.known(tenant).await? {
+        for _ in 0..MAX_ATTEMPTS {
+            let mut entry = match self.find_entry(tenant).await? {
                 Some(entry) => entry,
                 None if operation == Operation::Onboard => {
                     Entry::new(tenant, &self.tenancy().alias(tenant), self.now())
                 }
-                None => return Err(Error::Unknown(tenant.clone())),
+                None => return Err(Error::UnknownTenant(tenant.clone())),
             };
             if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.operation == operation) {
                 let id = pending.id.clone();
@@ -46,8 +46,8 @@ impl Tenants {
                 entry = Entry { version, ..Entry::new(tenant, &self.tenancy().alias(tenant), self.now()) };
             }
             entry.check(operation)?;
-            if let Some(superseded) = entry.pending.take().filter(|pending| pending.operation.is_put_aside()) {
-                entry.aside = Some(superseded);
+            if let Some(superseded) = entry.pending.take().filter(|pending| pending.operation.is_pausable()) {
+                entry.paused = Some(superseded);
             }
             let mut pending = Pending {
                 operation,
@@ -97,7 +97,7 @@ impl Tenants {
 
     /// What the steps of an operation come to. When someone else has finished it meanwhile, that is as good, unless something else has
     /// happened since.
-    pub(super) async fn concluded(
+    pub(super) async fn resolve_overtaken(
         &self,
         tenant: &TenantId,
         id: &OperationId,
@@ -126,7 +126,7 @@ impl Tenants {
                 entry.state = pending.operation.leads_to();
             }
             if entry.state == State::Active {
-                entry.pending = entry.aside.take();
+                entry.pending = entry.paused.take();
                 if entry.generations.is_empty() {
                     entry.state = State::Onboarding;
                 }
@@ -134,7 +134,7 @@ impl Tenants {
         };
         let tenant = entry.tenant.clone();
         let result = self.advance(entry, id, done).await;
-        self.concluded(&tenant, id, result).await
+        self.resolve_overtaken(&tenant, id, result).await
     }
 
     /// Changes an entry, whoever else does: `change` says whether there is something to write, `fence` whether it still may be.
@@ -145,7 +145,7 @@ impl Tenants {
         change: impl Fn(&mut Entry) -> Result<bool, Error> + Send + Sync,
     ) -> Result<Entry, Error> {
         let by = self.operator().await?;
-        for _ in 0..CONTENTION {
+        for _ in 0..MAX_ATTEMPTS {
             let mut next = entry.clone();
             if !change(&mut next)? {
                 return Ok(entry);
@@ -175,8 +175,8 @@ impl Tenants {
             return Ok(false);
         }
         for key in entry.own_keys() {
-            let family = self.family(Whose::Either(&entry.tenant), key, &entry.regions).await?;
-            if !family.is_gone() {
+            let kek = self.find_kek(KekOwner::TenantOrPool(&entry.tenant), key, &entry.regions).await?;
+            if !kek.is_gone() {
                 return Ok(false);
             }
         }
@@ -188,22 +188,22 @@ impl Tenants {
         &self,
         begun: &Begun,
         entry: &Entry,
-        family: &Family,
+        kek: &Kek,
         own: bool,
         main: bool,
-    ) -> Result<Vec<KeyCopy>, Error> {
+    ) -> Result<Vec<KekCopy>, Error> {
         let (id, fence) = (&begun.id, &self.fence(begun));
         let policy = self.policy_for(entry, id)?;
-        let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), family.key());
+        let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), kek.key());
         let mut copies = Vec::new();
-        for region in entry.wanted_regions(id) {
-            let copy = match family.copy_in(&region) {
+        for region in entry.target_regions(id) {
+            let copy = match kek.copy_in(&region) {
                 Some(copy) => copy.clone(),
                 None if own => {
                     let new = self.new_key(entry, id, &policy);
-                    self.admin().ensure_replica(family.primary()?, &region, &new, fence).await?
+                    self.admin().ensure_replica(kek.primary()?, &region, &new, fence).await?
                 }
-                None => return Err(family.why_not(&region)),
+                None => return Err(kek.missing_copy(&region)),
             };
             self.admin().ensure_alias(&copy, &of_key, fence).await?;
             if main {
@@ -215,34 +215,34 @@ impl Tenants {
     }
 
     pub(super) fn policy_for(&self, entry: &Entry, id: &OperationId) -> Result<Policy, Error> {
-        match self.whose(entry, id) {
-            Whose::Pools(_) => Ok(self.tenancy().shared_key_policy()?),
+        match self.owner(entry, id) {
+            KekOwner::Pool(_) => Ok(self.tenancy().shared_key_policy()?),
             _ => Ok(self.tenancy().key_policy(&entry.tenant)?),
         }
     }
 
     /// For whom a key is that the operation creates or equips.
-    pub(super) fn whose<'a>(&self, entry: &'a Entry, id: &OperationId) -> Whose<'a> {
-        let begun = entry.pending.iter().chain(&entry.aside).find(|pending| pending.id == *id);
+    pub(super) fn owner<'a>(&self, entry: &'a Entry, id: &OperationId) -> KekOwner<'a> {
+        let begun = entry.pending.iter().chain(&entry.paused).find(|pending| pending.id == *id);
         match begun {
             // No change of keys leads to a pool of one's own.
-            Some(pending) if pending.operation == Operation::Rekey => Whose::Tenants(&entry.tenant),
-            _ => entry.whose(),
+            Some(pending) if pending.operation == Operation::Rekey => KekOwner::Tenant(&entry.tenant),
+            _ => entry.owner(),
         }
     }
 
     /// The entry, once the tenant's own session is let through by its alias, if that can be asked.
-    pub(super) async fn effective(&self, entry: Entry) -> Result<Entry, Error> {
+    pub(super) async fn await_effect(&self, entry: Entry) -> Result<Entry, Error> {
         if self.probe().is_some() && entry.state == State::Active {
-            self.settled_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
+            self.await_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
         }
         Ok(entry)
     }
 
     /// Waits until an alias affects authorization: until the tenant's session is let through, or, when that cannot be asked, as long as
     /// it may take.
-    pub(super) async fn settled_alias(&self, tenant: &TenantId, alias: &str) -> Result<(), Error> {
-        let (grace, poll) = (self.settings().grace, self.settings().poll);
+    pub(super) async fn await_alias(&self, tenant: &TenantId, alias: &str) -> Result<(), Error> {
+        let (grace, poll) = (self.settings().alias_grace_period, self.settings().poll_interval);
         let Some(probe) = self.probe() else {
             self.sleep(grace).await;
             return Ok(());
@@ -270,15 +270,15 @@ impl Tenants {
     }
 
     /// The key that an operation leads to: created, or that of the pool that the tenant joins.
-    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Family), Error> {
+    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Kek), Error> {
         match tier {
             Tier::Shared { pool } => {
                 let fence = self.fence(begun);
-                let regions = begun.entry.wanted_regions(&begun.id);
-                let family = pool::join(self, pool, &begun.entry.tenant, &regions, &fence).await?;
-                Ok((begun.entry.clone(), family))
+                let regions = begun.entry.target_regions(&begun.id);
+                let kek = pool::join(self, pool, &begun.entry.tenant, &regions, &fence).await?;
+                Ok((begun.entry.clone(), kek))
             }
-            _ => self.created_key(begun).await,
+            _ => self.ensure_kek(begun).await,
         }
     }
 }

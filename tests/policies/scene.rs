@@ -126,8 +126,8 @@ impl Scene {
             let trust = tenancy.trust_policy(&["arn:aws:iam::222222222222:user/crm-service"]);
             account.role(role).trust(trust).permission(tenancy.role_policy(HOME)).create().unwrap();
             let registry = std::sync::Arc::new(InMemoryRegistry::default());
-            let tenants =
-                tenantseal_tenants::Tenants::builder(tenancy.clone(), registry).pace(std::time::Duration::ZERO);
+            let tenants = tenantseal_tenants::Tenants::builder(tenancy.clone(), registry)
+                .request_interval(std::time::Duration::ZERO);
             let tenants = tenants.build(&self.office.admin).unwrap();
             for tenant in ["12", "123"] {
                 let who = format!("{name} {tenant}");

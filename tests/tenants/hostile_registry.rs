@@ -76,7 +76,7 @@ impl Command {
             Self::Resume => tenants.resume(whom).await.is_ok(),
             Self::Offboard => tenants.offboard(whom).window_days(7).await.is_ok(),
             Self::Cancel => tenants.cancel_offboard(whom).await.is_ok(),
-            Self::Mend => tenants.mend_policies(whom).await.is_ok(),
+            Self::Mend => tenants.restore_policies(whom).await.is_ok(),
             Self::Show => tenants.show(whom).await.is_ok(),
         }
     }
@@ -96,10 +96,10 @@ impl Scene {
         let office = Office::open().await;
         let registry = Arc::new(InMemoryRegistry::default());
         let tenants = Tenants::builder(office.tenancy.clone(), registry.clone())
-            .pace(Duration::ZERO)
-            .settle(Duration::ZERO)
-            .grace(Duration::ZERO)
-            .poll(Duration::from_millis(5))
+            .request_interval(Duration::ZERO)
+            .create_key_grace_period(Duration::ZERO)
+            .alias_grace_period(Duration::ZERO)
+            .poll_interval(Duration::from_millis(5))
             .build(&office.admin)
             .unwrap();
         let scene = Self { office, registry, tenants, own: Mutex::default() };
@@ -366,7 +366,7 @@ async fn a_flipped_tier_changes_no_policy() {
         forged["tier"] = json!({ "kind": tier });
         scene.write(forged).await;
         let before = scene.others().await;
-        let refused = scene.tenants.mend_policies(&id(whom)).await.unwrap_err().to_string();
+        let refused = scene.tenants.restore_policies(&id(whom)).await.unwrap_err().to_string();
         assert!(refused.contains("was not made for"), "{refused}");
         drop(scene.tenants.onboard(&id(whom)).replicas([ELSEWHERE]).await);
         drop(scene.tenants.onboard(&id(whom)).as_pool().replicas([ELSEWHERE]).await);

@@ -62,10 +62,10 @@ impl Office {
     pub(crate) fn builder(&self, registry: impl Registry + 'static) -> TenantsBuilder {
         Tenants::builder(self.tenancy.clone(), Arc::new(registry))
             .probe(&self.service)
-            .pace(Duration::ZERO)
-            .settle(Duration::ZERO)
-            .poll(Duration::from_millis(5))
-            .grace(Duration::from_secs(2))
+            .request_interval(Duration::ZERO)
+            .create_key_grace_period(Duration::ZERO)
+            .poll_interval(Duration::from_millis(5))
+            .alias_grace_period(Duration::from_secs(2))
     }
 
     pub(crate) fn tenants(&self) -> Tenants {

@@ -31,7 +31,7 @@ async fn tenants_of_a_pool_share_its_key_and_nothing_else() {
     office.open_sealed("a", &sealed).await.unwrap();
 
     assert!(matches!(tenants.offboard(&id("small-1")).await, Err(Error::PoolInUse { members: 2, .. })));
-    assert!(matches!(tenants.rotate(&id("small-1")).new_key().await, Err(Error::PoolKeepsKey(_))));
+    assert!(matches!(tenants.rotate(&id("small-1")).new_key().await, Err(Error::PoolKeepsKek(_))));
     assert!(matches!(tenants.rotate(&id("a")).on_demand().await, Err(Error::RotatesWithPool { .. })));
     tenants.rotate(&id("small-1")).on_demand().await.unwrap();
     office.open_sealed("a", &sealed).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_tenant_moves_between_the_tiers_and_keeps_reading() {
     for sealed in [&in_pool, &alone, &office.seal("a").await.unwrap()] {
         office.open_sealed("a", sealed).await.unwrap();
     }
-    assert!(matches!(tenants.move_to(&id("a"), shared()).await, Err(Error::SameKey(_))));
+    assert!(matches!(tenants.move_to(&id("a"), shared()).await, Err(Error::SameKek(_))));
     tenants.suspend(&id("a")).await.unwrap();
     for sealed in [&in_pool, &alone] {
         assert!(office.open_sealed("a", sealed).await.is_err());
@@ -100,7 +100,7 @@ async fn a_pool_is_no_tenant_and_a_tenant_no_pool() {
     assert!(matches!(tenants.onboard(&id("small-1")).await, Err(Error::NameTaken(_))));
     assert!(matches!(tenants.onboard(&id("small-1")).shared(&id("small-1")).await, Err(Error::NameTaken(_))));
     assert!(matches!(tenants.onboard(&id("a")).as_pool().await, Err(Error::NameTaken(_))));
-    assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::OtherTier { .. })));
+    assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::TierMismatch { .. })));
     // As they are, they are left as they are.
     tenants.onboard(&id("small-1")).as_pool().await.unwrap();
     tenants.onboard(&id("a")).await.unwrap();

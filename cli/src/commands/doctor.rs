@@ -6,7 +6,7 @@ mod documents;
 mod isolation;
 mod key_table;
 mod keys;
-mod patient;
+mod setup;
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use serde_json::json;
 use tenantseal::TenantId;
 use tenantseal_tenants::{State, Tenants, Tier};
 
-use self::check::{Checklist, Report, Tally};
-use self::patient::Patient;
+use self::check::{Checklist, Counts, Report};
+use self::setup::Setup;
 use crate::args::{InheritedTags, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
@@ -48,10 +48,10 @@ impl Doctor {
         let registry = settings.tenants(&operator, None)?;
         let mut report = Report::new(output.progress("looking"));
 
-        let service_arn = access::callers(&mut report, &tenancy, &operator, &service).await?;
+        let service_arn = access::check_callers(&mut report, &tenancy, &operator, &service).await?;
         let sessions = Sessions::new(service.clone(), tenancy.clone())?;
-        let tenants = if self.tenants.is_empty() { two(&registry).await? } else { self.tenants };
-        let mut patient = Patient {
+        let tenants = if self.tenants.is_empty() { two_active_tenants(&registry).await? } else { self.tenants };
+        let mut setup = Setup {
             tenancy,
             scope: settings.scope(),
             region,
@@ -62,35 +62,35 @@ impl Doctor {
             found: HashMap::new(),
         };
         // The checks, in the order in which their findings should be mended. A new kind of check is one more line here.
-        access::role(&mut report, &patient, &tenants[0]).await?;
+        access::check_role(&mut report, &setup, &tenants[0]).await?;
         if let Some(name) = &settings.key_table {
-            key_table::check(&mut report, &service, &patient.service_arn, name).await?;
+            key_table::check(&mut report, &service, &setup.service_arn, name).await?;
         }
         for tenant in &tenants {
-            keys::tenant(&mut report, &mut patient, tenant).await?;
+            keys::check_tenant(&mut report, &mut setup, tenant).await?;
         }
         let two = match &tenants[..] {
             [a, b, ..] if a != b => Some((a, b)),
             _ => None,
         };
         if let Some((a, b)) = two {
-            isolation::between(&mut report, &patient, a, b).await?;
-            isolation::between(&mut report, &patient, b, a).await?;
+            isolation::check_isolation(&mut report, &setup, a, b).await?;
+            isolation::check_isolation(&mut report, &setup, b, a).await?;
         }
 
         let checks = report.into_checks();
         if two.is_none() {
             output.say("Isolation is proven between two tenants: name a second one.");
         }
-        let tally = Tally::of(&checks);
+        let counts = Counts::of(&checks);
         output
-            .answer(Checklist(&checks), &json!({ "healthy": tally.failed == 0, "tally": tally, "checks": checks }))?;
-        Ok(if tally.failed == 0 { Exit::Done } else { Exit::Findings })
+            .answer(Checklist(&checks), &json!({ "healthy": counts.failed == 0, "tally": counts, "checks": checks }))?;
+        Ok(if counts.failed == 0 { Exit::Done } else { Exit::Findings })
     }
 }
 
 /// Two active tenants of the registry.
-async fn two(registry: &Tenants) -> Result<Vec<TenantId>> {
+async fn two_active_tenants(registry: &Tenants) -> Result<Vec<TenantId>> {
     let mut page = registry.list(None, 100).await?;
     page.entries.retain(|entry| entry.state == State::Active && entry.tier != Tier::Pool);
     let tenants: Vec<_> = page.entries.into_iter().map(|entry| entry.tenant).take(2).collect();

@@ -61,13 +61,13 @@ impl Onboard {
             match result {
                 Ok(entry) => {
                     progress.step(format!("{} onboarded", entry.tenant));
-                    progress.aside(|| output.answer(told(&entry), &entry))?;
+                    progress.suspend(|| output.answer(told(&entry), &entry))?;
                 }
                 Err(error) => {
                     let failure = Failure::from(error);
                     // The last one ends the command; those before it are told as they come.
                     if let Some(earlier) = first_failure.replace(failure) {
-                        progress.aside(|| output.failure(&earlier));
+                        progress.suspend(|| output.failure(&earlier));
                     }
                 }
             }

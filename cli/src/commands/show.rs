@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 use tenantseal::TenantId;
-use tenantseal_tenants::{Entry, KeyDetails, Operation, Shown};
+use tenantseal_tenants::{Entry, KekDetails, Operation, TenantDetails};
 
 use crate::args::tenant;
 use crate::aws;
@@ -34,8 +34,8 @@ impl Show {
     }
 }
 
-fn describe(shown: &Shown) -> String {
-    let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, aside, .. } =
+fn describe(shown: &TenantDetails) -> String {
+    let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, paused, .. } =
         &shown.entry;
     let mut values = vec![
         ("state", state.to_string()),
@@ -46,15 +46,16 @@ fn describe(shown: &Shown) -> String {
         ("changed", format!("{} by {by}", moment(*updated))),
     ];
     if let Some(pending) = pending {
-        let aside = match pending.operation {
-            Operation::Onboard | Operation::Rotate | Operation::Rekey => ", or `suspend`, which puts it aside",
+        let or_suspend = match pending.operation {
+            Operation::Onboard | Operation::Rotate | Operation::Rekey => ", or `suspend`, which pauses it",
             _ => "",
         };
-        values.push(("unfinished", format!("{}, begun by {}: run it again{aside}", pending.operation, pending.by)));
+        values
+            .push(("unfinished", format!("{}, begun by {}: run it again{or_suspend}", pending.operation, pending.by)));
     }
-    if let Some(aside) = aside {
-        let what = format!("{}, begun by {}: after `resume`, run it again", aside.operation, aside.by);
-        values.push(("put aside", what));
+    if let Some(paused) = paused {
+        let what = format!("{}, begun by {}: after `resume`, run it again", paused.operation, paused.by);
+        values.push(("paused", what));
     }
     if let Some(deletion) = deletion {
         values.push((
@@ -67,7 +68,7 @@ fn describe(shown: &Shown) -> String {
     format!("{BOLD}{tenant}{BOLD:#}\n{}\n{}", lines(10, values), table(&keys))
 }
 
-fn row(key: &KeyDetails) -> Vec<String> {
+fn row(key: &KekDetails) -> Vec<String> {
     let state = match (&key.unknown, &key.state, key.deletion) {
         (Some(why), ..) => format!("unknown ({why})"),
         (None, None, _) => "deleted".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tenantseal_core::format::KeyArn;
 
-use super::{KeyCopy, Mark, Whose};
+use super::{Description, KekCopy, KekOwner};
 use crate::Tenants;
 use crate::aws_error::AwsError;
 use crate::entry::is_region;
@@ -12,19 +12,19 @@ use crate::error::Error;
 
 /// A key in all of its Regions.
 #[derive(Debug)]
-pub(crate) struct Family {
+pub(crate) struct Kek {
     key: KeyArn,
-    copies: Vec<KeyCopy>,
-    named: BTreeSet<String>,
+    copies: Vec<KekCopy>,
+    regions: BTreeSet<String>,
     /// The Regions that could not be asked, and why.
-    pub(crate) out: Vec<(String, Error)>,
+    pub(crate) failed_regions: Vec<(String, Error)>,
 }
 
-impl Family {
+impl Kek {
     /// That of a key which has just been created.
-    pub(crate) fn of(copy: KeyCopy) -> Self {
-        let named = copy.regions().into_iter().map(str::to_owned).collect();
-        Self { key: copy.key.clone(), copies: vec![copy], named, out: Vec::new() }
+    pub(crate) fn with_copy(copy: KekCopy) -> Self {
+        let regions = copy.regions().into_iter().map(str::to_owned).collect();
+        Self { key: copy.key.clone(), copies: vec![copy], regions, failed_regions: Vec::new() }
     }
 
     /// The key, as it was asked for.
@@ -33,22 +33,22 @@ impl Family {
     }
 
     /// Its copies, the primary first.
-    pub(crate) fn copies(&self) -> &[KeyCopy] {
+    pub(crate) fn copies(&self) -> &[KekCopy] {
         &self.copies
     }
 
-    pub(crate) fn copy_in(&self, region: &str) -> Option<&KeyCopy> {
+    pub(crate) fn copy_in(&self, region: &str) -> Option<&KekCopy> {
         self.copies.iter().find(|copy| copy.region() == region)
     }
 
     /// The Regions that KMS names.
-    pub(crate) fn named(&self) -> &BTreeSet<String> {
-        &self.named
+    pub(crate) fn regions(&self) -> &BTreeSet<String> {
+        &self.regions
     }
 
     /// Whether KMS has no such key, as far as every Region could be asked.
     pub(crate) fn is_gone(&self) -> bool {
-        self.copies.is_empty() && self.out.is_empty()
+        self.copies.is_empty() && self.failed_regions.is_empty()
     }
 
     /// The copy that is rotated and replicated.
@@ -56,34 +56,35 @@ impl Family {
     /// # Errors
     ///
     /// Why it cannot be seen.
-    pub(crate) fn primary(&self) -> Result<&KeyCopy, Error> {
+    pub(crate) fn primary(&self) -> Result<&KekCopy, Error> {
         let first = self.copies.first();
         let primary = first.and_then(|copy| copy.regions().first().copied().map(str::to_owned));
         let region = primary.unwrap_or_else(|| self.key.region().to_owned());
         match self.copy_in(&region) {
             Some(copy) => Ok(copy),
-            None => Err(self.why_not(&region)),
+            None => Err(self.missing_copy(&region)),
         }
     }
 
     /// Why there is no copy in a Region.
-    pub(crate) fn why_not(&self, region: &str) -> Error {
-        match self.out.iter().find(|(out, _)| out == region).or(self.out.first()) {
+    pub(crate) fn missing_copy(&self, region: &str) -> Error {
+        match self.failed_regions.iter().find(|(out, _)| out == region).or(self.failed_regions.first()) {
             Some((_, error)) => error.clone(),
-            None => Error::KeyMissing { key: self.key.clone(), region: region.to_owned() },
+            None => Error::KekMissing { key: self.key.clone(), region: region.to_owned() },
         }
     }
 }
 
 impl Tenants {
-    /// A key in every Region that KMS names, the registry lists or its ARN has, when it was made for `whose`. Gives no copies when KMS
+    /// A key in every Region that KMS names, the registry lists or its ARN has, when it was made for `owner`. Gives no copies when KMS
     /// has none.
     ///
     /// # Errors
     ///
-    /// [`Error::ForeignKey`] when KMS says that the key was made for somebody else.
-    pub(crate) async fn family(&self, whose: Whose<'_>, key: &KeyArn, listed: &[String]) -> Result<Family, Error> {
-        let mut family = Family { key: key.clone(), copies: Vec::new(), named: BTreeSet::new(), out: Vec::new() };
+    /// [`Error::ForeignKek`] when KMS says that the key was made for somebody else.
+    pub(crate) async fn find_kek(&self, owner: KekOwner<'_>, key: &KeyArn, listed: &[String]) -> Result<Kek, Error> {
+        let mut kek =
+            Kek { key: key.clone(), copies: Vec::new(), regions: BTreeSet::new(), failed_regions: Vec::new() };
         let mut regions: Vec<String> = vec![key.region().to_owned()];
         regions.extend(listed.iter().filter(|region| is_region(region)).cloned());
         let mut next = 0;
@@ -92,65 +93,75 @@ impl Tenants {
             if regions[..next - 1].contains(&region) {
                 continue;
             }
-            match self.admin().settled_if_any(&region, key).await {
+            match self.admin().describe_stable_if_any(&region, key).await {
                 Ok(Some(known)) => {
-                    let copy = KeyCopy::read(known).filter(|copy| copy.key.key_id() == key.key_id());
+                    let copy = KekCopy::read(known).filter(|copy| copy.key.key_id() == key.key_id());
                     let copy = copy.ok_or_else(|| AwsError::unexpected("kms:DescribeKey", &region))?;
                     for region in copy.regions() {
-                        family.named.insert(region.to_owned());
+                        kek.regions.insert(region.to_owned());
                         regions.push(region.to_owned());
                     }
-                    family.copies.push(copy);
+                    kek.copies.push(copy);
                 }
                 Ok(None) => {}
                 Err(error) if error.concerns_all_regions() => return Err(error),
-                Err(error) => family.out.push((region, error)),
+                Err(error) => kek.failed_regions.push((region, error)),
             }
         }
-        for region in &family.named {
+        for region in &kek.regions {
             // KMS says elsewhere that there is a copy: it is not gone.
-            if family.copy_in(region).is_none() && !family.out.iter().any(|(out, _)| out == region) {
-                family.out.push((region.clone(), Error::KeyMissing { key: key.clone(), region: region.clone() }));
+            if kek.copy_in(region).is_none() && !kek.failed_regions.iter().any(|(out, _)| out == region) {
+                kek.failed_regions
+                    .push((region.clone(), Error::KekMissing { key: key.clone(), region: region.clone() }));
             }
         }
-        let first = family.copies.first().and_then(|copy| copy.regions().first().copied().map(str::to_owned));
-        family.copies.sort_by_key(|copy| (first.as_deref() != Some(copy.region()), copy.region().to_owned()));
-        match self.foreign(whose, &family.copies).await? {
-            None => Ok(family),
+        let first = kek.copies.first().and_then(|copy| copy.regions().first().copied().map(str::to_owned));
+        kek.copies.sort_by_key(|copy| (first.as_deref() != Some(copy.region()), copy.region().to_owned()));
+        match self.find_foreign_copy(owner, &kek.copies).await? {
+            None => Ok(kek),
             // Whoever corrects its description must do it there.
-            Some(copy) => Err(Error::ForeignKey { tenant: whose.name().clone(), key: copy.key.clone() }),
+            Some(copy) => Err(Error::ForeignKek { tenant: owner.name().clone(), key: copy.key.clone() }),
         }
     }
 
-    /// As [`Tenants::family`], of a key that KMS may not know yet.
-    pub(crate) async fn new_family(&self, whose: Whose<'_>, key: &KeyArn, listed: &[String]) -> Result<Family, Error> {
+    /// As [`Tenants::find_kek`], of a key that KMS may not know yet.
+    pub(crate) async fn find_new_kek(
+        &self,
+        owner: KekOwner<'_>,
+        key: &KeyArn,
+        listed: &[String],
+    ) -> Result<Kek, Error> {
         let look = || async {
-            let family = self.family(whose, key, listed).await?;
-            if family.is_gone() { Err(family.why_not(key.region())) } else { Ok(family) }
+            let kek = self.find_kek(owner, key, listed).await?;
+            if kek.is_gone() { Err(kek.missing_copy(key.region())) } else { Ok(kek) }
         };
-        self.admin().patiently(look).await
+        self.admin().retry_until_known(look).await
     }
 
-    /// The copy by which a key was not made for `whose`: one says otherwise, or none says so.
-    async fn foreign<'a>(&self, whose: Whose<'_>, copies: &'a [KeyCopy]) -> Result<Option<&'a KeyCopy>, Error> {
-        let name = whose.name().as_str();
+    /// The copy by which a key was not made for `owner`: one says otherwise, or none says so.
+    async fn find_foreign_copy<'a>(
+        &self,
+        owner: KekOwner<'_>,
+        copies: &'a [KekCopy],
+    ) -> Result<Option<&'a KekCopy>, Error> {
+        let name = owner.name().as_str();
         let mut said = false;
         for copy in copies {
-            let Some(mark) = Mark::read(&copy.known) else { continue };
-            said = match (whose, mark) {
-                (Whose::Tenants(_) | Whose::Either(_), Mark::Tenant(says)) => says == name,
-                (Whose::Pools(_) | Whose::Either(_), Mark::Pool(says)) => says == name,
-                (Whose::SomePools(_), Mark::Pool(_)) => true,
+            let Some(mark) = Description::parse(&copy.known) else { continue };
+            said = match (owner, mark) {
+                (KekOwner::Tenant(_) | KekOwner::TenantOrPool(_), Description::Tenant(says)) => says == name,
+                (KekOwner::Pool(_) | KekOwner::TenantOrPool(_), Description::Pool(says)) => says == name,
+                (KekOwner::AnyPool(_), Description::Pool(_)) => true,
                 // Keys of pools said `tenant` once; their policies tell them apart.
-                (Whose::Pools(_), Mark::Tenant(says)) => says == name && self.is_shared(copy).await?,
-                (Whose::SomePools(_), Mark::Tenant(_)) => self.is_shared(copy).await?,
-                (Whose::Tenants(_), Mark::Pool(_)) => false,
+                (KekOwner::Pool(_), Description::Tenant(says)) => says == name && self.is_shared(copy).await?,
+                (KekOwner::AnyPool(_), Description::Tenant(_)) => self.is_shared(copy).await?,
+                (KekOwner::Tenant(_), Description::Pool(_)) => false,
             };
             if !said {
                 return Ok(Some(copy));
             }
         }
-        if !said && let Whose::Tenants(tenant) | Whose::Either(tenant) = whose {
+        if !said && let KekOwner::Tenant(tenant) | KekOwner::TenantOrPool(tenant) = owner {
             // A key that was made by hand says so by its policy, which names the tenant in each statement.
             let policy = self.tenancy().key_policy(tenant)?;
             for copy in copies {
@@ -161,7 +172,7 @@ impl Tenants {
     }
 
     /// Whether the policy of a key is that of pools.
-    pub(crate) async fn is_shared(&self, copy: &KeyCopy) -> Result<bool, Error> {
+    pub(crate) async fn is_shared(&self, copy: &KekCopy) -> Result<bool, Error> {
         let policy = self.admin().key_policy(copy.region(), &copy.key).await?;
         Ok(self.tenancy().shared_key_policy()?.is_same(&policy))
     }

@@ -79,7 +79,9 @@ impl DynamoDbRegistry {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         match error.code() {
-            Some("ResourceNotFoundException" | "TableNotFoundException") => RegistryError::NoTable(self.table.clone()),
+            Some("ResourceNotFoundException" | "TableNotFoundException") => {
+                RegistryError::TableNotFound(self.table.clone())
+            }
             _ => AwsError::new(action, None, error).into(),
         }
     }

@@ -9,7 +9,7 @@ use tenantseal::keys::Tenancy;
 
 use super::check::{Outcome, Report};
 use super::documents::{self, document};
-use super::patient::Patient;
+use super::setup::Setup;
 use crate::aws;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};
@@ -17,7 +17,7 @@ use crate::sessions::{self, Limits};
 const AREA: &str = "access";
 
 /// Checks the credentials of the operator and of the service; gives the service's ARN.
-pub(super) async fn callers(
+pub(super) async fn check_callers(
     report: &mut Report,
     tenancy: &Tenancy,
     operator: &SdkConfig,
@@ -48,16 +48,16 @@ pub(super) async fn callers(
 }
 
 /// Checks that the role is given with a session tag and under the tenant's name, and not otherwise.
-pub(super) async fn role(report: &mut Report, patient: &Patient, tenant: &TenantId) -> Result<()> {
-    let role = patient.tenancy.role();
-    let trust = document(&patient.tenancy.trust_policy(&[&principal(&patient.service_arn)]));
+pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &TenantId) -> Result<()> {
+    let role = setup.tenancy.role();
+    let trust = document(&setup.tenancy.trust_policy(&[&principal(&setup.service_arn)]));
     let mend = format!("replace the statements of the trust policy of {role} by these (`tenantseal policy trust`)");
 
-    let assumed = patient.sessions.assume(Limits::of(tenant)).await?;
+    let assumed = setup.sessions.assume(Limits::of(tenant)).await?;
     let granted = assumed.is_ok();
     let outcome = match assumed {
         Ok(_) => Outcome::passed(role.as_str()),
-        Err(error) => refused(&patient.service_arn, &error, &mend, &trust)?,
+        Err(error) => refused(&setup.service_arn, &error, &mend, &trust)?,
     };
     report.add(AREA, "the role can be assumed for a tenant", outcome);
 
@@ -78,8 +78,8 @@ pub(super) async fn role(report: &mut Report, patient: &Patient, tenant: &Tenant
         let outcome = if !granted {
             Outcome::skipped("the role cannot be assumed at all")
         } else {
-            match patient.sessions.assume(limits).await? {
-                Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", patient.service_arn), &mend)
+            match setup.sessions.assume(limits).await? {
+                Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", setup.service_arn), &mend)
                     .with(documents::additions(&trust)),
                 Err(error) if error.code() == Some(sessions::ACCESS_DENIED) => Outcome::passed("refused"),
                 Err(error) => return Err(Failure::aws("AssumeRole", &error)),

@@ -91,21 +91,21 @@ impl Report {
 
 /// How many checks ended in which way.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(super) struct Tally {
+pub(super) struct Counts {
     pub(super) passed: usize,
     pub(super) failed: usize,
     pub(super) skipped: usize,
 }
 
-impl Tally {
+impl Counts {
     pub(super) fn of(checks: &[Check]) -> Self {
-        checks.iter().fold(Self::default(), |mut tally, check| {
+        checks.iter().fold(Self::default(), |mut counts, check| {
             match check.outcome {
-                Outcome::Passed { .. } => tally.passed += 1,
-                Outcome::Failed(_) => tally.failed += 1,
-                Outcome::Skipped { .. } => tally.skipped += 1,
+                Outcome::Passed { .. } => counts.passed += 1,
+                Outcome::Failed(_) => counts.failed += 1,
+                Outcome::Skipped { .. } => counts.skipped += 1,
             }
-            tally
+            counts
         })
     }
 }
@@ -146,7 +146,7 @@ impl fmt::Display for Checklist<'_> {
                 }
             }
         }
-        let Tally { passed, failed, skipped } = Tally::of(self.0);
+        let Counts { passed, failed, skipped } = Counts::of(self.0);
         let style = if failed > 0 { BAD } else { GOOD };
         write!(f, "\n{style}{passed} passed, {failed} failed, {skipped} not checked{style:#}")
     }

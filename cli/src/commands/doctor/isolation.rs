@@ -7,7 +7,7 @@ use tenantseal::{DataKey, TenantId};
 
 use super::check::{Outcome, Report};
 use super::documents::{self, document};
-use super::patient::{Found, Patient};
+use super::setup::{Found, Setup};
 use crate::args::Scope;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};
@@ -32,13 +32,13 @@ struct Call<'a> {
 }
 
 /// Tries what `a`'s session may do with its own key, and all that it must not.
-pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId, b: &TenantId) -> Result<()> {
+pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &TenantId, b: &TenantId) -> Result<()> {
     let area = format!("{a} against {b}");
-    let (own, other) = (patient.tenancy.alias(a), patient.tenancy.alias(b));
+    let (own, other) = (setup.tenancy.alias(a), setup.tenancy.alias(b));
     let (own, other) = (own.as_str(), other.as_str());
 
     // Without B's own session succeeding, a refusal of A on B's alias would prove nothing.
-    let own_session = async |tenant| session(patient, Limits::of(tenant), &sessions::REFUSALS).await;
+    let own_session = async |tenant| session(setup, Limits::of(tenant), &sessions::REFUSALS).await;
     let (Some(session), Some(b_session)) = (own_session(a).await?, own_session(b).await?) else {
         report.add(&area, "isolation", Outcome::skipped("the role cannot be assumed"));
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     let made = make(&session, own, a).await?;
     let outcome = match &made {
         Ok(_) => Outcome::passed("allowed"),
-        Err(said) => denied(patient, a, said),
+        Err(said) => denied(setup, a, said),
     };
     report.add(&area, format!("{a}'s session makes a data key by {own}"), outcome);
     let theirs = make(&b_session, other, b).await?;
@@ -62,7 +62,7 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     let decrypt = Call { key: Some(own), context: Some(a), wrapped: Some(&mine.wrapped) };
     let outcome = match try_it(&session, decrypt).await? {
         Ok(()) => Outcome::passed("allowed"),
-        Err(said) => denied(patient, a, &said),
+        Err(said) => denied(setup, a, &said),
     };
     report.add(&area, format!("{a}'s session decrypts by {own}"), outcome);
 
@@ -78,7 +78,7 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
         ("a data key without a context".to_owned(), Call { context: None, ..generate }, a),
     ];
     // The other scopes are for programs that name the tenant's own key by its ARN.
-    if patient.scope == Scope::RequestAlias {
+    if setup.scope == Scope::RequestAlias {
         forbidden.extend([
             ("a data key by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..generate }, a),
             ("decrypting by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..decrypt }, a),
@@ -86,7 +86,7 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
         ]);
     }
     for (check, call, of) in forbidden {
-        let outcome = must_be_refused(patient, &session, call, of).await?;
+        let outcome = must_be_refused(setup, &session, call, of).await?;
         report.add(&area, format!("{a}'s session is refused {check}"), outcome);
     }
 
@@ -102,9 +102,9 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
             Limits { policy: Some(b), ..Limits::of(a) },
         ),
     ] {
-        let outcome = match self::session(patient, limits, &[sessions::ACCESS_DENIED]).await? {
+        let outcome = match self::session(setup, limits, &[sessions::ACCESS_DENIED]).await? {
             None => Outcome::passed("STS gives no such session"),
-            Some(session) => must_be_refused(patient, &session, across, b).await?,
+            Some(session) => must_be_refused(setup, &session, across, b).await?,
         };
         report.add(&area, format!("a session {check}"), outcome);
     }
@@ -112,8 +112,8 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
 }
 
 /// A KMS client within `limits`, unless STS refuses such a session by one of these codes.
-async fn session(patient: &Patient, limits: Limits<'_>, refusals: &[&str]) -> Result<Option<Client>> {
-    match patient.sessions.assume(limits).await? {
+async fn session(setup: &Setup, limits: Limits<'_>, refusals: &[&str]) -> Result<Option<Client>> {
+    match setup.sessions.assume(limits).await? {
         Ok(session) => Ok(Some(session)),
         Err(error) if error.code().is_some_and(|code| refusals.contains(&code)) => Ok(None),
         Err(error) => Err(Failure::aws("AssumeRole", &error)),
@@ -172,16 +172,16 @@ where
 }
 
 /// A call of the tenant's own that KMS refuses.
-fn denied(patient: &Patient, tenant: &TenantId, said: &str) -> Outcome {
+fn denied(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     if !said.starts_with(REFUSED) {
         return Outcome::failed(said, format!("see what is said of tenant {tenant} above"));
     }
-    let Found { key_policy, .. } = patient.found(tenant);
+    let Found { key_policy, .. } = setup.found(tenant);
     if !key_policy.is_empty() {
         return Outcome::failed(said, format!("change the key policy of {tenant}:")).with(key_policy);
     }
-    let role = patient.tenancy.role();
-    let wanted = document(&patient.tenancy.role_policy(&patient.region));
+    let role = setup.tenancy.role();
+    let wanted = document(&setup.tenancy.role_policy(&setup.region));
     let mend = format!(
         "the key policy allows it; {role} needs this statement (`tenantseal policy role`), and nothing that denies:"
     );
@@ -189,18 +189,18 @@ fn denied(patient: &Patient, tenant: &TenantId, said: &str) -> Outcome {
 }
 
 /// Tries a call on the key of `tenant` that KMS has to refuse.
-async fn must_be_refused(patient: &Patient, session: &Client, call: Call<'_>, tenant: &TenantId) -> Result<Outcome> {
+async fn must_be_refused(setup: &Setup, session: &Client, call: Call<'_>, tenant: &TenantId) -> Result<Outcome> {
     match try_it(session, call).await? {
         Err(said) if said.starts_with(REFUSED) => return Ok(Outcome::passed("refused")),
         Err(said) => return Ok(Outcome::skipped(said)),
         Ok(()) => {}
     }
     let wrong = "KMS would have answered";
-    let Found { key_id, key_policy } = patient.found(tenant);
+    let Found { key_id, key_policy } = setup.found(tenant);
     if !key_policy.is_empty() {
         return Ok(Outcome::failed(wrong, format!("change the key policy of {tenant}:")).with(key_policy));
     }
-    let role = patient.tenancy.role();
+    let role = setup.tenancy.role();
     let mend =
         format!("the key policy is right, so a grant to {role} must allow it: aws kms list-grants --key-id {key_id}");
     Ok(Outcome::failed(wrong, mend))

@@ -8,15 +8,15 @@ use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
 use super::documents::{self, document};
-use super::patient::{Found, Patient};
+use super::setup::{Found, Setup};
 use crate::errors::{Exit, Failure, Result};
 
 /// Checks alias, state, rotation and policy of the tenant's key.
-pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &TenantId) -> Result<()> {
-    let kms = Client::new(&patient.operator);
+pub(super) async fn check_tenant(report: &mut Report, setup: &mut Setup, tenant: &TenantId) -> Result<()> {
+    let kms = Client::new(&setup.operator);
     let area = format!("tenant {tenant}");
-    let entry = match patient.registry.registry().get(tenant).await {
-        Err(RegistryError::NoTable(table)) => {
+    let entry = match setup.registry.registry().get(tenant).await {
+        Err(RegistryError::TableNotFound(table)) => {
             let wrong = format!("the registry's table `{table}` does not exist");
             report.add(&area, "the registry knows it", Outcome::failed(wrong, "tenantseal init, or check --registry"));
             None
@@ -28,14 +28,14 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
         }
         entry => entry.map_err(tenantseal_tenants::Error::from)?,
     };
-    let alias = patient.tenancy.alias(tenant);
+    let alias = setup.tenancy.alias(tenant);
     let described = match kms.describe_key().key_id(alias.as_str()).send().await {
         Ok(answer) => answer.key_metadata,
         Err(error) if error.code() == Some("NotFoundException") => None,
         Err(error) => return Err(Failure::aws("DescribeKey", &error)),
     };
     let Some(key) = described else {
-        let wrong = format!("there is no {alias} in {}", patient.region);
+        let wrong = format!("there is no {alias} in {}", setup.region);
         report.add(
             &area,
             "the alias exists",
@@ -45,18 +45,18 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
     };
     report.add(&area, "the alias exists", Outcome::passed(format!("{alias} → {}", key.key_id)));
     if let Some(entry) = &entry {
-        let shown = patient.registry.show(tenant).await?;
+        let shown = setup.registry.show(tenant).await?;
         let number = entry.current().map(|current| current.number);
         let mut current = shown.keys.iter().filter(|known| Some(known.generation) == number);
         let is_tenants = current.any(|known| known.is_tenants == Some(true));
         report.add(&area, "the registry knows it", registry(tenant, &alias, entry, &key, is_tenants));
     }
-    report.add(&area, "the key has an alias of its own", own_alias(&kms, patient, tenant, &key).await?);
+    report.add(&area, "the key has an alias of its own", own_alias(&kms, setup, tenant, &key).await?);
     report.add(&area, "the key is enabled", state(tenant, &key));
     report.add(&area, "the key is rotated", rotation(&kms, &key).await?);
     report.add(&area, "no grant goes around the policies", grants(&kms, &key).await?);
     let shared = entry.is_some_and(|entry| entry.tier != Tier::Dedicated);
-    let changes = changes(&kms, patient, tenant, &key, shared).await?;
+    let changes = changes(&kms, setup, tenant, &key, shared).await?;
     let outcome = if changes.is_empty() {
         Outcome::passed("statement by statement")
     } else {
@@ -67,7 +67,7 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
         Outcome::failed(format!("{} of its statements differ", changes.len()), mend).with(changes.clone())
     };
     report.add(&area, "the key policy is the generated one", outcome);
-    patient.found.insert(tenant.clone(), Found { key_id: key.key_id, key_policy: changes });
+    setup.found.insert(tenant.clone(), Found { key_id: key.key_id, key_policy: changes });
     Ok(())
 }
 
@@ -121,8 +121,8 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
 }
 
 /// The alias that stays when the tenant's alias is pointed to another key one day.
-async fn own_alias(kms: &Client, patient: &Patient, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
-    let own = patient.tenancy.alias(tenant).of_key(&key.key_id);
+async fn own_alias(kms: &Client, setup: &Setup, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
+    let own = setup.tenancy.alias(tenant).of_key(&key.key_id);
     let mut pages = kms.list_aliases().key_id(&key.key_id).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| Failure::aws("ListAliases", &error))?;
@@ -187,7 +187,7 @@ async fn rotation(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
 /// What makes the key's policy the one that the library generates.
 async fn changes(
     kms: &Client,
-    patient: &Patient,
+    setup: &Setup,
     tenant: &TenantId,
     key: &KeyMetadata,
     shared: bool,
@@ -196,7 +196,7 @@ async fn changes(
     let present = answer.map_err(|error| Failure::aws("GetKeyPolicy", &error))?.policy.unwrap_or_default();
     let present = serde_json::from_str(&present)
         .map_err(|error| Failure::new(Exit::Aws, format!("GetKeyPolicy: the policy is not JSON: {error}")))?;
-    let tenancy = &patient.tenancy;
+    let tenancy = &setup.tenancy;
     let wanted = if shared { tenancy.shared_key_policy() } else { tenancy.key_policy(tenant) };
     let wanted = wanted.map_err(|error| Failure::usage(error.to_string()))?;
     Ok(documents::changes(&present, &document(&wanted)))

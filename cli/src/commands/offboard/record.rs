@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aws_config::SdkConfig;
 use serde::Serialize;
 use tenantseal::TenantId;
-use tenantseal_tenants::{KeyDetails, Offboarded};
+use tenantseal_tenants::{KekDetails, Offboarded};
 
 use super::samples::Samples;
 use crate::errors::{Failure, Result};
@@ -36,7 +36,7 @@ pub(super) struct Record {
     pub(super) role: String,
     pub(super) by: Who,
     /// The keys after it, as KMS describes them.
-    pub(super) keys: Vec<KeyDetails>,
+    pub(super) keys: Vec<KekDetails>,
     pub(super) done: Offboarded,
     pub(super) samples: Option<Samples>,
 }

@@ -12,7 +12,7 @@ use crate::sessions::Sessions;
 
 /// What the checks look at.
 #[derive(Debug)]
-pub(super) struct Patient {
+pub(super) struct Setup {
     pub(super) tenancy: Tenancy,
     pub(super) scope: Scope,
     pub(super) region: String,
@@ -33,7 +33,7 @@ pub(super) struct Found {
     pub(super) key_policy: Vec<Change>,
 }
 
-impl Patient {
+impl Setup {
     pub(super) fn found(&self, tenant: &TenantId) -> Found {
         self.found.get(tenant).cloned().unwrap_or_default()
     }
