@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal::keys::{KeyTableError, KeyTableErrorKind};
+use tenantseal_kms::errors::AwsErrorClass;
 use tenantseal_tenants::{self, AwsError, RegistryError};
 
 use crate::visible::Visible;
@@ -112,46 +113,34 @@ impl Failure {
         }
     }
 
-    /// What an error code of AWS means (common errors of the KMS, STS and DynamoDB API references).
+    /// What an error code of AWS means to the person who runs the command.
     fn service(doing: &str, code: &str, said: &str) -> Self {
+        use AwsErrorClass as Class;
         let message = format!("{doing}: {code}: {said}");
-        let (exit, help) = match code {
-            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
+        let (exit, help) = match AwsErrorClass::from_code(code) {
+            Class::ExpiredCredentials | Class::ExpiredRequest => (
                 Exit::Aws,
                 "the credentials have expired: get new ones (`aws sso login`, or a new session) and run it again",
             ),
-            "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignature" => {
+            Class::UnknownCredentials | Class::IncompleteSignature => {
                 (Exit::Aws, "AWS does not know these credentials: check --profile and the AWS_… environment variables")
             }
-            "AccessDenied" | "AccessDeniedException" => (
+            Class::AccessDenied => (
                 Exit::Aws,
                 "these credentials lack that permission: use --profile of someone who has it, or have it granted",
             ),
-            "ThrottlingException"
-            | "Throttling"
-            | "RequestLimitExceeded"
-            | "ProvisionedThroughputExceededException" => (Exit::Unreachable, "AWS is throttling: try again later"),
-            "DependencyTimeoutException"
-            | "KMSInternalException"
-            | "KeyUnavailableException"
-            | "InternalServerError"
-            | "InternalFailure"
-            | "ServiceUnavailable" => (Exit::Unreachable, "AWS has a fault of its own: try again"),
-            "NotFoundException" => {
-                (Exit::NotFound, "check the tenant's id, --region and --alias, or onboard the tenant")
+            Class::Throttled => (Exit::Unreachable, "AWS is throttling: try again later"),
+            Class::ServiceFault => (Exit::Unreachable, "AWS has a fault of its own: try again"),
+            Class::KeyStoreFault => {
+                (Exit::Unreachable, "the custom key store does not answer: check it, then try again")
             }
-            "ResourceNotFoundException" => (Exit::NotFound, "check the table's name, --registry and --region"),
-            "LimitExceededException" => {
-                (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)")
-            }
-            "DisabledException" | "KMSInvalidStateException" => {
+            Class::NotFound => (Exit::NotFound, "check the tenant's id, --region and --alias, or onboard the tenant"),
+            Class::TableNotFound => (Exit::NotFound, "check the table's name, --registry and --region"),
+            Class::QuotaExceeded => (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)"),
+            Class::Disabled | Class::InvalidKeyState => {
                 (Exit::Refused, "the key is disabled, pending deletion or refused by its holder: see `tenantseal show`")
             }
-            "ValidationException" | "ValidationError" => (Exit::Usage, "check what was given"),
+            Class::InvalidRequest => (Exit::Usage, "check what was given"),
             _ => (Exit::Aws, "AWS does not accept this"),
         };
         Self::new(exit, message).help(help)
