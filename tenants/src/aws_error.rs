@@ -1,4 +1,4 @@
-//! What AWS said to a call of the administrator's, and what to do then.
+//! Errors of AWS calls that administer keys, with the next step.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,7 +8,8 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal_core::keys::KeyServiceErrorKind as Kind;
 use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
 
-/// A call to AWS that failed for good. Says which permission it needs and what to do; the cause quotes AWS.
+/// An AWS call that failed after all retries. The message names the permission that the call needs and the next step;
+/// the source quotes AWS.
 #[derive(Debug, Clone)]
 pub struct AwsError {
     action: &'static str,
@@ -33,7 +34,7 @@ impl AwsError {
         }
     }
 
-    /// An answer that lacks what it must have.
+    /// An answer that lacks a required field.
     pub(super) fn unexpected(action: &'static str, region: &str) -> Self {
         Self {
             action,
@@ -44,7 +45,7 @@ impl AwsError {
         }
     }
 
-    /// The Region in which it was asked for, if it was in one.
+    /// The Region of the call, if it had one.
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
@@ -59,7 +60,7 @@ impl AwsError {
         self.code.as_deref()
     }
 
-    /// Whether the same call may succeed later without anyone doing anything.
+    /// Whether the same call may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
         self.kind == Kind::Unavailable
     }
@@ -74,12 +75,12 @@ impl AwsError {
         self.kind == Kind::Credentials
     }
 
-    /// Whether AWS has refused the call for good: then it has done nothing.
+    /// Whether AWS refused the call for good. Then the call has changed nothing.
     pub(super) fn is_refusal(&self) -> bool {
         self.code.is_some() && !self.is_retryable()
     }
 
-    /// Whether AWS does not know what the call names.
+    /// Whether AWS does not know the resource that the call names.
     pub(super) fn is_not_found(&self) -> bool {
         self.is("NotFoundException")
     }

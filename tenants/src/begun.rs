@@ -1,4 +1,4 @@
-//! An operation that has begun: what is written down about it, and whether it may begin.
+//! An operation under way: its pending entry, and whether it may begin.
 
 use tenantseal_core::crypto::{OsRandom, RandomSource};
 
@@ -6,28 +6,28 @@ use super::entry::{Entry, OperationId, Pending};
 use super::error::Error;
 use super::state::Operation;
 
-/// How often an entry is read again after someone else has written it.
+/// How many times an entry is read again after a concurrent write.
 pub(super) const MAX_ATTEMPTS: usize = 10;
 
-/// An operation that has begun.
+/// An operation under way.
 #[derive(Debug)]
 pub(super) struct Begun {
     pub(super) entry: Entry,
     pub(super) id: OperationId,
     pub(super) operation: Operation,
-    /// Whether it was begun by this very run, so that no earlier one can have left anything behind.
+    /// Whether this run began it: then no earlier run can have left anything behind.
     pub(super) fresh: bool,
 }
 
 impl Begun {
-    /// What is written down about it.
+    /// What the registry says about it.
     pub(super) fn pending(&self) -> Option<&Pending> {
         self.entry.pending(&self.id)
     }
 }
 
 impl Entry {
-    /// Whether an operation may begin, or go on.
+    /// Checks that an operation may begin or continue.
     pub(super) fn check(&self, operation: Operation) -> Result<(), Error> {
         match &self.pending {
             Some(pending) if pending.operation == operation || operation.supersedes(pending.operation) => Ok(()),

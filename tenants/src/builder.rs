@@ -28,14 +28,15 @@ impl TenantsBuilder {
         Self { tenancy, registry, probe: None, settings: Settings::default() }
     }
 
-    /// The configuration of a service that may assume the role. With it, an operation that changes aliases ends when the tenant's own
-    /// session is let through (`DryRun`); without it, changes of keys wait the whole grace period, and onboarding does not wait.
+    /// The SDK configuration of a service that may assume the role. With it, an operation that changes aliases ends
+    /// when KMS accepts the tenant's own session (`DryRun`). Without it, a change of keys waits the whole grace period,
+    /// and onboarding does not wait.
     pub fn probe(mut self, service: &SdkConfig) -> Self {
         self.probe = Some(service.clone());
         self
     }
 
-    /// How often KMS rotates new keys by itself: every 365 days unless configured, 90 to 2,560.
+    /// Days between automatic rotations of new keys: 90 to 2,560. Default: 365.
     pub fn rotation_days(mut self, days: u32) -> Self {
         self.settings.rotation_days = days;
         self
@@ -47,38 +48,39 @@ impl TenantsBuilder {
         self
     }
 
-    /// Who is written down as having done it; the ARN of the credentials unless configured.
+    /// The operator's name in the registry. Default: the ARN of the credentials.
     pub fn operator(mut self, name: impl Into<String>) -> Self {
         self.settings.operator = Some(name.into());
         self
     }
 
-    /// How long an alias may take to affect authorization: five minutes unless configured.
+    /// How long an alias may take to affect authorization. Default: 5 minutes.
     pub fn alias_grace_period(mut self, grace: Duration) -> Self {
         self.settings.alias_grace_period = grace;
         self
     }
 
-    /// How long after an interrupted CreateKey its key is looked for: 90 seconds unless configured. It must be longer than a CreateKey
-    /// takes, and than KMS takes to list the key.
+    /// How long after an interrupted CreateKey another run waits before it looks for that key. Default: 90 s. It must
+    /// be longer than a CreateKey takes, and than KMS takes to list the key.
     pub fn create_key_grace_period(mut self, settle: Duration) -> Self {
         self.settings.create_key_grace_period = settle;
         self
     }
 
-    /// How often it is looked whether something that is waited for has happened: every two seconds unless configured.
+    /// Polling interval of every wait. Default: 2 s.
     pub fn poll_interval(mut self, every: Duration) -> Self {
         self.settings.poll_interval = every;
         self
     }
 
-    /// The time between two CreateKey, two CreateAlias or two UpdateAlias: 250 ms unless configured. KMS allows five a second.
+    /// Minimum time between 2 CreateKey, 2 CreateAlias or 2 UpdateAlias calls. Default: 250 ms. KMS allows 5 a second.
     pub fn request_interval(mut self, interval: Duration) -> Self {
         self.settings.request_interval = interval;
         self
     }
 
-    /// Checks the configuration. `config` has an administrator's credentials of the key account, and the Region of its keys.
+    /// Checks the configuration. `config` holds an administrator's credentials of the key account, and the Region in
+    /// which keys are created.
     ///
     /// # Errors
     ///
@@ -112,7 +114,7 @@ pub enum InvalidSetting {
     /// The SDK's configuration has no Region.
     #[error("the SDK configuration has no Region: set the one of the tenants' keys")]
     NoRegion,
-    /// The SDK's configuration cannot wait.
+    /// The SDK's configuration has no sleep implementation.
     #[error("the SDK configuration has no sleep implementation: load it with `aws_config`, or set one")]
     NoSleep,
     /// The rotation period is out of bounds.
@@ -121,7 +123,7 @@ pub enum InvalidSetting {
 }
 
 impl Tenants {
-    /// Starts the configuration: the role and the aliases of all tenants, and where they are written down.
+    /// Starts the configuration: the role and the aliases of all tenants, and their registry.
     pub fn builder(tenancy: Tenancy, registry: Arc<dyn Registry>) -> TenantsBuilder {
         TenantsBuilder::new(tenancy, registry)
     }

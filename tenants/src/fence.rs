@@ -1,7 +1,7 @@
-//! Keeps a run that was stopped for a while from undoing what has happened since.
+//! Stops a run that was paused from undoing later changes.
 //!
-//! KMS makes no call conditional on anything, so the registry is asked immediately before each call that changes something, and no attempt of
-//! that call is signed long afterwards. docs/DESIGN.md says what remains open.
+//! KMS has no conditional calls. So the registry is read immediately before each call that changes something, and an
+//! attempt that is signed much later fails. docs/DESIGN.md says what this leaves open.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use super::entry::OperationId;
 use super::error::Error;
 use super::registry::Registry;
 
-/// How long ago the registry may have been asked when its answer is acted upon: a process that was stopped meanwhile asks again.
+/// The maximum age of the registry's answer when a call is made. A process that was paused meanwhile reads it again.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// How long ago the registry may have been asked when an attempt of the call is signed: longer than a call takes with its repetitions.
+/// The maximum age of the registry's answer when an attempt is signed: longer than a call takes with its retries.
 const CALL: Duration = Duration::from_secs(60);
 
-/// What must still be so when KMS is called.
+/// What must still hold when KMS is called.
 #[derive(Debug)]
 pub(super) struct Fence<'a> {
     registry: &'a dyn Registry,
@@ -37,13 +37,13 @@ pub(super) struct Fence<'a> {
 
 #[derive(Debug)]
 enum Condition<'a> {
-    /// The operation has not been finished by another run.
+    /// No other run has finished the operation.
     UnderWay(&'a OperationId),
-    /// The key is not the tenant's.
+    /// The KEK is not the tenant's.
     Surplus(&'a KeyArn),
 }
 
-/// A moment at which it was so. As an interceptor it lets no attempt of a call go that is signed too long afterwards.
+/// Proof that the condition held at a point in time. As an interceptor it fails attempts that are signed too late.
 #[derive(Debug)]
 pub(super) struct FenceToken {
     clock: Clock,
@@ -75,7 +75,7 @@ impl<'a> Fence<'a> {
         Self { registry, time, tenant: &begun.entry.tenant, condition: Condition::UnderWay(&begun.id) }
     }
 
-    /// For the deletion of a key that no run has written down.
+    /// For the deletion of a KEK that no run has written down.
     pub(super) fn for_surplus(
         registry: &'a dyn Registry,
         time: &'a SharedTimeSource,
@@ -85,11 +85,12 @@ impl<'a> Fence<'a> {
         Self { registry, time, tenant, condition: Condition::Surplus(key) }
     }
 
-    /// Lets the next call through.
+    /// Checks the condition for the next call.
     ///
     /// # Errors
     ///
-    /// [`Error::Overtaken`] when it would undo what others have done since; [`Error::SlowRegistry`] when no answer came in time.
+    /// [`Error::Overtaken`] when it would undo what others have done since; [`Error::SlowRegistry`] when no answer came
+    /// in time.
     pub(super) async fn pass(&self) -> Result<FenceToken, Error> {
         let clock = Clock::new(self.time.clone());
         for _ in 0..MAX_ATTEMPTS {

@@ -1,4 +1,4 @@
-//! What all operations have in common: registry, KMS, settings, and who runs them.
+//! The handle on all tenants: what every operation shares.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,8 @@ use super::probe::Probe;
 use super::registry::Registry;
 use super::settings::Settings;
 
-/// The key team's handle on all tenants. Cheap to clone; share one, so that all its work together keeps KMS's rates.
+/// The key team's handle on all tenants. Cheap to clone. Share one handle, so that all its work together stays below
+/// KMS's rates.
 #[derive(Clone)]
 pub struct Tenants(Arc<Shared>);
 
@@ -32,7 +33,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) time: SharedTimeSource,
     pub(super) sleep: SharedAsyncSleep,
-    /// Account and ARN of the credentials, once asked.
+    /// Account and ARN of the credentials, once fetched.
     pub(super) identity: OnceLock<(String, String)>,
 }
 
@@ -51,7 +52,7 @@ impl Tenants {
         &self.0.region
     }
 
-    /// Where the tenants are written down.
+    /// The registry.
     pub fn registry(&self) -> &dyn Registry {
         &*self.0.registry
     }
@@ -72,7 +73,7 @@ impl Tenants {
         self.0.sleep.sleep(duration).await;
     }
 
-    /// Refuses credentials of another account: a key that they create would belong there.
+    /// Refuses credentials of another account: a key created with them would belong there.
     pub(super) async fn check_account(&self) -> Result<(), Error> {
         let (actual, _) = self.identity().await?;
         let expected = self.tenancy().role().account();
@@ -82,7 +83,7 @@ impl Tenants {
         Err(Error::WrongAccount { expected: expected.to_owned(), actual: actual.to_owned() })
     }
 
-    /// Who is written down.
+    /// Who the registry names as the writer.
     pub(super) async fn operator(&self) -> Result<String, Error> {
         match &self.settings().operator {
             Some(name) => Ok(name.clone()),
@@ -98,7 +99,7 @@ impl Tenants {
         Ok(self.0.identity.get_or_init(|| identity))
     }
 
-    /// The entry of a tenant that must be known.
+    /// The entry of a tenant that must exist.
     pub(super) async fn entry(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.find_entry(tenant).await?.ok_or_else(|| Error::UnknownTenant(tenant.clone()))
     }

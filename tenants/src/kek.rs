@@ -1,7 +1,7 @@
-//! A KEK in one of its Regions, and for whom it was made.
+//! A KEK in one of its Regions, and its owner.
 //!
-//! The registry says which keys are a tenant's, and whoever writes it can say anything. So what changes a key takes a [`KekCopy`], and
-//! nothing outside this file makes one: KMS has said that the key was made for whom the step is about.
+//! Anyone who writes the registry can claim that a key is a tenant's. So every call that changes a key takes a
+//! [`KekCopy`]. Only this module creates one, after KMS has confirmed the owner.
 
 pub(super) mod copies;
 
@@ -11,16 +11,16 @@ use tenantseal_core::tenant::TenantId;
 
 use super::entry::{Entry, Tier, Timestamp};
 
-/// For whom a key must have been made.
+/// Who must own a KEK.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum KekOwner<'a> {
-    /// For this tenant alone.
+    /// This tenant.
     Tenant(&'a TenantId),
-    /// For the members of this pool.
+    /// This pool.
     Pool(&'a TenantId),
-    /// For this tenant, or for the pool of this name: for what is right in either case.
+    /// The tenant or the pool of this name, where either is right.
     TenantOrPool(&'a TenantId),
-    /// For the members of some pool; the tenant has an alias on it.
+    /// Any pool on whose KEK the tenant has an alias.
     AnyPool(&'a TenantId),
 }
 
@@ -30,7 +30,7 @@ impl<'a> KekOwner<'a> {
         name
     }
 
-    /// With what the descriptions of keys begin that are made for them.
+    /// How the descriptions of this owner's KEKs begin.
     pub(super) fn description(self) -> String {
         let kind = if matches!(self, Self::Pool(_)) { "pool" } else { "tenant" };
         format!("{DESCRIPTION_PREFIX}{kind} {}", self.name())
@@ -38,7 +38,7 @@ impl<'a> KekOwner<'a> {
 }
 
 impl Entry {
-    /// For whom its own keys were made.
+    /// The owner of its own KEKs.
     pub(super) fn owner(&self) -> KekOwner<'_> {
         match self.tier {
             Tier::Pool => KekOwner::Pool(&self.tenant),
@@ -49,7 +49,8 @@ impl Entry {
 
 const DESCRIPTION_PREFIX: &str = "tenantseal: ";
 
-/// What a key's description says, `tenantseal: tenant acme` or `tenantseal: pool small-1`, with or without more after a comma.
+/// The owner in a key's description: `tenantseal: tenant acme` or `tenantseal: pool small-1`. More may follow after a
+/// comma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Description<'a> {
     Tenant(&'a str),
@@ -68,7 +69,7 @@ impl<'a> Description<'a> {
     }
 }
 
-/// A key in one of its Regions, made for whom the step is about.
+/// A KEK in one of its Regions, with a confirmed owner.
 #[derive(Debug, Clone)]
 pub(super) struct KekCopy {
     key: KeyArn,
@@ -81,12 +82,12 @@ impl KekCopy {
         Some(Self { key, known })
     }
 
-    /// A key that has just been created with this description.
+    /// A KEK that was created moments ago with this description.
     pub(super) fn created(known: KeyMetadata, description: &str) -> Option<Self> {
         Self::read(known).filter(|copy| copy.known.description() == Some(description))
     }
 
-    /// A replica of this key.
+    /// A replica of this KEK.
     pub(super) fn replica(&self, known: KeyMetadata) -> Option<Self> {
         Self::read(known).filter(|copy| copy.key.is_same_key(&self.key))
     }
@@ -104,12 +105,12 @@ impl KekCopy {
         self.known.key_state.as_ref()
     }
 
-    /// When KMS deletes it, if that is known.
+    /// When KMS deletes it, if known.
     pub(super) fn deletion(&self) -> Option<Timestamp> {
         self.known.deletion_date.map(Timestamp::from)
     }
 
-    /// Which key material it has, if KMS says so.
+    /// The id of its key material, if KMS names it.
     pub(super) fn material(&self) -> Option<&str> {
         self.known.current_key_material_id.as_deref()
     }
@@ -123,7 +124,7 @@ impl KekCopy {
         self.known.multi_region_configuration.is_some()
     }
 
-    /// Its own Region and all others in which KMS says that there are copies of it, that of the primary first.
+    /// All Regions in which KMS names copies, its own included. The primary's comes first.
     pub(super) fn regions(&self) -> Vec<&str> {
         let kek = self.known.multi_region_configuration.as_ref();
         let primary = kek.and_then(|kek| kek.primary_key.as_ref()).into_iter();

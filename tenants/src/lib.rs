@@ -1,14 +1,25 @@
-//! Tenants' keys from onboarding to offboarding: what the key team runs, in the key account.
+//! Manages tenants' KEKs for `tenantseal`: onboarding, rotation, suspension, offboarding, and a registry of all tenants.
 //!
-//! Every operation writes down what it is about to do before it does it, and can be run again at any time: killed after any request, the
-//! next run goes on from there and ends in the same state, with no key left over. Several operators may run the same operation at once.
+//! The key team runs this in the key account, in its own programs or through the command `tenantseal`. Services do not
+//! need it: they seal and open items with the crate `tenantseal`, whose credentials administer no keys.
+//!
+//! Every operation records what it is about to do before it does it, and is safe to repeat. If a run is killed after any
+//! request, the next run continues there and ends in the same state, with no KEK left over. Several operators may run
+//! the same operation at once.
+//!
+//! - [`Tenants`] is the handle: `onboard`, `rotate`, `move_to`, `suspend`, `resume`, `offboard`, `cancel_offboard`,
+//!   `show`, `list` and `history`.
+//! - [`Registry`] stores one [`Entry`] per tenant and its history: [`DynamoDbRegistry`], or [`InMemoryRegistry`] for
+//!   tests.
+//! - [`State`] and [`Operation`] say which operations a tenant's state allows, [`Tier`] whose KEK a tenant uses.
+//! - [`Error`] says what failed and what to do next.
 //!
 //! ```no_run
 //! # async fn example(config: aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use tenantseal::keys::{RoleArn, Tenancy};
-//! use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 //! use tenantseal::{AliasTemplate, TenantId};
+//! use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 //!
 //! let tenancy = Tenancy::new(RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?, AliasTemplate::default());
 //! let registry = DynamoDbRegistry::new(&config, "tenants");

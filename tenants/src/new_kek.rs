@@ -1,4 +1,4 @@
-//! The one key of an operation that creates one, and what becomes of keys that interrupted runs have created.
+//! The KEK that an operation creates, and the cleanup of KEKs from interrupted runs.
 
 use aws_sdk_kms::types::KeyState;
 use tenantseal_core::tenant::TenantId;
@@ -14,15 +14,15 @@ use super::kek::KekOwner;
 use super::kek::copies::Kek;
 use super::state::Operation;
 
-/// How long KMS waits, at least, before it deletes a key: for keys that nothing was ever sealed with.
+/// The shortest waiting period that KMS allows: for KEKs that have sealed nothing.
 const SHORTEST_WINDOW: u32 = 7;
 
 impl Tenants {
-    /// Makes sure that the operation has its key, of exactly one CreateKey whatever happened before: CreateKey itself cannot be repeated.
+    /// Ensures that the operation has exactly one KEK, although CreateKey is not idempotent.
     ///
-    /// A key that an interrupted run has created and not written down is found by its description. Whoever finds somebody else at it
-    /// waits until that one has written down a key, has been refused one, or has had time enough to give up. Of two keys that were created
-    /// all the same, the one that was written down first stays; who made the other one has it deleted.
+    /// An interrupted run may have created a KEK without writing it down: its description identifies it. A run that
+    /// finds another run at work waits until that run has written down its KEK, was refused one, or has timed out. If 2
+    /// were created all the same, the one written down first stays. The run that created the other deletes it.
     pub(super) async fn ensure_kek(&self, begun: &Begun) -> Result<(Entry, Kek), Error> {
         let Begun { entry, id, fresh, .. } = begun;
         let mut entry = entry.clone();
@@ -54,7 +54,7 @@ impl Tenants {
             found = match self.find_existing_kek(&home, &entry.tenant, owner).await {
                 Ok(kek) => kek.map(|kek| kek.key().clone()),
                 Err(error) => {
-                    // Perhaps it is as it is because others have gone on.
+                    // Other runs may have continued the operation.
                     self.fence(begun).pass().await?;
                     return Err(error);
                 }
@@ -64,7 +64,7 @@ impl Tenants {
         let kek = match found {
             Some(key) => {
                 let kek = self.find_kek(owner, &key, &entry.regions).await?;
-                // A description proves nothing: who may create keys may have given this one a policy of its own.
+                // A description proves nothing: its creator may have set another policy.
                 for copy in kek.copies() {
                     self.admin().put_key_policy(copy, &policy).await?;
                 }
@@ -103,7 +103,8 @@ impl Tenants {
         }
     }
 
-    /// The key that a tenant has already, as its alias says: it was onboarded by hand, or the registry has lost it.
+    /// The KEK that the tenant's alias points to already: the tenant was onboarded by hand, or the registry has lost
+    /// it.
     pub(super) async fn find_existing_kek(
         &self,
         region: &str,
@@ -122,7 +123,8 @@ impl Tenants {
         }
     }
 
-    /// The error, once it is written down that this run has made no key, if that is certain: the next run need not wait for one.
+    /// Records that this run has created no KEK, if that is certain, so that the next run need not wait. Returns the
+    /// error.
     async fn release_claim(&self, entry: Entry, id: &OperationId, error: Error) -> Error {
         if matches!(&error, Error::Aws(error) if error.is_refusal()) {
             let without = self.advance(entry, id, |entry| {
@@ -130,13 +132,13 @@ impl Tenants {
                     pending.claims = pending.claims.saturating_sub(1);
                 }
             });
-            // When it cannot be written down, the next run waits.
+            // If this write fails, the next run waits.
             let _ = without.await;
         }
         error
     }
 
-    /// Deletes what runs that were cut short may have created besides the operation's key, if there were any.
+    /// Deletes surplus KEKs of interrupted runs, if there may be any.
     pub(super) async fn retire_surplus_keks(&self, entry: &Entry, begun: &Pending) -> Result<(), Error> {
         if begun.claims < if begun.key.is_some() { 2 } else { 1 } || matches!(begun.target, Tier::Shared { .. }) {
             return Ok(());
@@ -151,7 +153,7 @@ impl Tenants {
         Ok(())
     }
 
-    /// Deletes a key that a run has made, unless it is the tenant's.
+    /// Deletes a KEK that a run has created, unless it is the tenant's.
     async fn retire(&self, tenant: &TenantId, kek: &Kek) -> Result<(), Error> {
         let key = kek.key();
         let fence = self.surplus_fence(tenant, key);
@@ -165,7 +167,8 @@ impl Tenants {
         Ok(())
     }
 
-    /// Waits until another run has written down its key, was refused one, or could not make one any more; gives what is pending then.
+    /// Waits until another run has written down its KEK, was refused one, or has timed out. Returns what is pending
+    /// then.
     async fn await_claim(&self, entry: &mut Entry, id: &OperationId) -> Result<Pending, Error> {
         loop {
             let Some(pending) = entry.pending(id) else { return Err(Error::Overtaken(entry.tenant.clone())) };
@@ -184,7 +187,7 @@ impl Tenants {
             ("tenantseal:operation".to_owned(), id.to_string()),
         ];
         if matches!(self.owner(entry, id), KekOwner::Pool(_)) {
-            // With the tag, a role that is scoped by `aws:ResourceTag` would take the pool for a tenant of that name.
+            // A role that is scoped by `aws:ResourceTag` would take the pool for a tenant of that name.
             tags.remove(0);
         }
         tags.extend(self.settings().tags.iter().cloned());
@@ -196,7 +199,7 @@ impl Tenants {
         }
     }
 
-    /// What a key's description says: by it, a key is found again that was created and not written down, and is known to be the tenant's.
+    /// A KEK's description: it identifies the owner, and the operation of a KEK that was created and not written down.
     fn description(&self, entry: &Entry, id: &OperationId) -> String {
         format!("{}, operation {id}", self.owner(entry, id).description())
     }

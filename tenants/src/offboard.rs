@@ -1,4 +1,4 @@
-//! The end of a tenant, which can be proven, and called off for a while.
+//! Offboarding, and its cancellation.
 
 use std::future::IntoFuture;
 
@@ -16,13 +16,13 @@ use super::region_results::RegionResults;
 use super::{Error, Operation, State, Tenants, pool};
 
 impl Tenants {
-    /// Ends a tenant: its keys are disabled and, after a while in which that can be cancelled, deleted.
+    /// Offboards a tenant: its KEKs are disabled, and deleted after a waiting period in which this can be cancelled.
     pub fn offboard(&self, tenant: &TenantId) -> Offboard<'_> {
         Offboard::new(self, tenant)
     }
 }
 
-/// An offboarding being described; see [`Tenants::offboard`]. Await it.
+/// An offboarding; see [`Tenants::offboard`]. Await it.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct Offboard<'a> {
@@ -32,33 +32,36 @@ pub struct Offboard<'a> {
     seals: Vec<&'a dyn Revoke>,
 }
 
-/// What an offboarding has done, for the record. Serializes.
+/// The result of an offboarding, for the record. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Offboarded {
-    /// The tenant's entry afterwards: who and when.
+    /// The tenant's entry afterwards, with operator and time.
     pub entry: Entry,
-    /// The tenant's own keys, each in each of its Regions.
+    /// The tenant's own KEKs, once per Region.
     pub keys: Vec<DeletedKek>,
-    /// The keys that it shared, which others go on using: they are not deleted, and its aliases on them are gone.
+    /// The KEKs of pools that it used. Other tenants use them, so they are not deleted; the tenant's aliases on them
+    /// are gone.
     pub shared: Vec<KeyArn>,
-    /// Until when it can be cancelled as if nothing had happened: the first of the deletions. Keys with replicas are there longer.
+    /// Until when it can be cancelled without loss: the first deletion. KEKs with replicas exist longer.
     pub cancellable_until: Option<Timestamp>,
-    /// How many clients of this process were told to forget its data keys. Other processes forget them when their leases end.
+    /// How many clients of this process have evicted the tenant's data keys. Other processes evict them when their
+    /// leases end.
     pub evicted: usize,
 }
 
-/// A key that waits for its deletion.
+/// A KEK that is pending deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DeletedKek {
-    /// The key.
+    /// The KEK.
     pub key: KeyArn,
     /// The Region of this copy.
     pub region: String,
-    /// When it is deleted; `None` if it is gone already, or waits for its replicas.
+    /// When KMS deletes it; `None` if it is gone, or waits for its replicas.
     pub deletion: Option<Timestamp>,
-    /// Whether it is a primary key with replicas: KMS deletes it as many days after the last of them as they have to wait themselves.
+    /// Whether it is a primary that waits for its replicas. Its waiting period, as long as theirs, begins when the last
+    /// replica is deleted.
     pub after_replicas: bool,
 }
 
@@ -67,13 +70,13 @@ impl<'a> Offboard<'a> {
         Self { tenants, tenant: tenant.clone(), days: 30, seals: Vec::new() }
     }
 
-    /// How long KMS waits before it deletes the keys: 7 to 30 days; 30 unless configured. Until then it can be cancelled.
+    /// KMS's waiting period before deletion: 7 to 30 days. Default: 30. Until its end, offboarding can be cancelled.
     pub fn window_days(mut self, days: u32) -> Self {
         self.days = days;
         self
     }
 
-    /// Has this client forget the tenant's data keys at once, as soon as its keys are disabled.
+    /// Evicts the tenant's data keys from this client, as soon as its KEKs are disabled.
     pub fn evict(mut self, seal: &'a dyn Revoke) -> Self {
         self.seals.push(seal);
         self
@@ -96,7 +99,7 @@ impl<'a> Offboard<'a> {
         let due = tenants.now().after_days(days);
         let prepare = |entry: &mut Entry, _: &mut Pending| {
             in_use(entry)?;
-            // Before the first deletion can be under way: a copy that is gone by then has not disappeared.
+            // Written before the first deletion begins: a copy that is gone by then is expected to be.
             entry.deletion = entry.deletion.or(Some(due));
             Ok(())
         };
@@ -113,7 +116,7 @@ impl<'a> Offboard<'a> {
 }
 
 impl Tenants {
-    /// Has disabled keys deleted, and gives the tenant's places on shared ones back.
+    /// Schedules the deletion of disabled KEKs, and leaves the tenant's pools.
     async fn delete_keks(
         &self,
         begun: &Begun,
@@ -126,7 +129,7 @@ impl Tenants {
         for kek in own {
             let listed = kek.regions().iter().filter(|region| !entry.regions.contains(region));
             let regions: Vec<_> = entry.regions.iter().chain(listed).collect();
-            // Replicas first: KMS keeps a primary as long as it has any.
+            // Replicas first: KMS keeps a primary until its replicas are gone.
             for region in regions.into_iter().rev() {
                 let deleted = |deletion, after_replicas| DeletedKek {
                     key: kek.key().clone(),
@@ -184,8 +187,8 @@ impl<'a> IntoFuture for Offboard<'a> {
 }
 
 impl Tenants {
-    /// Keeps the keys of an offboarded tenant, as long as they are there. It is suspended then; [`Tenants::resume`] puts it back into
-    /// service. A Region whose replica is deleted already is given up: the entry has one Region fewer.
+    /// Cancels the deletion of an offboarded tenant's KEKs. The tenant is suspended then; [`Tenants::resume`] puts it
+    /// back into service. The entry loses Regions whose replica is deleted already.
     ///
     /// # Errors
     ///
@@ -201,7 +204,7 @@ impl Tenants {
         let (entry, fence) = (begun.entry.clone(), &self.fence(begun));
         let own = self.reconcile_keks(begun, KekOwner::TenantOrPool(&entry.tenant)).await?;
         if let Some(gone) = own.iter().find(|kek| kek.is_gone()) {
-            // It stays offboarded, and there is nothing to go on with.
+            // The tenant stays offboarded; nothing can continue.
             let gone = gone.key().clone();
             let ended = |entry: &mut Entry| {
                 entry.pending = None;
@@ -216,7 +219,7 @@ impl Tenants {
             for (region, error) in &kek.failed_regions {
                 results.record::<()>(region, Err(error.clone()))?;
             }
-            // The primary first: a replica is nothing without it.
+            // The primary first: a replica is useless without it.
             for copy in kek.copies() {
                 let done = self.admin().ensure_kept(copy, fence).await;
                 results.record(copy.region(), done)?;

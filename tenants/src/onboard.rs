@@ -1,4 +1,4 @@
-//! A key, two aliases and an entry for a new tenant.
+//! Onboarding: a KEK, 2 aliases and an entry.
 
 use std::future::IntoFuture;
 
@@ -12,18 +12,18 @@ use super::kek::KekOwner;
 use super::kek::copies::Kek;
 use super::{Error, Operation, State, Tenants, pool};
 
-/// How many onboardings of [`Tenants::onboard_many`] are under way at once. KMS's rate for new keys is the bound, not this.
+/// Concurrent onboardings of [`Tenants::onboard_many`]. KMS's rate for new keys is the limit, not this.
 const AT_ONCE: usize = 8;
 
 impl Tenants {
-    /// Gives a tenant its key: CreateKey with the tenant's key policy, aliases, automatic rotation, an entry in the registry. A tenant that
-    /// has all that is left as it is.
+    /// Onboards a tenant: CreateKey with the tenant's key policy, aliases, automatic rotation, an entry in the
+    /// registry. A tenant that is complete stays unchanged.
     pub fn onboard(&self, tenant: &TenantId) -> Onboard<'_> {
         Onboard::new(self, tenant)
     }
 
-    /// Onboards many tenants, with keys of their own, at the rate that KMS allows; gives each as it is done, in any order. A failure
-    /// concerns its own tenant alone.
+    /// Onboards many tenants with KEKs of their own, at the rate that KMS allows. Results arrive in order of
+    /// completion. A failure affects only its own tenant.
     pub fn onboard_many<I>(&self, tenants: I) -> impl Stream<Item = (TenantId, Result<Entry, Error>)> + '_
     where
         I: IntoIterator<Item = TenantId>,
@@ -37,7 +37,7 @@ impl Tenants {
     }
 }
 
-/// An onboarding being described; see [`Tenants::onboard`]. Await it.
+/// An onboarding; see [`Tenants::onboard`]. Await it.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct Onboard<'a> {
@@ -52,22 +52,23 @@ impl<'a> Onboard<'a> {
         Self { tenants, tenant: tenant.clone(), tier: None, replicas: Vec::new() }
     }
 
-    /// Makes a multi-Region key with replicas in these Regions, or adds those that a tenant in service lacks. Each replica costs as much as a
-    /// key.
+    /// Creates a multi-Region KEK with replicas in these Regions, or adds the missing ones to an active tenant. Each
+    /// replica costs as much as a key.
     pub fn replicas(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.replicas = regions.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Gives the tenant the key of a pool instead of its own. The pool's Regions are the tenant's.
+    /// Uses the KEK of a pool. The pool's Regions are the tenant's.
     ///
-    /// A tenant of a pool cannot be given up cryptographically on its own: offboarding removes its aliases, but the key stays.
+    /// Crypto-shredding a member alone is impossible: offboarding removes its aliases, and the pool's KEK stays.
     pub fn shared(mut self, pool: &TenantId) -> Self {
         self.tier = Some(Tier::Shared { pool: pool.clone() });
         self
     }
 
-    /// Makes the key one that up to [`POOL_SIZE`](super::POOL_SIZE) tenants share. `tenant` is then the pool's name and no customer's.
+    /// Creates a pool: a KEK that up to [`POOL_SIZE`](super::POOL_SIZE) tenants share. `tenant` is then the pool's
+    /// name, and no customer's.
     pub fn as_pool(mut self) -> Self {
         self.tier = Some(Tier::Pool);
         self
@@ -78,7 +79,7 @@ impl<'a> Onboard<'a> {
             return Err(Error::NotARegion(region.clone()));
         }
         self.tenants.check_account().await?;
-        // One that takes up what was left unfinished ends that first, and does then what is missing of what it was asked for.
+        // A run that finds an unfinished onboarding finishes it first, and then adds what its own request lacks.
         for _ in 0..MAX_ATTEMPTS {
             if let Some(entry) = self.run_once().await? {
                 return self.tenants.await_effect(entry).await;
@@ -87,7 +88,7 @@ impl<'a> Onboard<'a> {
         Err(Error::Contended(self.tenant))
     }
 
-    /// Gives the entry when there is nothing more to do.
+    /// Returns the entry when nothing is left to do.
     async fn run_once(&self) -> Result<Option<Entry>, Error> {
         let Self { tenants, tenant, tier, replicas } = self;
         let known = match tenants.find_entry(tenant).await? {
@@ -154,7 +155,7 @@ impl<'a> Onboard<'a> {
             return Ok(entry.regions);
         }
         let owner = if *tier == Tier::Pool { KekOwner::Pool(tenant) } else { KekOwner::Tenant(tenant) };
-        // A key that is there already is taken as it is: it is said before anything begins when it cannot have what it is to have.
+        // An existing KEK is adopted unchanged. If it cannot have replicas, the refusal comes before the first step.
         if let Some(kek) = tenants.find_existing_kek(home, tenant, owner).await? {
             let single = kek.copies().iter().find(|copy| !copy.is_multi_region());
             if let Some(copy) = single.filter(|_| regions.len() > 1) {
@@ -166,7 +167,7 @@ impl<'a> Onboard<'a> {
         Ok(regions)
     }
 
-    /// The Regions in which a tenant in service has no key and shall have one.
+    /// The requested Regions in which an active tenant has no KEK.
     async fn lacks(&self, entry: &Entry) -> Result<Vec<String>, Error> {
         let Self { tenants, tenant, tier, replicas } = self;
         if let Some(asked) = tier.as_ref().filter(|asked| **asked != entry.tier) {
@@ -192,8 +193,8 @@ impl<'a> Onboard<'a> {
 }
 
 impl Tenants {
-    /// Asks KMS in each of these Regions for something, before anything begins: in one that does not exist, or that the account has not
-    /// opted into, what has begun would never end.
+    /// Calls KMS in each of these Regions before the operation begins. A Region that does not exist, or that the
+    /// account has not opted into, would leave it unfinished for good.
     pub(super) async fn check_regions_answer(&self, tenant: &TenantId, regions: &[String]) -> Result<(), Error> {
         for region in regions {
             self.admin().alias_target(region, self.tenancy().alias(tenant).as_str()).await?;
@@ -232,7 +233,7 @@ async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     tenants.finish(entry, &begun.id, done).await
 }
 
-/// Adds Regions to a tenant in service.
+/// Adds Regions to an active tenant.
 async fn widen(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let entry = begun.entry.clone();
     let own = tenants.reconcile_keks(begun, begun.entry.owner()).await?;
@@ -240,7 +241,7 @@ async fn widen(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let current = entry.current().cloned();
     let is_current = |kek: &Kek| current.as_ref().is_some_and(|current| current.key.is_same_key(kek.key()));
     for kek in &own {
-        // A former key that cannot have replicas stays where it is.
+        // A former KEK that cannot have replicas stays in its Region.
         if kek.primary()?.is_multi_region() {
             tenants.equip(begun, &entry, kek, true, is_current(kek)).await?;
         } else if is_current(kek) && regions.len() > 1 {

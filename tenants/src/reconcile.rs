@@ -1,4 +1,4 @@
-//! Whether the registry lists the Regions in which KMS has the tenant's keys.
+//! Reconciles the registry's Regions with those in which KMS has the tenant's KEKs.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,19 @@ use super::kek::KekOwner;
 use super::kek::copies::Kek;
 use super::{Error, Tenants};
 
-/// In which Regions registry and KMS disagree.
+/// The Regions in which registry and KMS differ.
 #[derive(Debug, Default)]
 pub(super) struct RegionMismatch {
     unlisted: Vec<String>,
     unfounded: Vec<String>,
-    /// What KMS says, the Region of the current key's primary first.
+    /// The Regions that KMS names, the current primary's first.
     regions: Vec<String>,
 }
 
 impl RegionMismatch {
-    /// Between an entry and its own keys. Regions of copies whose day of deletion has come are missed by nobody.
+    /// Compares an entry with its own KEKs. Copies whose deletion is due may be missing.
     pub(super) fn between(entry: &Entry, own: &[Kek], is_due: bool) -> Option<Self> {
-        // A key that is being made is not yet where it will be.
+        // A KEK that is being created may lack copies.
         let is_made = |kek: &&Kek| entry.generations.iter().any(|made| made.key.is_same_key(kek.key()));
         let own: Vec<&Kek> = own.iter().filter(is_made).collect();
         if own.iter().all(|kek| kek.copies().is_empty()) {
@@ -44,7 +44,7 @@ impl RegionMismatch {
                 regions.push(region.clone());
             }
         }
-        // Of Regions that did not answer nothing is known.
+        // Regions without an answer stay as they are.
         regions.extend(entry.regions.iter().filter(|region| out.contains(region) && !named.contains(region)).cloned());
         let unlisted = unlisted.into_iter().map(|region| (*region).clone()).collect();
         let unfounded = unfounded.into_iter().map(|region| (*region).to_owned()).collect();
@@ -53,11 +53,11 @@ impl RegionMismatch {
 }
 
 impl Tenants {
-    /// The tenant's own keys as KMS has them, before anything is done with them.
+    /// The tenant's own KEKs as KMS has them, before any step.
     ///
     /// # Errors
     ///
-    /// What one of them or the registry says that cannot be so.
+    /// A contradiction between a KEK and the registry.
     pub(super) async fn reconcile_keks(&self, begun: &Begun, owner: KekOwner<'_>) -> Result<Vec<Kek>, Error> {
         let mut own = Vec::new();
         for key in begun.entry.own_keys() {
@@ -71,11 +71,11 @@ impl Tenants {
         Ok(own)
     }
 
-    /// Has the entry list the Regions that KMS names.
+    /// Corrects the entry's Regions to those that KMS names.
     ///
     /// # Errors
     ///
-    /// [`Error::RegionMismatch`] when it did not.
+    /// [`Error::RegionMismatch`] when they differed.
     pub(super) async fn reconcile_regions(&self, begun: &Begun, own: &[Kek]) -> Result<(), Error> {
         let is_due = self.is_due(&begun.entry);
         let Some(found) = RegionMismatch::between(&begun.entry, own, is_due) else { return Ok(()) };
@@ -96,7 +96,7 @@ impl Tenants {
         Err(Error::RegionMismatch { tenant: begun.entry.tenant.clone(), unlisted, unfounded })
     }
 
-    /// Whether the day has come on which keys of the tenant were to be deleted.
+    /// Whether the deletion of the tenant's KEKs is due.
     pub(super) fn is_due(&self, entry: &Entry) -> bool {
         entry.deletion.is_some_and(|deletion| deletion <= self.now())
     }

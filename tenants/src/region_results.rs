@@ -1,11 +1,11 @@
-//! A step in several Regions: one that fails keeps none of the others from being done.
+//! Collects the results of a step in several Regions: a failure in one does not stop the others.
 
 use std::collections::BTreeSet;
 
 use super::begun::Begun;
 use super::error::Error;
 
-/// Where a step was done, and where it was not.
+/// The Regions in which a step succeeded and failed.
 #[derive(Debug, Default)]
 pub(super) struct RegionResults {
     done: BTreeSet<String>,
@@ -13,11 +13,11 @@ pub(super) struct RegionResults {
 }
 
 impl RegionResults {
-    /// Notes how a step ended in a Region. Gives what it gave, if it did.
+    /// Records the result of a Region. Returns its value on success.
     ///
     /// # Errors
     ///
-    /// What concerns every Region.
+    /// Errors that concern all Regions.
     pub(super) fn record<T>(&mut self, region: &str, result: Result<T, Error>) -> Result<Option<T>, Error> {
         match result {
             Ok(value) => {
@@ -34,21 +34,21 @@ impl RegionResults {
         }
     }
 
-    /// Whether a Region has not answered: then it is not asked again in this run.
+    /// Whether a Region gave no answer: this run does not ask it again.
     pub(super) fn has_no_answer(&self, region: &str) -> bool {
         self.failed.iter().any(|(failed, error)| failed == region && error.is_retryable())
     }
 
-    /// Whether everything was done so far.
+    /// Whether no Region has failed so far.
     pub(super) fn is_ok(&self) -> bool {
         self.failed.is_empty()
     }
 
-    /// What it comes to.
+    /// The result of all Regions.
     ///
     /// # Errors
     ///
-    /// The one failure, when there was nothing else; else [`Error::Incomplete`].
+    /// The failure itself when there is only one result; else [`Error::Incomplete`].
     pub(super) fn into_result(mut self, begun: &Begun) -> Result<(), Error> {
         if self.failed.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! New key material: of the same key, or of another one behind the alias.
+//! Rotation: new key material for the same KEK, or a new KEK behind the alias.
 
 use std::future::IntoFuture;
 
@@ -15,18 +15,18 @@ use super::kek::KekOwner;
 use super::{Error, Operation, Tenants};
 
 impl Tenants {
-    /// Gives a tenant's key new material, or the tenant a new key.
+    /// Rotates a tenant's KEK, or gives the tenant a new one.
     pub fn rotate(&self, tenant: &TenantId) -> Rotate<'_> {
         Rotate::new(self, tenant)
     }
 
-    /// Moves a tenant from its own key to that of a pool, or to a new one of its own. What the former key sealed opens as before.
+    /// Moves a tenant to the KEK of a pool, or to a new one of its own. What the former KEK sealed still opens.
     pub fn move_to(&self, tenant: &TenantId, tier: Tier) -> Rekey<'_> {
         Rekey::new(self, tenant, tier)
     }
 }
 
-/// What a rotation has done.
+/// The result of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rotated {
@@ -36,7 +36,7 @@ pub struct Rotated {
     pub cost: MonthlyCost,
 }
 
-/// A rotation being described; see [`Tenants::rotate`]. Await it: as it is, it makes sure of the automatic one.
+/// A rotation; see [`Tenants::rotate`]. Await it. Without further calls it ensures automatic rotation.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct Rotate<'a> {
@@ -57,21 +57,23 @@ impl<'a> Rotate<'a> {
         Self { tenants, tenant: tenant.clone(), how: RotationKind::Automatic { days } }
     }
 
-    /// Has KMS rotate the key by itself every so many days: 90 to 2,560. Each of the first two rotations adds $1 a month and Region.
+    /// Enables automatic rotation every `days` days: 90 to 2,560. Each of the first 2 rotations adds $1 a month and
+    /// Region.
     pub fn every_days(mut self, days: u32) -> Self {
         self.how = RotationKind::Automatic { days };
         self
     }
 
-    /// Has KMS rotate the key now, at most 25 times in its life. Each of the first two rotations of a key adds $1 a month and Region.
+    /// Rotates the KEK now, at most 25 times in its life. Each of the first 2 rotations of a KEK adds $1 a month and
+    /// Region.
     ///
-    /// Old data keys open as before, and the ARN stays. KMS does it in the background, within minutes.
+    /// Old data keys still open, and the ARN stays. KMS rotates in the background, within minutes.
     pub fn on_demand(mut self) -> Self {
         self.how = RotationKind::OnDemand;
         self
     }
 
-    /// Puts a new key behind the alias. The old one stays, for what it has sealed: $1 a month and Region more.
+    /// Creates a new KEK behind the alias. The old one stays for what it has sealed: $1 a month and Region more.
     pub fn new_key(self) -> Rekey<'a> {
         Rekey::new(self.tenants, &self.tenant, Tier::Dedicated)
     }
@@ -85,7 +87,7 @@ impl<'a> Rotate<'a> {
         }
         tenants.check_account().await?;
         let mut cost = MonthlyCost::default();
-        // A run that takes up another one ends that as it was begun, and does then what it was asked for itself.
+        // A run that finds an unfinished rotation finishes it as it was begun, and then does its own.
         for _ in 0..MAX_ATTEMPTS {
             let (entry, done) = run_once(tenants, &tenant, &how, &mut cost).await?;
             if done {
@@ -96,14 +98,14 @@ impl<'a> Rotate<'a> {
     }
 }
 
-/// Gives whether the rotation that was done is the one that is asked for.
+/// Also returns whether the rotation that was done is the requested one.
 async fn run_once(
     tenants: &Tenants,
     tenant: &TenantId,
     how: &RotationKind,
     cost: &mut MonthlyCost,
 ) -> Result<(Entry, bool), Error> {
-    // Of a tenant on a shared key, that is the pool's to do.
+    // For a tenant of a pool, the pool rotates.
     let entry = tenants.entry(tenant).await?;
     if let Tier::Shared { pool } = &entry.tier {
         entry.state.check(tenant, Operation::Rotate)?;
@@ -139,7 +141,7 @@ async fn run_once(
     Ok((tenants.conclude(&begun, steps).await?, begun.fresh || is_it))
 }
 
-/// The steps of a rotation, and what they cost.
+/// Runs the steps of a rotation, and counts their cost.
 async fn steps(tenants: &Tenants, begun: &Begun, how: &RotationKind, cost: &mut MonthlyCost) -> Result<Entry, Error> {
     let fence = &tenants.fence(begun);
     let Some(current) = begun.entry.current() else {
@@ -159,7 +161,7 @@ async fn steps(tenants: &Tenants, begun: &Begun, how: &RotationKind, cost: &mut 
     };
     let more = match before {
         None => {
-            // One that an earlier version has begun does not say how often.
+            // An operation that an earlier version began does not say how often.
             let asked = match how {
                 RotationKind::Automatic { days } => *days,
                 RotationKind::OnDemand => tenants.settings().rotation_days,
@@ -181,9 +183,9 @@ async fn steps(tenants: &Tenants, begun: &Begun, how: &RotationKind, cost: &mut 
     tenants.finish(begun.entry.clone(), &begun.id, |_| ()).await
 }
 
-/// Another key behind a tenant's alias; see [`Rotate::new_key`] and [`Tenants::move_to`]. Await it.
+/// A change of KEKs; see [`Rotate::new_key`] and [`Tenants::move_to`]. Await it.
 ///
-/// No reader fails meanwhile: the per-key aliases of the old and of the new key work before the tenant's alias moves.
+/// No reader fails meanwhile: the per-key aliases of both KEKs work before the tenant's alias moves.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct Rekey<'a> {
@@ -199,15 +201,15 @@ impl<'a> Rekey<'a> {
         Self { tenants, tenant: tenant.clone(), target, from: None, replicas: Vec::new() }
     }
 
-    /// Does nothing unless the tenant's key is of this generation: so a repetition does not add a further key when the first attempt
-    /// succeeded and nobody heard of it.
+    /// Does nothing unless the tenant's KEK is of this generation. So a repetition adds no further KEK when the first
+    /// attempt succeeded and its answer was lost.
     pub fn from_generation(mut self, number: u32) -> Self {
         self.from = Some(number);
         self
     }
 
-    /// Makes the new key one with replicas in these Regions too: those of a tenant whose key had none. What the former key sealed opens
-    /// only where that key is.
+    /// Creates the new KEK with replicas in these Regions too: for a tenant whose KEK has none. What the former KEK
+    /// sealed opens only in that KEK's Regions.
     pub fn replicas(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.replicas = regions.into_iter().map(Into::into).collect();
         self
@@ -244,7 +246,7 @@ impl<'a> Rekey<'a> {
         if let Some(pending) = begun.pending()
             && (pending.target != target || replicas.iter().any(|region| !regions.contains(region)))
         {
-            // A key more or less is not guessed: who asks for it says so once the other change is done.
+            // The next KEK is not guessed: the caller asks again once the other change is done.
             let (by, target) = (pending.by.clone(), pending.target.clone());
             return Err(Error::OtherMoveUnderWay { tenant, target, by });
         }
@@ -257,7 +259,7 @@ impl<'a> Rekey<'a> {
     }
 }
 
-/// The steps of a change of keys.
+/// Runs the steps of a change of KEKs.
 async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entry, Error> {
     let (tenant, fence) = (&begun.entry.tenant, &tenants.fence(begun));
     if *target == Tier::Pool {
@@ -290,7 +292,7 @@ async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entr
     let [of_new, main] = aliases(&alias, &key);
     for needed in [&of_old, &of_new] {
         if let Err(error) = tenants.await_alias(tenant, needed).await {
-            // Perhaps it never will, because others have gone on.
+            // Another run may have continued, so that it never takes effect.
             fence.pass().await?;
             return Err(error);
         }

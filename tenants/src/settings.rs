@@ -20,7 +20,8 @@ impl Default for Settings {
             rotation_days: 365,
             tags: Vec::new(),
             operator: None,
-            // KMS developer guide, "Controlling access with aliases": changes take up to five minutes to affect authorization.
+            // KMS developer guide, "Controlling access with aliases": changes take up to 5 minutes to affect
+            // authorization.
             alias_grace_period: Duration::from_secs(300),
             // Longer than a CreateKey may take, and than KMS needs until it lists the key.
             create_key_grace_period: Duration::from_secs(90),

@@ -1,4 +1,4 @@
-//! A tenant as it is written down, beside what KMS says of its keys.
+//! A tenant's entry, beside what KMS says of its KEKs.
 
 use aws_sdk_kms::types::KeyState;
 use serde::Serialize;
@@ -9,49 +9,49 @@ use super::entry::{Entry, Timestamp, is_region};
 use super::kek::{KekOwner, is_pending_deletion};
 use super::{Error, Operation, Page, Tenants};
 
-/// A tenant and its keys. Serializes.
+/// A tenant and its KEKs. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TenantDetails {
     /// The registry's entry.
     pub entry: Entry,
-    /// Its keys in all their Regions, by generation.
+    /// Its KEKs in all their Regions, by generation.
     pub keys: Vec<KekDetails>,
 }
 
-/// What KMS says of one key in one Region.
+/// What KMS says of one KEK in one Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct KekDetails {
-    /// Which of the tenant's keys, counted from 1.
+    /// The generation of the KEK, from 1.
     pub generation: u32,
-    /// The key.
+    /// The KEK.
     pub key: KeyArn,
     /// The Region of this copy.
     pub region: String,
     /// Whether the entry lists this Region.
     pub listed: bool,
-    /// Why KMS could not be asked there. Then nothing is known of this copy, which is not to say that it is gone.
+    /// Why KMS gave no answer there. Then nothing is known of this copy; it need not be gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
-    /// Whether KMS says that it was made for this tenant, or for the pool whose key it is; `None` for a key that is gone.
+    /// Whether KMS confirms that the tenant or its pool owns it; `None` for a KEK that is gone.
     pub is_tenants: Option<bool>,
-    /// KMS's word for its state, such as `Enabled`; `None` when there is no such key any more.
+    /// Its state as KMS writes it, such as `Enabled`; `None` when KMS has no such key.
     pub state: Option<String>,
-    /// When it is deleted, if it is going to be.
+    /// When KMS deletes it, if its deletion is scheduled.
     pub deletion: Option<Timestamp>,
     /// The tenant's aliases on it.
     pub aliases: Vec<String>,
-    /// The days between automatic rotations, if there are any.
+    /// Days between automatic rotations, if rotation is on.
     pub rotation_days: Option<u32>,
-    /// How often it has been rotated.
+    /// How often KMS has rotated it.
     pub rotations: Option<u32>,
-    /// Whether its policy is the one that this library prints; `None` for a key that is gone.
+    /// Whether it has the policy that this library generates; `None` for a KEK that is gone.
     pub policy_is_ours: Option<bool>,
 }
 
 impl KekDetails {
-    /// Of a key that is not there, as long as nothing else has been read.
+    /// A KEK of which nothing has been read.
     fn unread(generation: u32, key: &KeyArn, region: &str) -> Self {
         Self {
             generation,
@@ -71,11 +71,11 @@ impl KekDetails {
 }
 
 impl Tenants {
-    /// Whether an operation would be allowed now. Changes nothing; gives the entry as it is.
+    /// Checks whether an operation may begin now. Changes nothing; returns the current entry.
     ///
     /// # Errors
     ///
-    /// The error that the operation would begin with.
+    /// The error with which the operation would begin.
     pub async fn check(&self, tenant: &TenantId, operation: Operation) -> Result<Option<Entry>, Error> {
         self.check_account().await?;
         match self.find_entry(tenant).await? {
@@ -85,7 +85,7 @@ impl Tenants {
         }
     }
 
-    /// Up to `limit` entries in the order of their tenants' ids, those after `after`.
+    /// Lists up to `limit` entries after `after`, in the order of tenant ids.
     ///
     /// # Errors
     ///
@@ -104,11 +104,12 @@ impl Tenants {
         if history.is_empty() { Err(Error::UnknownTenant(tenant.clone())) } else { Ok(history) }
     }
 
-    /// A tenant, and what KMS says of its keys. Changes nothing. A Region that fails is said, and keeps no other from being shown.
+    /// A tenant, and what KMS says of its KEKs. Changes nothing. A Region that fails is reported, and does not hide the
+    /// others.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownTenant`], what the registry refused, or credentials that KMS does not know or refuses everywhere.
+    /// [`Error::UnknownTenant`], the registry's errors, or credentials that KMS does not know or refuses everywhere.
     pub async fn show(&self, tenant: &TenantId) -> Result<TenantDetails, Error> {
         let entry = self.entry(tenant).await?;
         let (mut keys, mut denied) = (Vec::new(), None);
@@ -135,7 +136,7 @@ impl Tenants {
                 };
                 details.unknown = match read {
                     Ok(()) => None,
-                    // Of the caller's credentials no Region can do anything.
+                    // Missing credentials fail in every Region.
                     Err(Error::Aws(error)) if error.lacks_credentials() => return Err(error.into()),
                     Err(error) => {
                         let why = error.to_string();
@@ -150,7 +151,7 @@ impl Tenants {
             }
         }
         match denied {
-            // Whom no Region answers lacks the permission everywhere.
+            // A caller that every Region refuses lacks the permission.
             Some(denied) if keys.iter().all(|key| key.state.is_none()) => Err(denied),
             _ => Ok(TenantDetails { entry, keys }),
         }
@@ -182,7 +183,7 @@ impl Tenants {
         Ok(())
     }
 
-    /// Puts the policy that this library prints on every key of the tenant: after an upgrade, or to mend what someone has changed.
+    /// Restores the generated policy on every KEK of the tenant: after an upgrade, or after someone has changed it.
     ///
     /// # Errors
     ///
@@ -198,7 +199,7 @@ impl Tenants {
         for generation in entry.generations.iter().filter(|generation| generation.pool.is_none()) {
             let kek = self.find_kek(owner, &generation.key, &entry.regions).await?;
             for copy in kek.copies().iter().filter(|_| entry.tier != super::Tier::Pool) {
-                // A pool's key that was made when all descriptions said `tenant`: its members need its policy.
+                // A pool's KEK from the time when all descriptions said `tenant`: its members need its policy.
                 if self.is_shared(copy).await? {
                     return Err(Error::ForeignKek { tenant: tenant.clone(), key: generation.key.clone() });
                 }

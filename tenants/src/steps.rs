@@ -1,4 +1,5 @@
-//! What every operation consists of: an entry that says what has begun, steps that can be repeated, and an entry that says it is done.
+//! The frame of every operation: an entry that says what has begun, repeatable steps, and an entry that says it is
+//! done.
 
 use std::time::Duration;
 
@@ -18,9 +19,9 @@ use super::state::{Operation, State};
 use super::{Tenants, pool};
 
 impl Tenants {
-    /// Writes down that an operation begins, or takes up the one that has begun.
+    /// Writes down that an operation begins, or continues an unfinished one.
     ///
-    /// `prepare` completes what is written, or refuses.
+    /// `prepare` completes the pending entry, or refuses.
     pub(super) async fn begin(
         &self,
         tenant: &TenantId,
@@ -41,7 +42,7 @@ impl Tenants {
                 return Ok(Begun { entry, id, operation, fresh: false });
             }
             if operation == Operation::Onboard && entry.pending.is_none() && self.is_deleted(&entry).await? {
-                // Its keys are gone for good: it may begin anew. The history keeps what was.
+                // Its KEKs are gone for good: it may begin anew. The history keeps the past.
                 let version = entry.version;
                 entry = Entry { version, ..Entry::new(tenant, &self.tenancy().alias(tenant), self.now()) };
             }
@@ -74,11 +75,11 @@ impl Tenants {
         Err(Error::Contended(tenant.clone()))
     }
 
-    /// Changes the entry while the operation is the one under way; gives what is stored then.
+    /// Changes the entry while this operation is under way; returns the stored entry.
     ///
     /// # Errors
     ///
-    /// [`Error::Overtaken`] when someone else has finished the operation meanwhile.
+    /// [`Error::Overtaken`] when another run has finished the operation.
     pub(super) async fn advance(
         &self,
         entry: Entry,
@@ -95,8 +96,8 @@ impl Tenants {
         self.change(entry, None, change).await
     }
 
-    /// What the steps of an operation come to. When someone else has finished it meanwhile, that is as good, unless something else has
-    /// happened since.
+    /// Concludes the steps of an operation. If another run has finished it, that counts as success, unless the tenant
+    /// has changed since.
     pub(super) async fn resolve_overtaken(
         &self,
         tenant: &TenantId,
@@ -107,7 +108,7 @@ impl Tenants {
         let mut history = self.registry().history(tenant).await?;
         let last = history.iter().rposition(|entry| entry.pending(id).is_some());
         match history.pop() {
-            // One that was superseded is not finished.
+            // A superseded operation is not finished.
             Some(entry) if last.map(|last| last + 1) == Some(history.len()) && entry.pending.is_none() => Ok(entry),
             _ => result,
         }
@@ -137,7 +138,8 @@ impl Tenants {
         self.resolve_overtaken(&tenant, id, result).await
     }
 
-    /// Changes an entry, whoever else does: `change` says whether there is something to write, `fence` whether it still may be.
+    /// Changes an entry despite concurrent writers. `change` returns whether anything is to be written; `fence` is
+    /// passed before each write.
     pub(super) async fn change(
         &self,
         mut entry: Entry,
@@ -169,7 +171,7 @@ impl Tenants {
         by.clone_into(&mut entry.by);
     }
 
-    /// Whether all keys of an offboarded tenant are gone. A primary key is there longer than its replicas, so KMS is asked.
+    /// Whether all KEKs of an offboarded tenant are gone. A primary exists longer than its replicas, so KMS is asked.
     pub(super) async fn is_deleted(&self, entry: &Entry) -> Result<bool, Error> {
         if entry.state != State::Offboarded || entry.deletion.is_none_or(|deletion| deletion > self.now()) {
             return Ok(false);
@@ -183,7 +185,8 @@ impl Tenants {
         Ok(true)
     }
 
-    /// Replicas, aliases and rotation of a key, in every Region that it is wanted in. `main` says whether the tenant's alias goes there too.
+    /// Ensures replicas and aliases of a KEK in all its target Regions. `main` says whether the tenant's alias points
+    /// there too.
     pub(super) async fn equip(
         &self,
         begun: &Begun,
@@ -221,17 +224,17 @@ impl Tenants {
         }
     }
 
-    /// For whom a key is that the operation creates or equips.
+    /// The owner of the KEK that the operation creates or equips.
     pub(super) fn owner<'a>(&self, entry: &'a Entry, id: &OperationId) -> KekOwner<'a> {
         let begun = entry.pending.iter().chain(&entry.paused).find(|pending| pending.id == *id);
         match begun {
-            // No change of keys leads to a pool of one's own.
+            // A change of KEKs never leads to a pool of one's own.
             Some(pending) if pending.operation == Operation::Rekey => KekOwner::Tenant(&entry.tenant),
             _ => entry.owner(),
         }
     }
 
-    /// The entry, once the tenant's own session is let through by its alias, if that can be asked.
+    /// Waits until KMS accepts the tenant's own session by its alias, if a probe is configured. Returns the entry.
     pub(super) async fn await_effect(&self, entry: Entry) -> Result<Entry, Error> {
         if self.probe().is_some() && entry.state == State::Active {
             self.await_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
@@ -239,8 +242,8 @@ impl Tenants {
         Ok(entry)
     }
 
-    /// Waits until an alias affects authorization: until the tenant's session is let through, or, when that cannot be asked, as long as
-    /// it may take.
+    /// Waits until an alias affects authorization: until KMS accepts the tenant's session or, without a probe, for the
+    /// whole grace period.
     pub(super) async fn await_alias(&self, tenant: &TenantId, alias: &str) -> Result<(), Error> {
         let (grace, poll) = (self.settings().alias_grace_period, self.settings().poll_interval);
         let Some(probe) = self.probe() else {
@@ -251,7 +254,7 @@ impl Tenants {
         loop {
             let Err(last) = probe.ask(tenant, alias).await else { return Ok(()) };
             let passing = match last.kind() {
-                // Whom STS refuses the role, no alias helps.
+                // If STS refuses the role, no alias helps.
                 KeyServiceErrorKind::Denied => !last.is_of_session(),
                 KeyServiceErrorKind::NotFound | KeyServiceErrorKind::Unavailable => true,
                 _ => false,
@@ -264,12 +267,12 @@ impl Tenants {
         }
     }
 
-    /// The Region of the primary keys.
+    /// The Region of the primary KEKs.
     pub(super) fn home(&self, entry: &Entry) -> String {
         entry.regions.iter().find(|region| is_region(region)).cloned().unwrap_or_else(|| self.region().to_owned())
     }
 
-    /// The key that an operation leads to: created, or that of the pool that the tenant joins.
+    /// The KEK that an operation leads to: a new one, or that of the pool that the tenant joins.
     pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Kek), Error> {
         match tier {
             Tier::Shared { pool } => {

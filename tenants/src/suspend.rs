@@ -1,4 +1,4 @@
-//! Out of service and back: a tenant's own keys are disabled, its aliases on shared keys removed.
+//! Suspension and resumption: disables a tenant's own KEKs, and removes its aliases on pools.
 
 use std::collections::BTreeSet;
 
@@ -15,18 +15,19 @@ use super::region_results::RegionResults;
 use super::{Error, Operation, Tenants, pool};
 
 impl Tenants {
-    /// Disables every key of the tenant, so that nothing of it is sealed or opened once the services' cached data keys expire.
+    /// Disables every KEK of the tenant. Nothing of the tenant is sealed or opened once the services' cached data keys
+    /// expire.
     ///
-    /// The keys and their Regions are those that KMS names, beside those that the registry lists. A Region that fails keeps no other from
-    /// being done. What had begun and not finished is put aside, but for an offboarding and its cancellation.
+    /// KEKs and Regions are those that KMS names and those that the registry lists. A Region that fails does not stop
+    /// the others. The suspension pauses an unfinished operation, except an offboarding or its cancellation.
     ///
-    /// On a shared key the tenant's aliases are removed instead, which AWS may take five minutes to act upon. A pool's suspension
-    /// suspends all of its members.
+    /// On a pool's KEK, the tenant's aliases are removed instead. AWS may take 5 minutes to apply that. Suspending a
+    /// pool suspends all of its members.
     ///
     /// # Errors
     ///
-    /// As for every operation: run it again to go on. [`Error::RegionMismatch`] and [`Error::UnlistedKeks`] say that everything is disabled, and
-    /// that the registry was wrong.
+    /// Run it again to continue. [`Error::RegionMismatch`] and [`Error::UnlistedKeks`] say that everything is disabled,
+    /// and that the registry was wrong.
     pub async fn suspend(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::Suspend, |_, _| Ok(())).await?;
@@ -38,12 +39,12 @@ impl Tenants {
         self.finish_steps(&begun, steps).await
     }
 
-    /// Enables every key of a suspended tenant, or of one that shall be sure to be in service. What the suspension has put aside is the
-    /// unfinished operation again.
+    /// Enables all of the tenant's KEKs. Safe to call on an active tenant. A paused operation becomes the unfinished
+    /// one again.
     ///
     /// # Errors
     ///
-    /// As for every operation: run it again to go on.
+    /// Run it again to continue.
     pub async fn resume(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::Resume, |_, _| Ok(())).await?;
@@ -52,7 +53,7 @@ impl Tenants {
         self.await_effect(entry).await
     }
 
-    /// Makes every key of the tenant unusable to it, wherever one can be seen. Gives the tenant's own keys.
+    /// Disables every KEK of the tenant in all Regions where one is found. Returns the tenant's own KEKs.
     pub(super) async fn disable(&self, begun: &Begun, results: &mut RegionResults) -> Result<Vec<Kek>, Error> {
         let (entry, fence) = (&begun.entry, &self.fence(begun));
         let (mut own, mut regions): (Vec<Kek>, BTreeSet<String>) = Default::default();
@@ -73,7 +74,7 @@ impl Tenants {
             }
         }
         for Generation { key, pool, .. } in &entry.generations {
-            // Where a shared key is, its member may have aliases.
+            // The member may have aliases wherever the pool's KEK is.
             if let Some(pool) = pool {
                 match self.find_kek(KekOwner::Pool(pool), key, &entry.regions).await {
                     Ok(kek) => regions.extend(kek.regions().iter().cloned()),
@@ -85,7 +86,7 @@ impl Tenants {
             }
         }
         regions.extend(entry.target_regions(&begun.id));
-        // Where keys are made: an entry that names other Regions alone hides none there.
+        // KEKs are created here, so an entry that omits this Region hides none.
         regions.insert(self.region().to_owned());
         let unlisted = self.disable_by_alias(begun, &own, regions, results).await?;
         if !unlisted.is_empty() && results.is_ok() {
@@ -108,8 +109,8 @@ impl Tenants {
         Ok(())
     }
 
-    /// A session reaches keys by the tenant's aliases alone. So whatever they lead to is closed: keys of the tenant are disabled, aliases on
-    /// shared keys removed. Gives the keys that the registry does not list.
+    /// A session reaches KEKs by the tenant's aliases alone. So this closes whatever they point to: it disables the
+    /// tenant's KEKs, and removes aliases on pools. Returns the KEKs that the registry does not list.
     async fn disable_by_alias(
         &self,
         begun: &Begun,
@@ -152,7 +153,7 @@ impl Tenants {
         Ok(unlisted.iter().map(|kek| kek.key().clone()).collect())
     }
 
-    /// Removes an alias of the tenant from a shared key.
+    /// Removes an alias of the tenant from a pool's KEK.
     async fn remove_alias(&self, region: &str, alias: &str, key: &KeyArn, begun: &Begun) -> Result<(), Error> {
         let taken = || Error::AliasTaken { alias: alias.to_owned(), key: key.clone() };
         let kek = match self.find_kek(KekOwner::AnyPool(&begun.entry.tenant), key, &[]).await {
@@ -163,7 +164,7 @@ impl Tenants {
         self.admin().remove_alias(copy, alias, &self.fence(begun)).await
     }
 
-    /// What a suspension comes to, once everything that could be disabled is.
+    /// Concludes a suspension, once everything that can be disabled is.
     async fn finish_suspension(&self, begun: &Begun, own: &[Kek], results: RegionResults) -> Result<(), Error> {
         let agreed = self.reconcile_regions(begun, own).await;
         match agreed {
@@ -172,7 +173,7 @@ impl Tenants {
         }
     }
 
-    /// Makes every key of the tenant usable to it.
+    /// Enables every KEK of the tenant.
     async fn enable(&self, begun: &Begun) -> Result<(), Error> {
         let (entry, fence) = (&begun.entry, &self.fence(begun));
         let own = self.reconcile_keks(begun, KekOwner::TenantOrPool(&entry.tenant)).await?;
@@ -187,7 +188,7 @@ impl Tenants {
                 shared.push((kek, current == Some(*number)));
             }
         }
-        // A move to a shared key that was put aside: what was sealed under that key meanwhile opens by the alias of the key's own.
+        // A paused move to a pool: what the pool's KEK sealed meanwhile opens by its per-key alias.
         if let Some(Tier::Shared { pool }) = entry.paused.as_ref().map(|paused| &paused.target) {
             shared.push((pool::join(self, pool, &entry.tenant, &entry.regions, fence).await?, false));
         }
@@ -220,7 +221,7 @@ impl Tenants {
                 entry.current().is_some_and(|current| current.pool.is_none() && kek.key().is_same_key(&current.key))
             }),
         ) {
-            // Its alias is gone when it led to a shared key and a move back was under way.
+            // The alias is gone if it pointed to a pool's KEK and a move back was under way.
             let [_, alias] = aliases(&self.tenancy().alias(&entry.tenant), &current.key);
             for copy in kek.copies() {
                 if self.admin().alias_target(copy.region(), &alias).await?.is_none() {
@@ -232,7 +233,7 @@ impl Tenants {
         results.into_result(begun)
     }
 
-    /// Writes down that an operation is done that changes nothing in the entry but its state, if its steps are.
+    /// Writes down the end of an operation that changes only the entry's state, if its steps succeeded.
     async fn finish_steps(&self, begun: &Begun, steps: Result<(), Error>) -> Result<Entry, Error> {
         let result = match steps {
             Ok(()) => self.finish(begun.entry.clone(), &begun.id, |_| ()).await,

@@ -1,4 +1,4 @@
-//! What another run is said to have finished: whoever writes the registry can say so, and KMS knows better.
+//! Verifies at KMS what another run is said to have finished: anyone who writes the registry can claim it.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use super::kek::copies::Kek;
 use super::{Error, Operation, Tenants};
 
 impl Tenants {
-    /// What the steps of an operation come to. When someone else has finished it meanwhile, that is as good, unless something else has
-    /// happened since, or KMS says that it is not done.
+    /// Concludes the steps of an operation. If another run has finished it, that counts as success, unless the tenant
+    /// has changed since, or KMS shows that it is not done.
     pub(super) async fn conclude(&self, begun: &Begun, steps: Result<Entry, Error>) -> Result<Entry, Error> {
         let was_overtaken = matches!(steps, Err(Error::Overtaken(_)));
         let tenant = &begun.entry.tenant;
@@ -23,7 +23,7 @@ impl Tenants {
         Ok(entry)
     }
 
-    /// Whether KMS has it as the operation leaves it. `entry` is what the registry has now.
+    /// Whether KMS is as the operation leaves it. `entry` is the registry's entry now.
     async fn is_done(&self, begun: &Begun, entry: &Entry) -> Result<bool, Error> {
         let is = |kek: &Kek, wanted: &[KeyState]| {
             kek.copies().iter().all(|copy| copy.state().is_some_and(|state| wanted.contains(state)))
@@ -49,11 +49,11 @@ impl Tenants {
         }
     }
 
-    /// The tenant's own keys, as the operation found them listed.
+    /// The tenant's own KEKs, as listed when the operation began.
     ///
     /// # Errors
     ///
-    /// Also when one of their Regions does not answer.
+    /// Also fails when one of their Regions does not answer.
     async fn own_keks(&self, begun: &Begun) -> Result<Vec<Kek>, Error> {
         let mut own = Vec::new();
         for key in begun.entry.own_keys() {
@@ -66,7 +66,7 @@ impl Tenants {
         Ok(own)
     }
 
-    /// Whether no alias of the tenant leads to a key that works, and none of its own keys does.
+    /// Whether no alias of the tenant points to an enabled KEK, and none of its own KEKs is enabled.
     async fn is_out_of_service(&self, begun: &Begun) -> Result<bool, Error> {
         let own = self.own_keks(begun).await?;
         let works = Some(&KeyState::Enabled);
@@ -89,8 +89,8 @@ impl Tenants {
         Ok(true)
     }
 
-    /// Whether the tenant's alias leads, in each of its Regions, to the key that the registry has for its current one, which works and was
-    /// made for it.
+    /// Whether the tenant's alias points, in each of its Regions, to its current KEK, which is enabled and has the
+    /// right owner.
     async fn is_in_service(&self, begun: &Begun, entry: &Entry) -> Result<bool, Error> {
         let target = match begun.operation {
             Operation::Rekey => begun.pending().map(|pending| &pending.target),

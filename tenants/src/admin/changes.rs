@@ -1,6 +1,7 @@
-//! What changes something at KMS. Each call takes a copy of a key of which KMS has said for whom it was made, and goes through a [`Fence`].
+//! The calls that change something at KMS. Each call takes a copy of a key whose owner KMS has confirmed, and passes a
+//! [`Fence`].
 //!
-//! PutKeyPolicy alone goes without a fence: a key's policy is the same for every operation.
+//! Only PutKeyPolicy has no fence: a key's policy is the same for every operation.
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::types::{KeyState, Tag};
@@ -23,7 +24,7 @@ impl Admin {
             .description(&new.description)
             .multi_region(new.multi_region)
             .set_tags(Some(tags(&new.tags)));
-        // One attempt: the SDK would repeat a CreateKey whose answer was lost, and so make a second key.
+        // One attempt: the SDK would repeat a CreateKey whose answer was lost, and create a second key.
         let once = aws_sdk_kms::Config::builder().retry_config(aws_sdk_kms::config::retry::RetryConfig::disabled());
         let answer = request.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| AwsError::new(ACTION, Some(region), &error))?;
@@ -31,7 +32,7 @@ impl Admin {
         Ok(copy.ok_or_else(|| AwsError::unexpected(ACTION, region))?)
     }
 
-    /// Makes a replica in `region`, with this policy, and waits until it can be used.
+    /// Creates a replica with this policy in `region`, and waits until it is usable.
     pub(crate) async fn ensure_replica(
         &self,
         primary: &KekCopy,
@@ -58,13 +59,13 @@ impl Admin {
         let known = self.retry_until_known(|| self.describe_stable(region, key)).await?;
         let copy = primary.replica(known).ok_or_else(|| AwsError::unexpected("kms:DescribeKey", region))?;
         if was_there {
-            // Whoever made it may have given it a policy of its own.
+            // Whoever created it may have given it another policy.
             self.put_key_policy(&copy, new.policy).await?;
         }
         Ok(copy)
     }
 
-    /// Creates the alias on the key, unless it is there.
+    /// Creates the alias on the key, unless it exists.
     pub(crate) async fn ensure_alias(&self, copy: &KekCopy, alias: &str, fence: &Fence<'_>) -> Result<(), Error> {
         const ACTION: &str = "kms:CreateAlias";
         let region = copy.region();
@@ -87,7 +88,7 @@ impl Admin {
         }
     }
 
-    /// Points the alias, which is the tenant's, to the key, whichever it points to now.
+    /// Points the tenant's alias to the key, whatever it points to now.
     pub(crate) async fn point_alias(&self, copy: &KekCopy, alias: &str, fence: &Fence<'_>) -> Result<(), Error> {
         const ACTION: &str = "kms:UpdateAlias";
         let region = copy.region();
@@ -103,7 +104,7 @@ impl Admin {
         }
     }
 
-    /// Removes the alias, if it is on this key.
+    /// Removes the alias if it points to this key.
     pub(crate) async fn remove_alias(&self, copy: &KekCopy, alias: &str, fence: &Fence<'_>) -> Result<(), Error> {
         let region = copy.region();
         if !self.alias_target(region, alias).await?.is_some_and(|present| present.is_same_key(copy.key())) {
@@ -113,7 +114,7 @@ impl Admin {
         Ok(done("kms:DeleteAlias", region, kms.delete_alias().alias_name(alias).send().await, "NotFoundException")?)
     }
 
-    /// Disables the key, unless that or more has happened to it.
+    /// Disables the key, unless it is disabled or pending deletion.
     pub(crate) async fn ensure_disabled(&self, copy: &KekCopy, fence: &Fence<'_>) -> Result<(), Error> {
         match copy.state() {
             Some(KeyState::Enabled) => self.disable(copy, fence).await,
@@ -140,8 +141,8 @@ impl Admin {
         }
     }
 
-    /// Has the key deleted after `days`, unless it is going to be already. Gives when, which of a primary key is known only when its last
-    /// replica is gone.
+    /// Schedules the key's deletion, unless it is scheduled. Returns its date: KMS knows that of a primary only when
+    /// its last replica is gone.
     pub(crate) async fn ensure_deletion(
         &self,
         copy: &KekCopy,
@@ -159,12 +160,12 @@ impl Admin {
         Ok(answer.deletion_date.map(Into::into))
     }
 
-    /// Keeps a key that was to be deleted, disabled.
+    /// Cancels the deletion of a key. The key is disabled then.
     pub(crate) async fn ensure_kept(&self, copy: &KekCopy, fence: &Fence<'_>) -> Result<(), Error> {
         if !copy.is_pending_deletion() {
             return self.ensure_disabled(copy, fence).await;
         }
-        // KMS gives it back disabled (KMS API reference, CancelKeyDeletion).
+        // KMS returns the key disabled (KMS API reference, CancelKeyDeletion).
         let kms = self.fenced_client(copy.region(), fence).await?;
         let answer = kms.cancel_key_deletion().key_id(copy.key().key_id()).send().await;
         Ok(answer.map(drop).map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(copy.region()), &error))?)
@@ -194,7 +195,7 @@ impl Admin {
     }
 }
 
-/// A call that is also done when AWS says that it has been done before.
+/// Turns the error that says "done before" into success.
 fn done<T, E>(action: &'static str, region: &str, answer: Result<T, SdkError<E>>, before: &str) -> Result<(), AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

@@ -10,24 +10,24 @@ use crate::aws_error::AwsError;
 use crate::entry::is_region;
 use crate::error::Error;
 
-/// A key in all of its Regions.
+/// A KEK in all of its Regions.
 #[derive(Debug)]
 pub(crate) struct Kek {
     key: KeyArn,
     copies: Vec<KekCopy>,
     regions: BTreeSet<String>,
-    /// The Regions that could not be asked, and why.
+    /// The Regions that failed, each with its error.
     pub(crate) failed_regions: Vec<(String, Error)>,
 }
 
 impl Kek {
-    /// That of a key which has just been created.
+    /// A KEK that was created moments ago.
     pub(crate) fn with_copy(copy: KekCopy) -> Self {
         let regions = copy.regions().into_iter().map(str::to_owned).collect();
         Self { key: copy.key.clone(), copies: vec![copy], regions, failed_regions: Vec::new() }
     }
 
-    /// The key, as it was asked for.
+    /// The ARN that was looked up.
     pub(crate) fn key(&self) -> &KeyArn {
         &self.key
     }
@@ -46,16 +46,16 @@ impl Kek {
         &self.regions
     }
 
-    /// Whether KMS has no such key, as far as every Region could be asked.
+    /// Whether no Region has a copy and every Region answered.
     pub(crate) fn is_gone(&self) -> bool {
         self.copies.is_empty() && self.failed_regions.is_empty()
     }
 
-    /// The copy that is rotated and replicated.
+    /// The primary, which is rotated and replicated.
     ///
     /// # Errors
     ///
-    /// Why it cannot be seen.
+    /// The error of its Region.
     pub(crate) fn primary(&self) -> Result<&KekCopy, Error> {
         let first = self.copies.first();
         let primary = first.and_then(|copy| copy.regions().first().copied().map(str::to_owned));
@@ -66,7 +66,7 @@ impl Kek {
         }
     }
 
-    /// Why there is no copy in a Region.
+    /// The error for a Region without a copy.
     pub(crate) fn missing_copy(&self, region: &str) -> Error {
         match self.failed_regions.iter().find(|(out, _)| out == region).or(self.failed_regions.first()) {
             Some((_, error)) => error.clone(),
@@ -76,12 +76,12 @@ impl Kek {
 }
 
 impl Tenants {
-    /// A key in every Region that KMS names, the registry lists or its ARN has, when it was made for `owner`. Gives no copies when KMS
-    /// has none.
+    /// Finds a KEK in all Regions that KMS names, the registry lists, or its ARN contains, and confirms its owner. It
+    /// has no copies when KMS knows none.
     ///
     /// # Errors
     ///
-    /// [`Error::ForeignKek`] when KMS says that the key was made for somebody else.
+    /// [`Error::ForeignKek`] when KMS names another owner.
     pub(crate) async fn find_kek(&self, owner: KekOwner<'_>, key: &KeyArn, listed: &[String]) -> Result<Kek, Error> {
         let mut kek =
             Kek { key: key.clone(), copies: Vec::new(), regions: BTreeSet::new(), failed_regions: Vec::new() };
@@ -109,7 +109,7 @@ impl Tenants {
             }
         }
         for region in &kek.regions {
-            // KMS says elsewhere that there is a copy: it is not gone.
+            // Another Region names this copy: it is not gone.
             if kek.copy_in(region).is_none() && !kek.failed_regions.iter().any(|(out, _)| out == region) {
                 kek.failed_regions
                     .push((region.clone(), Error::KekMissing { key: key.clone(), region: region.clone() }));
@@ -119,12 +119,12 @@ impl Tenants {
         kek.copies.sort_by_key(|copy| (first.as_deref() != Some(copy.region()), copy.region().to_owned()));
         match self.find_foreign_copy(owner, &kek.copies).await? {
             None => Ok(kek),
-            // Whoever corrects its description must do it there.
+            // The description must be corrected in that Region.
             Some(copy) => Err(Error::ForeignKek { tenant: owner.name().clone(), key: copy.key.clone() }),
         }
     }
 
-    /// As [`Tenants::find_kek`], of a key that KMS may not know yet.
+    /// Like [`Tenants::find_kek`], for a new KEK that KMS may not know yet.
     pub(crate) async fn find_new_kek(
         &self,
         owner: KekOwner<'_>,
@@ -138,7 +138,7 @@ impl Tenants {
         self.admin().retry_until_known(look).await
     }
 
-    /// The copy by which a key was not made for `owner`: one says otherwise, or none says so.
+    /// The copy that disproves `owner`: one names another owner, or none names this one.
     async fn find_foreign_copy<'a>(
         &self,
         owner: KekOwner<'_>,
@@ -152,7 +152,7 @@ impl Tenants {
                 (KekOwner::Tenant(_) | KekOwner::TenantOrPool(_), Description::Tenant(says)) => says == name,
                 (KekOwner::Pool(_) | KekOwner::TenantOrPool(_), Description::Pool(says)) => says == name,
                 (KekOwner::AnyPool(_), Description::Pool(_)) => true,
-                // Keys of pools said `tenant` once; their policies tell them apart.
+                // Older KEKs of pools say `tenant`: their policies distinguish them.
                 (KekOwner::Pool(_), Description::Tenant(says)) => says == name && self.is_shared(copy).await?,
                 (KekOwner::AnyPool(_), Description::Tenant(_)) => self.is_shared(copy).await?,
                 (KekOwner::Tenant(_), Description::Pool(_)) => false,
@@ -162,7 +162,7 @@ impl Tenants {
             }
         }
         if !said && let KekOwner::Tenant(tenant) | KekOwner::TenantOrPool(tenant) = owner {
-            // A key that was made by hand says so by its policy, which names the tenant in each statement.
+            // A KEK that was created by hand has no such description. Its policy names the tenant in each statement.
             let policy = self.tenancy().key_policy(tenant)?;
             for copy in copies {
                 said |= policy.is_same(&self.admin().key_policy(copy.region(), &copy.key).await?);
@@ -171,7 +171,7 @@ impl Tenants {
         Ok(copies.first().filter(|_| !said))
     }
 
-    /// Whether the policy of a key is that of pools.
+    /// Whether the KEK has the policy of pools.
     pub(crate) async fn is_shared(&self, copy: &KekCopy) -> Result<bool, Error> {
         let policy = self.admin().key_policy(copy.region(), &copy.key).await?;
         Ok(self.tenancy().shared_key_policy()?.is_same(&policy))

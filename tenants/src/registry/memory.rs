@@ -1,4 +1,4 @@
-//! A registry that lives as long as its process, for tests.
+//! A registry in memory, for tests.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
