@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use tenantseal::TenantId;
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
@@ -25,33 +25,32 @@ pub(crate) struct Global {
     /// Answer in JSON, for machines
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// When to use colours; NO_COLOR is honoured
+    /// When to use colors; NO_COLOR is honored
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(crate) color: Color,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short, global = true)]
     pub(crate) yes: bool,
-    /// Say what would be done, and change nothing
+    /// Say what the command would do, and change nothing
     #[arg(long, short = 'n', global = true)]
     pub(crate) dry_run: bool,
-    /// Settings in TOML: role, alias, scope, registry, key_table, region, profile, service_profile, endpoint_url, services,
-    /// inherited_tags
-    /// [default: tenantseal.toml, when there is one]
+    /// Settings in TOML: role, alias, scope, registry, key_table, region, profile, service_profile, endpoint_url,
+    /// services, inherited_tags [default: tenantseal.toml, when there is one]
     #[arg(long, global = true, env = "TENANTSEAL_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The role in the key account that services assume for one tenant
     #[arg(long, global = true, env = "TENANTSEAL_ROLE", hide_env_values = true, value_name = "ARN")]
     pub(crate) role: Option<String>,
-    /// How aliases are made [default: alias/customer-{tenant}]
+    /// Template of the tenants' aliases [default: alias/customer-{tenant}]
     #[arg(long, global = true, env = "TENANTSEAL_ALIAS", hide_env_values = true, value_name = "TEMPLATE")]
     pub(crate) alias: Option<String>,
-    /// How policies tell the tenants' keys apart [default: request-alias]
+    /// How policies distinguish the tenants' keys [default: request-alias]
     #[arg(long, global = true, env = "TENANTSEAL_SCOPE", hide_env_values = true, value_enum)]
     pub(crate) scope: Option<Scope>,
     /// The DynamoDB table of the registry [default: tenantseal-tenants]
     #[arg(long, global = true, env = "TENANTSEAL_REGISTRY", hide_env_values = true, value_name = "TABLE")]
     pub(crate) registry: Option<String>,
-    /// The DynamoDB table in which services share data keys, if they do
+    /// The DynamoDB table in which services share wrapped data keys, if they do
     #[arg(long, global = true, env = "TENANTSEAL_KEY_TABLE", hide_env_values = true, value_name = "TABLE")]
     pub(crate) key_table: Option<String>,
 }
@@ -63,7 +62,7 @@ pub(crate) enum Color {
     Never,
 }
 
-/// The words for [`tenantseal::keys::Scope`].
+/// The command's names for [`tenantseal::keys::Scope`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scope {
@@ -86,16 +85,16 @@ impl From<Scope> for tenantseal::keys::Scope {
     }
 }
 
-/// Which transitive session tags services may bring along.
+/// Transitive session tags that services may have.
 #[derive(Debug, Args)]
 pub(crate) struct InheritedTags {
-    /// The key of a transitive session tag that a service's own session has (repeat it) [default: `inherited_tags` of the settings,
-    /// or the six of EKS Pod Identity]
+    /// Key of a transitive session tag of a service's own session (repeat it) [default: `inherited_tags` of the
+    /// settings, or the six of EKS Pod Identity]
     #[arg(long = "inherited-tag", value_name = "KEY")]
     pub(crate) inherited_tags: Vec<String>,
 }
 
-/// A tenant's id, as an argument.
+/// Parses a tenant's id from an argument.
 pub(crate) fn tenant(id: &str) -> Result<TenantId, String> {
     TenantId::parse(id).map_err(|error| match TenantId::encode(id) {
         Ok(encoded) => format!("{error}; services that encode it know it as {encoded}"),

@@ -1,4 +1,4 @@
-//! The way to AWS: one configuration, with profile, Region and endpoint as the AWS CLI has them.
+//! AWS clients: one configuration, with profile, Region and endpoint as in the AWS CLI.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,8 @@ async fn config(settings: &Settings, profile: Option<&str>) -> SdkConfig {
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
     if let Some(profile) = profile {
-        // As with the AWS CLI, a profile that is named wins over credentials in the environment; by default the SDK asks there first.
+        // As in the AWS CLI, a named profile has precedence over credentials in the environment. The SDK's default is
+        // the reverse.
         let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(credentials);
     }
@@ -52,7 +53,7 @@ pub(crate) fn region(config: &SdkConfig) -> Result<String> {
 }
 
 impl Settings {
-    /// The key team's handle on all tenants. With `probe`, it waits for aliases by asking as a service would.
+    /// The key team's handle on all tenants. With `probe`, it tests aliases as a service would use them.
     pub(crate) fn tenants(&self, operator: &SdkConfig, probe: Option<&SdkConfig>) -> Result<Tenants> {
         region(operator)?;
         let registry = DynamoDbRegistry::new(operator, self.registry());

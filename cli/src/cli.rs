@@ -22,7 +22,7 @@ Exit codes:
 Answers are written to stdout; everything else, errors included, to stderr. With --json an error is
 {\"error\":{\"kind\":…,\"message\":…,\"help\":…,\"exit\":…}} in one line on stderr.";
 
-/// Runs the keys of many tenants: onboarding to offboarding, policies, and a self-test that proves isolation.
+/// Manages the keys of many tenants: onboarding to offboarding, policies, and a self-test that proves isolation.
 #[derive(Debug, Parser)]
 #[command(name = "tenantseal", version, after_help = HELP, max_term_width = 120, disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -34,31 +34,31 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create the registry's table, and the --key-table if one is named, with point-in-time recovery
+    /// Create the registry's table, and the --key-table if given, with point-in-time recovery
     Init,
-    /// Give tenants their keys, aliases and entries in the registry
+    /// Create keys, aliases and registry entries for tenants
     Onboard(commands::onboard::Onboard),
     /// List the tenants
     List(commands::list::List),
-    /// Show a tenant, and what KMS says of its keys
+    /// Show a tenant, and what KMS says about its keys
     Show(commands::show::Show),
     /// Rotate a tenant's key
     Rotate(commands::rotate::Rotate),
-    /// Disable a tenant's keys: nothing of it can be opened until they are enabled again
+    /// Disable a tenant's keys: none of its items can be opened until they are enabled again
     Suspend(commands::suspend::Suspend),
     /// Enable a suspended tenant's keys again
     Resume(commands::suspend::Resume),
-    /// Disable a tenant's keys and have them deleted after 7 to 30 days
+    /// Disable a tenant's keys and schedule their deletion after 7 to 30 days
     Offboard(commands::offboard::Offboard),
-    /// Keep the keys of an offboarded tenant, disabled: `resume` brings it back
+    /// Cancel the deletion of an offboarded tenant's keys; `resume` then enables them
     CancelOffboard(commands::suspend::CancelOffboard),
-    /// Print a policy, ready to be deployed
+    /// Print a policy, ready to deploy
     Policy(commands::policy::Policy),
-    /// Show what an item says of itself, without any key
+    /// Show what an item reveals without any key
     Inspect(commands::inspect::Inspect),
-    /// Estimate what a month costs, beside a key per tenant and service and beside no caching
+    /// Estimate the cost of a month, compared with a key per tenant and service and with no caching
     Cost(commands::cost::Cost),
-    /// Check the set-up, and prove that one tenant's session cannot use another tenant's key
+    /// Check the setup, and prove that one tenant's session cannot use another tenant's key
     Doctor(commands::doctor::Doctor),
     /// Start KMS, STS and DynamoDB on loopback, with two tenants, and print the environment to export
     #[cfg(feature = "local")]
@@ -68,13 +68,13 @@ pub(crate) enum Command {
     Man,
     /// Print a completion script
     Completions {
-        /// For this shell
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
 
 impl Command {
-    /// Whether Ctrl-C is how it is meant to end.
+    /// Whether the command runs until Ctrl-C.
     pub(crate) fn runs_until_interrupted(&self) -> bool {
         #[cfg(feature = "local")]
         return matches!(self, Self::Local(_));

@@ -1,4 +1,4 @@
-//! What went wrong, in one line that says what to do, and the exit code that scripts go by.
+//! Failures: one line that says what to do, and the exit code for scripts.
 
 use std::error::Error as StdError;
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ impl Exit {
         self as i32
     }
 
-    /// The word for it in JSON.
+    /// Its name in JSON.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -73,7 +73,7 @@ impl Failure {
         Self::new(Exit::Interrupted, "interrupted").help("run the same command again to go on where it stopped")
     }
 
-    /// The same with what to do.
+    /// Adds the next step.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(one_line(&help.into()));
@@ -92,7 +92,7 @@ impl Failure {
         self.help.as_deref()
     }
 
-    /// What an error of KMS, STS or DynamoDB means to the person who runs the command. `doing` is, for example, `CreateKey`.
+    /// What an error of KMS, STS or DynamoDB means to the operator. `doing` is, for example, `CreateKey`.
     pub(crate) fn aws<E>(doing: &str, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -113,7 +113,7 @@ impl Failure {
         }
     }
 
-    /// What an error code of AWS means to the person who runs the command.
+    /// What an error code of AWS means to the operator.
     fn service(doing: &str, code: &str, said: &str) -> Self {
         use AwsErrorClass as Class;
         let message = format!("{doing}: {code}: {said}");
@@ -225,7 +225,7 @@ impl Failure {
         }
     }
 
-    /// What AWS said to the key team's call, with its cause: the library's words say what to do.
+    /// AWS's error in a call of the key team's, with its cause. The library's message says what to do.
     fn administration(error: &AwsError) -> Self {
         let doing = &error
             .region()
@@ -240,7 +240,7 @@ impl Failure {
         }
         let root = cause.rsplit(": ").next().unwrap_or(&cause);
         match error {
-            // The last of the causes is the one that a person can do something about.
+            // The root cause is the one that an operator can fix.
             error if error.lacks_credentials() => Self::without_credentials(doing, root),
             error if error.is_retryable() => Self::unreachable(doing, root),
             _ => Self::new(Exit::Aws, format!("{error}: {cause}")).help("check --endpoint-url and AWS_ENDPOINT_URL"),
@@ -264,7 +264,7 @@ pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<It
     std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
 }
 
-/// What others say may have line breaks, and characters that a terminal obeys; a failure is one line.
+/// Untrusted text may contain line breaks and control characters; a failure is one line.
 fn one_line(text: &str) -> String {
     Visible(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).to_string()
 }

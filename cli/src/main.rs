@@ -1,4 +1,4 @@
-//! `tenantseal`: runs the keys of many tenants. docs/COMMAND.md shows every command at work.
+//! `tenantseal`: manages the keys of many tenants. docs/COMMAND.md shows every command.
 
 mod args;
 mod aws;
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     let output = Output::new(&cli.global);
     let endless = cli.command.runs_until_interrupted();
     let result = tokio::select! {
-        // First of all, so that Ctrl-C is listened for before anything begins.
+        // Polled first, so that Ctrl-C is handled before anything begins.
         biased;
         _ = tokio::signal::ctrl_c() => if endless { Ok(Exit::Done) } else { Err(Failure::interrupted()) },
         result = cli.run(&output) => result,
@@ -39,11 +39,11 @@ async fn main() -> ExitCode {
             failure.exit()
         }
     };
-    // A question that waits for an answer holds a thread that nothing else ends.
+    // A pending question holds a thread that nothing else ends.
     std::process::exit(exit.code())
 }
 
-/// Help and version are answers; anything else is a misuse, also for machines.
+/// Help and version are answers; everything else is a usage error, for machines too.
 fn misused(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let told = error.to_string();

@@ -1,4 +1,5 @@
-//! What nobody wants to repeat: role, alias template, registry. Arguments win over the environment, the environment over the file.
+//! Settings: role, alias template, registry. Arguments have precedence over the environment, the environment over the
+//! file.
 
 use std::path::Path;
 
@@ -20,23 +21,23 @@ pub(crate) struct Settings {
     alias: Option<String>,
     scope: Option<Scope>,
     registry: Option<String>,
-    /// Where services share data keys.
+    /// The table in which services share wrapped data keys.
     pub(crate) key_table: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
-    /// The profile of a service that assumes the role, when it is not `profile`.
+    /// The profile of a service that assumes the role, if it differs from `profile`.
     pub(crate) service_profile: Option<String>,
     pub(crate) endpoint_url: Option<String>,
     /// Who may assume the role.
     #[serde(default)]
     pub(crate) services: Vec<String>,
-    /// Which transitive session tags services may bring along.
+    /// Transitive session tags that services may have.
     inherited_tags: Option<Vec<String>>,
 }
 
 impl Settings {
     pub(crate) fn load(global: &Global) -> Result<Self> {
-        // The SDK panics at an address that is set and empty.
+        // The SDK panics if an address is set and empty.
         let addresses = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
         let mut empty = addresses.filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && value.is_empty());
         if let Some((name, _)) = empty.next() {
@@ -78,7 +79,7 @@ impl Settings {
         })
     }
 
-    /// The same with a role, unless there is one.
+    /// Sets the role if none is set.
     #[cfg(feature = "local")]
     #[must_use]
     pub(crate) fn with_role(mut self, role: &str) -> Self {
@@ -99,7 +100,7 @@ impl Settings {
         tenancy.inheriting(&tags).map_err(|error| Failure::usage(format!("--inherited-tag {error}")))
     }
 
-    /// The same with these transitive session tags, when any are given.
+    /// Replaces the transitive session tags, if any are given.
     pub(crate) fn inheriting(&self, tags: Vec<String>) -> Self {
         let given = Some(tags).filter(|tags| !tags.is_empty());
         Self { inherited_tags: given.or_else(|| self.inherited_tags.clone()), ..self.clone() }
@@ -110,7 +111,7 @@ impl Settings {
         AliasTemplate::parse(template).map_err(|error| Failure::usage(format!("--alias `{template}`: {error}")))
     }
 
-    /// How policies tell the tenants' keys apart.
+    /// How policies distinguish the tenants' keys.
     pub(crate) fn scope(&self) -> Scope {
         self.scope.unwrap_or_default()
     }

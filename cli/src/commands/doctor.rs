@@ -1,4 +1,4 @@
-//! `doctor`: checks the set-up, and proves that one tenant's session cannot use another tenant's key.
+//! `doctor`: checks the setup, and proves that one tenant's session cannot use another tenant's key.
 
 mod access;
 mod check;
@@ -24,11 +24,11 @@ use crate::output::Output;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 
-/// Check the set-up, and prove that one tenant's session cannot use another tenant's key.
+/// Check the setup, and prove that one tenant's session cannot use another tenant's key.
 ///
-/// Nothing is changed. The keys are looked at with the operator's credentials (--profile), sessions are made with those of a
-/// service (--service-profile). What must be refused is tried with DryRun; one data key per tenant is really made, and thrown
-/// away, so that there is something to decrypt.
+/// Nothing is changed. The operator's credentials (--profile) read the keys; a service's credentials
+/// (--service-profile) open sessions. Calls that must be refused use DryRun. One data key per tenant is really created
+/// and discarded, so that there is something to decrypt.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// The tenants to check; isolation is proven between the first two [default: two active ones of the registry]
@@ -61,7 +61,7 @@ impl Doctor {
             sessions,
             found: HashMap::new(),
         };
-        // The checks, in the order in which their findings should be mended. A new kind of check is one more line here.
+        // Checks run in the order in which their findings should be fixed. A new kind of check is one more line here.
         access::check_role(&mut report, &setup, &tenants[0]).await?;
         if let Some(name) = &settings.key_table {
             key_table::check(&mut report, &service, &setup.service_arn, name).await?;
@@ -89,7 +89,7 @@ impl Doctor {
     }
 }
 
-/// Two active tenants of the registry.
+/// Finds 2 active tenants in the registry.
 async fn two_active_tenants(registry: &Tenants) -> Result<Vec<TenantId>> {
     let mut page = registry.list(None, 100).await?;
     page.entries.retain(|entry| entry.state == State::Active && entry.tier != Tier::Pool);

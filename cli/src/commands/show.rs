@@ -1,4 +1,4 @@
-//! `show`: one tenant, and what KMS says of its keys.
+//! `show`: one tenant, and what KMS says about its keys.
 
 use clap::Args;
 use serde_json::json;
@@ -11,12 +11,12 @@ use crate::errors::{Exit, Result};
 use crate::output::{BOLD, Output, lines, moment, table};
 use crate::settings::Settings;
 
-/// Show a tenant, and what KMS says of its keys.
+/// Show a tenant, and what KMS says about its keys.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[arg(value_parser = tenant)]
     tenant: TenantId,
-    /// Every version of its entry, too: who changed what, and when
+    /// Also show every version of its entry: who changed what, and when
     #[arg(long)]
     history: bool,
 }

@@ -1,4 +1,4 @@
-//! Who asks, and whether the role is given to them for one tenant and for nothing else.
+//! The credentials, and whether the role can be assumed for one tenant and for nothing else.
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
@@ -16,7 +16,7 @@ use crate::sessions::{self, Limits};
 
 const AREA: &str = "access";
 
-/// Checks the credentials of the operator and of the service; gives the service's ARN.
+/// Checks the credentials of the operator and of the service. Returns the service's ARN.
 pub(super) async fn check_callers(
     report: &mut Report,
     tenancy: &Tenancy,
@@ -47,7 +47,7 @@ pub(super) async fn check_callers(
     Ok(service_arn)
 }
 
-/// Checks that the role is given with a session tag and under the tenant's name, and not otherwise.
+/// Checks that the role can be assumed with a session tag and the tenant's session name, and not otherwise.
 pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &TenantId) -> Result<()> {
     let role = setup.tenancy.role();
     let trust = document(&setup.tenancy.trust_policy(&[&principal(&setup.service_arn)]));
@@ -90,8 +90,8 @@ pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &Tena
     Ok(())
 }
 
-/// What it means that a service is refused the role, and what mends it. No API tells the transitive tags of its own session, which STS
-/// counts as passed.
+/// What a refused AssumeRole means, and its fix. No API lists the transitive tags of the caller's own session, which
+/// STS counts as passed.
 fn refused(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: &Value) -> Result<Outcome> {
     let said = error.message().unwrap_or("access denied");
     Ok(match error.code() {
@@ -128,19 +128,19 @@ fn refused(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: 
     })
 }
 
-/// Whether EKS Pod Identity made this session: it names them `eks-<cluster>-<pod>-<UUID>`.
+/// Whether EKS Pod Identity created this session: its names are `eks-<cluster>-<pod>-<UUID>`.
 fn is_of_eks(arn: &str) -> bool {
     arn.contains(":assumed-role/") && arn.rsplit('/').next().is_some_and(|session| session.starts_with("eks-"))
 }
 
-/// The account and the ARN of the credentials of a configuration.
+/// Account and ARN of a configuration's credentials.
 pub(super) async fn identity(config: &SdkConfig) -> Result<(String, String)> {
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
     let answer = answer.map_err(|error| Failure::aws("GetCallerIdentity", &error))?;
     Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
 }
 
-/// The role behind a session's ARN: trust policies name roles.
+/// The role of a session's ARN: trust policies name roles.
 fn principal(arn: &str) -> String {
     let role = || {
         let (account, session) = arn.split_once(":sts::")?.1.split_once(":assumed-role/")?;

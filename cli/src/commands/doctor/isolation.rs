@@ -1,4 +1,4 @@
-//! The proof: what tenant A's session may do, and what it must be refused, tried at KMS with `DryRun`.
+//! The isolation proof: what tenant A's session may do, and what KMS must refuse, tested with `DryRun`.
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
@@ -12,32 +12,32 @@ use crate::args::Scope;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};
 
-/// What KMS says to a call with `DryRun` that it would have answered (412).
+/// KMS's answer to a call with `DryRun` that would have succeeded (412).
 const ALLOWED: &str = "DryRunOperationException";
 const REFUSED: &str = "AccessDeniedException";
 
-/// A data key that was really made.
+/// A data key that was really created.
 struct Made {
     key_arn: String,
     wrapped: Blob,
 }
 
-/// A call, by the key that it names and the tenant of its encryption context.
+/// A call: the key that it names, and the tenant in its encryption context.
 #[derive(Clone, Copy)]
 struct Call<'a> {
     key: Option<&'a str>,
     context: Option<&'a TenantId>,
-    /// Decrypts this; without it, a data key is made.
+    /// The ciphertext to decrypt; without it, the call creates a data key.
     wrapped: Option<&'a Blob>,
 }
 
-/// Tries what `a`'s session may do with its own key, and all that it must not.
+/// Tries what `a`'s session may do with its own key, and everything that it must not do.
 pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &TenantId, b: &TenantId) -> Result<()> {
     let area = format!("{a} against {b}");
     let (own, other) = (setup.tenancy.alias(a), setup.tenancy.alias(b));
     let (own, other) = (own.as_str(), other.as_str());
 
-    // Without B's own session succeeding, a refusal of A on B's alias would prove nothing.
+    // If B's own session failed, a refusal of A on B's alias would prove nothing.
     let own_session = async |tenant| session(setup, Limits::of(tenant), &sessions::REFUSALS).await;
     let (Some(session), Some(b_session)) = (own_session(a).await?, own_session(b).await?) else {
         report.add(&area, "isolation", Outcome::skipped("the role cannot be assumed"));
@@ -90,7 +90,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
         report.add(&area, format!("{a}'s session is refused {check}"), outcome);
     }
 
-    // With the session policy away, the tag has to hold.
+    // Without the session policy, the tag alone must protect.
     let across = Call { key: Some(other), context: Some(b), ..generate };
     for (check, limits) in [
         (
@@ -120,12 +120,12 @@ async fn session(setup: &Setup, limits: Limits<'_>, refusals: &[&str]) -> Result
     }
 }
 
-/// Really makes a data key; the inner error is what KMS says against it.
+/// Really creates a data key; the inner error is KMS's refusal.
 async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result<Made, String>> {
     let request = session.generate_data_key().key_id(alias).number_of_bytes(32);
     match request.encryption_context("tenant", tenant.as_str()).send().await {
         Ok(answer) => {
-            // The key itself is not wanted: it is zeroized here.
+            // The data key is not used: it is zeroized here.
             drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
             let wrapped = answer.ciphertext_blob.unwrap_or_else(|| Blob::new([]));
             Ok(Ok(Made { key_arn: answer.key_id.unwrap_or_default(), wrapped }))
@@ -134,7 +134,7 @@ async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result
     }
 }
 
-/// Tries a call with `DryRun`; the inner error is what KMS says against it.
+/// Tries a call with `DryRun`; the inner error is KMS's refusal.
 async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> {
     let Call { key, context, wrapped } = call;
     let key = key.map(str::to_owned);
@@ -158,7 +158,7 @@ async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> 
     Ok(if allowed { Ok(()) } else { Err(said) })
 }
 
-/// What KMS says when it refuses; anything that proves nothing, such as throttling, ends the examination.
+/// KMS's refusal. An answer that proves nothing, such as throttling, ends the check.
 fn said<E>(error: &SdkError<E>, doing: &str) -> Result<String>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -171,7 +171,7 @@ where
     }
 }
 
-/// A call of the tenant's own that KMS refuses.
+/// The outcome when KMS refuses a tenant's own call.
 fn denied(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     if !said.starts_with(REFUSED) {
         return Outcome::failed(said, format!("see what is said of tenant {tenant} above"));
@@ -188,7 +188,7 @@ fn denied(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     Outcome::failed(said, mend).with(documents::additions(&wanted))
 }
 
-/// Tries a call on the key of `tenant` that KMS has to refuse.
+/// Tries a call on the key of `tenant` that KMS must refuse.
 async fn must_be_refused(setup: &Setup, session: &Client, call: Call<'_>, tenant: &TenantId) -> Result<Outcome> {
     match try_it(session, call).await? {
         Err(said) if said.starts_with(REFUSED) => return Ok(Outcome::passed("refused")),

@@ -1,4 +1,4 @@
-//! A tenant's key, seen by its administrator.
+//! A tenant's key as its administrator sees it.
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
@@ -71,7 +71,7 @@ pub(super) async fn check_tenant(report: &mut Report, setup: &mut Setup, tenant:
     Ok(())
 }
 
-/// Whether the registry and KMS say the same.
+/// Whether registry and KMS agree.
 fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, is_tenants: bool) -> Outcome {
     let again =
         |operation: &dyn std::fmt::Display| format!("tenantseal {operation} {tenant}, which goes on where it stopped");
@@ -87,7 +87,7 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
     if !is_same {
         let [known, there] = [known, there].map(|key| key.map_or_else(|| "no key".to_owned(), |key| key.to_string()));
         let mend = match is_tenants {
-            // Of a registry that names another's key, nothing is put behind the alias.
+            // If the registry names another tenant's key, the alias must not be pointed to it.
             false => format!(
                 "the registry's key is not the tenant's: tenantseal show {tenant} --history, and restore the entry"
             ),
@@ -98,7 +98,7 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
     let family = key.multi_region_configuration.as_ref();
     let keys = family.into_iter().flat_map(|family| family.primary_key.iter().chain(family.replica_keys()));
     let there: Vec<_> = keys.filter_map(|key| key.region.as_deref()).collect();
-    // On a shared key, the Regions of the members are some of the pool's.
+    // A pool's Regions include those of its members.
     let strange =
         there.iter().find(|region| entry.tier == Tier::Dedicated && !entry.regions.iter().any(|own| own == *region));
     if let Some(region) = strange {
@@ -120,7 +120,7 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
     Outcome::failed(format!("the registry says {}, KMS says {state}", entry.state), again(&mend))
 }
 
-/// The alias that stays when the tenant's alias is pointed to another key one day.
+/// The per-key alias, which stays when the tenant's alias moves to another key.
 async fn own_alias(kms: &Client, setup: &Setup, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
     let own = setup.tenancy.alias(tenant).of_key(&key.key_id);
     let mut pages = kms.list_aliases().key_id(&key.key_id).into_paginator().send();
@@ -151,7 +151,7 @@ fn state(tenant: &TenantId, key: &KeyMetadata) -> Outcome {
     }
 }
 
-/// A grant is limited by no session policy and by no condition of the key policy but a Deny.
+/// No session policy limits a grant, and no condition of the key policy except a Deny.
 async fn grants(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
     let mut grants = Vec::new();
     let mut pages = kms.list_grants().key_id(&key.key_id).into_paginator().send();
@@ -184,7 +184,7 @@ async fn rotation(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
     })
 }
 
-/// What makes the key's policy the one that the library generates.
+/// The changes that restore the generated key policy.
 async fn changes(
     kms: &Client,
     setup: &Setup,

@@ -1,4 +1,4 @@
-//! What the checks look at.
+//! The setup under test.
 
 use std::collections::HashMap;
 
@@ -18,10 +18,10 @@ pub(super) struct Setup {
     pub(super) region: String,
     pub(super) operator: aws_config::SdkConfig,
     pub(super) registry: Tenants,
-    /// Who assumes the role, for the trust policy.
+    /// The principal that assumes the role, for the trust policy.
     pub(super) service_arn: String,
     pub(super) sessions: Sessions,
-    /// What the keys' checks found, for those that follow.
+    /// Results of the keys' checks, for later checks.
     pub(super) found: HashMap<TenantId, Found>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Setup {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub(super) key_id: String,
-    /// What would make its policy the generated one.
+    /// The changes that restore its generated policy.
     pub(super) key_policy: Vec<Change>,
 }
 
