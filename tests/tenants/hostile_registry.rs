@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_sdk_kms::types::KeyState;
 use futures_util::future::join_all;
@@ -95,13 +94,7 @@ impl Scene {
     pub(crate) async fn set() -> Self {
         let office = Office::open().await;
         let registry = Arc::new(InMemoryRegistry::default());
-        let tenants = Tenants::builder(office.tenancy.clone(), registry.clone())
-            .request_interval(Duration::ZERO)
-            .create_key_grace_period(Duration::ZERO)
-            .alias_grace_period(Duration::ZERO)
-            .poll_interval(Duration::from_millis(5))
-            .build(&office.admin)
-            .unwrap();
+        let tenants = office.without_waits(registry.clone()).build(&office.admin).unwrap();
         let scene = Self { office, registry, tenants, own: Mutex::default() };
         let tenants = &scene.tenants;
         tenants.onboard(&id("globex")).replicas([ABROAD]).await.unwrap();

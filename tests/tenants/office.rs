@@ -60,12 +60,16 @@ impl Office {
     }
 
     pub(crate) fn builder(&self, registry: impl Registry + 'static) -> TenantsBuilder {
-        Tenants::builder(self.tenancy.clone(), Arc::new(registry))
-            .probe(&self.service)
+        self.without_waits(Arc::new(registry)).probe(&self.service).alias_grace_period(Duration::from_secs(2))
+    }
+
+    /// Operators of this registry who wait for nothing.
+    pub(crate) fn without_waits(&self, registry: Arc<dyn Registry>) -> TenantsBuilder {
+        Tenants::builder(self.tenancy.clone(), registry)
             .request_interval(Duration::ZERO)
             .create_key_grace_period(Duration::ZERO)
+            .alias_grace_period(Duration::ZERO)
             .poll_interval(Duration::from_millis(5))
-            .alias_grace_period(Duration::from_secs(2))
     }
 
     pub(crate) fn tenants(&self) -> Tenants {

@@ -24,12 +24,7 @@ impl Desk {
     async fn open() -> Self {
         let office = Office::open().await;
         let registry = Arc::new(InMemoryRegistry::default());
-        let tenants = Tenants::builder(office.tenancy.clone(), registry.clone())
-            .request_interval(Duration::ZERO)
-            .create_key_grace_period(Duration::ZERO)
-            .alias_grace_period(Duration::ZERO)
-            .build(&office.admin)
-            .unwrap();
+        let tenants = office.without_waits(registry.clone()).build(&office.admin).unwrap();
         Self { office, registry, tenants }
     }
 
