@@ -22,7 +22,7 @@ use output::Output;
 async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return report_usage_error(&error),
     };
     let output = Output::new(&cli.global);
     let endless = cli.command.runs_until_interrupted();
@@ -44,13 +44,13 @@ async fn main() -> ExitCode {
 }
 
 /// Help and version are answers; everything else is a usage error, for machines too.
-fn misused(error: &clap::Error) -> ExitCode {
+fn report_usage_error(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let told = error.to_string();
         let line = told.lines().next().unwrap_or_default().trim_start_matches("error: ");
         output::json_failure(&Failure::usage(line));
         return Exit::Usage.into();
     }
-    output::clap_says(error);
+    output::print_clap(error);
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }

@@ -67,7 +67,7 @@ impl Output {
     }
 
     /// Prints what the command would do.
-    pub(crate) fn would(&self, steps: &[String]) -> Result<Exit> {
+    pub(crate) fn print_dry_run(&self, steps: &[String]) -> Result<Exit> {
         let text = steps.iter().map(|step| format!("{DIM}would{DIM:#} {}\n", Visible(step))).collect::<String>();
         self.answer(text, &json!({ "dry_run": true, "would": steps }))?;
         Ok(Exit::Done)
@@ -160,7 +160,7 @@ pub(crate) fn json_failure(failure: &Failure) {
 }
 
 /// Prints help, the version or a usage error, which may quote untrusted text.
-pub(crate) fn clap_says(said: &clap::Error) {
+pub(crate) fn print_clap(said: &clap::Error) {
     let text = harmless(&said.render().ansi().to_string());
     // If the stream is closed, nobody can be told.
     let _ = if said.use_stderr() { write!(anstream::stderr(), "{text}") } else { write!(anstream::stdout(), "{text}") };

@@ -38,7 +38,7 @@ pub(crate) struct Limits<'a> {
 
 impl<'a> Limits<'a> {
     /// All limits, as in the library.
-    pub(crate) fn of(tenant: &'a TenantId) -> Self {
+    pub(crate) fn for_tenant(tenant: &'a TenantId) -> Self {
         Self { named: Some(tenant), tag: Some(tenant), policy: Some(tenant) }
     }
 }

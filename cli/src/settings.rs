@@ -101,7 +101,7 @@ impl Settings {
     }
 
     /// Replaces the transitive session tags, if any are given.
-    pub(crate) fn inheriting(&self, tags: Vec<String>) -> Self {
+    pub(crate) fn with_inherited_tags(&self, tags: Vec<String>) -> Self {
         let given = Some(tags).filter(|tags| !tags.is_empty());
         Self { inherited_tags: given.or_else(|| self.inherited_tags.clone()), ..self.clone() }
     }

@@ -20,19 +20,19 @@ impl MonthlyCost {
     const PRICED_ROTATIONS: u32 = 2;
 
     /// A new key in `regions` Regions, with automatic rotation.
-    pub(super) fn of_key(regions: usize) -> Self {
+    pub(super) fn for_key(regions: usize) -> Self {
         let regions = u32::try_from(regions).unwrap_or(u32::MAX);
         Self { now: regions, later: regions * Self::PRICED_ROTATIONS }
     }
 
     /// A rotation on demand of a key with `before` earlier rotations.
-    pub(super) fn of_rotation(regions: usize, before: u32) -> Self {
+    pub(super) fn for_rotation(regions: usize, before: u32) -> Self {
         let regions = u32::try_from(regions).unwrap_or(u32::MAX);
         Self { now: if before < Self::PRICED_ROTATIONS { regions } else { 0 }, later: 0 }
     }
 
     /// Automatic rotation of a key with `before` earlier rotations.
-    pub(super) fn of_schedule(regions: usize, before: u32) -> Self {
+    pub(super) fn for_schedule(regions: usize, before: u32) -> Self {
         let regions = u32::try_from(regions).unwrap_or(u32::MAX);
         Self { now: 0, later: regions * Self::PRICED_ROTATIONS.saturating_sub(before) }
     }

@@ -187,7 +187,7 @@ pub struct Pending {
 }
 
 /// An operation's id: 32 random hex digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OperationId(pub(super) String);
 
@@ -198,7 +198,7 @@ impl fmt::Display for OperationId {
 }
 
 /// A point in time with millisecond precision. Written as RFC 3339 in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -199,7 +199,7 @@ pub enum Error {
     #[error("`{0}` is taken: a pool is no tenant, and a tenant no pool: choose another name")]
     NameTaken(TenantId),
     /// The entry is no active pool.
-    #[error("`{0}` is not an active pool: onboard it with `as_pool` first")]
+    #[error("`{0}` is not an active pool: onboard it with `create_pool` first")]
     NotAPool(TenantId),
     /// The pool has as many tenants as a pool may have.
     #[error("pool `{0}` is full: onboard another pool and name that one")]

@@ -7,6 +7,8 @@
 //! request, the next run continues there and ends in the same state, with no KEK left over. Several operators may run
 //! the same operation at once.
 //!
+//! `tenantseal` re-exports what the example takes from `tenantseal-core` and `tenantseal-kms`.
+//!
 //! - [`Tenants`] is the handle: `onboard`, `rotate`, `move_to`, `suspend`, `resume`, `offboard`, `cancel_offboard`,
 //!   `show`, `list` and `history`.
 //! - [`Registry`] stores one [`Entry`] per tenant and its history: [`DynamoDbRegistry`], or [`InMemoryRegistry`] for
@@ -17,8 +19,8 @@
 //! ```no_run
 //! # async fn example(config: aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
-//! use tenantseal::keys::{RoleArn, Tenancy};
-//! use tenantseal::{AliasTemplate, TenantId};
+//! use tenantseal_core::{AliasTemplate, TenantId};
+//! use tenantseal_kms::{RoleArn, Tenancy};
 //! use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 //!
 //! let tenancy = Tenancy::new(RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?, AliasTemplate::default());

@@ -69,7 +69,7 @@ impl<'a> Onboard<'a> {
 
     /// Creates a pool: a KEK that up to [`POOL_SIZE`](super::POOL_SIZE) tenants share. `tenant` is then the pool's
     /// name, and no customer's.
-    pub fn as_pool(mut self) -> Self {
+    pub fn create_pool(mut self) -> Self {
         self.tier = Some(Tier::Pool);
         self
     }

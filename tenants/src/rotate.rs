@@ -167,16 +167,16 @@ async fn steps(tenants: &Tenants, begun: &Begun, how: &RotationKind, cost: &mut 
                 RotationKind::OnDemand => tenants.settings().rotation_days,
             };
             tenants.admin().ensure_rotation(primary, days.unwrap_or(asked), fence).await?;
-            MonthlyCost::of_schedule(regions, rotations)
+            MonthlyCost::for_schedule(regions, rotations)
         }
         Some(before) if primary.material() != Some(before) => {
-            MonthlyCost::of_rotation(regions, rotations.saturating_sub(1))
+            MonthlyCost::for_rotation(regions, rotations.saturating_sub(1))
         }
         Some(_) => {
             if !tenants.admin().is_rotating(primary.key()).await? {
                 tenants.admin().rotate_on_demand(primary, fence).await?;
             }
-            MonthlyCost::of_rotation(regions, rotations)
+            MonthlyCost::for_rotation(regions, rotations)
         }
     };
     *cost = MonthlyCost { now: cost.now + more.now, later: more.later };
@@ -203,7 +203,7 @@ impl<'a> Rekey<'a> {
 
     /// Does nothing unless the tenant's KEK is of this generation. So a repetition adds no further KEK when the first
     /// attempt succeeded and its answer was lost.
-    pub fn from_generation(mut self, number: u32) -> Self {
+    pub fn if_generation(mut self, number: u32) -> Self {
         self.from = Some(number);
         self
     }
@@ -252,7 +252,7 @@ impl<'a> Rekey<'a> {
         }
         let cost = match target {
             Tier::Shared { .. } => MonthlyCost::default(),
-            _ => MonthlyCost::of_key(regions.len()),
+            _ => MonthlyCost::for_key(regions.len()),
         };
         let entry = tenants.conclude(&begun, replace(tenants, &begun, &target).await).await?;
         Ok(Rotated { entry, cost })

@@ -23,7 +23,7 @@ pub enum State {
 impl State {
     /// The operations that this state allows. An operation whose target state the tenant is in repairs what differs: it
     /// enables, disables or creates it.
-    pub fn allowed(self) -> &'static [Operation] {
+    pub fn allowed_operations(self) -> &'static [Operation] {
         use Operation::{CancelOffboarding, Offboard, Onboard, Rekey, Resume, Rotate, Suspend};
         match self {
             Self::Onboarding => &[Onboard, Suspend],
@@ -39,7 +39,7 @@ impl State {
     ///
     /// [`IllegalTransition`] names the state and its allowed operations.
     pub fn check(self, tenant: &TenantId, operation: Operation) -> Result<(), IllegalTransition> {
-        if self.allowed().contains(&operation) {
+        if self.allowed_operations().contains(&operation) {
             return Ok(());
         }
         Err(IllegalTransition { tenant: tenant.clone(), state: self, operation })
@@ -144,7 +144,7 @@ impl IllegalTransition {
 impl fmt::Display for IllegalTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tenant, state, operation } = self;
-        let allowed: Vec<_> = state.allowed().iter().map(ToString::to_string).collect();
+        let allowed: Vec<_> = state.allowed_operations().iter().map(ToString::to_string).collect();
         write!(f, "tenant `{tenant}` is {state}, so `{operation}` is not possible; possible: {}", allowed.join(", "))
     }
 }

@@ -56,7 +56,7 @@ impl Scene {
             self.keys.insert(tenant.to_owned(), key_id(tenants.onboard(&id(tenant)).await.unwrap()));
         }
         tenants.onboard(&id("far")).replicas([FRANKFURT]).await.unwrap();
-        self.keys.insert("small".to_owned(), key_id(tenants.onboard(&id("small")).as_pool().await.unwrap()));
+        self.keys.insert("small".to_owned(), key_id(tenants.onboard(&id("small")).create_pool().await.unwrap()));
         for tenant in ["p1", "p2"] {
             tenants.onboard(&id(tenant)).shared(&id("small")).await.unwrap();
         }

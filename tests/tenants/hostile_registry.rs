@@ -66,7 +66,7 @@ impl Command {
             Self::Onboard => tenants.onboard(whom).await.is_ok(),
             Self::Replicas => tenants.onboard(whom).replicas([ABROAD, ELSEWHERE]).await.is_ok(),
             Self::Shared => tenants.onboard(whom).shared(&pool).await.is_ok(),
-            Self::AsPool => tenants.onboard(whom).as_pool().await.is_ok(),
+            Self::AsPool => tenants.onboard(whom).create_pool().await.is_ok(),
             Self::EveryDays => tenants.rotate(whom).every_days(100).await.is_ok(),
             Self::OnDemand => tenants.rotate(whom).on_demand().await.is_ok(),
             Self::NewKey => tenants.rotate(whom).new_key().await.is_ok(),
@@ -101,7 +101,7 @@ impl Scene {
         for tenant in ["hooli", "initrode", "acme"] {
             tenants.onboard(&id(tenant)).await.unwrap();
         }
-        tenants.onboard(&id("pool")).as_pool().await.unwrap();
+        tenants.onboard(&id("pool")).create_pool().await.unwrap();
         tenants.onboard(&id("tiny")).shared(&id("pool")).await.unwrap();
         tenants.suspend(&id("hooli")).await.unwrap();
         tenants.offboard(&id("initrode")).await.unwrap();
@@ -362,7 +362,7 @@ async fn a_flipped_tier_changes_no_policy() {
         let refused = scene.tenants.restore_policies(&id(whom)).await.unwrap_err().to_string();
         assert!(refused.contains("was not made for"), "{refused}");
         drop(scene.tenants.onboard(&id(whom)).replicas([ELSEWHERE]).await);
-        drop(scene.tenants.onboard(&id(whom)).as_pool().replicas([ELSEWHERE]).await);
+        drop(scene.tenants.onboard(&id(whom)).create_pool().replicas([ELSEWHERE]).await);
         drop(scene.tenants.rotate(&id(whom)).new_key().await);
         assert_eq!(scene.others().await, before, "{whom} as {tier}");
     }

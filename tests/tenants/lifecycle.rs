@@ -86,7 +86,7 @@ async fn each_rotation_says_what_it_costs_and_old_data_keys_open() {
     for sealed in [&first, &second] {
         office.open_sealed("acme", sealed).await.unwrap();
     }
-    let again = tenants.rotate(&id("acme")).new_key().from_generation(1).await.unwrap();
+    let again = tenants.rotate(&id("acme")).new_key().if_generation(1).await.unwrap();
     assert_eq!((again.entry, again.cost.now), (rotated.entry, 0));
 }
 

@@ -74,7 +74,7 @@ impl Cost {
                 return output.print(chart).map(|()| Exit::Done);
             }
             if output.is_dry_run() {
-                return output.would(&[format!("write {}", path.display())]);
+                return output.print_dry_run(&[format!("write {}", path.display())]);
             }
             std::fs::write(path, chart).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             output.say(format_args!("wrote {}", path.display()));
@@ -128,7 +128,7 @@ impl Cost {
 }
 
 fn rows(estimates: &[(Design, Estimate)]) -> Vec<Vec<String>> {
-    let heading = ["a month of", "keys", "requests", "a second", "keys cost", "requests cost", "in all"];
+    let heading = ["a month of", "keys", "requests", "a second", "keys cost", "requests cost", "total"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(estimates.iter().map(|(design, estimate)| {
         let Estimate { keys, requests, requests_per_second, key_cost, request_cost } = *estimate;

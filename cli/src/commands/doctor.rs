@@ -40,7 +40,7 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
-        let settings = &settings.inheriting(self.inherited.inherited_tags);
+        let settings = &settings.with_inherited_tags(self.inherited.inherited_tags);
         let tenancy = settings.tenancy()?;
         let operator = aws::operator(settings).await;
         let region = aws::region(&operator)?;
@@ -59,7 +59,7 @@ impl Doctor {
             registry,
             service_arn,
             sessions,
-            found: HashMap::new(),
+            findings: HashMap::new(),
         };
         // Checks run in the order in which their findings should be fixed. A new kind of check is one more line here.
         access::check_role(&mut report, &setup, &tenants[0]).await?;
@@ -82,7 +82,7 @@ impl Doctor {
         if two.is_none() {
             output.say("Isolation is proven between two tenants: name a second one.");
         }
-        let counts = Counts::of(&checks);
+        let counts = Counts::from_checks(&checks);
         output
             .answer(Checklist(&checks), &json!({ "healthy": counts.failed == 0, "tally": counts, "checks": checks }))?;
         Ok(if counts.failed == 0 { Exit::Done } else { Exit::Findings })

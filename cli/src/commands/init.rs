@@ -19,7 +19,7 @@ pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
                 "switch its point-in-time recovery on".to_owned(),
             ]
         });
-        return output.would(&steps.collect::<Vec<_>>());
+        return output.print_dry_run(&steps.collect::<Vec<_>>());
     }
     let operator = aws::operator(settings).await;
     aws::region(&operator)?;

@@ -18,8 +18,8 @@ use crate::visible::Visible;
 /// Longer than a page of DynamoDB; the rest of a larger input is not read.
 const MAX_INPUT: u64 = 16 * 1024 * 1024;
 
-const UNKNOWN: &str = "Nothing of this is authenticated: whoever can write the table can write all of it. Without the schema and the key \
-it cannot be known which attributes should be sealed, whether they open, and what they hold.";
+const UNKNOWN: &str = "None of this is authenticated: anyone who can write the table can write all of it. Only the schema and the key \
+tell which attributes should be sealed, whether they open, and what they contain.";
 
 /// Show what an item reveals without any key.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl Inspect {
         };
         let mut exit = Exit::Done;
         for item in &items {
-            let seen = Seen::of(item);
+            let seen = Inspection::of(item);
             if seen.faults > 0 {
                 exit = Exit::Findings;
             }
@@ -112,14 +112,14 @@ fn items(input: &[u8]) -> Result<Vec<Item>> {
 }
 
 /// What an item reveals, for people and for machines.
-struct Seen {
+struct Inspection {
     text: String,
     data: Value,
     /// Parts that look sealed and are malformed.
     faults: usize,
 }
 
-impl Seen {
+impl Inspection {
     fn of(item: &Item) -> Self {
         let header = match item.get(HEADER) {
             None => None,
@@ -290,7 +290,7 @@ mod tests {
             let mut item = Item::default();
             item.insert(HEADER.to_owned(), AttributeValue::B(stored.clone()));
             item.insert(format!("a{header}"), AttributeValue::B([&[0x12, 0, 200], &stored[..]].concat()));
-            let seen = Seen::of(&item);
+            let seen = Inspection::of(&item);
             prop_assert!(seen.faults <= 2);
             let own = [BAD.to_string(), BOLD.to_string(), "\u{1b}[0m".to_owned()];
             let left = own.iter().fold(seen.text, |text, style| text.replace(style, ""));
@@ -312,7 +312,7 @@ mod tests {
         ];
         let item: std::collections::HashMap<_, _> =
             item.into_iter().map(|(name, stored)| (name.to_owned(), AttributeValue::B(stored))).collect();
-        let seen = Seen::of(&item.into());
+        let seen = Inspection::of(&item.into());
         let [of_header, own] = ["ab", "cd"].map(|byte| byte.repeat(16));
         assert_eq!(seen.faults, 0);
         assert_eq!(
@@ -338,7 +338,7 @@ mod tests {
                     std::iter::once(first).chain((1..length).map(|at| (at * 37 % 251) as u8)).collect();
                 let parses = length == 400 && matches!(first, 0x11 | 0x13);
                 let item: std::collections::HashMap<_, _> = [("photo".to_owned(), AttributeValue::B(stored))].into();
-                let seen = Seen::of(&item.into());
+                let seen = Inspection::of(&item.into());
                 assert_eq!(seen.faults, 0, "{first:#04x}");
                 let form = if parses { format!("{first:#04x}") } else { "plain".to_owned() };
                 assert_eq!(seen.data["attributes"][0]["form"], form, "{first:#04x} of {length} bytes");
@@ -350,7 +350,7 @@ mod tests {
     fn what_begins_with_a_key_record_and_does_not_parse_is_called_malformed() {
         let stored = [&[0x12, 0, 200, 0x01][..], &[7; 300]].concat();
         let item: std::collections::HashMap<_, _> = [("email".to_owned(), AttributeValue::B(stored))].into();
-        let seen = Seen::of(&item.into());
+        let seen = Inspection::of(&item.into());
         assert_eq!((seen.faults, &seen.data["attributes"][0]["form"]), (1, &json!("malformed")));
     }
 

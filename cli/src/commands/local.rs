@@ -45,7 +45,7 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) async fn run(self, settings: Settings, output: &Output) -> Result<Exit> {
         if output.is_dry_run() {
-            return output.would(&[format!("serve KMS, STS and DynamoDB on 127.0.0.1:{}", self.port)]);
+            return output.print_dry_run(&[format!("serve KMS, STS and DynamoDB on 127.0.0.1:{}", self.port)]);
         }
         let settings = settings.with_role(ROLE);
         let tenancy = settings.tenancy()?;

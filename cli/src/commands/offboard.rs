@@ -11,8 +11,8 @@ use tenantseal::TenantId;
 use tenantseal::schema::TenantTemplate;
 use tenantseal_tenants::Operation;
 
-use self::record::{Record, Who};
-use self::samples::{By, Samples, Source};
+use self::record::{OperatorIdentity, Record};
+use self::samples::{Samples, Source, TenantSessions};
 use crate::args::tenant;
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
@@ -64,7 +64,7 @@ impl Offboard {
                     format!("write {} and {}", Record::text(&path).display(), Record::data(&path).display())
                 }),
             );
-            return output.would(&steps);
+            return output.print_dry_run(&steps);
         }
         if let Some(path) = &report {
             Record::check(path)?;
@@ -76,7 +76,7 @@ impl Offboard {
 
         let progress = output.progress(format!("offboarding {tenant}"));
         let sessions = Sessions::new(aws::service(settings).await, tenants.tenancy().clone())?;
-        let by = By { sessions: &sessions, tenancy: tenants.tenancy(), tenant: &tenant };
+        let by = TenantSessions { sessions: &sessions, tenancy: tenants.tenancy(), tenant: &tenant };
         let mut samples = None;
         if let Some(table) = sample_table {
             progress.step(format!("sampling {table}"));
@@ -100,7 +100,7 @@ impl Offboard {
         let skipped = samples.as_ref().map_or(0, |samples| samples.skipped.len());
         if let Some(path) = &report {
             let keys = tenants.show(&tenant).await?.keys;
-            let who = Who::ask(&operator).await?;
+            let who = OperatorIdentity::ask(&operator).await?;
             Record {
                 tenant: tenant.clone(),
                 role: tenants.tenancy().role().to_string(),

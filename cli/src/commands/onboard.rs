@@ -51,7 +51,7 @@ impl Onboard {
             if let Some(pool) = &self.pool {
                 onboard = onboard.shared(pool);
             } else if self.as_pool {
-                onboard = onboard.as_pool();
+                onboard = onboard.create_pool();
             }
             async move { onboard.await }
         };
@@ -61,7 +61,7 @@ impl Onboard {
             match result {
                 Ok(entry) => {
                     progress.step(format!("{} onboarded", entry.tenant));
-                    progress.suspend(|| output.answer(told(&entry), &entry))?;
+                    progress.suspend(|| output.answer(summary(&entry), &entry))?;
                 }
                 Err(error) => {
                     let failure = Failure::from(error);
@@ -98,7 +98,7 @@ impl Onboard {
                 ),
             });
         }
-        output.would(&steps)
+        output.print_dry_run(&steps)
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn check_pool(handle: &Tenants, pool: &TenantId) -> Result<()> 
     }
 }
 
-fn told(entry: &Entry) -> String {
+fn summary(entry: &Entry) -> String {
     let Entry { tenant, state, alias, .. } = entry;
     let key = entry.current().map_or_else(String::new, |current| format!(" → {}", current.key));
     format!("{GOOD}✓{GOOD:#} {tenant} {state}  {}{key}", Visible(alias))

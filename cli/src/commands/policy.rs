@@ -70,7 +70,7 @@ impl Policy {
                 tenancy.operator_policy(&region, &table)
             }
             Kind::Trust { services, inherited } => {
-                let tenancy = settings.inheriting(inherited.inherited_tags).tenancy()?;
+                let tenancy = settings.with_inherited_tags(inherited.inherited_tags).tenancy()?;
                 let services = if services.is_empty() { settings.services.clone() } else { services };
                 if services.is_empty() {
                     return Err(Failure::usage("who may assume the role?")

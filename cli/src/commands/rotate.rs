@@ -68,7 +68,7 @@ impl Rotate {
             if let Some(pool) = &to_pool {
                 check_pool(&tenants, pool).await?;
             }
-            return output.would(&[what]);
+            return output.print_dry_run(&[what]);
         }
         let waiting =
             if operation == Operation::Rekey && !wait { ", then waiting five minutes for its aliases" } else { "" };

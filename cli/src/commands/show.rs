@@ -28,7 +28,7 @@ impl Show {
         let shown = tenants.show(&self.tenant).await?;
         let history = if self.history { Some(tenants.history(&self.tenant).await?) } else { None };
         drop(progress);
-        let text = format!("{}{}", describe(&shown), history.as_deref().map(past).unwrap_or_default());
+        let text = format!("{}{}", describe(&shown), history.as_deref().map(history_table).unwrap_or_default());
         output.answer(text, &json!({ "entry": shown.entry, "keys": shown.keys, "history": history }))?;
         Ok(if shown.keys.iter().any(|key| key.unknown.is_some()) { Exit::Unreachable } else { Exit::Done })
     }
@@ -94,7 +94,7 @@ fn row(key: &KekDetails) -> Vec<String> {
     vec![key.generation.to_string(), id, region, state, rotated, policy.to_owned()]
 }
 
-fn past(history: &[Entry]) -> String {
+fn history_table(history: &[Entry]) -> String {
     let heading = ["version", "when", "state", "unfinished", "by"].map(str::to_owned).to_vec();
     let rows = history.iter().map(|entry| {
         let unfinished = entry.pending.as_ref().map_or_else(String::new, |pending| pending.operation.to_string());

@@ -85,7 +85,7 @@ impl Change<'_> {
         let tenants = settings.tenants(&aws::operator(settings).await, None)?;
         tenants.check(tenant, operation).await?;
         if output.is_dry_run() {
-            return output.would(&[what]);
+            return output.print_dry_run(&[what]);
         }
         if let Some(question) = confirm {
             output.confirm(&question, tenant.as_str()).await?;

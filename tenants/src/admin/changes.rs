@@ -111,7 +111,12 @@ impl Admin {
             return Ok(());
         }
         let kms = self.fenced_client(region, fence).await?;
-        Ok(done("kms:DeleteAlias", region, kms.delete_alias().alias_name(alias).send().await, "NotFoundException")?)
+        Ok(ignore_code(
+            "kms:DeleteAlias",
+            region,
+            kms.delete_alias().alias_name(alias).send().await,
+            "NotFoundException",
+        )?)
     }
 
     /// Disables the key, unless it is disabled or pending deletion.
@@ -196,7 +201,12 @@ impl Admin {
 }
 
 /// Turns the error that says "done before" into success.
-fn done<T, E>(action: &'static str, region: &str, answer: Result<T, SdkError<E>>, before: &str) -> Result<(), AwsError>
+fn ignore_code<T, E>(
+    action: &'static str,
+    region: &str,
+    answer: Result<T, SdkError<E>>,
+    before: &str,
+) -> Result<(), AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {

@@ -53,15 +53,15 @@ pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &Tena
     let trust = document(&setup.tenancy.trust_policy(&[&principal(&setup.service_arn)]));
     let mend = format!("replace the statements of the trust policy of {role} by these (`tenantseal policy trust`)");
 
-    let assumed = setup.sessions.assume(Limits::of(tenant)).await?;
+    let assumed = setup.sessions.assume(Limits::for_tenant(tenant)).await?;
     let granted = assumed.is_ok();
     let outcome = match assumed {
         Ok(_) => Outcome::passed(role.as_str()),
-        Err(error) => refused(&setup.service_arn, &error, &mend, &trust)?,
+        Err(error) => refusal_outcome(&setup.service_arn, &error, &mend, &trust)?,
     };
     report.add(AREA, "the role can be assumed for a tenant", outcome);
 
-    let all = Limits::of(tenant);
+    let all = Limits::for_tenant(tenant);
     for (check, limits, wrong) in [
         ("the role is refused without the session tag", Limits { tag: None, ..all }, "that names no tenant"),
         (
@@ -92,7 +92,7 @@ pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &Tena
 
 /// What a refused AssumeRole means, and its fix. No API lists the transitive tags of the caller's own session, which
 /// STS counts as passed.
-fn refused(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: &Value) -> Result<Outcome> {
+fn refusal_outcome(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: &Value) -> Result<Outcome> {
     let said = error.message().unwrap_or("access denied");
     Ok(match error.code() {
         Some(sessions::ACCESS_DENIED) => {

@@ -98,7 +98,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn of(checks: &[Check]) -> Self {
+    pub(super) fn from_checks(checks: &[Check]) -> Self {
         checks.iter().fold(Self::default(), |mut counts, check| {
             match check.outcome {
                 Outcome::Passed { .. } => counts.passed += 1,
@@ -146,7 +146,7 @@ impl fmt::Display for Checklist<'_> {
                 }
             }
         }
-        let Counts { passed, failed, skipped } = Counts::of(self.0);
+        let Counts { passed, failed, skipped } = Counts::from_checks(self.0);
         let style = if failed > 0 { BAD } else { GOOD };
         write!(f, "\n{style}{passed} passed, {failed} failed, {skipped} not checked{style:#}")
     }

@@ -7,7 +7,7 @@ use tenantseal::{DataKey, TenantId};
 
 use super::check::{Outcome, Report};
 use super::documents::{self, document};
-use super::setup::{Found, Setup};
+use super::setup::{KeyFindings, Setup};
 use crate::args::Scope;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};
@@ -38,7 +38,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
     let (own, other) = (own.as_str(), other.as_str());
 
     // If B's own session failed, a refusal of A on B's alias would prove nothing.
-    let own_session = async |tenant| session(setup, Limits::of(tenant), &sessions::REFUSALS).await;
+    let own_session = async |tenant| session(setup, Limits::for_tenant(tenant), &sessions::REFUSALS).await;
     let (Some(session), Some(b_session)) = (own_session(a).await?, own_session(b).await?) else {
         report.add(&area, "isolation", Outcome::skipped("the role cannot be assumed"));
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
     let made = make(&session, own, a).await?;
     let outcome = match &made {
         Ok(_) => Outcome::passed("allowed"),
-        Err(said) => denied(setup, a, said),
+        Err(said) => denial_outcome(setup, a, said),
     };
     report.add(&area, format!("{a}'s session makes a data key by {own}"), outcome);
     let theirs = make(&b_session, other, b).await?;
@@ -62,7 +62,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
     let decrypt = Call { key: Some(own), context: Some(a), wrapped: Some(&mine.wrapped) };
     let outcome = match try_it(&session, decrypt).await? {
         Ok(()) => Outcome::passed("allowed"),
-        Err(said) => denied(setup, a, &said),
+        Err(said) => denial_outcome(setup, a, &said),
     };
     report.add(&area, format!("{a}'s session decrypts by {own}"), outcome);
 
@@ -95,11 +95,11 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
     for (check, limits) in [
         (
             format!("tagged {a}, without a session policy, is refused {b}'s alias"),
-            Limits { policy: None, ..Limits::of(a) },
+            Limits { policy: None, ..Limits::for_tenant(a) },
         ),
         (
             format!("tagged {a}, with {b}'s session policy, is refused {b}'s alias"),
-            Limits { policy: Some(b), ..Limits::of(a) },
+            Limits { policy: Some(b), ..Limits::for_tenant(a) },
         ),
     ] {
         let outcome = match self::session(setup, limits, &[sessions::ACCESS_DENIED]).await? {
@@ -130,7 +130,7 @@ async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result
             let wrapped = answer.ciphertext_blob.unwrap_or_else(|| Blob::new([]));
             Ok(Ok(Made { key_arn: answer.key_id.unwrap_or_default(), wrapped }))
         }
-        Err(error) => said(&error, "GenerateDataKey").map(Err),
+        Err(error) => refusal(&error, "GenerateDataKey").map(Err),
     }
 }
 
@@ -143,14 +143,14 @@ async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> 
         Some(wrapped) => {
             let request = session.decrypt().set_key_id(key).ciphertext_blob(wrapped.clone());
             match request.set_encryption_context(context).dry_run(true).send().await {
-                Err(error) if error.code() != Some(ALLOWED) => (false, said(&error, "Decrypt")?),
+                Err(error) if error.code() != Some(ALLOWED) => (false, refusal(&error, "Decrypt")?),
                 _ => (true, String::new()),
             }
         }
         None => {
             let request = session.generate_data_key().set_key_id(key).number_of_bytes(32);
             match request.set_encryption_context(context).dry_run(true).send().await {
-                Err(error) if error.code() != Some(ALLOWED) => (false, said(&error, "GenerateDataKey")?),
+                Err(error) if error.code() != Some(ALLOWED) => (false, refusal(&error, "GenerateDataKey")?),
                 _ => (true, String::new()),
             }
         }
@@ -159,7 +159,7 @@ async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> 
 }
 
 /// KMS's refusal. An answer that proves nothing, such as throttling, ends the check.
-fn said<E>(error: &SdkError<E>, doing: &str) -> Result<String>
+fn refusal<E>(error: &SdkError<E>, doing: &str) -> Result<String>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -172,11 +172,11 @@ where
 }
 
 /// The outcome when KMS refuses a tenant's own call.
-fn denied(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
+fn denial_outcome(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     if !said.starts_with(REFUSED) {
         return Outcome::failed(said, format!("see what is said of tenant {tenant} above"));
     }
-    let Found { key_policy, .. } = setup.found(tenant);
+    let KeyFindings { key_policy, .. } = setup.findings(tenant);
     if !key_policy.is_empty() {
         return Outcome::failed(said, format!("change the key policy of {tenant}:")).with(key_policy);
     }
@@ -196,7 +196,7 @@ async fn must_be_refused(setup: &Setup, session: &Client, call: Call<'_>, tenant
         Ok(()) => {}
     }
     let wrong = "KMS would have answered";
-    let Found { key_id, key_policy } = setup.found(tenant);
+    let KeyFindings { key_id, key_policy } = setup.findings(tenant);
     if !key_policy.is_empty() {
         return Ok(Outcome::failed(wrong, format!("change the key policy of {tenant}:")).with(key_policy));
     }

@@ -8,7 +8,7 @@ use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
 use super::documents::{self, document};
-use super::setup::{Found, Setup};
+use super::setup::{KeyFindings, Setup};
 use crate::errors::{Exit, Failure, Result};
 
 /// Checks alias, state, rotation and policy of the tenant's key.
@@ -67,7 +67,7 @@ pub(super) async fn check_tenant(report: &mut Report, setup: &mut Setup, tenant:
         Outcome::failed(format!("{} of its statements differ", changes.len()), mend).with(changes.clone())
     };
     report.add(&area, "the key policy is the generated one", outcome);
-    setup.found.insert(tenant.clone(), Found { key_id: key.key_id, key_policy: changes });
+    setup.findings.insert(tenant.clone(), KeyFindings { key_id: key.key_id, key_policy: changes });
     Ok(())
 }
 

@@ -22,19 +22,19 @@ pub(super) struct Setup {
     pub(super) service_arn: String,
     pub(super) sessions: Sessions,
     /// Results of the keys' checks, for later checks.
-    pub(super) found: HashMap<TenantId, Found>,
+    pub(super) findings: HashMap<TenantId, KeyFindings>,
 }
 
 /// A tenant's key as its administrator sees it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Found {
+pub(super) struct KeyFindings {
     pub(super) key_id: String,
     /// The changes that restore its generated policy.
     pub(super) key_policy: Vec<Change>,
 }
 
 impl Setup {
-    pub(super) fn found(&self, tenant: &TenantId) -> Found {
-        self.found.get(tenant).cloned().unwrap_or_default()
+    pub(super) fn findings(&self, tenant: &TenantId) -> KeyFindings {
+        self.findings.get(tenant).cloned().unwrap_or_default()
     }
 }

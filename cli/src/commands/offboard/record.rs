@@ -15,12 +15,12 @@ use crate::visible::{Visible, harmless_json};
 
 /// The operator's credentials, as STS names them.
 #[derive(Debug, Serialize)]
-pub(super) struct Who {
+pub(super) struct OperatorIdentity {
     arn: String,
     account: String,
 }
 
-impl Who {
+impl OperatorIdentity {
     pub(super) async fn ask(config: &SdkConfig) -> Result<Self> {
         let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
         let answer = answer.map_err(|error| Failure::aws("GetCallerIdentity", &error))?;
@@ -34,7 +34,7 @@ pub(super) struct Record {
     pub(super) tenant: TenantId,
     /// The role whose sessions tested the samples.
     pub(super) role: String,
-    pub(super) by: Who,
+    pub(super) by: OperatorIdentity,
     /// The keys afterwards, as KMS describes them.
     pub(super) keys: Vec<KekDetails>,
     pub(super) done: Offboarded,

@@ -116,7 +116,7 @@ impl Serialize for Answer {
 
 /// The sessions and their tenant.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct By<'a> {
+pub(super) struct TenantSessions<'a> {
     pub(super) sessions: &'a Sessions,
     pub(super) tenancy: &'a Tenancy,
     pub(super) tenant: &'a TenantId,
@@ -221,7 +221,7 @@ impl Samples {
     }
 
     /// Tests with `DryRun` whether the data keys can be unwrapped.
-    pub(super) async fn try_before(&mut self, by: By<'_>) -> Result<()> {
+    pub(super) async fn try_before(&mut self, by: TenantSessions<'_>) -> Result<()> {
         // An error that prevents every session is reported before the offboarding begins.
         by.session(by.sessions.region()).await?.ok();
         self.ask(by, true).await;
@@ -230,7 +230,7 @@ impl Samples {
 
     /// Tries to unwrap the data keys for real, until KMS refuses all of them or time runs out. The tenant is offboarded
     /// by then, and the record must be written: failures here go into the record.
-    pub(super) async fn try_after(&mut self, by: By<'_>) {
+    pub(super) async fn try_after(&mut self, by: TenantSessions<'_>) {
         for attempt in 0..PATIENCE {
             if attempt > 0 {
                 tokio::time::sleep(PAUSE).await;
@@ -243,7 +243,7 @@ impl Samples {
     }
 
     /// Asks each Region for the data keys that it has not refused yet.
-    async fn ask(&mut self, by: By<'_>, before: bool) {
+    async fn ask(&mut self, by: TenantSessions<'_>, before: bool) {
         let regions = self.data_keys.values().flat_map(|wrapped| wrapped.answers.keys().cloned());
         for region in regions.collect::<BTreeSet<_>>() {
             let mut session = None;
@@ -307,10 +307,10 @@ async fn referred(
     Ok(record.ok_or("what the key table has is not its record"))
 }
 
-impl By<'_> {
+impl TenantSessions<'_> {
     /// The tenant's session in this Region, or STS's refusal.
     async fn session(self, region: &str) -> Result<Result<aws_sdk_kms::Client, Answer>> {
-        match self.sessions.assume_in(region, Limits::of(self.tenant)).await? {
+        match self.sessions.assume_in(region, Limits::for_tenant(self.tenant)).await? {
             Ok(session) => Ok(Ok(session)),
             Err(error) if error.code() == Some("AccessDenied") => {
                 Ok(Err(Answer::Refused("AssumeRole: AccessDenied".to_owned())))
@@ -322,7 +322,12 @@ impl By<'_> {
 
 /// KMS's answer to the library's own sequence: the tenant's alias, then the per-key alias of the KEK that wrapped the
 /// data key. Both must be refused.
-async fn unwrap(session: &aws_sdk_kms::Client, by: By<'_>, record: &StoredKeyRecord, dry_run: bool) -> Answer {
+async fn unwrap(
+    session: &aws_sdk_kms::Client,
+    by: TenantSessions<'_>,
+    record: &StoredKeyRecord,
+    dry_run: bool,
+) -> Answer {
     let alias = by.tenancy.alias(by.tenant);
     let own = alias.of_key(record.kek().key_id());
     let by_alias = match decrypt(session, &alias, record, dry_run).await {
