@@ -374,7 +374,12 @@ async fn of_core(key: &[u8; 32]) -> Vec<String> {
     let nonces = Nonces::Random(&OsRandom);
     let mut sealer = Sealer::new(Some(stored), &unwrapped, &identity, nonces, 1).unwrap();
     let text = b"notes on c-1";
-    sealer.seal("notes", text.len(), |out| Ok::<_, RandomError>(out.extend_from_slice(text))).unwrap();
+    sealer
+        .seal("notes", text.len(), |out| {
+            out.extend_from_slice(text);
+            Ok::<_, RandomError>(())
+        })
+        .unwrap();
     let ring = KeyRing::new(vec![(stored.to_owned(), Arc::clone(&unwrapped))]);
     let vault = Vault::builder(InMemoryKeyService::new());
     let mut shown = vec![format!("{settings:?} {vault:?}")];
