@@ -18,7 +18,12 @@ fn write(key: &VerifiedDataKey, update: bool) -> DataKeyId {
     let own = update.then(|| StoredKey::Record(key.stored_record()));
     let mut sealer = Sealer::new(own, key, &identity, Nonces::Random(&OsRandom), 4).unwrap();
     for name in ["email", "notes", "phone", "street"] {
-        sealer.seal(name, 1, |out| Ok::<_, RandomError>(out.push(0x01))).unwrap();
+        sealer
+            .seal(name, 1, |out| {
+                out.push(0x01);
+                Ok::<_, RandomError>(())
+            })
+            .unwrap();
     }
     key.record().key_id
 }
