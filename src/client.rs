@@ -49,7 +49,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::config::{SharedHttpClient, SharedInterceptor};
 use tenantseal_core::envelope::{KeyRing, NeededKey};
 use tenantseal_core::format::{Identity, OwnedStoredKey};
-use tenantseal_core::keys::{TenantHandle, Want};
+use tenantseal_core::keys::{OpeningMode, TenantHandle};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Audit;
 
@@ -122,9 +122,9 @@ impl Binding {
     pub(crate) async fn opening_keys(
         &self,
         records: Vec<NeededKey>,
-        want: Want,
+        mode: OpeningMode,
     ) -> (KeyRing, Vec<(OwnedStoredKey, Error)>) {
-        let (keys, lacking) = self.keys.opening_keys(records, want).await;
+        let (keys, lacking) = self.keys.opening_keys(records, mode).await;
         (keys, lacking.into_iter().map(|(named, error)| (named, error.into())).collect())
     }
 }

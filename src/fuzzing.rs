@@ -135,7 +135,8 @@ pub fn item(data: &[u8]) {
     let served = needed.into_iter().filter_map(|needed| {
         let serves = match &needed.stored {
             StoredKey::Record(stored) => {
-                key.serves(&KeyRecord::decode(stored).ok()?, stored) == tenantseal_core::envelope::Serves::Yes
+                key.match_record(&KeyRecord::decode(stored).ok()?, stored)
+                    == tenantseal_core::envelope::RecordMatch::Same
             }
             StoredKey::Reference(key_id) => *key_id == key.record().key_id,
         };

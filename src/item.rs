@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::envelope::{KeyRing, NeededKey, VerifiedDataKey};
 use tenantseal_core::format::{Identity, InvalidPrimaryKey, PrimaryKeyPart};
 use tenantseal_core::tenant::TenantId;
-use tenantseal_core::trail::Used;
+use tenantseal_core::trail::ItemsUnderKey;
 
 pub use crate::schema::Item;
 use crate::schema::TableSchema;
@@ -35,8 +35,8 @@ pub(crate) use value::{decode_value, encode_value, encoded_len};
 pub(crate) fn used<'k, 'i>(
     keys: &'k KeyRing,
     items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
-) -> Result<Vec<Used<'k>>, OpenError> {
-    let mut used: Vec<Used<'k>> = Vec::new();
+) -> Result<Vec<ItemsUnderKey<'k>>, OpenError> {
+    let mut used: Vec<ItemsUnderKey<'k>> = Vec::new();
     for (table, item) in items {
         let mut of_item: Vec<&VerifiedDataKey> = Vec::new();
         let (needed, failed) = distinct_keys(std::iter::once(Ok((table, item))));
@@ -54,7 +54,7 @@ pub(crate) fn used<'k, 'i>(
         for key in of_item {
             match used.iter_mut().find(|used| std::ptr::eq(used.key, key) && used.table == table.name()) {
                 Some(used) => used.items += 1,
-                None => used.push(Used { key, table: table.name().to_owned(), items: 1 }),
+                None => used.push(ItemsUnderKey { key, table: table.name().to_owned(), items: 1 }),
             }
         }
     }

@@ -29,7 +29,7 @@ pub use item::{InvalidValue, Item, OpenError, PrimaryKeyError, SealError};
 pub use schema::Record;
 pub use tenant_seal::{ConfigError, TableFault, TableFaultKind, TablesError, Tenant, TenantSeal, TenantSealBuilder};
 pub use tenantseal_core::context::{EncryptionContext, InvalidContext, StaticPairs};
-pub use tenantseal_core::crypto::{DataKey, DataKeyId, WrappedDataKey, WrongLength};
+pub use tenantseal_core::crypto::{DataKey, DataKeyId, InvalidDataKeyId, WrappedDataKey, WrongLength};
 pub use tenantseal_core::envelope::OpenFault;
 pub use tenantseal_core::format::inspect;
 pub use tenantseal_core::format::{

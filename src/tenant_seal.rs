@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, Shared
 use aws_types::SdkConfig;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRing, NeededKey};
-use tenantseal_core::keys::{DataKeys, Revoke, Want};
+use tenantseal_core::keys::{DataKeys, OpeningMode, Revoke};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Audit;
@@ -131,7 +131,7 @@ impl Tenant {
         let identity = sealable_identity(table, self.id(), &item)?;
         let Binding { tenant, keys, audit, .. } = &*self.binding;
         let key = keys.sealing_key(None, table.record_place()).instrument(self.span("seal", table)).await?;
-        audit.seals(tenant, "seal", &key, &[(table.name(), 1)])?;
+        audit.record_seals(tenant, "seal", &key, &[(table.name(), 1)])?;
         Ok(item::seal(table, &key, &identity, Nonces::Random(&OsRandom), item)?)
     }
 
@@ -142,7 +142,7 @@ impl Tenant {
     /// When the item is not this tenant's, or an attribute that the schema calls encrypted does not open. Then nothing of it is
     /// opened, and [`Error::sealed_item`] gives it back as it is.
     pub async fn open(&self, table: &str, item: Item) -> Result<Item, Error> {
-        let opened = self.opened(table, vec![item], Want::All).await?;
+        let opened = self.opened(table, vec![item], OpeningMode::AllOrNothing).await?;
         opened.into_iter().next().unwrap_or_else(|| Ok(Item::new()))
     }
 
@@ -152,7 +152,7 @@ impl Tenant {
     ///
     /// As [`Tenant::open`]; when some do not open, [`Error::items`] names all that are known not to. [`Tenant::open_each`] gives the others.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let opened = self.opened(table, items, Want::All).await?;
+        let opened = self.opened(table, items, OpeningMode::AllOrNothing).await?;
         let (mut all, mut unopened) = (Vec::with_capacity(opened.len()), Vec::new());
         for opened in opened {
             match opened {
@@ -172,12 +172,12 @@ impl Tenant {
     ///
     /// When the table is not configured.
     pub async fn open_each(&self, table: &str, items: Vec<Item>) -> Result<Vec<Result<Item, Error>>, Error> {
-        self.opened(table, items, Want::Each).await
+        self.opened(table, items, OpeningMode::BestEffort).await
     }
 
     /// Each item opened, or the error that names it and gives it back as it is. When all are wanted, the first reason why one does not open
     /// keeps the others closed.
-    async fn opened(&self, name: &str, items: Vec<Item>, want: Want) -> Result<Vec<Result<Item, Error>>, Error> {
+    async fn opened(&self, name: &str, items: Vec<Item>, mode: OpeningMode) -> Result<Vec<Result<Item, Error>>, Error> {
         let table = self.binding.table(Some(name))?;
         let physical = self.binding.physical(table);
         let unopened = |item: Item, error: Error| {
@@ -193,9 +193,9 @@ impl Tenant {
         let (needed, failed) = distinct_keys(looked_at);
         let mut failed: BTreeMap<usize, Error> = failed.into_iter().map(|(at, error)| (at, error.into())).collect();
         let mut keys = KeyRing::default();
-        if want == Want::Each || failed.is_empty() {
+        if mode == OpeningMode::BestEffort || failed.is_empty() {
             let lacking;
-            (keys, lacking) = self.binding.opening_keys(needed, want).instrument(self.span("open", table)).await;
+            (keys, lacking) = self.binding.opening_keys(needed, mode).instrument(self.span("open", table)).await;
             for (at, item) in items.iter().enumerate().filter(|_| !lacking.is_empty()) {
                 let (needed, _) = distinct_keys(std::iter::once(Ok((&**table, item))));
                 let lacks = |needed: &NeededKey| lacking.iter().find(|(key, _)| *key == needed.stored);
@@ -204,16 +204,16 @@ impl Tenant {
                 }
             }
         }
-        if want == Want::Each || failed.is_empty() {
+        if mode == OpeningMode::BestEffort || failed.is_empty() {
             let audit = &self.binding.audit;
             let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
             let placed = placed.map(|(_, item)| (&**table, item));
             let used = if audit.is_on() { item::used(&keys, placed)? } else { Vec::new() };
-            if let Err(error) = audit.opens(self.id(), "open", &keys, &used).map_err(Error::from) {
+            if let Err(error) = audit.record_opens(self.id(), "open", &keys, &used).map_err(Error::from) {
                 failed = (0..items.len()).map(|at| (at, error.clone())).collect();
             }
         }
-        let opens = |at: &usize| want == Want::Each || failed.is_empty() || failed.contains_key(at);
+        let opens = |at: &usize| mode == OpeningMode::BestEffort || failed.is_empty() || failed.contains_key(at);
         let opened = items.into_iter().zip(identities).enumerate().filter_map(|(at, (item, identity))| {
             // Of an item that is left out nothing is known to be wrong, but of another without which it is of no use.
             if !opens(&at) {
@@ -230,8 +230,8 @@ impl Tenant {
     }
 
     fn span(&self, operation: &str, table: &TableSchema) -> Span {
-        let span = telemetry::operation(self.id(), operation);
-        telemetry::tables(&span, || vec![table.name()]);
+        let span = telemetry::operation_span(self.id(), operation);
+        telemetry::record_tables(&span, || vec![table.name()]);
         span
     }
 

@@ -1,6 +1,7 @@
 //! Seals and opens bytes without AWS: `cargo run -p tenantseal-core --example seal_bytes`.
 //!
-//! The store here is a map, and the key service lives in memory. A service brings its own store, and `tenantseal_kms::KmsKeyService`.
+//! The store here is a map, and the key service lives in memory. A real service uses its own store, and
+//! `tenantseal_kms::KmsKeyService`.
 
 #![allow(clippy::unwrap_used, reason = "an example")]
 
@@ -24,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let text = note.open("text", stored.clone()).await?;
     println!("acme reads: {}", String::from_utf8(text)?);
 
-    // Neither another tenant nor another place opens it.
+    // No other tenant and no other item opens it.
     let foreign = vault.tenant(&globex).item("notes", ("id", "n-1"), None)?;
     println!("globex reads: {}", foreign.open("text", stored.clone()).await.unwrap_err());
     let moved = vault.tenant(&acme).item("notes", ("id", "n-2"), None)?;

@@ -1,4 +1,4 @@
-//! Every use of a data key, told to whoever has to account for them: CloudTrail sees KMS's answers, and not what cached keys do.
+//! The audit of data key use: CloudTrail shows KMS's answers, but not what cached data keys seal and open.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,11 +9,11 @@ pub use crate::envelope::{DataKeySource, Purpose};
 use crate::format::KekId;
 use crate::tenant::TenantId;
 
-/// Is told each use of a data key, those of cached keys too.
+/// Receives every use of a data key, of cached keys too.
 ///
-/// It is called before the key seals or opens anything, on the caller's task, with no lock held: whatever takes long belongs behind a
-/// channel. What the operation comes to is not known then; it may still fail, and a sealed item that is sent again is one use.
-/// When it panics the operation fails with `Error::Audit` and nothing is sealed or opened.
+/// It is called before the data key seals or opens anything, on the caller's task and without a lock: put slow work
+/// behind a channel. The operation's result is not known yet: it may still fail, and a sealed item that is sent again
+/// counts once. If the sink panics, the operation fails with `Error::Audit`, and nothing is sealed or opened.
 ///
 /// ```
 /// use std::sync::mpsc::SyncSender;
@@ -22,47 +22,48 @@ use crate::tenant::TenantId;
 /// struct Trail(SyncSender<String>);
 ///
 /// impl AuditSink for Trail {
-///     fn used(&self, key: &DataKeyUse<'_>) {
+///     fn record(&self, key: &DataKeyUse<'_>) {
 ///         let DataKeyUse { tenant, key_id, kek, purpose, operation, table, items, request_id, .. } = key;
 ///         let request = request_id.unwrap_or("-");
 ///         let line = format!("{tenant} {purpose} {operation} {table} {items} {key_id} {kek} {request}");
-///         // Nobody keeps the trail any more: then nothing may be sealed or opened.
+///         // Without a trail nothing may be sealed or opened.
 ///         self.0.try_send(line).expect("the trail is kept");
 ///     }
 /// }
 /// ```
 pub trait AuditSink: Send + Sync {
-    /// A data key is about to seal or open items of one table.
-    fn used(&self, key_use: &DataKeyUse<'_>);
+    /// Called when a data key is about to seal or open items of one table.
+    fn record(&self, key_use: &DataKeyUse<'_>);
 }
 
 impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
-    fn used(&self, key_use: &DataKeyUse<'_>) {
-        (**self).used(key_use);
+    fn record(&self, key_use: &DataKeyUse<'_>) {
+        (**self).record(key_use);
     }
 }
 
-/// One data key and the items of one table that an operation seals or opens with it. Never item data, never a key.
+/// One data key, and the items of one table that an operation seals or opens with it. Contains no item data and no key.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct DataKeyUse<'a> {
     /// The tenant.
     pub tenant: &'a TenantId,
-    /// The data key, which the items' key records name.
+    /// The id of the data key, as the items' key records name it.
     pub key_id: DataKeyId,
-    /// The KMS key that wraps it.
+    /// The KEK that wraps it.
     pub kek: &'a KekId,
-    /// What it does.
+    /// What it is used for.
     pub purpose: Purpose,
     /// DynamoDB's name of the operation, for example `PutItem`; `seal` or `open` for those of `Tenant`.
     pub operation: &'static str,
     /// The logical table.
     pub table: &'a str,
-    /// How many items. An item that was updated may rely on several keys, and is counted with each.
+    /// How many items. An item that was updated may need several data keys, and counts with each.
     pub items: usize,
-    /// Where the key came from.
+    /// Where the data key came from.
     pub source: DataKeySource,
-    /// The KMS request that brought the key into this process, as CloudTrail shows it; none when the key service did not say.
+    /// The KMS request that made or unwrapped the data key in this process, as CloudTrail shows it; `None` when the key
+    /// service did not say.
     pub request_id: Option<&'a str>,
     /// When, by the SDK configuration's clock.
     pub at: SystemTime,

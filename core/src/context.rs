@@ -1,4 +1,4 @@
-//! The encryption context: what a data key is bound to in KMS, and what CloudTrail shows of it.
+//! The KMS encryption context: what a data key is bound to, and what CloudTrail shows of it.
 
 use std::fmt;
 
@@ -8,10 +8,11 @@ mod period;
 
 pub use period::Period;
 
-/// The encryption context of a tenant's data keys: the pair `tenant` and the application's static pairs.
+/// The encryption context of a tenant's data keys: the pair `tenant`, and the application's static pairs.
 ///
-/// Coarse on purpose: one data key serves all of a tenant's tables, so it can be cached. It appears in CloudTrail in plain text:
-/// put no secret into it. Pairs are in strictly ascending order of their names, as they are stored (docs/FORMAT.md, "Context").
+/// Coarse on purpose: one data key serves all of a tenant's tables, so it can be cached. CloudTrail shows the context
+/// in plain text: put no secret into it. Pairs are stored in strictly ascending order of their names (docs/FORMAT.md,
+/// "Context").
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EncryptionContext(Box<[(String, String)]>);
 
@@ -29,7 +30,7 @@ impl EncryptionContext {
         Self(all.into())
     }
 
-    /// The same for data keys that a fleet shares during `period`.
+    /// The same context for data keys that a fleet shares during `period`.
     pub fn in_period(&self, period: Period) -> Self {
         let mut all = self.0.to_vec();
         all.push((Period::NAME.to_owned(), period.to_string()));
@@ -49,17 +50,18 @@ impl fmt::Debug for EncryptionContext {
     }
 }
 
-/// The pairs that the application adds to every encryption context, for example `service` and `env`.
+/// The static pairs that the application adds to every encryption context, for example `service` and `env`.
 ///
-/// Environments that share a key, a tenant, a table name and these pairs are interchangeable: set a pair that tells them apart.
+/// Environments that share a KMS key, a tenant, a table name and these pairs are interchangeable: set a pair that tells
+/// them apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StaticPairs(Vec<(String, String)>);
 
 impl StaticPairs {
     const RESERVED: [&'static str; 4] = [EncryptionContext::TENANT, "table", Period::NAME, "purpose"];
 
-    /// Whether a record of a shared data key has room for these pairs beside `tenant` and `period`.
-    pub(crate) fn leave_room_for_a_period(&self) -> bool {
+    /// Whether the key record of a shared data key has room for these pairs beside `tenant` and `period`.
+    pub(crate) fn has_room_for_period(&self) -> bool {
         self.0.len() + 2 <= EncryptionContext::MAX_PAIRS
     }
 
@@ -80,7 +82,8 @@ impl StaticPairs {
             if Self::RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) || starts_with_aws(&name) {
                 return Err(InvalidContext::Reserved(name));
             }
-            // KMS condition keys ignore the case of the name (KMS developer guide, "kms:EncryptionContext:context-key").
+            // KMS condition keys ignore the case of the name (KMS developer guide,
+            // "kms:EncryptionContext:context-key").
             if checked.iter().any(|(other, _)| name.eq_ignore_ascii_case(other)) {
                 return Err(InvalidContext::Repeated(name));
             }
@@ -113,7 +116,7 @@ pub enum InvalidContext {
     /// Two names are equal when ASCII case is ignored, as KMS condition keys do.
     #[error("encryption context name `{0}` appears twice, ignoring case")]
     Repeated(String),
-    /// There are more pairs than a record holds.
+    /// There are more pairs than a key record holds.
     #[error("an encryption context has room for 7 static pairs; {0} were configured")]
     TooMany(usize),
 }

@@ -1,7 +1,7 @@
-//! Keys and the algorithms they are used with: HKDF-SHA256 and AES-256-GCM. The only room that names an algorithm.
+//! Keys and the algorithms they are used with: HKDF-SHA256 and AES-256-GCM. The only module that names an algorithm.
 //!
-//! docs/FORMAT.md, "Keys and derivations", is the specification. Every type here that holds a key is redacted in `Debug`, is not
-//! `Clone` and is zeroized on drop.
+//! docs/FORMAT.md, "Keys and derivations", is the specification. Every type here that holds a key is redacted in
+//! `Debug`, is not `Clone` and is zeroized on drop.
 
 mod backend;
 mod cipher;
@@ -13,12 +13,12 @@ mod random;
 use cipher::NotAuthentic;
 pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedDataKey, WrongLength};
-pub use derivation::DataKeyId;
-pub use derivation::{Check, NonceKey, PseudorandomKey};
+pub use derivation::{Check, DataKeyId, InvalidDataKeyId, NonceKey, PseudorandomKey};
 pub use identity::Identity;
 pub use random::{OsRandom, RandomError, RandomSource};
 
-/// `label(s) = "tenantseal v1 " ‖ s ‖ 0x00`: begins every HKDF info and every AAD, so that no two purposes share an input.
+/// `label(s) = "tenantseal v1 " ‖ s ‖ 0x00`: begins every HKDF info and every AAD, so that no two purposes share an
+/// input.
 macro_rules! label {
     ($purpose:literal) => {
         concat!("tenantseal v1 ", $purpose, "\0").as_bytes()

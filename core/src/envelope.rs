@@ -1,4 +1,4 @@
-//! What is sealed under a tenant's data key: verified keys, and the faults of what does not open.
+//! Seals and opens bytes under verified data keys, and names the faults of what does not open.
 
 mod fault;
 mod key_ring;
@@ -7,7 +7,7 @@ mod opener;
 mod placement;
 mod sealer;
 mod seals;
-mod unwrapped_key;
+mod verified_data_key;
 
 pub use fault::OpenFault;
 pub use key_ring::{KeyRing, NeededKey};
@@ -16,4 +16,4 @@ pub use opener::Opener;
 pub use placement::KeyRecordPlacement;
 pub use sealer::{Nonces, Sealer};
 pub use seals::Seals;
-pub use unwrapped_key::{NotInKeyTable, Serves, VerifiedDataKey};
+pub use verified_data_key::{NotInKeyTable, RecordMatch, VerifiedDataKey};

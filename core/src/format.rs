@@ -1,4 +1,4 @@
-//! Stored bytes, as docs/FORMAT.md lays them down: hostile bytes in, a value or a named fault out. No keys, no I/O.
+//! Reads and writes stored bytes (docs/FORMAT.md): parses hostile bytes into a value or a named fault. No keys, no I/O.
 
 mod ciphertext;
 mod context;
@@ -20,8 +20,9 @@ pub use number::{InvalidNumber, Number};
 pub use record::KeyRecord;
 pub use stored_key::{OwnedStoredKey, StoredKey};
 
-/// Names that begin with this belong to the library.
+/// Attribute names with this prefix belong to the library.
 pub const RESERVED_PREFIX: &str = "_seal";
 
-/// The attribute that names the data key under which PutItem sealed the item: by its record, or by a reference to it.
+/// The attribute that names the data key under which PutItem sealed the item: it holds the key record, or a reference
+/// to it.
 pub const HEADER: &str = "_seal";

@@ -1,7 +1,7 @@
-//! What operators see: counters and times without tenants, events and spans with them, and never item data.
+//! Telemetry for operators: metrics without tenants, events and spans with them, and never item data.
 //!
-//! Metrics are registered each time they are written: a handle that is kept would belong to the recorder of its day, and without a
-//! recorder registering costs as little as writing. docs/OPERATIONS.md lists them.
+//! Metrics are registered on each write. A cached handle stays bound to the recorder installed when it was created, and
+//! without a recorder registering costs as little as writing. docs/OPERATIONS.md lists the metrics.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::envelope::Purpose;
-use crate::envelope::VerifiedDataKey;
+use crate::envelope::{Purpose, VerifiedDataKey};
 use crate::format::KekId;
 use crate::keys::{
     GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,
@@ -19,13 +18,13 @@ use crate::keys::{
 };
 use crate::tenant::TenantId;
 
-/// The span of an operation on a tenant's items; [`tables`] completes it.
-pub fn operation(tenant: &TenantId, operation: &str) -> Span {
+/// The span of an operation on a tenant's items; [`record_tables`] completes it.
+pub fn operation_span(tenant: &TenantId, operation: &str) -> Span {
     tracing::debug_span!("tenantseal", tenant = tenant.as_str(), operation, table = Empty)
 }
 
-/// Says of which logical tables it is.
-pub fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
+/// Records the logical tables of the operation.
+pub fn record_tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
     if !span.is_disabled() {
         let mut tables = tables();
         tables.sort_unstable();
@@ -34,8 +33,8 @@ pub fn tables<'t>(span: &Span, tables: impl FnOnce() -> Vec<&'t str>) {
     }
 }
 
-/// A data key seals or opens.
-pub(crate) fn used(purpose: Purpose, key: &VerifiedDataKey, now: SystemTime) {
+/// Records that a data key seals or opens.
+pub(crate) fn record_use(purpose: Purpose, key: &VerifiedDataKey, now: SystemTime) {
     let made = SystemTime::UNIX_EPOCH + Duration::from_secs(key.record().created.into());
     let age = now.duration_since(made).unwrap_or_default();
     match purpose {
@@ -45,8 +44,8 @@ pub(crate) fn used(purpose: Purpose, key: &VerifiedDataKey, now: SystemTime) {
     .record(age);
 }
 
-/// Data keys were in the cache and may be used.
-pub(crate) fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
+/// Records data keys that were cached and usable.
+pub(crate) fn record_hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "hit"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "hit"),
@@ -55,9 +54,9 @@ pub(crate) fn hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
     tracing::trace!(tenant = tenant.as_str(), %purpose, keys, cache = "hit", "data key");
 }
 
-/// Data keys were not, so the operation waits as long as what this returns lives.
+/// Records data keys that were not. The operation waits as long as the returned value lives.
 #[must_use]
-pub(crate) fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
+pub(crate) fn record_miss(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waiting {
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "miss"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "miss"),
@@ -67,7 +66,7 @@ pub(crate) fn missed(tenant: &TenantId, purpose: Purpose, keys: usize) -> Waitin
     Waiting { purpose, since: Instant::now() }
 }
 
-/// An operation that waits for data keys, to its end or until nobody waits any more.
+/// An operation that waits for data keys, until it ends or its caller gives up.
 pub(crate) struct Waiting {
     purpose: Purpose,
     since: Instant,
@@ -83,31 +82,31 @@ impl Drop for Waiting {
     }
 }
 
-/// What a call brought, as far as CloudTrail shows it.
-pub trait Answered {
+/// An answer with the id of its request, as CloudTrail shows it.
+pub trait HasRequestId {
     /// The id of the request.
     fn request_id(&self) -> Option<&str>;
 }
 
-impl Answered for GeneratedDataKey {
+impl HasRequestId for GeneratedDataKey {
     fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 }
 
-impl Answered for UnwrappedDataKey {
+impl HasRequestId for UnwrappedDataKey {
     fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 }
 
-/// A call of KMS or STS, or of what stands in their place.
+/// A call of KMS or STS, or of their stand-in.
 #[derive(Debug)]
 pub struct KeyCall {
     operation: &'static str,
     since: Instant,
     span: Span,
-    /// None when it was not made.
+    /// `None` when the call was not made.
     outcome: Option<&'static str>,
 }
 
@@ -122,10 +121,10 @@ impl KeyCall {
         self.span.clone()
     }
 
-    pub fn end<T: Answered>(mut self, result: &Result<T, KeyServiceError>) {
+    pub fn end<T: HasRequestId>(mut self, result: &Result<T, KeyServiceError>) {
         let (outcome, request_id) = match result {
             Ok(answer) => ("ok", answer.request_id()),
-            Err(error) => (word(error.kind()), error.request_id()),
+            Err(error) => (outcome_label(error.kind()), error.request_id()),
         };
         if let Some(id) = request_id {
             self.span.record("request_id", id);
@@ -139,13 +138,13 @@ impl Drop for KeyCall {
     fn drop(&mut self) {
         self.span.record("outcome", self.outcome.unwrap_or("no session"));
         if let Some(outcome) = self.outcome {
-            called(self.operation, outcome);
+            count_call(self.operation, outcome);
             histogram!("tenantseal_key_call_seconds", "operation" => self.operation).record(self.since.elapsed());
         }
     }
 }
 
-fn called(operation: &'static str, outcome: &'static str) {
+fn count_call(operation: &'static str, outcome: &'static str) {
     counter!("tenantseal_key_calls_total", "operation" => operation, "outcome" => outcome).increment(1);
 }
 
@@ -182,18 +181,18 @@ impl Drop for TableCall {
     }
 }
 
-/// AWS refused cached credentials, and the same call is made once more with others.
-pub fn credentials_refused(operation: &'static str) {
-    called(operation, word(Kind::Credentials));
+/// Records that AWS refused cached credentials; the call is repeated with new ones.
+pub fn record_refused_credentials(operation: &'static str) {
+    count_call(operation, outcome_label(Kind::Credentials));
 }
 
-/// A call is repeated.
-pub(crate) fn retried(operation: &'static str) {
+/// Records a retry.
+pub(crate) fn record_retry(operation: &'static str) {
     counter!("tenantseal_key_call_retries_total", "operation" => operation).increment(1);
 }
 
-/// KMS was asked again for keys that are held.
-pub(crate) fn revalidated(ahead: bool, allowed: bool) {
+/// Records a revalidation of cached data keys.
+pub(crate) fn record_revalidation(ahead: bool, allowed: bool) {
     let (by, outcome) = (if ahead { "background" } else { "request" }, if allowed { "ok" } else { "failed" });
     counter!("tenantseal_revalidations_total", "by" => by, "outcome" => outcome).increment(1);
 }
@@ -203,12 +202,12 @@ pub(crate) fn revalidated(ahead: bool, allowed: bool) {
 pub(crate) enum Eviction {
     /// KMS refused the tenant.
     Revoked,
-    /// By hand.
+    /// An operator or the application revoked the tenant.
     ByHand,
-    /// A former KMS key refused.
+    /// A former KEK refused.
     FormerKey,
-    /// Nobody has used them, or KMS was not to be had for too long.
-    Lapsed,
+    /// The keys were unused, or KMS was unavailable for too long.
+    Expired,
     /// The tenant has too many.
     TenantLimit,
     /// All tenants together have too many.
@@ -216,13 +215,13 @@ pub(crate) enum Eviction {
 }
 
 impl Eviction {
-    /// The word for it, and whether somebody has asked for it.
+    /// The reason as metrics show it, and whether somebody asked for it.
     fn reason(self) -> (&'static str, bool) {
         match self {
             Self::Revoked => ("revoked", true),
             Self::ByHand => ("by_hand", true),
             Self::FormerKey => ("former_key", true),
-            Self::Lapsed => ("lapsed", false),
+            Self::Expired => ("lapsed", false),
             Self::TenantLimit => ("tenant_limit", false),
             Self::Capacity => ("capacity", false),
         }
@@ -234,7 +233,7 @@ impl Eviction {
 pub(crate) struct Dropped {
     /// Data keys.
     pub(crate) keys: usize,
-    /// Idempotency tokens, before their time was over.
+    /// Idempotency tokens that had not expired.
     pub(crate) tokens: usize,
 }
 
@@ -244,8 +243,8 @@ impl From<usize> for Dropped {
     }
 }
 
-/// Data keys were dropped before the process ended.
-pub(crate) fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
+/// Records that data keys were dropped.
+pub(crate) fn record_eviction(tenant: &TenantId, dropped: impl Into<Dropped>, why: Eviction) {
     let Dropped { keys, tokens } = dropped.into();
     let (reason, is_asked_for) = why.reason();
     let tenant = tenant.as_str();
@@ -257,15 +256,15 @@ pub(crate) fn evicted(tenant: &TenantId, dropped: impl Into<Dropped>, why: Evict
     if keys > 0 {
         counter!("tenantseal_evicted_data_keys_total", "reason" => reason).increment(number(keys));
     }
-    forgot(tenant, tokens, reason);
+    count_forgotten_tokens(tenant, tokens, reason);
 }
 
-/// Idempotency tokens were forgotten before their time was over, keys or not.
-pub(crate) fn tokens_forgotten(tenant: &TenantId, tokens: usize, why: Eviction) {
-    forgot(tenant.as_str(), tokens, why.reason().0);
+/// Records that idempotency tokens were dropped before they expired, with keys or without.
+pub(crate) fn record_forgotten_tokens(tenant: &TenantId, tokens: usize, why: Eviction) {
+    count_forgotten_tokens(tenant.as_str(), tokens, why.reason().0);
 }
 
-fn forgot(tenant: &str, tokens: usize, reason: &'static str) {
+fn count_forgotten_tokens(tenant: &str, tokens: usize, reason: &'static str) {
     if tokens > 0 {
         tracing::warn!(
             tenant,
@@ -277,35 +276,35 @@ fn forgot(tenant: &str, tokens: usize, reason: &'static str) {
     }
 }
 
-/// KMS or STS refused a tenant for good.
-pub(crate) fn revoked(error: &KeyServiceError) {
+/// Records that KMS or STS refused a tenant for good.
+pub(crate) fn record_revocation(error: &KeyServiceError) {
     counter!("tenantseal_revocations_total").increment(1);
     tracing::warn!(tenant = error.tenant().as_str(), %error, "the tenant is revoked");
 }
 
-/// A tenant that was refused is refused again, without a question.
-pub(crate) fn refused_from_memory() {
+/// Records a refusal from memory, without a call.
+pub(crate) fn record_cached_refusal() {
     counter!("tenantseal_refused_from_memory_total").increment(1);
 }
 
-/// The key service took a refusal back with its next answer.
-pub(crate) fn contradicted(refusal: &KeyServiceError) {
+/// Records that the key service took a refusal back.
+pub(crate) fn record_contradiction(refusal: &KeyServiceError) {
     tracing::info!(tenant = refusal.tenant().as_str(), %refusal, "the key service took a refusal back");
 }
 
-/// A tenant's calls fail at once from now on.
-pub(crate) fn circuit_opened(tenant: &TenantId) {
+/// Records that a tenant's circuit opened: its calls fail at once.
+pub(crate) fn record_circuit_opened(tenant: &TenantId) {
     counter!("tenantseal_circuits_opened_total").increment(1);
     tracing::warn!(tenant = tenant.as_str(), "the circuit is open: for a moment no calls are made");
 }
 
-/// They are made again.
-pub(crate) fn circuit_closed(tenant: &TenantId) {
+/// Records that a tenant's circuit closed.
+pub(crate) fn record_circuit_closed(tenant: &TenantId) {
     tracing::info!(tenant = tenant.as_str(), "the circuit is closed: the key service answers");
 }
 
-/// KMS cannot be asked, and cached keys serve on although it is time.
-pub(crate) fn grace_in_use(tenant: &TenantId) {
+/// Records that cached data keys are used within the outage grace.
+pub(crate) fn record_grace_use(tenant: &TenantId) {
     counter!("tenantseal_outage_grace_total").increment(1);
     tracing::warn!(
         tenant = tenant.as_str(),
@@ -313,13 +312,13 @@ pub(crate) fn grace_in_use(tenant: &TenantId) {
     );
 }
 
-/// The tenant's alias was found to stand for another KMS key than before.
-pub fn repointed(tenant: &TenantId, kek: &KekId) {
+/// Records that the tenant's alias now points to another KEK.
+pub fn record_repointing(tenant: &TenantId, kek: &KekId) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias answers with this key from now on");
 }
 
-/// A record's KMS key was found not to be the alias's, and to answer by an alias of its own.
-pub fn former(tenant: &TenantId, kek: &KekId) {
+/// Records a KEK that answers by its own alias, and not by the tenant's.
+pub fn record_former_kek(tenant: &TenantId, kek: &KekId) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias was re-pointed: a former key answers by its own");
 }
 
@@ -327,7 +326,7 @@ fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn word(kind: Kind) -> &'static str {
+fn outcome_label(kind: Kind) -> &'static str {
     match kind {
         Kind::Unavailable => "unavailable",
         Kind::Revoked => "revoked",

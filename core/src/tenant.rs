@@ -1,4 +1,4 @@
-//! Tenant ids and the names made of them, parsed once and never a bare `String` afterwards.
+//! Tenant ids and the aliases made of them, parsed once and never a bare `String` afterwards.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,9 +10,9 @@ mod encoding;
 
 /// The id of one tenant: 1 to 48 characters of `[A-Za-z0-9_-]`, case-sensitive.
 ///
-/// The alphabet leaves out everything that means something in an alias, a policy or a key template (`*`, `?`, `$`, `/`,
-/// quotes), so an id cannot inject; the length leaves room for the session name `tenant-<id>` (STS allows 64). Ids of another alphabet
-/// come in through [`TenantId::encode`].
+/// The alphabet has no character with a meaning in an alias, a policy or a key template (`*`, `?`, `$`, `/`, quotes),
+/// so an id cannot inject. The length leaves room for the session name `tenant-<id>` (STS allows 64). For ids of
+/// another alphabet use [`TenantId::encode`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantId(Arc<str>);
 
@@ -21,6 +21,15 @@ impl TenantId {
     pub const MAX_LEN: usize = 48;
 
     /// Parses a tenant id.
+    ///
+    /// ```
+    /// use tenantseal_core::TenantId;
+    ///
+    /// let acme = TenantId::parse("acme")?;
+    /// assert_eq!(acme.session_name(), "tenant-acme");
+    /// assert!(TenantId::parse("acme/*").is_err());
+    /// # Ok::<(), tenantseal_core::InvalidTenantId>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -49,10 +58,10 @@ impl TenantId {
     }
 }
 
-/// What the name of each session begins with; the tenant's id follows. Trust policies in use compare it.
+/// The prefix of each session's name; the tenant's id follows. Deployed trust policies compare it.
 pub const SESSION_NAME_PREFIX: &str = "tenant-";
 
-/// Whether a byte may stand in a tenant id.
+/// Whether a byte may be part of a tenant id.
 pub(crate) const fn is_tenant_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
@@ -99,13 +108,13 @@ impl<'de> Deserialize<'de> for TenantId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidTenantId {
-    /// There is no character in it.
+    /// It is empty.
     #[error("a tenant id has 1 to 48 characters of [A-Za-z0-9_-]; this one is empty")]
     Empty,
     /// It has more than [`TenantId::MAX_LEN`] characters.
     #[error("a tenant id has 1 to 48 characters of [A-Za-z0-9_-]; this one has {0}")]
     TooLong(usize),
-    /// Encoded, it has more than [`TenantId::MAX_LEN`] characters; this many.
+    /// Encoded, it has more than [`TenantId::MAX_LEN`] characters: this many.
     #[error(
         "encoded as a tenant id, which has at most 48 characters, this one has {0}: give it a shorter id, such as a number or a hash of it"
     )]
@@ -120,7 +129,7 @@ pub enum InvalidTenantId {
     },
 }
 
-/// How the alias of a tenant's KMS key is made of the tenant's id: `alias/customer-{tenant}` unless configured.
+/// How a tenant's alias is made of the tenant's id. Default: `alias/customer-{tenant}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasTemplate {
     prefix: Box<str>,
@@ -130,10 +139,18 @@ pub struct AliasTemplate {
 impl AliasTemplate {
     /// KMS aliases have at most 256 characters.
     const MAX_ALIAS: usize = 256;
-    /// `/` and a key id, which [`Alias::of_key`] appends.
+    /// `/` and a key id, which [`Alias::for_key`] appends.
     const KEY_SUFFIX: usize = 37;
 
     /// Parses a template such as `alias/customer-{tenant}`.
+    ///
+    /// ```
+    /// use tenantseal_core::{AliasTemplate, TenantId};
+    ///
+    /// let aliases = AliasTemplate::parse("alias/prod/{tenant}")?;
+    /// assert_eq!(aliases.alias(&TenantId::parse("acme")?).as_str(), "alias/prod/acme");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -161,7 +178,8 @@ impl AliasTemplate {
         Alias(self.with(tenant.as_str()))
     }
 
-    /// Whose alias this is, if it is a tenant's: that of the current key, or one of a particular key.
+    /// The tenant to which an alias belongs, if it is a tenant's: the alias of the current key, or that of a particular
+    /// key.
     pub fn tenant_of(&self, alias: &str) -> Option<TenantId> {
         let rest = alias.strip_prefix(&*self.prefix)?;
         let of_key = rest.rsplit_once('/').map(|(alias, _)| alias);
@@ -169,7 +187,7 @@ impl AliasTemplate {
         tenant(rest).or_else(|| tenant(of_key?))
     }
 
-    /// The patterns of [`Alias::patterns`] with a policy variable in the tenant's place.
+    /// The patterns of [`Alias::patterns`] with a policy variable in place of the tenant id.
     pub fn patterns_for(&self, variable: &str) -> [String; 2] {
         Alias(self.with(variable)).patterns()
     }
@@ -190,7 +208,7 @@ impl Default for AliasTemplate {
 #[non_exhaustive]
 pub enum InvalidAliasTemplate {
     /// It does not begin with `alias/`.
-    #[error("an alias template begins with `alias/`")]
+    #[error("an alias template must begin with `alias/`")]
     Prefix,
     /// It would name aliases that belong to AWS, or could for some tenant id.
     #[error(
@@ -198,18 +216,18 @@ pub enum InvalidAliasTemplate {
     )]
     Reserved,
     /// `{tenant}` does not appear exactly once.
-    #[error("an alias template has `{{tenant}}` exactly once")]
+    #[error("an alias template must have `{{tenant}}` exactly once")]
     Placeholder,
     /// The aliases could be longer than KMS allows.
     #[error("an alias template must leave room: KMS allows 256 characters with the tenant id and a key id")]
     TooLong,
     /// A character that KMS does not allow in aliases, or that means something in a policy.
-    #[error("an alias template has only characters of [A-Za-z0-9/_-] around `{{tenant}}`")]
+    #[error("an alias template may have only characters of [A-Za-z0-9/_-] around `{{tenant}}`")]
     Character,
 }
 
 /// The alias of one tenant's KMS key, for example `alias/customer-acme`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Alias(String);
 
 impl Alias {
@@ -218,16 +236,29 @@ impl Alias {
         &self.0
     }
 
-    /// The second alias that stays on one particular key after the first was re-pointed: `alias/customer-acme/<key id>`.
+    /// The second alias, which stays on one particular key after the first was re-pointed: `alias/customer-acme/<key
+    /// id>`.
     ///
-    /// A `/` cannot occur in a tenant id, so everything below the alias belongs to the same tenant.
-    pub fn of_key(&self, key_id: &str) -> Self {
+    /// A tenant id cannot contain `/`, so everything below the alias belongs to the same tenant.
+    pub fn for_key(&self, key_id: &str) -> Self {
         Self(format!("{}/{key_id}", self.0))
     }
 
-    /// What matches the alias of each of the tenant's keys, and nothing of another tenant, in `StringLike`.
+    /// The `StringLike` patterns that match the alias of each of the tenant's keys, and no other tenant's.
     pub fn patterns(&self) -> [String; 2] {
         [self.0.clone(), format!("{}/*", self.0)]
+    }
+}
+
+impl AsRef<str> for Alias {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Alias {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -259,7 +290,7 @@ mod tests {
             let Ok(template) = AliasTemplate::parse(&template) else { return Ok(()) };
             let (a, b) = (TenantId::parse(&a).unwrap(), TenantId::parse(&b).unwrap());
             let [exact, below] = template.alias(&a).patterns();
-            for alias in [template.alias(&b), template.alias(&b).of_key("k"), template.alias(&b).of_key("a/b")] {
+            for alias in [template.alias(&b), template.alias(&b).for_key("k"), template.alias(&b).for_key("a/b")] {
                 prop_assert_ne!(alias.as_str(), exact.as_str());
                 prop_assert!(!alias.as_str().starts_with(below.trim_end_matches('*')));
             }

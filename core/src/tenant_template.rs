@@ -1,10 +1,10 @@
-//! How a tenant shows in a partition key.
+//! How a partition key shows the tenant.
 
 use std::fmt;
 
 use crate::tenant::{TenantId, is_tenant_byte};
 
-/// How a tenant shows in a partition key: the whole value (`{tenant}`) or its beginning (`TENANT#{tenant}#`).
+/// How a partition key shows the tenant: as the whole value (`{tenant}`) or at its beginning (`TENANT#{tenant}#`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantTemplate {
     prefix: String,
@@ -31,17 +31,18 @@ impl TenantTemplate {
         Ok(Self { prefix: prefix.to_owned(), suffix: suffix.to_owned() })
     }
 
-    /// The tenant's key value, or what all of its key values begin with when [`Self::is_prefix`].
+    /// The tenant's key value; when [`Self::is_prefix`], the text with which all of its key values begin.
     pub fn render(&self, tenant: &TenantId) -> String {
         format!("{}{tenant}{}", self.prefix, self.suffix)
     }
 
-    /// Whether more may follow the rendered text. Without text after `{tenant}` nothing may: tenant `12` would own what is `123`'s.
+    /// Whether more may follow the rendered text. Without text after `{tenant}` nothing may: tenant `12` would own the
+    /// items of `123`.
     pub fn is_prefix(&self) -> bool {
         !self.suffix.is_empty()
     }
 
-    /// Whether a key value is the tenant's.
+    /// Whether a key value belongs to the tenant.
     pub fn owns(&self, tenant: &TenantId, value: &str) -> bool {
         let rest = value
             .strip_prefix(self.prefix.as_str())
@@ -57,7 +58,7 @@ impl fmt::Display for TenantTemplate {
     }
 }
 
-/// Why a text does not say how a tenant shows in a key.
+/// Why a text is not a tenant template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidTenantTemplate {

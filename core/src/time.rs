@@ -1,4 +1,4 @@
-//! The wall clock, as a seam: tests and simulations move it.
+//! The wall clock as a seam: tests and simulations move it.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ pub trait TimeSource: Debug + Send + Sync {
     fn now(&self) -> SystemTime;
 }
 
-/// A [`TimeSource`] that many share.
+/// A shared [`TimeSource`].
 pub type SharedTimeSource = Arc<dyn TimeSource>;
 
 /// The operating system's clock.

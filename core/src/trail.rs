@@ -1,4 +1,4 @@
-//! Writes the audit trail: tells the sink before a data key is used.
+//! Writes the audit trail: calls the sink before a data key is used.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,21 +12,21 @@ use crate::telemetry;
 use crate::tenant::TenantId;
 use crate::time::SharedTimeSource;
 
-/// The audit sink panicked, so nothing is sealed or opened: a use of a data key must be told.
+/// The audit sink panicked, so nothing is sealed or opened: a use of a data key must be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be told")]
+#[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be recorded")]
 pub struct SinkPanicked;
 
-/// Whom to tell, if anyone.
+/// The audit trail, if a sink is configured.
 pub struct Audit {
     sink: Option<Arc<dyn AuditSink>>,
     time: SharedTimeSource,
 }
 
-/// Items of one table under one key.
+/// Items of one table that one data key seals or opens.
 #[derive(Debug)]
-pub struct Used<'k> {
-    /// The key.
+pub struct ItemsUnderKey<'k> {
+    /// The data key.
     pub key: &'k VerifiedDataKey,
     /// The logical table.
     pub table: String,
@@ -45,8 +45,8 @@ impl Audit {
         self.sink.is_some()
     }
 
-    /// The items of these tables are about to be sealed.
-    pub fn seals(
+    /// Records that the items of these tables are about to be sealed.
+    pub fn record_seals(
         &self,
         tenant: &TenantId,
         operation: &'static str,
@@ -54,56 +54,57 @@ impl Audit {
         tables: &[(impl AsRef<str>, usize)],
     ) -> Result<(), SinkPanicked> {
         let at = self.time.now();
-        telemetry::used(Purpose::Seal, key, at);
+        telemetry::record_use(Purpose::Seal, key, at);
         if !self.is_on() {
             return Ok(());
         }
-        let used = tables.iter().map(|(table, items)| Used { key, table: table.as_ref().to_owned(), items: *items });
-        self.tell(tenant, operation, Purpose::Seal, &used.collect::<Vec<_>>(), at)
+        let used =
+            tables.iter().map(|(table, items)| ItemsUnderKey { key, table: table.as_ref().to_owned(), items: *items });
+        self.report(tenant, operation, Purpose::Seal, &used.collect::<Vec<_>>(), at)
     }
 
-    /// These items are about to be opened; `keys` are all of theirs.
-    pub fn opens(
+    /// Records that these items are about to be opened; `keys` are all of their data keys.
+    pub fn record_opens(
         &self,
         tenant: &TenantId,
         operation: &'static str,
         keys: &KeyRing,
-        used: &[Used<'_>],
+        used: &[ItemsUnderKey<'_>],
     ) -> Result<(), SinkPanicked> {
         let at = self.time.now();
-        keys.keys().for_each(|key| telemetry::used(Purpose::Open, key, at));
-        self.tell(tenant, operation, Purpose::Open, used, at)
+        keys.keys().for_each(|key| telemetry::record_use(Purpose::Open, key, at));
+        self.report(tenant, operation, Purpose::Open, used, at)
     }
 
-    /// Values of one item are about to be opened with each of these keys.
-    pub fn opens_all(
+    /// Records that values of one item are about to be opened with each of these data keys.
+    pub fn record_opens_of_item(
         &self,
         tenant: &TenantId,
         operation: &'static str,
         keys: &KeyRing,
         table: &str,
     ) -> Result<(), SinkPanicked> {
-        let used = |key| Used { key, table: table.to_owned(), items: 1 };
+        let used = |key| ItemsUnderKey { key, table: table.to_owned(), items: 1 };
         let used: Vec<_> = if self.is_on() { keys.keys().map(used).collect() } else { Vec::new() };
-        self.opens(tenant, operation, keys, &used)
+        self.record_opens(tenant, operation, keys, &used)
     }
 
-    fn tell(
+    fn report(
         &self,
         tenant: &TenantId,
         operation: &'static str,
         purpose: Purpose,
-        used: &[Used<'_>],
+        used: &[ItemsUnderKey<'_>],
         at: SystemTime,
     ) -> Result<(), SinkPanicked> {
         let Some(sink) = &self.sink else { return Ok(()) };
-        let mut told: Vec<(DataKeyId, DataKeySource)> = Vec::new();
-        for Used { key, table, items } in used {
+        let mut reported: Vec<(DataKeyId, DataKeySource)> = Vec::new();
+        for ItemsUnderKey { key, table, items } in used {
             let record = key.record();
-            // One operation on several tables is one use of the request that brought the key.
-            let known = told.iter().find(|(key_id, _)| *key_id == record.key_id).map(|(_, source)| *source);
+            // One operation on several tables is one use of the request that brought the data key.
+            let known = reported.iter().find(|(key_id, _)| *key_id == record.key_id).map(|(_, source)| *source);
             let source = known.unwrap_or_else(|| key.source_of_use());
-            told.push((record.key_id, source));
+            reported.push((record.key_id, source));
             let key_use = DataKeyUse {
                 tenant,
                 key_id: record.key_id,
@@ -116,7 +117,7 @@ impl Audit {
                 request_id: key.request_id(),
                 at,
             };
-            catch_unwind(AssertUnwindSafe(|| sink.used(&key_use))).map_err(|_| SinkPanicked)?;
+            catch_unwind(AssertUnwindSafe(|| sink.record(&key_use))).map_err(|_| SinkPanicked)?;
         }
         Ok(())
     }

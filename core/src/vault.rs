@@ -1,4 +1,4 @@
-//! Seals and opens bytes for tenants, whatever store or stream they go to.
+//! Seals and opens bytes for tenants, for any store or stream.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::crypto::{Identity, OsRandom};
 use crate::envelope::{KeyRecordPlacement, NeededKey, Nonces, OpenFault, Opener, Sealer};
 use crate::format::{PrimaryKeyPart, Sealed, StoredKey};
-use crate::keys::{DataKeys, KeyService, Revoke, TenantHandle, Want};
+use crate::keys::{DataKeys, KeyService, OpeningMode, Revoke, TenantHandle};
 use crate::tenant::TenantId;
 use crate::trail::Audit;
 
@@ -16,12 +16,13 @@ mod error;
 pub use builder::VaultBuilder;
 pub use error::Error;
 
-/// The type byte of a binary value (docs/FORMAT.md, "Values"): what is sealed here opens as binary everywhere else.
+/// The type byte of a binary value (docs/FORMAT.md, "Values"): values sealed here open as binary everywhere else.
 const BINARY: u8 = 0x03;
 
 /// Seals and opens bytes for many tenants, each under its own data keys.
 ///
-/// Build one per process and share it; it is cheap to clone. Sealed bytes name their data key themselves, so they may be stored anywhere.
+/// Build one per process and share it; it is cheap to clone. Sealed bytes name their data key, so you may store them
+/// anywhere.
 ///
 /// ```
 /// use tenantseal_core::keys::InMemoryKeyService;
@@ -32,7 +33,7 @@ const BINARY: u8 = 0x03;
 /// let vault = Vault::builder(InMemoryKeyService::new()).build()?;
 /// let acme = vault.tenant(&TenantId::parse("acme")?);
 ///
-/// // The values of one row, document or message belong together: what is sealed in one place opens in no other.
+/// // An item is a row, a document or a message. A value sealed for one item opens for no other.
 /// let invoice = acme.item("invoices", ("number", "2026-17"), None)?;
 /// let sealed = invoice.seal("iban", b"DE02 1203 0000 0000 2020 51").await?;
 /// assert_eq!(invoice.open("iban", sealed).await?, b"DE02 1203 0000 0000 2020 51");
@@ -49,18 +50,39 @@ struct Shared {
 
 impl Vault {
     /// Starts the configuration: `service` makes the data keys.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenantseal_core::Vault;
+    /// use tenantseal_core::keys::InMemoryKeyService;
+    ///
+    /// let vault = Vault::builder(InMemoryKeyService::new())
+    ///     .context("env", "prod")
+    ///     .data_key_revalidation(Duration::from_secs(5 * 60))
+    ///     .build()?;
+    /// # Ok::<(), tenantseal_core::keys::InvalidSettings>(())
+    /// ```
     pub fn builder(service: impl KeyService + 'static) -> VaultBuilder {
         VaultBuilder::new(Arc::new(service))
     }
 
-    /// The handle of one tenant. Cheap: it makes no call and no data key.
+    /// The handle to one tenant's values. Cheap: it calls nothing and makes no data key.
     pub fn tenant(&self, tenant: &TenantId) -> TenantVault {
         TenantVault { shared: Arc::clone(&self.0), keys: Arc::new(self.0.keys.for_tenant(tenant)) }
     }
 
-    /// Forgets the data keys and credentials of a tenant at once, for a revocation that must not wait for the next call of the key service.
+    /// Drops a tenant's data keys and credentials at once, for a revocation that must not wait for the next
+    /// revalidation.
     ///
-    /// Only in this process. It does not keep the tenant from coming back: disable its key-encryption key for that.
+    /// This concerns only this process, and does not keep the tenant out: disable its key-encryption key for that.
+    ///
+    /// ```
+    /// # use tenantseal_core::{TenantId, Vault};
+    /// # async fn example(vault: Vault) -> Result<(), Box<dyn std::error::Error>> {
+    /// vault.revoke(&TenantId::parse("acme")?).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn revoke(&self, tenant: &TenantId) {
         self.0.keys.revoke(tenant).await;
     }
@@ -73,7 +95,7 @@ impl Revoke for Vault {
     }
 }
 
-/// One tenant's way to its values. Cheap to clone; keep it for a request or for a process.
+/// The handle to one tenant's values. Cheap to clone; keep it for a request or for a process.
 #[derive(Clone)]
 pub struct TenantVault {
     shared: Arc<Shared>,
@@ -86,13 +108,24 @@ impl TenantVault {
         self.keys.tenant()
     }
 
-    /// The place of values that belong together: a table, collection or topic, and the one or two keys by which it names the item.
+    /// The handle to one item's values. `table` names a table, collection or topic; `partition` and `sort` are the
+    /// item's primary key in it, by name and value.
     ///
-    /// Whoever opens a value gives the same place and name again; moved elsewhere it does not open.
+    /// To open a value, name the same item again: a value that was moved to another item does not open.
+    ///
+    /// ```
+    /// use tenantseal_core::PrimaryKeyPart;
+    /// # use tenantseal_core::{Error, TenantVault};
+    /// # fn example(acme: TenantVault) -> Result<(), Error> {
+    /// let invoice = acme.item("invoices", ("number", "2026-17"), None)?;
+    /// let line = acme.item("lines", ("invoice", "2026-17"), Some(("line", PrimaryKeyPart::N("2"))))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::PrimaryKey`] when a key is empty, or a number that is none.
+    /// [`Error::PrimaryKey`] when a part of the primary key is empty or not a number that DynamoDB stores.
     pub fn item<'k>(
         &self,
         table: &str,
@@ -116,31 +149,48 @@ pub struct ItemVault {
 impl ItemVault {
     /// Seals the value `name`.
     ///
-    /// The result is the value's form `12` of docs/FORMAT.md: some 280 bytes longer than `plaintext` with a key of AWS KMS.
+    /// The result has form `12` of docs/FORMAT.md: about 280 bytes longer than `plaintext` with a key of AWS KMS.
+    ///
+    /// ```
+    /// # use tenantseal_core::{Error, ItemVault};
+    /// # async fn example(invoice: ItemVault) -> Result<(), Error> {
+    /// let sealed = invoice.seal("iban", b"DE02 1203 0000 0000 2020 51").await?;
+    /// let iban = invoice.open("iban", sealed).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the bytes are sealed already, or no data key can be had.
+    /// When `plaintext` is sealed already, or no data key is available.
     pub async fn seal(&self, name: &str, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
         let mut sealed = self.seal_all(&[(name, plaintext)]).await?;
         sealed.pop().ok_or(Error::Random)
     }
 
-    /// Seals values, in their order.
+    /// Seals values under one data key. The results are in the order of `values`.
+    ///
+    /// ```
+    /// # use tenantseal_core::{Error, ItemVault};
+    /// # async fn example(invoice: ItemVault) -> Result<(), Error> {
+    /// let sealed = invoice.seal_all(&[("iban", b"DE02 1203"), ("bic", b"BYLADEM1001")]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`ItemVault::seal`]; then none is sealed.
+    /// As [`ItemVault::seal`]; then no value is sealed.
     pub async fn seal_all(&self, values: &[(&str, &[u8])]) -> Result<Vec<Vec<u8>>, Error> {
         for (name, plaintext) in values {
-            // A form without a record of its own has no mark by which random bytes could be told from it.
+            // Only a form with its own key record can be told from random bytes.
             if Sealed::is_likely(plaintext, true) {
                 return Err(Error::AlreadySealed { name: (*name).to_owned() });
             }
         }
         let TenantVault { shared, keys } = &self.vault;
         let key = keys.sealing_key(None, KeyRecordPlacement::Item).await?;
-        shared.audit.seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
+        shared.audit.record_seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
         let own = key.stored_record();
         let nonces = Nonces::Random(&OsRandom);
         let mut sealer = Sealer::new(Some(StoredKey::Record(own)), &key, &self.identity, nonces, values.len())?;
@@ -158,17 +208,17 @@ impl ItemVault {
     ///
     /// # Errors
     ///
-    /// When the bytes were not sealed for this value of this item of this tenant, were altered, or their data key cannot be had.
+    /// When `sealed` was not sealed for this tenant, item and name, or was altered, or its data key is not available.
     pub async fn open(&self, name: &str, sealed: Vec<u8>) -> Result<Vec<u8>, Error> {
         let mut opened = self.open_all(vec![(name, sealed)]).await?;
         opened.pop().ok_or(Error::Random)
     }
 
-    /// Opens values, in their order, and fetches each of their data keys once.
+    /// Opens values, and fetches each of their data keys once. The results are in the order of `values`.
     ///
     /// # Errors
     ///
-    /// As [`ItemVault::open`]; then none is opened.
+    /// As [`ItemVault::open`]; then no value is opened.
     pub async fn open_all(&self, values: Vec<(&str, Vec<u8>)>) -> Result<Vec<Vec<u8>>, Error> {
         let mut needed: Vec<NeededKey> = Vec::new();
         for (name, sealed) in &values {
@@ -180,11 +230,11 @@ impl ItemVault {
             }
         }
         let TenantVault { shared, keys } = &self.vault;
-        let (ring, lacking) = keys.opening_keys(needed, Want::All).await;
-        if let Some((_, error)) = lacking.into_iter().next() {
+        let (ring, failures) = keys.opening_keys(needed, OpeningMode::AllOrNothing).await;
+        if let Some((_, error)) = failures.into_iter().next() {
             return Err(error.into());
         }
-        shared.audit.opens_all(keys.tenant(), "open", &ring, &self.table)?;
+        shared.audit.record_opens_of_item(keys.tenant(), "open", &ring, &self.table)?;
         let mut opener = Opener::new(&self.identity, None, &ring);
         let open = |(name, sealed): (&str, Vec<u8>)| {
             let fault = |fault| Error::Open { name: name.to_owned(), fault };

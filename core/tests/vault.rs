@@ -50,7 +50,7 @@ proptest! {
             let at = at.index(sealed.len());
             changed[at] ^= 1 << bit;
             match item.open("iban", changed).await {
-                // A data key that is cached is found by its id: the wrapped key in the record is not looked at.
+                // A cached data key is found by its id: nobody looks at the wrapped key in the record.
                 Ok(opened) => assert!(at < sealed.len() - 33 && opened == b"DE02", "{at}"),
                 Err(error) => assert!(matches!(error, Error::Open { .. }), "{error}"),
             }
@@ -125,7 +125,7 @@ async fn an_item_without_a_usable_key_is_refused() {
 struct Trail(Mutex<Vec<String>>, AtomicUsize);
 
 impl AuditSink for Trail {
-    fn used(&self, key_use: &DataKeyUse<'_>) {
+    fn record(&self, key_use: &DataKeyUse<'_>) {
         assert!(self.1.load(Ordering::SeqCst) == 0, "the trail is full");
         let DataKeyUse { tenant, purpose, table, items, .. } = key_use;
         self.0.lock().unwrap().push(format!("{tenant} {purpose} {table} {items}"));

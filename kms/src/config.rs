@@ -1,4 +1,4 @@
-//! How KMS and STS are called: bounded in time, and with answers that the SDK's trace logging cannot print.
+//! The SDK configuration for KMS and STS: bounded in time, and with answers that the SDK's trace logging cannot print.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,34 +18,34 @@ use tenantseal_core::time::{SharedTimeSource, TimeSource};
 
 use crate::http::http_client;
 
-/// A call and its repetitions take no longer unless configured: everyone who waits for the tenant's key waits for it.
+/// The default timeout of a call, retries included: everyone who needs the tenant's key waits for it.
 const CALL: Duration = Duration::from_secs(15);
-/// An attempt takes no longer unless configured.
+/// The default timeout of an attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// They may take as long, whatever is configured: a short timeout is meant for DynamoDB, and who asks waits no longer than that. Were KMS
-/// given no more time, no data key would ever come where it is slower.
+/// The least timeouts, whatever is configured. A short timeout is meant for DynamoDB, and bounds how long a caller
+/// waits. If KMS had no more time than that, no data key would ever arrive where KMS is slower.
 const CALL_AT_LEAST: Duration = Duration::from_secs(3);
 const ATTEMPT_AT_LEAST: Duration = Duration::from_secs(1);
 
-/// The configuration with which KMS and STS are called.
+/// The configuration for calls of KMS and STS.
 pub fn quiet(config: &SdkConfig) -> SdkConfig {
     let mut builder = config.to_builder().timeout_config(timeouts(config));
     builder.set_http_client(http_client(config).map(|inner| SharedHttpClient::new(Quiet(inner))));
     builder.build()
 }
 
-/// The same for the tenants' own calls. What repeats those is above, where it is known whose they are: the SDK's own retries share one
-/// budget, and one tenant's trouble would use it up for all.
+/// The same for the tenants' own calls, without the SDK's retries. Those share one budget, which one tenant's trouble
+/// would use up for all; the core retries per tenant instead.
 pub(crate) fn single_attempts(config: &SdkConfig) -> SdkConfig {
     quiet(config).to_builder().retry_config(RetryConfig::disabled()).build()
 }
 
-/// How long a call and its repetitions may take together.
+/// The timeout of a call, retries included.
 fn total(config: &SdkConfig) -> Duration {
     timeouts(config).operation_timeout().unwrap_or(CALL)
 }
 
-/// How long an attempt may take.
+/// The timeout of an attempt.
 fn attempt(config: &SdkConfig) -> Duration {
     timeouts(config).operation_attempt_timeout().unwrap_or(ATTEMPT)
 }
@@ -70,7 +70,7 @@ fn timeouts(config: &SdkConfig) -> TimeoutConfig {
     timeouts
 }
 
-/// How calls are repeated: as the SDK would, three attempts unless configured otherwise.
+/// The configured retries; default as in the SDK: 3 attempts.
 pub fn retries(config: &SdkConfig) -> Retries {
     let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
     Retries::new(
@@ -87,7 +87,7 @@ pub fn time(config: &SdkConfig) -> SharedTimeSource {
     Arc::new(SdkTime(config.time_source().unwrap_or_default()))
 }
 
-/// The SDK's clock as the core takes one.
+/// Adapts the SDK's clock to the core's.
 #[derive(Debug)]
 struct SdkTime(aws_smithy_async::time::SharedTimeSource);
 
@@ -97,8 +97,8 @@ impl TimeSource for SdkTime {
     }
 }
 
-/// Streams every answer. The SDK logs what it receives at trace level, and a body that lies in memory prints whole: data keys from
-/// KMS, secret keys from STS. What streams is read later, where the SDK knows that it is sensitive.
+/// Streams every answer. The SDK logs answers at trace level, and a body in memory would print whole: data keys from
+/// KMS, secret keys from STS. A streamed body is read later, where the SDK knows that it is sensitive.
 #[derive(Debug, Clone)]
 struct Quiet<T>(T);
 

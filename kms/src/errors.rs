@@ -1,4 +1,4 @@
-//! What an error of KMS or STS means, and what is kept of it.
+//! Classifies errors of KMS and STS. This is the only table of AWS error codes.
 
 use std::error::Error as StdError;
 
@@ -8,18 +8,19 @@ use tenantseal_core::error::chain;
 use tenantseal_core::keys::{KeyServiceError, KeyServiceErrorKind};
 use tenantseal_core::tenant::TenantId;
 
-/// What an error of KMS or STS means (KMS API reference, errors of GenerateDataKey and Decrypt; STS API reference, common errors).
-pub fn classified<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
+/// Classifies an error of KMS or STS, and logs it (KMS API reference, errors of GenerateDataKey and Decrypt; STS API
+/// reference, common errors).
+pub fn classify<E>(tenant: &TenantId, operation: &'static str, error: SdkError<E>) -> KeyServiceError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let kind = kind(&error);
     let failure = AwsFailure::from_sdk(&error);
     tracing::warn!(tenant = tenant.as_str(), operation, %kind, %failure, "the key service failed");
-    KeyServiceError::new(tenant, operation, kind).of_request(failure.request_id.as_deref()).with_source(failure)
+    KeyServiceError::new(tenant, operation, kind).with_request_id(failure.request_id.as_deref()).with_source(failure)
 }
 
-/// What an error of an AWS service means.
+/// The kind of an AWS service's error.
 pub fn kind<E>(error: &SdkError<E>) -> KeyServiceErrorKind
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -136,7 +137,7 @@ impl AwsErrorClass {
     }
 }
 
-/// Whether the status says by itself that AWS, or something before it, cannot answer now, whatever the code.
+/// Whether the HTTP status alone says that AWS, or something in front of it, cannot answer now, whatever the code.
 fn has_passing_status<E>(error: &SdkError<E>) -> bool {
     const TOO_MANY_REQUESTS: u16 = 429;
     match error {
@@ -148,11 +149,12 @@ fn has_passing_status<E>(error: &SdkError<E>) -> bool {
     }
 }
 
-/// What `KMSInvalidStateException` means, of which KMS says all that goes wrong in a custom key store as well (KMS developer guide, "Key
-/// states of KMS keys" and "Troubleshooting external key stores"). Its message alone tells: the key's state is not for tenants to ask.
+/// The kind of a `KMSInvalidStateException`, which KMS also uses for every fault of a custom key store (KMS developer
+/// guide, "Key states of KMS keys" and "Troubleshooting external key stores"). Only its message tells: tenants may not
+/// read the key's state.
 ///
-/// Whoever holds the key, KMS or the holder of an external one, and says no, revokes. That nobody could be asked is an outage. A message
-/// that is not known is taken for a refusal.
+/// When the holder of the key, KMS or an external one, says no, that is a revocation. When nobody could be asked, that
+/// is an outage. An unknown message counts as a refusal.
 fn invalid_state(message: &str) -> KeyServiceErrorKind {
     use KeyServiceErrorKind as Kind;
     let message = message.to_ascii_lowercase();
@@ -162,17 +164,18 @@ fn invalid_state(message: &str) -> KeyServiceErrorKind {
         return Kind::InvalidCiphertext;
     }
     let is_refused = says(&["proxy rejected", "denied access", "not enabled", "could not find"]);
-    // A store's throttle comes in the words of a refusal.
+    // A store's throttling uses the words of a refusal.
     let is_passing = says(&["is unavailable", "is creating", "is updating", "request rate", "throttl"]);
     if is_passing || (is_of_a_store && !is_refused) { Kind::Unavailable } else { Kind::Revoked }
 }
 
-/// Whether the caller's own credentials could not be had: they are fetched where requests are dispatched.
+/// Whether the caller's own credentials were not available: the SDK fetches them when it dispatches a request.
 fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|error| error.is::<CredentialsError>())
 }
 
-/// What AWS said, without the answer itself: the SDK's error keeps that whole, plaintext keys included when it cannot be read.
+/// What AWS said, without the answer itself: the SDK's error contains the whole answer, with plaintext keys when it
+/// cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
 pub struct AwsFailure {
@@ -181,7 +184,7 @@ pub struct AwsFailure {
 }
 
 impl AwsFailure {
-    /// An answer that lacks what it must have.
+    /// An answer that lacks a required field.
     pub fn malformed() -> Self {
         Self { said: "its answer is incomplete".to_owned(), request_id: None }
     }

@@ -1,4 +1,4 @@
-//! The HTTP client that a configuration stands for.
+//! The HTTP client of an SDK configuration.
 
 use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_types::SdkConfig;
 
-/// The configuration's own, or the default that the SDK would give to one without.
+/// The configuration's own client, or the SDK's default.
 pub fn http_client(config: &SdkConfig) -> Option<SharedHttpClient> {
     config.http_client().or_else(|| {
         let behavior = config.behavior_version().unwrap_or_else(BehaviorVersion::latest);

@@ -20,7 +20,7 @@ use tenantseal_core::tenant::TenantId;
 
 use crate::config;
 use crate::errors::{self, AwsFailure};
-use crate::new_table::{self, Late, NewTable};
+use crate::new_table::{self, NewTable, TimedOut};
 
 const TENANT: &str = "tenant";
 const ENTRY: &str = "entry";
@@ -28,8 +28,20 @@ const RECORD: &str = "record";
 
 /// A key table in DynamoDB: partition key `tenant`, sort key `entry`, both strings.
 ///
-/// It needs `dynamodb:GetItem` and `dynamodb:PutItem` and nothing that deletes; compact tables need `dynamodb:DescribeTable` and
-/// `dynamodb:DescribeContinuousBackups` as well.
+/// ```no_run
+/// use tenantseal_core::Vault;
+/// use tenantseal_kms::{DynamoDbKeyTable, KmsKeyService};
+///
+/// # async fn example(config: &aws_types::SdkConfig, service: KmsKeyService) -> Result<(), Box<dyn std::error::Error>> {
+/// let table = DynamoDbKeyTable::new(config, "tenantseal-keys");
+/// table.create_table().await?; // once, at deployment
+/// let vault = Vault::builder(service).key_table(table, "eu-central-1").build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It needs `dynamodb:GetItem` and `dynamodb:PutItem`, and nothing that deletes. Compact tables need
+/// `dynamodb:DescribeTable` and `dynamodb:DescribeContinuousBackups` as well.
 pub struct DynamoDbKeyTable {
     client: Client,
     table: Arc<str>,
@@ -37,31 +49,32 @@ pub struct DynamoDbKeyTable {
 }
 
 impl DynamoDbKeyTable {
-    /// The table of this name, reached as `config` says; attempts end after 5 seconds and calls after 15 unless it says otherwise.
+    /// The table with this name. `config` says how to reach it. Default timeouts: 5 s for an attempt, 15 s for a call.
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
         Self::with_client(Client::new(&config::quiet(config)), table)
     }
 
-    /// The same with a client of your own: a plain one, not a tenant's.
+    /// The same with your own client: a plain one, not a tenant's.
     pub fn with_client(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into().into(), recovery: true }
     }
 
-    /// Does without point-in-time recovery: **who loses this table loses what compact tables hold.** For emulators, which have none.
+    /// Does not require point-in-time recovery: **if this table is lost, so is what compact tables hold.** For
+    /// emulators, which do not support recovery.
     #[must_use]
     pub fn danger_without_recovery(mut self) -> Self {
         self.recovery = false;
         self
     }
 
-    /// Creates the table, when it does not exist: billed on demand, protected from deletion, with point-in-time recovery. Waits until
-    /// it can be used.
+    /// Creates the table unless it exists: billed on demand, protected from deletion, with point-in-time recovery.
+    /// Waits until it is usable.
     ///
     /// # Errors
     ///
     /// When DynamoDB refuses, or what exists is not a key table.
-    pub async fn create(&self) -> Result<(), KeyTableError> {
-        new_table::create(self).await?;
+    pub async fn create_table(&self) -> Result<(), KeyTableError> {
+        new_table::create_table(self).await?;
         if self.recovery {
             new_table::enable_recovery(self).await?;
         }
@@ -70,7 +83,7 @@ impl DynamoDbKeyTable {
 
     async fn check_keys(&self) -> Result<(), KeyTableError> {
         let answer = self.client.describe_table().table_name(&*self.table).send().await;
-        let table = answer.map_err(|error| self.classified(error))?.table;
+        let table = answer.map_err(|error| self.classify(error))?.table;
         let table = table.ok_or_else(|| self.error(KeyTableErrorKind::Unexpected))?;
         let is_text = |name: &str| {
             let mut definitions = table.attribute_definitions().iter();
@@ -85,7 +98,7 @@ impl DynamoDbKeyTable {
 
     async fn check_recovery(&self) -> Result<(), KeyTableError> {
         let answer = self.client.describe_continuous_backups().table_name(&*self.table).send().await;
-        let backups = answer.map_err(|error| self.classified(error))?.continuous_backups_description;
+        let backups = answer.map_err(|error| self.classify(error))?.continuous_backups_description;
         let recovery = backups.and_then(|backups| backups.point_in_time_recovery_description);
         match recovery.and_then(|recovery| recovery.point_in_time_recovery_status) {
             Some(PointInTimeRecoveryStatus::Enabled) => Ok(()),
@@ -103,8 +116,8 @@ impl DynamoDbKeyTable {
         KeyTableError::new(Arc::clone(&self.table), kind)
     }
 
-    /// What an error of DynamoDB means (API reference, "Common error types" and those of the operations above).
-    fn classified<E>(&self, error: SdkError<E>) -> KeyTableError
+    /// Classifies an error of DynamoDB (API reference, "Common error types" and those of the operations above).
+    fn classify<E>(&self, error: SdkError<E>) -> KeyTableError
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
@@ -112,7 +125,7 @@ impl DynamoDbKeyTable {
         use KeyTableErrorKind as Kind;
         let kind = match (error.code(), errors::kind(&error)) {
             (Some("ResourceNotFoundException" | "TableNotFoundException"), _) => Kind::NotFound,
-            // Limits of DynamoDB on concurrent changes of tables, and of replicas, pass.
+            // DynamoDB's limits on concurrent changes of tables and of replicas are temporary.
             (Some("ReplicatedWriteConflictException"), _) | (_, Said::Unavailable | Said::LimitExceeded) => {
                 Kind::Unavailable
             }
@@ -141,15 +154,15 @@ impl NewTable for DynamoDbKeyTable {
         new_table::string_keys(TENANT, ENTRY)
     }
 
-    fn failed<E>(&self, _action: &'static str, error: SdkError<E>) -> KeyTableError
+    fn classify_failure<E>(&self, _action: &'static str, error: SdkError<E>) -> KeyTableError
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        self.classified(error)
+        self.classify(error)
     }
 
-    fn late(&self, late: Late) -> KeyTableError {
-        self.error(KeyTableErrorKind::Unavailable).with_source(late)
+    fn timed_out(&self, timeout: TimedOut) -> KeyTableError {
+        self.error(KeyTableErrorKind::Unavailable).with_source(timeout)
     }
 }
 
@@ -161,7 +174,7 @@ impl KeyTable for DynamoDbKeyTable {
 
     async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         let request = self.client.get_item().table_name(&*self.table).set_key(Some(self.key(tenant, entry)));
-        let answer = request.consistent_read(true).send().await.map_err(|error| self.classified(error))?;
+        let answer = request.consistent_read(true).send().await.map_err(|error| self.classify(error))?;
         Ok(answer.item.map(record_of))
     }
 
@@ -191,7 +204,7 @@ impl KeyTable for DynamoDbKeyTable {
                     Some(found) => Ok(Swap::Found(Some(record_of(found)))),
                     None => Ok(Swap::Found(self.get(tenant, entry).await?)),
                 },
-                _ => Err(self.classified(error)),
+                _ => Err(self.classify(error)),
             },
         }
     }
@@ -202,7 +215,7 @@ impl KeyTable for DynamoDbKeyTable {
     }
 }
 
-/// The record of an entry. One without a record is as good as one with an empty record: it is no record.
+/// The key record of an entry. A missing record counts as an empty one, which is invalid.
 fn record_of(mut item: HashMap<String, AttributeValue>) -> Vec<u8> {
     match item.remove(RECORD) {
         Some(AttributeValue::B(record)) => record.into_inner(),

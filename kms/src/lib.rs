@@ -1,4 +1,40 @@
-//! AWS KMS and STS: data keys by tenants' aliases, sessions for one tenant each, the policies, and the key table in DynamoDB.
+//! AWS KMS and STS for tenantseal: a key service, the IAM and key policies that isolate tenants, and a key table in
+//! DynamoDB.
+//!
+//! [`KmsKeyService`] makes and unwraps data keys under each tenant's KMS key, which it names by the tenant's alias.
+//! With [`KmsKeyService::assume_role`] it calls KMS in an STS session per tenant, so that IAM enforces the isolation.
+//!
+//! - To seal **DynamoDB items**, use the crate `tenantseal`. `TenantSealBuilder::assume_role` configures this service;
+//!   `TenantSealBuilder::key_service` takes one that you build yourself.
+//! - To seal values for **another store**, give the service to a [`Vault`](tenantseal_core::Vault), as below.
+//! - To manage tenants' keys, use `tenantseal-tenants`.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use tenantseal_core::{AliasTemplate, TenantId, Vault};
+//! use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
+//!
+//! # async fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+//! let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
+//! let tenancy = Tenancy::new(role, AliasTemplate::default()); // alias/customer-{tenant}
+//! let service = KmsKeyService::assume_role(config, tenancy, "eu-central-1");
+//!
+//! let vault = Vault::builder(service).build()?;
+//! let invoice = vault.tenant(&TenantId::parse("acme")?).item("invoices", ("number", "2026-17"), None)?;
+//! let sealed = invoice.seal("iban", b"DE02 1203 0000 0000 2020 51").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Main types
+//!
+//! | to | use |
+//! |---|---|
+//! | make and unwrap data keys | [`KmsKeyService`] |
+//! | write the role's, the sessions' and the keys' policies | [`Tenancy`], [`Scope`], [`Policy`] |
+//! | name the role | [`RoleArn`] |
+//! | share data keys among processes | [`DynamoDbKeyTable`] |
 
 #[doc(hidden)]
 pub mod config;
@@ -18,5 +54,6 @@ mod service;
 pub mod sessions;
 
 pub use key_table::DynamoDbKeyTable;
+#[doc(inline)]
 pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
 pub use service::KmsKeyService;

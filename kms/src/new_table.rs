@@ -1,6 +1,8 @@
-//! Creating a table of the library's own, and waiting until it can be used: one way for the registry and for the key table.
+//! Creates the library's own tables and waits until they are usable: one implementation for the registry and for the
+//! key table.
 //!
-//! Right after CreateTable, DynamoDB may say that there is no such table, and for minutes that its backups are not available.
+//! Right after CreateTable, DynamoDB may say that the table does not exist, and for minutes that its backups are not
+//! available.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -17,14 +19,14 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_async::rt::sleep::{AsyncSleep, default_async_sleep};
 use tokio::time::Instant;
 
-/// How long the table is waited for, and then its backups.
+/// How long to wait for the table, and then for its backups.
 const LIMIT: Duration = Duration::from_secs(300);
-/// Between two questions.
+/// The polling interval.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long an attempt of a request takes unless configured.
+/// The default timeout of an attempt.
 const ATTEMPT: Duration = Duration::from_secs(15);
 
-/// A table that its owner can have created. What AWS says becomes the owner's error.
+/// A table that its owner can create. AWS's errors become the owner's.
 pub trait NewTable {
     type Error;
 
@@ -32,50 +34,51 @@ pub trait NewTable {
 
     fn name(&self) -> &str;
 
-    /// The table as CreateTable is to make it, but for its name.
+    /// The input of CreateTable, without the name.
     fn layout(&self) -> CreateTableInputBuilder;
 
-    /// `action` is the permission that the request needed.
-    fn failed<E>(&self, action: &'static str, error: SdkError<E>) -> Self::Error
+    /// Classifies an AWS error. `action` is the permission that the request needs.
+    fn classify_failure<E>(&self, action: &'static str, error: SdkError<E>) -> Self::Error
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static;
 
-    fn late(&self, late: Late) -> Self::Error;
+    fn timed_out(&self, timeout: TimedOut) -> Self::Error;
 }
 
-/// AWS needs longer than it may.
+/// The table or its backups were not ready in time.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("{what} after {} s", LIMIT.as_secs())]
-pub struct Late {
+pub struct TimedOut {
     what: &'static str,
 }
 
-/// Creates the table unless it exists, and waits until it is there. Can be repeated, also while the table is created or deleted.
-pub async fn create<T: NewTable>(table: &T) -> Result<(), T::Error> {
+/// Creates the table unless it exists, and waits until it is active. Safe to repeat, also while the table is being
+/// created or deleted.
+pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
     let client = bounded(table.client());
-    let mut patience = Patience::new(&client, "it is not active");
+    let mut deadline = Deadline::new(&client, "it is not active");
     loop {
         match status(&client, table.name()).await {
             Ok(Some(TableStatus::Active | TableStatus::Updating)) => return Ok(()),
             Ok(Some(_)) => {}
             Ok(None) => match table.layout().table_name(table.name()).send_with(&client).await {
                 Err(error) if error.code() != Some("ResourceInUseException") => {
-                    return Err(table.failed("dynamodb:CreateTable", error));
+                    return Err(table.classify_failure("dynamodb:CreateTable", error));
                 }
                 _ => {}
             },
-            Err(error) => return Err(table.failed("dynamodb:DescribeTable", error)),
+            Err(error) => return Err(table.classify_failure("dynamodb:DescribeTable", error)),
         }
-        patience.wait().await.map_err(|late| table.late(late))?;
+        deadline.wait().await.map_err(|timeout| table.timed_out(timeout))?;
     }
 }
 
-/// Switches point-in-time recovery on, as soon as the table has backups.
+/// Enables point-in-time recovery, as soon as the table has backups.
 pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
     let client = bounded(table.client());
     let enabled = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
     let enabled = enabled.build().expect("it says whether");
-    let mut patience = Patience::new(&client, "its backups are not available");
+    let mut deadline = Deadline::new(&client, "its backups are not available");
     loop {
         let request = client.update_continuous_backups().table_name(table.name());
         let Err(error) = request.point_in_time_recovery_specification(enabled.clone()).send().await else {
@@ -83,18 +86,18 @@ pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
         };
         let passes = match error.code() {
             Some("ContinuousBackupsUnavailableException") => true,
-            // The backups may hear of a new table later than its owner.
+            // The backup service may learn of a new table later than its owner.
             Some("TableNotFoundException") => matches!(status(&client, table.name()).await, Ok(Some(_))),
             _ => false,
         };
         if !passes {
-            return Err(table.failed("dynamodb:UpdateContinuousBackups", error));
+            return Err(table.classify_failure("dynamodb:UpdateContinuousBackups", error));
         }
-        patience.wait().await.map_err(|late| table.late(late))?;
+        deadline.wait().await.map_err(|timeout| table.timed_out(timeout))?;
     }
 }
 
-/// A table that is paid per request, is protected from deletion, and has these strings for keys.
+/// A table with these string keys: billed on demand, protected from deletion.
 pub fn string_keys(partition: &str, sort: &str) -> CreateTableInputBuilder {
     CreateTableInputBuilder::default()
         .attribute_definitions(string(partition))
@@ -114,7 +117,7 @@ pub fn key(name: &str, kind: KeyType) -> KeySchemaElement {
     KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("it has a name and a type")
 }
 
-/// Where the table is on its way; none when DynamoDB does not know it, or not yet.
+/// The table's status; `None` when DynamoDB does not know the table, or not yet.
 async fn status(client: &Client, name: &str) -> Result<Option<TableStatus>, SdkError<DescribeTableError>> {
     match client.describe_table().table_name(name).send().await {
         Ok(answer) => Ok(answer.table.and_then(|table| table.table_status)),
@@ -123,35 +126,35 @@ async fn status(client: &Client, name: &str) -> Result<Option<TableStatus>, SdkE
     }
 }
 
-/// The same client, whose attempts end: without that a request that is not answered is waited for without end.
+/// The same client with a timeout for attempts: without one, an unanswered request would hang forever.
 fn bounded(client: &Client) -> Client {
     let mut timeouts = client.config().timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
     timeouts.take_defaults_from(&TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build());
     Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
 }
 
-/// What is left of the time for one wait.
-struct Patience<'a> {
+/// The deadline of one wait.
+struct Deadline<'a> {
     client: &'a Client,
     waiting: &'static str,
-    /// By the pauses alone, which a configuration's own clock may shorten.
+    /// The sum of the pauses, which a configuration's own clock may shorten.
     waited: Duration,
-    /// Requests take their time as well.
+    /// When the wait began: requests take time as well.
     since: Instant,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Deadline<'a> {
     fn new(client: &'a Client, waiting: &'static str) -> Self {
         Self { client, waiting, waited: Duration::ZERO, since: Instant::now() }
     }
 
-    /// Waits a little, by the configuration's own clock.
-    async fn wait(&mut self) -> Result<(), Late> {
-        let late = Late { what: self.waiting };
-        // Who cannot sleep must not ask again and again instead.
-        let sleep = self.client.config().sleep_impl().or_else(default_async_sleep).ok_or(late)?;
+    /// Waits one interval, by the configuration's own clock.
+    async fn wait(&mut self) -> Result<(), TimedOut> {
+        let timeout = TimedOut { what: self.waiting };
+        // Without sleep, fail rather than poll in a busy loop.
+        let sleep = self.client.config().sleep_impl().or_else(default_async_sleep).ok_or(timeout)?;
         if self.waited.max(self.since.elapsed()) >= LIMIT {
-            return Err(late);
+            return Err(timeout);
         }
         sleep.sleep(PAUSE).await;
         self.waited += PAUSE;

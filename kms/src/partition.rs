@@ -1,6 +1,6 @@
-//! In which partition of AWS a Region lies: it stands in every ARN.
+//! The AWS partition of a Region: every ARN names it.
 
-/// The Regions of the partitions beside `aws`, by what their names begin with (the SDKs' partitions.json).
+/// The partitions other than `aws`, by the prefix of their Regions' names (the SDKs' partitions.json).
 const BESIDE_AWS: [(&str, &str); 7] = [
     ("cn-", "aws-cn"),
     ("eusc-", "aws-eusc"),
@@ -11,13 +11,13 @@ const BESIDE_AWS: [(&str, &str); 7] = [
     ("eu-isoe-", "aws-iso-e"),
 ];
 
-/// The partition of a Region. One that nobody knows is of `aws`, as it is for the SDK, which would call it there.
-pub(crate) fn of_region(region: &str) -> &'static str {
+/// The partition of a Region. An unknown Region is in `aws`, as for the SDK.
+pub(crate) fn for_region(region: &str) -> &'static str {
     let known = BESIDE_AWS.iter().find(|(begins, _)| region.starts_with(begins));
     known.map_or("aws", |(_, partition)| partition)
 }
 
-/// Whether a text is a partition's name: `aws`, or begins with `aws-`.
+/// Whether a text is the name of a partition: `aws`, or begins with `aws-`.
 pub fn is_partition(text: &str) -> bool {
     let further = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     text == "aws" || text.strip_prefix("aws-").is_some_and(further)
@@ -29,7 +29,7 @@ mod tests {
 
     use super::*;
 
-    /// The SDK's own rules know the same partitions: each has hosts under names of its own, but for `aws-us-gov`.
+    /// The SDK's own rules know the same partitions: each has its own host names, except `aws-us-gov`.
     #[tokio::test]
     async fn the_sdk_has_each_region_in_the_same_partition() {
         for (region, partition, suffix) in [
@@ -44,7 +44,7 @@ mod tests {
             ("us-isof-south-1", "aws-iso-f", "csp.hci.ic.gov"),
             ("eu-isoe-west-1", "aws-iso-e", "cloud.adc-e.uk"),
         ] {
-            assert_eq!(of_region(region), partition, "{region}");
+            assert_eq!(for_region(region), partition, "{region}");
             let params = Params::builder().region(region).build().unwrap();
             let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
             assert_eq!(endpoint.url(), format!("https://kms.{region}.{suffix}"));

@@ -1,18 +1,17 @@
-//! The IAM and key policies that the design stands on, as values that print as JSON.
+//! The IAM policies and key policies of the design, as values that print as JSON.
 //!
-//! Tenant ids and aliases have an alphabet without wildcards, quotes and `$`, so nothing here can be injected.
+//! Tenant ids and aliases have an alphabet without wildcards, quotes and `$`, so they cannot inject anything.
 
+mod role_arn;
 mod trust;
 
 use std::fmt;
 
 use serde_json::{Value, json};
-use tenantseal_core::format::is_account_id;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 use tenantseal_core::tenant_template::TenantTemplate;
 
-use super::partition::is_partition;
-
+pub use role_arn::{InvalidRoleArn, RoleArn};
 pub use trust::InvalidTagKey;
 
 /// A policy document. Prints as compact JSON.
@@ -20,9 +19,9 @@ pub use trust::InvalidTagKey;
 pub struct Policy(Value);
 
 impl Policy {
-    /// STS allows this many characters in a session policy (AssumeRole, parameter `Policy`).
+    /// The most characters that STS allows in a session policy (AssumeRole, parameter `Policy`).
     pub const MAX_SESSION: usize = 2_048;
-    /// KMS allows this many bytes in a key policy (PutKeyPolicy, parameter `Policy`).
+    /// The most bytes that KMS allows in a key policy (PutKeyPolicy, parameter `Policy`).
     pub const MAX_KEY: usize = 32_768;
 
     fn new(statements: Value) -> Self {
@@ -34,7 +33,7 @@ impl Policy {
         format!("{:#}", self.0)
     }
 
-    /// Whether `json` is this document, however it is written.
+    /// Whether `json` is this document, however it is formatted.
     pub fn is_same(&self, json: &str) -> bool {
         serde_json::from_str::<Value>(json).is_ok_and(|value| value == self.0)
     }
@@ -59,71 +58,17 @@ pub struct PolicyTooLarge {
     limit: usize,
 }
 
-/// The role in the key account that services assume, once per tenant: `arn:aws:iam::111111111111:role/TenantKeys`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleArn {
-    arn: String,
-    partition: String,
-    account: String,
-}
-
-impl RoleArn {
-    /// Parses a role ARN.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRoleArn`] when `arn` does not have the shape of a role's ARN.
-    pub fn parse(arn: &str) -> Result<Self, InvalidRoleArn> {
-        let parts: Vec<&str> = arn.split(':').collect();
-        let ["arn", partition, "iam", "", account, resource] = parts[..] else {
-            return Err(InvalidRoleArn);
-        };
-        let name = resource.strip_prefix("role/").ok_or(InvalidRoleArn)?;
-        // IAM's own alphabet for role names and paths; no wildcard and no `$`.
-        let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b));
-        if !(named && is_account_id(account) && is_partition(partition)) {
-            return Err(InvalidRoleArn);
-        }
-        Ok(Self { arn: arn.to_owned(), partition: partition.to_owned(), account: account.to_owned() })
-    }
-
-    /// The ARN.
-    pub fn as_str(&self) -> &str {
-        &self.arn
-    }
-
-    /// The 12-digit account of the role, which owns the tenants' keys.
-    pub fn account(&self) -> &str {
-        &self.account
-    }
-
-    /// The partition, such as `aws`, `aws-cn` or `aws-eusc`.
-    pub fn partition(&self) -> &str {
-        &self.partition
-    }
-}
-
-impl fmt::Display for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.arn)
-    }
-}
-
-/// A text is not the ARN of an IAM role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a role ARN has the shape arn:<partition>:iam::<12-digit account>:role/<name>")]
-pub struct InvalidRoleArn;
-
 /// The session tag that names the tenant; the role's policy compares it with the alias.
 pub const TENANT_TAG: &str = "TenantId";
 
-/// The actions of the data role. Never Encrypt or ReEncrypt, with which it could wrap keys of its choice.
+/// The actions of the data role. Never Encrypt or ReEncrypt, which could wrap keys of the caller's choice.
 const DATA_ACTIONS: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
 
-/// The cryptographic actions, none of which an administrator or another tenant's session may have.
+/// The cryptographic actions. No administrator and no other tenant's session may have any of them.
 const CRYPTOGRAPHY: [&str; 4] = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
 
-/// By what the role's policies tell one tenant's key from another's. In every case the encryption context must name the tenant as well.
+/// How the role's policies tell one tenant's key from another's. In every case the encryption context must name the
+/// tenant as well.
 ///
 /// | scope | the call names the key | protects from | trusts |
 /// |---|---|---|---|
@@ -131,7 +76,8 @@ const CRYPTOGRAPHY: [&str; 4] = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateData
 /// | [`ResourceAliases`](Self::ResourceAliases) | in any way | keys without the tenant's alias | who may create aliases; denied while a key has more than 50 |
 /// | [`ResourceTag`](Self::ResourceTag) | in any way | keys without the tenant's tag, whatever happens to aliases | who may tag keys (`kms:TagResource`) |
 ///
-/// This library always names the alias, so it works with each; the last two are for other programs that send ARNs.
+/// This library always names the alias, so it works with each scope; the last two are for other programs that send
+/// ARNs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Scope {
@@ -144,24 +90,35 @@ pub enum Scope {
     ResourceTag,
 }
 
-/// The key account, the role in it and the aliases of its tenants: what every policy is made of.
+/// The key account, its role and the tenants' aliases: every policy is made of these.
+///
+/// ```
+/// use tenantseal_core::{AliasTemplate, TenantId};
+/// use tenantseal_kms::{RoleArn, Tenancy};
+///
+/// let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
+/// let tenancy = Tenancy::new(role, AliasTemplate::default());
+/// println!("{}", tenancy.role_policy("eu-central-1").pretty());
+/// println!("{}", tenancy.key_policy(&TenantId::parse("acme")?)?.pretty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tenancy {
     role: RoleArn,
     aliases: AliasTemplate,
     scope: Scope,
-    /// The keys of the transitive session tags that services may bring along.
+    /// The keys of the transitive session tags that services may pass on.
     inherited: Vec<String>,
 }
 
 impl Tenancy {
-    /// The policies for the keys that `role` reaches under aliases made with `aliases`.
+    /// The policies for the keys that `role` reaches under the aliases of `aliases`.
     pub fn new(role: RoleArn, aliases: AliasTemplate) -> Self {
         let inherited = Self::EKS_POD_IDENTITY_TAGS.map(str::to_owned).into();
         Self { role, aliases, scope: Scope::default(), inherited }
     }
 
-    /// The same with policies that tell the tenants' keys apart in another way.
+    /// Changes how the policies tell the tenants' keys apart.
     #[must_use]
     pub fn scoped_by(self, scope: Scope) -> Self {
         Self { scope, ..self }
@@ -177,7 +134,7 @@ impl Tenancy {
         self.aliases.alias(tenant)
     }
 
-    /// Whose alias this is, if it is a tenant's.
+    /// The tenant to which an alias belongs, if it is a tenant's.
     pub fn tenant_of(&self, alias: &str) -> Option<TenantId> {
         self.aliases.tenant_of(alias)
     }
@@ -186,10 +143,11 @@ impl Tenancy {
         format!("arn:{}:kms:{region}:{}:key/*", self.role.partition, self.role.account)
     }
 
-    /// The session policy for one tenant: of what the role may do, only this tenant's aliases and encryption context, in `region`.
+    /// The session policy for one tenant: of the role's permissions, only this tenant's aliases and encryption context,
+    /// in `region`.
     ///
-    /// `kms:RequestAlias` compares the alias's name alone, so the resource names the account as well (KMS developer guide,
-    /// "kms:RequestAlias").
+    /// `kms:RequestAlias` compares only the alias's name, so the resource names the account as well (KMS developer
+    /// guide, "kms:RequestAlias").
     ///
     /// # Errors
     ///
@@ -204,7 +162,7 @@ impl Tenancy {
         .at_most(Policy::MAX_SESSION)
     }
 
-    /// What holds for calls on the keys of a tenant, in policies of the caller.
+    /// The condition on calls on a tenant's keys, in the caller's policies.
     fn condition(&self, aliases: &[String; 2], tenant: &str) -> Value {
         let context = json!({ "kms:EncryptionContext:tenant": tenant });
         match self.scope {
@@ -217,7 +175,7 @@ impl Tenancy {
         }
     }
 
-    /// The role's own policy. It fails closed without the session tag: a variable without a value matches nothing.
+    /// The role's own policy. Without the session tag it fails closed: a variable without a value matches nothing.
     pub fn role_policy(&self, region: &str) -> Policy {
         let tag = format!("${{aws:PrincipalTag/{TENANT_TAG}}}");
         Policy::new(json!([{
@@ -229,12 +187,14 @@ impl Tenancy {
         }]))
     }
 
-    /// A policy for teams that scope DynamoDB credentials as well: item operations on `table_arn` whose leading key is the tenant's.
+    /// A policy for teams that also scope DynamoDB credentials: item operations on `table_arn` whose leading key is the
+    /// tenant's.
     ///
-    /// `template` says how the tenant shows in the partition key. `indexes` are those that may be queried: name only indexes **whose own
-    /// partition key is this attribute**. In others it is a company, say, and an item of another tenant may have this tenant's id there; and
-    /// AWS does not say whether the leading key of a query on an index is the index's or the table's. Scans have no leading key and are
-    /// denied, like every request without one (DynamoDB developer guide, "Using IAM policy conditions for fine-grained access control").
+    /// `template` says how the partition key shows the tenant. `indexes` are the indexes that may be queried: name only
+    /// indexes **whose own partition key is this attribute**. In other indexes the key may be a company, for example,
+    /// and another tenant's item may have this tenant's id there; and AWS does not say whether the leading key of a
+    /// query on an index is the index's or the table's. Scans have no leading key and are denied, like every request
+    /// without one (DynamoDB developer guide, "Using IAM policy conditions for fine-grained access control").
     pub fn leading_keys_policy(
         &self,
         tenant: &TenantId,
@@ -257,14 +217,14 @@ impl Tenancy {
             "Resource": std::iter::once(table_arn.to_owned()).chain(indexes).collect::<Vec<_>>(),
             "Condition": {
                 "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [key] },
-                // Of no values at all, everything is true.
+                // With no values, `ForAllValues` is true.
                 "Null": { "dynamodb:LeadingKeys": "false" },
             },
         }]))
     }
 
-    /// What an administrator who runs [`tenants`](crate::tenants) needs, and no cryptographic action: on keys and tenants' aliases of the
-    /// account in `region` (`*` for all), and on the registry's table.
+    /// The permissions of an administrator who manages tenants (`tenantseal-tenants`), without any cryptographic
+    /// action: on keys and tenants' aliases of the account in `region` (`*` for all), and on the registry's table.
     pub fn operator_policy(&self, region: &str, registry_table_arn: &str) -> Policy {
         let RoleArn { partition, account, .. } = &self.role;
         let arn = |alias| format!("arn:{partition}:kms:{region}:{account}:{alias}");
@@ -296,12 +256,12 @@ impl Tenancy {
         ]))
     }
 
-    /// The policy of one tenant's key: administered by the account, used by the role in this tenant's sessions alone.
+    /// The policy of one tenant's key: the account administers it, and the role uses it only in this tenant's sessions.
     ///
-    /// The administrators' statement has no cryptographic action: a root statement with `kms:*` would make the role's broad permissions
-    /// effective on every key. The denials also catch what no Allow here gives, such as a grant or a mistaken statement that names a
-    /// session: a negated operator is true when its condition key is absent, so calls without an alias, without a context or without
-    /// the session tag are denied.
+    /// The administrators' statement has no cryptographic action: a root statement with `kms:*` would make the role's
+    /// broad permissions effective on every key. The denials also stop what no Allow here grants, such as a grant or a
+    /// mistaken statement that names a session. A negated operator is true when its condition key is absent, so calls
+    /// without an alias, without a context or without the session tag are denied.
     ///
     /// # Errors
     ///
@@ -309,7 +269,7 @@ impl Tenancy {
     pub fn key_policy(&self, tenant: &TenantId) -> Result<Policy, PolicyTooLarge> {
         let context = json!({ "kms:EncryptionContext:tenant": tenant.as_str() });
         let aliases = json!({ "kms:RequestAlias": self.alias(tenant).patterns() });
-        // The other scopes' condition keys mean nothing in key policies.
+        // The other scopes' condition keys have no meaning in key policies.
         let (used_through, other) = match self.scope {
             Scope::RequestAlias => (
                 json!({ "StringLike": aliases, "StringEquals": context }),
@@ -329,11 +289,11 @@ impl Tenancy {
         .at_most(Policy::MAX_KEY)
     }
 
-    /// The policy of a key that several tenants share: each session uses it through the alias and in the context that its session tag
-    /// names, whatever the [`Scope`].
+    /// The policy of a key that several tenants share: each session uses it through the alias and in the context that
+    /// its session tag names, whatever the [`Scope`].
     ///
-    /// Which tenants share it is not written here: a tenant uses the key as long as its alias is on it. A session without the tag can do
-    /// nothing.
+    /// The policy does not list the tenants: a tenant uses the key as long as its alias is on it. A session without the
+    /// tag can do nothing.
     ///
     /// # Errors
     ///
@@ -348,7 +308,7 @@ impl Tenancy {
             self.tenant_data(json!({ "StringLike": aliases, "StringEquals": context })),
             deny("DenyOtherAliases", json!({ "StringNotLike": aliases })),
             deny("DenyOtherContexts", json!({ "StringNotEquals": context })),
-            // So that the two before it need not rely on what becomes of a variable without a value.
+            // So the two statements before need not rely on how IAM treats a variable without a value.
             deny("DenyUntagged", json!({ "Null": { key: "true" } })),
         ]))
         .at_most(Policy::MAX_KEY)
@@ -381,13 +341,13 @@ impl Tenancy {
     }
 }
 
-/// A text as a pattern that matches it and nothing else: unlike a tenant's id, a template may have any characters around it.
+/// A pattern that matches exactly this text: unlike a tenant's id, a template may contain any characters.
 fn literal(text: &str) -> String {
     let escaped = |c: char| if matches!(c, '*' | '?' | '$') { format!("${{{c}}}") } else { c.to_string() };
     text.chars().map(escaped).collect()
 }
 
-/// No cryptography for anyone, on this condition.
+/// Denies all cryptographic actions to everyone, on this condition.
 fn deny(sid: &str, condition: Value) -> Value {
     json!({
         "Sid": sid,
@@ -432,7 +392,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the id, it stands in each policy as a text of its own, and never makes a pattern, a variable or JSON.
+        /// Whatever the id, it is a text of its own in each policy, and never becomes a pattern, a variable or JSON.
         #[test]
         fn a_tenant_id_cannot_inject(id in "\\PC{1,60}|[A-Za-z0-9_-]{1,48}", scope in 0..3_usize) {
             let Ok(tenant) = TenantId::parse(&id) else { return Ok(()) };
@@ -479,25 +439,5 @@ mod tests {
         }
         let too_large = Policy::new(json!([{ "Sid": "x".repeat(2_048) }])).at_most(Policy::MAX_SESSION).unwrap_err();
         assert!(too_large.to_string().ends_with("AWS allows 2048: shorten the alias template"), "{too_large}");
-    }
-
-    #[test]
-    fn role_arns_are_parsed() {
-        for arn in [
-            "",
-            "arn:aws:iam::1:role/x",
-            "arn:aws:iam::111111111111:user/x",
-            "arn:aws:iam::111111111111:role/*",
-            "arn:x:iam::111111111111:role/a",
-            "arn:aws-*:iam::111111111111:role/a",
-        ] {
-            assert_eq!(RoleArn::parse(arn), Err(InvalidRoleArn), "{arn}");
-        }
-        for partition in ["aws", "aws-us-gov", "aws-eusc", "aws-iso-b"] {
-            let role = RoleArn::parse(&format!("arn:{partition}:iam::111111111111:role/path/Name")).unwrap();
-            assert_eq!(role.partition(), partition);
-            let policy = Tenancy::new(role, AliasTemplate::default()).role_policy("*").to_string();
-            assert!(policy.contains(&format!("arn:{partition}:kms:*:111111111111:key/*")), "{policy}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Data keys from AWS KMS, always by the tenant's alias.
+//! The key service on AWS KMS, which always names a key by the tenant's alias.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeySe
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 
-use crate::errors::classified;
+use crate::errors::classify;
 use crate::sessions::TenantSessions;
 use crate::{Tenancy, config, partition};
 
@@ -24,44 +24,77 @@ const DECRYPT: &str = "Decrypt";
 /// Length of a KMS key id in characters: a UUID, or `mrk-` and 32 digits.
 const KEY_ID: usize = 36;
 
-/// Data keys under each tenant's KMS key.
+/// The key service on AWS KMS: data keys under each tenant's KMS key.
 ///
-/// Every call names the key by the tenant's alias, Decrypt too: `kms:RequestAlias` is absent from a call that names no alias, and
-/// the policies refuse such calls (KMS developer guide, "kms:RequestAlias").
+/// Every call names the key by the tenant's alias, Decrypt too: `kms:RequestAlias` is absent from a call that names no
+/// alias, and the policies refuse such calls (KMS developer guide, "kms:RequestAlias").
 pub struct KmsKeyService {
     kms: aws_sdk_kms::Client,
     access: Access,
 }
 
-/// With whose credentials KMS is called, and so how the key is named.
+/// The credentials for KMS, and so how calls name the key.
 enum Access {
     /// A session of the key account's role, scoped to the tenant. A bare alias resolves in that account.
     AssumedRole(Box<TenantSessions>),
-    /// The credentials of the configuration. The alias ARN says in which account the key is.
+    /// The credentials of the configuration. The alias ARN names the key's account.
     Ambient { aliases: AliasTemplate, arn_prefix: String },
 }
 
 impl KmsKeyService {
-    /// Assumes the role of `tenancy` once per tenant. `config` names the Region and the credentials that may assume it.
+    /// Calls KMS in STS sessions, one per tenant: assumes the role of `tenancy` with the credentials of `config`.
+    ///
+    /// IAM isolates the tenants: [`Tenancy`] has the policies. `region` is the Region of the keys and of `config`.
+    ///
+    /// Do not set the environment variable `LOG_SENSITIVE_BODIES` to `true`: with trace logging the SDK would print
+    /// data keys.
+    ///
+    /// ```no_run
+    /// use tenantseal_core::{AliasTemplate, Vault};
+    /// use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
+    ///
+    /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
+    /// let tenancy = Tenancy::new(role, AliasTemplate::parse("alias/customer-{tenant}")?);
+    /// let vault = Vault::builder(KmsKeyService::assume_role(config, tenancy, "eu-central-1")).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn assume_role(config: &SdkConfig, tenancy: Tenancy, region: &str) -> Self {
         let sessions = TenantSessions::new(config, tenancy, region.to_owned());
         Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) }
     }
 
-    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits) in `partition`, or else in the Region's.
-    pub fn ambient(
+    /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits). Without `partition`, the
+    /// Region decides it.
+    ///
+    /// These credentials reach all tenants' keys, so this library isolates the tenants, but IAM does not. As with
+    /// [`assume_role`](Self::assume_role), do not set `LOG_SENSITIVE_BODIES`.
+    ///
+    /// ```no_run
+    /// use tenantseal_core::{AliasTemplate, Vault};
+    /// use tenantseal_kms::KmsKeyService;
+    ///
+    /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let aliases = AliasTemplate::default();
+    /// let service = KmsKeyService::ambient_credentials(config, aliases, "111111111111", None, "eu-central-1");
+    /// let vault = Vault::builder(service).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ambient_credentials(
         config: &SdkConfig,
         aliases: AliasTemplate,
         account: &str,
         partition: Option<&str>,
         region: &str,
     ) -> Self {
-        let partition = partition.unwrap_or_else(|| partition::of_region(region));
+        let partition = partition.unwrap_or_else(|| partition::for_region(region));
         let arn_prefix = format!("arn:{partition}:kms:{region}:{account}:");
         Self { kms: kms_client(config), access: Access::Ambient { aliases, arn_prefix } }
     }
 
-    /// The alias of the tenant's present key.
+    /// The alias of the tenant's current key.
     fn alias(&self, tenant: &TenantId) -> Alias {
         match &self.access {
             Access::AssumedRole(sessions) => sessions.tenancy().alias(tenant),
@@ -69,7 +102,7 @@ impl KmsKeyService {
         }
     }
 
-    /// How a call names the key that an alias stands for.
+    /// How a call names the key behind an alias.
     fn key_id(&self, alias: &Alias) -> String {
         match &self.access {
             Access::AssumedRole(_) => alias.to_string(),
@@ -93,13 +126,13 @@ impl KmsKeyService {
                     .ciphertext_blob(Blob::new(wrapped.as_bytes()))
                     .set_encryption_context(Some(pairs(context)));
                 let request = request.customize().config_override(with(credentials));
-                async move { request.send().await.map_err(|error| classified(tenant, DECRYPT, error)) }
+                async move { request.send().await.map_err(|error| classify(tenant, DECRYPT, error)) }
             })
             .await?;
         let unexpected = || KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::Unexpected);
         let request_id = answer.request_id().map(str::to_owned);
         let plaintext = answer.plaintext.ok_or_else(unexpected)?;
-        // Whoever may make data keys may wrap one of another length: that says of the record alone that it is none of ours.
+        // Whoever may make data keys may wrap one of another length: only this key record is invalid then.
         let data_key = DataKey::take(plaintext.into_inner()).map_err(|source| {
             KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::InvalidCiphertext).with_source(source)
         })?;
@@ -107,7 +140,7 @@ impl KmsKeyService {
         Ok(UnwrappedDataKey::new(data_key, kek).with_request_id(request_id))
     }
 
-    /// Runs `call` with the tenant's credentials; once more with new ones when AWS refuses those that were cached.
+    /// Runs `call` with the tenant's credentials, and once more with new ones when AWS refuses cached ones.
     async fn with_credentials<T, F>(
         &self,
         tenant: &TenantId,
@@ -120,14 +153,14 @@ impl KmsKeyService {
         let credentials = sessions.credentials(tenant).await?;
         let answer = match call(Some(credentials.clone())).await {
             Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
-                telemetry::credentials_refused(error.operation());
+                telemetry::record_refused_credentials(error.operation());
                 sessions.forget(tenant, &credentials);
                 call(Some(sessions.credentials(tenant).await?)).await
             }
             result => result,
         };
         if answer.is_ok() {
-            sessions.answered(tenant);
+            sessions.mark_proven(tenant);
         }
         answer
     }
@@ -149,7 +182,7 @@ impl KeyService for KmsKeyService {
                     .key_spec(DataKeySpec::Aes256)
                     .set_encryption_context(Some(pairs(context)));
                 let request = request.customize().config_override(with(credentials));
-                async move { request.send().await.map_err(|error| classified(tenant, GENERATE, error)) }
+                async move { request.send().await.map_err(|error| classify(tenant, GENERATE, error)) }
             })
             .await?;
         let unexpected = || KeyServiceError::new(tenant, GENERATE, KeyServiceErrorKind::Unexpected);
@@ -178,12 +211,13 @@ impl KeyService for KmsKeyService {
         kek: &KekId,
         wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        // A key id is of the alphabet of aliases, but a record may claim one that leaves the alias no room, or another provider's.
+        // A key id fits the alphabet of aliases. But a key record may name one that is too long for the alias, or
+        // another provider's.
         let arn = kek.aws().filter(|arn| arn.key_id().len() <= KEY_ID);
         let arn = arn.ok_or_else(|| KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::IncorrectKey))?;
-        let alias = self.alias(tenant).of_key(arn.key_id());
+        let alias = self.alias(tenant).for_key(arn.key_id());
         self.decrypt(tenant, context, &alias, wrapped).await.map_err(|error| match error.kind() {
-            KeyServiceErrorKind::NotFound => error.of_missing_alias(alias, kek),
+            KeyServiceErrorKind::NotFound => error.with_missing_alias(alias, kek),
             _ => error,
         })
     }
@@ -217,7 +251,7 @@ fn pairs(context: &EncryptionContext) -> std::collections::HashMap<String, Strin
     context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Takes the key out of the SDK's blob without a copy; the bytes are zeroized.
+/// Moves the key out of the SDK's blob without a copy; the bytes are zeroized.
 fn data_key(plaintext: Option<Blob>) -> Option<DataKey> {
     DataKey::take(plaintext?.into_inner()).ok()
 }

@@ -12,9 +12,9 @@ use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tenantseal_core::keys::cache::backoff;
-use tenantseal_core::keys::cache::single_flight::{Allowance, SingleFlight};
+use tenantseal_core::keys::cache::single_flight::{DetachedLimit, SingleFlight};
 use tenantseal_core::keys::{Clock, KeyServiceError, KeyServiceErrorKind, Moment};
-use tenantseal_core::telemetry::{Answered, KeyCall};
+use tenantseal_core::telemetry::{HasRequestId, KeyCall};
 use tenantseal_core::tenant::TenantId;
 use tracing::Instrument;
 
@@ -25,29 +25,32 @@ use crate::{Tenancy, config, errors};
 mod tests;
 
 const OPERATION: &str = "AssumeRole";
-/// One hour: the most that STS grants when the caller has assumed a role itself (role chaining).
+/// 1 h: the most that STS grants when the caller has assumed a role itself (role chaining).
 const DURATION_SECONDS: i32 = 3_600;
 const LIFETIME: Duration = Duration::from_secs(DURATION_SECONDS as u64);
-/// Credentials are replaced this long before they expire, and up to as much earlier again, so that a fleet does not ask at once.
+/// Credentials are replaced this long before they expire, or up to as much earlier, so that a fleet does not call at
+/// once.
 const MARGIN: Duration = Duration::from_secs(300);
-/// The most sessions kept with which KMS has answered; the least recently used go first.
-const CAPACITY: u64 = 10_000;
-/// The most others: STS makes a session for whoever asks, so tenants that do not exist are among these, and push out one another alone.
-const UNPROVEN: u64 = 1_000;
-/// The most requests for a session that go on although nobody waits for them.
-const LEFT: usize = 1_000;
+/// The most cached sessions with which KMS has answered; the least recently used go first.
+const PROVEN_CAPACITY: u64 = 10_000;
+/// The most cached sessions with which KMS has not answered. STS makes sessions for tenants that do not exist too;
+/// those evict only one another.
+const UNPROVEN_CAPACITY: u64 = 1_000;
+/// The most detached AssumeRole calls.
+const MAX_DETACHED: usize = 1_000;
 
 /// Sessions of the key account's role, one per tenant, cached until shortly before they expire.
 #[derive(Debug)]
 pub struct TenantSessions {
     roles: Arc<Roles>,
-    kept: Kept,
+    cache: SessionCache,
     assuming: SingleFlight<TenantId, Result<Session, KeyServiceError>>,
 }
 
-/// Sessions that are kept. A tenant's are changed in its entry of `proven`, so that nothing slips in between.
+/// The cached sessions. A tenant's sessions change only under the lock of its entry in `proven`, so that updates do not
+/// interleave.
 #[derive(Debug, Clone)]
-struct Kept {
+struct SessionCache {
     proven: Cache<TenantId, Session>,
     unproven: Cache<TenantId, Session>,
 }
@@ -68,7 +71,7 @@ struct Session {
     request_id: Option<String>,
 }
 
-impl Answered for Session {
+impl HasRequestId for Session {
     fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
@@ -80,8 +83,8 @@ impl TenantSessions {
         let clock = Clock::new(config::time(config));
         Self {
             roles: Arc::new(Roles { sts, tenancy, region, clock }),
-            kept: Kept::new(CAPACITY, UNPROVEN),
-            assuming: SingleFlight::new(Allowance::new(LEFT)),
+            cache: SessionCache::new(PROVEN_CAPACITY, UNPROVEN_CAPACITY),
+            assuming: SingleFlight::new(DetachedLimit::new(MAX_DETACHED)),
         }
     }
 
@@ -94,17 +97,17 @@ impl TenantSessions {
         if let Some(session) = self.usable(tenant) {
             return Ok(session.credentials);
         }
-        let assuming = self.assuming.run(tenant.clone(), |listing| {
-            // Who comes while the former flight lands needs no other.
+        let assuming = self.assuming.run(tenant.clone(), |registration| {
+            // A call that has ended meanwhile may have brought it.
             let (landed, roles) = (self.usable(tenant), Arc::clone(&self.roles));
-            let (kept, tenant) = (self.kept.clone(), tenant.clone());
+            let (cache, tenant) = (self.cache.clone(), tenant.clone());
             async move {
                 if let Some(session) = landed {
                     return Ok(session);
                 }
                 let session = roles.assume(&tenant).await?;
-                // What was asked for before the tenant's eviction is not kept.
-                kept.put(&tenant, &session, || listing.is_current());
+                // A session requested before the tenant's eviction is not cached.
+                cache.put(&tenant, &session, || registration.is_current());
                 Ok(session)
             }
             .boxed()
@@ -114,30 +117,31 @@ impl TenantSessions {
 
     fn usable(&self, tenant: &TenantId) -> Option<Session> {
         let now = self.roles.clock.now();
-        self.kept.get(tenant, |session| now.since(session.granted) < session.usable_for)
+        self.cache.get(tenant, |session| now.since(session.granted) < session.usable_for)
     }
 
-    /// Says that KMS has answered in the tenant's session.
-    pub(crate) fn answered(&self, tenant: &TenantId) {
-        self.kept.prove(tenant);
+    /// Records that KMS has answered in the tenant's session.
+    pub(crate) fn mark_proven(&self, tenant: &TenantId) {
+        self.cache.prove(tenant);
     }
 
-    /// Forgets the tenant's credentials when AWS refused them, unless others are there already: many calls may be refused at once.
+    /// Drops the tenant's credentials after AWS refused them, unless they were replaced already: many calls may be
+    /// refused at once.
     pub fn forget(&self, tenant: &TenantId, refused: &Credentials) {
-        self.kept.remove(tenant, |session| session.credentials.access_key_id() == refused.access_key_id());
+        self.cache.remove(tenant, |session| session.credentials.access_key_id() == refused.access_key_id());
     }
 
-    /// Forgets the tenant's credentials, and those that STS is asked for right now: who asks next has new ones made.
+    /// Drops the tenant's credentials, and those of an AssumeRole in flight: the next caller gets new ones.
     pub(crate) fn evict(&self, tenant: &TenantId) {
-        // First, so that what lands from now on is not kept; what has landed is there to be removed.
+        // First, so that calls that end from now on cache nothing; what was cached before is then removed.
         self.assuming.abandon(tenant);
-        self.kept.remove(tenant, |_| true);
+        self.cache.remove(tenant, |_| true);
     }
 }
 
-impl Kept {
+impl SessionCache {
     fn new(proven: u64, unproven: u64) -> Self {
-        // By recency alone: by frequency a busy process would not admit who is new.
+        // LRU only: by frequency a busy process would not admit new tenants.
         let cache = |most| {
             let cache = Cache::builder().max_capacity(most).eviction_policy(EvictionPolicy::lru());
             cache.time_to_live(LIFETIME).build()
@@ -150,7 +154,7 @@ impl Kept {
         proven.or_else(|| self.unproven.get(tenant).filter(&usable))
     }
 
-    /// Keeps a session, in the place of the tenant's former one, if it is `wanted` still.
+    /// Caches a session in place of the tenant's former one, if it is still `wanted`.
     fn put(&self, tenant: &TenantId, session: &Session, wanted: impl FnOnce() -> bool) {
         self.proven.entry_by_ref(tenant).and_compute_with(|there| {
             if !wanted() {
@@ -174,7 +178,7 @@ impl Kept {
         });
     }
 
-    /// Removes the tenant's session for which this holds.
+    /// Removes the tenant's session if `holds` is true for it.
     fn remove(&self, tenant: &TenantId, holds: impl Fn(&Session) -> bool) {
         self.proven.entry_by_ref(tenant).and_compute_with(|there| {
             if self.unproven.get(tenant).is_some_and(|session| holds(&session)) {
@@ -185,7 +189,7 @@ impl Kept {
                 _ => Op::Nop,
             }
         });
-        // moka drops lazily what it has removed.
+        // moka drops removed values lazily.
         self.proven.run_pending_tasks();
         self.unproven.run_pending_tasks();
     }
@@ -210,7 +214,8 @@ impl Roles {
             .value(tenant.as_str())
             .build()
             .map_err(|source| error(KeyServiceErrorKind::Unexpected).with_source(source))?;
-        // Counted from here on by both clocks, and not until the wall clock says `expiry`: one that is wrong does no harm.
+        // The lifetime counts from here by both clocks, not until the wall clock reads `expiry`: a wrong clock does no
+        // harm.
         let begun = self.clock.now();
         let answer = self
             .sts
@@ -222,7 +227,7 @@ impl Roles {
             .duration_seconds(DURATION_SECONDS)
             .send()
             .await
-            .map_err(|source| errors::classified(tenant, OPERATION, source).of_session())?;
+            .map_err(|source| errors::classify(tenant, OPERATION, source).for_session())?;
         let request_id = answer.request_id().map(str::to_owned);
         let granted = answer.credentials.ok_or_else(|| error(KeyServiceErrorKind::Unexpected))?;
         let expiry = std::time::SystemTime::try_from(granted.expiration)

@@ -46,7 +46,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
         }
         // No lock is held over a user's code.
         drop(state);
-        let told = used.and_then(|used| Ok(binding.audit.opens(&binding.tenant, name, &opens.keys, &used)?));
+        let told = used.and_then(|used| Ok(binding.audit.record_opens(&binding.tenant, name, &opens.keys, &used)?));
         state = pending.state();
         if let (Err(error), Some(items)) = (told, &state.items) {
             return Err(opening::closed(&*items.operation, binding, &error, taken, standing));

@@ -19,7 +19,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use tenantseal_core::envelope::{KeyRing, NeededKey};
 use tenantseal_core::format::OwnedStoredKey;
-use tenantseal_core::keys::{KeyServiceError, Want};
+use tenantseal_core::keys::{KeyServiceError, OpeningMode};
 use tracing::{Instrument, Span};
 
 use super::Binding;
@@ -126,7 +126,7 @@ impl SealingConnector {
         &self,
         span: &Span,
         needed: Vec<NeededKey>,
-        want: Want,
+        mode: OpeningMode,
         deadline: Option<Instant>,
     ) -> (KeyRing, Vec<(OwnedStoredKey, Error)>) {
         let needed = match span.in_scope(|| self.binding.keys.warm_opening_keys(needed)) {
@@ -135,11 +135,11 @@ impl SealingConnector {
         };
         let names: Vec<_> = needed.iter().map(|needed| needed.stored.clone()).collect();
         // On the heap: every request makes the future around it, and only those with a cold key need this.
-        let keys = Box::pin(self.binding.opening_keys(needed, want).instrument(span.clone()));
+        let keys = Box::pin(self.binding.opening_keys(needed, mode).instrument(span.clone()));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
         Timeout::new(keys, sleep.sleep(left)).await.unwrap_or_else(|_| {
-            let error = Error::from(KeyServiceError::slow(&self.binding.tenant, "Decrypt"));
+            let error = Error::from(KeyServiceError::timed_out(&self.binding.tenant, "Decrypt"));
             (KeyRing::default(), names.into_iter().map(|named| (named, error.clone())).collect())
         })
     }
@@ -160,19 +160,19 @@ impl SealingConnector {
 
         let deserializer = pending.known().deserializer().map_err(ConnectorError::user)?;
         let mut answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
-        let (mut opens, mut want, mut whole, mut needed, mut deadline) =
-            (Opens::default(), Want::All, None, Vec::new(), None);
+        let (mut opens, mut mode, mut whole, mut needed, mut deadline) =
+            (Opens::default(), OpeningMode::AllOrNothing, None, Vec::new(), None);
         if let Some(ItemState { operation, notes, deadline: until, .. }) = &pending.state().items {
             if let Some(notes) = notes {
                 answer = opening::noted(&**operation, notes, answer);
-                want = if notes.gives_each() { Want::Each } else { Want::All };
+                mode = if notes.gives_each() { OpeningMode::BestEffort } else { OpeningMode::AllOrNothing };
             }
             deadline = *until;
             if !notes.as_ref().is_some_and(Notes::compares) {
                 let found;
                 (answer, found) = opening::needed_keys(&**operation, &self.binding.tenant, answer);
                 match found {
-                    Ok((keys, failed)) if failed.is_empty() || want == Want::Each => {
+                    Ok((keys, failed)) if failed.is_empty() || mode == OpeningMode::BestEffort => {
                         (needed, opens.failed) = (keys, failed)
                     }
                     // Nothing is asked for the sake of an answer that will not be given.
@@ -181,7 +181,7 @@ impl SealingConnector {
                 }
             }
         }
-        (opens.keys, opens.lacking) = self.opening_keys(pending.span(), needed, want, deadline).await;
+        (opens.keys, opens.lacking) = self.opening_keys(pending.span(), needed, mode, deadline).await;
         // A failure is kept for the end: here the SDK would take it for one of the network.
         // From here on it is not lost; before, the attempt may have been given up while it waited for keys.
         sent.answered(&response, &answer);

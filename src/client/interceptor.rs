@@ -84,7 +84,7 @@ impl Intercept for Seal {
         let name = config.load::<Metadata>().map_or("", Metadata::name);
         let known = dispatch::known(name, context.input(), &self.binding)?;
         let own_token = config.load::<Begun>().is_some_and(|begun| begun.own_token);
-        let span = telemetry::operation(&self.binding.tenant, known.name);
+        let span = telemetry::operation_span(&self.binding.tenant, known.name);
         let notes = config.load::<Notes>().cloned();
         let pending = Pending::new(&self.binding, known, own_token, notes, span);
         config.interceptor_state().store_put(SharedRequestSerializer::new(pending.clone()));
@@ -180,14 +180,14 @@ impl ResolveAuthScheme for Seal {
             let key = match (deadline, components.sleep_impl()) {
                 (Some(deadline), Some(sleep)) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    let slow = || Err(KeyServiceError::slow(tenant, "GenerateDataKey").into());
+                    let slow = || Err(KeyServiceError::timed_out(tenant, "GenerateDataKey").into());
                     Timeout::new(key, sleep.sleep(left)).await.unwrap_or_else(|_| slow())
                 }
                 _ => key.await,
             }?;
             let sealed = pending.state().items.as_mut().map(|items| std::mem::take(&mut items.sealed));
             if let Some(sealed) = sealed {
-                audit.seals(tenant, pending.known().name, &key, &sealed).map_err(Error::from)?;
+                audit.record_seals(tenant, pending.known().name, &key, &sealed).map_err(Error::from)?;
             }
             if let Some(items) = &mut pending.state().items {
                 items.key = Some(key);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault};
 use tenantseal_core::format::OwnedStoredKey;
 use tenantseal_core::tenant::TenantId;
-use tenantseal_core::trail::Used;
+use tenantseal_core::trail::ItemsUnderKey;
 
 use super::Binding;
 use super::notes::Notes;
@@ -92,7 +92,7 @@ pub(super) fn used<'k>(
     operation: &dyn Operation,
     opens: &'k Opens,
     answer: Answer,
-) -> (Answer, Result<Vec<Used<'k>>, Error>) {
+) -> (Answer, Result<Vec<ItemsUnderKey<'k>>, Error>) {
     let Opens { keys, failed, .. } = opens;
     each_returned(operation, answer, |returned| {
         let views = returned.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));

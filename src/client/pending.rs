@@ -137,7 +137,7 @@ impl Pending {
         let Some(mut operation) = known.check(&input, binding)? else {
             return self.state().send(known, input, config);
         };
-        telemetry::tables(span, || operation.tables().into_iter().map(|(table, _)| table.name()).collect());
+        telemetry::record_tables(span, || operation.tables().into_iter().map(|(table, _)| table.name()).collect());
         if !own_token {
             operation.forget_token();
         }
@@ -227,7 +227,7 @@ impl ItemState {
             _ => None,
         };
         if let Some(key) = &key {
-            binding.audit.seals(&binding.tenant, name, key, &sealed)?;
+            binding.audit.record_seals(&binding.tenant, name, key, &sealed)?;
         }
         Ok(Self {
             sealed,

@@ -108,7 +108,7 @@ impl Operation for TransactWrite {
 
     fn sealed(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
         let TransactWriteItemsInput { transact_items, .. } = typed(&mut input)?;
-        let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::OfToken);
+        let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::FromToken);
         let items = transact_items.as_deref_mut().unwrap_or_default();
         if items.len() != self.actions.len() {
             return Err(NOT_CHECKED);

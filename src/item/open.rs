@@ -138,7 +138,7 @@ pub(super) fn needed_keys<'i>(
             None => {
                 header_needed = true;
                 let header = header(item).ok_or_else(|| OpenError::attribute(name, OpenFault::NoHeader))?;
-                need(HEADER, StoredKey::of_header(header).map_err(|fault| OpenError::attribute(HEADER, fault))?);
+                need(HEADER, StoredKey::from_header(header).map_err(|fault| OpenError::attribute(HEADER, fault))?);
             }
         }
     }

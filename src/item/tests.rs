@@ -301,7 +301,7 @@ fn the_same_token_seals_to_the_same_bytes_and_another_to_others() {
     let seal = |token: &str, notes: &str| {
         let mut item = contact("c-1");
         item.insert("notes".to_owned(), s(notes));
-        seal(&schema, &tenant("acme"), &key("acme", 1), Nonces::OfToken(token), item).unwrap()
+        seal(&schema, &tenant("acme"), &key("acme", 1), Nonces::FromToken(token), item).unwrap()
     };
     assert_eq!(seal("t-1", "x"), seal("t-1", "x"));
     assert_ne!(seal("t-1", "x")["notes"], seal("t-2", "x")["notes"]);

@@ -256,7 +256,7 @@ impl Keys {
                 if !is_account_id(&account) {
                     return Err(ConfigError::Account(account));
                 }
-                Arc::new(KmsKeyService::ambient(config, aliases, &account, partition, region))
+                Arc::new(KmsKeyService::ambient_credentials(config, aliases, &account, partition, region))
             }
             Self::Service(service) => service,
         })

@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, ScalarAttributeType, TableDescription};
 use futures_util::future::join_all;
-use tenantseal_core::keys::KeyServiceErrorKind;
 use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
 
 use super::TenantSeal;
@@ -116,7 +115,7 @@ where
         _ => TableFaultKind::Unanswered {
             action,
             said: AwsFailure::from_sdk(error).to_string(),
-            is_retryable: failure_kind(error) == KeyServiceErrorKind::Unavailable,
+            is_retryable: failure_kind(error).is_outage(),
         },
     }
 }

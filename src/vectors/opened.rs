@@ -343,7 +343,7 @@ fn forms() -> Vec<Vector> {
     let both = with(put(&two, &two.key(), "a", &value, Nonces::Random(&FixedNonce)), "b", beside);
 
     let token = "123e4567-e89b-12d3-a456-426614174000";
-    let synthetic = put(&scene, &scene.key(), "a", &value, Nonces::OfToken(token));
+    let synthetic = put(&scene, &scene.key(), "a", &value, Nonces::FromToken(token));
     let nonce = *synthetic["a"].as_b().unwrap().as_ref()[1..].first_chunk().unwrap();
     let synthetic_sealing =
         Sealing { attribute: "a".to_owned(), form: 0x11, nonce, token: Some(token), value: value.clone() };

@@ -234,5 +234,5 @@ pub(super) fn unusable_state(region: &str, key: &KeyArn, state: Option<&KeyState
 
 /// The tenant's aliases on one key. The per-key alias comes first, so that the tenant's alias never exists without it.
 pub(super) fn aliases(alias: &Alias, key: &KeyArn) -> [String; 2] {
-    [alias.of_key(key.key_id()).to_string(), alias.to_string()]
+    [alias.for_key(key.key_id()).to_string(), alias.to_string()]
 }

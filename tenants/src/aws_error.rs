@@ -62,7 +62,7 @@ impl AwsError {
 
     /// Whether the same call may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
-        self.kind == Kind::Unavailable
+        self.kind.is_outage()
     }
 
     /// Whether the caller lacks a permission.

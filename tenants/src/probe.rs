@@ -9,7 +9,7 @@ use tenantseal_core::keys::{KeyServiceError, KeyServiceErrorKind};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Tenancy;
 use tenantseal_kms::config::quiet;
-use tenantseal_kms::errors::classified;
+use tenantseal_kms::errors::classify;
 use tenantseal_kms::sessions::TenantSessions;
 
 /// Sessions of the tenants' role, with a service's credentials.
@@ -52,7 +52,7 @@ impl Probe {
         match answer {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("DryRunOperationException") => Ok(()),
-            Err(error) => Err(classified(tenant, "GenerateDataKey", error)),
+            Err(error) => Err(classify(tenant, "GenerateDataKey", error)),
         }
     }
 }

@@ -255,9 +255,9 @@ impl Tenants {
             let Err(last) = probe.ask(tenant, alias).await else { return Ok(()) };
             let passing = match last.kind() {
                 // If STS refuses the role, no alias helps.
-                KeyServiceErrorKind::Denied => !last.is_of_session(),
-                KeyServiceErrorKind::NotFound | KeyServiceErrorKind::Unavailable => true,
-                _ => false,
+                KeyServiceErrorKind::Denied => !last.is_session_error(),
+                KeyServiceErrorKind::NotFound => true,
+                kind => kind.is_outage(),
             };
             if !passing || waited >= grace {
                 return Err(Error::NotEffective { alias: alias.to_owned(), waited, last });

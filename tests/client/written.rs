@@ -186,7 +186,7 @@ async fn what_went_with_a_lost_answer_is_not_called_nothing_or_old() {
 struct Broken;
 
 impl AuditSink for Broken {
-    fn used(&self, key: &DataKeyUse<'_>) {
+    fn record(&self, key: &DataKeyUse<'_>) {
         assert_eq!(key.purpose, Purpose::Seal, "nobody keeps the trail");
     }
 }

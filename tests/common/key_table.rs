@@ -39,7 +39,7 @@ impl World {
     /// The same with a key table.
     pub async fn with_key_table(tenants: &[&str]) -> Self {
         let world = Self::start(tenants).await;
-        key_table(&world.app).create().await.unwrap();
+        key_table(&world.app).create_table().await.unwrap();
         world
     }
 

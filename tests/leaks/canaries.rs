@@ -168,7 +168,7 @@ async fn a_former_key(scene: &mut Scene) {
         let result = call(operation, &scene.cold("acme").dynamodb(), &item).await;
         scene.fails(&format!("{operation}: a former key without an alias"), result);
     }
-    let own = alias.of_key(&former);
+    let own = alias.for_key(&former);
     admin.create_alias().alias_name(own.as_str()).target_key_id(&former).send().await.unwrap();
     call("GetItem", &scene.cold("acme").dynamodb(), &item).await.unwrap();
     admin.disable_key().key_id(former).send().await.unwrap();

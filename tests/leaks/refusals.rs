@@ -277,7 +277,7 @@ impl<T> Around<T> {
 struct Unaccounted;
 
 impl tenantseal::audit::AuditSink for Unaccounted {
-    fn used(&self, _: &tenantseal::audit::DataKeyUse<'_>) {
+    fn record(&self, _: &tenantseal::audit::DataKeyUse<'_>) {
         panic!("the trail is full");
     }
 }

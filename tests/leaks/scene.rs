@@ -105,7 +105,7 @@ impl Scene {
     }
 
     pub(crate) async fn create_key_table(&self) {
-        key_table(&self.world.app).create().await.unwrap();
+        key_table(&self.world.app).create_table().await.unwrap();
     }
 
     /// The same, which shares its keys and stores the items of [`TABLE`] compactly.

@@ -26,7 +26,7 @@ struct Trail {
 }
 
 impl AuditSink for Trail {
-    fn used(&self, key: &DataKeyUse<'_>) {
+    fn record(&self, key: &DataKeyUse<'_>) {
         assert!(!self.is_full.load(Ordering::SeqCst), "the trail is full");
         assert_eq!((key.tenant.as_str(), key.table), ("acme", "crm"));
         assert!(key.kek.to_string().starts_with("arn:aws:kms:us-east-1:111111111111:key/"));

@@ -61,12 +61,12 @@ async fn a_table_that_came_late_is_there_when_it_is_run_again_as_the_error_says(
         let keys = DynamoDbKeyTable::new(&config, "keys");
         let told = prepare().await.unwrap_err();
         assert!(told.is_retryable() && told.to_string().ends_with("after 300 s; run it again"), "{told}");
-        let told = keys.create().await.unwrap_err();
+        let told = keys.create_table().await.unwrap_err();
         assert!(told.is_retryable() && told.to_string().ends_with("try again later"), "{told}");
 
         is_ready.store(true, Ordering::SeqCst);
         prepare().await.unwrap();
-        keys.create().await.unwrap();
+        keys.create_table().await.unwrap();
         assert_eq!(registry.get(&id("acme")).await.unwrap(), None);
         keys.check().await.unwrap();
     }

@@ -62,7 +62,9 @@ impl Own {
                 table.create_table().await.map_err(Failed::Registry)?;
                 table.enable_recovery().await.map_err(Failed::Registry)
             }
-            Self::Keys(table) => table.create().await.map_err(|error| Failed::Keys(error.kind().clone(), text(&error))),
+            Self::Keys(table) => {
+                table.create_table().await.map_err(|error| Failed::Keys(error.kind().clone(), text(&error)))
+            }
         }
     }
 

@@ -133,7 +133,7 @@ impl Office {
         let kms = self.session(tenant, "us-east-1").await;
         let alias = self.tenancy.alias(&id(tenant));
         let mut last = String::new();
-        for alias in [alias.clone(), alias.of_key(arn.rsplit('/').next().unwrap())] {
+        for alias in [alias.clone(), alias.for_key(arn.rsplit('/').next().unwrap())] {
             let request = kms.decrypt().key_id(alias.as_str()).ciphertext_blob(blob.clone());
             match request.encryption_context("tenant", tenant).send().await {
                 Ok(_) => return Ok(()),

@@ -1,12 +1,12 @@
-//! The time during which one data key of a fleet seals, as the encryption context names it.
+//! The period during which one data key of a fleet seals, as the encryption context names it.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 /// A rotation period: `start+length` in the pair `period` of the encryption context, for example `1763683200+86400`.
 ///
-/// Both are seconds in decimal digits without leading zeros; `start` counts from 1970 and is a multiple of `length`, so that every
-/// process names the same moment alike (docs/FORMAT.md, "Period").
+/// Both are seconds in decimal digits without leading zeros. `start` counts from 1970 and is a multiple of `length`, so
+/// that every process names the same moment alike (docs/FORMAT.md, "Period").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Period {
     start: u32,
@@ -16,10 +16,10 @@ pub struct Period {
 impl Period {
     /// The name of the pair.
     pub(crate) const NAME: &'static str = "period";
-    /// The longest period, in seconds: two days.
+    /// The longest period, in seconds: 2 days.
     const MAX_LENGTH: u32 = 2 * 24 * 60 * 60;
 
-    /// The period of this length, whole seconds, at this moment.
+    /// The period of this length, in whole seconds, that contains `now`.
     pub(crate) fn at(now: SystemTime, length: Duration) -> Option<Self> {
         let length = u32::try_from(length.as_secs()).ok().filter(|_| length.subsec_nanos() == 0)?;
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -40,7 +40,7 @@ impl Period {
         (period.to_string() == text).then_some(period)
     }
 
-    /// How long before `now` it began.
+    /// How long before `now` the period began.
     pub(crate) fn passed(self, now: SystemTime) -> Duration {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(self.start.into());
         now.duration_since(start).unwrap_or_default()

@@ -1,6 +1,6 @@
-//! The primitives, by two libraries with the same bytes: RustCrypto, and AWS-LC with the feature `aws-lc-rs`.
+//! The primitives, from two libraries with identical output: RustCrypto, and AWS-LC with the feature `aws-lc-rs`.
 //!
-//! Each has `Aes256Gcm`, `HkdfSha256` and `hmac_sha256`; which is used is decided here and nowhere else.
+//! Each has `Aes256Gcm`, `HkdfSha256` and `hmac_sha256`; only this module decides which is used.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;

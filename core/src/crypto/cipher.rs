@@ -11,8 +11,8 @@ pub const TAG_LEN: usize = 16;
 
 /// The key that encrypts the attributes of one item, with its expanded key schedule.
 ///
-/// It encrypts one item's attributes for as long as one data key serves, and what a data key seals is counted: so it stays below the
-/// 2^32 messages that random 96-bit nonces allow (NIST SP 800-38D, section 8.3).
+/// It encrypts one item's attributes as long as its data key is used, and the seals of a data key are counted. So it
+/// stays below the 2^32 messages that random 96-bit nonces allow (NIST SP 800-38D, section 8.3).
 pub struct ItemKey(Aes256Gcm);
 
 impl ItemKey {
@@ -23,7 +23,7 @@ impl ItemKey {
         Self(Aes256Gcm::new(key))
     }
 
-    /// Encrypts what lies in `buffer` from `start` on, in place, and appends the tag.
+    /// Encrypts `buffer` from `start` on, in place, and appends the tag.
     pub fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>, start: usize) {
         let tag = self.0.encrypt(nonce, aad, &mut buffer[start..]);
         buffer.extend_from_slice(&tag);

@@ -6,7 +6,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The key from which a tenant's item keys are derived: 32 bytes that KMS made.
 ///
-/// It is never stored; only its wrapped form ([`WrappedDataKey`]) leaves the process. It never encrypts anything itself.
+/// It is never stored; only its wrapped form ([`WrappedDataKey`]) leaves the process. It never encrypts anything
+/// itself.
 pub struct DataKey(Box<[u8; Self::LEN]>);
 
 impl Drop for DataKey {
@@ -21,7 +22,7 @@ impl DataKey {
     /// Length of a data key in bytes.
     pub const LEN: usize = 32;
 
-    /// Creates a data key, letting `fill` write the bytes where they will stay.
+    /// Creates a data key; `fill` writes the bytes where they will stay.
     ///
     /// # Errors
     ///
@@ -32,7 +33,7 @@ impl DataKey {
         Ok(key)
     }
 
-    /// Moves the bytes of a key out of `bytes`, which is zeroized whatever happens.
+    /// Moves a key out of `bytes`, which is zeroized whatever happens.
     ///
     /// # Errors
     ///
@@ -68,7 +69,7 @@ impl fmt::Debug for DataKey {
 #[error("a data key has 32 bytes; this one has {0}")]
 pub struct WrongLength(pub usize);
 
-/// A data key as KMS wrapped it: opaque, stored with the items that it seals.
+/// A data key as KMS wrapped it: opaque, and stored with the items that it seals.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WrappedDataKey(Box<[u8]>);
 
@@ -76,7 +77,7 @@ impl WrappedDataKey {
     /// The most bytes that a key record holds (docs/FORMAT.md, "Key record"). KMS answers 184 today.
     pub const MAX_LEN: usize = 1024;
 
-    /// The wrapped form, when it has 1 to 1,024 bytes.
+    /// Takes the wrapped form, if it has 1 to 1,024 bytes.
     ///
     /// # Errors
     ///

@@ -1,19 +1,22 @@
 //! HKDF-SHA256: one Extract per data key, one Expand per purpose.
 
 use std::fmt;
+use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::backend::{HkdfSha256, hmac_sha256};
 use super::{DataKey, Identity, ItemKey, NONCE_LEN, label};
+use crate::hex;
 
 /// The salt of the one Extract per data key.
 const SALT: &[u8] = b"tenantseal v1";
 
-/// What HKDF-Extract makes of a data key: everything else is expanded from it.
+/// The pseudorandom key that HKDF-Extract derives from a data key: everything else is expanded from it.
 ///
-/// The data key itself is not needed any more once this exists. The backend zeroizes what it keeps.
+/// The data key itself is not needed afterwards. The backend zeroizes what it keeps.
 pub struct PseudorandomKey(HkdfSha256);
 
 impl PseudorandomKey {
@@ -30,7 +33,8 @@ impl PseudorandomKey {
         DataKeyId(id)
     }
 
-    /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of itself.
+    /// `Expand(PRK, label("record") ‖ record version ‖ created ‖ context, 16)`: authenticates what a key record says of
+    /// itself.
     pub fn check(&self, version: u8, created: u32, context: &[u8]) -> Check {
         let mut check = [0; Check::LEN];
         self.0.expand(&[label!("record"), &[version], &created.to_be_bytes(), context], &mut check);
@@ -60,7 +64,8 @@ impl fmt::Debug for PseudorandomKey {
     }
 }
 
-/// Makes nonces that repeat when token, attribute and plaintext do, and differ otherwise (docs/FORMAT.md, section 10).
+/// Derives synthetic nonces: equal for equal token, attribute and plaintext, different otherwise (docs/FORMAT.md,
+/// section 10).
 pub struct NonceKey(Zeroizing<[u8; 32]>);
 
 impl NonceKey {
@@ -79,7 +84,7 @@ impl fmt::Debug for NonceKey {
     }
 }
 
-/// The name of a data key: 16 bytes derived from it, so that they also commit to it. Not secret.
+/// The id of a data key: 16 bytes derived from it, so they also commit to it. Not secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DataKeyId(pub [u8; Self::LEN]);
 
@@ -100,7 +105,7 @@ impl DataKeyId {
 
 impl fmt::Display for DataKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -109,6 +114,31 @@ impl fmt::Debug for DataKeyId {
         write!(f, "DataKeyId({self})")
     }
 }
+
+impl FromStr for DataKeyId {
+    type Err = InvalidDataKeyId;
+
+    fn from_str(digits: &str) -> Result<Self, Self::Err> {
+        hex::decode(digits).map(Self).ok_or(InvalidDataKeyId)
+    }
+}
+
+impl Serialize for DataKeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DataKeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A text is not the id of a data key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the id of a data key has 32 lower-case hex digits")]
+pub struct InvalidDataKeyId;
 
 /// Authenticates the version, the time and the context of a key record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,5 +151,19 @@ impl Check {
     /// Compares in constant time.
     pub(crate) fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_key_id_has_one_spelling() {
+        let id = DataKeyId([0xa5; DataKeyId::LEN]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["", "a5", &"A5".repeat(16), &"a5".repeat(17), &"é".repeat(16), &"+1".repeat(16)] {
+            assert_eq!(text.parse::<DataKeyId>(), Err(InvalidDataKeyId), "{text}");
+        }
     }
 }

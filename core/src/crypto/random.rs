@@ -1,4 +1,4 @@
-//! Where nonces come from.
+//! Random bytes for nonces.
 
 use std::fmt::Debug;
 
@@ -8,8 +8,8 @@ pub trait RandomSource: Debug + Send + Sync {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError>;
 }
 
-/// The operating system's generator. Never a userspace one: a snapshot of a machine would clone its state together with the
-/// cached keys, and two machines would then use one nonce twice.
+/// The operating system's generator. Never a userspace generator: a snapshot of a machine would clone its state
+/// together with cached data keys, and two machines would then use one nonce twice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsRandom;
 

@@ -1,4 +1,4 @@
-//! What can be wrong with what is stored.
+//! Faults of stored attributes.
 
 use crate::format::FormatError;
 
@@ -6,41 +6,44 @@ use crate::format::FormatError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenFault {
-    /// The schema says encrypted, and what is stored is not: it is of a type other than B, or a B that begins as no sealed value does.
+    /// The schema says encrypted, but what is stored is not sealed: another type than B, or bytes that begin as no
+    /// sealed value does.
     #[error(
         "the schema says it is encrypted, but what is stored is not sealed: it is plaintext, or was altered. If you know who wrote it as plaintext, read it with a plain client and put it with the tenant's"
     )]
     NotSealed,
-    /// The item's record type stores it as it is, another one of the table encrypts it, and what is stored is binary.
+    /// The item's record type does not encrypt this attribute, another record type of the table does, and what is
+    /// stored is binary.
     #[error("it is binary, and another record of the table encrypts it: the discriminator may have been changed")]
     Binary,
     /// The stored bytes are malformed.
     #[error("{0}")]
     Format(#[source] FormatError),
-    /// The attribute relies on the item's header, and the item has none.
+    /// The attribute relies on the item's header, which is missing.
     #[error("it relies on the header `_seal`, which is missing (an index must project it)")]
     NoHeader,
     /// The key record names an encryption context that is not configured: another tenant's, or another application's.
     #[error("its key record was made for another encryption context (tenant or static pairs)")]
     ForeignContext,
-    /// The wrapped key belongs to another KMS key than the tenant's alias points to.
+    /// The data key was wrapped by another KMS key than the tenant's alias points to.
     #[error(
         "its wrapped key belongs to another KMS key than the tenant's alias points to: the alias was re-pointed, or the record forged"
     )]
     OtherKek,
-    /// KMS does not take the wrapped key for one of this tenant and context.
+    /// KMS does not accept the wrapped data key for this tenant and context.
     #[error("its wrapped key is corrupt, or was made for another tenant or encryption context")]
     WrappedDataKey,
-    /// The key record is not that of the key which KMS unwrapped, or names another KMS key than the one that unwrapped it.
+    /// The key record does not match the data key that KMS unwrapped, or names another KMS key than the one that
+    /// unwrapped it.
     #[error("its key record is forged: it does not match the key that KMS unwrapped")]
     ForgedRecord,
     /// The item refers to a key table, and none is configured.
     #[error("its key record lies in a key table: configure it with `TenantSealBuilder::key_table`")]
     NoKeyTable,
-    /// The key table has no record of the key that the item refers to.
+    /// The key table has no key record for the data key id that the item names.
     #[error("the key table has no record of its key for this tenant: it was deleted, or the reference is forged")]
     UnknownKey,
-    /// It is authentic, and a value of another type than binary: sealed by a DynamoDB client.
+    /// The value is authentic, but of another type than binary: a DynamoDB client sealed it.
     #[error("it is a value of a DynamoDB item, and not binary: open the item with the tenant's DynamoDB client")]
     NotBinary,
     /// The ciphertext was not made for this attribute of this item under this key.

@@ -1,18 +1,18 @@
-//! The keys that a set of items needs.
+//! The data keys that a set of items needs.
 
 use std::sync::Arc;
 
 use super::VerifiedDataKey;
 use crate::format::{OwnedStoredKey, StoredKey};
 
-/// A key that something stored relies on, and the attribute in which it was found, for the error's sake.
+/// A data key that a stored attribute needs, and the attribute's name, for errors.
 #[derive(Debug)]
 pub struct NeededKey {
     pub attribute: String,
     pub stored: OwnedStoredKey,
 }
 
-/// The data keys that some items need, by how the items name them: usually one or two.
+/// Data keys by the names that items use for them: usually one or two.
 #[derive(Debug, Default)]
 pub struct KeyRing(Vec<(OwnedStoredKey, Arc<VerifiedDataKey>)>);
 
@@ -23,12 +23,12 @@ impl KeyRing {
         Self(keys)
     }
 
-    /// All of them; a key that two forms of its record name is there twice.
+    /// All keys. A key that two forms of its record name appears twice.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &VerifiedDataKey> {
         self.0.iter().map(|(_, key)| &**key)
     }
 
-    /// The key that items name so.
+    /// The data key of this name.
     pub fn get(&self, named: StoredKey<&[u8]>) -> Option<&VerifiedDataKey> {
         let at = self.0.binary_search_by(|(stored, _)| stored.as_ref().cmp(&named)).ok()?;
         Some(&self.0[at].1)

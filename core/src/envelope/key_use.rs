@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// What a data key does.
+/// What a data key is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Encrypts.
+    /// Encryption.
     Seal,
-    /// Decrypts.
+    /// Decryption.
     Open,
 }
 
@@ -15,9 +15,9 @@ pub enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DataKeySource {
-    /// From the request to KMS: no operation has used it before in this process.
+    /// From a KMS request: this is its first use in this process.
     Kms,
-    /// The same, where the wrapped key lay in the key table and not in the item: another process may have made it.
+    /// The same, and the wrapped key lay in the key table, not in the item: another process may have made it.
     KeyTable,
     /// From the cache.
     Cache,

@@ -1,4 +1,4 @@
-//! Opening: hostile stored bytes in, authenticated plaintext or a named fault out.
+//! Opens hostile stored bytes: returns authenticated plaintext or a named fault.
 
 use crate::crypto::{ItemKey, TAG_LEN};
 use crate::format::{Identity, Sealed, StoredKey, attribute_aad};
@@ -10,30 +10,30 @@ use super::{KeyRing, OpenFault, VerifiedDataKey};
 pub struct Opener<'a> {
     identity: &'a Identity,
     header: Option<&'a [u8]>,
-    /// Where in `item_keys` the header's is, once it was needed.
+    /// The index in `item_keys` of the header's key, once it was needed.
     header_key: Option<usize>,
     keys: &'a KeyRing,
     /// The item's key under each data key: usually one, a few after updates.
     item_keys: Vec<(&'a VerifiedDataKey, ItemKey)>,
-    /// Scratch space.
+    /// A buffer that is reused.
     aad: Vec<u8>,
 }
 
 impl<'a> Opener<'a> {
-    /// An opener of the item with this identity and header, with the keys that it needs.
+    /// An opener for the item with this identity and header, with the data keys that it needs.
     pub fn new(identity: &'a Identity, header: Option<&'a [u8]>, keys: &'a KeyRing) -> Self {
         let (item_keys, aad) = (Vec::with_capacity(1), Vec::with_capacity(64));
         Self { identity, header, header_key: None, keys, item_keys, aad }
     }
 
-    /// The plaintext of the attribute `name`: the buffer in which it was stored, and where in it the plaintext begins.
+    /// Opens the attribute `name`. Returns the buffer in which it was stored, and where in it the plaintext begins.
     pub fn open(&mut self, name: &str, mut stored: Vec<u8>) -> Result<(Vec<u8>, usize), OpenFault> {
         let Sealed { form, key, nonce, start, tag } = Sealed::parse(&stored)?;
         let at = match (key, self.header_key) {
             (Some(own), _) => self.item_key(own)?,
             (None, Some(at)) => at,
             (None, None) => {
-                let at = self.item_key(StoredKey::of_header(self.header.ok_or(OpenFault::NoHeader)?)?)?;
+                let at = self.item_key(StoredKey::from_header(self.header.ok_or(OpenFault::NoHeader)?)?)?;
                 *self.header_key.insert(at)
             }
         };
@@ -44,7 +44,7 @@ impl<'a> Opener<'a> {
         Ok((stored, start))
     }
 
-    /// Where in `item_keys` the item's key under the data key that is `named` is.
+    /// The index in `item_keys` of the item's key under the `named` data key.
     fn item_key(&mut self, named: StoredKey<&[u8]>) -> Result<usize, OpenFault> {
         let key = self.keys.get(named).ok_or(OpenFault::ForgedRecord)?;
         let made = self.item_keys.iter().position(|(made, _)| std::ptr::eq(*made, key));

@@ -1,4 +1,4 @@
-//! Sealing: bytes in, stored bytes out.
+//! Seals bytes.
 
 use crate::crypto::{ItemKey, NONCE_LEN, NonceKey, RandomError, RandomSource, TAG_LEN};
 use crate::format::{Form, Identity, StoredKey, attribute_aad, prefix_len, put_prefix};
@@ -8,22 +8,23 @@ use super::VerifiedDataKey;
 /// Where the nonces of one request come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Nonces<'a> {
-    /// Fresh for every attribute and every write.
+    /// Random, for every attribute and every write.
     Random(&'a dyn RandomSource),
-    /// From the caller's ClientRequestToken: the same request is sealed to the same bytes again (docs/FORMAT.md, section 10).
-    OfToken(&'a str),
+    /// From the caller's ClientRequestToken: the same request is sealed to the same bytes again (docs/FORMAT.md,
+    /// section 10).
+    FromToken(&'a str),
 }
 
 /// Seals the attributes of one item.
 #[derive(Debug)]
 pub struct Sealer<'a> {
-    /// The key that each attribute names itself; none when the header does.
+    /// The data key that each attribute names itself; `None` when the header names it.
     own: Option<StoredKey<&'a [u8]>>,
     item_key: ItemKey,
     synthetic: Option<(NonceKey, &'a str)>,
     /// Drawn with one system call for all attributes; unused when nonces are synthetic.
     random: std::vec::IntoIter<[u8; NONCE_LEN]>,
-    /// Scratch space.
+    /// A buffer that is reused.
     aad: Vec<u8>,
 }
 
@@ -42,15 +43,15 @@ impl<'a> Sealer<'a> {
                 source.fill(random.as_flattened_mut())?;
                 None
             }
-            Nonces::OfToken(token) => Some((key.nonce_key(identity), token)),
+            Nonces::FromToken(token) => Some((key.nonce_key(identity), token)),
         };
         key.count_seals(count);
         let item_key = key.item_key(identity);
         Ok(Self { own, item_key, synthetic, random: random.into_iter(), aad: Vec::with_capacity(64) })
     }
 
-    /// The stored bytes of the attribute `name`. `encode` appends its plaintext, of `length` bytes, to the buffer in which it is
-    /// encrypted.
+    /// Seals the attribute `name` and returns its stored bytes. `encode` appends the plaintext, of `length` bytes, to
+    /// the buffer in which it is encrypted.
     pub fn seal<F: From<RandomError>>(
         &mut self,
         name: &str,

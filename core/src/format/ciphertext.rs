@@ -1,27 +1,27 @@
-//! An encrypted attribute as it is stored.
+//! Sealed attributes as they are stored.
 
 use super::fault::FORMS;
 use super::reader::{Reader, put_lp};
 use super::{FormatError, KeyRecord, StoredKey};
 use crate::crypto::{DataKeyId, NONCE_LEN, TAG_LEN, label};
 
-/// How a sealed attribute says which key opens it: its first byte.
+/// How a sealed attribute names the data key that opens it: its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// The key of the item's header: `0x11 ‖ nonce ‖ ciphertext ‖ tag`. Written by PutItem.
-    OfHeader = 0x11,
+    HeaderKey = 0x11,
     /// Its own key record: `0x12 ‖ u16be len ‖ key record ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem.
-    OfItself = 0x12,
-    /// The id of a key whose record lies in the key table: `0x13 ‖ kid ‖ nonce ‖ ciphertext ‖ tag`. Written by UpdateItem in compact
-    /// tables.
-    ByReference = 0x13,
+    OwnRecord = 0x12,
+    /// The id of a key whose record lies in the key table: `0x13 ‖ kid ‖ nonce ‖ ciphertext ‖ tag`. Written by
+    /// UpdateItem in compact tables.
+    Reference = 0x13,
 }
 
 /// The parts of a sealed attribute, found but **not authenticated**.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sealed<'a> {
     pub form: Form,
-    /// The attribute's own key; none when the header's serves.
+    /// The data key that the attribute names itself; `None` when the header names it.
     pub key: Option<StoredKey<&'a [u8]>>,
     pub nonce: [u8; NONCE_LEN],
     /// Where the ciphertext begins in the stored bytes; it ends before the tag.
@@ -53,8 +53,8 @@ impl<'a> Sealed<'a> {
         Ok(Self { form: Form::with(key), key, nonce, start, tag: *tag })
     }
 
-    /// Whether bytes are a sealed attribute, as far as their form says. What carries its record cannot be mistaken; of the two forms that do
-    /// not, one random value in 128 has the first byte. `any` is whether that says nothing.
+    /// Whether bytes are a sealed attribute, as far as their form tells. A form with a key record is unmistakable. Of
+    /// the two other forms, one random value in 128 has the first byte. With `any` these do not count.
     pub fn is_likely(bytes: &'a [u8], any: bool) -> bool {
         match Self::parse(bytes) {
             Ok(Self { key: Some(StoredKey::Record(record)), .. }) => KeyRecord::decode(record).is_ok(),
@@ -65,12 +65,12 @@ impl<'a> Sealed<'a> {
 }
 
 impl Form {
-    /// The form of an attribute with this key of its own.
+    /// The form of an attribute that names this data key itself.
     pub fn with(key: Option<StoredKey<&[u8]>>) -> Self {
         match key {
-            None => Self::OfHeader,
-            Some(StoredKey::Record(_)) => Self::OfItself,
-            Some(StoredKey::Reference(_)) => Self::ByReference,
+            None => Self::HeaderKey,
+            Some(StoredKey::Record(_)) => Self::OwnRecord,
+            Some(StoredKey::Reference(_)) => Self::Reference,
         }
     }
 }
@@ -85,7 +85,7 @@ pub fn prefix_len(key: Option<StoredKey<&[u8]>>) -> usize {
     1 + key + NONCE_LEN
 }
 
-/// Everything before the ciphertext of an attribute with this key of its own.
+/// Appends everything before the ciphertext of an attribute that names this data key itself.
 pub fn put_prefix(key: Option<StoredKey<&[u8]>>, nonce: &[u8; NONCE_LEN], out: &mut Vec<u8>) {
     out.push(Form::with(key) as u8);
     match key {
@@ -100,7 +100,8 @@ pub fn put_prefix(key: Option<StoredKey<&[u8]>>, nonce: &[u8; NONCE_LEN], out: &
     out.extend_from_slice(nonce);
 }
 
-/// `label("attribute") ‖ first byte ‖ path`, with the path `0x00 ‖ lp(name)` of a top-level attribute; replaces what is in `out`.
+/// `label("attribute") ‖ first byte ‖ path`, with the path `0x00 ‖ lp(name)` of a top-level attribute; replaces the
+/// contents of `out`.
 pub fn attribute_aad(form: Form, name: &str, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(label!("attribute"));

@@ -21,7 +21,8 @@ pub(crate) fn encode_context(context: &EncryptionContext, out: &mut Vec<u8>) {
 
 /// Takes a well-formed context off the front of `reader` and returns its bytes.
 ///
-/// It has exactly one encoding, so comparing bytes compares contexts, and nothing of a hostile record is ever built.
+/// A context has exactly one encoding, so comparing bytes compares contexts, and nothing is built from a hostile
+/// record.
 pub(crate) fn take_context<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], FormatError> {
     let stored = reader.0;
     let count = reader.u8()?;

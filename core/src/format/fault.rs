@@ -1,11 +1,11 @@
-//! What can be wrong with stored bytes.
+//! Faults of stored bytes.
 
 /// The first bytes of headers and key records that newer releases may write (docs/FORMAT.md, section 10).
 pub(crate) const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x03..=0x0f;
-/// The first bytes of sealed attributes, of which this release knows three.
+/// The first bytes of sealed attributes; this release knows 3 of them.
 pub(crate) const FORMS: std::ops::RangeInclusive<u8> = 0x10..=0x2f;
 
-/// Why stored bytes are not what they should be. Says nothing of the bytes themselves.
+/// Why stored bytes are not what they should be. Shows nothing of the bytes themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
@@ -15,15 +15,15 @@ pub enum FormatError {
     /// There are bytes after the end.
     #[error("there are bytes after the end of the stored value")]
     Trailing,
-    /// A key record of a version that is reserved for newer releases. Nothing authenticates it.
+    /// A key record of a version that is reserved for newer releases. It is not authenticated.
     #[error(
         "key record version {0:#04x} is unknown to this release: upgrade tenantseal if a newer one wrote it; if none did, it was altered"
     )]
     UnknownVersion(u8),
     /// The bytes begin as no key record of any release does.
-    #[error("it is no key record: it was altered, or something else than tenantseal wrote it")]
+    #[error("it is not a key record: it was altered, or something other than tenantseal wrote it")]
     NotARecord,
-    /// A sealed attribute of a form that is reserved for newer releases. Nothing authenticates it.
+    /// A sealed attribute of a form that is reserved for newer releases. It is not authenticated.
     #[error(
         "sealed form {0:#04x} is unknown to this release: upgrade tenantseal if a newer one wrote it; if none did, it is not sealed, or was altered"
     )]
@@ -43,7 +43,7 @@ pub enum FormatError {
     /// The wrapped key has no or more than 1,024 bytes.
     #[error("the wrapped key in the key record has {0} bytes; 1 to 1,024 are allowed")]
     WrappedDataKey(usize),
-    /// The value decodes, but is not written as this version writes it.
+    /// The value decodes, but this version would have encoded it differently.
     #[error("the value is not in canonical form")]
     NotCanonical,
     /// Lists and maps are nested more deeply than DynamoDB allows.

@@ -1,4 +1,4 @@
-//! The identity of an item, from its key attributes.
+//! Encodes the identity of an item from its key attributes.
 
 use super::Number;
 use super::number::InvalidNumber;
@@ -28,11 +28,11 @@ impl Identity {
 /// The value of a key attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrimaryKeyPart<'a> {
-    /// A string, not empty.
+    /// A string; not empty.
     S(&'a str),
     /// A number, as DynamoDB writes it.
     N(&'a str),
-    /// Binary, not empty.
+    /// Binary; not empty.
     B(&'a [u8]),
 }
 

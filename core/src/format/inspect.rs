@@ -1,7 +1,25 @@
-//! What stored bytes say of themselves, read without any key: for tools that look at items.
+//! Reads what stored bytes say about themselves, without any key: for tools that inspect items.
 //!
-//! **Nothing here is authenticated.** Whoever can write the table can write all of it. Every answer is bounded by the bytes that
-//! were given, and hostile bytes are a [`FormatError`].
+//! ```
+//! use tenantseal_core::inspect::SealedAttribute;
+//! use tenantseal_core::keys::InMemoryKeyService;
+//! use tenantseal_core::{TenantId, Vault};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let vault = Vault::builder(InMemoryKeyService::new()).build()?;
+//! let invoice = vault.tenant(&TenantId::parse("acme")?).item("invoices", ("number", "2026-17"), None)?;
+//! let sealed = invoice.seal("iban", b"DE02").await?;
+//!
+//! let attribute = SealedAttribute::parse(&sealed)?;
+//! let record = attribute.key_record().ok_or("it has no key record of its own")?;
+//! assert_eq!(record.context(), [("tenant".to_owned(), "acme".to_owned())]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **Nothing here is authenticated.** Whoever can write to the table can write all of it. Every answer is bounded by
+//! the given bytes, and malformed bytes are a [`FormatError`].
 
 use std::time::{Duration, SystemTime};
 
@@ -9,10 +27,11 @@ use super::context::pairs;
 use super::{FormatError, KekId, KeyRecord, Sealed, StoredKey};
 use crate::crypto::{DataKeyId, TAG_LEN, WrappedDataKey};
 
-/// The attribute that holds the key record under which PutItem sealed the item.
+/// The attribute that holds the key record under which PutItem sealed the item, or a reference to it.
 pub const HEADER: &str = super::HEADER;
 
-/// A key record, as an item's header, an entry of the key table or within an attribute that UpdateItem wrote (docs/FORMAT.md, section 5).
+/// A key record: from an item's header, from an entry of the key table, or from an attribute that UpdateItem wrote
+/// (docs/FORMAT.md, section 5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredKeyRecord {
     record: KeyRecord,
@@ -21,7 +40,8 @@ pub struct StoredKeyRecord {
 }
 
 impl StoredKeyRecord {
-    /// Reads a key record by itself, such as an entry of the key table. An item's header may be a reference: [`StoredHeader`].
+    /// Reads a key record, such as an entry of the key table. An item's header may be a reference instead: use
+    /// [`StoredHeader`].
     ///
     /// # Errors
     ///
@@ -53,18 +73,18 @@ impl StoredKeyRecord {
         &self.record.kek
     }
 
-    /// The data key as KMS wrapped it.
+    /// The wrapped data key.
     pub fn wrapped_key(&self) -> &WrappedDataKey {
         &self.record.wrapped
     }
 
-    /// How many bytes the record has as it is stored.
+    /// The length of the key record as it is stored.
     pub fn stored_len(&self) -> usize {
         self.stored_len
     }
 }
 
-/// What the attribute [`HEADER`] holds (docs/FORMAT.md, sections 5 and 5.3).
+/// The contents of the attribute [`HEADER`] (docs/FORMAT.md, sections 5 and 5.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredHeader {
     /// The key record itself.
@@ -80,7 +100,7 @@ impl StoredHeader {
     ///
     /// [`FormatError`] when the bytes are not exactly one key record or one reference.
     pub fn parse(stored: &[u8]) -> Result<Self, FormatError> {
-        match StoredKey::of_header(stored)? {
+        match StoredKey::from_header(stored)? {
             StoredKey::Record(record) => StoredKeyRecord::parse(record).map(Self::Record),
             StoredKey::Reference(key_id) => Ok(Self::Reference(key_id)),
         }
@@ -95,7 +115,7 @@ impl StoredHeader {
     }
 }
 
-/// The name of the entry of a key table that holds the record of a data key (docs/FORMAT.md, section 13).
+/// The name of the key table's entry that holds the key record of a data key (docs/FORMAT.md, section 13).
 pub fn record_entry(key_id: DataKeyId) -> String {
     format!("key#{key_id}")
 }
@@ -111,8 +131,8 @@ pub struct SealedAttribute {
 }
 
 impl SealedAttribute {
-    /// Reads the bytes of an attribute. Bytes that nobody sealed may happen to parse: only the table's schema knows. Of arbitrary
-    /// binaries of at least 46 bytes one in 128 does.
+    /// Reads the bytes of an attribute. Bytes that were never sealed may happen to parse: only the table's schema can
+    /// tell. Of arbitrary binaries of at least 46 bytes, one in 128 does.
     ///
     /// # Errors
     ///
@@ -128,35 +148,37 @@ impl SealedAttribute {
         Ok(Self { form: sealed.form as u8, key_record, reference, value_len, stored_len: stored.len() })
     }
 
-    /// Whether bytes that do not parse begin with a key record all the same, as UpdateItem writes one: of arbitrary binaries fewer than
-    /// one in 300,000 do. Of the other forms a first byte is all that tells a sealed value which was cut short from a plain one.
+    /// Whether bytes that do not parse still begin with a key record, as UpdateItem writes it; of arbitrary binaries
+    /// fewer than one in 300,000 do. In the other forms only the first byte tells a truncated sealed value from a plain
+    /// one.
     pub fn is_damaged(stored: &[u8]) -> bool {
         let [0x12, high, low, 0x01, ..] = stored else { return false };
         let length = u16::from_be_bytes([*high, *low]).into();
         Self::parse(stored).is_err() && KeyRecord::LENGTHS.contains(&length)
     }
 
-    /// The form: `0x11` opens with the item's header, `0x12` carries its own key record, `0x13` refers to one in the key table.
+    /// The form: `0x11` opens with the item's header, `0x12` carries its own key record, `0x13` refers to one in the
+    /// key table.
     pub fn form(&self) -> u8 {
         self.form
     }
 
-    /// The id of its own data key, when the record lies in the key table.
+    /// The id of the attribute's own data key, when the key record lies in the key table.
     pub fn reference(&self) -> Option<DataKeyId> {
         self.reference
     }
 
-    /// Its own key record; none when the item's header serves, or the key table.
+    /// The attribute's own key record; `None` when the key record lies in the item's header or in the key table.
     pub fn key_record(&self) -> Option<&StoredKeyRecord> {
         self.key_record.as_ref()
     }
 
-    /// How many bytes the encoded value has: encryption does not hide it.
+    /// The length of the encoded value: encryption does not hide it.
     pub fn value_len(&self) -> usize {
         self.value_len
     }
 
-    /// How many bytes are stored beyond the encoded value.
+    /// The number of stored bytes beyond the encoded value.
     pub fn overhead(&self) -> usize {
         self.stored_len - self.value_len
     }

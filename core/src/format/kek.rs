@@ -1,4 +1,4 @@
-//! The id of a key-encryption key, whoever keeps it.
+//! The ids of key-encryption keys, whichever provider keeps them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,8 +14,8 @@ pub use aws::{InvalidKeyArn, KeyArn, is_account_id};
 
 /// The id of a key-encryption key (KEK): the key that wraps a tenant's data keys and never leaves its key service.
 ///
-/// Key records store it, so that every provider's ids have a form in docs/FORMAT.md, "KEK". The only provider so far is AWS KMS, whose
-/// ids are [`KeyArn`]s.
+/// Key records store it, so every provider's ids have a form in docs/FORMAT.md, "KEK". The only provider so far is AWS
+/// KMS, with [`KeyArn`]s.
 ///
 /// ```
 /// use tenantseal_core::KekId;
@@ -28,7 +28,7 @@ pub use aws::{InvalidKeyArn, KeyArn, is_account_id};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KekId(Provider);
 
-/// Whose id it is.
+/// The provider, and its id.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Provider {
     Aws(KeyArn),
@@ -68,7 +68,7 @@ impl KekId {
         own.is_same_key(other)
     }
 
-    /// Appends the form in which key records store it.
+    /// Appends the form that key records store.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let Provider::Aws(arn) = &self.0;
         arn.encode(out);

@@ -1,7 +1,8 @@
-//! DynamoDB's numbers, encoded by value and not by rendering: `1.0`, `1` and `10e-1` are the same bytes.
+//! DynamoDB's numbers, encoded by value and not as they are written: `1.0`, `1` and `10e-1` are the same bytes.
 //!
-//! A number has up to 38 significant digits and a magnitude between 1E-130 and 9.99…E+125 (DynamoDB developer guide, "Naming rules
-//! and data types", Number). Grammar: `[+-] digits [. digits] [(e|E) [+-] digits]`, with at least one digit before the exponent.
+//! A number has up to 38 significant digits and a magnitude between 1E-130 and 9.99…E+125 (DynamoDB developer guide,
+//! "Naming rules and data types", Number). Grammar: `[+-] digits [. digits] [(e|E) [+-] digits]`, with at least one
+//! digit before the exponent.
 
 use std::fmt;
 
@@ -22,7 +23,7 @@ enum Sign {
     Positive = 2,
 }
 
-/// It may be plaintext.
+/// Shows nothing: the number may be plaintext.
 impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Number(..)")
@@ -48,7 +49,7 @@ impl Number {
     const MAX_DIGITS: usize = 38;
     const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
 
-    /// Parses what a caller wrote.
+    /// Parses a number as a caller wrote it.
     pub fn parse(text: &str) -> Result<Self, InvalidNumber> {
         let (negative, unsigned) = match text.as_bytes() {
             [b'-', ..] => (true, &text[1..]),
@@ -68,7 +69,8 @@ impl Number {
         let (whole_len, fraction_len) = (length(whole)?, length(fraction)?);
 
         let Some(leading) = digits().position(|b| b != b'0') else {
-            // DynamoDB ranges zero as if its last written digit were a 1 (observed; no page of the guide says so).
+            // DynamoDB checks the range of zero as if its last written digit were a 1 (observed; no page of the guide
+            // says so).
             let exponent = written_exponent.saturating_sub(fraction_len);
             return if Self::EXPONENTS.contains(&exponent) { Ok(Self::zero()) } else { Err(InvalidNumber::Magnitude) };
         };
@@ -93,14 +95,15 @@ impl Number {
         Self { sign: Sign::Zero, exponent: 0, digits: Vec::new() }
     }
 
-    /// Whether it is negative, its exponent and its ASCII digits; none of zero.
+    /// Whether it is negative, its exponent and its ASCII digits; `None` for zero.
     pub fn parts(&self) -> Option<(bool, i16, &[u8])> {
         let Self { sign, exponent, digits } = self;
         (*sign != Sign::Zero).then_some((*sign == Sign::Negative, *exponent, digits))
     }
 
-    /// The number with these digits and the exponent of the first, or the integer `magnitude` when there is no exponent.
-    pub fn of_parts(negative: bool, exponent: Option<i16>, magnitude: u128) -> Option<Self> {
+    /// The number with these digits and the exponent of the first, or the integer `magnitude` when there is no
+    /// exponent.
+    pub fn from_parts(negative: bool, exponent: Option<i16>, magnitude: u128) -> Option<Self> {
         if magnitude == 0 {
             return (!negative && exponent.is_none()).then(Self::zero);
         }

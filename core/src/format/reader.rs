@@ -1,4 +1,4 @@
-//! Takes bytes off the front of a slice, never past its end.
+//! Reads from the front of a slice, never past its end.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::FormatError;
 #[derive(Clone, Copy)]
 pub struct Reader<'a>(pub &'a [u8]);
 
-/// The bytes may be plaintext.
+/// Shows only the length: the bytes may be plaintext.
 impl fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reader({} bytes)", self.0.len())
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// Bytes after their length as `u32be`: `lp` in docs/FORMAT.md.
+    /// Bytes that follow their length as `u32be`: `lp` in docs/FORMAT.md.
     pub fn lp(&mut self) -> Result<&'a [u8], FormatError> {
         let length = self.u32()?;
         self.take(usize::try_from(length).map_err(|_| FormatError::Truncated)?)
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    /// Refuses anything but the end.
+    /// Fails unless everything was read.
     pub fn finish(&self) -> Result<(), FormatError> {
         if self.is_empty() { Ok(()) } else { Err(FormatError::Trailing) }
     }

@@ -1,4 +1,4 @@
-//! The key record: which data key sealed, and what is needed to get it back.
+//! The key record: it names the data key that sealed an item, and has what is needed to unwrap it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::{FormatError, KekId};
 use crate::context::{EncryptionContext, Period};
 use crate::crypto::{Check, DataKeyId, PseudorandomKey, WrappedDataKey};
 
-/// A key record as it was read: **not authenticated**. Nothing in it may be believed before [`Self::is_of`] says so.
+/// A key record as it was read: **not authenticated**. Trust nothing in it before `matches_key` returns true.
 ///
 /// `0x01 ‖ kid (16) ‖ created u32be ‖ context ‖ check (16) ‖ KEK ‖ u16be len ‖ wrapped key`
 #[derive(Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct KeyRecord {
     pub key_id: DataKeyId,
     /// Seconds since 1970.
     pub(crate) created: u32,
-    /// As stored: it has one encoding, so equal bytes are equal contexts.
+    /// As stored: a context has one encoding, so equal bytes are equal contexts.
     context: Box<[u8]>,
     check: Check,
     pub kek: KekId,
@@ -27,7 +27,7 @@ pub struct KeyRecord {
 impl KeyRecord {
     const VERSION: u8 = 0x01;
 
-    /// From the shortest to the longest record that the lengths of its parts allow.
+    /// From the shortest to the longest key record that the lengths of its parts allow.
     pub(crate) const LENGTHS: std::ops::RangeInclusive<usize> = {
         let fixed = 1 + DataKeyId::LEN + 4 + Check::LEN;
         let (least_context, least_kek) = (1 + (1 + 1 + 2 + 1), 1 + 1 + 1 + 5 + 16);
@@ -35,7 +35,7 @@ impl KeyRecord {
         fixed + least_context + least_kek + 2 + 1..=fixed + most_context + most_kek + 2 + WrappedDataKey::MAX_LEN
     };
 
-    /// The record of a new data key.
+    /// The key record of a new data key.
     pub(crate) fn new(
         key: &PseudorandomKey,
         created: u32,
@@ -48,31 +48,31 @@ impl KeyRecord {
         Self { key_id: key.key_id(), created, context, check, kek, wrapped }
     }
 
-    /// A context as records store it.
+    /// A context as key records store it.
     pub(crate) fn context_bytes(context: &EncryptionContext) -> Box<[u8]> {
         let mut bytes = Vec::new();
         encode_context(context, &mut bytes);
         bytes.into()
     }
 
-    /// The context as stored, to be compared with [`Self::context_bytes`] of a configured one.
+    /// The context as stored, to compare with [`Self::context_bytes`] of a configured one.
     pub(crate) fn context(&self) -> &[u8] {
         &self.context
     }
 
-    /// The period in the context, when there is one and it is written as periods are.
+    /// The period in the context, if there is one in the format of periods.
     pub(crate) fn period(&self) -> Option<Period> {
         Period::parse(value_of(&self.context, Period::NAME)?)
     }
 
-    /// Whether this record names `key` and was made with it: key id and check, each compared in constant time.
-    pub(crate) fn is_of(&self, key: &PseudorandomKey) -> bool {
+    /// Whether this key record names `key` and was made with it: compares key id and check, each in constant time.
+    pub(crate) fn matches_key(&self, key: &PseudorandomKey) -> bool {
         let named = self.key_id.matches(&key.key_id());
         let checked = self.check.matches(&key.check(Self::VERSION, self.created, &self.context));
         named & checked
     }
 
-    /// The bytes that are stored.
+    /// The bytes to store.
     pub fn encode(&self) -> Vec<u8> {
         let Self { key_id, created, context, check, kek, wrapped } = self;
         let wrapped = wrapped.as_bytes();
@@ -88,12 +88,12 @@ impl KeyRecord {
         out
     }
 
-    /// The key id that stands where a record has it, to look a key up by. Nothing is known of the bytes.
+    /// The data key id at the place where a key record has it, for lookups. The bytes are not checked.
     pub fn claimed_key_id(stored: &[u8]) -> Option<DataKeyId> {
         stored.get(1..)?.first_chunk().copied().map(DataKeyId)
     }
 
-    /// Reads a record, refusing anything but exactly one.
+    /// Reads exactly one key record.
     pub fn decode(stored: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader(stored);
         match reader.u8()? {
@@ -148,8 +148,8 @@ mod tests {
     fn a_record_comes_back_and_knows_its_key() {
         let record = record();
         assert_eq!(KeyRecord::decode(&record.encode()), Ok(record.clone()));
-        assert!(record.is_of(&key(7)));
-        assert!(!record.is_of(&key(8)));
+        assert!(record.matches_key(&key(7)));
+        assert!(!record.matches_key(&key(8)));
     }
 
     #[test]
@@ -169,7 +169,10 @@ mod tests {
             for bit in 0..8 {
                 let mut forged = stored.clone();
                 forged[at] ^= 1 << bit;
-                assert!(!KeyRecord::decode(&forged).is_ok_and(|forged| forged.is_of(&key(7))), "byte {at}, bit {bit}");
+                assert!(
+                    !KeyRecord::decode(&forged).is_ok_and(|forged| forged.matches_key(&key(7))),
+                    "byte {at}, bit {bit}"
+                );
             }
         }
     }

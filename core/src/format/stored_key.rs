@@ -1,19 +1,19 @@
-//! How a stored item says which data key opens it.
+//! How a stored item names the data key that opens it.
 
 use super::FormatError;
 use super::reader::Reader;
 use crate::crypto::DataKeyId;
 
-/// What names a data key, found but **not authenticated**: its record, or where the record lies.
+/// What names a data key, **not authenticated**: its key record, or a reference to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StoredKey<B> {
-    /// The key record itself: a header that begins with its version, or what form `0x12` carries. Not decoded yet.
+    /// The key record: a header that begins with its version, or what form `0x12` carries. Not decoded yet.
     Record(B),
-    /// The id of a data key whose record lies in the key table: a header `0x02 ‖ kid`, or form `0x13`.
+    /// The id of a data key whose key record lies in the key table: a header `0x02 ‖ kid`, or form `0x13`.
     Reference(DataKeyId),
 }
 
-/// The same by itself.
+/// An owned [`StoredKey`].
 pub type OwnedStoredKey = StoredKey<Box<[u8]>>;
 
 impl<'a> StoredKey<&'a [u8]> {
@@ -21,7 +21,7 @@ impl<'a> StoredKey<&'a [u8]> {
     const REFERENCE: u8 = 0x02;
 
     /// Reads an item's header.
-    pub fn of_header(stored: &'a [u8]) -> Result<Self, FormatError> {
+    pub fn from_header(stored: &'a [u8]) -> Result<Self, FormatError> {
         let Some((&Self::REFERENCE, key_id)) = stored.split_first() else { return Ok(Self::Record(stored)) };
         let mut reader = Reader(key_id);
         let key_id = DataKeyId(reader.array()?);
@@ -29,7 +29,7 @@ impl<'a> StoredKey<&'a [u8]> {
         Ok(Self::Reference(key_id))
     }
 
-    /// The header of an item whose attributes rely on this key.
+    /// The header of an item whose attributes need this data key.
     pub fn to_header(self) -> Vec<u8> {
         match self {
             Self::Record(record) => record.to_vec(),
@@ -68,13 +68,13 @@ mod tests {
         let reference = StoredKey::Reference(DataKeyId([7; 16]));
         let header = reference.to_header();
         assert_eq!(header, [&[2][..], &[7; 16]].concat());
-        assert_eq!(StoredKey::of_header(&header), Ok(reference));
+        assert_eq!(StoredKey::from_header(&header), Ok(reference));
         for end in 1..header.len() {
-            assert_eq!(StoredKey::of_header(&header[..end]), Err(FormatError::Truncated), "{end}");
+            assert_eq!(StoredKey::from_header(&header[..end]), Err(FormatError::Truncated), "{end}");
         }
-        assert_eq!(StoredKey::of_header(&[&header[..], &[0]].concat()), Err(FormatError::Trailing));
+        assert_eq!(StoredKey::from_header(&[&header[..], &[0]].concat()), Err(FormatError::Trailing));
         for other in [&b""[..], &[1, 2, 3], &[3; 17]] {
-            assert_eq!(StoredKey::of_header(other), Ok(StoredKey::Record(other)));
+            assert_eq!(StoredKey::from_header(other), Ok(StoredKey::Record(other)));
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What is kept of tenants' data keys, and what is known of the keys that wrap them. Waits for nothing.
+//! Caches tenants' data keys and the health of the KEKs that wrap them. Never awaits the network.
 
 pub mod backoff;
 pub mod circuit;
 pub mod clock;
 pub mod data_key_cache;
-pub mod flights;
+pub mod fetches;
 pub mod key_health;
 pub mod lease;
 pub mod pins;

@@ -1,8 +1,8 @@
-//! What is configured of fetching and keeping data keys.
+//! The configuration of fetching and caching data keys.
 
 use std::time::Duration;
 
-/// What all tenants share, and what one may have of it.
+/// Limits for all tenants together, and for one tenant.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Data keys in memory.
@@ -13,7 +13,7 @@ pub struct Limits {
     pub(crate) calls_per_tenant: usize,
 }
 
-/// How often a call is repeated that found KMS unavailable, and when.
+/// How often, and when, a call that found KMS unavailable is repeated.
 #[derive(Debug, Clone, Copy)]
 pub struct Retries {
     pub attempts: u32,
@@ -21,19 +21,19 @@ pub struct Retries {
     pub most: Duration,
     /// For all attempts together.
     pub total: Duration,
-    /// How long an attempt keeps its turn among all calls in flight.
+    /// How long an attempt holds its global permit.
     pub turn: Duration,
 }
 
 impl Retries {
-    /// So many attempts of a call at most, with full jitter below `initial`, doubled each time, and below `most` between them. All attempts
-    /// together take no longer than `total`, and each no longer than `attempt`.
+    /// At most `attempts` attempts of a call. The pauses between them are full jitter up to `initial`, doubled each
+    /// time, and at most `most`. All attempts together take at most `total`, and each at most `attempt`.
     pub fn new(attempts: u32, initial: Duration, most: Duration, total: Duration, attempt: Duration) -> Self {
         Self { attempts, initial, most, total, turn: attempt / TURNS }
     }
 }
 
-/// As the AWS SDK would: three attempts.
+/// As the AWS SDK: 3 attempts.
 impl Default for Retries {
     fn default() -> Self {
         let seconds = Duration::from_secs;
@@ -41,6 +41,6 @@ impl Default for Retries {
     }
 }
 
-/// An attempt keeps its turn for one part in so many of the time that it may take. Then it hangs, and a tenant whose KMS hangs delays nobody
-/// else. So when all hang, at most so many times the configured number of calls are in flight.
+/// An attempt holds its global permit for 1/10 of its timeout, then gives it up, so that a hanging KMS cannot starve
+/// other tenants. When all calls hang, up to 10 times the configured number are in flight.
 const TURNS: u32 = 10;

@@ -1,8 +1,9 @@
-//! How data keys are fetched: who asks the key service, when, and what its answers mean for the cache.
+//! Fetches data keys: decides when to call the key service, and applies its answers to the cache.
 
 pub mod call;
 pub mod counted_table;
 pub mod data_keys;
+pub mod decrypt;
 pub mod engine;
 pub mod fleet_key;
 pub mod handle;
@@ -12,4 +13,3 @@ pub mod renew;
 pub mod sealing_key;
 pub mod shared_keys;
 pub mod unwrap;
-pub mod unwrapping;

@@ -1,4 +1,4 @@
-//! Data keys without AWS, for unit tests.
+//! A key service without AWS, for unit tests.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,10 +12,10 @@ use crate::crypto::{DataKey, OsRandom, RandomSource, WrappedDataKey};
 use crate::format::KekId;
 use crate::tenant::TenantId;
 
-/// A key service that keeps its keys in memory: for unit tests that need no policies. **What it sealed is lost with the process.**
+/// A key service in memory, for unit tests that need no policies. **Whatever it sealed is lost with the process.**
 ///
-/// A wrapped key is a random handle to the data key, which is given back only for the tenant and the context it was made for. To
-/// test tenant isolation itself use `tenantseal-local`, which evaluates the real policies.
+/// A wrapped data key is a random handle. It unwraps only for the tenant and encryption context for which it was made.
+/// To test tenant isolation itself use `tenantseal-local`, which evaluates the real policies.
 #[derive(Default)]
 pub struct InMemoryKeyService {
     keys: Mutex<HashMap<[u8; HANDLE], Held>>,
@@ -30,7 +30,7 @@ struct Held {
 }
 
 impl InMemoryKeyService {
-    /// An empty service.
+    /// Creates an empty service.
     pub fn new() -> Self {
         Self::default()
     }
@@ -78,7 +78,7 @@ impl KeyService for InMemoryKeyService {
     }
 }
 
-/// A data key is not `Clone`, so that no production code copies one; here it is held and handed out.
+/// `DataKey` is not `Clone`, so that no production code copies one. This service stores and returns the same key.
 fn copy(data_key: &DataKey) -> DataKey {
     let Ok(copy) = DataKey::try_from_fn(|bytes| {
         bytes.copy_from_slice(data_key.expose());

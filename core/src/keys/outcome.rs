@@ -1,13 +1,13 @@
-//! Why a data key could not be had.
+//! Why a data key is not available.
 
 use crate::envelope::OpenFault;
 use crate::keys::service::KeyServiceError;
 use crate::keys::table::KeyTableError;
 
-/// Why the keys for an answer could not be had.
+/// Why the data keys that open an item are not available.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OpeningKeyError {
-    /// What an item stores in this attribute does not open, and will not.
+    /// What an item stores in this attribute does not open, and retrying does not help.
     #[error("attribute `{attribute}` does not open: {fault}")]
     Open {
         /// The attribute.
@@ -21,7 +21,7 @@ pub enum OpeningKeyError {
     Table(#[from] KeyTableError),
 }
 
-/// Why a data key that seals could not be had.
+/// Why a data key that seals is not available.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
     #[error(transparent)]
@@ -32,20 +32,20 @@ pub enum KeyError {
 
 /// Why a data key was not unwrapped.
 #[derive(Debug, Clone)]
-pub(crate) enum Unwrapping {
-    /// The key service did not answer, or not with a key.
-    Failed(KeyServiceError),
-    /// The record does not open, and will not: it says so of itself alone.
-    Refused(OpenFault),
-    /// The key table did not answer, or not with a key of the fleet.
-    Unshared(KeyTableError),
+pub(crate) enum UnwrapError {
+    /// The key service failed.
+    Service(KeyServiceError),
+    /// The key record does not unwrap, and retrying does not help: this says nothing about other records.
+    Rejected(OpenFault),
+    /// The key table failed, or has no valid key of the fleet.
+    Table(KeyTableError),
 }
 
-impl From<KeyError> for Unwrapping {
+impl From<KeyError> for UnwrapError {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Service(error) => Self::Failed(error),
-            KeyError::Table(error) => Self::Unshared(error),
+            KeyError::Service(error) => Self::Service(error),
+            KeyError::Table(error) => Self::Table(error),
         }
     }
 }

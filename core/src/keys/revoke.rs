@@ -1,4 +1,4 @@
-//! Whoever keeps data keys of tenants and can be told to forget them.
+//! The seam for revocation: clients that cache tenants' data keys.
 
 use std::fmt::Debug;
 
@@ -6,9 +6,9 @@ use async_trait::async_trait;
 
 use crate::tenant::TenantId;
 
-/// Keeps data keys of tenants, and forgets a tenant's when it is told to: the clients of a process.
+/// Caches tenants' data keys, and drops a tenant's on request. The clients of a process implement it.
 #[async_trait]
 pub trait Revoke: Debug + Send + Sync {
-    /// Forgets the data keys and credentials of a tenant at once.
+    /// Drops the tenant's data keys and credentials at once.
     async fn revoke(&self, tenant: &TenantId);
 }

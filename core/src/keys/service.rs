@@ -1,4 +1,4 @@
-//! The seam to whoever makes and unwraps data keys.
+//! The seam to a key service, which makes and unwraps data keys.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
@@ -11,10 +11,41 @@ use crate::crypto::{DataKey, WrappedDataKey};
 use crate::format::KekId;
 use crate::tenant::{Alias, TenantId};
 
-/// Makes data keys, and unwraps them again, under one tenant's key-encryption key.
+/// Makes and unwraps data keys under tenants' key-encryption keys (KEKs).
 ///
-/// This is all that a key service has to do. Caching, single flight and the check that a stored record belongs to the key are done
-/// above it, the same for every implementation.
+/// ```
+/// use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
+/// use tenantseal_core::{EncryptionContext, KekId, TenantId, WrappedDataKey};
+///
+/// #[derive(Debug)]
+/// struct Unreachable;
+///
+/// #[async_trait::async_trait]
+/// impl KeyService for Unreachable {
+///     async fn generate_data_key(
+///         &self,
+///         tenant: &TenantId,
+///         _context: &EncryptionContext,
+///     ) -> Result<GeneratedDataKey, KeyServiceError> {
+///         // On success: `GeneratedDataKey::new(data_key, wrapped, kek)`.
+///         Err(KeyServiceError::new(tenant, "GenerateDataKey", KeyServiceErrorKind::Unavailable))
+///     }
+///
+///     async fn unwrap_data_key(
+///         &self,
+///         tenant: &TenantId,
+///         _context: &EncryptionContext,
+///         _kek: &KekId,
+///         _wrapped: &WrappedDataKey,
+///     ) -> Result<UnwrappedDataKey, KeyServiceError> {
+///         // On success: `UnwrappedDataKey::new(data_key, kek)`.
+///         Err(KeyServiceError::new(tenant, "Decrypt", KeyServiceErrorKind::Unavailable))
+///     }
+/// }
+/// ```
+///
+/// An implementation does nothing else. The caller caches data keys, shares concurrent calls, retries, and checks that
+/// a stored key record belongs to the key, the same way for every implementation.
 #[async_trait]
 pub trait KeyService: Debug + Send + Sync {
     /// Makes a data key and its wrapped form, both bound to `tenant` and `context`.
@@ -24,10 +55,10 @@ pub trait KeyService: Debug + Send + Sync {
         context: &EncryptionContext,
     ) -> Result<GeneratedDataKey, KeyServiceError>;
 
-    /// Unwraps a data key that was wrapped for `tenant` and `context`, by the tenant's present key-encryption key.
+    /// Unwraps a data key that was wrapped for `tenant` and `context`, with the tenant's current KEK.
     ///
-    /// `kek` is the key that the stored record names. It is not authenticated. The caller compares it with the key that answered.
-    /// [`KeyServiceErrorKind::IncorrectKey`] says that the present one is another.
+    /// `kek` is the KEK that the stored key record names. It is not authenticated; the caller compares it with the KEK
+    /// that answered. Return [`KeyServiceErrorKind::IncorrectKey`] when the current KEK is another one.
     async fn unwrap_data_key(
         &self,
         tenant: &TenantId,
@@ -36,8 +67,9 @@ pub trait KeyService: Debug + Send + Sync {
         wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError>;
 
-    /// Unwraps a data key that a former key-encryption key of the tenant wrapped, `kek`, which the stored record names. It is not
-    /// authenticated: it may choose among the tenant's own keys and no further. Unless implemented, it is asked for as any other.
+    /// Unwraps a data key that a former KEK of the tenant wrapped. The stored key record names `kek`. It is not
+    /// authenticated: it may only choose among the tenant's own KEKs. Default:
+    /// [`unwrap_data_key`](Self::unwrap_data_key).
     async fn unwrap_former_data_key(
         &self,
         tenant: &TenantId,
@@ -48,7 +80,7 @@ pub trait KeyService: Debug + Send + Sync {
         self.unwrap_data_key(tenant, context, kek, wrapped).await
     }
 
-    /// Forgets what it keeps for `tenant`, such as credentials. There is nothing to forget unless implemented.
+    /// Drops what the service caches for `tenant`, such as credentials. Default: nothing.
     async fn forget(&self, tenant: &TenantId) {
         let _ = tenant;
     }
@@ -93,25 +125,25 @@ impl<S: KeyService + ?Sized> KeyService for Arc<S> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct GeneratedDataKey {
-    /// The key itself.
+    /// The data key.
     pub data_key: DataKey,
     /// Its wrapped form.
     pub wrapped: WrappedDataKey,
-    /// The key-encryption key that wrapped it.
+    /// The KEK that wrapped it.
     pub kek: KekId,
-    /// The id of the request that made it, as the service's own log has it.
+    /// The id of the request that made it, as the service's own log shows it.
     pub request_id: Option<String>,
 }
 
-/// A data key that was unwrapped.
+/// An unwrapped data key.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UnwrappedDataKey {
-    /// The key itself.
+    /// The data key.
     pub data_key: DataKey,
-    /// The key-encryption key that unwrapped it.
+    /// The KEK that unwrapped it.
     pub kek: KekId,
-    /// The id of the request that unwrapped it, as the service's own log has it.
+    /// The id of the request that unwrapped it, as the service's own log shows it.
     pub request_id: Option<String>,
 }
 
@@ -121,7 +153,7 @@ impl GeneratedDataKey {
         Self { data_key, wrapped, kek, request_id: None }
     }
 
-    /// The same, with the id of the request that made it.
+    /// Adds the id of the request that made it.
     #[must_use]
     pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
         self.request_id = request_id;
@@ -135,7 +167,7 @@ impl UnwrappedDataKey {
         Self { data_key, kek, request_id: None }
     }
 
-    /// The same, with the id of the request that unwrapped it.
+    /// Adds the id of the request that unwrapped it.
     #[must_use]
     pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
         self.request_id = request_id;
@@ -143,7 +175,7 @@ impl UnwrappedDataKey {
     }
 }
 
-/// Why a data key could not be had.
+/// Why a key service did not make or unwrap a data key.
 #[derive(Debug, Clone)]
 pub struct KeyServiceError {
     tenant: TenantId,
@@ -159,32 +191,32 @@ pub struct KeyServiceError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Consequence {
     /// What its kind says.
-    OfItsKind,
+    ByKind,
     /// Nothing: the session was refused.
-    OfSession,
-    /// Nothing: a former key was refused.
-    OfFormerKey,
+    Session,
+    /// Nothing: a former KEK was refused.
+    FormerKey,
     /// The tenant may be new.
     Onboarding,
-    /// The tenant's keys are gone.
+    /// The tenant is revoked: its data keys are dropped.
     Revoked,
-    /// The answer is still awaited, by nobody who is told this.
+    /// The call goes on, but this caller no longer waits.
     Slow,
 }
 
-/// The alias that an operator has to create, so that items sealed under a former key open.
+/// The alias that an operator must create so that items sealed under a former KEK open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingAlias {
     /// The alias.
     pub alias: Alias,
-    /// The key that it belongs on, **as the stored item says**: check that it was this tenant's.
+    /// The KEK that it belongs on, **as the stored item says**: check that it was this tenant's.
     pub key: KekId,
 }
 
 impl KeyServiceError {
     /// An error of `operation`, for example `GenerateDataKey`.
     pub fn new(tenant: &TenantId, operation: &'static str, kind: KeyServiceErrorKind) -> Self {
-        let consequence = Consequence::OfItsKind;
+        let consequence = Consequence::ByKind;
         Self {
             tenant: tenant.clone(),
             operation,
@@ -196,129 +228,137 @@ impl KeyServiceError {
         }
     }
 
-    /// The same error when it is the caller's session that could not be had, which says nothing of the tenant's key.
+    /// Marks the error as one of the caller's session, which says nothing about the tenant's KEK.
     #[must_use]
-    pub fn of_session(mut self) -> Self {
-        self.consequence = Consequence::OfSession;
+    pub fn for_session(mut self) -> Self {
+        self.consequence = Consequence::Session;
         self
     }
 
-    /// The same error when what does not exist is the alias of a former key.
+    /// Marks the error as a missing alias of a former KEK.
     #[must_use]
-    pub fn of_missing_alias(mut self, alias: Alias, key: &KekId) -> Self {
+    pub fn with_missing_alias(mut self, alias: Alias, key: &KekId) -> Self {
         self.kind = KeyServiceErrorKind::MissingAlias;
         self.missing_alias = Some(Arc::new(MissingAlias { alias, key: key.clone() }));
         self
     }
 
-    /// The same error, which costs the tenant its keys.
-    pub(crate) fn revoking(mut self) -> Self {
+    /// Marks the refusal as a revocation: the tenant loses its data keys.
+    pub(crate) fn into_revocation(mut self) -> Self {
         self.consequence = Consequence::Revoked;
         self
     }
 
-    /// The same error of a tenant that may be new.
-    pub(crate) fn onboarding(mut self) -> Self {
+    /// Marks the refusal as one of a tenant that may be new.
+    pub(crate) fn into_onboarding(mut self) -> Self {
         self.consequence = Consequence::Onboarding;
         self
     }
 
-    /// The same error of a former key, which says nothing of the tenant.
-    pub(crate) fn of_former_key(mut self) -> Self {
+    /// Marks the error as one of a former KEK, which says nothing about the tenant.
+    pub(crate) fn for_former_key(mut self) -> Self {
         if self.kind == KeyServiceErrorKind::Revoked {
             self.kind = KeyServiceErrorKind::FormerKeyDisabled;
         }
-        self.consequence = Consequence::OfFormerKey;
+        self.consequence = Consequence::FormerKey;
         self
     }
 
-    /// The same refusal of a key for which the service has vouched at the same time.
-    pub(crate) fn contradicted(mut self) -> Self {
+    /// Marks the refusal as contradictory: the service has vouched for the same KEK.
+    pub(crate) fn into_contradiction(mut self) -> Self {
         self.kind = KeyServiceErrorKind::Contradictory;
-        self.consequence = Consequence::OfItsKind;
+        self.consequence = Consequence::ByKind;
         self
     }
 
-    /// There was no more time to wait for `operation`, which goes on.
-    pub fn slow(tenant: &TenantId, operation: &'static str) -> Self {
+    /// The caller's time ran out while `operation` goes on.
+    pub fn timed_out(tenant: &TenantId, operation: &'static str) -> Self {
         Self { consequence: Consequence::Slow, ..Self::new(tenant, operation, KeyServiceErrorKind::Unavailable) }
     }
 
-    /// Whether it was a former key that refused.
-    pub(crate) fn is_of_former_key(&self) -> bool {
-        self.consequence == Consequence::OfFormerKey
+    /// Whether a former KEK was refused.
+    pub(crate) fn concerns_former_key(&self) -> bool {
+        self.consequence == Consequence::FormerKey
     }
 
-    /// Whether it was the tenant that was refused, whatever the record.
-    pub(crate) fn is_of_tenant(&self) -> bool {
+    /// Whether the tenant was refused, whatever the key record.
+    pub(crate) fn concerns_tenant(&self) -> bool {
         matches!(self.consequence, Consequence::Revoked | Consequence::Onboarding)
     }
 
-    /// Whether it was the session that could not be had.
-    pub fn is_of_session(&self) -> bool {
-        self.consequence == Consequence::OfSession
+    /// Whether the caller's session was refused, not the tenant.
+    pub fn is_session_error(&self) -> bool {
+        self.consequence == Consequence::Session
     }
 
-    /// Whether the tenant's own alias has just refused, so that it may have been revoked.
+    /// Whether the tenant's own alias has just refused, so that the tenant may be revoked.
     pub(crate) fn is_refusal(&self) -> bool {
         use KeyServiceErrorKind::{Denied, NotFound, Revoked};
-        matches!(self.kind, Revoked | Denied | NotFound) && self.consequence == Consequence::OfItsKind
+        matches!(self.kind, Revoked | Denied | NotFound) && self.consequence == Consequence::ByKind
     }
 
-    /// Whether the service has looked at the key that was asked for.
-    pub(crate) fn is_of_the_key(&self) -> bool {
+    /// Whether the service has looked at the KEK.
+    pub(crate) fn concerns_key(&self) -> bool {
         self.is_refusal()
             || matches!(self.kind, KeyServiceErrorKind::IncorrectKey | KeyServiceErrorKind::InvalidCiphertext)
     }
 
-    /// The same error with its cause, which must not contain a key.
+    /// Adds the cause, which must not contain a key.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
 
-    /// The same error of the request with this id.
+    /// Adds the id of the request.
     #[must_use]
-    pub fn of_request(mut self, id: Option<&str>) -> Self {
+    pub fn with_request_id(mut self, id: Option<&str>) -> Self {
         self.request_id = id.map(Arc::from);
         self
     }
 
-    /// The id of the request, as the service's own log (CloudTrail) has it.
+    /// The id of the request, as the service's own log (CloudTrail) shows it.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// What was called.
+    /// The operation that failed.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The tenant whose key was asked for.
+    /// The tenant.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
-    /// What it is, and so what to do.
+    /// What the error means, and so what to do.
     pub fn kind(&self) -> KeyServiceErrorKind {
         self.kind
     }
 
-    /// Whether the same call may succeed later without anyone doing anything.
+    /// Whether the same call may succeed later without anyone's help.
     pub fn is_retryable(&self) -> bool {
-        use KeyServiceErrorKind::{Contradictory, TooManyRefused, Unavailable};
-        matches!(self.kind, Unavailable | TooManyRefused | Contradictory) || self.consequence == Consequence::Onboarding
+        use KeyServiceErrorKind::{Contradictory, TooManyRefused};
+        self.is_outage()
+            || matches!(self.kind, TooManyRefused | Contradictory)
+            || self.consequence == Consequence::Onboarding
     }
 
-    /// Whether the tenant was revoked, [`kind`](Self::kind) says how: its key is disabled, pending deletion or refused by whoever holds it
-    /// ([`Revoked`](KeyServiceErrorKind::Revoked)), or its alias, which did work in this process or should work by now, is
-    /// [`Denied`](KeyServiceErrorKind::Denied) or [`NotFound`](KeyServiceErrorKind::NotFound).
+    /// Whether the key service could not answer: [`KeyServiceErrorKind::is_outage`].
+    pub fn is_outage(&self) -> bool {
+        self.kind.is_outage()
+    }
+
+    /// Whether the tenant was revoked; [`kind`](Self::kind) says how. Either its KEK is disabled, pending deletion or
+    /// refused by whoever holds it ([`Revoked`](KeyServiceErrorKind::Revoked)). Or its alias is
+    /// [`Denied`](KeyServiceErrorKind::Denied) or [`NotFound`](KeyServiceErrorKind::NotFound), although it did work in
+    /// this process or should work by now.
     pub fn is_revoked(&self) -> bool {
         self.kind == KeyServiceErrorKind::Revoked || self.consequence == Consequence::Revoked
     }
 
-    /// The alias to create, when that is what is missing.
+    /// The alias to create, if one is missing.
     pub fn missing_alias(&self) -> Option<&MissingAlias> {
         self.missing_alias.as_deref()
     }
@@ -333,13 +373,13 @@ impl fmt::Display for KeyServiceError {
         }
         match consequence {
             Consequence::Revoked => f.write_str(
-                " (the tenant is revoked: its data keys are gone from memory; the key service is asked again within a minute)",
+                " (the tenant is revoked: its data keys were dropped from memory; the key service is asked again within a minute)",
             ),
             Consequence::Slow => {
-                f.write_str(" (it is slow: what was begun goes on in the background, and who tries again finds it)")
+                f.write_str(" (it is slow: the call goes on in the background, so try again)")
             }
-            Consequence::Onboarding => f.write_str(" (a new alias takes up to five minutes: try again later)"),
-            Consequence::OfItsKind | Consequence::OfSession | Consequence::OfFormerKey => Ok(()),
+            Consequence::Onboarding => f.write_str(" (a new alias takes up to 5 minutes: try again later)"),
+            Consequence::ByKind | Consequence::Session | Consequence::FormerKey => Ok(()),
         }
     }
 }
@@ -357,47 +397,57 @@ pub enum KeyServiceErrorKind {
     /// Throttled, timed out or unreachable.
     #[error("the key service is throttling or unavailable: try again later")]
     Unavailable,
-    /// The key is disabled or pending deletion, or whoever holds an external key refuses it.
+    /// The KEK is disabled or pending deletion, or whoever holds an external key refuses it.
     #[error(
-        "the tenant's key is disabled, pending deletion or refused by whoever holds it, so access is revoked: resume the tenant, if that \
-         was not meant"
+        "the tenant's key is disabled, pending deletion or refused by whoever holds it, so access is revoked: resume the tenant if this \
+         is a mistake"
     )]
     Revoked,
     /// The session, the role or the key policy does not allow it.
     #[error("access denied: check the role, the session policy, the session tag and the tenant's key policy")]
     Denied,
-    /// The alias does not exist (or not yet: aliases take up to five minutes).
+    /// The alias does not exist (or not yet: AWS takes up to 5 minutes).
     #[error("the tenant's alias or key does not exist: onboard the tenant")]
     NotFound,
-    /// The item was sealed under a former key of the tenant, which has no alias of its own: [`KeyServiceError::missing_alias`].
-    #[error("the item was sealed under a former key of the tenant, and no alias of that key's own exists")]
+    /// The item was sealed under a former KEK of the tenant, which has no alias of its own:
+    /// [`KeyServiceError::missing_alias`].
+    #[error("the item was sealed under a former key of the tenant, and that key has no alias of its own")]
     MissingAlias,
-    /// The item was sealed under a former key of the tenant, which is disabled or pending deletion. The tenant is not revoked.
+    /// The item was sealed under a former KEK of the tenant, which is disabled or pending deletion. The tenant is not
+    /// revoked.
     #[error("the item was sealed under a former key of the tenant, which is disabled or pending deletion")]
     FormerKeyDisabled,
-    /// The service refuses a key of the tenant's and vouches for it at the same time, as KMS does for some seconds after a key was enabled
-    /// or disabled.
+    /// The service refuses a KEK and vouches for it at the same time, as KMS does for some seconds after a key was
+    /// enabled or disabled.
     #[error(
-        "the key service contradicts itself: it refused this data key, and vouched for the tenant's key that wrapped it; after a \
-         suspension or a resumption that takes some seconds, so try again; if it stays so, the stored record is at fault"
+        "the key service contradicts itself: it refused this data key, and vouched for the tenant's key that wrapped it. This \
+         lasts some seconds after a suspension or a resumption: try again. If it persists, the stored key record is at fault"
     )]
     Contradictory,
-    /// Too many stored records of this tenant did not open: for a while no more unknown ones are tried.
-    #[error("too many stored records of this tenant did not open: try again later, and look for forged items")]
+    /// Too many key records of this tenant did not unwrap: for a while no more unverified ones are tried.
+    #[error("too many stored key records of this tenant did not open: try again later, and look for forged items")]
     TooManyRefused,
-    /// The wrapped key belongs to another key than the alias points to.
-    #[error("the wrapped key belongs to another key than the tenant's alias points to")]
+    /// The data key was wrapped by another KEK than the alias points to.
+    #[error("the data key was wrapped by another key than the tenant's alias points to")]
     IncorrectKey,
-    /// The wrapped key is corrupt, or was made for another context.
-    #[error("the wrapped key is corrupt or was made for another tenant or encryption context")]
+    /// The wrapped data key is corrupt, or was made for another context.
+    #[error("the wrapped data key is corrupt or was made for another tenant or encryption context")]
     InvalidCiphertext,
-    /// A quota or a length that does not pass.
+    /// A permanent quota or length limit was exceeded.
     #[error("a permanent limit of the key service was reached")]
     LimitExceeded,
     /// The credentials are expired or unknown.
     #[error("the credentials were refused: check the service's own AWS credentials and the role")]
     Credentials,
-    /// An answer that makes no sense.
-    #[error("the key service answered something unexpected")]
+    /// An unexpected answer.
+    #[error("the key service gave an unexpected answer")]
     Unexpected,
+}
+
+impl KeyServiceErrorKind {
+    /// Whether the key service could not answer, which says nothing about the tenant. The call is retried, and cached
+    /// data keys remain usable for the outage grace.
+    pub fn is_outage(self) -> bool {
+        self == Self::Unavailable
+    }
 }

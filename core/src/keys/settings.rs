@@ -1,4 +1,4 @@
-//! What builders collect and check of data keys: the same for every face.
+//! The settings of data keys that builders collect, and their checks: one implementation for all builders.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::keys::service::KeyService;
 use crate::keys::table::KeyTable;
 use crate::time::SharedTimeSource;
 
-/// How data keys are bound, kept and fetched. Nothing is checked before [`Settings::build`].
+/// How data keys are bound, cached and fetched. Nothing is checked before [`Settings::build`].
 #[derive(Default)]
 pub struct Settings {
-    /// The pairs of new records.
+    /// The static pairs of new key records.
     pub pairs: Vec<(String, String)>,
-    /// The pairs of former records that still open.
+    /// The static pairs of former key records that still open.
     pub former: Vec<Vec<(String, String)>>,
     /// How long one data key seals new items.
     pub rotation: Option<Duration>,
-    /// How long a data key is used before the key service is asked again.
+    /// How long a data key is used before KMS is asked again.
     pub revalidation: Option<Duration>,
     /// How much longer in an outage of the key service.
     pub grace: Option<Duration>,
@@ -33,39 +33,40 @@ pub struct Settings {
     pub onboarding: Option<Duration>,
     /// The most data keys in memory.
     pub capacity: Option<u64>,
-    /// The most of one tenant.
+    /// The most data keys of one tenant.
     pub share: Option<usize>,
     /// The most calls of the key service in flight.
     pub calls: Option<usize>,
-    /// The most for one tenant.
+    /// The most calls of one tenant.
     pub calls_per_tenant: Option<usize>,
-    /// The table of the fleet's wrapped keys.
+    /// The key table of a fleet.
     pub key_table: Option<Arc<dyn KeyTable>>,
 }
 
 impl Settings {
-    /// How long one data key seals new items, unless configured: a day.
+    /// Default rotation: 24 h.
     const ROTATION: Duration = Duration::from_secs(24 * 60 * 60);
-    /// How long a data key is used before the key service is asked again, unless configured: 15 minutes.
+    /// Default revalidation: 15 min.
     const REVALIDATION: Duration = Duration::from_secs(15 * 60);
-    /// How much longer in an outage, unless configured: 15 minutes.
+    /// Default outage grace: 15 min.
     const GRACE: Duration = Duration::from_secs(15 * 60);
-    /// Both together are at most this.
+    /// Revalidation and grace together are at most this.
     const REVOCATION: Duration = Duration::from_secs(24 * 60 * 60);
-    /// How long an alias may be refused before that is final: changes take up to five minutes (KMS developer guide, "Aliases").
+    /// How long refusals of a new alias are not final: AWS takes up to 5 minutes to apply changes (KMS developer guide,
+    /// "Aliases").
     const ONBOARDING: Duration = Duration::from_secs(5 * 60);
-    /// The most data keys kept in memory, unless configured.
+    /// Default capacity.
     const CAPACITY: u64 = 100_000;
-    /// The most of one tenant.
+    /// Default capacity per tenant.
     const SHARE: usize = 1_000;
-    /// The most calls in flight, unless configured.
+    /// Default number of calls in flight.
     const CALLS: usize = 256;
-    /// The most for one tenant.
+    /// Default number of calls of one tenant.
     const CALLS_PER_TENANT: usize = 8;
 
-    /// Checks everything.
+    /// Checks the settings and builds [`DataKeys`].
     ///
-    /// `region` keeps the fleet's keys of several Regions apart; it is used with a key table alone.
+    /// `region` keeps a fleet's keys of several Regions apart; only a key table needs it.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl Settings {
             return Err(InvalidSettings::Limits);
         }
         let shared = match key_table {
-            Some(_) if !contexts[0].leave_room_for_a_period() => return Err(InvalidSettings::NoRoomForPeriod),
+            Some(_) if !contexts[0].has_room_for_period() => return Err(InvalidSettings::NoRoomForPeriod),
             Some(_) if rotation.subsec_nanos() != 0 => return Err(InvalidSettings::KeyTableRotation),
             Some(table) => Some(SharedKeys::new(table, region)),
             None => None,
@@ -125,28 +126,28 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Which setting is out of range.
+/// Which setting is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSettings {
-    /// The encryption context's pairs are not allowed.
+    /// The static pairs are invalid.
     #[error(transparent)]
     Context(#[from] InvalidContext),
     /// The encryption context has no room for the pair `period` of shared data keys.
     #[error("with a key table the encryption context has room for 6 static pairs; 7 were configured")]
     NoRoomForPeriod,
-    /// Processes agree on periods by whole seconds.
-    #[error("with a key table `data_key_rotation` is in whole seconds")]
+    /// Processes agree on periods in whole seconds.
+    #[error("with a key table `data_key_rotation` must be in whole seconds")]
     KeyTableRotation,
     /// The rotation period is out of range.
-    #[error("`data_key_rotation` is more than nothing and at most 48 hours")]
+    #[error("`data_key_rotation` must be more than zero and at most 48 hours")]
     Rotation,
-    /// The promised revocation delay is out of range.
-    #[error("`data_key_revalidation` is more than nothing, and at most 24 hours together with `outage_grace`")]
+    /// Revalidation and grace are out of range: they bound how long a revocation takes.
+    #[error("`data_key_revalidation` must be more than zero, and at most 24 hours together with `outage_grace`")]
     Revalidation,
-    /// A limit is nothing.
+    /// A limit is zero.
     #[error(
-        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` are at least 1"
+        "`data_key_capacity`, `data_keys_per_tenant`, `key_calls_in_flight` and `key_calls_per_tenant` must be at least 1"
     )]
     Limits,
 }

@@ -1,8 +1,9 @@
-//! Data keys that a fleet shares: their wrapped form, in a table of their own.
+//! Data keys that a fleet shares: their wrapped form, in a table of its own.
 //!
-//! [`KeyTable`] is the seam. Two kinds of entries, both holding a key record (docs/FORMAT.md, "Key table"): *records* by key id,
-//! written first and never changed, and *pointers*, one for each tenant, Region, context and period, that say which record seals.
-//! Whoever sets a pointer first has made the fleet's key; the others drop theirs. What the table answers is as hostile as an item.
+//! [`KeyTable`] is the seam. A table has 2 kinds of entries, and both hold a key record (docs/FORMAT.md, "Key table").
+//! *Records* are stored by data key id, written first and never changed. *Pointers*, one for each tenant, Region,
+//! context and period, name the record whose key seals. The process that sets a pointer first has made the fleet's key;
+//! the others drop theirs. Whatever the table returns is as hostile as an item.
 
 mod error;
 mod memory;
@@ -17,18 +18,20 @@ use crate::tenant::TenantId;
 pub use error::{KeyTableError, KeyTableErrorKind};
 pub use memory::InMemoryKeyTable;
 
-/// Keeps the wrapped data keys that processes share.
+/// Stores the wrapped data keys that processes share.
 ///
-/// This is all that a key table has to do. What an entry means, and that a record belongs to the tenant, is checked above it.
+/// An implementation does nothing else. The caller interprets the entries, and checks that a key record belongs to the
+/// tenant.
 #[async_trait]
 pub trait KeyTable: Debug + Send + Sync {
     /// The table's name, for errors.
     fn name(&self) -> &str;
 
-    /// What is stored in an entry of `tenant`. A read that follows a write sees it.
+    /// Reads an entry of `tenant`. A read that follows a write sees it.
     async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError>;
 
-    /// Stores `record` in an entry when `expected` is what is there (none: when nothing is), at one moment for all processes.
+    /// Stores `record` in an entry if the entry still holds `expected` (`None`: if there is no entry), atomically for
+    /// all processes.
     async fn compare_and_swap(
         &self,
         tenant: &TenantId,
@@ -37,8 +40,8 @@ pub trait KeyTable: Debug + Send + Sync {
         record: &[u8],
     ) -> Result<Swap, KeyTableError>;
 
-    /// Whether the table is as it should be, and what is lost can be restored. Asked once before anything is sealed that cannot be
-    /// opened without the table.
+    /// Checks that the table has the right layout and can be restored. Called once before anything is sealed that
+    /// cannot be opened without the table.
     async fn check(&self) -> Result<(), KeyTableError>;
 }
 
@@ -67,12 +70,12 @@ impl<T: KeyTable + ?Sized> KeyTable for Arc<T> {
     }
 }
 
-/// What became of a [`KeyTable::compare_and_swap`].
+/// The result of [`KeyTable::compare_and_swap`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Swap {
     /// The record is stored.
     Stored,
-    /// Something else was there, and is still.
+    /// The entry holds something else, and is unchanged.
     Found(Option<Vec<u8>>),
 }

@@ -1,22 +1,23 @@
-//! Ids of other alphabets as tenant ids, and back.
+//! Encodes ids of other alphabets as tenant ids, and back.
 
 use super::{InvalidTenantId, TenantId, is_tenant_byte};
 
-/// What an encoded id begins with, and what escapes a byte in it.
+/// The first character of an encoded id; it also escapes bytes.
 const ESCAPE: char = '_';
 
 impl TenantId {
     /// The tenant id for an id of another alphabet, such as `org_1:ws_2`, `auth0|5f7c8ec7` or `app.example.com`.
     ///
-    /// What [`TenantId::parse`] takes is its own encoding, unless it begins with `_`: so tenants that have plain ids keep them. All else
-    /// becomes `_`, then the text itself, in which `_` is written twice and each byte outside `[A-Za-z0-9-]` as `_` and two digits of
-    /// upper-case hex. No two texts have one encoding, and [`TenantId::decode`] leads back.
+    /// An id that [`TenantId::parse`] accepts is its own encoding, unless it begins with `_`: tenants with plain ids
+    /// keep them. Any other id becomes `_`, then the text, in which `_` is written twice and each byte outside
+    /// `[A-Za-z0-9-]` as `_` and 2 upper-case hex digits. No two texts have the same encoding, and [`TenantId::decode`]
+    /// reverses it.
     ///
-    /// Two things to know. A plain id that begins with `_` and is given to `parse` can be the encoding of another text: let every id of an
-    /// application come through `encode`, or none. And nothing is made alike: `Acme` and `acme` are two tenants, and so are two
-    /// spellings of one `é`, so bring ids into one form first.
+    /// Two caveats. A plain id that begins with `_` and is given to `parse` can be the encoding of another text: pass
+    /// every id of an application through `encode`, or none. And nothing is normalized: `Acme` and `acme` are two
+    /// tenants, and so are two spellings of one `é`, so normalize ids first.
     ///
-    /// The encoding is what every other place has: the partition key, the alias, the encryption context, session names.
+    /// The encoding appears everywhere else: in the partition key, the alias, the encryption context and session names.
     ///
     /// ```
     /// use tenantseal_core::TenantId;
@@ -30,8 +31,8 @@ impl TenantId {
     ///
     /// # Errors
     ///
-    /// [`InvalidTenantId::Empty`], and [`InvalidTenantId::TooLong`] or [`InvalidTenantId::TooLongEncoded`] when more than
-    /// [`TenantId::MAX_LEN`] characters come out.
+    /// [`InvalidTenantId::Empty`], and [`InvalidTenantId::TooLong`] or [`InvalidTenantId::TooLongEncoded`] when more
+    /// than [`TenantId::MAX_LEN`] characters come out.
     pub fn encode(id: &str) -> Result<Self, InvalidTenantId> {
         match Self::parse(id) {
             Ok(plain) if !id.starts_with(ESCAPE) => return Ok(plain),
@@ -52,7 +53,7 @@ impl TenantId {
         }
     }
 
-    /// The text of which [`TenantId::encode`] made this id; none when it made it of no text.
+    /// The text that [`TenantId::encode`] encoded as this id; `None` when there is none.
     pub fn decode(&self) -> Option<String> {
         let Some(mut rest) = self.as_str().strip_prefix(ESCAPE) else { return Some(self.as_str().to_owned()) };
         let mut bytes = Vec::with_capacity(rest.len());
@@ -70,7 +71,7 @@ impl TenantId {
             };
         }
         bytes.extend_from_slice(rest.as_bytes());
-        // One text has one encoding: no other spelling of a byte, and none of what needs no escape.
+        // One text has one encoding: no other spelling of a byte, and no needless escape.
         let text = String::from_utf8(bytes).ok()?;
         (Self::encode(&text).as_ref() == Ok(self)).then_some(text)
     }

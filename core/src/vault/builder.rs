@@ -1,4 +1,4 @@
-//! Configuration: setters never fail, `build` checks everything once.
+//! The builder: setters never fail, `build` checks everything once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,13 +24,14 @@ impl VaultBuilder {
         Self { service, settings: Settings::default(), region: String::new(), audit: None }
     }
 
-    /// Adds a static pair to the encryption context, for example `env` and `prod`. It appears in the key service's log.
+    /// Adds a static pair to the encryption context, for example `env` and `prod`. The key service logs it: put no
+    /// secret into it.
     pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.pairs.push((name.into(), value.into()));
         self
     }
 
-    /// Names pairs that were configured before: values sealed with them still open, new values are not sealed with them.
+    /// Names static pairs that were configured before: values sealed with them still open, new values do not use them.
     pub fn former_context<N: Into<String>, V: Into<String>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         self.settings.former.push(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
         self
@@ -42,10 +43,10 @@ impl VaultBuilder {
         self
     }
 
-    /// How long a data key is used before the key service is asked again whether the tenant still allows it. Default: 15 min.
+    /// How long a data key is used before the key service must allow it again. Default: 15 min.
     ///
-    /// With [`outage_grace`](Self::outage_grace) this bounds how long a revoked tenant's values stay readable in a running process: at most
-    /// 24 h together.
+    /// Together with [`outage_grace`](Self::outage_grace) this bounds how long a revoked tenant's values stay readable
+    /// in a running process. The sum is at most 24 h.
     pub fn data_key_revalidation(mut self, period: Duration) -> Self {
         self.settings.revalidation = Some(period);
         self
@@ -57,27 +58,38 @@ impl VaultBuilder {
         self
     }
 
-    /// The most data keys kept in memory. Default: 100,000. The tenants that were not used for longest go first.
+    /// The most data keys cached. Default: 100,000. The least recently used tenants are evicted first.
     pub fn data_key_capacity(mut self, keys: u64) -> Self {
         self.settings.capacity = Some(keys);
         self
     }
 
-    /// The most data keys kept of one tenant. Default: 1,000.
+    /// The most data keys cached for one tenant. Default: 1,000.
     pub fn data_keys_per_tenant(mut self, keys: usize) -> Self {
         self.settings.share = Some(keys);
         self
     }
 
-    /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period, and not per process.
-    /// `region` is the Region of the key service: keys of one Region may open in no other.
+    /// Shares data keys with every process that uses this table: one new data key per tenant and rotation period,
+    /// instead of one per process. `region` is the Region of the key service: data keys of one Region may not open in
+    /// another.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tenantseal_core::Vault;
+    /// use tenantseal_core::keys::{InMemoryKeyService, InMemoryKeyTable};
+    ///
+    /// let table = Arc::new(InMemoryKeyTable::new()); // in production: `tenantseal_kms::DynamoDbKeyTable`
+    /// let vault = Vault::builder(InMemoryKeyService::new()).key_table(table, "eu-central-1").build()?;
+    /// # Ok::<(), tenantseal_core::keys::InvalidSettings>(())
+    /// ```
     pub fn key_table(mut self, table: impl KeyTable + 'static, region: impl Into<String>) -> Self {
         self.settings.key_table = Some(Arc::new(table));
         self.region = region.into();
         self
     }
 
-    /// Tells `sink` each use of a data key, those of cached keys too: before it seals or opens anything.
+    /// Calls `sink` for every use of a data key, of cached keys too, before the key seals or opens anything.
     pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
         self.audit = Some(Arc::new(sink));
         self
@@ -87,7 +99,7 @@ impl VaultBuilder {
     ///
     /// # Errors
     ///
-    /// [`InvalidSettings`] names what is out of range.
+    /// [`InvalidSettings`] names the setting that is out of range.
     pub fn build(self) -> Result<Vault, InvalidSettings> {
         let Self { service, settings, region, audit } = self;
         let time = Arc::new(SystemTimeSource);

@@ -1,4 +1,4 @@
-//! Why a value is not sealed or opened.
+//! Errors of a vault.
 
 use crate::crypto::RandomError;
 use crate::envelope::OpenFault;
@@ -6,14 +6,14 @@ use crate::format::InvalidPrimaryKey;
 use crate::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKeyError};
 use crate::trail::SinkPanicked;
 
-/// Why bytes could not be sealed or opened. It names the value, and shows nothing of it.
+/// Why a value was not sealed or opened. Names the value, and shows nothing of its contents.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No data key could be had.
+    /// The key service made or unwrapped no data key.
     #[error(transparent)]
     KeyService(KeyServiceError),
-    /// The key table failed, which has the record of a value's data key.
+    /// The key table failed, or its data key is not usable.
     #[error(transparent)]
     KeyTable(KeyTableError),
     /// A value does not open.
@@ -24,14 +24,14 @@ pub enum Error {
         /// What is wrong with it.
         fault: OpenFault,
     },
-    /// A value that was to be sealed is sealed already; sealed twice, it would have to be opened twice.
+    /// The value is sealed already; sealed twice, it would have to be opened twice.
     #[error("value `{name}` is sealed already: open it first, or store it as it is")]
     AlreadySealed {
         /// The value.
         name: String,
     },
-    /// No item has such a key.
-    #[error("the key of the item: {0}")]
+    /// No item can have this primary key.
+    #[error("the item's primary key: {0}")]
     PrimaryKey(#[source] InvalidPrimaryKey),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for nonces")]
@@ -42,7 +42,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later: the key service or the key table was throttling, unavailable or not yet ready.
+    /// Whether the same call may succeed later: the key service or the key table was throttled, unavailable or not
+    /// ready.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::KeyService(error) => error.is_retryable(),

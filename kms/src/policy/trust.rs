@@ -1,4 +1,4 @@
-//! Who may assume the role, for which tenant, under which name and with which tags.
+//! The trust policy: who may assume the role, for which tenant, under which session name and with which tags.
 
 use serde_json::json;
 use tenantseal_core::tenant::SESSION_NAME_PREFIX;
@@ -6,8 +6,8 @@ use tenantseal_core::tenant::SESSION_NAME_PREFIX;
 use super::{Policy, TENANT_TAG, Tenancy};
 
 impl Tenancy {
-    /// The session tags of EKS Pod Identity, all of which are transitive (EKS user guide, "Grant pods access to AWS resources based on
-    /// tags").
+    /// The session tags of EKS Pod Identity, all of which are transitive (EKS user guide, "Grant pods access to AWS
+    /// resources based on tags").
     pub const EKS_POD_IDENTITY_TAGS: [&'static str; 6] = [
         "eks-cluster-arn",
         "eks-cluster-name",
@@ -17,11 +17,12 @@ impl Tenancy {
         "kubernetes-pod-uid",
     ];
 
-    /// The same for services whose own sessions have transitive tags with these keys, in place of those of
-    /// [EKS Pod Identity](Self::EKS_POD_IDENTITY_TAGS). What a session inherits so counts as passed when it assumes the role, and the
-    /// [trust policy](Self::trust_policy) refuses every tag that it does not name.
+    /// Sets the transitive tags that the services' own sessions have, in place of those of [EKS Pod
+    /// Identity](Self::EKS_POD_IDENTITY_TAGS). An inherited tag counts as passed when the session assumes the role, and
+    /// the [trust policy](Self::trust_policy) refuses every tag that it does not name.
     ///
-    /// A service that inherits the tag `TenantId` cannot assume the role for anyone: AWS lets nobody pass an inherited tag again.
+    /// A service that inherits the tag `TenantId` cannot assume the role for anyone: AWS lets nobody pass an inherited
+    /// tag again.
     ///
     /// # Errors
     ///
@@ -35,11 +36,11 @@ impl Tenancy {
 
     /// The role's trust policy: `services` (role or user ARNs) may assume it for one tenant at a time.
     ///
-    /// The session tag `TenantId` names the tenant, and so does the session's name, as [`TenantId::session_name`] makes it: a service
-    /// cannot have its calls written down under another tenant's. A service that has the tag `TenantId` itself is bound to that tenant.
-    /// Further tags are those that it [inherits](Self::inheriting).
+    /// The session tag `TenantId` names the tenant, and so does the session's name, as [`TenantId::session_name`] makes
+    /// it: a service's calls cannot be logged under another tenant's name. A service that has the tag `TenantId` itself
+    /// is bound to that tenant. Further tags are those that it [inherits](Self::inheriting).
     ///
-    /// [`TenantId::session_name`]: crate::TenantId::session_name
+    /// [`TenantId::session_name`]: tenantseal_core::TenantId::session_name
     pub fn trust_policy(&self, services: &[&str]) -> Policy {
         let (requested, own) = (format!("aws:RequestTag/{TENANT_TAG}"), format!("aws:PrincipalTag/{TENANT_TAG}"));
         let tenant = format!("${{{requested}}}");
@@ -49,11 +50,12 @@ impl Tenancy {
             "ForAllValues:StringEquals": { "aws:TagKeys": allowed, "sts:TransitiveTagKeys": self.inherited },
         });
         if self.inherited.is_empty() {
-            // An empty list of values is no condition that IAM documents.
+            // IAM documents no condition with an empty list of values.
             tags["ForAllValues:StringEquals"] = json!({ "aws:TagKeys": allowed });
             tags["Null"] = json!({ "sts:TransitiveTagKeys": "true" });
         }
-        // Two statements, because the session's name is no condition key of TagSession (IAM user guide, "Pass session tags in AWS STS").
+        // Two statements, because the session's name is not a condition key of TagSession (IAM user guide, "Pass
+        // session tags in AWS STS").
         Policy::new(json!([
             {
                 "Sid": "AssumeForOneTenant",
@@ -84,7 +86,7 @@ fn is_tag_key(key: &str) -> bool {
         && !key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
-/// A text is not the key of a session tag that a service may bring along.
+/// A text is not the key of a session tag that a service may pass on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not the key of a tag that services may inherit: 1 to 128 characters of [A-Za-z0-9 _.:/=+@-], not beginning with aws:, and not {TENANT_TAG}"

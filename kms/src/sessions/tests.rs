@@ -1,4 +1,4 @@
-//! Which sessions are kept.
+//! Which sessions are cached.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn session(key: &str) -> Session {
     Session { credentials, granted: now, usable_for: LIFETIME, request_id: None }
 }
 
-impl Kept {
+impl SessionCache {
     fn grant(&self, tenant: &str) {
         self.put(&id(tenant), &session(tenant), || true);
     }
@@ -24,45 +24,45 @@ impl Kept {
 
 #[test]
 fn a_tenant_that_is_new_finds_room_however_busy_the_others_are() {
-    let kept = Kept::new(10, 10);
+    let cache = SessionCache::new(10, 10);
     for at in 0..10 {
-        kept.grant(&format!("busy-{at}"));
-        kept.prove(&id(&format!("busy-{at}")));
+        cache.grant(&format!("busy-{at}"));
+        cache.prove(&id(&format!("busy-{at}")));
     }
     for _ in 0..100 {
-        assert!((0..10).all(|at| kept.has(&format!("busy-{at}"))));
+        assert!((0..10).all(|at| cache.has(&format!("busy-{at}"))));
     }
-    kept.grant("new");
-    kept.prove(&id("new"));
-    kept.proven.run_pending_tasks();
-    assert!(kept.has("new"));
+    cache.grant("new");
+    cache.prove(&id("new"));
+    cache.proven.run_pending_tasks();
+    assert!(cache.has("new"));
 }
 
 #[test]
 fn sessions_with_which_kms_never_answered_push_out_one_another_alone() {
-    let kept = Kept::new(10, 10);
+    let cache = SessionCache::new(10, 10);
     for at in 0..10 {
-        kept.grant(&format!("real-{at}"));
-        kept.prove(&id(&format!("real-{at}")));
+        cache.grant(&format!("real-{at}"));
+        cache.prove(&id(&format!("real-{at}")));
     }
     for at in 0..1_000 {
-        kept.grant(&format!("nobody-{at}"));
+        cache.grant(&format!("nobody-{at}"));
     }
-    kept.proven.run_pending_tasks();
-    kept.unproven.run_pending_tasks();
-    assert!((0..10).all(|at| kept.has(&format!("real-{at}"))));
-    assert!(kept.unproven.entry_count() <= 10);
+    cache.proven.run_pending_tasks();
+    cache.unproven.run_pending_tasks();
+    assert!((0..10).all(|at| cache.has(&format!("real-{at}"))));
+    assert!(cache.unproven.entry_count() <= 10);
 }
 
 #[test]
 fn who_proves_a_session_that_was_forgotten_does_not_bring_it_back() {
-    let kept = Kept::new(10, 10);
-    kept.grant("acme");
-    kept.remove(&id("acme"), |session| session.credentials.access_key_id() == "another");
-    assert!(kept.has("acme"));
-    kept.remove(&id("acme"), |_| true);
-    kept.prove(&id("acme"));
-    assert!(!kept.has("acme"));
-    kept.put(&id("acme"), &session("late"), || false);
-    assert!(!kept.has("acme"));
+    let cache = SessionCache::new(10, 10);
+    cache.grant("acme");
+    cache.remove(&id("acme"), |session| session.credentials.access_key_id() == "another");
+    assert!(cache.has("acme"));
+    cache.remove(&id("acme"), |_| true);
+    cache.prove(&id("acme"));
+    assert!(!cache.has("acme"));
+    cache.put(&id("acme"), &session("late"), || false);
+    assert!(!cache.has("acme"));
 }

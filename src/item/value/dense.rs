@@ -253,7 +253,7 @@ impl<'a> Decoder<'a> {
             magnitude = magnitude << 8 | u128::from(*byte);
         }
         let exponent = exponent.map(|exponent| i16::from(exponent) + LEAST_EXPONENT);
-        let number = Number::of_parts(negative, exponent, magnitude).ok_or(FormatError::NotCanonical)?;
+        let number = Number::from_parts(negative, exponent, magnitude).ok_or(FormatError::NotCanonical)?;
         let taken = &before[..before.len() - self.reader.0.len()];
         self.scratch.clear();
         put_number(&number, &mut self.scratch);

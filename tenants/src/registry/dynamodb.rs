@@ -23,7 +23,7 @@ use tenantseal_core::tenant::TenantId;
 use super::{Page, Registry, RegistryError};
 use crate::aws_error::AwsError;
 use crate::entry::Entry;
-use tenantseal_kms::new_table::{self, Late, NewTable};
+use tenantseal_kms::new_table::{self, NewTable, TimedOut};
 
 const TENANT: &str = "tenant";
 const ROW: &str = "row";
@@ -62,7 +62,7 @@ impl DynamoDbRegistry {
     /// [`RegistryError::Aws`] names the action that failed; [`RegistryError::NotReady`] when the table is not active
     /// after 5 minutes.
     pub async fn create_table(&self) -> Result<(), RegistryError> {
-        new_table::create(self).await
+        new_table::create_table(self).await
     }
 
     /// Enables point-in-time recovery: the table can then be restored to any second of the last 35 days. Waits until a
@@ -125,15 +125,15 @@ impl NewTable for DynamoDbRegistry {
             .global_secondary_indexes(index.build().expect("it has a name and keys"))
     }
 
-    fn failed<E>(&self, action: &'static str, error: SdkError<E>) -> RegistryError
+    fn classify_failure<E>(&self, action: &'static str, error: SdkError<E>) -> RegistryError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         Self::failed(self, action, &error)
     }
 
-    fn late(&self, late: Late) -> RegistryError {
-        RegistryError::NotReady { table: self.table.clone(), what: late.to_string() }
+    fn timed_out(&self, timeout: TimedOut) -> RegistryError {
+        RegistryError::NotReady { table: self.table.clone(), what: timeout.to_string() }
     }
 }
 

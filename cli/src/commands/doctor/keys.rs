@@ -122,7 +122,7 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
 
 /// The per-key alias, which stays when the tenant's alias moves to another key.
 async fn own_alias(kms: &Client, setup: &Setup, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
-    let own = setup.tenancy.alias(tenant).of_key(&key.key_id);
+    let own = setup.tenancy.alias(tenant).for_key(&key.key_id);
     let mut pages = kms.list_aliases().key_id(&key.key_id).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| Failure::aws("ListAliases", &error))?;

@@ -329,7 +329,7 @@ async fn unwrap(
     dry_run: bool,
 ) -> Answer {
     let alias = by.tenancy.alias(by.tenant);
-    let own = alias.of_key(record.kek().key_id());
+    let own = alias.for_key(record.kek().key_id());
     let by_alias = match decrypt(session, &alias, record, dry_run).await {
         Answer::Refused(how) => how,
         answer => return answer,

@@ -1,8 +1,9 @@
 //! AWS-LC: C and assembly, faster on large values, and the module that has a FIPS certificate.
 //!
-//! What it wipes: the key schedule, in memory of its own that is cleansed before it is freed; HMAC states; the copy of the data key
-//! from which HKDF starts every time, as the approved interface has it. What it does not: `aws_lc_rs::hmac::Tag`, of which only a nonce
-//! is ever made, and what its C code leaves in registers and on the stack.
+//! It zeroizes the key schedule (in memory of its own, which is cleansed before it is freed), the HMAC states, and the
+//! copy of the data key from which HKDF starts each time, as the approved interface requires. It does not zeroize
+//! `aws_lc_rs::hmac::Tag`, from which only a nonce is ever made, nor what its C code leaves in registers and on the
+//! stack.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};

@@ -40,8 +40,8 @@ impl Aes256Gcm {
     }
 }
 
-/// The pseudorandom key, as a keyed HMAC state. It stays where it is: a value that moves, with the future that holds it, leaves a copy
-/// behind that nobody zeroizes.
+/// The pseudorandom key, as a keyed HMAC state. It stays in place: a value that moves, with the future that holds it,
+/// leaves behind a copy that nobody zeroizes.
 pub(crate) struct HkdfSha256(Box<Hkdf<Sha256>>);
 
 impl HkdfSha256 {
@@ -70,7 +70,8 @@ fn expand(hkdf: &Hkdf<Sha256>, info: &[&[u8]], output: &mut [u8]) {
     hkdf.expand_multi_info(info, output).expect("all outputs of the format have at most 32 bytes");
 }
 
-/// Overwrites what the call before left on the stack: HMAC moves its states by value, and zeroizes where they end up only.
+/// Overwrites what the previous call left on the stack: HMAC moves its states by value, and zeroizes them only where
+/// they end up.
 #[inline(never)]
 fn overwrite_stack() {
     std::hint::black_box([0_u8; 2_048]);

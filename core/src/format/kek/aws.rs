@@ -1,4 +1,4 @@
-//! A KMS key's ARN, and its compact form in a key record.
+//! ARNs of KMS keys, and their compact form in key records.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::format::FormatError;
 use crate::format::reader::Reader;
+use crate::hex;
 
 /// The ARN of a KMS key, for example `arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab`.
 ///
@@ -56,7 +57,8 @@ impl KeyArn {
         &self.key_id
     }
 
-    /// Whether both name the same key material: equal, or replicas of one multi-Region key, whose ARNs differ in the Region alone.
+    /// Whether both name the same key material: equal, or replicas of one multi-Region key, whose ARNs differ in the
+    /// Region alone.
     pub fn is_same_key(&self, other: &Self) -> bool {
         let Self { partition, region, account, key_id } = self;
         *partition == other.partition
@@ -102,7 +104,7 @@ impl KeyArn {
                 let region = std::str::from_utf8(reader.take(length.into())?).map_err(|_| FormatError::Kek)?;
                 let [a, b, c, d, e] = reader.array()?;
                 let account = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
-                let id = hex(&reader.array::<16>()?);
+                let id = hex::encode(&reader.array::<16>()?);
                 let key_id = match kind {
                     0x02 => format!("{}{id}", Self::MULTI_REGION),
                     _ => format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]),
@@ -119,8 +121,8 @@ impl KeyArn {
         Ok(arn)
     }
 
-    /// The parts of the standard shape: partition `aws`, a Region of at most 32 characters, a lower-case UUID or `mrk-` and 32
-    /// lower-case hex digits.
+    /// The parts of the standard shape: partition `aws`, a Region of at most 32 characters, a lower-case UUID or `mrk-`
+    /// and 32 lower-case hex digits.
     fn compact(&self) -> Option<Compact> {
         if &*self.partition != "aws" || self.region.len() > 32 {
             return None;
@@ -133,7 +135,7 @@ impl KeyArn {
                 dashed.then(|| (false, self.key_id.replace('-', "")))?
             }
         };
-        Some(Compact { multi_region, account: self.account.parse().ok()?, id: unhex(&digits)? })
+        Some(Compact { multi_region, account: self.account.parse().ok()?, id: hex::decode(&digits)? })
     }
 }
 
@@ -141,25 +143,6 @@ struct Compact {
     multi_region: bool,
     account: u64,
     id: [u8; 16],
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// 32 lower-case hex digits as 16 bytes.
-fn unhex(digits: &str) -> Option<[u8; 16]> {
-    let digits: &[u8; 32] = digits.as_bytes().try_into().ok()?;
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; 16];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
-    }
-    Some(bytes)
 }
 
 impl FromStr for KeyArn {

@@ -1,21 +1,21 @@
-//! One tenant's circuit: when its KMS fails again and again, calls fail at once until a probe says otherwise.
+//! One tenant's circuit breaker: after repeated failures of its KMS, calls fail at once until a probe succeeds.
 
 use std::time::Duration;
 
 use crate::keys::cache::backoff;
 use crate::keys::cache::clock::Moment;
 
-/// So many failed calls in a row open the circuit.
+/// This many failed calls in a row open the circuit.
 const THRESHOLD: u32 = 3;
-/// It stays open for full jitter below this, doubled with each failed probe.
+/// The circuit stays open for full jitter up to this, doubled with each failed probe.
 const BASE: Duration = Duration::from_secs(1);
-/// It stays open no longer.
+/// The longest time that the circuit stays open between probes.
 pub(crate) const CAP: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub(crate) struct Circuit {
     failures: u32,
-    /// Since when it is open, and for how long.
+    /// When the circuit opened, and for how long.
     open: Option<(Moment, Duration)>,
     probing: bool,
 }
@@ -24,10 +24,10 @@ pub(crate) struct Circuit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     Closed,
-    /// The single call that tries whether KMS is back.
+    /// The one call that tests whether KMS is back.
     Probe,
-    /// Another call tries that: what it finds decides. Were this one refused, an answer that needs several keys would fail on it, give
-    /// up the probe too, and never open again.
+    /// Another call is probing, and its result decides. Refusing this call would be wrong: an operation that needs
+    /// several keys would fail on it, abandon the probe too, and the circuit would never close.
     Wait,
     Refused,
 }
@@ -38,7 +38,7 @@ impl Circuit {
             None => Admission::Closed,
             Some((since, pause)) if now.since(since) < pause => Admission::Refused,
             Some(_) if self.probing => Admission::Wait,
-            // It says nothing of the circuit, and need not wait for a call that may never be made.
+            // Its result says nothing about this circuit, so it does not wait for a call that may never be made.
             Some(_) if !may_probe => Admission::Closed,
             Some(_) => {
                 self.probing = true;
@@ -47,13 +47,13 @@ impl Circuit {
         }
     }
 
-    /// KMS answered, whatever it said. Whether the circuit was open.
-    pub(crate) fn answered(&mut self) -> bool {
+    /// Closes the circuit: KMS answered, whatever it said. Returns whether the circuit was open.
+    pub(crate) fn close(&mut self) -> bool {
         std::mem::take(self).open.is_some()
     }
 
-    /// A call failed, its retries included. Whether the circuit was closed and is open now.
-    pub(crate) fn failed(&mut self, now: Moment) -> bool {
+    /// Records a call that failed, retries included. Returns whether this opened the circuit.
+    pub(crate) fn record_failure(&mut self, now: Moment) -> bool {
         let was_open = self.open.is_some();
         self.failures = self.failures.saturating_add(1);
         self.probing = false;
@@ -63,8 +63,8 @@ impl Circuit {
         !was_open && self.open.is_some()
     }
 
-    /// The probe ended, perhaps because nobody waits for it any more.
-    pub(crate) fn probed(&mut self) {
+    /// Ends the probe, also when its callers gave up.
+    pub(crate) fn end_probe(&mut self) {
         self.probing = false;
     }
 }

@@ -1,4 +1,4 @@
-//! Two clocks at once: a machine that sleeps stops the one, an operator sets the other.
+//! Reads two clocks: the monotonic clock stops while a machine sleeps, and an operator can set the wall clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,13 +14,13 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// How long ago `earlier` was, by the clock that says more: what expires does so when either says it.
+    /// The time since `earlier`, by the clock that shows more: an expiry counts as soon as either clock reaches it.
     pub fn since(self, earlier: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         monotonic.max(self.wall.duration_since(earlier.wall).unwrap_or_default())
     }
 
-    /// The moment so long before: the wall clock's may precede the machine's start, where the monotonic clock begins.
+    /// The moment `by` earlier. On the wall clock it may precede the machine's start, where the monotonic clock begins.
     pub(crate) fn earlier_by(self, by: Duration) -> Self {
         Self { monotonic: self.monotonic.checked_sub(by).unwrap_or(self.monotonic), wall: self.wall - by }
     }
@@ -46,7 +46,7 @@ impl Moment {
     }
 }
 
-/// Tells the time: Tokio's clock, which tests can pause, and the SDK configuration's.
+/// Tells the time: by Tokio's clock, which tests can pause, and by the SDK configuration's clock.
 #[derive(Debug, Clone)]
 pub struct Clock(SharedTimeSource);
 

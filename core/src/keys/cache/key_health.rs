@@ -1,4 +1,4 @@
-//! What is known of a tenant's KMS key: whether it answers, which KEK it is, and whether the tenant was revoked.
+//! The health of a tenant's KEK: whether it answers, which KEK it is, and whether the tenant was revoked.
 
 use std::time::Duration;
 
@@ -10,48 +10,48 @@ use crate::keys::cache::token_bucket::TokenBucket;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::tenant::TenantId;
 
-/// How long a tenant that was refused is refused without asking again: its traffic must not use up everyone's quota. Doubled with each
-/// refusal, less jitter.
+/// How long a refusal is returned from memory, so that a refused tenant's traffic does not use up the shared quota.
+/// Doubled with each refusal, less jitter.
 const REFUSED: Duration = Duration::from_secs(1);
-/// No longer than this, so that a tenant that is resumed is served within a minute.
+/// The longest such pause: a resumed tenant is served within a minute.
 const REFUSED_AT_MOST: Duration = Duration::from_secs(60);
-/// No longer than this while it may be new: who is onboarded is served within seconds.
+/// The longest such pause for a tenant that may be new: after onboarding it is served within seconds.
 const NEW_AT_MOST: Duration = Duration::from_secs(4);
-/// So many records that nobody has verified are refused before the tenant's own key is asked for, when none is held that could be.
+/// After this many refused, unverified key records the tenant's own key is tested, even when no cached key can test it.
 const DOUBTS: u32 = 3;
-/// So many retries at once, and so many a second.
+/// The burst of retries, and their rate per second.
 const RETRIES: f64 = 10.0;
 const RETRIES_PER_SECOND: f64 = 1.0;
 
 #[derive(Debug)]
 pub(crate) struct KeyHealth {
     circuit: Circuit,
-    /// When KMS was last found unavailable, unless it has answered since.
+    /// When KMS was last unavailable, unless it has answered since.
     outage: Option<Moment>,
     retries: TokenBucket,
-    /// Whether a call by the configured alias has ever succeeded.
+    /// Whether any call by the tenant's alias has succeeded.
     succeeded: bool,
-    /// Since when an alias that never worked is refused: it may be new.
+    /// When an alias that never worked was first refused: it may be new.
     refused_since: Option<Moment>,
     refusal: Option<Refusal>,
-    /// How many records were refused that nobody has verified, since the configured alias has answered last.
+    /// The number of unverified key records refused since the tenant's alias last answered.
     doubts: u32,
-    /// The KEK with which the configured alias answers.
+    /// The KEK that the tenant's alias points to.
     current: Option<KekId>,
-    /// KEKs that it was found not to answer with, and that answered by an alias of their own.
+    /// KEKs that the tenant's alias no longer points to, and that answered by their own alias.
     former: Vec<KekId>,
 }
 
-/// How the configured alias refused last.
+/// The last refusal by the tenant's alias.
 #[derive(Debug)]
 struct Refusal {
     error: KeyServiceError,
     at: Moment,
-    /// For how long it is believed.
+    /// How long the refusal is returned from memory.
     pause: Duration,
-    /// How many preceded it.
+    /// How many refusals preceded it.
     times: u32,
-    /// Whether a request asks just now.
+    /// Whether a request is testing it now.
     probing: bool,
 }
 
@@ -61,20 +61,20 @@ impl Refusal {
     }
 }
 
-/// By which of a tenant's aliases a call names its key.
+/// The alias by which a call names a tenant's KEK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// The configured one.
-    Configured,
-    /// The one that stays on the key which a record names.
-    OfKey,
+    /// The tenant's alias, which points to the current KEK.
+    TenantAlias,
+    /// The alias that stays on the KEK which a key record names.
+    KeyAlias,
 }
 
 impl Route {
     pub(crate) fn other(self) -> Self {
         match self {
-            Self::Configured => Self::OfKey,
-            Self::OfKey => Self::Configured,
+            Self::TenantAlias => Self::KeyAlias,
+            Self::KeyAlias => Self::TenantAlias,
         }
     }
 }
@@ -98,14 +98,14 @@ impl KeyHealth {
         self.outage
     }
 
-    pub(crate) fn admit(
+    pub(crate) fn admit_call(
         &mut self,
         tenant: &TenantId,
         operation: &'static str,
         own: bool,
         now: Moment,
     ) -> Result<Admission, KeyServiceError> {
-        // What a request asks that was let in goes on.
+        // A request that was admitted goes on.
         if let Some(refusal) = self.refusal.as_ref().filter(|refusal| refusal.is_fresh(now) && !refusal.probing) {
             return Err(refusal.error.clone());
         }
@@ -121,8 +121,9 @@ impl KeyHealth {
         self.refusal.is_some()
     }
 
-    /// Whether a request is let in that has to ask: of a tenant that was refused one at a time, after a while. Whether it is that one.
-    pub(crate) fn enter(&mut self, now: Moment) -> Result<bool, KeyServiceError> {
+    /// Admits a request that needs KMS. While the tenant is refused, only one request at a time is admitted, after a
+    /// pause. Returns whether this is that request.
+    pub(crate) fn admit_request(&mut self, now: Moment) -> Result<bool, KeyServiceError> {
         match &mut self.refusal {
             None => Ok(false),
             Some(refusal) if refusal.probing || refusal.is_fresh(now) => Err(refusal.error.clone()),
@@ -133,35 +134,35 @@ impl KeyHealth {
         }
     }
 
-    /// That request has ended.
-    pub(crate) fn left(&mut self) {
+    /// Ends the request that tests a refusal.
+    pub(crate) fn end_recovery_probe(&mut self) {
         if let Some(refusal) = &mut self.refusal {
             refusal.probing = false;
         }
     }
 
-    pub(crate) fn probed(&mut self) {
-        self.circuit.probed();
+    pub(crate) fn end_probe(&mut self) {
+        self.circuit.end_probe();
     }
 
     pub(crate) fn may_retry(&mut self, now: Moment) -> bool {
         self.retries.take(now)
     }
 
-    /// KMS, or STS, answered; what `own` calls say is the circuit's. Whether that closes it.
-    pub(crate) fn answered(&mut self, own: bool) -> bool {
+    /// Records an answer of KMS or STS; only `own` calls concern the circuit. Returns whether this closed it.
+    pub(crate) fn record_answer(&mut self, own: bool) -> bool {
         self.outage = None;
-        own && self.circuit.answered()
+        own && self.circuit.close()
     }
 
-    /// They did not. Whether that opens the circuit.
-    pub(crate) fn unavailable(&mut self, own: bool, now: Moment) -> bool {
+    /// Records that KMS or STS could not answer. Returns whether this opened the circuit.
+    pub(crate) fn record_outage(&mut self, own: bool, now: Moment) -> bool {
         self.outage = Some(now);
-        own && self.circuit.failed(now)
+        own && self.circuit.record_failure(now)
     }
 
-    /// The configured alias answered with this KEK. Whether it answered with another one before.
-    pub(crate) fn answers_with(&mut self, kek: &KekId) -> bool {
+    /// Records the KEK that the tenant's alias points to. Returns whether it pointed to another one before.
+    pub(crate) fn record_answering_kek(&mut self, kek: &KekId) -> bool {
         let repointed = self.current.as_ref().is_some_and(|current| !current.is_same_key(kek));
         self.succeeded = true;
         self.refused_since = None;
@@ -172,8 +173,8 @@ impl KeyHealth {
         repointed
     }
 
-    /// The configured alias does not answer with this KEK, and its own does. Whether that is new.
-    pub(crate) fn is_former(&mut self, kek: &KekId) -> bool {
+    /// Records a KEK that answers by its own alias and not by the tenant's. Returns whether that is new.
+    pub(crate) fn add_former(&mut self, kek: &KekId) -> bool {
         self.current.take_if(|current| current.is_same_key(kek));
         let is_new = !self.former.iter().any(|former| former.is_same_key(kek));
         if is_new {
@@ -182,40 +183,41 @@ impl KeyHealth {
         is_new
     }
 
-    /// By which alias to ask first for a key that `kek` wrapped.
+    /// The alias to try first for a data key that `kek` wrapped.
     pub(crate) fn route(&self, kek: &KekId) -> Route {
         match &self.current {
-            Some(current) if current.is_same_key(kek) => Route::Configured,
-            Some(_) => Route::OfKey,
-            None if self.former.iter().any(|former| former.is_same_key(kek)) => Route::OfKey,
-            None => Route::Configured,
+            Some(current) if current.is_same_key(kek) => Route::TenantAlias,
+            Some(_) => Route::KeyAlias,
+            None if self.former.iter().any(|former| former.is_same_key(kek)) => Route::KeyAlias,
+            None => Route::TenantAlias,
         }
     }
 
-    /// The KEK of the configured alias, when it is known.
+    /// The KEK of the tenant's alias, if known.
     pub(crate) fn current(&self) -> Option<&KekId> {
         self.current.as_ref()
     }
 
-    /// Whether the configured alias is known to answer with this KEK.
-    pub(crate) fn answers_now_with(&self, kek: &KekId) -> bool {
+    /// Whether the tenant's alias is known to point to this KEK.
+    pub(crate) fn is_current(&self, kek: &KekId) -> bool {
         self.current.as_ref().is_some_and(|current| current.is_same_key(kek))
     }
 
-    /// How the configured alias refused last.
+    /// The last refusal by the tenant's alias.
     pub(crate) fn refusal(&self) -> Option<KeyServiceError> {
         self.refusal.as_ref().map(|refusal| refusal.error.clone())
     }
 
-    /// Whether the tenant's own key should be asked for although none is held: records are refused one after the other.
+    /// Whether to test the tenant's own key although none is cached: key records are refused one after another.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.refusal.is_some() || self.doubts >= DOUBTS
     }
 
-    /// What a refusal by the configured alias means for the tenant; whether its keys go, and whether that is new.
+    /// Decides what a refusal by the tenant's alias means. Returns the error, whether the tenant loses its data keys,
+    /// and whether that is new.
     ///
-    /// An alias that has never worked here may be new: changes take up to five minutes at AWS.
-    pub(crate) fn refused(
+    /// An alias that never worked in this process may be new: AWS takes up to 5 minutes to apply changes.
+    pub(crate) fn apply_refusal(
         &mut self,
         error: KeyServiceError,
         onboarding: Duration,
@@ -223,11 +225,11 @@ impl KeyHealth {
     ) -> (KeyServiceError, bool, bool) {
         let since = *self.refused_since.get_or_insert(now);
         let is_final = error.kind() == Kind::Revoked || self.succeeded || now.since(since) >= onboarding;
-        let error = if is_final { error.revoking() } else { error.onboarding() };
+        let error = if is_final { error.into_revocation() } else { error.into_onboarding() };
         let former = self.refusal.take();
         let is_new = is_final && former.as_ref().is_none_or(|former| !former.error.is_revoked());
         let (at, pause, times) = match former.filter(|_| !is_new) {
-            // Of the same moment: several calls were under way.
+            // The same refusal: several calls were in flight.
             Some(Refusal { at, pause, times, probing: false, .. }) if now.since(at) < pause => (at, pause, times),
             former => {
                 let times = former.map_or(0, |former| former.times.saturating_add(1));
@@ -243,19 +245,19 @@ impl KeyHealth {
         (error, is_final, is_new)
     }
 
-    /// The same of a record that nobody has verified: it may be the record, so nothing follows for the tenant.
-    pub(crate) fn doubted(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
+    /// The same for an unverified key record. The record may be the cause, so the tenant loses nothing.
+    pub(crate) fn apply_doubt(&mut self, error: KeyServiceError, onboarding: Duration, now: Moment) -> KeyServiceError {
         self.doubts = self.doubts.saturating_add(1);
         if self.refusal.as_ref().is_some_and(|refusal| refusal.error.is_revoked()) {
             // The tenant was revoked before, and its own alias has not answered since.
-            return error.revoking();
+            return error.into_revocation();
         }
         let is_new = !self.succeeded && now.since(*self.refused_since.get_or_insert(now)) < onboarding;
-        if is_new && error.kind() != Kind::Revoked { error.onboarding() } else { error }
+        if is_new && error.kind() != Kind::Revoked { error.into_onboarding() } else { error }
     }
 }
 
-/// The tenant's calls failed several times in a row, so for a moment none is made.
+/// The circuit is open: the tenant's calls failed several times in a row.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("several calls in a row have failed, so for a moment none is made")]
 struct CircuitOpen;

@@ -1,8 +1,8 @@
-//! Single flight: work under way that others can join, by what it is for.
+//! Single flight: callers that need the same work share one run of it.
 //!
-//! Whoever waits drives the work. When the last one goes away, a task of its runtime drives it on, within bounds: so what was begun for
-//! somebody with little patience is there for who comes next. What it brings is dropped with the last who waited, at once: data keys do not
-//! linger here.
+//! The waiting callers drive the work. When the last one gives up, a task on its runtime drives the work on, within
+//! bounds, so that an impatient caller's work still serves the next caller. The result is dropped with the last waiter,
+//! at once: data keys do not linger here.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,24 +20,24 @@ use tracing::Instrument;
 #[cfg(test)]
 mod tests;
 
-/// For so long work goes on for which nobody waits: twice what a call of KMS and its repetitions may take, unless configured otherwise.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long detached work may run: twice what a call of KMS and its retries take by default.
+const MAX_DETACHED_TIME: Duration = Duration::from_secs(30);
 
-/// How much work may go on for which nobody waits.
+/// Limits detached work: work that goes on although no caller waits for it.
 #[derive(Debug, Clone)]
-pub struct Allowance {
+pub struct DetachedLimit {
     own: Arc<Semaphore>,
     all: Arc<Semaphore>,
 }
 
-impl Allowance {
-    /// So much at a time.
+impl DetachedLimit {
+    /// At most this much at a time.
     pub fn new(most: usize) -> Self {
         let all = Arc::new(Semaphore::new(most));
         Self { own: Arc::clone(&all), all }
     }
 
-    /// So much of it and no more.
+    /// A share of this limit: at most `most`, within the same total.
     pub(crate) fn share(&self, most: usize) -> Self {
         Self { own: Arc::new(Semaphore::new(most)), all: Arc::clone(&self.all) }
     }
@@ -52,37 +52,37 @@ impl Allowance {
     }
 }
 
-/// Work under way.
+/// Work in flight, by key.
 #[derive(Debug)]
 pub struct SingleFlight<K, V> {
-    airborne: Arc<Mutex<Airborne<K, V>>>,
-    allowance: Allowance,
+    in_flight: Arc<Mutex<InFlight<K, V>>>,
+    limit: DetachedLimit,
 }
 
-type Flying = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[derive(Debug)]
-struct Airborne<K, V> {
-    flights: HashMap<K, Listed<V>>,
+struct InFlight<K, V> {
+    entries: HashMap<K, Entry<V>>,
     next: u64,
 }
 
 #[derive(Debug)]
-struct Listed<V> {
+struct Entry<V> {
     number: u64,
-    flying: WeakShared<Flying>,
-    seats: Arc<Mutex<Seats<V>>>,
+    work: WeakShared<Work>,
+    waiters: Arc<Mutex<Waiters<V>>>,
 }
 
-/// Who waits for a piece of work, and what it has brought them.
+/// The waiters of one piece of work, and its result.
 #[derive(Debug)]
-struct Seats<V> {
+struct Waiters<V> {
     waiting: usize,
-    /// Whether a task drives it because nobody waited.
-    driven: bool,
-    landed: bool,
-    /// Nothing when nobody waits.
-    brought: Option<V>,
+    /// Whether a detached task drives the work.
+    detached: bool,
+    done: bool,
+    /// `None` when nobody waits.
+    result: Option<V>,
 }
 
 impl<K, V> SingleFlight<K, V>
@@ -90,81 +90,82 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    pub fn new(allowance: Allowance) -> Self {
-        Self { airborne: Arc::new(Mutex::new(Airborne { flights: HashMap::new(), next: 0 })), allowance }
+    pub fn new(limit: DetachedLimit) -> Self {
+        Self { in_flight: Arc::new(Mutex::new(InFlight { entries: HashMap::new(), next: 0 })), limit }
     }
 
-    /// Joins what is under way for `key`, or starts `body`, which must not panic.
-    pub fn run<F>(&self, key: K, body: impl FnOnce(Listing<K, V>) -> F) -> Waiter<V>
+    /// Joins the work in flight for `key`, or starts `body`, which must not panic.
+    pub fn run<F>(&self, key: K, body: impl FnOnce(Registration<K, V>) -> F) -> Waiter<V>
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let mut airborne = lock(&self.airborne);
-        if let Some(Listed { flying, seats, .. }) = airborne.flights.get(&key)
-            && let Some(flying) = flying.upgrade()
-            && lock(seats).join()
+        let mut in_flight = lock(&self.in_flight);
+        if let Some(Entry { work, waiters, .. }) = in_flight.entries.get(&key)
+            && let Some(work) = work.upgrade()
+            && lock(waiters).join()
         {
-            return Waiter::new(flying, Arc::clone(seats), &self.allowance);
+            return Waiter::new(work, Arc::clone(waiters), &self.limit);
         }
-        let number = airborne.next;
-        airborne.next += 1;
-        let listing = || Listing { airborne: Arc::downgrade(&self.airborne), key: key.clone(), number };
-        let (landing, body) = (Landing(listing()), body(listing()));
-        let seats = Arc::new(Mutex::new(Seats { waiting: 1, driven: false, landed: false, brought: None }));
-        let flying: Flying = Box::pin({
-            let seats = Arc::clone(&seats);
+        let number = in_flight.next;
+        in_flight.next += 1;
+        let registration = || Registration { in_flight: Arc::downgrade(&self.in_flight), key: key.clone(), number };
+        let (deregister, body) = (Deregister(registration()), body(registration()));
+        let waiters = Arc::new(Mutex::new(Waiters { waiting: 1, detached: false, done: false, result: None }));
+        let work: Work = Box::pin({
+            let waiters = Arc::clone(&waiters);
             async move {
-                let _landing = landing;
-                let brought = body.await;
-                lock(&seats).land(brought);
+                let _deregister = deregister;
+                let result = body.await;
+                lock(&waiters).complete(result);
             }
         });
-        let flying = flying.shared();
-        if let Some(weak) = flying.downgrade() {
-            airborne.flights.insert(key, Listed { number, flying: weak, seats: Arc::clone(&seats) });
+        let work = work.shared();
+        if let Some(weak) = work.downgrade() {
+            in_flight.entries.insert(key, Entry { number, work: weak, waiters: Arc::clone(&waiters) });
         }
-        Waiter::new(flying, seats, &self.allowance)
+        Waiter::new(work, waiters, &self.limit)
     }
 
-    /// Lets nobody join what is under way for `key` any more: whoever waits for it goes on waiting, and whoever asks next starts anew.
+    /// Lets no more callers join the work in flight for `key`: its waiters go on waiting, and the next caller starts
+    /// anew.
     pub fn abandon(&self, key: &K) {
-        lock(&self.airborne).flights.remove(key);
+        lock(&self.in_flight).entries.remove(key);
     }
 }
 
-impl<V> Seats<V> {
-    /// One more waits, unless it is too late for that.
+impl<V> Waiters<V> {
+    /// Adds a waiter, unless the work is done.
     fn join(&mut self) -> bool {
-        self.waiting += usize::from(!self.landed);
-        !self.landed
+        self.waiting += usize::from(!self.done);
+        !self.done
     }
 
-    fn land(&mut self, brought: V) {
-        self.landed = true;
-        self.brought = (self.waiting > 0).then_some(brought);
+    fn complete(&mut self, result: V) {
+        self.done = true;
+        self.result = (self.waiting > 0).then_some(result);
     }
 
-    /// One waits no longer. Gives what nobody needs any more, and whether the work is left to itself.
+    /// Removes a waiter. Returns a result that nobody needs any more, and whether the work is now abandoned.
     fn leave(&mut self) -> (Option<V>, bool) {
         self.waiting -= 1;
-        let is_left = self.waiting == 0 && !self.landed && !self.driven;
-        self.driven |= is_left;
-        (if self.waiting == 0 { self.brought.take() } else { None }, is_left)
+        let is_abandoned = self.waiting == 0 && !self.done && !self.detached;
+        self.detached |= is_abandoned;
+        (if self.waiting == 0 { self.result.take() } else { None }, is_abandoned)
     }
 }
 
-/// Waits for a piece of work.
+/// Waits for one piece of work.
 pub struct Waiter<V> {
-    flying: Shared<Flying>,
-    seats: Arc<Mutex<Seats<V>>>,
-    allowance: Allowance,
-    /// Where it goes on when nobody waits.
+    work: Shared<Work>,
+    waiters: Arc<Mutex<Waiters<V>>>,
+    limit: DetachedLimit,
+    /// The runtime that drives the work on when nobody waits.
     runtime: Option<Handle>,
 }
 
 impl<V> Waiter<V> {
-    fn new(flying: Shared<Flying>, seats: Arc<Mutex<Seats<V>>>, allowance: &Allowance) -> Self {
-        Self { flying, seats, allowance: allowance.clone(), runtime: Handle::try_current().ok() }
+    fn new(work: Shared<Work>, waiters: Arc<Mutex<Waiters<V>>>, limit: &DetachedLimit) -> Self {
+        Self { work, waiters, limit: limit.clone(), runtime: Handle::try_current().ok() }
     }
 }
 
@@ -172,68 +173,68 @@ impl<V: Clone> Future for Waiter<V> {
     type Output = V;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<V> {
-        ready!(self.flying.poll_unpin(context));
-        let brought = lock(&self.seats).brought.clone();
-        Poll::Ready(brought.expect("who waits when the work is done is brought what it came to"))
+        ready!(self.work.poll_unpin(context));
+        let result = lock(&self.waiters).result.clone();
+        Poll::Ready(result.expect("the result is there while somebody waits"))
     }
 }
 
 impl<V> Drop for Waiter<V> {
     fn drop(&mut self) {
-        let (_unneeded, is_left) = lock(&self.seats).leave();
-        if !is_left {
+        let (_unneeded, is_abandoned) = lock(&self.waiters).leave();
+        if !is_abandoned {
             return;
         }
-        let flying = self.flying.clone();
-        match (&self.runtime, self.allowance.take()) {
-            (Some(runtime), Some(allowance)) => {
+        let work = self.work.clone();
+        match (&self.runtime, self.limit.take()) {
+            (Some(runtime), Some(limit)) => {
                 let driving = async move {
-                    let _allowance = allowance;
-                    // The result is with those who wait.
-                    let _ = tokio::time::timeout(LIMIT, flying).await;
+                    let _permits = limit;
+                    // The waiters get the result.
+                    let _ = tokio::time::timeout(MAX_DETACHED_TIME, work).await;
                 };
                 runtime.spawn(driving.in_current_span());
             }
-            // It ends here, unless somebody joins it at this moment.
-            _ => lock(&self.seats).driven = false,
+            // The work ends here, unless a caller joins it at this moment.
+            _ => lock(&self.waiters).detached = false,
         }
     }
 }
 
-/// Where a piece of work is listed.
-pub struct Listing<K, V> {
-    airborne: Weak<Mutex<Airborne<K, V>>>,
+/// The entry of one piece of work among those in flight.
+pub struct Registration<K, V> {
+    in_flight: Weak<Mutex<InFlight<K, V>>>,
     key: K,
     number: u64,
 }
 
-impl<K: Eq + Hash, V> Listing<K, V> {
-    /// Whether who asks now would still join it.
+impl<K: Eq + Hash, V> Registration<K, V> {
+    /// Whether a new caller would still join this work.
     pub fn is_current(&self) -> bool {
-        self.airborne.upgrade().is_some_and(|airborne| self.is_listed(&lock(&airborne)))
+        self.in_flight.upgrade().is_some_and(|in_flight| self.holds_entry(&lock(&in_flight)))
     }
 
-    fn is_listed(&self, airborne: &Airborne<K, V>) -> bool {
-        airborne.flights.get(&self.key).is_some_and(|listed| listed.number == self.number)
+    fn holds_entry(&self, in_flight: &InFlight<K, V>) -> bool {
+        in_flight.entries.get(&self.key).is_some_and(|entry| entry.number == self.number)
     }
 }
 
-/// Takes a piece of work off the list when it is done, or nobody drives it any more.
-struct Landing<K: Eq + Hash, V>(Listing<K, V>);
+/// Removes the entry when the work is done, or when nobody drives it any more.
+struct Deregister<K: Eq + Hash, V>(Registration<K, V>);
 
-impl<K: Eq + Hash, V> Drop for Landing<K, V> {
+impl<K: Eq + Hash, V> Drop for Deregister<K, V> {
     fn drop(&mut self) {
-        let Self(listing) = self;
-        if let Some(airborne) = listing.airborne.upgrade() {
-            let mut airborne = lock(&airborne);
-            if listing.is_listed(&airborne) {
-                airborne.flights.remove(&listing.key);
+        let Self(registration) = self;
+        if let Some(in_flight) = registration.in_flight.upgrade() {
+            let mut in_flight = lock(&in_flight);
+            if registration.holds_entry(&in_flight) {
+                in_flight.entries.remove(&registration.key);
             }
         }
     }
 }
 
-/// Nothing in here is half done when someone panics.
+/// A panic leaves nothing half-changed here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -244,8 +245,8 @@ impl<V> fmt::Debug for Waiter<V> {
     }
 }
 
-impl<K, V> fmt::Debug for Listing<K, V> {
+impl<K, V> fmt::Debug for Registration<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listing({})", self.number)
+        write!(f, "Registration({})", self.number)
     }
 }

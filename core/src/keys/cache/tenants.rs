@@ -1,4 +1,4 @@
-//! The states of all tenants: one of each at a time, bounded by the data keys in them, and in number where there are none.
+//! The states of all tenants: one per tenant, bounded by data keys, and by number where there are none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -8,28 +8,30 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::single_flight::Allowance;
-use crate::keys::cache::tenant_state::{Listed, Living, TenantKeys, lock};
+use crate::keys::cache::single_flight::DetachedLimit;
+use crate::keys::cache::tenant_state::{LiveEntry, LiveTenants, TenantKeys, lock};
 use crate::keys::config::Limits;
 use crate::telemetry::Eviction;
 use crate::tenant::TenantId;
 
-/// The most states without keys that are kept although nobody holds them; the least recently used go first. What is known of a tenant that is
-/// refused, say, is in them. Whoever invents tenants pushes out these alone.
-const EMPTY: u64 = 10_000;
-/// The most work that goes on although nobody waits for it, and how much of it is one tenant's.
-const LEFT: usize = 2_000;
-const LEFT_PER_TENANT: usize = 8;
+/// The most states without data keys that are kept although nobody holds them; the least recently used go first. They
+/// remember, for example, that a tenant is refused. Requests for invented tenants evict only these.
+const MAX_EMPTY: u64 = 10_000;
+/// The most detached work, in total and per tenant.
+const MAX_DETACHED: usize = 2_000;
+const MAX_DETACHED_PER_TENANT: usize = 8;
 
-/// What is kept for tenants. Who holds a tenant's state needs nothing of this to look up its keys.
+/// The states of all tenants. Whoever holds a tenant's state needs nothing of this to look up its data keys.
 pub(crate) struct TenantMap {
-    /// Every state that somebody holds, evicted or not: so a revocation reaches all handles and flights of a tenant.
-    living: Arc<Living>,
-    /// Which states have keys. These are in the states, so that they go when they are told to: moka drops what it evicted lazily.
+    /// Every state that somebody holds, evicted or not, so that a revocation reaches all handles and fetches of a
+    /// tenant.
+    live_tenants: Arc<LiveTenants>,
+    /// The states with data keys. The keys lie in the states, so that an eviction drops them at once: moka drops
+    /// evicted values lazily.
     filled: Cache<TenantId, Arc<TenantKeys>>,
-    /// TenantMap that have none, and know something all the same.
+    /// States without data keys that remember something.
     empty: Cache<TenantId, Arc<TenantKeys>>,
-    left: Allowance,
+    detached: DetachedLimit,
     limits: Limits,
 }
 
@@ -40,48 +42,50 @@ impl TenantMap {
             .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, keys: &Arc<TenantKeys>| keys.weight())
             .eviction_listener(|_, keys: Arc<TenantKeys>, cause| {
-                // Else it was weighed anew.
+                // Other causes are updates of the weight.
                 if cause == RemovalCause::Size {
-                    // moka calls a listener that panics never again.
+                    // moka never calls a listener again that panicked.
                     let _ = catch_unwind(AssertUnwindSafe(|| keys.evict(Eviction::Capacity)));
                 }
             })
             .build();
-        let empty = Cache::builder().max_capacity(EMPTY).eviction_policy(EvictionPolicy::lru()).build();
-        Self { living: Arc::default(), filled, empty, left: Allowance::new(LEFT), limits }
+        let empty = Cache::builder().max_capacity(MAX_EMPTY).eviction_policy(EvictionPolicy::lru()).build();
+        Self { live_tenants: Arc::default(), filled, empty, detached: DetachedLimit::new(MAX_DETACHED), limits }
     }
 
-    /// The tenant's state, made when there is none.
+    /// The tenant's state; created when there is none.
     pub(crate) fn get(&self, tenant: &TenantId, now: Moment) -> Arc<TenantKeys> {
         if let Some(keys) = self.filled.get(tenant).or_else(|| self.empty.get(tenant)) {
             return keys;
         }
-        let mut living = lock(&self.living);
-        if let Some(keys) = living.get(tenant).and_then(Weak::upgrade) {
+        let mut live_tenants = lock(&self.live_tenants);
+        if let Some(keys) = live_tenants.get(tenant).and_then(Weak::upgrade) {
             return keys;
         }
         let keys = Arc::new_cyclic(|me| {
-            let listed = Listed { living: Arc::clone(&self.living), tenant: tenant.clone(), me: Weak::clone(me) };
-            TenantKeys::new(listed, &self.limits, self.left.share(LEFT_PER_TENANT), now)
+            let entry =
+                LiveEntry { live_tenants: Arc::clone(&self.live_tenants), tenant: tenant.clone(), me: Weak::clone(me) };
+            TenantKeys::new(entry, &self.limits, self.detached.share(MAX_DETACHED_PER_TENANT), now)
         });
-        living.insert(tenant.clone(), Arc::downgrade(&keys));
+        live_tenants.insert(tenant.clone(), Arc::downgrade(&keys));
         keys
     }
 
-    /// Keeps what is known of a tenant, also when nobody holds its state and it has no keys.
+    /// Keeps a tenant's state also when nobody holds it and it has no data keys.
     pub(crate) fn remember(&self, keys: &TenantKeys) {
         let known = self.filled.contains_key(&keys.tenant) || self.empty.contains_key(&keys.tenant);
-        if let Some(keys) = keys.me().filter(|_| !known) {
+        if let Some(keys) = keys.upgrade().filter(|_| !known) {
             self.empty.insert(keys.tenant.clone(), keys);
         }
     }
 
     /// The tenant's state, when somebody holds it.
-    pub(crate) fn living(&self, tenant: &TenantId) -> Option<Arc<TenantKeys>> {
-        lock(&self.living).get(tenant).and_then(Weak::upgrade)
+    pub(crate) fn find_live(&self, tenant: &TenantId) -> Option<Arc<TenantKeys>> {
+        lock(&self.live_tenants).get(tenant).and_then(Weak::upgrade)
     }
 
-    /// Weighs a state that has changed, also one that was evicted and is filled again. What has no key weighs nothing.
+    /// Updates the weight of a changed state, also of one that was evicted and filled again. A state without data keys
+    /// weighs nothing.
     pub(crate) fn weigh(&self, keys: &TenantKeys) {
         let (has_changed, is_filled) = (keys.weigh(), self.filled.contains_key(&keys.tenant));
         if keys.weight() == 0 {
@@ -89,15 +93,15 @@ impl TenantMap {
                 self.filled.invalidate(&keys.tenant);
                 self.remember(keys);
             }
-        } else if let Some(keys) = keys.me().filter(|_| has_changed || !is_filled) {
+        } else if let Some(keys) = keys.upgrade().filter(|_| has_changed || !is_filled) {
             self.empty.invalidate(&keys.tenant);
             self.filled.insert(keys.tenant.clone(), keys);
         }
     }
 
-    /// Says that a tenant's keys are used. Once a second will do: a look-up costs less than this.
-    pub(crate) fn used(&self, keys: &TenantKeys, now: Moment) {
-        if keys.is_used_again(now) && self.filled.get(&keys.tenant).is_none() {
+    /// Marks a tenant's data keys as recently used. Once per second is enough: a lookup costs less than this.
+    pub(crate) fn touch(&self, keys: &TenantKeys, now: Moment) {
+        if keys.mark_used(now) && self.filled.get(&keys.tenant).is_none() {
             self.weigh(keys);
         }
     }

@@ -1,4 +1,4 @@
-//! A token bucket: so much at once, and so much a second.
+//! A token bucket: a burst, and a rate per second.
 
 use crate::keys::cache::clock::Moment;
 
@@ -27,8 +27,8 @@ impl TokenBucket {
         there
     }
 
-    /// Puts a token back that was not needed.
-    pub(crate) fn give_back(&mut self) {
+    /// Returns an unused token.
+    pub(crate) fn refund(&mut self) {
         self.taken = (self.taken - 1.0).max(0.0);
     }
 }

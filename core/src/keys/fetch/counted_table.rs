@@ -1,4 +1,4 @@
-//! A key table whose calls operators see, and whose panics are errors.
+//! A key table whose calls are measured, and whose panics become errors.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -10,11 +10,11 @@ use crate::keys::table::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::telemetry::TableCall;
 use crate::tenant::TenantId;
 
-/// The only way to a key table.
+/// All calls of a key table go through here.
 #[derive(Clone)]
-pub(crate) struct Counted(Arc<dyn KeyTable>);
+pub(crate) struct CountedTable(Arc<dyn KeyTable>);
 
-impl Counted {
+impl CountedTable {
     pub(crate) fn new(table: Arc<dyn KeyTable>) -> Self {
         Self(table)
     }
@@ -61,7 +61,7 @@ impl Counted {
     }
 }
 
-impl fmt::Debug for Counted {
+impl fmt::Debug for CountedTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -1,8 +1,8 @@
-//! The data keys of all tenants in memory: bounded, one flight per key, and used for no longer than KMS has allowed.
+//! All tenants' data keys in memory: bounded, fetched by one caller at a time, and used no longer than KMS has allowed.
 //!
-//! Two clocks: `rotation` is how long one data key seals new items, `revalidation` how long any data key is used before KMS is asked
-//! again; longer, by `grace`, only while KMS cannot be asked. Each counts from the beginning of the request, on the monotonic and on
-//! the wall clock.
+//! Two periods apply: `rotation` is how long one data key seals new items, and `revalidation` is how long any data key
+//! is used before KMS is asked again. Only while KMS is unavailable are they extended, by `grace`. Each counts from the
+//! beginning of the request, on the monotonic and on the wall clock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use crate::telemetry::Eviction;
 use crate::tenant::TenantId;
 use crate::time::SharedTimeSource;
 
-/// How the cache is set up.
+/// The configuration of [`DataKeys`].
 #[derive(Debug)]
 pub struct DataKeysConfig {
     pub(crate) service: Arc<dyn KeyService>,
     pub(crate) time: SharedTimeSource,
-    /// The fleet's keys, when it shares them.
+    /// The data keys that the fleet shares, if it does.
     pub(crate) shared: Option<SharedKeys>,
-    /// The pairs of new records, then those of former ones that still open.
+    /// The pairs of new key records, then those of former ones that still open.
     pub(crate) contexts: Vec<StaticPairs>,
     pub(crate) terms: Terms,
     /// How long an alias that never worked in this process may be new.
@@ -39,7 +39,7 @@ pub struct DataKeysConfig {
     pub(crate) retries: Retries,
 }
 
-/// Data keys by tenant, asked for once and kept for a while.
+/// Fetches tenants' data keys and caches them.
 pub struct DataKeys(Arc<Engine>);
 
 impl DataKeys {
@@ -58,15 +58,15 @@ impl DataKeys {
         }))
     }
 
-    /// The way to one tenant's keys.
+    /// The handle to one tenant's data keys.
     pub fn for_tenant(&self, tenant: &TenantId) -> TenantHandle {
         TenantHandle::new(&self.0, self.0.tenants.get(tenant, self.0.clock.now()))
     }
 
-    /// Forgets everything of a tenant, the key service's credentials included, whoever holds it. What a request that is under way
-    /// brings later is not used.
+    /// Drops everything of a tenant, including the key service's credentials, from all handles. The result of a request
+    /// in flight is not used.
     pub async fn revoke(&self, tenant: &TenantId) {
-        if let Some(keys) = self.0.tenants.living(tenant) {
+        if let Some(keys) = self.0.tenants.find_live(tenant) {
             keys.evict(Eviction::ByHand);
             self.0.tenants.weigh(&keys);
         }
@@ -74,7 +74,7 @@ impl DataKeys {
     }
 }
 
-/// Says nothing of what is in the caches: a tenant's `Debug` must not name another.
+/// Shows nothing of the caches: a tenant's `Debug` must not name another tenant.
 impl fmt::Debug for DataKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DataKeys(..)")

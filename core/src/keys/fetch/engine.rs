@@ -1,4 +1,4 @@
-//! What all tenants' keys share: the key service, the clocks, the limits, the states.
+//! What all tenants share: the key service, the clock, the limits, the states.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::keys::cache::tenants::TenantMap;
 use crate::keys::config::Retries;
 use crate::keys::fetch::shared_keys::SharedKeys;
 
-/// Fetches tenants' data keys and keeps them in the cache.
+/// Fetches tenants' data keys and caches them.
 pub(crate) struct Engine {
     pub(crate) service: Arc<dyn KeyService>,
     pub(crate) clock: Clock,
@@ -28,9 +28,9 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Follows each change of what is held for a tenant: counts it, and has somebody look after it.
-    pub(crate) fn taken_in(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    /// Follows each change of a tenant's cached data keys: updates its weight, and keeps a refresher running.
+    pub(crate) fn track(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         self.tenants.weigh(keys);
-        self.keep(keys);
+        self.ensure_refresher(keys);
     }
 }

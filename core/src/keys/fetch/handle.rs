@@ -1,21 +1,19 @@
-//! The way to one tenant's keys: whatever uses a data key got it from here.
+//! The handle to one tenant's data keys: every use of a data key gets it here.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::envelope::KeyRecordPlacement;
-use crate::envelope::Purpose;
-use crate::envelope::{KeyRing, NeededKey, VerifiedDataKey};
+use crate::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Purpose, VerifiedDataKey};
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;
-use crate::keys::fetch::opening_keys::{Lacking, Want};
+use crate::keys::fetch::opening_keys::{FailedKeys, OpeningMode};
 use crate::keys::outcome::KeyError;
 use crate::telemetry;
 use crate::tenant::TenantId;
 
-/// One tenant's keys. While it lives, the sealing key is kept valid in the background.
+/// One tenant's data keys. While the handle lives, the sealing key is kept valid in the background.
 ///
-/// It holds the tenant's state, so a look-up needs nothing that tenants share.
+/// It holds the tenant's state, so a lookup needs nothing that tenants share.
 pub struct TenantHandle {
     engine: Arc<Engine>,
     keys: Arc<TenantKeys>,
@@ -24,7 +22,7 @@ pub struct TenantHandle {
 
 impl TenantHandle {
     pub(crate) fn new(engine: &Arc<Engine>, keys: Arc<TenantKeys>) -> Self {
-        let live = keys.live();
+        let live = keys.count_handle();
         Self { engine: Arc::clone(engine), keys, _live: live }
     }
 
@@ -33,48 +31,48 @@ impl TenantHandle {
         &self.keys.tenant
     }
 
-    /// The key under which the tenant's new items are sealed whose key record lies in `place`; with an idempotency `token`, the one that
-    /// was current when the token was first seen, for ten minutes.
+    /// The data key for the tenant's new items whose key record lies in `place`. With an idempotency `token`, for 10
+    /// minutes, the key that was current when the token was first seen.
     pub async fn sealing_key(
         &self,
         token: Option<&str>,
         place: KeyRecordPlacement,
     ) -> Result<Arc<VerifiedDataKey>, KeyError> {
         if let Some(token) = token {
-            return self.engine.sealing_pinned(&self.keys, token, place).await;
+            return self.engine.fetch_pinned_sealing_key(&self.keys, token, place).await;
         }
         match self.warm_sealing_key(place) {
             Some(key) => Ok(key),
-            None => self.engine.sealing(&self.keys, place).await,
+            None => self.engine.fetch_sealing_key(&self.keys, place).await,
         }
     }
 
-    /// The same without a token, when nothing has to be waited for.
+    /// The sealing key without a token, if it is cached.
     pub fn warm_sealing_key(&self, place: KeyRecordPlacement) -> Option<Arc<VerifiedDataKey>> {
-        let key = self.engine.sealing_now(&self.keys, place)?;
-        telemetry::hit(self.tenant(), Purpose::Seal, 1);
+        let key = self.engine.cached_sealing_key(&self.keys, place)?;
+        telemetry::record_hit(self.tenant(), Purpose::Seal, 1);
         Some(key)
     }
 
-    /// The keys that open items which name them so, each asked for once and all at the same time; and those that could not be had.
-    pub async fn opening_keys(&self, needed: Vec<NeededKey>, want: Want) -> (KeyRing, Lacking) {
+    /// Fetches the data keys that these items need: concurrently, each at most once. Returns failures as well.
+    pub async fn opening_keys(&self, needed: Vec<NeededKey>, mode: OpeningMode) -> (KeyRing, FailedKeys) {
         match self.warm_opening_keys(needed) {
             Ok(keys) => (keys, Vec::new()),
-            Err(needed) => self.engine.opening(&self.keys, needed, want).await,
+            Err(needed) => self.engine.fetch_opening_keys(&self.keys, needed, mode).await,
         }
     }
 
-    /// The same, when nothing has to be waited for; or what is needed.
+    /// The same from the cache alone; returns `needed` when a key is missing.
     pub fn warm_opening_keys(&self, needed: Vec<NeededKey>) -> Result<KeyRing, Vec<NeededKey>> {
         let now = self.engine.clock.now();
-        let warm = |needed: &NeededKey| self.engine.verified(&self.keys, needed.stored.as_ref(), now);
+        let warm = |needed: &NeededKey| self.engine.cached_opening_key(&self.keys, needed.stored.as_ref(), now);
         let Some(found) = needed.iter().map(warm).collect::<Option<Vec<_>>>() else { return Err(needed) };
-        telemetry::hit(self.tenant(), Purpose::Open, found.len());
+        telemetry::record_hit(self.tenant(), Purpose::Open, found.len());
         Ok(KeyRing::new(needed.into_iter().map(|needed| needed.stored).zip(found).collect()))
     }
 }
 
-/// Says nothing of what is held.
+/// Shows nothing of the cache.
 impl fmt::Debug for TenantHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TenantHandle({})", self.tenant())

@@ -1,6 +1,6 @@
-//! The refresher of a tenant's keys: asks KMS again before a lease ends, so that no request waits for it, and drops what nobody uses.
+//! The refresher of a tenant's data keys: renews leases ahead of time, so that no request waits, and drops unused keys.
 //!
-//! Nothing is right or wrong because of it: whether a key may be used is decided where it is used.
+//! Correctness does not depend on it: each use of a data key checks whether the key may be used.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -8,37 +8,36 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::keys::KeyServiceErrorKind;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::tenant_state::{State, TenantKeys};
 use crate::keys::cache::{backoff, circuit};
 use crate::keys::fetch::engine::Engine;
-use crate::keys::outcome::Unwrapping;
+use crate::keys::outcome::UnwrapError;
 
-/// In an outage it asks again after full jitter below this, doubled each time.
+/// In an outage the refresher retries after full jitter up to this, doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is to be done next.
-enum Next {
+/// The refresher's next step.
+enum NextStep {
     Wait(Duration),
-    /// Ask for the lease of this id, by way of the sealing key if that is it.
-    Ask {
+    /// Renew the lease of this id, by way of the sealing key if `sealing`.
+    Renew {
         lease: u64,
         sealing: bool,
     },
-    /// There is nothing to look after, or another refresher does.
-    Nothing,
+    /// Stop: there is nothing to refresh, or another refresher runs.
+    Stop,
 }
 
 impl Engine {
-    /// Starts a refresher unless there is one.
-    pub(crate) fn keep(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    /// Starts a refresher unless one runs.
+    pub(crate) fn ensure_refresher(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         self.start(keys, |_| false);
     }
 
-    /// Starts a refresher although there is one: it should have asked by now. Its runtime may be gone, or stand still.
-    pub(crate) fn keep_again(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
+    /// Starts another refresher: the present one is overdue. Its runtime may have stopped or may hang.
+    pub(crate) fn replace_refresher(self: &Arc<Self>, keys: &Arc<TenantKeys>) {
         let patience = self.terms.revalidation / 10;
         let may_be_gone = |age| age >= patience;
         let is_early =
@@ -58,58 +57,58 @@ impl Engine {
                 return;
             }
             for lease in cache.leases_mut() {
-                lease.lapsing &= !lease.used.load(Ordering::Relaxed);
+                lease.expiring &= !lease.used.load(Ordering::Relaxed);
             }
             refresher.number += 1;
             refresher.started = Some(now);
             refresher.number
         };
-        let off_duty = OffDuty { keys: Arc::downgrade(keys), number };
-        runtime.spawn(look_after(Arc::downgrade(self), off_duty));
+        let guard = RefresherGuard { keys: Arc::downgrade(keys), number };
+        runtime.spawn(run_refresher(Arc::downgrade(self), guard));
     }
 
-    fn next(&self, keys: &TenantKeys, number: u64) -> Next {
+    fn next_step(&self, keys: &TenantKeys, number: u64) -> NextStep {
         let now = self.clock.now();
-        let live = keys.is_live();
-        keys.settle(now, &self.terms);
+        let live = keys.has_handles();
+        keys.drop_expired(now, &self.terms);
         self.tenants.weigh(keys);
         let mut state = keys.write();
         let State { refresher, cache, .. } = &mut *state;
         if refresher.number != number {
-            return Next::Nothing;
+            return NextStep::Stop;
         }
         let sealing = cache.sealing_lease();
         let mut wait = None;
         for lease in cache.leases_mut() {
             let seals = sealing == Some(lease.id);
             let due = lease.due_in(seals, now);
-            if due.is_zero() && !lease.lapsing {
+            if due.is_zero() && !lease.expiring {
                 if lease.used.load(Ordering::Relaxed) || (seals && live) {
-                    return Next::Ask { lease: lease.id, sealing: seals };
+                    return NextStep::Renew { lease: lease.id, sealing: seals };
                 }
-                lease.lapsing = true;
+                lease.expiring = true;
             }
-            let next = if lease.lapsing { self.terms.ends_for_good_in(lease.begun, now) } else { due };
+            let next = if lease.expiring { self.terms.time_to_end(lease.granted, now) } else { due };
             wait = Some(wait.map_or(next, |wait: Duration| wait.min(next)));
         }
-        // Keys that tokens alone need go in time.
-        let pins = cache.pins_end_in(now);
-        wait.map_or(Next::Nothing, |wait| Next::Wait(pins.map_or(wait, |pins| wait.min(pins))))
+        // Data keys that only tokens need expire in time.
+        let pins = cache.next_pin_expiry(now);
+        wait.map_or(NextStep::Stop, |wait| NextStep::Wait(pins.map_or(wait, |pins| wait.min(pins))))
     }
 }
 
-async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
+async fn run_refresher(engine: Weak<Engine>, guard: RefresherGuard) {
     let mut failures = 0;
     loop {
         let pause = {
-            let (Some(engine), Some(keys)) = (engine.upgrade(), off_duty.keys.upgrade()) else { return };
-            match engine.next(&keys, off_duty.number) {
-                Next::Nothing => return,
-                // Never without any pause: clocks may disagree by a little.
-                Next::Wait(pause) => pause.max(Duration::from_millis(1)),
-                Next::Ask { lease, sealing } => {
+            let (Some(engine), Some(keys)) = (engine.upgrade(), guard.keys.upgrade()) else { return };
+            match engine.next_step(&keys, guard.number) {
+                NextStep::Stop => return,
+                // Never zero: the clocks may differ a little.
+                NextStep::Wait(pause) => pause.max(Duration::from_millis(1)),
+                NextStep::Renew { lease, sealing } => {
                     let asked = if sealing {
-                        engine.renew_sealing(&keys, true).await.map_err(Unwrapping::from)
+                        engine.renew_sealing(&keys, true).await.map_err(UnwrapError::from)
                     } else {
                         engine.renew_lease(&keys, lease, true).await
                     };
@@ -118,14 +117,14 @@ async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
                             failures = 0;
                             continue;
                         }
-                        Err(Unwrapping::Failed(error)) if error.kind() == KeyServiceErrorKind::Unavailable => {
+                        Err(UnwrapError::Service(error)) if error.is_outage() => {
                             let pause = backoff::backoff(PAUSE, failures, circuit::CAP);
                             failures += 1;
-                            // Keys go when their time is over, outage or not.
-                            pause.min(engine.last_end(&keys)).max(Duration::from_millis(1))
+                            // Data keys expire on time, outage or not.
+                            pause.min(engine.time_to_first_end(&keys)).max(Duration::from_millis(1))
                         }
                         Err(_) => {
-                            keys.write().let_lapse(lease);
+                            keys.write().let_expire(lease);
                             continue;
                         }
                     }
@@ -137,38 +136,38 @@ async fn look_after(engine: Weak<Engine>, off_duty: OffDuty) {
 }
 
 impl Engine {
-    /// How long until the first lease is over for good.
-    fn last_end(&self, keys: &TenantKeys) -> Duration {
+    /// The time until the first lease ends for good.
+    fn time_to_first_end(&self, keys: &TenantKeys) -> Duration {
         let now = self.clock.now();
         let state = keys.read();
-        let ends = state.cache.leases().iter().map(|lease| self.terms.ends_for_good_in(lease.begun, now));
+        let ends = state.cache.leases().iter().map(|lease| self.terms.time_to_end(lease.granted, now));
         ends.min().unwrap_or_default()
     }
 }
 
 impl State {
-    fn let_lapse(&mut self, id: u64) {
+    fn let_expire(&mut self, id: u64) {
         if let Some(lease) = self.cache.leases_mut().iter_mut().find(|lease| lease.id == id) {
-            lease.lapsing = true;
+            lease.expiring = true;
             lease.used.store(false, Ordering::Relaxed);
         }
     }
 }
 
 impl Terms {
-    /// How long until a lease ends, also in an outage.
-    fn ends_for_good_in(&self, begun: Moment, now: Moment) -> Duration {
-        (self.revalidation + self.grace).saturating_sub(now.since(begun))
+    /// The time until a lease ends, even in an outage.
+    fn time_to_end(&self, granted: Moment, now: Moment) -> Duration {
+        (self.revalidation + self.grace).saturating_sub(now.since(granted))
     }
 }
 
-/// Says that the refresher is gone, also when its runtime goes.
-struct OffDuty {
+/// Records the end of the refresher, also when its runtime stops.
+struct RefresherGuard {
     keys: Weak<TenantKeys>,
     number: u64,
 }
 
-impl Drop for OffDuty {
+impl Drop for RefresherGuard {
     fn drop(&mut self) {
         if let Some(keys) = self.keys.upgrade() {
             let mut state = keys.write();

@@ -1,35 +1,31 @@
-//! The key that seals a tenant's new items.
+//! The data key that seals a tenant's new items.
 
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 
 use crate::context::EncryptionContext;
-use crate::envelope::DataKeySource;
-use crate::envelope::KeyRecordPlacement;
-use crate::envelope::Purpose;
-use crate::envelope::VerifiedDataKey;
+use crate::envelope::{DataKeySource, KeyRecordPlacement, Purpose, VerifiedDataKey};
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, Lookup, Renewal};
-use crate::keys::cache::flights::{Brought, Flight};
+use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, LeaseRenewal, Lookup};
+use crate::keys::cache::fetches::{FetchResult, KeyFetch};
 use crate::keys::cache::key_health::Route;
-use crate::keys::cache::tenant_state::{Begun, TenantKeys};
+use crate::keys::cache::tenant_state::{CallStart, TenantKeys};
 use crate::keys::fetch::call::KeyRequest;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::shared_keys::SharedKeys;
-use crate::keys::outcome::KeyError;
-use crate::keys::outcome::Unwrapping;
+use crate::keys::outcome::{KeyError, UnwrapError};
 use crate::keys::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
 const GENERATE: &str = "GenerateDataKey";
 
 impl Engine {
-    /// So often is asked again when the tenant was evicted meanwhile.
+    /// How often to start again when the tenant was evicted meanwhile.
     pub(crate) const ROUNDS: usize = 3;
 
-    /// The key that seals, when nothing has to be waited for.
-    pub(crate) fn sealing_now(
+    /// The sealing key, if it is cached.
+    pub(crate) fn cached_sealing_key(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         place: KeyRecordPlacement,
@@ -37,44 +33,44 @@ impl Engine {
         let now = self.clock.now();
         let (key, neglected) = {
             let state = keys.read();
-            state.cache.sealing(&self.terms, state.health.outage(), now)?
+            state.cache.sealing_key(&self.terms, state.health.outage(), now)?
         };
-        self.tenants.used(keys, now);
+        self.tenants.touch(keys, now);
         if neglected {
-            self.keep_again(keys);
+            self.replace_refresher(keys);
         }
         self.may_seal(&key, place).then_some(key)
     }
 
-    pub(crate) async fn sealing(
+    pub(crate) async fn fetch_sealing_key(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         place: KeyRecordPlacement,
     ) -> Result<Arc<VerifiedDataKey>, KeyError> {
-        let _probing = keys.enter(self.clock.now())?;
+        let _recovery_probe = keys.admit_request(self.clock.now())?;
         if let (KeyRecordPlacement::KeyTable, Some(shared)) = (place, &self.shared) {
             shared.ensure_recoverable().await?;
         }
-        if let Some(key) = self.sealing_now(keys, place) {
-            telemetry::hit(&keys.tenant, Purpose::Seal, 1);
+        if let Some(key) = self.cached_sealing_key(keys, place) {
+            telemetry::record_hit(&keys.tenant, Purpose::Seal, 1);
             return Ok(key);
         }
-        let _waiting = telemetry::missed(&keys.tenant, Purpose::Seal, 1);
+        let _waiting = telemetry::record_miss(&keys.tenant, Purpose::Seal, 1);
         let sealing = match self.renew_sealing(keys, false).await {
-            // A key of this process alone does not do.
-            Ok(key) if !self.may_seal(&key, place) => self.agreement(keys, false).await,
+            // A data key of this process alone does not suffice.
+            Ok(key) if !self.may_seal(&key, place) => self.fetch_fleet_key(keys, false).await,
             sealing => sealing,
         };
         match sealing {
-            // In an outage keys serve on for a while.
-            Err(KeyError::Service(error)) if error.kind() == Kind::Unavailable => {
-                self.sealing_now(keys, place).ok_or(error.into())
+            // In an outage cached keys remain usable for a while.
+            Err(KeyError::Service(error)) if error.is_outage() => {
+                self.cached_sealing_key(keys, place).ok_or(error.into())
             }
             sealing => sealing,
         }
     }
 
-    /// Whether what a key seals can be opened when its record lies there.
+    /// Whether items sealed with this data key can be opened when the key record lies in `place`.
     fn may_seal(&self, key: &VerifiedDataKey, place: KeyRecordPlacement) -> bool {
         let is_safe = match place {
             KeyRecordPlacement::Item => true,
@@ -83,9 +79,9 @@ impl Engine {
         is_safe && key.is_at(place)
     }
 
-    /// The key that was current when `token` was first seen. One that could not be remembered would be of no use to a repetition, so it
-    /// is an error.
-    pub(crate) async fn sealing_pinned(
+    /// The data key that was current when `token` was first seen. A key that cannot be pinned is an error: a repetition
+    /// could not find it.
+    pub(crate) async fn fetch_pinned_sealing_key(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         token: &str,
@@ -100,28 +96,28 @@ impl Engine {
             };
             let renewed = match look_up() {
                 Some(Lookup::Usable(key, _)) => {
-                    telemetry::hit(&keys.tenant, Purpose::Seal, 1);
+                    telemetry::record_hit(&keys.tenant, Purpose::Seal, 1);
                     return Ok(key);
                 }
-                Some(Lookup::Over { lease, .. }) => {
-                    let _waiting = telemetry::missed(&keys.tenant, Purpose::Seal, 1);
+                Some(Lookup::Expired { lease, .. }) => {
+                    let _waiting = telemetry::record_miss(&keys.tenant, Purpose::Seal, 1);
                     self.renew_lease(keys, lease, false).await
                 }
-                None => Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
+                None => Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
             };
             match (look_up(), renewed) {
                 (Some(Lookup::Usable(key, _)), _) => return Ok(key),
-                (_, Err(Unwrapping::Failed(error))) if error.is_retryable() || error.is_revoked() => {
+                (_, Err(UnwrapError::Service(error))) if error.is_retryable() || error.is_revoked() => {
                     return Err(error.into());
                 }
                 _ => {
                     let forgotten = keys.write().cache.unpin(token);
-                    telemetry::tokens_forgotten(&keys.tenant, forgotten, Eviction::FormerKey);
+                    telemetry::record_forgotten_tokens(&keys.tenant, forgotten, Eviction::FormerKey);
                 }
             }
         }
         for _ in 0..Self::ROUNDS {
-            let key = self.sealing(keys, place).await?;
+            let key = self.fetch_sealing_key(keys, place).await?;
             let now = self.clock.now();
             let pinned = {
                 let mut state = keys.write();
@@ -133,87 +129,88 @@ impl Engine {
             };
             if let Some(forgotten) = pinned {
                 self.tenants.weigh(keys);
-                telemetry::tokens_forgotten(&keys.tenant, forgotten, Eviction::TenantLimit);
+                telemetry::record_forgotten_tokens(&keys.tenant, forgotten, Eviction::TenantLimit);
                 return Ok(key);
             }
-            // Another key has come, or the tenant was evicted meanwhile.
+            // The sealing key has changed, or the tenant was evicted meanwhile.
         }
         Err(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unavailable).into())
     }
 
-    /// Asks KMS for the key that seals, `ahead` of the end of its lease or because it is over; makes one when there is none, when
-    /// it is to be rotated, or when the alias answers with another KEK.
+    /// Revalidates the sealing key, `ahead` of the end of its lease or after it. Makes a new one when there is none,
+    /// when rotation is due, or when the alias points to another KEK.
     pub(crate) async fn renew_sealing(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         ahead: bool,
     ) -> Result<Arc<VerifiedDataKey>, KeyError> {
-        let flight = keys.flights.join(&keys.tenant, Flight::Sealing, || {
+        let fetched = keys.fetches.join(&keys.tenant, KeyFetch::SealingKey, || {
             let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
-            async move { engine.fly_sealing(&keys, ahead).await }.boxed()
+            async move { engine.run_sealing_renewal(&keys, ahead).await }.boxed()
         });
-        flight.await.map_err(|failure| unsealed(keys, failure))
+        fetched.await.map_err(|failure| sealing_error(keys, failure))
     }
 
-    async fn fly_sealing(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> Brought {
-        // Who came while the former flight landed needs no other.
-        if !ahead && let Some(key) = self.sealing_now(keys, KeyRecordPlacement::Item) {
+    async fn run_sealing_renewal(self: &Arc<Self>, keys: &Arc<TenantKeys>, ahead: bool) -> FetchResult {
+        // A fetch that has ended meanwhile may have brought it.
+        if !ahead && let Some(key) = self.cached_sealing_key(keys, KeyRecordPlacement::Item) {
             return Ok(key);
         }
         for _ in 0..Self::ROUNDS {
-            let mut to_renew = keys.read().cache.to_renew(&self.terms, self.clock.now());
-            let is_shared = to_renew.as_ref().is_some_and(|(key, _)| key.is_at(KeyRecordPlacement::KeyTable));
+            let mut renewable = keys.read().cache.renewable_sealing_key(&self.terms, self.clock.now());
+            let is_shared = renewable.as_ref().is_some_and(|(key, _)| key.is_at(KeyRecordPlacement::KeyTable));
             if self.shared.is_some() && !is_shared {
-                match self.agreement(keys, ahead).await {
+                match self.fetch_fleet_key(keys, ahead).await {
                     Err(KeyError::Table(error)) if !error.is_integrity() => {
                         tracing::warn!(tenant = keys.tenant.as_str(), %error, "sealing with a data key of this process alone");
                     }
                     agreed => return Ok(agreed?),
                 }
-                // Rather the one that it has than another.
-                to_renew = keys.read().cache.to_renew(&self.terms, self.clock.now());
+                // Keep the present key rather than make another.
+                renewable = keys.read().cache.renewable_sealing_key(&self.terms, self.clock.now());
             }
-            let asked = match to_renew {
-                Some((key, born)) => self.vouched(keys, key, born, ahead).await,
+            let asked = match renewable {
+                Some((key, rotation_start)) => self.revalidate(keys, key, rotation_start, ahead).await,
                 None => Ok(None),
             };
             let asked = match asked {
                 // The fleet needs another key as well.
                 Ok(None) if is_shared => {
-                    keys.write().cache.seal_no_more();
+                    keys.write().cache.stop_sealing();
                     continue;
                 }
-                Ok(None) => self.made(keys).await.map(Some),
+                Ok(None) => self.make_key(keys).await.map(Some),
                 asked => asked,
             };
             match asked {
-                Ok(Some(key)) if self.is_held(keys, &key) => return Ok(key),
+                Ok(Some(key)) if self.is_sealing_with(keys, &key) => return Ok(key),
                 // The tenant was evicted meanwhile.
                 Ok(_) => {}
-                Err(error) => return Err(Unwrapping::Failed(self.judged(keys, error).await)),
+                Err(error) => return Err(UnwrapError::Service(self.apply_refusal(keys, error).await)),
             }
         }
-        Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unavailable)))
+        Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unavailable)))
     }
 
-    /// The key again, when KMS still takes it for the tenant's by the configured alias; none after that was re-pointed. What KMS
-    /// says then of the former key is not clear (it may be NotFound too), so making a new one decides.
-    async fn vouched(
+    /// Revalidates a data key: returns it when the tenant's alias still answers for it, and `None` after the alias was
+    /// re-pointed. KMS's answer about a former KEK is ambiguous (it may be NotFound as well), so making a new key
+    /// decides.
+    async fn revalidate(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         key: Arc<VerifiedDataKey>,
-        born: Moment,
+        rotation_start: Moment,
         ahead: bool,
     ) -> Result<Option<Arc<VerifiedDataKey>>, KeyServiceError> {
         let record = key.record();
-        let _place = keys.place().await;
-        let asked = self.ask(keys, CURRENT_CONTEXT, record, Route::Configured, true).await;
-        telemetry::revalidated(ahead, asked.is_ok());
+        let _slot = keys.acquire_slot().await;
+        let asked = self.request_unwrap(keys, CURRENT_CONTEXT, record, Route::TenantAlias, true).await;
+        telemetry::record_revalidation(ahead, asked.is_ok());
         match asked {
-            Ok((answer, begun)) if answer.kek.is_same_key(&record.kek) => {
+            Ok((answer, start)) if answer.kek.is_same_key(&record.kek) => {
                 let same = VerifiedDataKey::verify(record.clone(), &answer.data_key).is_some();
                 if same {
-                    self.renewed(keys, &key, begun, born);
+                    self.install_sealing_key(keys, &key, start, rotation_start);
                 }
                 Ok(same.then_some(key))
             }
@@ -226,70 +223,70 @@ impl Engine {
         }
     }
 
-    /// A new key.
-    async fn made(self: &Arc<Self>, keys: &Arc<TenantKeys>) -> Result<Arc<VerifiedDataKey>, KeyServiceError> {
+    /// Makes a new data key.
+    async fn make_key(self: &Arc<Self>, keys: &Arc<TenantKeys>) -> Result<Arc<VerifiedDataKey>, KeyServiceError> {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[CURRENT_CONTEXT]);
-        let (key, begun) = self.generated(keys, &context).await?;
-        self.renewed(keys, &key, begun, begun.at);
+        let (key, start) = self.generate(keys, &context).await?;
+        self.install_sealing_key(keys, &key, start, start.at);
         Ok(key)
     }
 
     /// Has KMS make a data key.
-    pub(crate) async fn generated(
+    pub(crate) async fn generate(
         &self,
         keys: &TenantKeys,
         context: &EncryptionContext,
-    ) -> Result<(Arc<VerifiedDataKey>, Begun), KeyServiceError> {
-        let _place = keys.place().await;
-        let request = KeyRequest { operation: GENERATE, route: Route::Configured, verified: true };
+    ) -> Result<(Arc<VerifiedDataKey>, CallStart), KeyServiceError> {
+        let _slot = keys.acquire_slot().await;
+        let request = KeyRequest { operation: GENERATE, route: Route::TenantAlias, verified: true };
         let generate = || self.service.generate_data_key(&keys.tenant, context);
-        let (made, begun) = self.call(keys, request, generate).await?;
+        let (made, start) = self.call(keys, request, generate).await?;
         let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
         let created = self.clock.now().unix_seconds();
         let key = Arc::new(VerifiedDataKey::generated(&data_key, created, context, kek, wrapped));
-        key.brought_by(request_id, DataKeySource::Kms);
-        Ok((key, begun))
+        key.set_origin(request_id, DataKeySource::Kms);
+        Ok((key, start))
     }
 
-    /// Takes in what the configured alias has answered, unless the tenant was evicted since it was asked. The rotation of a key that
-    /// is new here counts from `born`.
-    pub(crate) fn renewed(
+    /// Makes `key` the sealing key after an answer of the tenant's alias, unless the tenant was evicted since the call
+    /// began. The rotation of a key that is new here counts from `rotation_start`.
+    pub(crate) fn install_sealing_key(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         key: &Arc<VerifiedDataKey>,
-        begun: Begun,
-        born: Moment,
+        start: CallStart,
+        rotation_start: Moment,
     ) {
         let now = self.clock.now();
         let kek = &key.record().kek;
         let (repointed, evicted) = {
             let mut state = keys.write();
-            if state.epoch != begun.epoch {
+            if state.epoch != start.epoch {
                 return;
             }
-            let repointed = state.health.answers_with(kek);
-            let renewal = Renewal { begun: begun.at, by_alias: true };
+            let repointed = state.health.record_answering_kek(kek);
+            let renewal = LeaseRenewal { granted: start.at, by_alias: true };
             let lease = state.cache.renew(CURRENT_CONTEXT, kek, renewal, &self.terms);
-            state.cache.seal_with(key, lease, born);
+            state.cache.seal_with(key, lease, rotation_start);
             (repointed, state.cache.insert(CURRENT_CONTEXT, key, lease, now))
         };
         if repointed {
-            telemetry::repointed(&keys.tenant, kek);
+            telemetry::record_repointing(&keys.tenant, kek);
         }
-        telemetry::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
-        self.taken_in(keys);
+        telemetry::record_eviction(&keys.tenant, evicted, Eviction::TenantLimit);
+        self.track(keys);
     }
 
-    pub(crate) fn is_held(&self, keys: &TenantKeys, key: &Arc<VerifiedDataKey>) -> bool {
+    pub(crate) fn is_sealing_with(&self, keys: &TenantKeys, key: &Arc<VerifiedDataKey>) -> bool {
         keys.read().cache.seals_with(key)
     }
 }
 
-/// What a flight brought in place of a key that seals.
-pub(crate) fn unsealed(keys: &TenantKeys, failure: Unwrapping) -> KeyError {
+/// Why a fetch brought no sealing key.
+pub(crate) fn sealing_error(keys: &TenantKeys, failure: UnwrapError) -> KeyError {
     match failure {
-        Unwrapping::Failed(error) => error.into(),
-        Unwrapping::Unshared(error) => error.into(),
-        Unwrapping::Refused(_) => KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected).into(),
+        UnwrapError::Service(error) => error.into(),
+        UnwrapError::Table(error) => error.into(),
+        UnwrapError::Rejected(_) => KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected).into(),
     }
 }

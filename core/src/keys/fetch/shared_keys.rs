@@ -1,4 +1,4 @@
-//! What the entries of a key table mean: which data key of a tenant is the fleet's, and where the records of compact items lie.
+//! What the entries of a key table mean: which data key is the fleet's, and where the key records of compact items lie.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -12,50 +12,51 @@ use crate::context::{EncryptionContext, Period};
 use crate::crypto::DataKeyId;
 use crate::format::KeyRecord;
 use crate::format::inspect::record_entry;
-use crate::keys::cache::single_flight::{Allowance, SingleFlight};
-use crate::keys::fetch::counted_table::Counted;
+use crate::hex;
+use crate::keys::cache::single_flight::{DetachedLimit, SingleFlight};
+use crate::keys::fetch::counted_table::CountedTable;
 use crate::keys::table::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::tenant::TenantId;
 
-/// How long what the table said of a key id is believed, also that it does not know it. Records never change; and an item that was
-/// replicated from another Region may be here before its record.
-const BELIEVED: Duration = Duration::from_secs(5);
-/// The most key ids remembered.
-const BELIEVED_CAPACITY: u64 = 10_000;
+/// How long a key record from the table is cached, and how long its absence. Key records never change; but an item
+/// replicated from another Region may arrive before its record.
+const RECORDS_TTL: Duration = Duration::from_secs(5);
+/// The most cached key records.
+const RECORDS_CAPACITY: u64 = 10_000;
 
-/// The most reads that go on although nobody waits for them.
-const READS_LEFT: usize = 1_000;
+/// The most detached reads.
+const MAX_DETACHED_READS: usize = 1_000;
 
-/// A pointer that is set again and again while this process looks at it is given up after so many rounds.
+/// How often to retry a pointer that others keep changing.
 const ROUNDS: usize = 3;
 
-/// The data keys that a fleet shares by a [`KeyTable`].
+/// The data keys that a fleet shares through a [`KeyTable`].
 pub struct SharedKeys {
-    table: Counted,
-    /// Keys of one Region open in no other, unless they are multi-Region keys.
+    table: CountedTable,
+    /// Data keys of one Region do not open in another, unless the KEK is a multi-Region key.
     region: Box<str>,
     /// Set once the table is known to be recoverable.
     recoverable: OnceLock<()>,
     checks: SingleFlight<(), Result<(), KeyTableError>>,
-    records: Cache<Named, Option<Arc<[u8]>>>,
-    reads: SingleFlight<Named, Read>,
+    records: Cache<RecordKey, Option<Arc<[u8]>>>,
+    reads: SingleFlight<RecordKey, ReadResult>,
 }
 
-/// How items refer to a record.
-type Named = (TenantId, DataKeyId);
-/// What reading it comes to.
-type Read = Result<Option<Arc<[u8]>>, KeyTableError>;
+/// How items refer to a key record.
+type RecordKey = (TenantId, DataKeyId);
+/// The result of reading a key record.
+type ReadResult = Result<Option<Arc<[u8]>>, KeyTableError>;
 
-/// The entry that says which data key a tenant's fleet seals with during one period.
+/// The entry that names the fleet's sealing key for one tenant and period.
 pub(crate) struct Pointer {
     tenant: TenantId,
     entry: String,
-    /// As the records it may name store it.
+    /// The context, as the key records that it may name store it.
     context: Box<[u8]>,
 }
 
-/// What a pointer names: for the right context, but **not authenticated**.
-pub(crate) struct Pointed {
+/// The key record that a pointer names: it has the right context, but is **not authenticated**.
+pub(crate) struct PointerTarget {
     pub(crate) record: KeyRecord,
     pub(crate) stored: Box<[u8]>,
 }
@@ -63,19 +64,19 @@ pub(crate) struct Pointed {
 impl SharedKeys {
     pub(crate) fn new(table: Arc<dyn KeyTable>, region: &str) -> Self {
         Self {
-            table: Counted::new(table),
+            table: CountedTable::new(table),
             region: region.into(),
             recoverable: OnceLock::new(),
-            checks: SingleFlight::new(Allowance::new(1)),
-            records: Cache::builder().max_capacity(BELIEVED_CAPACITY).time_to_live(BELIEVED).build(),
-            reads: SingleFlight::new(Allowance::new(READS_LEFT)),
+            checks: SingleFlight::new(DetachedLimit::new(1)),
+            records: Cache::builder().max_capacity(RECORDS_CAPACITY).time_to_live(RECORDS_TTL).build(),
+            reads: SingleFlight::new(DetachedLimit::new(MAX_DETACHED_READS)),
         }
     }
 
     /// The pointer for new items of `tenant`; `context` is without a period.
-    pub(crate) fn pointer(&self, tenant: &TenantId, context: &EncryptionContext, period: Period) -> Pointer {
+    pub(crate) fn pointer_for(&self, tenant: &TenantId, context: &EncryptionContext, period: Period) -> Pointer {
         let digest = Sha256::digest(KeyRecord::context_bytes(context));
-        let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex::encode(&digest[..16]);
         Pointer {
             tenant: tenant.clone(),
             entry: format!("current#{}#{digest}#{period}", self.region),
@@ -83,25 +84,25 @@ impl SharedKeys {
         }
     }
 
-    /// What a pointer names, when it is set.
-    pub(crate) async fn pointed(&self, pointer: &Pointer) -> Result<Option<Pointed>, KeyTableError> {
+    /// Reads a pointer; `None` when it is not set.
+    pub(crate) async fn read_pointer(&self, pointer: &Pointer) -> Result<Option<PointerTarget>, KeyTableError> {
         let stored = self.table.get(&pointer.tenant, &pointer.entry).await?;
-        stored.map(|stored| self.checked(pointer, stored)).transpose()
+        stored.map(|stored| self.check_target(pointer, stored)).transpose()
     }
 
-    /// Has the pointer name a new data key, whose record is stored first, unless it names another than `former` by now: then gives
-    /// that one.
-    pub(crate) async fn point(
+    /// Publishes a new data key: stores its key record, then points the pointer to it. When the pointer no longer names
+    /// `former`, returns what it names now.
+    pub(crate) async fn set_pointer(
         &self,
         pointer: &Pointer,
         key_id: DataKeyId,
         record: &[u8],
-        former: Option<&Pointed>,
-    ) -> Result<Option<Pointed>, KeyTableError> {
+        former: Option<&PointerTarget>,
+    ) -> Result<Option<PointerTarget>, KeyTableError> {
         let Pointer { tenant, entry, .. } = pointer;
         match self.table.compare_and_swap(tenant, &record_entry(key_id), None, record).await? {
             Swap::Stored => {}
-            // A write that was repeated because its answer was lost.
+            // A retried write whose first answer was lost.
             Swap::Found(Some(found)) if found == record => {}
             Swap::Found(_) => return Err(self.error(KeyTableErrorKind::Unexpected)),
         }
@@ -110,7 +111,7 @@ impl SharedKeys {
             match self.table.compare_and_swap(tenant, entry, expected, record).await? {
                 Swap::Stored => return Ok(None),
                 Swap::Found(Some(found)) if found == record => return Ok(None),
-                Swap::Found(Some(found)) => return self.checked(pointer, found).map(Some),
+                Swap::Found(Some(found)) => return self.check_target(pointer, found).map(Some),
                 // Deleted meanwhile.
                 Swap::Found(None) => expected = None,
             }
@@ -118,21 +119,21 @@ impl SharedKeys {
         Err(self.error(KeyTableErrorKind::Unavailable))
     }
 
-    /// The record of a key that items refer to, when the table has one. Concurrent callers share one read.
-    pub(crate) async fn record(&self, tenant: &TenantId, key_id: DataKeyId) -> Read {
-        let named = (tenant.clone(), key_id);
-        if let Some(record) = self.records.get(&named) {
+    /// Reads the key record that items refer to, if the table has it. Concurrent callers share one read.
+    pub(crate) async fn read_record(&self, tenant: &TenantId, key_id: DataKeyId) -> ReadResult {
+        let key = (tenant.clone(), key_id);
+        if let Some(record) = self.records.get(&key) {
             return Ok(record);
         }
-        let read = self.reads.run(named.clone(), |_| {
-            // Who comes while the former read ends needs no other.
-            let (known, table, records) = (self.records.get(&named), self.table.clone(), self.records.clone());
+        let read = self.reads.run(key.clone(), |_| {
+            // A read that has ended meanwhile may have brought it.
+            let (known, table, records) = (self.records.get(&key), self.table.clone(), self.records.clone());
             async move {
                 if let Some(record) = known {
                     return Ok(record);
                 }
-                let record = table.get(&named.0, &record_entry(named.1)).await?.map(Arc::from);
-                records.insert(named, record.clone());
+                let record = table.get(&key.0, &record_entry(key.1)).await?.map(Arc::from);
+                records.insert(key, record.clone());
                 Ok(record)
             }
             .boxed()
@@ -145,7 +146,7 @@ impl SharedKeys {
         self.recoverable.get().is_some()
     }
 
-    /// Makes sure once that the table can be restored: what refers to its records is lost with it.
+    /// Checks once that the table can be restored: items that refer to its key records are lost with it.
     pub(crate) async fn ensure_recoverable(&self) -> Result<(), KeyTableError> {
         if self.is_recoverable() {
             return Ok(());
@@ -159,22 +160,23 @@ impl SharedKeys {
         Ok(())
     }
 
-    /// The error when what a pointer names does not verify. No new key is made quietly in its place: someone writes to the table who
-    /// should not, and every process of the fleet would go on alone without anybody noticing.
-    pub(crate) fn forged(&self, tenant: &TenantId) -> KeyTableError {
+    /// The error for a pointer whose key record does not verify. Making a new key in its place would hide that someone
+    /// writes to the table who should not, and every process of the fleet would go on alone.
+    pub(crate) fn forged_error(&self, tenant: &TenantId) -> KeyTableError {
         self.error(KeyTableErrorKind::ForgedPointer { tenant: tenant.clone() })
     }
 
     /// The error when others kept changing a pointer.
-    pub(crate) fn unsettled(&self) -> KeyTableError {
+    pub(crate) fn unsettled_error(&self) -> KeyTableError {
         self.error(KeyTableErrorKind::Unavailable)
     }
 
-    /// A pointer may name only a key of exactly its context, period included: a former one, leaked meanwhile, never seals again.
-    fn checked(&self, pointer: &Pointer, stored: Vec<u8>) -> Result<Pointed, KeyTableError> {
+    /// A pointer may name only a data key of exactly its context, period included: a former key that has leaked never
+    /// seals again.
+    fn check_target(&self, pointer: &Pointer, stored: Vec<u8>) -> Result<PointerTarget, KeyTableError> {
         let record = KeyRecord::decode(&stored).ok().filter(|record| *record.context() == *pointer.context);
-        let record = record.ok_or_else(|| self.forged(&pointer.tenant))?;
-        Ok(Pointed { record, stored: stored.into() })
+        let record = record.ok_or_else(|| self.forged_error(&pointer.tenant))?;
+        Ok(PointerTarget { record, stored: stored.into() })
     }
 
     fn error(&self, kind: KeyTableErrorKind) -> KeyTableError {
@@ -182,7 +184,7 @@ impl SharedKeys {
     }
 }
 
-/// Says nothing of what is remembered: a tenant's `Debug` must not name another.
+/// Shows nothing of the cache: a tenant's `Debug` must not name another tenant.
 impl fmt::Debug for SharedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SharedKeys({:?})", self.table)

@@ -1,6 +1,6 @@
-//! Stored records that nobody has verified.
+//! Unwraps unverified key records.
 //!
-//! What is stored in a table is hostile: a record can cost its own reader a few calls, and nothing else.
+//! Stored bytes are hostile: a key record can cost its own reader a few calls, and nothing else.
 
 use std::sync::Arc;
 
@@ -8,128 +8,136 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
-use crate::envelope::DataKeySource;
-use crate::envelope::{OpenFault, Serves, VerifiedDataKey};
+use crate::envelope::{DataKeySource, OpenFault, RecordMatch, VerifiedDataKey};
 use crate::format::KeyRecord;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::Lookup;
-use crate::keys::cache::flights::{Brought, Flight};
+use crate::keys::cache::fetches::{FetchResult, KeyFetch};
 use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::fetch::decrypt::{Answer, DECRYPT};
 use crate::keys::fetch::engine::Engine;
-use crate::keys::fetch::unwrapping::{Answer, DECRYPT};
-use crate::keys::outcome::Unwrapping;
+use crate::keys::outcome::UnwrapError;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
-/// A record that was read, for one of the configured contexts.
-pub(crate) struct Claim {
+/// A key record, with the configured context for which it was made.
+pub(crate) struct UnverifiedRecord {
     pub(crate) context: usize,
     pub(crate) record: KeyRecord,
     pub(crate) stored: Arc<[u8]>,
-    /// Where the key comes from when KMS has unwrapped it.
+    /// Where the data key comes from once KMS has unwrapped it.
     pub(crate) source: DataKeySource,
 }
 
-/// What the cache says of a record.
-enum Known {
+/// What the cache knows of a key record.
+enum CachedRecord {
     Usable(Arc<VerifiedDataKey>),
-    /// The lease of a key that was verified once.
-    Over(u64),
-    No,
+    /// The data key was verified, and its lease has expired.
+    Expired(u64),
+    Missing,
 }
 
 impl Engine {
-    /// The key of a record, from the cache or from KMS.
-    pub(crate) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, claim: Claim) -> Brought {
-        match self.known(keys, &claim)? {
-            Known::Usable(key) => return Ok(key),
-            Known::Over(lease) => {
+    /// The data key of a key record, from the cache or from KMS.
+    pub(crate) async fn unwrap(self: &Arc<Self>, keys: &Arc<TenantKeys>, unverified: UnverifiedRecord) -> FetchResult {
+        match self.look_up_record(keys, &unverified)? {
+            CachedRecord::Usable(key) => return Ok(key),
+            CachedRecord::Expired(lease) => {
                 let renewed = self.renew_lease(keys, lease, false).await;
-                match (self.known(keys, &claim)?, renewed) {
-                    // Also when KMS cannot be asked: in an outage keys serve on for a while.
-                    (Known::Usable(key), _) => return Ok(key),
+                match (self.look_up_record(keys, &unverified)?, renewed) {
+                    // Also when the renewal failed: in an outage cached keys remain usable for a while.
+                    (CachedRecord::Usable(key), _) => return Ok(key),
                     (_, Err(failure)) => return Err(failure),
                     (_, Ok(_)) => {}
                 }
             }
-            Known::No => {}
+            CachedRecord::Missing => {}
         }
-        let id = (claim.context, Sha256::digest(&claim.stored).into());
-        if let Some(refusal) = keys.refused(&id, self.clock.now()) {
+        let id = (unverified.context, Sha256::digest(&unverified.stored).into());
+        if let Some(refusal) = keys.find_rejection(&id, self.clock.now()) {
             return Err(refusal);
         }
-        let flight = keys.flights.join(&keys.tenant, Flight::Record(id.0, id.1), || {
+        let fetched = keys.fetches.join(&keys.tenant, KeyFetch::Record(id.0, id.1), || {
             let (engine, keys) = (Arc::clone(self), Arc::clone(keys));
-            async move { engine.fly_record(&keys, id, claim).await }.boxed()
+            async move { engine.run_record_fetch(&keys, id, unverified).await }.boxed()
         });
-        flight.await
+        fetched.await
     }
 
-    /// What the cache says of a record.
-    fn known(&self, keys: &TenantKeys, claim: &Claim) -> Result<Known, Unwrapping> {
-        let Claim { context, record, stored, source: _ } = claim;
+    /// Looks a key record up in the cache.
+    fn look_up_record(&self, keys: &TenantKeys, unverified: &UnverifiedRecord) -> Result<CachedRecord, UnwrapError> {
+        let UnverifiedRecord { context, record, stored, source: _ } = unverified;
         let state = keys.read();
         let outage = state.health.outage();
-        let found = state.cache.opening(*context, record.key_id, &self.terms, outage, self.clock.now());
+        let found = state.cache.opening_key(*context, record.key_id, &self.terms, outage, self.clock.now());
         drop(state);
         let (key, known) = match found {
-            Some(Lookup::Usable(key, _)) => (Arc::clone(&key), Known::Usable(key)),
-            Some(Lookup::Over { key, lease }) => (key, Known::Over(lease)),
-            None => return Ok(Known::No),
+            Some(Lookup::Usable(key, _)) => (Arc::clone(&key), CachedRecord::Usable(key)),
+            Some(Lookup::Expired { key, lease }) => (key, CachedRecord::Expired(lease)),
+            None => return Ok(CachedRecord::Missing),
         };
-        match key.serves(record, stored) {
-            Serves::Yes => Ok(known),
-            Serves::Forged => Err(Unwrapping::Refused(OpenFault::ForgedRecord)),
-            Serves::AskAgain => Ok(Known::No),
+        match key.match_record(record, stored) {
+            RecordMatch::Same => Ok(known),
+            RecordMatch::Forged => Err(UnwrapError::Rejected(OpenFault::ForgedRecord)),
+            RecordMatch::OtherKek => Ok(CachedRecord::Missing),
         }
     }
 
-    /// Asks for a record that nobody has verified.
-    async fn fly_record(self: &Arc<Self>, keys: &Arc<TenantKeys>, id: (usize, [u8; 32]), claim: Claim) -> Brought {
-        if let Known::Usable(key) = self.known(keys, &claim)? {
+    /// Has KMS unwrap an unverified key record.
+    async fn run_record_fetch(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        id: (usize, [u8; 32]),
+        unverified: UnverifiedRecord,
+    ) -> FetchResult {
+        if let CachedRecord::Usable(key) = self.look_up_record(keys, &unverified)? {
             return Ok(key);
         }
-        let Claim { context, record, stored: _, source } = claim;
+        let UnverifiedRecord { context, record, stored: _, source } = unverified;
         for round in 0..Self::ROUNDS {
             let started = self.clock.now();
             let asked = {
-                let _place = keys.place().await;
+                let _slot = keys.acquire_slot().await;
                 let Some(trial) = Trial::begin(keys, started) else {
-                    return Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::TooManyRefused)));
+                    return Err(UnwrapError::Service(KeyServiceError::new(
+                        &keys.tenant,
+                        DECRYPT,
+                        Kind::TooManyRefused,
+                    )));
                 };
-                // Also when no handle outlives the request: what is tried counts.
+                // Remembered even when no handle outlives the request: tries count.
                 self.tenants.remember(keys);
                 let asked = self.decrypt(keys, context, &record, false).await;
                 trial.end(&asked);
                 asked
             };
             let failure = match asked {
-                Ok(answer) => match self.take_in(keys, context, answer, source) {
+                Ok(answer) => match self.insert_key(keys, context, answer, source) {
                     Some(key) => return Ok(key),
                     // The tenant was evicted meanwhile.
                     None => continue,
                 },
-                Err(Unwrapping::Failed(error)) if error.is_refusal() => {
-                    let error = self.suspected(keys, &record, error, started).await;
+                Err(UnwrapError::Service(error)) if error.is_refusal() => {
+                    let error = self.explain_refusal(keys, &record, error, started).await;
                     // The tenant was suspended or resumed between the two answers.
                     if round == 0 && error.kind() == Kind::Contradictory {
                         continue;
                     }
-                    Unwrapping::Failed(error)
+                    UnwrapError::Service(error)
                 }
                 Err(failure) => failure,
             };
-            if is_of_the_record(&failure) {
-                keys.write().refused.insert(id, failure.clone(), self.clock.now());
+            if concerns_record(&failure) {
+                keys.write().rejected.insert(id, failure.clone(), self.clock.now());
             }
             return Err(failure);
         }
-        Err(Unwrapping::Failed(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)))
+        Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)))
     }
 
-    /// A refusal of a record that nobody has verified: the record may be the reason, so the tenant's own key is asked for, and that
-    /// decides.
-    fn suspected<'a>(
+    /// Explains a refusal of an unverified key record. The record may be the cause, so the tenant's own key is tested,
+    /// and that decides.
+    fn explain_refusal<'a>(
         self: &'a Arc<Self>,
         keys: &'a Arc<TenantKeys>,
         record: &'a KeyRecord,
@@ -147,7 +155,7 @@ impl Engine {
                 Some((_, true, _)) => self.renew_sealing(keys, true).await.is_ok(),
                 Some((lease, false, _)) => self.renew_lease(keys, lease, true).await.is_ok(),
                 None => {
-                    // A refusal is what this can find out: a key that is made does not show that others can be unwrapped.
+                    // This can only find a refusal: a new data key does not show that others can be unwrapped.
                     if is_doubtful {
                         let _ = self.renew_sealing(keys, true).await;
                     }
@@ -157,19 +165,19 @@ impl Engine {
             let mut state = keys.write();
             match state.health.refusal() {
                 Some(refusal) if state.epoch != epoch => refusal,
-                // Of the key that the alias stands for: it is refused and vouched for.
-                _ if vouched && (error.kind() == Kind::Revoked || state.health.answers_now_with(&record.kek)) => {
-                    error.contradicted()
+                // The KEK of the tenant's alias: KMS refuses it and vouches for it.
+                _ if vouched && (error.kind() == Kind::Revoked || state.health.is_current(&record.kek)) => {
+                    error.into_contradiction()
                 }
-                _ if vouched => error.of_former_key(),
-                _ => state.health.doubted(error, self.onboarding, started),
+                _ if vouched => error.for_former_key(),
+                _ => state.health.apply_doubt(error, self.onboarding, started),
             }
         }
         .boxed()
     }
 
-    /// Takes in a key, unless the tenant was evicted since it was asked for.
-    fn take_in(
+    /// Caches a data key, unless the tenant was evicted since the call began.
+    fn insert_key(
         self: &Arc<Self>,
         keys: &Arc<TenantKeys>,
         context: usize,
@@ -177,54 +185,54 @@ impl Engine {
         source: DataKeySource,
     ) -> Option<Arc<VerifiedDataKey>> {
         let lease = self.renew_from(keys, context, &answer)?;
-        let Answer { key, begun, route: _, request_id } = answer;
+        let Answer { key, start, route: _, request_id } = answer;
         let key = Arc::new(key);
-        key.brought_by(request_id, source);
+        key.set_origin(request_id, source);
         let evicted = {
             let mut state = keys.write();
-            if state.epoch != begun.epoch {
+            if state.epoch != start.epoch {
                 return None;
             }
             state.cache.insert(context, &key, lease, self.clock.now())
         };
-        telemetry::evicted(&keys.tenant, evicted, Eviction::TenantLimit);
-        self.taken_in(keys);
+        telemetry::record_eviction(&keys.tenant, evicted, Eviction::TenantLimit);
+        self.track(keys);
         Some(key)
     }
 }
 
-/// Whether a failure is remembered of the record.
-fn is_of_the_record(failure: &Unwrapping) -> bool {
+/// Whether a failure is remembered for the key record.
+fn concerns_record(failure: &UnwrapError) -> bool {
     match failure {
-        Unwrapping::Refused(_) => true,
-        Unwrapping::Failed(error) => {
+        UnwrapError::Rejected(_) => true,
+        UnwrapError::Service(error) => {
             use Kind::{Contradictory, Denied, FormerKeyDisabled, MissingAlias, NotFound, Revoked};
             let of_a_former_key = matches!(error.kind(), MissingAlias | FormerKeyDisabled);
             let kinds = of_a_former_key || matches!(error.kind(), Contradictory | Revoked | Denied | NotFound);
-            kinds && !error.is_of_session()
+            kinds && !error.is_session_error()
         }
-        Unwrapping::Unshared(_) => false,
+        UnwrapError::Table(_) => false,
     }
 }
 
-/// One try of a record that nobody has verified. It costs a token unless something else than the record is seen to decide: also when
-/// nobody waits any more, for KMS may have been asked all the same.
+/// One try of an unverified key record. It costs a token unless something other than the record is seen to decide, also
+/// when the caller gave up: KMS may have been called all the same.
 struct Trial<'k>(&'k TenantKeys);
 
 impl<'k> Trial<'k> {
     fn begin(keys: &'k TenantKeys, now: Moment) -> Option<Self> {
-        keys.write().refused.allow(now).then_some(Self(keys))
+        keys.write().rejected.allow(now).then_some(Self(keys))
     }
 
-    fn end(self, asked: &Result<Answer, Unwrapping>) {
+    fn end(self, asked: &Result<Answer, UnwrapError>) {
         let failed = match asked {
             Ok(_) => false,
-            // The tenant was refused before anyone looked at the record.
-            Err(Unwrapping::Failed(error)) if error.is_of_tenant() => false,
-            Err(failure) => is_of_the_record(failure),
+            // The tenant was refused before KMS looked at the record.
+            Err(UnwrapError::Service(error)) if error.concerns_tenant() => false,
+            Err(failure) => concerns_record(failure),
         };
         if !failed {
-            self.0.write().refused.give_back();
+            self.0.write().rejected.refund();
         }
     }
 }

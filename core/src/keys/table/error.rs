@@ -1,4 +1,4 @@
-//! What can be wrong with a key table.
+//! Errors of a key table.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::tenant::TenantId;
 
-/// Why a data key could not be had from the key table, or shared by it.
+/// Why a data key could not be read from the key table, or shared through it.
 #[derive(Debug, Clone)]
 pub struct KeyTableError {
     table: Arc<str>,
@@ -15,24 +15,24 @@ pub struct KeyTableError {
 }
 
 impl KeyTableError {
-    /// An error of the table of this name.
+    /// An error of the table with this name.
     pub fn new(table: impl Into<Arc<str>>, kind: KeyTableErrorKind) -> Self {
         Self { table: table.into(), kind, source: None }
     }
 
-    /// The same error with its cause.
+    /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
 
-    /// What it is, and so what to do.
+    /// What the error means, and so what to do.
     pub fn kind(&self) -> &KeyTableErrorKind {
         &self.kind
     }
 
-    /// Whether the same call may succeed later without anyone doing anything.
+    /// Whether the same call may succeed later without anyone's help.
     pub fn is_retryable(&self) -> bool {
         self.kind == KeyTableErrorKind::Unavailable
     }
@@ -68,32 +68,32 @@ pub enum KeyTableErrorKind {
     /// Throttled, timed out or unreachable.
     #[error("it is throttling or unavailable: try again later")]
     Unavailable,
-    /// There is no such table.
-    #[error("it does not exist: create it with `DynamoDbKeyTable::create`")]
+    /// The table does not exist.
+    #[error("it does not exist: create it with `DynamoDbKeyTable::create_table`")]
     NotFound,
-    /// The application may not use it.
+    /// The application may not use the table.
     #[error(
         "access denied: the service needs dynamodb:GetItem and PutItem on it, and DescribeTable and DescribeContinuousBackups for compact tables"
     )]
     Denied,
-    /// The service's own credentials are expired, unknown or cannot be had.
+    /// The application's own credentials are expired, unknown or not available.
     #[error("the credentials were refused: check the service's own AWS credentials")]
     Credentials,
     /// The table has other key attributes than a key table has.
-    #[error("its keys are not the strings `tenant` (partition) and `entry` (sort): it is not a key table")]
+    #[error("its primary key is not the strings `tenant` (partition) and `entry` (sort): it is not a key table")]
     NotAKeyTable,
-    /// Point-in-time recovery is off: what is sealed for compact tables would be lost with this table.
+    /// Point-in-time recovery is off: items of compact tables would be lost with this table.
     #[error("point-in-time recovery is off, and items of compact tables are lost with this table")]
     NoRecovery,
     /// The pointer to the tenant's current data key names something else.
     #[error(
-        "the current data key of tenant `{tenant}` is forged: it is not one of this tenant, context and period. Find out who writes to this table, then delete the pointer"
+        "the pointer of tenant `{tenant}` is forged: it names no data key of this tenant, context and period. Find out who writes to this table, then delete the pointer"
     )]
     ForgedPointer {
         /// The tenant.
         tenant: TenantId,
     },
-    /// An answer that makes no sense.
-    #[error("it answered something unexpected")]
+    /// An unexpected answer.
+    #[error("it gave an unexpected answer")]
     Unexpected,
 }

@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use super::{KeyTable, KeyTableError, Swap};
 use crate::tenant::TenantId;
 
-/// A key table in memory, for unit tests and simulations: share one by `Arc`. **What refers to it is lost with the process.**
+/// A key table in memory, for unit tests and simulations; share it with `Arc`. **Whatever refers to it is lost with the
+/// process.**
 #[derive(Default)]
 pub struct InMemoryKeyTable(Mutex<HashMap<(TenantId, String), Vec<u8>>>);
 
 impl InMemoryKeyTable {
-    /// An empty table.
+    /// Creates an empty table.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,4 +1,4 @@
-//! The alias is pointed elsewhere; and what stored records can and cannot bring about.
+//! Re-pointed aliases; and what hostile key records can and cannot cause.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::format::KeyRecord;
 use crate::keys::{KeyServiceErrorKind as Kind, OpeningKeyError};
 
 #[tokio::test(start_paused = true)]
-async fn after_a_re_pointing_old_items_open_by_the_keys_own_alias_and_new_ones_go_under_the_new_key() {
+async fn after_a_re_pointing_old_items_open_and_new_ones_use_the_new_key() {
     let scene = Scene::new();
     let old = scene.seal("acme").await.unwrap();
     let former: Vec<_> = {
@@ -22,12 +22,12 @@ async fn after_a_re_pointing_old_items_open_by_the_keys_own_alias_and_new_ones_g
         kms.alias = 1;
         kms.own_aliases = [0, 1].into();
     });
-    // Noticed in the background, at the latest when the lease ends.
+    // The refresher notices it, at the latest when the lease ends.
     tokio::time::sleep(MINUTE * 15).await;
     let new = scene.seal("acme").await.unwrap();
     assert!(new.record().kek == kek(1), "{new:?}");
     let (_, asked, _) = scene.counts();
-    // Once learned it costs no failing call.
+    // Once learned, it costs no failing call.
     for stored in &former {
         scene.open("acme", stored).await.unwrap();
     }
@@ -41,7 +41,7 @@ async fn after_a_re_pointing_old_items_open_by_the_keys_own_alias_and_new_ones_g
         reader.open("acme", stored).await.unwrap();
     }
     assert_eq!(scene.counts(), (before.0, before.1 + 1, before.2 + 5));
-    // And goes on reading, also what is new.
+    // It goes on reading, new items too.
     reader.open("acme", &record(&new)).await.unwrap();
     tokio::time::sleep(MINUTE * 20).await;
     reader.open("acme", &former[0]).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_missing_alias_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_disabled_under_a_former_alias_takes_its_own_items_and_not_the_tenant() {
+async fn a_disabled_former_key_takes_its_own_items_and_not_the_tenant() {
     let scene = Scene::new();
     let old = record(&scene.seal("acme").await.unwrap());
     scene.script(|kms| (kms.alias, kms.own_aliases) = (1, [0, 1].into()));
@@ -78,7 +78,7 @@ async fn a_key_disabled_under_a_former_alias_takes_its_own_items_and_not_the_ten
     scene.open("acme", &record(&new)).await.unwrap();
 }
 
-/// Records that someone with access to the table alone could store.
+/// Key records that an attacker with access to the table alone could store.
 fn forged(stored: &[u8], number: u32) -> Box<[u8]> {
     let mut forged = stored.to_vec();
     let end = forged.len() - 4;
@@ -110,7 +110,7 @@ async fn hostile_records_neither_evict_nor_open_the_circuit_and_are_bounded() {
     assert!(refused >= 890, "{refused}");
     let (_, asked, former) = scene.counts();
     assert!(asked + former - before.1 - before.2 <= 2 * 110, "{:?}", scene.counts());
-    // What is known is not concerned, and after a while nothing is.
+    // Known keys are not affected, and after a while nothing is.
     scene.open("acme", &record(&own)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     scene.open("acme", &record(&scene.another().seal("acme").await.unwrap())).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_refusal_that_a_stored_record_brought_about_does_not_revoke() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_from_before_the_tenant_was_resumed_is_neither_believed_nor_remembered() {
+async fn a_refusal_from_before_a_resumption_is_neither_believed_nor_remembered() {
     const SECOND: Duration = Duration::from_secs(1);
     let scene = Scene::new();
     scene.seal("acme").await.unwrap();
@@ -176,7 +176,7 @@ async fn a_forged_record_of_the_present_kek_is_refused_and_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_of_forged_records_cost_no_more_calls_than_their_records_one_by_one() {
+async fn pages_of_forged_records_cost_no_more_calls_than_single_records() {
     let scene = Scene::new();
     let mut hostile = KeyRecord::decode(&record(&scene.seal("acme").await.unwrap())).unwrap();
     hostile.kek = kek(7);
@@ -187,13 +187,13 @@ async fn pages_of_forged_records_cost_no_more_calls_than_their_records_one_by_on
     for page in 0..100 {
         let records: Vec<_> = (0..8).map(|at| forged(&hostile, page * 8 + at)).collect();
         scene.open_all("acme", &records).await.unwrap_err();
-        // Nor when nobody waits for the answer.
+        // The same when the caller gives up.
         let other = forged(&hostile, 1_000_000 + page);
         let given_up = tokio::time::timeout(Duration::from_millis(1), scene.open("acme", &other)).await;
         assert!(given_up.is_err() || page > 10);
     }
     let after = scene.counts();
-    // 100 at once, and 10 a second.
+    // A burst of 100, and 10 per second.
     assert!(after.1 + after.2 - before.1 - before.2 <= 2 * (100 + 20), "{before:?} {after:?}");
 }
 

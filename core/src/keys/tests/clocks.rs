@@ -50,7 +50,7 @@ async fn a_machine_that_slept_asks_before_it_seals_or_opens_anything_more() {
         scene.script(|kms| kms.fails = Some(Kind::Revoked));
         scene.sleep_deeply(MINUTE * 20);
         if both {
-            // Time passes without any task getting to run.
+            // Time passes without any task running.
             tokio::time::advance(MINUTE * 20).await;
         }
         assert!(scene.warm("acme").is_none());
@@ -74,7 +74,7 @@ async fn an_answer_through_which_a_machine_slept_is_asked_for_again() {
             async move { scene.open("acme", &stored).await }
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
-        // KMS has allowed it already, but the answer is read an age later.
+        // KMS has allowed it already, but the answer is read much later.
         scene.sleep_deeply(by);
         scene.script(|kms| kms.fails = Some(Kind::Revoked));
         assert!(sealing.await.unwrap().unwrap_err().is_revoked());
@@ -84,7 +84,7 @@ async fn an_answer_through_which_a_machine_slept_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_was_used_once_serves_on_in_an_outage_that_its_next_use_finds() {
+async fn a_key_used_once_serves_on_in_an_outage_that_its_next_use_finds() {
     let scene = Scene::new();
     let stored = record(&scene.seal("acme").await.unwrap());
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
@@ -116,7 +116,7 @@ async fn a_lease_counts_from_the_beginning_of_the_request() {
     let scene = Scene::new();
     scene.script(|kms| kms.latency = Duration::from_secs(4));
     let stored = record(&scene.seal("acme").await.unwrap());
-    // Whatever the refresher does: KMS is revoked from now on, and 15 minutes after the beginning nothing works any more.
+    // The refresher cannot help: KMS hangs from now on, and 15 minutes after the request began nothing works any more.
     scene.script(|kms| *kms = Script { hangs: [id("acme")].into(), ..Default::default() });
     tokio::time::advance(MINUTE * 15 - Duration::from_secs(5)).await;
     assert!(scene.warm("acme").is_some());
@@ -139,7 +139,7 @@ async fn one_success_refreshes_all_keys_of_the_lease() {
     }
     let before = scene.counts().1;
     assert_eq!(before, 20);
-    // No refresher gets to run.
+    // No refresher runs.
     scene.sleep_deeply(MINUTE * 20);
     for record in &stored {
         scene.open("acme", record).await.unwrap();
@@ -167,7 +167,7 @@ async fn rotation_counts_on_both_clocks_and_the_old_key_still_opens() {
 
 #[test]
 fn a_keeper_whose_runtime_is_gone_is_replaced() {
-    // On the real clock: a paused one is a runtime's own.
+    // On the real clock: a paused clock belongs to one runtime.
     let terms = crate::keys::Terms {
         rotation: MINUTE,
         revalidation: Duration::from_millis(500),
@@ -179,7 +179,7 @@ fn a_keeper_whose_runtime_is_gone_is_replaced() {
     let scene = Scene::with(terms, limits, Default::default());
     real().block_on(scene.seal("acme")).unwrap();
     real().block_on(async {
-        // Past four fifths a use starts a refresher here.
+        // After 4/5 of the lease a use starts a refresher here.
         for _ in 0..60 {
             tokio::time::sleep(Duration::from_millis(20)).await;
             scene.seal("acme").await.unwrap();

@@ -18,7 +18,7 @@ async fn one_refusal_that_kms_takes_back_costs_a_tenant_nothing() {
         let gone = Arc::downgrade(&key);
         let stored = record(&key);
         drop(key);
-        // The lease is over for the one who asks, and one answer is of a host that does not know of the resumption yet.
+        // The caller's lease has expired, and one answer comes from a host that does not know of the resumption yet.
         scene.sleep_deeply(MINUTE * 16);
         scene.script(|kms| kms.refusing = vec![refusal]);
         scene.open("acme", &stored).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_key_that_kms_refuses_and_vouches_for_is_not_called_a_former_one() {
         let OpeningKeyError::Service(error) = error else { panic!("{error}") };
         assert!(error.is_retryable() && !error.is_revoked(), "{error}");
         assert!(!error.to_string().contains("former"), "{error}");
-        // Nothing of it is kept when KMS has made up its mind.
+        // Nothing of it remains once KMS answers consistently.
         scene.script(|kms| kms.refuses = None);
         tokio::time::sleep(Duration::from_secs(1)).await;
         scene.open("acme", &record(&other)).await.unwrap();

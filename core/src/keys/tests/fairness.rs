@@ -18,7 +18,7 @@ async fn a_thousand_tenants_at_once_wait_well_under_a_second() {
     for key in join_all(tenants.iter().map(|tenant| scene.seal(tenant))).await {
         key.unwrap();
     }
-    // 256 at once, in four rounds.
+    // 256 at once, in 4 rounds.
     assert_eq!(started.elapsed().as_millis() / 20, 4, "{:?}", started.elapsed());
     assert_eq!(scene.counts().0, 1_000);
 }
@@ -50,8 +50,8 @@ async fn a_tenant_whose_kms_hangs_takes_its_own_places_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sixty_four_tenants_whose_kms_hangs_with_all_their_calls_delay_nobody_else() {
-    // An attempt takes 5 s at most and keeps its turn for a tenth of that.
+async fn sixty_four_tenants_with_all_calls_hanging_in_kms_delay_nobody_else() {
+    // An attempt takes at most 5 s and holds its permit for 1/10 of that.
     const TURN: Duration = Duration::from_millis(500);
     let scene = Arc::new(Scene::new());
     let tenants: Vec<_> = (0..64).map(|at| format!("hanging-{at}")).collect();
@@ -69,7 +69,7 @@ async fn sixty_four_tenants_whose_kms_hangs_with_all_their_calls_delay_nobody_el
         .zip(stored)
         .map(|(tenant, stored)| {
             let scene = Arc::clone(&scene);
-            // Again and again, as clients do.
+            // Repeatedly, as clients do.
             tokio::spawn(async move {
                 loop {
                     let _ = scene.open_all(&tenant, &stored).await;
@@ -103,7 +103,7 @@ async fn a_panic_in_a_key_service_poisons_nothing() {
         assert_eq!(error.unwrap_err().kind(), Kind::Unexpected);
     }
     assert!(scene.open("acme", &stored).await.is_err());
-    // The script's own lock is whole: it was let go before the panic.
+    // The script's own lock is not poisoned: it was released before the panic.
     scene.script(|kms| kms.panics = false);
     scene.seal("acme").await.unwrap();
     scene.open("acme", &stored).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_panic_in_a_key_service_poisons_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_while_a_tenants_credentials_are_forgotten_leaves_no_key_and_no_stuck_tenant() {
+async fn a_panic_while_credentials_are_dropped_leaves_no_key_and_nothing_stuck() {
     let scene = Arc::new(Scene::new());
     let stored = record(&scene.seal("acme").await.unwrap());
     scene.script(|kms| kms.forgetting_panics = true);
@@ -121,7 +121,7 @@ async fn a_panic_while_a_tenants_credentials_are_forgotten_leaves_no_key_and_no_
     });
     assert!(revoking.await.unwrap_err().is_panic());
     assert!(scene.warm("acme").is_none());
-    // In a flight it is that flight's end.
+    // In a fetch it ends that fetch.
     scene.script(|kms| kms.configured_fails = Some(Kind::Denied));
     assert_eq!(scene.seal("acme").await.unwrap_err().kind(), Kind::Unexpected);
     assert!(scene.seal("acme").await.unwrap_err().is_revoked());

@@ -13,7 +13,7 @@ use crate::keys::outcome::KeyError;
 use crate::keys::{InMemoryKeyTable, KeyServiceErrorKind as Kind, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
 use crate::tenant::TenantId;
 
-/// A table that can be down.
+/// A table that can be unavailable.
 #[derive(Debug, Default)]
 struct Table {
     entries: InMemoryKeyTable,
@@ -112,7 +112,7 @@ async fn a_frozen_process_notices_the_end_of_the_period_by_the_wall_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_table_fails_a_process_keeps_the_key_it_has_and_joins_the_fleet_when_it_is_back() {
+async fn while_the_table_fails_a_process_keeps_its_key_then_joins_the_fleet() {
     let fleet = Fleet::new();
     let others = fleet.process().seal("acme").await.unwrap();
     fleet.down(true);
@@ -122,14 +122,14 @@ async fn while_the_table_fails_a_process_keeps_the_key_it_has_and_joins_the_flee
     assert_eq!(own.record().period(), None);
     let error = scene.seal_compactly("acme").await.unwrap_err();
     assert!(matches!(&error, KeyError::Table(error) if error.is_retryable()), "{error}");
-    // Its lease is renewed again and again; no other key is made.
+    // Its lease is renewed repeatedly; no other key is made.
     for _ in 0..60 {
         tokio::time::sleep(MINUTE).await;
         assert_eq!(scene.seal("acme").await.unwrap().record().key_id, own.record().key_id);
     }
     assert_eq!(scene.counts().0, 2);
     fleet.down(false);
-    // A compact item does not wait for that; the others follow with the next renewal.
+    // A compact item uses the fleet's key at once; others follow with the next renewal.
     assert_eq!(scene.seal_compactly("acme").await.unwrap().record().key_id, others.record().key_id);
     assert_eq!(scene.seal("acme").await.unwrap().record().key_id, others.record().key_id);
     assert_eq!(scene.counts().0, 2);

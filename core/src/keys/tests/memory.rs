@@ -1,4 +1,4 @@
-//! Keys leave memory exactly when it is said, and zeroized: `VerifiedDataKey` zeroizes on drop.
+//! Data keys leave memory exactly when documented, and zeroized: `VerifiedDataKey` zeroizes on drop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn a_key_is_gone_when_kms_says_that_the_tenant_is_revoked() {
             matches!(&error, crate::keys::OpeningKeyError::Service(error) if error.is_revoked()),
             "{kind}: {error}"
         );
-        // A disabled or missing key says nothing against the session, and what is denied may be the session's fault.
+        // A disabled or missing key says nothing against the session; a denial may be the session's fault.
         let forgotten = scene.kms.forgotten.load(std::sync::atomic::Ordering::SeqCst);
         assert_eq!(forgotten, usize::from(kind == Kind::Denied), "{kind}");
     }
@@ -52,7 +52,7 @@ async fn a_key_that_is_not_used_is_gone_when_its_lease_is_over_and_the_grace() {
     let key = scene.seal("acme").await.unwrap();
     let gone = Arc::downgrade(&key);
     drop(key);
-    // Until then it might serve in an outage.
+    // Until then it could be used in an outage.
     tokio::time::sleep(MINUTE * 29).await;
     assert!(gone.upgrade().is_some());
     tokio::time::sleep(MINUTE * 2).await;
@@ -83,7 +83,7 @@ async fn what_a_request_begun_before_an_eviction_brings_is_not_used() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     scene.keys.revoke(&id("acme")).await;
     scene.script(|kms| kms.fails = Some(Kind::Revoked));
-    // The request had been answered with a key.
+    // The request was answered with a key.
     assert!(under_way.await.unwrap().unwrap_err().is_revoked());
     assert_eq!(scene.counts().0, 2);
     assert!(scene.warm("acme").is_none());
@@ -101,7 +101,7 @@ async fn one_tenants_scan_evicts_its_own_keys_alone() {
     let before = scene.counts();
     scene.open("globex", &theirs).await.unwrap();
     scene.seal("globex").await.unwrap();
-    // Its sealing key is still there as well.
+    // Its sealing key is still cached as well.
     scene.seal("acme").await.unwrap();
     assert_eq!(scene.counts(), before);
 }

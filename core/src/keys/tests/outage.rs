@@ -1,4 +1,4 @@
-//! When KMS cannot be asked.
+//! KMS is unavailable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn keys_serve_on_for_the_grace_and_no_longer() {
     tokio::time::sleep(MINUTE).await;
     assert!(scene.seal("acme").await.unwrap_err().is_retryable());
     assert_eq!(kind(&scene.open("acme", &stored).await.unwrap_err()), Kind::Unavailable);
-    // A KMS that is dead is not hammered.
+    // An unavailable KMS is not hammered.
     let (made, asked, _) = scene.counts();
     assert!(made + asked < 120, "{:?}", scene.counts());
     scene.script(|kms| kms.fails = None);
@@ -47,7 +47,7 @@ async fn without_grace_keys_end_with_their_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tenant_whose_kms_fails_again_and_again_fails_fast_and_recovers_with_one_probe() {
+async fn a_tenant_whose_kms_keeps_failing_fails_fast_and_recovers_by_one_probe() {
     let scene = Arc::new(Scene::new());
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
     for _ in 0..3 {
@@ -58,7 +58,7 @@ async fn a_tenant_whose_kms_fails_again_and_again_fails_fast_and_recovers_with_o
         assert!(scene.seal("acme").await.unwrap_err().is_retryable());
     }
     assert!(scene.counts().0 <= before + 1, "{} calls in no time", scene.counts().0 - before);
-    // Others are not concerned.
+    // Other tenants are not affected.
     scene.script(|kms| (kms.fails, kms.latency) = (None, Duration::from_secs(3)));
     scene.seal("globex").await.unwrap();
     tokio::time::sleep(MINUTE).await;
@@ -75,7 +75,7 @@ async fn a_tenant_whose_kms_fails_again_and_again_fails_fast_and_recovers_with_o
     assert_eq!(scene.counts().0, before + 1);
 }
 
-/// A tenant whose circuit is open, and may be probed.
+/// A tenant whose circuit is open and may be probed.
 async fn to_be_probed() -> Scene {
     let scene = Scene::new();
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
@@ -114,7 +114,7 @@ async fn retries_have_a_budget_of_the_tenants_own() {
     for _ in 0..7 {
         stored.push(record(&scene.another().seal("acme").await.unwrap()));
     }
-    // Each call fails twice and succeeds then, so the circuit stays closed: five calls use up ten retries.
+    // Each call fails twice and then succeeds, so the circuit stays closed: 5 calls use up 10 retries.
     for stored in &stored[..5] {
         scene.script(|kms| kms.failing = 2);
         scene.open("acme", stored).await.unwrap();
@@ -123,15 +123,15 @@ async fn retries_have_a_budget_of_the_tenants_own() {
     scene.script(|kms| kms.failing = 2);
     assert_eq!(kind(&scene.open("acme", &stored[5]).await.unwrap_err()), Kind::Unavailable);
     assert_eq!(scene.counts().1, 16, "it was repeated without a budget");
-    // Another tenant has its own.
+    // Another tenant has its own budget.
     scene.seal("globex").await.unwrap();
-    // One retry a second comes back.
+    // One retry per second comes back.
     tokio::time::sleep(Duration::from_secs(3)).await;
     scene.script(|kms| kms.failing = 2);
     scene.open("acme", &stored[6]).await.unwrap();
 }
 
-/// A page of two items under different keys, neither of which is in the cache.
+/// A page of 2 items under different keys, neither of them cached.
 #[tokio::test(start_paused = true)]
 async fn a_page_of_several_unknown_keys_opens_again_after_an_outage() {
     let scene = Scene::new();
@@ -156,7 +156,7 @@ async fn items_of_a_former_key_open_again_after_an_outage() {
     scene.script(|kms| kms.own_aliases = [0, 1].into());
     scene.open("acme", &present).await.unwrap();
     scene.script(|kms| kms.fails = Some(Kind::Unavailable));
-    // Whatever was held is gone, and nobody renews it.
+    // All cached keys are gone, and nobody renews them.
     tokio::time::sleep(MINUTE * 60).await;
     for _ in 0..5 {
         scene.open("acme", &unknown).await.unwrap_err();

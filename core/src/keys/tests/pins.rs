@@ -1,4 +1,4 @@
-//! What an idempotency token costs, and for how long.
+//! The cost and the lifetime of idempotency tokens.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,15 +8,14 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
 use super::scene::{LIMITS, MINUTE, Scene, TERMS, id, record};
-use crate::envelope::KeyRecordPlacement;
-use crate::envelope::VerifiedDataKey;
+use crate::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use crate::keys::{Limits, Terms};
 
-/// A day of twenty minutes.
+/// A rotation period of 20 minutes.
 const SHORT: Terms = Terms { rotation: Duration::from_secs(20 * 60), ..TERMS };
 
 impl Scene {
-    /// The key that seals what has this token.
+    /// The data key that seals a request with this token.
     async fn seal_with_token(&self, tenant: &str, token: &str) -> Arc<VerifiedDataKey> {
         self.keys.for_tenant(&id(tenant)).sealing_key(Some(token), KeyRecordPlacement::Item).await.unwrap()
     }
@@ -37,7 +36,7 @@ fn weak(key: Arc<VerifiedDataKey>) -> Weak<VerifiedDataKey> {
     Arc::downgrade(&key)
 }
 
-/// Keeps what is counted, and nothing else of the metrics.
+/// Records counters, and no other metrics.
 #[derive(Default)]
 struct Counters(Mutex<HashMap<Key, Arc<AtomicU64>>>);
 
@@ -60,7 +59,7 @@ impl Recorder for Counters {
 }
 
 impl Counters {
-    /// How many tokens have been forgotten so far for this reason.
+    /// The tokens dropped so far for this reason.
     fn forgotten(&self, reason: &str) -> u64 {
         let counters = self.0.lock().unwrap();
         let named = counters.iter().filter(|(key, _)| {
@@ -91,7 +90,7 @@ async fn what_has_one_token_is_sealed_under_one_key_for_ten_minutes() {
 #[tokio::test(start_paused = true)]
 async fn a_rotated_key_goes_when_the_ten_minutes_of_its_last_token_are_over() {
     let scene = Scene::with(SHORT, Limits { data_keys_per_tenant: 1, ..LIMITS }, Arc::default());
-    // Somebody works for the tenant all the time, and never with a token again.
+    // The tenant is busy all the time, and never uses a token again.
     let live = scene.keys.for_tenant(&id("acme"));
     scene.seal("acme").await.unwrap();
     tokio::time::sleep(MINUTE * 19).await;
@@ -120,7 +119,7 @@ async fn tokens_of_all_tenants_together_are_bounded_and_who_forgets_says_so() {
         tenants.push(weak(scene.seal(&tenant).await.unwrap()));
         scene.pin_many(&tenant, 0..1_000).await;
     }
-    // The cache makes room a moment later, and when it is used.
+    // The cache evicts a moment later, when it is used.
     std::thread::sleep(Duration::from_millis(400));
     scene.pin_many("t9", 1_000..1_300).await;
     let left = tenants.iter().filter(|key| key.upgrade().is_some()).count();

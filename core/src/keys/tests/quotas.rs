@@ -35,7 +35,7 @@ async fn in_an_hour_of_suspended_tenants_under_traffic_healthy_ones_never_wait()
     scene.script(|kms| {
         kms.latency = SECOND / 20;
         kms.refuses_tenants = suspended.iter().map(|tenant| (id(tenant), Kind::Revoked)).collect();
-        // What goes beyond is throttled, whose ever it is.
+        // Calls beyond this are throttled, whichever tenant's.
         kms.per_second = Some(10);
     });
     scene.sleep_deeply(MINUTE * 12);
@@ -52,7 +52,7 @@ async fn in_an_hour_of_suspended_tenants_under_traffic_healthy_ones_never_wait()
             let mut waited = Duration::ZERO;
             while Instant::now() < end {
                 let started = Instant::now();
-                // Until its lease ends it may be served.
+                // It may be served until its lease ends.
                 let _ = if at % 2 == 0 {
                     scene.seal(&tenant).await.map(|_| ()).is_ok()
                 } else {
@@ -90,12 +90,12 @@ async fn in_an_hour_of_suspended_tenants_under_traffic_healthy_ones_never_wait()
     }
     let calls = scene.kms.by_tenant.lock().unwrap().clone();
     for tenant in &suspended {
-        // Once a minute, less a quarter of jitter; two calls each time.
+        // Once per minute, less 1/4 of jitter; 2 calls each time.
         let calls = calls[&id(tenant)];
         assert!((40..=2 * (60 * 4 / 3 + 10)).contains(&calls), "{tenant}: {calls} calls in an hour");
     }
     for tenant in &healthy {
-        // Two leases at most: of the key that seals, and of those that open.
+        // At most 2 leases: of the sealing key, and of the opening keys.
         let calls = calls[&id(tenant)];
         assert!((5..=2 * 6).contains(&calls), "{tenant}: {calls} calls in an hour");
     }

@@ -1,4 +1,4 @@
-//! A tenant that is refused: told at once and from memory, and asked for less and less.
+//! Refused tenants: refused at once from memory, and tested less and less often.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,13 +16,13 @@ fn calls(scene: &Scene) -> usize {
     made + asked + former
 }
 
-/// What a tenant's traffic is.
+/// A tenant's traffic.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Traffic {
     Writes,
-    /// Of items under many different data keys.
+    /// Items under many different data keys.
     Reads,
-    /// By a handle of its own for each request, as in a handler that keeps none.
+    /// Each request makes its own handle, as in a service that keeps none.
     Both,
 }
 
@@ -52,8 +52,8 @@ async fn a_suspended_tenant_under_traffic_is_asked_for_about_once_a_minute() {
                 slow += usize::from(!started.elapsed().is_zero());
                 tokio::time::sleep((SECOND / 4).saturating_sub(started.elapsed())).await;
             }
-            // 1, 2, 4 .. seconds up to a minute, less jitter: some eighteen times. Each time the key of the request, of a read by both of its
-            // aliases, and then the tenant's own.
+            // 1, 2, 4 .. seconds up to a minute, less jitter: about 18 times. Each time a read tries its key by both
+            // aliases, and then the tenant's own key.
             let asked = calls(&scene) - before;
             assert!(
                 asked <= if traffic == Traffic::Writes { 20 } else { 60 },
@@ -81,7 +81,7 @@ async fn a_suspended_tenant_under_traffic_is_asked_for_about_once_a_minute() {
                 scene.open("acme", stored).await.unwrap();
             }
             scene.seal("acme").await.unwrap();
-            // A second suspension begins anew.
+            // A second suspension starts anew.
             scene.script(|kms| kms.fails = Some(refusal));
             scene.sleep_deeply(MINUTE * 31);
             scene.seal("acme").await.unwrap_err();
@@ -105,7 +105,7 @@ async fn forged_records_do_not_put_off_the_return_of_a_resumed_tenant() {
             scene.seal("acme").await.unwrap_err();
             tokio::time::sleep(SECOND).await;
         }
-        // It is resumed; from now on a record that KMS refuses for its own sake is read again and again.
+        // It is resumed; from now on a key record that KMS refuses for its own sake is read repeatedly.
         let wrapped = forged.record().wrapped.clone();
         scene.script(|kms| (kms.fails, kms.refuses) = (None, Some((wrapped, forgery))));
         let resumed = Instant::now();
@@ -172,7 +172,7 @@ async fn forged_records_of_a_tenant_without_keys_are_bounded_without_a_handle() 
         scene.open("acme", &forged.encode()).await.unwrap_err();
     }
     assert!(calls(&scene) - before <= 110, "{} calls for forged records", calls(&scene) - before);
-    // Those that were tried are remembered, too.
+    // Those that were tried are remembered too.
     tokio::time::sleep(SECOND * 20).await;
     let before = calls(&scene);
     forged.created = 0;
@@ -188,7 +188,7 @@ async fn a_refusal_is_remembered_without_a_handle_and_not_for_ever() {
         scene.seal("acme").await.unwrap_err();
     }
     assert_eq!(calls(&scene), 1);
-    // Others that do not exist do not drive it out.
+    // Other tenants that do not exist do not evict it.
     for at in 0..1_000 {
         scene.seal(&format!("nobody-{at}")).await.unwrap_err();
         drop(scene.keys.for_tenant(&id(&format!("handle-{at}"))));

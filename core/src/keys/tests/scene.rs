@@ -1,4 +1,4 @@
-//! A KMS that does as it is told, and a cache above it.
+//! A scripted KMS, and a cache above it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +10,13 @@ use tokio::time::Instant;
 
 use crate::context::{EncryptionContext, StaticPairs};
 use crate::crypto::WrappedDataKey;
-use crate::envelope::KeyRecordPlacement;
-use crate::envelope::Seals;
-use crate::envelope::{NeededKey, VerifiedDataKey};
+use crate::envelope::{KeyRecordPlacement, NeededKey, Seals, VerifiedDataKey};
 use crate::format::{KekId, StoredKey};
 use crate::keys::outcome::KeyError;
 use crate::keys::{
     DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
-    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, Retries, SharedKeys, Terms, UnwrappedDataKey, Want,
+    KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, OpeningMode, Retries, SharedKeys, Terms,
+    UnwrappedDataKey,
 };
 use crate::tenant::{AliasTemplate, TenantId};
 use crate::time::TimeSource;
@@ -36,7 +35,7 @@ pub(super) fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
 }
 
-/// The wall clock: as fast as Tokio's, and put forward by hand.
+/// The wall clock: as fast as Tokio's clock, and set forward by hand.
 #[derive(Debug, Clone)]
 pub(super) struct Wall {
     start: Instant,
@@ -50,7 +49,7 @@ impl TimeSource for Wall {
 }
 
 impl Wall {
-    /// In which second of the process.
+    /// The second since the process started.
     fn of(now: Instant) -> u64 {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
         let start = *START.get_or_init(|| now.into_std());
@@ -58,7 +57,7 @@ impl Wall {
     }
 }
 
-/// A KMS in memory whose answers a test decides.
+/// A KMS in memory whose answers a test scripts.
 #[derive(Debug, Default)]
 pub(super) struct Kms {
     keys: InMemoryKeyService,
@@ -68,7 +67,7 @@ pub(super) struct Kms {
     pub forgotten: AtomicUsize,
     /// Calls by tenant.
     pub by_tenant: Mutex<BTreeMap<TenantId, usize>>,
-    /// The calls of the present second.
+    /// The calls of the current second.
     second: Mutex<(u64, usize)>,
     pub script: Mutex<Script>,
 }
@@ -78,23 +77,23 @@ pub(super) struct Script {
     pub latency: Duration,
     /// Every call fails with this.
     pub fails: Option<Kind>,
-    /// Calls by the configured alias fail with this.
+    /// Calls by the tenant's alias fail with this.
     pub configured_fails: Option<Kind>,
-    /// By the configured alias, this wrapped key fails with this.
+    /// By the tenant's alias, this wrapped key fails with this.
     pub refuses: Option<(WrappedDataKey, Kind)>,
     /// The tenants whose calls never end.
     pub hangs: BTreeSet<TenantId>,
     pub panics: bool,
     pub forgetting_panics: bool,
-    /// The next calls by the configured alias fail with these, the last one first.
+    /// The next calls by the tenant's alias fail with these, the last one first.
     pub refusing: Vec<Kind>,
     /// The tenants whose calls fail, and with what.
     pub refuses_tenants: BTreeMap<TenantId, Kind>,
-    /// More calls in a second are throttled.
+    /// Above this many calls per second, calls are throttled.
     pub per_second: Option<usize>,
-    /// So many calls fail, then no more.
+    /// This many calls fail, then none.
     pub failing: usize,
-    /// Which KEK the configured alias points to, `0` at first.
+    /// The KEK that the tenant's alias points to, initially 0.
     pub alias: u8,
     /// The KEKs that have an alias of their own.
     pub own_aliases: BTreeSet<u8>,
@@ -195,9 +194,9 @@ impl KeyService for Kms {
         match own_aliases.into_iter().find(|number| kek(*number) == *named) {
             Some(number) => self.unwrapped(tenant, context, number, wrapped).await,
             None => {
-                let alias = AliasTemplate::default().alias(tenant).of_key(named.key_id());
+                let alias = AliasTemplate::default().alias(tenant).for_key(named.key_id());
                 let error = KeyServiceError::new(tenant, "Decrypt", Kind::NotFound);
-                Err(error.of_missing_alias(alias, named))
+                Err(error.with_missing_alias(alias, named))
             }
         }
     }
@@ -247,7 +246,7 @@ impl Scene {
         Self::with_retries(retries, terms, LIMITS, Arc::clone(kms), Some(shared))
     }
 
-    /// Retries that take next to no time.
+    /// Retries that take almost no time.
     pub(super) fn with_quick_retries() -> Self {
         let seconds = Duration::from_secs;
         let quick = Retries::new(3, Duration::from_millis(1), seconds(20), seconds(15), seconds(5));
@@ -273,7 +272,7 @@ impl Scene {
         change(&mut self.kms.script.lock().unwrap());
     }
 
-    /// Puts the wall clock forward: the machine slept.
+    /// Sets the wall clock forward: the machine slept.
     pub(super) fn sleep_deeply(&self, by: Duration) {
         *self.wall.ahead.lock().unwrap() += by;
     }
@@ -286,12 +285,12 @@ impl Scene {
         })
     }
 
-    /// The key that seals what refers to the key table.
+    /// The data key that seals items of compact tables.
     pub(super) async fn seal_compactly(&self, tenant: &str) -> Result<Arc<VerifiedDataKey>, KeyError> {
         self.keys.for_tenant(&id(tenant)).sealing_key(None, KeyRecordPlacement::KeyTable).await
     }
 
-    /// The key that seals, when nothing has to be waited for.
+    /// The sealing key, if it is cached.
     pub(super) fn warm(&self, tenant: &str) -> Option<Arc<VerifiedDataKey>> {
         self.keys.for_tenant(&id(tenant)).warm_sealing_key(KeyRecordPlacement::Item)
     }
@@ -300,22 +299,22 @@ impl Scene {
         self.open_all(tenant, &[record.into()]).await
     }
 
-    /// Opens a page of items that rely on these records.
+    /// Opens a page of items that need these key records.
     pub(super) async fn open_all(&self, tenant: &str, records: &[Box<[u8]>]) -> Result<(), OpeningKeyError> {
         let needed = |record: Box<[u8]>| NeededKey { attribute: "email".to_owned(), stored: StoredKey::Record(record) };
         let needed = records.iter().cloned().map(needed).collect();
-        let (_, lacking) = self.keys.for_tenant(&id(tenant)).opening_keys(needed, Want::All).await;
+        let (_, lacking) = self.keys.for_tenant(&id(tenant)).opening_keys(needed, OpeningMode::AllOrNothing).await;
         lacking.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// How often KMS was asked to make a key, to unwrap one, and to unwrap one of a former KEK.
+    /// How often KMS was asked to make a data key, to unwrap one, and to unwrap one of a former KEK.
     pub(super) fn counts(&self) -> (usize, usize, usize) {
         let Kms { made, asked, asked_former, .. } = &*self.kms;
         (made.load(Ordering::SeqCst), asked.load(Ordering::SeqCst), asked_former.load(Ordering::SeqCst))
     }
 }
 
-/// The stored record of a key.
+/// The stored key record of a data key.
 pub(super) fn record(key: &VerifiedDataKey) -> Box<[u8]> {
     key.stored_record().into()
 }

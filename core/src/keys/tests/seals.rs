@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::scene::{Kms, LIMITS, Scene, TERMS, id};
 use crate::crypto::{DataKeyId, OsRandom, RandomError};
-use crate::envelope::Seals;
-use crate::envelope::{KeyRecordPlacement, Nonces, Sealer, VerifiedDataKey};
+use crate::envelope::{KeyRecordPlacement, Nonces, Sealer, Seals, VerifiedDataKey};
 use crate::format::{Identity, PrimaryKeyPart, StoredKey};
 use crate::keys::{InMemoryKeyTable, KeyTable, Terms};
 
-/// Ten items of four attributes for a process alone, five for each of a fleet.
+/// 10 items of 4 attributes for a process alone, 5 for each process of a fleet.
 const FEW: Terms = Terms { seals: Seals { own: 40, shared: 20 }, ..TERMS };
 
 /// Seals four attributes of an item, which name their key themselves or by the item's header.
@@ -18,17 +17,16 @@ fn write(key: &VerifiedDataKey, update: bool) -> DataKeyId {
     let own = update.then(|| StoredKey::Record(key.stored_record()));
     let mut sealer = Sealer::new(own, key, &identity, Nonces::Random(&OsRandom), 4).unwrap();
     for name in ["email", "notes", "phone", "street"] {
-        sealer
-            .seal(name, 1, |out| {
-                out.push(0x01);
-                Ok::<_, RandomError>(())
-            })
-            .unwrap();
+        let encode = |out: &mut Vec<u8>| {
+            out.push(0x01);
+            Ok::<_, RandomError>(())
+        };
+        sealer.seal(name, 1, encode).unwrap();
     }
     key.record().key_id
 }
 
-/// How many different keys there are among these.
+/// The number of distinct keys.
 fn distinct(mut keys: Vec<DataKeyId>) -> usize {
     keys.sort();
     keys.dedup();
@@ -44,9 +42,9 @@ async fn a_data_key_seals_so_much_and_then_another_takes_its_place() {
     }
     assert!(keys.chunks(10).all(|keys| distinct(keys.to_vec()) == 1), "ten items each");
     assert_eq!((distinct(keys.clone()), scene.counts().0), (4, 4));
-    // What was sealed before opens by the keys that are there.
+    // Items sealed before open with cached keys.
     assert_eq!(scene.counts().1, 0);
-    // A repetition needs the key of its first time, used up or not.
+    // A repetition needs the key of the first request, used up or not.
     let key = scene.keys.for_tenant(&id("acme")).sealing_key(Some("token"), KeyRecordPlacement::Item).await.unwrap();
     for _ in 0..5 {
         write(&key, false);
@@ -76,7 +74,7 @@ async fn a_fleet_goes_on_with_another_key_when_a_process_has_used_up_its_share()
     for key in &keys {
         assert_eq!(keys.iter().filter(|other| *other == key).count(), 8 * 5);
     }
-    // Who comes later finds the latest.
+    // A later process finds the latest key.
     let late = Scene::of_fleet_with(FEW, &kms, &table).seal("acme").await.unwrap();
     assert_eq!(Some(&late.record().key_id), keys.last());
 }

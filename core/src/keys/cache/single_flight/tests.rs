@@ -1,10 +1,10 @@
-//! What is left to itself goes on within bounds, and what it brings does not linger.
+//! Detached work goes on within bounds, and its result does not linger.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
-/// Counts what is under way.
+/// Counts work in flight.
 struct Busy(Arc<AtomicUsize>);
 
 impl Busy {
@@ -28,7 +28,7 @@ async fn given_up<V: Clone>(waiter: Waiter<V>) {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_left_to_itself_than_is_allowed_and_for_no_longer() {
-    let (all, count) = (Allowance::new(5), Arc::new(AtomicUsize::new(0)));
+    let (all, count) = (DetachedLimit::new(5), Arc::new(AtomicUsize::new(0)));
     let [one, other] = [SingleFlight::new(all.share(3)), SingleFlight::new(all.share(3))];
     for at in 0..10 {
         for shares in [&one, &other] {
@@ -41,7 +41,7 @@ async fn no_more_is_left_to_itself_than_is_allowed_and_for_no_longer() {
         }
     }
     assert_eq!(count.load(Ordering::SeqCst), 5, "of ten pieces of work for each of two");
-    tokio::time::sleep(LIMIT).await;
+    tokio::time::sleep(MAX_DETACHED_TIME).await;
     assert_eq!(count.load(Ordering::SeqCst), 0);
     // There is room again.
     let busy = Busy::new(&count);
@@ -56,15 +56,15 @@ async fn no_more_is_left_to_itself_than_is_allowed_and_for_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_brings_is_dropped_with_the_last_who_waits_and_at_once_when_nobody_does() {
-    let shares = SingleFlight::new(Allowance::new(5));
+async fn a_result_is_dropped_with_its_last_waiter_and_at_once_without_one() {
+    let shares = SingleFlight::new(DetachedLimit::new(5));
     let secret = Arc::new(());
     let gone = Arc::downgrade(&secret);
     let work = |secret: Arc<()>| async move {
         tokio::time::sleep(SECOND).await;
         secret
     };
-    // Given up, joined again, and then brought.
+    // Given up, joined again, and then done.
     given_up(shares.run("key", |_| work(secret))).await;
     let joined = shares.run("key", |_| async { unreachable!("it goes on") });
     let brought = joined.await;
@@ -77,13 +77,13 @@ async fn what_it_brings_is_dropped_with_the_last_who_waits_and_at_once_when_nobo
     given_up(shares.run("key", |_| work(secret))).await;
     tokio::time::sleep(SECOND * 2).await;
     assert!(gone.upgrade().is_none(), "nobody waits for it");
-    // And the next begins anew.
+    // The next caller starts anew.
     shares.run("key", |_| async { Arc::new(()) }).await;
 }
 
 #[test]
 fn without_a_runtime_work_ends_with_the_last_who_waits() {
-    let (shares, count) = (SingleFlight::new(Allowance::new(5)), Arc::new(AtomicUsize::new(0)));
+    let (shares, count) = (SingleFlight::new(DetachedLimit::new(5)), Arc::new(AtomicUsize::new(0)));
     let busy = Busy::new(&count);
     let mut waiter = shares.run((), |_| async move {
         let _busy = busy;

@@ -1,0 +1,56 @@
+//! A tenant's fetches in flight: concurrent callers that need the same data key share one.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use crate::envelope::VerifiedDataKey;
+use crate::keys::cache::single_flight::{SingleFlight, Waiter};
+use crate::keys::outcome::UnwrapError;
+use crate::keys::{KeyServiceError, KeyServiceErrorKind};
+use crate::tenant::TenantId;
+
+/// What a fetch is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum KeyFetch {
+    /// The sealing key: made, or revalidated.
+    SealingKey,
+    /// The sealing key that the whole fleet shares.
+    FleetKey,
+    /// The renewal of a lease, by its id.
+    Lease(u64),
+    /// The data key of an unverified key record: the context's index, and the SHA-256 of the whole record, so that a
+    /// forged record fails alone.
+    Record(usize, [u8; 32]),
+}
+
+/// The result of a fetch.
+pub(crate) type FetchResult = Result<Arc<VerifiedDataKey>, UnwrapError>;
+
+/// The fetches in flight of one tenant.
+pub(crate) type KeyFetches = SingleFlight<KeyFetch, FetchResult>;
+
+impl KeyFetches {
+    /// Joins the fetch in flight, or starts `body`.
+    pub fn join<F>(&self, tenant: &TenantId, fetch: KeyFetch, body: impl FnOnce() -> F) -> Waiter<FetchResult>
+    where
+        F: Future<Output = FetchResult> + Send + 'static,
+    {
+        self.run(fetch, |_| {
+            let tenant = tenant.clone();
+            // A panic in a key service ends this fetch and nothing else.
+            AssertUnwindSafe(body()).catch_unwind().map(move |brought| {
+                brought.unwrap_or_else(|_| {
+                    let error = KeyServiceError::new(&tenant, "KeyService", KeyServiceErrorKind::Unexpected);
+                    Err(UnwrapError::Service(error.with_source(Panicked)))
+                })
+            })
+        })
+    }
+}
+
+/// The key service panicked.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the key service panicked")]
+struct Panicked;
