@@ -11,6 +11,8 @@ mod matrix;
 mod office;
 #[path = "policies/operator.rs"]
 mod operator;
+#[path = "common/pod_tags.rs"]
+mod pod_tags;
 #[path = "policies/scene.rs"]
 mod scene;
 #[path = "policies/trust.rs"]

@@ -1,10 +1,12 @@
-//! The way to AWS: one configuration, with profile, Region and endpoint as the AWS CLI has them.
+//! AWS clients: one configuration, with profile, Region and endpoint as in the AWS CLI.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 
 use crate::errors::{Failure, Result};
 use crate::settings::Settings;
@@ -27,7 +29,8 @@ async fn config(settings: &Settings, profile: Option<&str>) -> SdkConfig {
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
     if let Some(profile) = profile {
-        // As with the AWS CLI, a profile that is named wins over credentials in the environment; by default the SDK asks there first.
+        // As in the AWS CLI, a named profile has precedence over credentials in the environment. The SDK's default is
+        // the reverse.
         let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(credentials);
     }
@@ -47,4 +50,25 @@ pub(crate) fn region(config: &SdkConfig) -> Result<String> {
         .map(ToString::to_string)
         .filter(|region| !region.is_empty())
         .ok_or_else(|| Failure::usage("which Region?").help("give --region, AWS_REGION, or a profile that names one"))
+}
+
+impl Settings {
+    /// The key team's handle on all tenants. With `probe`, it tests aliases as a service would use them.
+    pub(crate) fn tenants(&self, operator: &SdkConfig, probe: Option<&SdkConfig>) -> Result<Tenants> {
+        region(operator)?;
+        let registry = DynamoDbRegistry::new(operator, self.registry());
+        let mut tenants = Tenants::builder(self.tenancy()?, Arc::new(registry));
+        if let Some(service) = probe {
+            tenants = tenants.probe(service);
+        }
+        tenants.build(operator).map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The Region that the policies name.
+    pub(crate) async fn region(&self) -> Result<String> {
+        match &self.region {
+            Some(region) => Ok(region.clone()),
+            None => region(&operator(self).await),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What went wrong, in one line that says what to do, and the exit code that scripts go by.
+//! Failures: one line that says what to do, and the exit code for scripts.
 
 use std::error::Error as StdError;
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal::keys::{KeyTableError, KeyTableErrorKind};
+use tenantseal_kms::errors::AwsErrorClass;
 use tenantseal_tenants::{self, AwsError, RegistryError};
 
 use crate::visible::Visible;
@@ -30,7 +31,7 @@ impl Exit {
         self as i32
     }
 
-    /// The word for it in JSON.
+    /// Its name in JSON.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -72,7 +73,7 @@ impl Failure {
         Self::new(Exit::Interrupted, "interrupted").help("run the same command again to go on where it stopped")
     }
 
-    /// The same with what to do.
+    /// Adds the next step.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(one_line(&help.into()));
@@ -91,7 +92,7 @@ impl Failure {
         self.help.as_deref()
     }
 
-    /// What an error of KMS, STS or DynamoDB means to the person who runs the command. `doing` is, for example, `CreateKey`.
+    /// What an error of KMS, STS or DynamoDB means to the operator. `doing` is, for example, `CreateKey`.
     pub(crate) fn aws<E>(doing: &str, error: &SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -112,46 +113,34 @@ impl Failure {
         }
     }
 
-    /// What an error code of AWS means (common errors of the KMS, STS and DynamoDB API references).
+    /// What an error code of AWS means to the operator.
     fn service(doing: &str, code: &str, said: &str) -> Self {
+        use AwsErrorClass as Class;
         let message = format!("{doing}: {code}: {said}");
-        let (exit, help) = match code {
-            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
+        let (exit, help) = match AwsErrorClass::from_code(code) {
+            Class::ExpiredCredentials | Class::ExpiredRequest => (
                 Exit::Aws,
                 "the credentials have expired: get new ones (`aws sso login`, or a new session) and run it again",
             ),
-            "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignature" => {
+            Class::UnknownCredentials | Class::IncompleteSignature => {
                 (Exit::Aws, "AWS does not know these credentials: check --profile and the AWS_… environment variables")
             }
-            "AccessDenied" | "AccessDeniedException" => (
+            Class::AccessDenied => (
                 Exit::Aws,
                 "these credentials lack that permission: use --profile of someone who has it, or have it granted",
             ),
-            "ThrottlingException"
-            | "Throttling"
-            | "RequestLimitExceeded"
-            | "ProvisionedThroughputExceededException" => (Exit::Unreachable, "AWS is throttling: try again later"),
-            "DependencyTimeoutException"
-            | "KMSInternalException"
-            | "KeyUnavailableException"
-            | "InternalServerError"
-            | "InternalFailure"
-            | "ServiceUnavailable" => (Exit::Unreachable, "AWS has a fault of its own: try again"),
-            "NotFoundException" => {
-                (Exit::NotFound, "check the tenant's id, --region and --alias, or onboard the tenant")
+            Class::Throttled => (Exit::Unreachable, "AWS is throttling: try again later"),
+            Class::ServiceFault => (Exit::Unreachable, "AWS has a fault of its own: try again"),
+            Class::KeyStoreFault => {
+                (Exit::Unreachable, "the custom key store does not answer: check it, then try again")
             }
-            "ResourceNotFoundException" => (Exit::NotFound, "check the table's name, --registry and --region"),
-            "LimitExceededException" => {
-                (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)")
-            }
-            "DisabledException" | "KMSInvalidStateException" => {
+            Class::NotFound => (Exit::NotFound, "check the tenant's id, --region and --alias, or onboard the tenant"),
+            Class::TableNotFound => (Exit::NotFound, "check the table's name, --registry and --region"),
+            Class::QuotaExceeded => (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)"),
+            Class::Disabled | Class::InvalidKeyState => {
                 (Exit::Refused, "the key is disabled, pending deletion or refused by its holder: see `tenantseal show`")
             }
-            "ValidationException" | "ValidationError" => (Exit::Usage, "check what was given"),
+            Class::InvalidRequest => (Exit::Usage, "check what was given"),
             _ => (Exit::Aws, "AWS does not accept this"),
         };
         Self::new(exit, message).help(help)
@@ -164,7 +153,7 @@ impl From<tenantseal_tenants::Error> for Failure {
         match &error {
             Error::Aws(aws) => Self::administration(aws),
             Error::Registry(error) => Self::registry(error),
-            Error::Unknown(_) | Error::KeyGone(_) | Error::KeyMissing { .. } => {
+            Error::UnknownTenant(_) | Error::KekDeleted(_) | Error::KekMissing { .. } => {
                 Self::new(Exit::NotFound, error.to_string())
             }
             Error::WrongAccount { .. } => {
@@ -176,12 +165,12 @@ impl From<tenantseal_tenants::Error> for Failure {
             Error::Contended(_) | Error::SlowRegistry | Error::NoRandomness => {
                 Self::new(Exit::Unreachable, error.to_string())
             }
-            Error::Partly { .. } if error.is_retryable() => Self::new(Exit::Unreachable, error.to_string())
+            Error::Incomplete { .. } if error.is_retryable() => Self::new(Exit::Unreachable, error.to_string())
                 .help("the operation stays unfinished: run it again when the Region answers"),
-            Error::Regions { tenant, .. } | Error::UnlistedKeys { tenant, .. } => {
+            Error::RegionMismatch { tenant, .. } | Error::UnlistedKeks { tenant, .. } => {
                 Self::new(Exit::Refused, error.to_string()).help(format!("tenantseal show {tenant} --history"))
             }
-            Error::ForeignKey { tenant, key } => {
+            Error::ForeignKek { tenant, key } => {
                 let mark = format!(
                     "aws kms update-key-description --region {} --key-id {} --description \"tenantseal: tenant {tenant}\"",
                     key.region(),
@@ -195,7 +184,7 @@ impl From<tenantseal_tenants::Error> for Failure {
             Error::Overtaken(tenant) => {
                 Self::new(Exit::Refused, error.to_string()).help(format!("tenantseal show {tenant} --history"))
             }
-            Error::Window(_) | Error::Period(_) | Error::Policy(_) => Self::usage(error.to_string()),
+            Error::DeletionWindow(_) | Error::RotationPeriod(_) | Error::Policy(_) => Self::usage(error.to_string()),
             _ => Self::new(Exit::Refused, error.to_string()),
         }
     }
@@ -225,7 +214,7 @@ impl Failure {
     fn registry(error: &RegistryError) -> Self {
         match error {
             RegistryError::Aws(aws) => Self::administration(aws),
-            RegistryError::NoTable(table) => {
+            RegistryError::TableNotFound(table) => {
                 Self::new(Exit::NotFound, format!("the registry's table `{table}` does not exist"))
                     .help("`tenantseal init` creates it; or check --registry, --profile and --region")
             }
@@ -236,7 +225,7 @@ impl Failure {
         }
     }
 
-    /// What AWS said to the key team's call, with its cause: the library's words say what to do.
+    /// AWS's error in a call of the key team's, with its cause. The library's message says what to do.
     fn administration(error: &AwsError) -> Self {
         let doing = &error
             .region()
@@ -251,7 +240,7 @@ impl Failure {
         }
         let root = cause.rsplit(": ").next().unwrap_or(&cause);
         match error {
-            // The last of the causes is the one that a person can do something about.
+            // The root cause is the one that an operator can fix.
             error if error.lacks_credentials() => Self::without_credentials(doing, root),
             error if error.is_retryable() => Self::unreachable(doing, root),
             _ => Self::new(Exit::Aws, format!("{error}: {cause}")).help("check --endpoint-url and AWS_ENDPOINT_URL"),
@@ -275,7 +264,7 @@ pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<It
     std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
 }
 
-/// What others say may have line breaks, and characters that a terminal obeys; a failure is one line.
+/// Untrusted text may contain line breaks and control characters; a failure is one line.
 fn one_line(text: &str) -> String {
     Visible(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).to_string()
 }

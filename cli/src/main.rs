@@ -1,7 +1,8 @@
-//! `tenantseal`: runs the keys of many tenants. docs/COMMAND.md shows every command at work.
+//! `tenantseal`: manages the keys of many tenants. docs/COMMAND.md shows every command.
 
 mod args;
 mod aws;
+mod cli;
 mod commands;
 mod errors;
 mod output;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::Cli;
+use cli::Cli;
 use errors::{Exit, Failure};
 use output::Output;
 
@@ -21,15 +22,15 @@ use output::Output;
 async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return report_usage_error(&error),
     };
     let output = Output::new(&cli.global);
     let endless = cli.command.runs_until_interrupted();
     let result = tokio::select! {
-        // First of all, so that Ctrl-C is listened for before anything begins.
+        // Polled first, so that Ctrl-C is handled before anything begins.
         biased;
         _ = tokio::signal::ctrl_c() => if endless { Ok(Exit::Done) } else { Err(Failure::interrupted()) },
-        result = commands::run(cli, &output) => result,
+        result = cli.run(&output) => result,
     };
     let exit = match result {
         Ok(exit) => exit,
@@ -38,18 +39,18 @@ async fn main() -> ExitCode {
             failure.exit()
         }
     };
-    // A question that waits for an answer holds a thread that nothing else ends.
+    // A pending question holds a thread that nothing else ends.
     std::process::exit(exit.code())
 }
 
-/// Help and version are answers; anything else is a misuse, also for machines.
-fn misused(error: &clap::Error) -> ExitCode {
+/// Help and version are answers; everything else is a usage error, for machines too.
+fn report_usage_error(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let told = error.to_string();
         let line = told.lines().next().unwrap_or_default().trim_start_matches("error: ");
         output::json_failure(&Failure::usage(line));
         return Exit::Usage.into();
     }
-    output::clap_says(error);
+    output::print_clap(error);
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }

@@ -1,4 +1,4 @@
-//! How the command speaks: data to stdout, talk to stderr; colours, progress and questions for people, JSON for machines.
+//! Output: data to stdout, messages to stderr; colors, progress and questions for people, JSON for machines.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -19,7 +19,7 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 
-/// Where a command's answers, talk and questions go.
+/// Prints a command's answers, messages and questions.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
@@ -46,7 +46,7 @@ impl Output {
         self.dry_run
     }
 
-    /// The answer: one JSON document in one line for machines, `text` for people.
+    /// Prints the answer: one JSON document in one line for machines, `text` for people.
     pub(crate) fn answer(&self, text: impl Display, data: &impl Serialize) -> Result<()> {
         if !self.json {
             return self.print(text);
@@ -54,20 +54,20 @@ impl Output {
         write_out(&harmless_json(&serde_json::to_string(data).map_err(unprintable)?))
     }
 
-    /// Prints to stdout what is not JSON. In `text`, what others have written is [`Visible`].
+    /// Prints text to stdout. Untrusted parts of `text` must be [`Visible`].
     pub(crate) fn print(&self, text: impl Display) -> Result<()> {
         write_out(&harmless(&text.to_string()))
     }
 
-    /// Says something to the person at the terminal; machines are not told.
+    /// Prints a message for people; machines get none.
     pub(crate) fn say(&self, text: impl Display) {
         if !self.json {
             tell(text);
         }
     }
 
-    /// What a dry run would do.
-    pub(crate) fn would(&self, steps: &[String]) -> Result<Exit> {
+    /// Prints what the command would do.
+    pub(crate) fn print_dry_run(&self, steps: &[String]) -> Result<Exit> {
         let text = steps.iter().map(|step| format!("{DIM}would{DIM:#} {}\n", Visible(step))).collect::<String>();
         self.answer(text, &json!({ "dry_run": true, "would": steps }))?;
         Ok(Exit::Done)
@@ -81,7 +81,7 @@ impl Output {
         tell(format_args!("{BAD}error:{BAD:#} {}{help}", failure.message()));
     }
 
-    /// Shows on a terminal that something is under way, until it is dropped.
+    /// Shows progress on a terminal, until it is dropped.
     pub(crate) fn progress(&self, what: impl Into<String>) -> Progress {
         let shown = !self.json && io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -100,9 +100,9 @@ impl Output {
         progress
     }
 
-    /// Has something confirmed that cannot be undone at once: the person types `word`, or has given `--yes`.
+    /// Asks for confirmation: the operator types `word`, or has given `--yes`.
     ///
-    /// Waits on a thread of its own, so that Ctrl-C still ends the command.
+    /// Waits on its own thread, so that Ctrl-C still ends the command.
     pub(crate) async fn confirm(&self, what: &str, word: &str) -> Result<()> {
         if self.yes {
             return Ok(());
@@ -114,7 +114,7 @@ impl Output {
         }
         tell(format_args!("{WARN}{}{WARN:#}", Visible(what)));
         let mut stderr = anstream::stderr();
-        // When the question cannot be shown, no answer will match.
+        // If the question cannot be shown, no answer will match.
         let _ = write!(stderr, "Type {BOLD}{word}{BOLD:#} to go on: ").and_then(|()| stderr.flush());
         let answer = tokio::task::spawn_blocking(|| io::stdin().lines().next()).await;
         match answer {
@@ -128,7 +128,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// Something under way, shown on a terminal until it is dropped.
+/// Progress on a terminal, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
 
@@ -140,8 +140,8 @@ impl Progress {
 }
 
 impl Progress {
-    /// Runs what prints meanwhile, so that the bar does not stand in the middle of it.
-    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+    /// Hides the bar while `print` runs.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         self.0.suspend(print)
     }
 }
@@ -159,19 +159,19 @@ pub(crate) fn json_failure(failure: &Failure) {
     write_err(&harmless_json(&data.to_string()));
 }
 
-/// Prints help, the version or what is wrong with the arguments, which may have come from elsewhere.
-pub(crate) fn clap_says(said: &clap::Error) {
+/// Prints help, the version or a usage error, which may quote untrusted text.
+pub(crate) fn print_clap(said: &clap::Error) {
     let text = harmless(&said.render().ansi().to_string());
-    // When the stream is gone there is nobody to tell.
+    // If the stream is closed, nobody can be told.
     let _ = if said.use_stderr() { write!(anstream::stderr(), "{text}") } else { write!(anstream::stdout(), "{text}") };
 }
 
-/// Says something of ours on stderr.
+/// Prints a message to stderr.
 fn tell(text: impl Display) {
     write_err(&harmless(&text.to_string()));
 }
 
-/// A reader that went away, such as `head`, has had enough: that is no failure.
+/// A reader that closes the pipe, such as `head`, is no failure.
 fn write_out(text: &str) -> Result<()> {
     let mut stdout = anstream::stdout().lock();
     match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
@@ -181,7 +181,7 @@ fn write_out(text: &str) -> Result<()> {
 }
 
 fn write_err(text: &str) {
-    // When stderr is gone there is nobody to tell.
+    // If stderr is closed, nobody can be told.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
@@ -189,8 +189,7 @@ fn unprintable(error: impl std::error::Error) -> Failure {
     Failure::new(Exit::Findings, format!("the answer could not be printed: {error}"))
 }
 
-/// Rows as columns of equal width: the first row is the heading. Columns whose cells all are figures are flush right. What stands in the
-/// cells is made visible here.
+/// Aligns rows in columns. The first row is the heading; columns of numbers are right-aligned. Cells are escaped here.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let cell =
@@ -221,7 +220,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Names and values, line by line; the values are made visible here.
+/// Prints names and values, one per line. Values are escaped here.
 pub(crate) fn lines<'a>(width: usize, values: impl IntoIterator<Item = (&'a str, String)>) -> String {
     values.into_iter().map(|(name, value)| format!("  {name:<width$} {}\n", Visible(value))).collect()
 }
@@ -233,7 +232,7 @@ pub(crate) fn date(time: std::time::SystemTime) -> String {
     date.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default()
 }
 
-/// A moment of the registry or of KMS in whole seconds: no one reads the rest.
+/// A timestamp of the registry or of KMS in whole seconds.
 pub(crate) fn moment(time: tenantseal_tenants::Timestamp) -> String {
     let text = time.to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))

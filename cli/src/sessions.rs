@@ -1,4 +1,4 @@
-//! Sessions of the data role, with and without what limits them: the library's own always has both.
+//! Sessions of the data role, with and without their limits. The library's own sessions always have both.
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -18,17 +18,17 @@ const TENANT_TAG: &str = "TenantId";
 const DURATION_SECONDS: i32 = 900;
 
 pub(crate) const ACCESS_DENIED: &str = "AccessDenied";
-/// Tags and session policy take too much room, with what is inherited.
+/// Tags and session policy are too long, together with inherited tags.
 pub(crate) const TOO_LARGE: &str = "PackedPolicyTooLarge";
-/// A tag that is inherited cannot be passed again.
+/// An inherited tag cannot be passed again.
 pub(crate) const INVALID: &str = "ValidationError";
-/// How STS refuses a session for a tenant to a service.
+/// STS's error codes when it refuses a service a session for a tenant.
 pub(crate) const REFUSALS: [&str; 3] = [ACCESS_DENIED, TOO_LARGE, INVALID];
 
-/// What a session is limited by.
+/// The limits of a session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits<'a> {
-    /// The tenant after whom the session is named; without one it has a name of this command's.
+    /// The tenant in the session's name; without one, this command's name.
     pub(crate) named: Option<&'a TenantId>,
     /// The tenant that the session tag names.
     pub(crate) tag: Option<&'a TenantId>,
@@ -37,13 +37,13 @@ pub(crate) struct Limits<'a> {
 }
 
 impl<'a> Limits<'a> {
-    /// All of them, as the library sends them.
-    pub(crate) fn of(tenant: &'a TenantId) -> Self {
+    /// All limits, as in the library.
+    pub(crate) fn for_tenant(tenant: &'a TenantId) -> Self {
         Self { named: Some(tenant), tag: Some(tenant), policy: Some(tenant) }
     }
 }
 
-/// Makes sessions as a service does.
+/// Opens sessions as a service does.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     config: SdkConfig,
@@ -59,12 +59,12 @@ impl Sessions {
         Ok(Self { sts: aws_sdk_sts::Client::new(&config), config, tenancy, region })
     }
 
-    /// Where the sessions ask KMS.
+    /// The Region of the sessions.
     pub(crate) fn region(&self) -> &str {
         &self.region
     }
 
-    /// A KMS client with a session within `limits`; the outer error is ours, the inner one is what STS answers.
+    /// A KMS client with a session within `limits`. The outer error is the command's, the inner one STS's.
     pub(crate) async fn assume(
         &self,
         limits: Limits<'_>,
@@ -72,7 +72,7 @@ impl Sessions {
         self.assume_in(&self.region, limits).await
     }
 
-    /// The same for the KMS of another Region, as a service there would ask it.
+    /// The same in another Region, as a service there would call it.
     pub(crate) async fn assume_in(
         &self,
         region: &str,

@@ -1,15 +1,12 @@
-//! What nobody wants to repeat: role, alias template, registry. Arguments win over the environment, the environment over the file.
+//! Settings: role, alias template, registry. Arguments have precedence over the environment, the environment over the
+//! file.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use aws_config::SdkConfig;
 use serde::Deserialize;
 use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
-use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 
 use crate::args::{Global, Scope};
-use crate::aws;
 use crate::errors::{Failure, Result};
 
 const FILE: &str = "tenantseal.toml";
@@ -23,23 +20,23 @@ pub(crate) struct Settings {
     alias: Option<String>,
     scope: Option<Scope>,
     registry: Option<String>,
-    /// Where services share data keys.
+    /// The table in which services share wrapped data keys.
     pub(crate) key_table: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
-    /// The profile of a service that assumes the role, when it is not `profile`.
+    /// The profile of a service that assumes the role, if it differs from `profile`.
     pub(crate) service_profile: Option<String>,
     pub(crate) endpoint_url: Option<String>,
     /// Who may assume the role.
     #[serde(default)]
     pub(crate) services: Vec<String>,
-    /// Which transitive session tags services may bring along.
+    /// Transitive session tags that services may have.
     inherited_tags: Option<Vec<String>>,
 }
 
 impl Settings {
     pub(crate) fn load(global: &Global) -> Result<Self> {
-        // The SDK panics at an address that is set and empty.
+        // The SDK panics if an address is set and empty.
         let addresses = std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
         let mut empty = addresses.filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && value.is_empty());
         if let Some((name, _)) = empty.next() {
@@ -81,7 +78,7 @@ impl Settings {
         })
     }
 
-    /// The same with a role, unless there is one.
+    /// Sets the role if none is set.
     #[cfg(feature = "local")]
     #[must_use]
     pub(crate) fn with_role(mut self, role: &str) -> Self {
@@ -102,8 +99,8 @@ impl Settings {
         tenancy.inheriting(&tags).map_err(|error| Failure::usage(format!("--inherited-tag {error}")))
     }
 
-    /// The same with these transitive session tags, when any are given.
-    pub(crate) fn inheriting(&self, tags: Vec<String>) -> Self {
+    /// Replaces the transitive session tags, if any are given.
+    pub(crate) fn with_inherited_tags(&self, tags: Vec<String>) -> Self {
         let given = Some(tags).filter(|tags| !tags.is_empty());
         Self { inherited_tags: given.or_else(|| self.inherited_tags.clone()), ..self.clone() }
     }
@@ -113,26 +110,7 @@ impl Settings {
         AliasTemplate::parse(template).map_err(|error| Failure::usage(format!("--alias `{template}`: {error}")))
     }
 
-    /// The key team's handle on all tenants. With `probe`, it waits for aliases by asking as a service would.
-    pub(crate) fn tenants(&self, operator: &SdkConfig, probe: Option<&SdkConfig>) -> Result<Tenants> {
-        aws::region(operator)?;
-        let registry = DynamoDbRegistry::new(operator, self.registry());
-        let mut tenants = Tenants::builder(self.tenancy()?, Arc::new(registry));
-        if let Some(service) = probe {
-            tenants = tenants.probe(service);
-        }
-        tenants.build(operator).map_err(|error| Failure::usage(error.to_string()))
-    }
-
-    /// The Region that the policies name.
-    pub(crate) async fn region(&self) -> Result<String> {
-        match &self.region {
-            Some(region) => Ok(region.clone()),
-            None => aws::region(&aws::operator(self).await),
-        }
-    }
-
-    /// How policies tell the tenants' keys apart.
+    /// How policies distinguish the tenants' keys.
     pub(crate) fn scope(&self) -> Scope {
         self.scope.unwrap_or_default()
     }

@@ -1,11 +1,12 @@
-//! What others have written, made visible: a terminal must not obey it, nor take it for a line of ours.
+//! Escapes untrusted text: a terminal must not obey it, nor show it as a line of ours.
 //!
-//! The registry, stored items, key policies and AWS's messages come from whoever could write them. All that is printed of them goes through
-//! [`Visible`]; [`harmless`] and [`harmless_json`] stand at the way out, should something have come by.
+//! Anyone may have written the registry, stored items, key policies and AWS's messages. Every print of them goes
+//! through [`Visible`]. [`harmless`] and [`harmless_json`] filter all output once more.
 
 use std::fmt::{self, Display, Write};
 
-/// One line in which nothing is obeyed: control characters, line breaks included, and what changes the direction of text or hides.
+/// One line with everything escaped that a terminal obeys: control characters, line breaks, and characters that change
+/// the direction of text or hide it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Visible<T>(pub(crate) T);
 
@@ -25,14 +26,14 @@ impl Write for Escaping<'_, '_> {
     }
 }
 
-/// A text of ours, in which line breaks and colours may be obeyed and nothing else.
+/// Escapes a text of ours, except for line breaks and colors.
 pub(crate) fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(is_obeyed) {
         shown.push_str(&rest[..at]);
         rest = &rest[at..];
-        let length = if rest.starts_with(['\n', '\t']) { 1 } else { colour(rest) };
+        let length = if rest.starts_with(['\n', '\t']) { 1 } else { color(rest) };
         if length > 0 {
             shown.push_str(&rest[..length]);
             rest = &rest[length..];
@@ -45,7 +46,7 @@ pub(crate) fn harmless(text: &str) -> String {
 }
 
 /// The length of the SGR sequence at the beginning of a text, such as `ESC [ 1 ; 31 m`.
-fn colour(text: &str) -> usize {
+fn color(text: &str) -> usize {
     let Some(parameters) = text.strip_prefix("\u{1b}[") else { return 0 };
     match parameters.find(|c: char| !c.is_ascii_digit() && c != ';') {
         Some(end) if parameters[end..].starts_with('m') => "\u{1b}[".len() + end + "m".len(),
@@ -53,7 +54,7 @@ fn colour(text: &str) -> usize {
     }
 }
 
-/// The same JSON: what a terminal would obey can stand in its strings alone, and there it has another spelling.
+/// The same JSON: characters that a terminal obeys occur only in its strings, and are escaped there.
 pub(crate) fn harmless_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
@@ -69,7 +70,8 @@ pub(crate) fn harmless_json(json: &str) -> String {
     shown
 }
 
-/// Whether a terminal does something else with a character than show it (Unicode's categories Cc, and of Cf what moves or hides text).
+/// Whether a terminal does more with a character than show it (Unicode's category Cc, and those of Cf that move or hide
+/// text).
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -102,7 +104,7 @@ mod tests {
         #[test]
         fn what_came_by_is_not_obeyed_either(text in "[\u{1b}\\[\\]\u{9b}0-9;mJ\u{202e}\n]{0,12}") {
             let shown = harmless(&text);
-            let left = shown.split('\u{1b}').skip(1).all(|after| colour(&format!("\u{1b}{after}")) > 0);
+            let left = shown.split('\u{1b}').skip(1).all(|after| color(&format!("\u{1b}{after}")) > 0);
             prop_assert!(left && !shown.contains(['\u{9b}', '\u{202e}']), "{:?}", shown);
         }
     }

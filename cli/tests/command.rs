@@ -17,6 +17,8 @@ mod hostile;
 mod overtaken;
 #[path = "command/pipe.rs"]
 mod pipe;
+#[path = "../../tests/common/pod_tags.rs"]
+mod pod_tags;
 #[path = "command/pods.rs"]
 mod pods;
 #[path = "command/proofs.rs"]

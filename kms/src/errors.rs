@@ -29,7 +29,51 @@ where
     match (error, error.code()) {
         _ if lacks_credentials(error) => Kind::Credentials,
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => Kind::Unavailable,
-        (_, Some(code)) => match code {
+        (_, Some(code)) => match AwsErrorClass::from_code(code) {
+            AwsErrorClass::InvalidKeyState => invalid_state(error.message().unwrap_or_default()),
+            class if class.kind() == Kind::Unexpected && has_passing_status(error) => Kind::Unavailable,
+            class => class.kind(),
+        },
+        (_, None) if has_passing_status(error) => Kind::Unavailable,
+        _ => Kind::Unexpected,
+    }
+}
+
+/// What an error code of AWS means (common errors of the KMS, STS and DynamoDB API references). This is the only table of AWS's codes: the
+/// kinds of errors and the command's advice both follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AwsErrorClass {
+    Throttled,
+    /// AWS failed, or something behind it.
+    ServiceFault,
+    /// A custom key store, or the HSM or proxy behind it, does not answer.
+    KeyStoreFault,
+    Disabled,
+    /// `KMSInvalidStateException`: only its message tells the states apart.
+    InvalidKeyState,
+    AccessDenied,
+    NotFound,
+    TableNotFound,
+    IncorrectKey,
+    InvalidCiphertext,
+    QuotaExceeded,
+    /// Session policy and session tags are too long together.
+    SessionPolicyTooLarge,
+    ExpiredCredentials,
+    UnknownCredentials,
+    /// The request itself is too old.
+    ExpiredRequest,
+    /// The request lacks a part of its signature.
+    IncompleteSignature,
+    InvalidRequest,
+    Other,
+}
+
+impl AwsErrorClass {
+    /// Classifies a code as AWS writes it.
+    pub fn from_code(code: &str) -> Self {
+        match code {
             "ThrottlingException"
             | "Throttling"
             | "ThrottledException"
@@ -40,36 +84,56 @@ where
             | "PriorRequestNotComplete"
             | "SlowDown"
             | "RequestLimitExceeded"
-            | "DependencyTimeoutException"
+            | "ProvisionedThroughputExceededException"
+            | "TransactionInProgressException" => Self::Throttled,
+            "DependencyTimeoutException"
             | "KMSInternalException"
             | "KeyUnavailableException"
             | "ServiceUnavailable"
             | "InternalFailure"
-            | "InternalServerError"
-            | "CustomKeyStoreInvalidStateException"
+            | "InternalServerError" => Self::ServiceFault,
+            "CustomKeyStoreInvalidStateException"
             | "CloudHsmClusterNotActiveException"
             | "XksProxyUriUnreachableException"
-            | "XksProxyInvalidResponseException"
-            | "ProvisionedThroughputExceededException"
-            | "TransactionInProgressException" => Kind::Unavailable,
-            "DisabledException" => Kind::Revoked,
-            "KMSInvalidStateException" => invalid_state(error.message().unwrap_or_default()),
-            "AccessDeniedException" | "AccessDenied" => Kind::Denied,
-            "NotFoundException" => Kind::NotFound,
-            "IncorrectKeyException" => Kind::IncorrectKey,
-            "InvalidCiphertextException" => Kind::InvalidCiphertext,
-            "LimitExceededException" | "PackedPolicyTooLarge" => Kind::LimitExceeded,
-            "ExpiredToken"
-            | "ExpiredTokenException"
-            | "UnrecognizedClientException"
+            | "XksProxyInvalidResponseException" => Self::KeyStoreFault,
+            "DisabledException" => Self::Disabled,
+            "KMSInvalidStateException" => Self::InvalidKeyState,
+            "AccessDeniedException" | "AccessDenied" => Self::AccessDenied,
+            "NotFoundException" => Self::NotFound,
+            "ResourceNotFoundException" => Self::TableNotFound,
+            "IncorrectKeyException" => Self::IncorrectKey,
+            "InvalidCiphertextException" => Self::InvalidCiphertext,
+            "LimitExceededException" => Self::QuotaExceeded,
+            "PackedPolicyTooLarge" => Self::SessionPolicyTooLarge,
+            "ExpiredToken" | "ExpiredTokenException" => Self::ExpiredCredentials,
+            "UnrecognizedClientException"
             | "InvalidClientTokenId"
             | "InvalidSignatureException"
-            | "SignatureDoesNotMatch" => Kind::Credentials,
-            _ if has_passing_status(error) => Kind::Unavailable,
-            _ => Kind::Unexpected,
-        },
-        (_, None) if has_passing_status(error) => Kind::Unavailable,
-        _ => Kind::Unexpected,
+            | "SignatureDoesNotMatch" => Self::UnknownCredentials,
+            "RequestExpired" => Self::ExpiredRequest,
+            "IncompleteSignature" => Self::IncompleteSignature,
+            "ValidationException" | "ValidationError" => Self::InvalidRequest,
+            _ => Self::Other,
+        }
+    }
+
+    fn kind(self) -> KeyServiceErrorKind {
+        use KeyServiceErrorKind as Kind;
+        match self {
+            Self::Throttled | Self::ServiceFault | Self::KeyStoreFault => Kind::Unavailable,
+            Self::Disabled | Self::InvalidKeyState => Kind::Revoked,
+            Self::AccessDenied => Kind::Denied,
+            Self::NotFound => Kind::NotFound,
+            Self::IncorrectKey => Kind::IncorrectKey,
+            Self::InvalidCiphertext => Kind::InvalidCiphertext,
+            Self::QuotaExceeded | Self::SessionPolicyTooLarge => Kind::LimitExceeded,
+            Self::ExpiredCredentials | Self::UnknownCredentials => Kind::Credentials,
+            Self::TableNotFound
+            | Self::ExpiredRequest
+            | Self::IncompleteSignature
+            | Self::InvalidRequest
+            | Self::Other => Kind::Unexpected,
+        }
     }
 }
 

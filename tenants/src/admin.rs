@@ -1,4 +1,4 @@
-//! The calls to KMS and STS as the key account's administrator, each safe to repeat but for CreateKey.
+//! Calls to KMS and STS as the key account's administrator. Every call but CreateKey can be repeated.
 
 mod changes;
 
@@ -15,18 +15,20 @@ use tenantseal_core::tenant::Alias;
 use tenantseal_kms::Policy;
 use tenantseal_kms::config::quiet;
 
-use super::copies::is_pending_deletion;
-use super::error::{AwsError, Error};
+use super::aws_error::AwsError;
+use super::error::Error;
 use super::fence::Fence;
+use super::kek::is_pending_deletion;
 use super::pace::Pace;
 
-/// KMS may not know a key yet that it has just created (KMS developer guide, "Eventual consistency").
+/// KMS may not know a key that it has created moments ago (KMS developer guide, "Eventual consistency").
 const CONSISTENT: Duration = Duration::from_secs(30);
-/// How long a key may be in a state that passes: KMS makes a replica within seconds, and moves a primary key within minutes.
+/// How long a key may be in a transient state: KMS creates a replica within seconds, and changes a primary within
+/// minutes.
 const PASSING: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(500);
 
-/// The administrator's way to KMS in every Region.
+/// KMS clients in every Region, with the administrator's credentials.
 #[derive(Debug)]
 pub(super) struct Admin {
     config: SdkConfig,
@@ -34,7 +36,7 @@ pub(super) struct Admin {
     pace: Pace,
 }
 
-/// A key that is to be created.
+/// The parameters of CreateKey.
 #[derive(Debug)]
 pub(super) struct NewKey<'a> {
     pub(super) policy: &'a Policy,
@@ -52,8 +54,8 @@ impl Admin {
         Client::new(&self.in_region(region))
     }
 
-    /// For the one call that follows, which changes something.
-    async fn changing(&self, region: &str, fence: &Fence<'_>) -> Result<Client, Error> {
+    /// A client for exactly one call that changes something: the fence is passed here.
+    async fn fenced_client(&self, region: &str, fence: &Fence<'_>) -> Result<Client, Error> {
         let passed = fence.pass().await?;
         let config = aws_sdk_kms::config::Builder::from(&self.in_region(region)).interceptor(passed);
         Ok(Client::from_conf(config.build()))
@@ -63,15 +65,15 @@ impl Admin {
         self.config.to_builder().region(Region::new(region.to_owned())).build()
     }
 
-    /// The account and the ARN of the credentials.
+    /// Account and ARN of the credentials.
     pub(super) async fn identity(&self) -> Result<(String, String), AwsError> {
         let answer = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
         let answer = answer.map_err(|error| AwsError::new("sts:GetCallerIdentity", None, &error))?;
         Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
     }
 
-    /// The key behind an alias, if there is such an alias.
-    pub(super) async fn behind(&self, region: &str, alias: &str) -> Result<Option<KeyArn>, AwsError> {
+    /// The key that an alias points to, if the alias exists.
+    pub(super) async fn alias_target(&self, region: &str, alias: &str) -> Result<Option<KeyArn>, AwsError> {
         match self.describe(region, alias).await {
             Ok(key) => Ok(key.arn.and_then(|arn| KeyArn::parse(&arn).ok())),
             Err(error) if error.is_not_found() => Ok(None),
@@ -86,8 +88,8 @@ impl Admin {
         answer.key_metadata.ok_or_else(|| AwsError::unexpected(ACTION, region))
     }
 
-    /// A copy of a key, once it is in a state that lasts.
-    pub(super) async fn settled(&self, region: &str, key: &KeyArn) -> Result<KeyMetadata, Error> {
+    /// Describes a copy of a key, once its state is no longer transient.
+    pub(super) async fn describe_stable(&self, region: &str, key: &KeyArn) -> Result<KeyMetadata, Error> {
         let mut waited = Duration::ZERO;
         loop {
             let known = self.describe(region, key.key_id()).await?;
@@ -95,14 +97,26 @@ impl Admin {
                 return Ok(known);
             }
             if waited >= PASSING {
-                return Err(in_state(region, key, known.key_state.as_ref()));
+                return Err(unusable_state(region, key, known.key_state.as_ref()));
             }
             self.sleep.sleep(POLL).await;
             waited += POLL;
         }
     }
 
-    /// The days between automatic rotations, if there are any.
+    /// Like [`Admin::describe_stable`], but `None` when KMS has no such key.
+    pub(super) async fn describe_stable_if_any(
+        &self,
+        region: &str,
+        key: &KeyArn,
+    ) -> Result<Option<KeyMetadata>, Error> {
+        match self.describe_stable(region, key).await {
+            Err(Error::Aws(error)) if error.is_not_found() => Ok(None),
+            known => known.map(Some),
+        }
+    }
+
+    /// Days between automatic rotations, if rotation is on.
     pub(super) async fn rotation_period(&self, region: &str, key: &KeyArn) -> Result<Option<u32>, AwsError> {
         let answer = self.kms(region).get_key_rotation_status().key_id(key.key_id()).send().await;
         let answer = answer.map_err(|error| AwsError::new("kms:GetKeyRotationStatus", Some(region), &error))?;
@@ -110,14 +124,14 @@ impl Admin {
         Ok(answer.key_rotation_enabled.then_some(days))
     }
 
-    /// Whether a rotation on demand has been asked for and not happened yet: KMS rotates in the background.
+    /// Whether a rotation on demand was requested and is not finished: KMS rotates in the background.
     pub(super) async fn is_rotating(&self, key: &KeyArn) -> Result<bool, AwsError> {
         let answer = self.kms(key.region()).get_key_rotation_status().key_id(key.key_id()).send().await;
         let answer = answer.map_err(|error| AwsError::new("kms:GetKeyRotationStatus", Some(key.region()), &error))?;
         Ok(answer.on_demand_rotation_start_date.is_some())
     }
 
-    /// How often the key has been rotated, automatically or on demand.
+    /// How often KMS has rotated the key, automatically or on demand.
     pub(super) async fn rotations(&self, key: &KeyArn) -> Result<u32, AwsError> {
         const ACTION: &str = "kms:ListKeyRotations";
         let kms = self.kms(key.region());
@@ -142,9 +156,10 @@ impl Admin {
         Ok(aliases.into_iter().filter_map(|alias| alias.alias_name).collect())
     }
 
-    /// The keys without an alias whose description is `description`, whose material is KMS's own and that are not about to be deleted.
+    /// Finds keys by description: without an alias, with key material of KMS's own, and not pending deletion.
     ///
-    /// ListKeys answers 1,000 keys a call and ListAliases 100 aliases; only keys without an alias are described one by one.
+    /// ListKeys returns 1,000 keys a call and ListAliases 100 aliases. Only keys without an alias are described one by
+    /// one.
     pub(super) async fn search(&self, region: &str, description: &str) -> Result<Vec<KeyArn>, AwsError> {
         const ACTION: &str = "kms:ListKeys";
         let kms = self.kms(region);
@@ -168,7 +183,7 @@ impl Admin {
                     found.extend(key.arn.and_then(|arn| KeyArn::parse(&arn).ok()));
                 }
                 Ok(_) => {}
-                // A key of ours can be described by its administrators; others' need not.
+                // Our administrators can describe our keys; other keys may refuse.
                 Err(error) if error.is_denied() || error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
@@ -193,8 +208,8 @@ impl Admin {
         Ok(aliases)
     }
 
-    /// Repeats a call on a new key until KMS knows the key.
-    pub(super) async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, Error>
+    /// Repeats a call on a new key until KMS knows that key.
+    pub(super) async fn retry_until_known<T, F>(&self, call: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -211,13 +226,13 @@ impl Admin {
     }
 }
 
-/// Why nothing can be done with a copy of a key.
-pub(super) fn in_state(region: &str, key: &KeyArn, state: Option<&KeyState>) -> Error {
+/// The error for a copy whose state allows no operation.
+pub(super) fn unusable_state(region: &str, key: &KeyArn, state: Option<&KeyState>) -> Error {
     let state = state.map_or("unknown", KeyState::as_str).to_owned();
-    Error::KeyState { key: key.clone(), region: region.to_owned(), state }
+    Error::KekState { key: key.clone(), region: region.to_owned(), state }
 }
 
-/// The tenant's aliases of one key: that of the key first, so that the other one never stands alone.
+/// The tenant's aliases on one key. The per-key alias comes first, so that the tenant's alias never exists without it.
 pub(super) fn aliases(alias: &Alias, key: &KeyArn) -> [String; 2] {
     [alias.for_key(key.key_id()).to_string(), alias.to_string()]
 }

@@ -1,38 +1,38 @@
-//! What an operation changes on KMS's bill.
+//! What an operation adds to KMS's bill.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A change of the monthly bill at KMS's list price: $1 per key and month in each Region, and $1 more after each of a key's first
-/// two rotations (AWS KMS pricing). Requests are not counted.
+/// A change of the monthly bill at KMS's list price. A key costs $1 a month in each Region, and $1 more after each of
+/// its first 2 rotations (AWS KMS pricing). Requests are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct MonthlyCost {
     /// US dollars a month from now on.
     pub now: u32,
-    /// Further US dollars a month that the next automatic rotations will add, at most.
+    /// At most this many more US dollars a month after the next automatic rotations.
     pub later: u32,
 }
 
 impl MonthlyCost {
-    /// The rotations of a key that cost.
+    /// How many rotations of a key cost.
     const PRICED_ROTATIONS: u32 = 2;
 
-    /// A new key in so many Regions, rotated automatically.
-    pub(super) fn of_key(regions: usize) -> Self {
+    /// A new key in `regions` Regions, with automatic rotation.
+    pub(super) fn for_key(regions: usize) -> Self {
         let regions = u32::try_from(regions).unwrap_or(u32::MAX);
         Self { now: regions, later: regions * Self::PRICED_ROTATIONS }
     }
 
-    /// A rotation on demand of a key that has been rotated `before` times.
-    pub(super) fn of_rotation(regions: usize, before: u32) -> Self {
+    /// A rotation on demand of a key with `before` earlier rotations.
+    pub(super) fn for_rotation(regions: usize, before: u32) -> Self {
         let regions = u32::try_from(regions).unwrap_or(u32::MAX);
         Self { now: if before < Self::PRICED_ROTATIONS { regions } else { 0 }, later: 0 }
     }
 
-    /// Automatic rotation of a key that has been rotated `before` times.
-    pub(super) fn of_schedule(regions: usize, before: u32) -> Self {
+    /// Automatic rotation of a key with `before` earlier rotations.
+    pub(super) fn for_schedule(regions: usize, before: u32) -> Self {
         let regions = u32::try_from(regions).unwrap_or(u32::MAX);
         Self { now: 0, later: regions * Self::PRICED_ROTATIONS.saturating_sub(before) }
     }

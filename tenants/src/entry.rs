@@ -1,4 +1,4 @@
-//! What the registry knows of a tenant.
+//! The registry's entry of a tenant.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,43 +9,42 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::{Alias, TenantId};
 
-use super::copies::Whose;
-use super::error::Error;
 use super::state::{Operation, State};
 
-/// One tenant in the registry. Serializes for storage and for machines; the names of its fields are part of the stored format.
+/// One tenant in the registry. Serializes for storage and for machines: the names of its fields are part of the stored
+/// format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Entry {
     /// The tenant.
     pub tenant: TenantId,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// Whose key it uses.
+    /// KekOwner key it uses.
     pub tier: Tier,
     /// The alias of its current key, for example `alias/customer-acme`.
     pub alias: String,
-    /// Every key it ever had, oldest first; the last one is behind the alias. Empty until onboarding has finished.
+    /// Every KEK that it has had, oldest first. The alias points to the last one. Empty until onboarding has finished.
     pub generations: Vec<Generation>,
-    /// The Regions of its keys; the first has the primary.
+    /// The Regions of its KEKs. The first has the primary.
     pub regions: Vec<String>,
-    /// Of a shared key: the tenants with aliases on it.
+    /// Of a pool: the tenants with aliases on its KEK.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub members: BTreeSet<TenantId>,
-    /// An operation that has begun and not finished. The same operation, run again, finishes it.
+    /// An unfinished operation. Running it again finishes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
-    /// An operation that had not finished when the tenant was suspended. A resumption makes it the unfinished one again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aside: Option<Pending>,
-    /// When KMS deletes the first of an offboarded tenant's keys; until then that can be cancelled as if nothing had happened.
+    /// An operation that a suspension has paused. Resuming makes it the unfinished operation again.
+    #[serde(default, rename = "aside", skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pending>,
+    /// When KMS deletes the first KEK of an offboarded tenant. Until then, offboarding can be cancelled without loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Timestamp>,
     /// When onboarding began.
     pub created: Timestamp,
     /// When this version was written.
     pub updated: Timestamp,
-    /// The ARN of who wrote this version.
+    /// Who wrote this version: an ARN, or the builder's operator.
     pub by: String,
     /// Counts the versions, from 1.
     pub version: u64,
@@ -62,7 +61,7 @@ impl Entry {
             regions: Vec::new(),
             members: BTreeSet::new(),
             pending: None,
-            aside: None,
+            paused: None,
             deletion: None,
             created: now,
             updated: now,
@@ -71,15 +70,15 @@ impl Entry {
         }
     }
 
-    /// The key behind the alias, once onboarding has finished.
+    /// The KEK that the alias points to, once onboarding has finished.
     pub fn current(&self) -> Option<&Generation> {
         self.generations.last()
     }
 
-    /// The keys that are the tenant's own, or are about to be.
+    /// The tenant's own KEKs, including those of operations under way.
     pub(super) fn own_keys(&self) -> Vec<&KeyArn> {
         let listed = self.generations.iter().filter(|generation| generation.pool.is_none());
-        let begun = self.pending.iter().chain(&self.aside).filter_map(|pending| pending.key.as_ref());
+        let begun = self.pending.iter().chain(&self.paused).filter_map(|pending| pending.key.as_ref());
         let mut keys: Vec<&KeyArn> = Vec::new();
         for key in listed.map(|generation| &generation.key).chain(begun) {
             if !keys.iter().any(|known| known.is_same_key(key)) {
@@ -89,36 +88,31 @@ impl Entry {
         keys
     }
 
-    /// Whether `key` is one of the tenant's, or is about to be.
+    /// Whether `key` is one of the tenant's, including those of operations under way.
     pub(super) fn owns(&self, key: &KeyArn) -> bool {
         let listed = self.generations.iter().map(|generation| &generation.key);
         listed.chain(self.own_keys()).any(|own| own.is_same_key(key))
-    }
-
-    /// For whom its own keys were made.
-    pub(super) fn whose(&self) -> Whose<'_> {
-        match self.tier {
-            Tier::Pool => Whose::Pools(&self.tenant),
-            _ => Whose::Tenants(&self.tenant),
-        }
-    }
-
-    /// Whether an operation may begin, or go on.
-    pub(super) fn check(&self, operation: Operation) -> Result<(), Error> {
-        match &self.pending {
-            Some(pending) if pending.operation == operation || operation.supersedes(pending.operation) => Ok(()),
-            Some(pending) => Err(Error::under_way(&self.tenant, pending)),
-            None => Ok(self.state.check(&self.tenant, operation)?),
-        }
     }
 
     /// The unfinished operation, if it is this one.
     pub(super) fn pending(&self, id: &OperationId) -> Option<&Pending> {
         self.pending.as_ref().filter(|pending| pending.id == *id)
     }
+
+    /// The Regions in which the tenant's KEK exists once the operation is done.
+    pub(super) fn target_regions(&self, id: &OperationId) -> Vec<String> {
+        let further = self.pending(id).map_or(&[][..], |pending| &pending.replicas);
+        let mut regions: Vec<String> = Vec::new();
+        for region in self.regions.iter().chain(further) {
+            if is_region(region) && !regions.contains(region) {
+                regions.push(region.clone());
+            }
+        }
+        regions
+    }
 }
 
-/// Whose key a tenant uses.
+/// KekOwner key a tenant uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[non_exhaustive]
@@ -126,11 +120,12 @@ pub enum Tier {
     /// Its own.
     #[default]
     Dedicated,
-    /// Its own, which tenants of the tier [`Tier::Shared`] use as well. This entry stands for the key; its name is no customer's.
+    /// Its own, which tenants of the tier [`Tier::Shared`] use as well. Such an entry represents the KEK; its name is
+    /// no customer's.
     Pool,
-    /// Another entry's, kept apart from the others on it by alias and encryption context.
+    /// A pool's. Alias and encryption context separate the tenants on it.
     Shared {
-        /// The entry whose key it is.
+        /// The pool.
         pool: TenantId,
     },
 }
@@ -145,54 +140,54 @@ impl fmt::Display for Tier {
     }
 }
 
-/// One key of a tenant.
+/// One KEK of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Generation {
     /// Counts from 1.
     pub number: u32,
-    /// The key, in the first of the entry's Regions.
+    /// The KEK, in the first of the entry's Regions.
     pub key: KeyArn,
     /// Since when the alias points to it.
     pub since: Timestamp,
-    /// The pool whose key it is, unless it is the tenant's own.
+    /// The pool that owns the KEK, unless the tenant does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<TenantId>,
 }
 
-/// An operation that has begun. It is written before anything else happens, and removed last.
+/// An operation under way. It is written before the first step, and removed after the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Pending {
     /// The operation.
     pub operation: Operation,
-    /// Names this operation, also in the description of a key that it creates.
+    /// The operation's id, which the description of a new KEK contains as well.
     pub id: OperationId,
-    /// How often someone has set out to create its key and may have done so.
+    /// How many runs have started a CreateKey for this operation.
     pub claims: u32,
-    /// When the last of them did.
+    /// When the last of them started.
     pub claimed: Timestamp,
     /// Who began it.
     pub by: String,
-    /// Where a change of keys leads.
+    /// The target tier of a change of KEKs.
     #[serde(default)]
     pub target: Tier,
-    /// The key that it creates, once that is known.
+    /// The KEK that it creates, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyArn>,
-    /// Of an automatic rotation: the days between two.
+    /// Of an automatic rotation: days between 2 rotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u32>,
-    /// The Regions that are to have a replica of the key then.
+    /// The Regions that get a replica.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<String>,
-    /// Before a rotation on demand: the key material then.
+    /// Of a rotation on demand: the id of the key material before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub material: Option<String>,
 }
 
-/// Names one operation: 32 random hex digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An operation's id: 32 random hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OperationId(pub(super) String);
 
@@ -202,17 +197,17 @@ impl fmt::Display for OperationId {
     }
 }
 
-/// A moment, to the millisecond. Written as RFC 3339 in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A point in time with millisecond precision. Written as RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// How long ago this was at `now`; nothing if it lies ahead.
+    /// Time from this until `now`; zero if this lies after `now`.
     pub fn elapsed(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(now.0 - self.0).unwrap_or(0))
     }
 
-    /// So many days later.
+    /// This, `days` later.
     pub(super) fn after_days(self, days: u32) -> Self {
         Self(self.0.saturating_add(i64::from(days) * 24 * 60 * 60 * 1000))
     }
@@ -249,4 +244,10 @@ impl<'de> Deserialize<'de> for Timestamp {
         let text = String::deserialize(deserializer)?;
         DateTime::from_str(&text, Format::DateTime).map(Self::from).map_err(serde::de::Error::custom)
     }
+}
+
+/// Whether a text may name a Region: a request there is signed, and goes to a host of this name.
+pub(super) fn is_region(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=32).contains(&text.len()) && text.bytes().all(word)
 }

@@ -1,32 +1,28 @@
-//! What can go wrong while tenants are administered, and what to do then.
+//! Errors of operations on tenants, with the next step.
 
-use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal_core::format::KeyArn;
-use tenantseal_core::keys::KeyServiceErrorKind as Kind;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::PolicyTooLarge;
-use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
 
+use super::aws_error::AwsError;
 use super::entry::{Pending, Tier, Timestamp};
 use super::registry::RegistryError;
 use super::state::{IllegalTransition, Operation};
 
-/// Why an operation on a tenant's keys did not finish. What it has done so far is kept: run it again and it goes on from there.
+/// Why an operation on a tenant's KEKs did not finish. Completed steps stay: run the operation again to continue.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The tenant is not in the registry.
     #[error("tenant `{0}` is not in the registry: onboard it first")]
-    Unknown(TenantId),
+    UnknownTenant(TenantId),
     /// The tenant's state does not allow the operation.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),
-    /// Another operation has begun and not finished.
+    /// Another operation is unfinished.
     #[error(
         "`{operation}` of tenant `{tenant}` was begun by {by} and has not finished (last seen {since}): run it again first{}",
         or_suspend(*operation)
@@ -41,15 +37,15 @@ pub enum Error {
         /// When it was last seen.
         since: Timestamp,
     },
-    /// Others kept writing the entry.
+    /// Concurrent writers kept changing the entry.
     #[error("others keep changing tenant `{0}`: look at it and try again")]
     Contended(TenantId),
-    /// This run was stopped for a while. Another run has finished the operation meanwhile, and something else has happened since.
+    /// This run was paused. Meanwhile another run finished the operation, and the tenant has changed since.
     #[error(
         "tenant `{0}` was changed by others while this run was stopped: it has done nothing more; look at the tenant before you go on"
     )]
     Overtaken(TenantId),
-    /// The registry answers too slowly: what it said may be outdated when KMS is called.
+    /// The registry is too slow: its answer may be outdated when KMS is called.
     #[error(
         "the registry answers too slowly to call KMS safely: run it again, from nearer to the registry's Region if you can"
     )]
@@ -60,7 +56,7 @@ pub enum Error {
     /// The registry refused or failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The credentials are of another account than the role.
+    /// The credentials belong to another account than the role.
     #[error(
         "these credentials are of account {actual}, but the tenants' keys belong in account {expected}: use that account's"
     )]
@@ -70,7 +66,7 @@ pub enum Error {
         /// The account of the credentials.
         actual: String,
     },
-    /// The tenant's alias is on a key that is not the tenant's.
+    /// The tenant's alias points to a key that is not the tenant's.
     #[error("`{alias}` points to {key}, which is not the tenant's: remove or re-point the alias")]
     AliasTaken {
         /// The alias.
@@ -78,80 +74,81 @@ pub enum Error {
         /// The key behind it.
         key: KeyArn,
     },
-    /// The tenant's session is still refused.
+    /// KMS still refuses the tenant's session.
     #[error("`{alias}` did not take effect within {} s: check role, trust policy and key policy, then run it again", waited.as_secs())]
     NotEffective {
         /// The alias.
         alias: String,
-        /// How long it was waited for.
+        /// How long the operation waited.
         waited: Duration,
-        /// How the tenant's session was refused last.
+        /// The last refusal of the tenant's session.
         #[source]
         last: tenantseal_core::keys::KeyServiceError,
     },
-    /// The registry lists a key as the tenant's that was made for somebody else. Nothing has happened to it.
+    /// The registry lists a KEK as the tenant's that was made for another owner. Nothing was done with it.
     #[error(
         "{key} was not made for tenant `{tenant}`, as its description says: correct the registry's entry, or see who changed it"
     )]
-    ForeignKey {
+    ForeignKek {
         /// The tenant.
         tenant: TenantId,
-        /// The key.
+        /// The KEK.
         key: KeyArn,
     },
-    /// KMS has no such key, and it was not to be deleted by now.
+    /// KMS has no such key, and its deletion was not due.
     #[error(
         "KMS knows no key {key} in {region}, and its deletion is not written down: the registry's entry names a wrong one, or someone \
          deleted it by hand; restore the entry from its history, or write the day of its deletion into it"
     )]
-    KeyMissing {
-        /// The key.
+    KekMissing {
+        /// The KEK.
         key: KeyArn,
-        /// Where it was looked for first.
+        /// The Region that was asked first.
         region: String,
     },
-    /// The registry lists other Regions than those in which KMS has the tenant's keys. The entry has been corrected.
+    /// The registry lists other Regions than those in which KMS has the tenant's KEKs. The entry has been corrected.
     #[error(
-        "the registry's entry of tenant `{tenant}` {}, as KMS says; the entry is corrected: find out who was at it, then run it again",
+        "the registry's entry of tenant `{tenant}` {}, as KMS says; the entry is corrected: find out who changed it, then run it again",
         disagreement(unlisted, unfounded)
     )]
-    Regions {
+    RegionMismatch {
         /// The tenant.
         tenant: TenantId,
-        /// Where KMS has a copy of a key and the entry lists none.
+        /// Regions in which KMS has a copy and the entry lists none.
         unlisted: Vec<String>,
-        /// Where the entry lists a copy and KMS has none.
+        /// Regions in which the entry lists a copy and KMS has none.
         unfounded: Vec<String>,
     },
-    /// The tenant's aliases lead to keys of the tenant that the registry does not list. They are disabled like the others.
+    /// The tenant's aliases point to KEKs of the tenant that the registry does not list. They are disabled like the
+    /// others.
     #[error(
         "the registry's entry of tenant `{tenant}` lacks {}, which was made for it and has its alias: it is disabled too; restore the \
          entry from its history, or delete the alias, then run it again",
         list(keys)
     )]
-    UnlistedKeys {
+    UnlistedKeks {
         /// The tenant.
         tenant: TenantId,
-        /// The keys.
+        /// The KEKs.
         keys: Vec<KeyArn>,
     },
-    /// The operation is done in some Regions and not in others. It stays unfinished.
+    /// The operation succeeded in some Regions and failed in others. It stays unfinished.
     #[error(
         "`{operation}` of tenant `{tenant}` is not finished in {}; it is in {}: run it again to go on",
         failures(failed),
         if done.is_empty() { "no Region".to_owned() } else { list(done) }
     )]
-    Partly {
+    Incomplete {
         /// The tenant.
         tenant: TenantId,
         /// The operation.
         operation: Operation,
         /// The Regions in which everything is done.
         done: Vec<String>,
-        /// The others, with what happened there.
+        /// The other Regions, each with its error.
         failed: Vec<(String, Error)>,
     },
-    /// It cannot be a Region.
+    /// The name cannot be a Region's.
     #[error("{0:?} is no Region: name one as AWS does, for example `eu-central-1`")]
     NotARegion(String),
     /// The key cannot have replicas.
@@ -159,55 +156,55 @@ pub enum Error {
         "{0} is a single-Region key, which KMS cannot replicate: rotate the tenant to a new key with replicas (`--new-key --replica`)"
     )]
     SingleRegion(KeyArn),
-    /// The tenant is in service with another kind of key than it was to be onboarded with.
+    /// The tenant is active in another tier than the onboarding asked for.
     #[error("tenant `{tenant}` is {tier}, not {asked}: `move_to` (`rotate --to-pool`, `--new-key`) moves it")]
-    OtherTier {
+    TierMismatch {
         /// The tenant.
         tenant: TenantId,
-        /// The kind of its key.
+        /// Its tier.
         tier: Tier,
-        /// What was asked for.
+        /// The requested tier.
         asked: Tier,
     },
-    /// A change of keys has begun that leads elsewhere than the one that was asked for.
+    /// An unfinished change of KEKs has another target.
     #[error("a move of tenant `{tenant}` to {target} was begun by {by} and has not finished: run that again first")]
-    OtherMove {
+    OtherMoveUnderWay {
         /// The tenant.
         tenant: TenantId,
-        /// Where it leads.
+        /// Its target.
         target: Tier,
         /// Who began it.
         by: String,
     },
-    /// The keys are deleted.
+    /// The KEK is deleted.
     #[error("{0} is deleted already: what it sealed cannot be opened any more")]
-    KeyGone(KeyArn),
-    /// The key is in a state in which this cannot be done with it.
+    KekDeleted(KeyArn),
+    /// The KEK's state does not allow the step.
     #[error("{key} in {region} is in the state {state}: have it enabled or disabled in KMS, then run it again")]
-    KeyState {
-        /// The key.
+    KekState {
+        /// The KEK.
         key: KeyArn,
         /// The Region of this copy.
         region: String,
-        /// KMS's word for its state, such as `Unavailable`.
+        /// Its state as KMS writes it, such as `Unavailable`.
         state: String,
     },
     /// The waiting period is out of bounds.
     #[error("KMS deletes a key after 7 to 30 days, not {0}")]
-    Window(u32),
+    DeletionWindow(u32),
     /// The rotation period is out of bounds.
     #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
-    Period(u32),
-    /// The name is that of a pool and not of a tenant, or the other way round.
+    RotationPeriod(u32),
+    /// The name belongs to a pool and not to a tenant, or the other way round.
     #[error("`{0}` is taken: a pool is no tenant, and a tenant no pool: choose another name")]
     NameTaken(TenantId),
-    /// The entry is no shared key in service.
-    #[error("`{0}` is not an active pool: onboard it with `as_pool` first")]
+    /// The entry is no active pool.
+    #[error("`{0}` is not an active pool: onboard it with `create_pool` first")]
     NotAPool(TenantId),
-    /// The shared key has as many tenants as a key may have.
+    /// The pool has as many tenants as a pool may have.
     #[error("pool `{0}` is full: onboard another pool and name that one")]
     PoolFull(TenantId),
-    /// The shared key has no replica where the tenant needs one.
+    /// The pool's KEK has no replica in a Region of the tenant.
     #[error("pool `{pool}` has no key in {region}: name a pool that has")]
     PoolRegion {
         /// The pool.
@@ -215,7 +212,7 @@ pub enum Error {
         /// The Region.
         region: String,
     },
-    /// The shared key rotates for all of its members at once.
+    /// The pool's KEK rotates for all members at once.
     #[error("tenant `{tenant}` uses the key of pool `{pool}`: rotate the pool, or move the tenant to a key of its own")]
     RotatesWithPool {
         /// The tenant.
@@ -223,7 +220,7 @@ pub enum Error {
         /// The pool.
         pool: TenantId,
     },
-    /// The shared key is in use.
+    /// The pool has members.
     #[error("pool `{pool}` has {members} tenants on it: move them to keys of their own first")]
     PoolInUse {
         /// The pool.
@@ -231,12 +228,12 @@ pub enum Error {
         /// How many tenants.
         members: usize,
     },
-    /// The operation is not for a shared key.
+    /// A pool cannot have another KEK.
     #[error("`{0}` is a pool: members' aliases point to its key, so it keeps that key; rotate it on demand instead")]
-    PoolKeepsKey(TenantId),
-    /// The tenant is where it shall go.
+    PoolKeepsKek(TenantId),
+    /// The tenant uses that KEK already.
     #[error("tenant `{0}` uses that key already")]
-    SameKey(TenantId),
+    SameKek(TenantId),
     /// A policy is longer than AWS allows.
     #[error(transparent)]
     Policy(#[from] PolicyTooLarge),
@@ -251,40 +248,46 @@ impl Error {
         Self::UnderWay { tenant: tenant.clone(), operation: *operation, by: by.clone(), since: *claimed }
     }
 
-    /// Whether the same call may succeed later without anyone doing anything.
+    /// Whether the same call may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Aws(error) => error.is_retryable(),
             Self::Registry(error) => error.is_retryable(),
             Self::Contended(_) | Self::SlowRegistry => true,
-            Self::Partly { failed, .. } => failed.iter().all(|(_, error)| error.is_retryable()),
-            Self::KeyState { state, .. } => state == "Creating" || state == "Updating",
+            Self::Incomplete { failed, .. } => failed.iter().all(|(_, error)| error.is_retryable()),
+            Self::KekState { state, .. } => state == "Creating" || state == "Updating",
             _ => false,
         }
     }
-}
 
-impl Error {
     /// Whether KMS does not know the key, or not yet.
     pub(super) fn is_of_missing_key(&self) -> bool {
         match self {
             Self::Aws(error) => error.is_not_found(),
-            Self::KeyMissing { .. } => true,
+            Self::KekMissing { .. } => true,
             _ => false,
         }
     }
+
+    /// Whether the error concerns all Regions: others have continued the operation, or the registry fails.
+    pub(super) fn concerns_all_regions(&self) -> bool {
+        matches!(
+            self,
+            Self::Overtaken(_) | Self::SlowRegistry | Self::Registry(_) | Self::Contended(_) | Self::NoRandomness
+        )
+    }
 }
 
-/// What cannot go on, because AWS refuses it for good, would stand in the way of everything else.
+/// An operation that AWS refuses for good would otherwise block all others.
 fn or_suspend(unfinished: Operation) -> &'static str {
-    if unfinished.is_put_aside() { ", or `suspend`, which puts it aside" } else { "" }
+    if unfinished.is_pausable() { ", or `suspend`, which pauses it" } else { "" }
 }
 
 fn list<T: fmt::Display>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Of Regions in an entry nothing is known but that someone wrote them: they are quoted.
+/// Anyone may have written the entry's Regions: they are quoted.
 fn disagreement(unlisted: &[String], unfounded: &[String]) -> String {
     let quoted = |regions: &[String]| regions.iter().map(|region| format!("{region:?}")).collect::<Vec<_>>().join(", ");
     let mut words = Vec::new();
@@ -299,110 +302,4 @@ fn disagreement(unlisted: &[String], unfounded: &[String]) -> String {
 
 fn failures(failed: &[(String, Error)]) -> String {
     failed.iter().map(|(region, error)| format!("{region} ({error})")).collect::<Vec<_>>().join(", ")
-}
-
-/// A call to AWS that failed for good. Says which permission it needs and what to do; the cause quotes AWS.
-#[derive(Debug, Clone)]
-pub struct AwsError {
-    action: &'static str,
-    region: Option<String>,
-    kind: Kind,
-    code: Option<String>,
-    source: Arc<AwsFailure>,
-}
-
-impl AwsError {
-    /// `action` is the permission that the call needs, for example `kms:CreateKey`.
-    pub(super) fn new<E>(action: &'static str, region: Option<&str>, error: &SdkError<E>) -> Self
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-    {
-        Self {
-            action,
-            region: region.map(str::to_owned),
-            kind: failure_kind(error),
-            code: error.code().map(str::to_owned),
-            source: Arc::new(AwsFailure::from_sdk(error)),
-        }
-    }
-
-    /// An answer that lacks what it must have.
-    pub(super) fn unexpected(action: &'static str, region: &str) -> Self {
-        Self {
-            action,
-            region: Some(region.to_owned()),
-            kind: Kind::Unexpected,
-            code: None,
-            source: Arc::new(AwsFailure::malformed()),
-        }
-    }
-
-    /// The Region in which it was asked for, if it was in one.
-    pub fn region(&self) -> Option<&str> {
-        self.region.as_deref()
-    }
-
-    /// The permission that the call needs, for example `kms:CreateKey`.
-    pub fn action(&self) -> &'static str {
-        self.action
-    }
-
-    /// AWS's own error code, if AWS answered.
-    pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
-
-    /// Whether the same call may succeed later without anyone doing anything.
-    pub fn is_retryable(&self) -> bool {
-        self.kind.is_outage()
-    }
-
-    /// Whether the caller lacks a permission.
-    pub fn is_denied(&self) -> bool {
-        self.kind == Kind::Denied
-    }
-
-    /// Whether the caller's credentials are missing, expired or unknown.
-    pub fn lacks_credentials(&self) -> bool {
-        self.kind == Kind::Credentials
-    }
-
-    /// Whether AWS has refused the call for good: then it has done nothing.
-    pub(super) fn is_refusal(&self) -> bool {
-        self.code.is_some() && !self.is_retryable()
-    }
-
-    /// Whether AWS does not know what the call names.
-    pub(super) fn is_not_found(&self) -> bool {
-        self.is("NotFoundException")
-    }
-
-    pub(super) fn is(&self, code: &str) -> bool {
-        self.code() == Some(code)
-    }
-}
-
-impl fmt::Display for AwsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.action)?;
-        if let Some(region) = &self.region {
-            write!(f, " in {region}")?;
-        }
-        match self.kind {
-            Kind::Unavailable => {
-                f.write_str(": AWS is throttling or cannot be reached: check the endpoint and try again")
-            }
-            Kind::Denied => write!(f, ": access denied: allow `{}` to these credentials", self.action),
-            Kind::Credentials => f.write_str(": the credentials are missing, expired or unknown: renew them"),
-            Kind::NotFound => f.write_str(": what it names does not exist in this account and Region"),
-            Kind::LimitExceeded => f.write_str(": a quota of the account is used up: have it raised"),
-            _ => f.write_str(" failed"),
-        }
-    }
-}
-
-impl StdError for AwsError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&*self.source)
-    }
 }

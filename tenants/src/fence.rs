@@ -1,7 +1,7 @@
-//! Keeps a run that was stopped for a while from undoing what has happened since.
+//! Stops a run that was paused from undoing later changes.
 //!
-//! KMS makes no call conditional on anything, so the registry is asked immediately before each call that changes something, and no attempt of
-//! that call is signed long afterwards. docs/DESIGN.md says what remains open.
+//! KMS has no conditional calls. So the registry is read immediately before each call that changes something, and an
+//! attempt that is signed much later fails. docs/DESIGN.md says what this leaves open.
 
 use std::time::Duration;
 
@@ -13,42 +13,45 @@ use aws_smithy_types::config_bag::ConfigBag;
 use tenantseal_core::format::KeyArn;
 use tenantseal_core::keys::{Clock, Moment};
 use tenantseal_core::tenant::TenantId;
+use tenantseal_core::time::SharedTimeSource;
 
+use super::begun::{Begun, MAX_ATTEMPTS};
 use super::entry::OperationId;
-use super::steps::{Begun, CONTENTION};
-use super::{Error, Tenants};
+use super::error::Error;
+use super::registry::Registry;
 
-/// How long ago the registry may have been asked when its answer is acted upon: a process that was stopped meanwhile asks again.
+/// The maximum age of the registry's answer when a call is made. A process that was paused meanwhile reads it again.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// How long ago the registry may have been asked when an attempt of the call is signed: longer than a call takes with its repetitions.
+/// The maximum age of the registry's answer when an attempt is signed: longer than a call takes with its retries.
 const CALL: Duration = Duration::from_secs(60);
 
-/// What must still be so when KMS is called.
+/// What must still hold when KMS is called.
 #[derive(Debug)]
 pub(super) struct Fence<'a> {
-    tenants: &'a Tenants,
+    registry: &'a dyn Registry,
+    time: &'a SharedTimeSource,
     tenant: &'a TenantId,
-    holds: Holds<'a>,
+    condition: Condition<'a>,
 }
 
 #[derive(Debug)]
-enum Holds<'a> {
-    /// The operation has not been finished by another run.
+enum Condition<'a> {
+    /// No other run has finished the operation.
     UnderWay(&'a OperationId),
-    /// The key is not the tenant's.
-    Stray(&'a KeyArn),
+    /// The KEK is not the tenant's.
+    Surplus(&'a KeyArn),
 }
 
-/// A moment at which it was so. As an interceptor it lets no attempt of a call go that is signed too long afterwards.
+/// Proof that the condition held at a point in time. As an interceptor it fails attempts that are signed too late.
 #[derive(Debug)]
-pub(super) struct Passed {
+pub(super) struct FenceToken {
     clock: Clock,
     at: Moment,
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Passed {
+impl Intercept for FenceToken {
     fn name(&self) -> &'static str {
         "tenantseal"
     }
@@ -68,34 +71,41 @@ impl Intercept for Passed {
 
 impl<'a> Fence<'a> {
     /// For the steps of an operation.
-    pub(super) fn around(tenants: &'a Tenants, begun: &'a Begun) -> Self {
-        Self { tenants, tenant: &begun.entry.tenant, holds: Holds::UnderWay(&begun.id) }
+    pub(super) fn for_operation(registry: &'a dyn Registry, time: &'a SharedTimeSource, begun: &'a Begun) -> Self {
+        Self { registry, time, tenant: &begun.entry.tenant, condition: Condition::UnderWay(&begun.id) }
     }
 
-    /// For the deletion of a key that no run has written down.
-    pub(super) fn around_stray(tenants: &'a Tenants, tenant: &'a TenantId, key: &'a KeyArn) -> Self {
-        Self { tenants, tenant, holds: Holds::Stray(key) }
+    /// For the deletion of a KEK that no run has written down.
+    pub(super) fn for_surplus(
+        registry: &'a dyn Registry,
+        time: &'a SharedTimeSource,
+        tenant: &'a TenantId,
+        key: &'a KeyArn,
+    ) -> Self {
+        Self { registry, time, tenant, condition: Condition::Surplus(key) }
     }
 
-    /// Lets the next call through.
+    /// Checks the condition for the next call.
     ///
     /// # Errors
     ///
-    /// [`Error::Overtaken`] when it would undo what others have done since; [`Error::SlowRegistry`] when no answer came in time.
-    pub(super) async fn pass(&self) -> Result<Passed, Error> {
-        let clock = Clock::new(self.tenants.time().clone());
-        for _ in 0..CONTENTION {
+    /// [`Error::Overtaken`] when it would undo what others have done since; [`Error::SlowRegistry`] when no answer came
+    /// in time.
+    pub(super) async fn pass(&self) -> Result<FenceToken, Error> {
+        let clock = Clock::new(self.time.clone());
+        for _ in 0..MAX_ATTEMPTS {
             let at = clock.now();
-            let entry = self.tenants.entry(self.tenant).await?;
-            let holds = match self.holds {
-                Holds::UnderWay(id) => entry.pending(id).is_some(),
-                Holds::Stray(key) => !entry.owns(key),
+            let entry = self.registry.entry_of(self.tenant).await?;
+            let entry = entry.ok_or_else(|| Error::UnknownTenant(self.tenant.clone()))?;
+            let holds = match self.condition {
+                Condition::UnderWay(id) => entry.pending(id).is_some(),
+                Condition::Surplus(key) => !entry.owns(key),
             };
             if !holds {
                 return Err(Error::Overtaken(self.tenant.clone()));
             }
             if clock.now().since(at) < FRESH {
-                return Ok(Passed { clock, at });
+                return Ok(FenceToken { clock, at });
             }
         }
         Err(Error::SlowRegistry)

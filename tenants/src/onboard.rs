@@ -1,17 +1,43 @@
-//! A key, two aliases and an entry for a new tenant.
+//! Onboarding: a KEK, 2 aliases and an entry.
 
 use std::future::IntoFuture;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, Stream, StreamExt};
 use tenantseal_core::tenant::TenantId;
 
-use super::copies::{Family, Whose, is_region};
-use super::entry::{Entry, Generation, Pending, Tier};
-use super::fence::Fence;
-use super::steps::{Begun, CONTENTION, wanted};
+use super::begun::{Begun, MAX_ATTEMPTS};
+use super::entry::{Entry, Generation, Pending, Tier, is_region};
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
 use super::{Error, Operation, State, Tenants, pool};
 
-/// An onboarding being described; see [`Tenants::onboard`]. Await it.
+/// Concurrent onboardings of [`Tenants::onboard_many`]. KMS's rate for new keys is the limit, not this.
+const AT_ONCE: usize = 8;
+
+impl Tenants {
+    /// Onboards a tenant: CreateKey with the tenant's key policy, aliases, automatic rotation, an entry in the
+    /// registry. A tenant that is complete stays unchanged.
+    pub fn onboard(&self, tenant: &TenantId) -> Onboard<'_> {
+        Onboard::new(self, tenant)
+    }
+
+    /// Onboards many tenants with KEKs of their own, at the rate that KMS allows. Results arrive in order of
+    /// completion. A failure affects only its own tenant.
+    pub fn onboard_many<I>(&self, tenants: I) -> impl Stream<Item = (TenantId, Result<Entry, Error>)> + '_
+    where
+        I: IntoIterator<Item = TenantId>,
+        I::IntoIter: 'static,
+    {
+        let one = move |tenant: TenantId| async move {
+            let result = self.onboard(&tenant).await;
+            (tenant, result)
+        };
+        stream::iter(tenants).map(one).buffer_unordered(AT_ONCE)
+    }
+}
+
+/// An onboarding; see [`Tenants::onboard`]. Await it.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct Onboard<'a> {
@@ -26,23 +52,24 @@ impl<'a> Onboard<'a> {
         Self { tenants, tenant: tenant.clone(), tier: None, replicas: Vec::new() }
     }
 
-    /// Makes a multi-Region key with replicas in these Regions, or adds those that a tenant in service lacks. Each replica costs as much as a
-    /// key.
+    /// Creates a multi-Region KEK with replicas in these Regions, or adds the missing ones to an active tenant. Each
+    /// replica costs as much as a key.
     pub fn replicas(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.replicas = regions.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Gives the tenant the key of a pool instead of its own. The pool's Regions are the tenant's.
+    /// Uses the KEK of a pool. The pool's Regions are the tenant's.
     ///
-    /// A tenant of a pool cannot be given up cryptographically on its own: offboarding removes its aliases, but the key stays.
+    /// Crypto-shredding a member alone is impossible: offboarding removes its aliases, and the pool's KEK stays.
     pub fn shared(mut self, pool: &TenantId) -> Self {
         self.tier = Some(Tier::Shared { pool: pool.clone() });
         self
     }
 
-    /// Makes the key one that up to [`POOL_SIZE`](super::POOL_SIZE) tenants share. `tenant` is then the pool's name and no customer's.
-    pub fn as_pool(mut self) -> Self {
+    /// Creates a pool: a KEK that up to [`POOL_SIZE`](super::POOL_SIZE) tenants share. `tenant` is then the pool's
+    /// name, and no customer's.
+    pub fn create_pool(mut self) -> Self {
         self.tier = Some(Tier::Pool);
         self
     }
@@ -52,19 +79,19 @@ impl<'a> Onboard<'a> {
             return Err(Error::NotARegion(region.clone()));
         }
         self.tenants.check_account().await?;
-        // One that takes up what was left unfinished ends that first, and does then what is missing of what it was asked for.
-        for _ in 0..CONTENTION {
-            if let Some(entry) = self.pass().await? {
-                return self.tenants.effective(entry).await;
+        // A run that finds an unfinished onboarding finishes it first, and then adds what its own request lacks.
+        for _ in 0..MAX_ATTEMPTS {
+            if let Some(entry) = self.run_once().await? {
+                return self.tenants.await_effect(entry).await;
             }
         }
         Err(Error::Contended(self.tenant))
     }
 
-    /// Gives the entry when there is nothing more to do.
-    async fn pass(&self) -> Result<Option<Entry>, Error> {
+    /// Returns the entry when nothing is left to do.
+    async fn run_once(&self) -> Result<Option<Entry>, Error> {
         let Self { tenants, tenant, tier, replicas } = self;
-        let known = match tenants.known(tenant).await? {
+        let known = match tenants.find_entry(tenant).await? {
             Some(entry) if tenants.is_deleted(&entry).await? => None,
             known => known,
         };
@@ -107,7 +134,7 @@ impl<'a> Onboard<'a> {
             true => finish(tenants, &begun).await,
             false => widen(tenants, &begun).await,
         };
-        let entry = tenants.ended(&begun, steps).await?;
+        let entry = tenants.conclude(&begun, steps).await?;
         let done = begun.fresh || (replicas.is_empty() && tier.is_none());
         Ok(done.then_some(entry))
     }
@@ -123,54 +150,54 @@ impl<'a> Onboard<'a> {
             }
         }
         if let Tier::Shared { pool } = tier {
-            let entry = tenants.known(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
+            let entry = tenants.find_entry(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
             check_pool_has(&entry, replicas)?;
             return Ok(entry.regions);
         }
-        let whose = if *tier == Tier::Pool { Whose::Pools(tenant) } else { Whose::Tenants(tenant) };
-        // A key that is there already is taken as it is: it is said before anything begins when it cannot have what it is to have.
-        if let Some(family) = tenants.present(home, tenant, whose).await? {
-            let single = family.copies().iter().find(|copy| !copy.is_multi_region());
+        let owner = if *tier == Tier::Pool { KekOwner::Pool(tenant) } else { KekOwner::Tenant(tenant) };
+        // An existing KEK is adopted unchanged. If it cannot have replicas, the refusal comes before the first step.
+        if let Some(kek) = tenants.find_existing_kek(home, tenant, owner).await? {
+            let single = kek.copies().iter().find(|copy| !copy.is_multi_region());
             if let Some(copy) = single.filter(|_| regions.len() > 1) {
                 return Err(Error::SingleRegion(copy.key().clone()));
             }
-            regions.extend(family.named().iter().filter(|named| !regions.contains(named)).cloned().collect::<Vec<_>>());
+            regions.extend(kek.regions().iter().filter(|named| !regions.contains(named)).cloned().collect::<Vec<_>>());
         }
-        tenants.check_answer(tenant, replicas).await?;
+        tenants.check_regions_answer(tenant, replicas).await?;
         Ok(regions)
     }
 
-    /// The Regions in which a tenant in service has no key and shall have one.
+    /// The requested Regions in which an active tenant has no KEK.
     async fn lacks(&self, entry: &Entry) -> Result<Vec<String>, Error> {
         let Self { tenants, tenant, tier, replicas } = self;
         if let Some(asked) = tier.as_ref().filter(|asked| **asked != entry.tier) {
-            return Err(Error::OtherTier { tenant: tenant.clone(), tier: entry.tier.clone(), asked: asked.clone() });
+            return Err(Error::TierMismatch { tenant: tenant.clone(), tier: entry.tier.clone(), asked: asked.clone() });
         }
         let missing: Vec<_> = replicas.iter().filter(|region| !entry.regions.contains(region)).cloned().collect();
         if let Tier::Shared { pool } = &entry.tier
             && !missing.is_empty()
         {
-            let pool = tenants.known(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
+            let pool = tenants.find_entry(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
             check_pool_has(&pool, &missing)?;
         }
         if let Some(current) = entry.current().filter(|current| current.pool.is_none() && !missing.is_empty()) {
-            let family = tenants.family(entry.whose(), &current.key, &entry.regions).await?;
-            let primary = family.primary()?;
+            let kek = tenants.find_kek(entry.owner(), &current.key, &entry.regions).await?;
+            let primary = kek.primary()?;
             if !primary.is_multi_region() {
                 return Err(Error::SingleRegion(primary.key().clone()));
             }
         }
-        tenants.check_answer(tenant, &missing).await?;
+        tenants.check_regions_answer(tenant, &missing).await?;
         Ok(missing)
     }
 }
 
 impl Tenants {
-    /// Asks KMS in each of these Regions for something, before anything begins: in one that does not exist, or that the account has not
-    /// opted into, what has begun would never end.
-    pub(super) async fn check_answer(&self, tenant: &TenantId, regions: &[String]) -> Result<(), Error> {
+    /// Calls KMS in each of these Regions before the operation begins. A Region that does not exist, or that the
+    /// account has not opted into, would leave it unfinished for good.
+    pub(super) async fn check_regions_answer(&self, tenant: &TenantId, regions: &[String]) -> Result<(), Error> {
         for region in regions {
-            self.admin().behind(region, self.tenancy().alias(tenant).as_str()).await?;
+            self.admin().alias_target(region, self.tenancy().alias(tenant).as_str()).await?;
         }
         Ok(())
     }
@@ -185,20 +212,20 @@ fn check_pool_has(pool: &Entry, regions: &[String]) -> Result<(), Error> {
 
 async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let tier = &begun.entry.tier;
-    let (entry, family) = tenants.key_for(begun, tier).await?;
+    let (entry, kek) = tenants.key_for(begun, tier).await?;
     let pool = match tier {
         Tier::Shared { pool } => Some(pool.clone()),
         _ => None,
     };
-    let copies = tenants.equip(begun, &entry, &family, pool.is_none(), true).await?;
+    let copies = tenants.equip(begun, &entry, &kek, pool.is_none(), true).await?;
     if pool.is_none() {
-        let fence = Fence::around(tenants, begun);
-        tenants.admin().ensure_rotation(family.primary()?, tenants.settings().rotation_days, &fence).await?;
+        let fence = tenants.fence(begun);
+        tenants.admin().ensure_rotation(kek.primary()?, tenants.settings().rotation_days, &fence).await?;
     }
     if let Some(pending) = entry.pending(&begun.id) {
-        tenants.retire_strays(&entry, pending).await?;
+        tenants.retire_surplus_keks(&entry, pending).await?;
     }
-    let first = Generation { number: 1, key: family.key().clone(), since: tenants.now(), pool };
+    let first = Generation { number: 1, key: kek.key().clone(), since: tenants.now(), pool };
     let done = |entry: &mut Entry| {
         entry.generations = vec![first.clone()];
         entry.regions = copies.iter().map(|copy| copy.region().to_owned()).collect();
@@ -206,25 +233,25 @@ async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     tenants.finish(entry, &begun.id, done).await
 }
 
-/// Adds Regions to a tenant in service.
+/// Adds Regions to an active tenant.
 async fn widen(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let entry = begun.entry.clone();
-    let own = tenants.agreed(begun, begun.entry.whose()).await?;
-    let regions = wanted(&entry, &begun.id);
+    let own = tenants.reconcile_keks(begun, begun.entry.owner()).await?;
+    let regions = entry.target_regions(&begun.id);
     let current = entry.current().cloned();
-    let is_current = |family: &Family| current.as_ref().is_some_and(|current| current.key.is_same_key(family.key()));
-    for family in &own {
-        // A former key that cannot have replicas stays where it is.
-        if family.primary()?.is_multi_region() {
-            tenants.equip(begun, &entry, family, true, is_current(family)).await?;
-        } else if is_current(family) && regions.len() > 1 {
-            return Err(Error::SingleRegion(family.key().clone()));
+    let is_current = |kek: &Kek| current.as_ref().is_some_and(|current| current.key.is_same_key(kek.key()));
+    for kek in &own {
+        // A former KEK that cannot have replicas stays in its Region.
+        if kek.primary()?.is_multi_region() {
+            tenants.equip(begun, &entry, kek, true, is_current(kek)).await?;
+        } else if is_current(kek) && regions.len() > 1 {
+            return Err(Error::SingleRegion(kek.key().clone()));
         }
     }
     if let Some(Generation { pool: Some(pool), .. }) = &current {
-        let fence = Fence::around(tenants, begun);
-        let family = pool::join(tenants, pool, &entry.tenant, &regions, &fence).await?;
-        tenants.equip(begun, &entry, &family, false, true).await?;
+        let fence = tenants.fence(begun);
+        let kek = pool::join(tenants, pool, &entry.tenant, &regions, &fence).await?;
+        tenants.equip(begun, &entry, &kek, false, true).await?;
     }
     tenants.finish(entry, &begun.id, |entry| entry.regions.clone_from(&regions)).await
 }

@@ -1,4 +1,4 @@
-//! Keeps below the rate at which KMS takes new keys and aliases.
+//! Paces calls below KMS's rates for new keys and aliases.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 
-/// KMS allows 5 CreateKey, 5 CreateAlias and 5 UpdateAlias a second, counted apart (KMS developer guide, "Request quotas").
-/// Turns are handed out evenly, one after the other.
+/// KMS allows 5 CreateKey, 5 CreateAlias and 5 UpdateAlias a second, counted separately (KMS developer guide, "Request
+/// quotas"). Calls are spaced evenly.
 #[derive(Debug)]
 pub(super) struct Pace {
     interval: Duration,

@@ -1,31 +1,32 @@
-//! Keys that several small tenants share.
+//! KEKs that several small tenants share.
 //!
-//! Each member has its own alias and its own per-key alias on the key, and the key's policy lets a session use no alias and no encryption
-//! context but those of its session tag. KMS allows 50 aliases on a key; two belong to the pool itself.
+//! Each member has its own alias and its own per-key alias on the KEK. The key policy allows a session only the aliases
+//! and the encryption context of its session tag. KMS allows 50 aliases on a key; 2 belong to the pool itself.
 
 use std::collections::BTreeSet;
 
 use tenantseal_core::tenant::TenantId;
 
-use super::copies::{Family, Whose};
 use super::entry::{Entry, Tier};
 use super::fence::Fence;
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
 use super::state::State;
 use super::{Error, Tenants};
 
-/// The most tenants on one shared key.
+/// The maximum number of tenants in a pool.
 pub const POOL_SIZE: usize = 24;
 
-/// Makes the tenant, which has these Regions, a member; gives the pool's key.
+/// Makes the tenant, which has these Regions, a member. Returns the pool's KEK.
 pub(super) async fn join(
     tenants: &Tenants,
     pool: &TenantId,
     tenant: &TenantId,
     regions: &[String],
     fence: &Fence<'_>,
-) -> Result<Family, Error> {
+) -> Result<Kek, Error> {
     let entry = tenants.entry(pool).await.map_err(|error| match error {
-        Error::Unknown(pool) => Error::NotAPool(pool),
+        Error::UnknownTenant(pool) => Error::NotAPool(pool),
         error => error,
     })?;
     let key = |entry: &Entry| {
@@ -33,17 +34,17 @@ pub(super) async fn join(
         let key = entry.current().filter(|_| active).map(|generation| generation.key.clone());
         key.ok_or_else(|| Error::NotAPool(pool.clone()))
     };
-    // Before anything is written: the key must be the pool's, and be where the tenant needs it.
-    let family = tenants.family(Whose::Pools(pool), &key(&entry)?, &entry.regions).await?;
-    if let Some(region) = regions.iter().find(|region| family.copy_in(region).is_none()) {
-        return Err(match family.out.is_empty() {
+    // Checked before the first write: the KEK must be the pool's, and exist in the tenant's Regions.
+    let kek = tenants.find_kek(KekOwner::Pool(pool), &key(&entry)?, &entry.regions).await?;
+    if let Some(region) = regions.iter().find(|region| kek.copy_in(region).is_none()) {
+        return Err(match kek.failed_regions.is_empty() {
             true => Error::PoolRegion { pool: pool.clone(), region: region.clone() },
-            false => family.why_not(region),
+            false => kek.missing_copy(region),
         });
     }
     tenants
         .change(entry, Some(fence), |entry| {
-            if !key(entry)?.is_same_key(family.key()) {
+            if !key(entry)?.is_same_key(kek.key()) {
                 return Err(Error::NotAPool(pool.clone()));
             }
             if entry.members.contains(tenant) {
@@ -55,15 +56,15 @@ pub(super) async fn join(
             Ok(entry.members.insert(tenant.clone()))
         })
         .await?;
-    Ok(family)
+    Ok(kek)
 }
 
-/// Refuses to end a key that others have aliases on, whoever the registry says uses it.
+/// Refuses to offboard a KEK on which other tenants have aliases, whatever the registry says.
 pub(super) async fn check_unused(tenants: &Tenants, entry: &Entry) -> Result<(), Error> {
     for key in entry.own_keys() {
-        let family = tenants.family(Whose::Either(&entry.tenant), key, &entry.regions).await?;
+        let kek = tenants.find_kek(KekOwner::TenantOrPool(&entry.tenant), key, &entry.regions).await?;
         let mut others = BTreeSet::new();
-        for copy in family.copies() {
+        for copy in kek.copies() {
             let aliases = tenants.admin().aliases_of(copy.region(), copy.key()).await?;
             others.extend(aliases.iter().filter_map(|alias| tenants.tenancy().tenant_of(alias)));
         }
@@ -75,7 +76,7 @@ pub(super) async fn check_unused(tenants: &Tenants, entry: &Entry) -> Result<(),
     Ok(())
 }
 
-/// Takes the tenant out of the pool. Its aliases must be gone already.
+/// Removes the tenant from the pool. Its aliases must be gone.
 pub(super) async fn leave(
     tenants: &Tenants,
     pool: &TenantId,

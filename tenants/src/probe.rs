@@ -1,4 +1,4 @@
-//! Asks as a tenant's service would whether an alias works yet.
+//! Tests an alias as a tenant's service would use it.
 
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_kms::error::ProvideErrorMetadata;
@@ -12,7 +12,7 @@ use tenantseal_kms::config::quiet;
 use tenantseal_kms::errors::classify;
 use tenantseal_kms::sessions::TenantSessions;
 
-/// Sessions of the tenants' role, opened with a service's credentials.
+/// Sessions of the tenants' role, with a service's credentials.
 #[derive(Debug)]
 pub(super) struct Probe {
     config: SdkConfig,
@@ -25,7 +25,7 @@ impl Probe {
         Self { sessions: TenantSessions::new(&config, tenancy, region.to_owned()), config: quiet(&config) }
     }
 
-    /// Whether the tenant's session may make data keys under `alias`. Makes none (`DryRun`).
+    /// Tests whether the tenant's session may create data keys under `alias`. Creates none (`DryRun`).
     pub(super) async fn ask(&self, tenant: &TenantId, alias: &str) -> Result<(), KeyServiceError> {
         let credentials = self.sessions.credentials(tenant).await?;
         match self.ask_with(credentials.clone(), tenant, alias).await {

@@ -1,4 +1,4 @@
-//! Where the tenants are written down: the seam, and its two implementations.
+//! The registry of tenants: the trait and its 2 implementations.
 
 mod dynamodb;
 mod memory;
@@ -11,38 +11,52 @@ use async_trait::async_trait;
 pub use dynamodb::DynamoDbRegistry;
 pub use memory::InMemoryRegistry;
 
+use super::aws_error::AwsError;
 use super::entry::Entry;
-use super::error::AwsError;
 use tenantseal_core::tenant::TenantId;
 
-/// Keeps one current entry per tenant, and every earlier version of it.
+/// Stores one current entry per tenant, and every earlier version of it.
 ///
-/// This is all that a registry has to do; the order of the steps and their repetition is done above it, the same for every implementation.
+/// A registry does nothing else: all implementations share the order and the repetition of steps.
 #[async_trait]
 pub trait Registry: Debug + Send + Sync {
-    /// The current entry of a tenant, as the latest successful [`Registry::put`] left it (a consistent read).
+    /// Reads a tenant's current entry as the last successful [`Registry::put`] left it (a consistent read).
     async fn get(&self, tenant: &TenantId) -> Result<Option<Entry>, RegistryError>;
 
-    /// Makes `entry` the current one and adds it to the history, if the stored version is the one before it; version 1 if there is none.
+    /// Compare-and-swap: stores `entry` as the current one and appends it to the history, if the stored version is the
+    /// previous one. Version 1 requires that no entry exists.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Conflict`] when somebody else was faster. Nothing is stored then.
+    /// [`RegistryError::Conflict`] when another writer was first. Nothing is stored then.
     async fn put(&self, entry: &Entry) -> Result<(), RegistryError>;
 
-    /// Up to `limit` current entries in the order of their tenants' ids, those after `after`.
+    /// Lists up to `limit` current entries after `after`, in the order of tenant ids.
     async fn list(&self, after: Option<&TenantId>, limit: u32) -> Result<Page, RegistryError>;
 
-    /// Every version of a tenant's entry, oldest first. Empty for an unknown tenant.
+    /// Reads every version of a tenant's entry, oldest first. Empty for an unknown tenant.
     async fn history(&self, tenant: &TenantId) -> Result<Vec<Entry>, RegistryError>;
 }
 
-/// A part of the list of tenants.
+impl dyn Registry + '_ {
+    /// Reads a tenant's entry, and checks that it is this tenant's.
+    pub(super) async fn entry_of(&self, tenant: &TenantId) -> Result<Option<Entry>, RegistryError> {
+        match self.get(tenant).await? {
+            Some(entry) if entry.tenant != *tenant => {
+                let what = "it is that of another tenant".to_owned();
+                Err(RegistryError::Malformed { tenant: tenant.to_string(), what })
+            }
+            entry => Ok(entry),
+        }
+    }
+}
+
+/// One page of the list of tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// The entries.
     pub entries: Vec<Entry>,
-    /// Ask for those after this one, if there may be more.
+    /// Pass this as `after` for the next page, if there may be more.
     pub next: Option<TenantId>,
 }
 
@@ -50,40 +64,40 @@ pub struct Page {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Somebody else has written the entry meanwhile. Read it again.
+    /// Another writer changed the entry. Read it again.
     #[error("the registry's entry of tenant `{0}` was changed by someone else meanwhile: look at it and try again")]
     Conflict(TenantId),
     /// The table does not exist.
     #[error(
         "the registry's table `{0}` does not exist: create it with `DynamoDbRegistry::create_table`, or name the right one"
     )]
-    NoTable(String),
-    /// The table has been created, and cannot be used yet.
+    TableNotFound(String),
+    /// The table exists but is not ready.
     #[error("the registry's table `{table}`: {what}; run it again")]
     NotReady {
         /// The table.
         table: String,
-        /// What was waited for, and for how long.
+        /// What is missing, and after how long.
         what: String,
     },
-    /// What is stored is no entry.
+    /// The stored item is no valid entry.
     #[error("the registry's entry of tenant `{tenant}` cannot be read: {what}")]
     Malformed {
         /// The tenant.
         tenant: String,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
     /// The database failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// Another implementation's own failure.
+    /// The failure of another implementation.
     #[error("the registry failed")]
     Other(#[source] Arc<dyn std::error::Error + Send + Sync>),
 }
 
 impl RegistryError {
-    /// Whether the same call may succeed later without anyone doing anything.
+    /// Whether the same call may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Conflict(_) | Self::NotReady { .. } => true,

@@ -1,57 +1,57 @@
-//! A tenant as it is written down, beside what KMS says of its keys.
+//! A tenant's entry, beside what KMS says of its KEKs.
 
 use aws_sdk_kms::types::KeyState;
 use serde::Serialize;
 use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::TenantId;
 
-use super::copies::{Whose, is_pending_deletion, is_region};
-use super::entry::{Entry, Timestamp};
-use super::{Error, Tenants, tally};
+use super::entry::{Entry, Timestamp, is_region};
+use super::kek::{KekOwner, is_pending_deletion};
+use super::{Error, Operation, Page, Tenants};
 
-/// A tenant and its keys. Serializes.
+/// A tenant and its KEKs. Serializes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Shown {
+pub struct TenantDetails {
     /// The registry's entry.
     pub entry: Entry,
-    /// Its keys in all their Regions, by generation.
-    pub keys: Vec<KeyDetails>,
+    /// Its KEKs in all their Regions, by generation.
+    pub keys: Vec<KekDetails>,
 }
 
-/// What KMS says of one key in one Region.
+/// What KMS says of one KEK in one Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct KeyDetails {
-    /// Which of the tenant's keys, counted from 1.
+pub struct KekDetails {
+    /// The generation of the KEK, from 1.
     pub generation: u32,
-    /// The key.
+    /// The KEK.
     pub key: KeyArn,
     /// The Region of this copy.
     pub region: String,
     /// Whether the entry lists this Region.
     pub listed: bool,
-    /// Why KMS could not be asked there. Then nothing is known of this copy, which is not to say that it is gone.
+    /// Why KMS gave no answer there. Then nothing is known of this copy; it need not be gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
-    /// Whether KMS says that it was made for this tenant, or for the pool whose key it is; `None` for a key that is gone.
+    /// Whether KMS confirms that the tenant or its pool owns it; `None` for a KEK that is gone.
     pub is_tenants: Option<bool>,
-    /// KMS's word for its state, such as `Enabled`; `None` when there is no such key any more.
+    /// Its state as KMS writes it, such as `Enabled`; `None` when KMS has no such key.
     pub state: Option<String>,
-    /// When it is deleted, if it is going to be.
+    /// When KMS deletes it, if its deletion is scheduled.
     pub deletion: Option<Timestamp>,
     /// The tenant's aliases on it.
     pub aliases: Vec<String>,
-    /// The days between automatic rotations, if there are any.
+    /// Days between automatic rotations, if rotation is on.
     pub rotation_days: Option<u32>,
-    /// How often it has been rotated.
+    /// How often KMS has rotated it.
     pub rotations: Option<u32>,
-    /// Whether its policy is the one that this library prints; `None` for a key that is gone.
+    /// Whether it has the policy that this library generates; `None` for a KEK that is gone.
     pub policy_is_ours: Option<bool>,
 }
 
-impl KeyDetails {
-    /// Of a key that is not there, as long as nothing else has been read.
+impl KekDetails {
+    /// A KEK of which nothing has been read.
     fn unread(generation: u32, key: &KeyArn, region: &str) -> Self {
         Self {
             generation,
@@ -71,38 +71,72 @@ impl KeyDetails {
 }
 
 impl Tenants {
-    /// A tenant, and what KMS says of its keys. Changes nothing. A Region that fails is said, and keeps no other from being shown.
+    /// Checks whether an operation may begin now. Changes nothing; returns the current entry.
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], what the registry refused, or credentials that KMS does not know or refuses everywhere.
-    pub async fn show(&self, tenant: &TenantId) -> Result<Shown, Error> {
+    /// The error with which the operation would begin.
+    pub async fn check(&self, tenant: &TenantId, operation: Operation) -> Result<Option<Entry>, Error> {
+        self.check_account().await?;
+        match self.find_entry(tenant).await? {
+            None if operation == Operation::Onboard => Ok(None),
+            None => Err(Error::UnknownTenant(tenant.clone())),
+            Some(entry) => entry.check(operation).map(|()| Some(entry)),
+        }
+    }
+
+    /// Lists up to `limit` entries after `after`, in the order of tenant ids.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Registry`].
+    pub async fn list(&self, after: Option<&TenantId>, limit: u32) -> Result<Page, Error> {
+        Ok(self.registry().list(after, limit).await?)
+    }
+
+    /// Every version of a tenant's entry, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownTenant`] when there is none.
+    pub async fn history(&self, tenant: &TenantId) -> Result<Vec<Entry>, Error> {
+        let history = self.registry().history(tenant).await?;
+        if history.is_empty() { Err(Error::UnknownTenant(tenant.clone())) } else { Ok(history) }
+    }
+
+    /// A tenant, and what KMS says of its KEKs. Changes nothing. A Region that fails is reported, and does not hide the
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownTenant`], the registry's errors, or credentials that KMS does not know or refuses everywhere.
+    pub async fn show(&self, tenant: &TenantId) -> Result<TenantDetails, Error> {
         let entry = self.entry(tenant).await?;
         let (mut keys, mut denied) = (Vec::new(), None);
         for generation in &entry.generations {
             let shared = generation.pool.is_some() || entry.tier == super::Tier::Pool;
-            let whose = match &generation.pool {
-                Some(pool) => Whose::Pools(pool),
-                None => Whose::Either(tenant),
+            let owner = match &generation.pool {
+                Some(pool) => KekOwner::Pool(pool),
+                None => KekOwner::TenantOrPool(tenant),
             };
-            let (regions, is_tenants, out) = match self.family(whose, &generation.key, &entry.regions).await {
-                Ok(family) if family.copies().is_empty() => (Vec::new(), None, family.out),
-                Ok(family) => (family.named().iter().cloned().collect(), Some(true), family.out),
-                Err(Error::ForeignKey { .. }) => (Vec::new(), Some(false), Vec::new()),
-                Err(error) if tally::concerns_all(&error) => return Err(error),
+            let (regions, is_tenants, out) = match self.find_kek(owner, &generation.key, &entry.regions).await {
+                Ok(kek) if kek.copies().is_empty() => (Vec::new(), None, kek.failed_regions),
+                Ok(kek) => (kek.regions().iter().cloned().collect(), Some(true), kek.failed_regions),
+                Err(Error::ForeignKek { .. }) => (Vec::new(), Some(false), Vec::new()),
+                Err(error) if error.concerns_all_regions() => return Err(error),
                 Err(_) => Default::default(),
             };
             let shared_regions = generation.pool.is_some();
             let further = regions.iter().filter(|region| !shared_regions && !entry.regions.contains(region));
             for region in entry.regions.iter().filter(|region| is_region(region)).chain(further) {
-                let mut details = KeyDetails::unread(generation.number, &generation.key, region);
+                let mut details = KekDetails::unread(generation.number, &generation.key, region);
                 let read = match out.iter().find(|(out, _)| out == region) {
                     Some((_, error)) => Err(error.clone()),
                     None => self.read_details(&mut details, tenant, shared).await,
                 };
                 details.unknown = match read {
                     Ok(()) => None,
-                    // Of the caller's credentials no Region can do anything.
+                    // Missing credentials fail in every Region.
                     Err(Error::Aws(error)) if error.lacks_credentials() => return Err(error.into()),
                     Err(error) => {
                         let why = error.to_string();
@@ -117,13 +151,13 @@ impl Tenants {
             }
         }
         match denied {
-            // Whom no Region answers lacks the permission everywhere.
+            // A caller that every Region refuses lacks the permission.
             Some(denied) if keys.iter().all(|key| key.state.is_none()) => Err(denied),
-            _ => Ok(Shown { entry, keys }),
+            _ => Ok(TenantDetails { entry, keys }),
         }
     }
 
-    async fn read_details(&self, details: &mut KeyDetails, tenant: &TenantId, shared: bool) -> Result<(), Error> {
+    async fn read_details(&self, details: &mut KekDetails, tenant: &TenantId, shared: bool) -> Result<(), Error> {
         let admin = self.admin();
         let (key, region) = (&details.key, details.region.as_str());
         let known = match admin.describe(region, key.key_id()).await {
@@ -149,35 +183,35 @@ impl Tenants {
         Ok(())
     }
 
-    /// Puts the policy that this library prints on every key of the tenant: after an upgrade, or to mend what someone has changed.
+    /// Restores the generated policy on every KEK of the tenant: after an upgrade, or after someone has changed it.
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], or what KMS refused.
-    pub async fn mend_policies(&self, tenant: &TenantId) -> Result<(), Error> {
+    /// [`Error::UnknownTenant`], or what KMS refused.
+    pub async fn restore_policies(&self, tenant: &TenantId) -> Result<(), Error> {
         self.check_account().await?;
         let entry = self.entry(tenant).await?;
-        let (whose, policy) = match entry.tier {
-            super::Tier::Pool => (Whose::Pools(tenant), self.tenancy().shared_key_policy()?),
-            _ => (Whose::Tenants(tenant), self.tenancy().key_policy(tenant)?),
+        let (owner, policy) = match entry.tier {
+            super::Tier::Pool => (KekOwner::Pool(tenant), self.tenancy().shared_key_policy()?),
+            _ => (KekOwner::Tenant(tenant), self.tenancy().key_policy(tenant)?),
         };
-        let mut families = Vec::new();
+        let mut keks = Vec::new();
         for generation in entry.generations.iter().filter(|generation| generation.pool.is_none()) {
-            let family = self.family(whose, &generation.key, &entry.regions).await?;
-            for copy in family.copies().iter().filter(|_| entry.tier != super::Tier::Pool) {
-                // A pool's key that was made when all descriptions said `tenant`: its members need its policy.
+            let kek = self.find_kek(owner, &generation.key, &entry.regions).await?;
+            for copy in kek.copies().iter().filter(|_| entry.tier != super::Tier::Pool) {
+                // A pool's KEK from the time when all descriptions said `tenant`: its members need its policy.
                 if self.is_shared(copy).await? {
-                    return Err(Error::ForeignKey { tenant: tenant.clone(), key: generation.key.clone() });
+                    return Err(Error::ForeignKek { tenant: tenant.clone(), key: generation.key.clone() });
                 }
             }
-            families.push(family);
+            keks.push(kek);
         }
-        for family in &families {
-            for copy in family.copies() {
+        for kek in &keks {
+            for copy in kek.copies() {
                 self.admin().put_key_policy(copy, &policy).await?;
             }
-            if let Some((region, _)) = family.out.first() {
-                return Err(family.why_not(region));
+            if let Some((region, _)) = kek.failed_regions.first() {
+                return Err(kek.missing_copy(region));
             }
         }
         Ok(())

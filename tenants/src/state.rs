@@ -1,29 +1,29 @@
-//! Where a tenant stands, and where it may go from there.
+//! The states of a tenant, and the operations that each allows.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tenantseal_core::tenant::TenantId;
 
-/// Where a tenant stands.
+/// The state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum State {
-    /// Onboarding has begun and not finished.
+    /// Onboarding is unfinished.
     Onboarding,
     /// In service.
     Active,
-    /// Its keys are disabled; everything can come back.
+    /// Its KEKs are disabled; all of it can be resumed.
     Suspended,
-    /// Its keys are disabled and wait for their deletion, which can be cancelled until it happens.
+    /// Its KEKs are disabled and pending deletion, which can be cancelled until it happens.
     Offboarded,
 }
 
 impl State {
-    /// What may be done with a tenant in this state. An operation that leads to where the tenant is already makes sure that it
-    /// really is there: it enables, disables or creates whatever differs.
-    pub fn allowed(self) -> &'static [Operation] {
+    /// The operations that this state allows. An operation whose target state the tenant is in repairs what differs: it
+    /// enables, disables or creates it.
+    pub fn allowed_operations(self) -> &'static [Operation] {
         use Operation::{CancelOffboarding, Offboard, Onboard, Rekey, Resume, Rotate, Suspend};
         match self {
             Self::Onboarding => &[Onboard, Suspend],
@@ -33,13 +33,13 @@ impl State {
         }
     }
 
-    /// Refuses what may not be done with `tenant` in this state.
+    /// Refuses an operation that this state does not allow for `tenant`.
     ///
     /// # Errors
     ///
-    /// [`IllegalTransition`] names the state and what is allowed in it.
+    /// [`IllegalTransition`] names the state and its allowed operations.
     pub fn check(self, tenant: &TenantId, operation: Operation) -> Result<(), IllegalTransition> {
-        if self.allowed().contains(&operation) {
+        if self.allowed_operations().contains(&operation) {
             return Ok(());
         }
         Err(IllegalTransition { tenant: tenant.clone(), state: self, operation })
@@ -57,30 +57,30 @@ impl fmt::Display for State {
     }
 }
 
-/// What can be done with a tenant.
+/// An operation on a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Operation {
-    /// Give it a key, aliases and an entry.
+    /// Create its KEK, aliases and entry.
     Onboard,
-    /// Give its key new material, yearly or now.
+    /// Rotate its KEK, automatically or now.
     Rotate,
-    /// Put another key behind its alias: a new one, or one of another tier.
+    /// Put another KEK behind its alias: a new one, or one of another tier.
     Rekey,
-    /// Disable its keys.
+    /// Disable its KEKs.
     Suspend,
-    /// Enable them again.
+    /// Enable its KEKs.
     Resume,
-    /// Disable its keys and have them deleted.
+    /// Disable its KEKs and schedule their deletion.
     Offboard,
-    /// Keep the keys of an offboarded tenant, disabled.
+    /// Cancel the deletion of an offboarded tenant's KEKs; they stay disabled.
     CancelOffboarding,
 }
 
 impl Operation {
-    /// Whether it may begin while `unfinished` is under way, which then goes no further. Nobody waits for anything to take a tenant out of
-    /// service; what leads to service and out of it, or to its end and away from it, take each other back.
+    /// Whether it may begin while `unfinished` is under way, and stops it. Taking a tenant out of service never waits.
+    /// Operations with opposite effects cancel each other: suspend and resume, offboard and its cancellation.
     pub(super) fn supersedes(self, unfinished: Self) -> bool {
         use Operation::{CancelOffboarding, Offboard, Onboard, Rekey, Resume, Rotate, Suspend};
         matches!(
@@ -92,8 +92,8 @@ impl Operation {
         )
     }
 
-    /// Whether it is put aside when a suspension supersedes it, and goes on afterwards.
-    pub(super) fn is_put_aside(self) -> bool {
+    /// Whether a suspension pauses it; it continues after the resumption.
+    pub(super) fn is_pausable(self) -> bool {
         matches!(self, Self::Onboard | Self::Rotate | Self::Rekey)
     }
 
@@ -135,7 +135,7 @@ impl IllegalTransition {
         self.state
     }
 
-    /// What was asked for.
+    /// The refused operation.
     pub fn operation(&self) -> Operation {
         self.operation
     }
@@ -144,7 +144,7 @@ impl IllegalTransition {
 impl fmt::Display for IllegalTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tenant, state, operation } = self;
-        let allowed: Vec<_> = state.allowed().iter().map(ToString::to_string).collect();
+        let allowed: Vec<_> = state.allowed_operations().iter().map(ToString::to_string).collect();
         write!(f, "tenant `{tenant}` is {state}, so `{operation}` is not possible; possible: {}", allowed.join(", "))
     }
 }

@@ -1,47 +1,27 @@
-//! What every operation consists of: an entry that says what has begun, steps that can be repeated, and an entry that says it is done.
+//! The frame of every operation: an entry that says what has begun, repeatable steps, and an entry that says it is
+//! done.
 
-use tenantseal_core::crypto::{OsRandom, RandomSource};
+use std::time::Duration;
+
+use tenantseal_core::keys::KeyServiceErrorKind;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Policy;
 
 use super::admin::aliases;
-use super::copies::{Family, KeyCopy, Whose, is_region};
-use super::entry::{Entry, OperationId, Pending, Tier, Timestamp};
+use super::begun::{Begun, MAX_ATTEMPTS};
+use super::entry::{Entry, OperationId, Pending, Tier, is_region};
 use super::error::Error;
 use super::fence::Fence;
+use super::kek::copies::Kek;
+use super::kek::{KekCopy, KekOwner};
 use super::registry::RegistryError;
 use super::state::{Operation, State};
 use super::{Tenants, pool};
 
-/// How often an entry is read again after someone else has written it.
-pub(super) const CONTENTION: usize = 10;
-
-/// An operation that has begun.
-#[derive(Debug)]
-pub(super) struct Begun {
-    pub(super) entry: Entry,
-    pub(super) id: OperationId,
-    operation: Operation,
-    /// Whether it was begun by this very run, so that no earlier one can have left anything behind.
-    pub(super) fresh: bool,
-}
-
-impl Begun {
-    /// The operation.
-    pub(super) fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    /// What is written down about it.
-    pub(super) fn pending(&self) -> Option<&Pending> {
-        self.entry.pending(&self.id)
-    }
-}
-
 impl Tenants {
-    /// Writes down that an operation begins, or takes up the one that has begun.
+    /// Writes down that an operation begins, or continues an unfinished one.
     ///
-    /// `prepare` completes what is written, or refuses.
+    /// `prepare` completes the pending entry, or refuses.
     pub(super) async fn begin(
         &self,
         tenant: &TenantId,
@@ -49,26 +29,26 @@ impl Tenants {
         prepare: impl Fn(&mut Entry, &mut Pending) -> Result<(), Error> + Send + Sync,
     ) -> Result<Begun, Error> {
         let by = self.operator().await?;
-        for _ in 0..CONTENTION {
-            let mut entry = match self.known(tenant).await? {
+        for _ in 0..MAX_ATTEMPTS {
+            let mut entry = match self.find_entry(tenant).await? {
                 Some(entry) => entry,
                 None if operation == Operation::Onboard => {
                     Entry::new(tenant, &self.tenancy().alias(tenant), self.now())
                 }
-                None => return Err(Error::Unknown(tenant.clone())),
+                None => return Err(Error::UnknownTenant(tenant.clone())),
             };
             if let Some(pending) = entry.pending.as_ref().filter(|pending| pending.operation == operation) {
                 let id = pending.id.clone();
                 return Ok(Begun { entry, id, operation, fresh: false });
             }
             if operation == Operation::Onboard && entry.pending.is_none() && self.is_deleted(&entry).await? {
-                // Its keys are gone for good: it may begin anew. The history keeps what was.
+                // Its KEKs are gone for good: it may begin anew. The history keeps the past.
                 let version = entry.version;
                 entry = Entry { version, ..Entry::new(tenant, &self.tenancy().alias(tenant), self.now()) };
             }
             entry.check(operation)?;
-            if let Some(superseded) = entry.pending.take().filter(|pending| pending.operation.is_put_aside()) {
-                entry.aside = Some(superseded);
+            if let Some(superseded) = entry.pending.take().filter(|pending| pending.operation.is_pausable()) {
+                entry.paused = Some(superseded);
             }
             let mut pending = Pending {
                 operation,
@@ -95,11 +75,11 @@ impl Tenants {
         Err(Error::Contended(tenant.clone()))
     }
 
-    /// Changes the entry while the operation is the one under way; gives what is stored then.
+    /// Changes the entry while this operation is under way; returns the stored entry.
     ///
     /// # Errors
     ///
-    /// [`Error::Overtaken`] when someone else has finished the operation meanwhile.
+    /// [`Error::Overtaken`] when another run has finished the operation.
     pub(super) async fn advance(
         &self,
         entry: Entry,
@@ -116,9 +96,9 @@ impl Tenants {
         self.change(entry, None, change).await
     }
 
-    /// What the steps of an operation come to. When someone else has finished it meanwhile, that is as good, unless something else has
-    /// happened since.
-    pub(super) async fn concluded(
+    /// Concludes the steps of an operation. If another run has finished it, that counts as success, unless the tenant
+    /// has changed since.
+    pub(super) async fn resolve_overtaken(
         &self,
         tenant: &TenantId,
         id: &OperationId,
@@ -128,7 +108,7 @@ impl Tenants {
         let mut history = self.registry().history(tenant).await?;
         let last = history.iter().rposition(|entry| entry.pending(id).is_some());
         match history.pop() {
-            // One that was superseded is not finished.
+            // A superseded operation is not finished.
             Some(entry) if last.map(|last| last + 1) == Some(history.len()) && entry.pending.is_none() => Ok(entry),
             _ => result,
         }
@@ -147,7 +127,7 @@ impl Tenants {
                 entry.state = pending.operation.leads_to();
             }
             if entry.state == State::Active {
-                entry.pending = entry.aside.take();
+                entry.pending = entry.paused.take();
                 if entry.generations.is_empty() {
                     entry.state = State::Onboarding;
                 }
@@ -155,10 +135,11 @@ impl Tenants {
         };
         let tenant = entry.tenant.clone();
         let result = self.advance(entry, id, done).await;
-        self.concluded(&tenant, id, result).await
+        self.resolve_overtaken(&tenant, id, result).await
     }
 
-    /// Changes an entry, whoever else does: `change` says whether there is something to write, `fence` whether it still may be.
+    /// Changes an entry despite concurrent writers. `change` returns whether anything is to be written; `fence` is
+    /// passed before each write.
     pub(super) async fn change(
         &self,
         mut entry: Entry,
@@ -166,7 +147,7 @@ impl Tenants {
         change: impl Fn(&mut Entry) -> Result<bool, Error> + Send + Sync,
     ) -> Result<Entry, Error> {
         let by = self.operator().await?;
-        for _ in 0..CONTENTION {
+        for _ in 0..MAX_ATTEMPTS {
             let mut next = entry.clone();
             if !change(&mut next)? {
                 return Ok(entry);
@@ -184,64 +165,48 @@ impl Tenants {
         Err(Error::Contended(entry.tenant))
     }
 
-    /// The entry of a tenant that must be known.
-    pub(super) async fn entry(&self, tenant: &TenantId) -> Result<Entry, Error> {
-        self.known(tenant).await?.ok_or_else(|| Error::Unknown(tenant.clone()))
-    }
-
-    /// The entry of a tenant, if there is one.
-    pub(super) async fn known(&self, tenant: &TenantId) -> Result<Option<Entry>, Error> {
-        let entry = self.registry().get(tenant).await?;
-        match entry {
-            Some(entry) if entry.tenant != *tenant => {
-                let what = "it is that of another tenant".to_owned();
-                Err(RegistryError::Malformed { tenant: tenant.to_string(), what }.into())
-            }
-            entry => Ok(entry),
-        }
-    }
-
     fn stamp(&self, entry: &mut Entry, by: &str) {
         entry.version += 1;
         entry.updated = self.now();
         by.clone_into(&mut entry.by);
     }
 
-    /// Whether all keys of an offboarded tenant are gone. A primary key is there longer than its replicas, so KMS is asked.
+    /// Whether all KEKs of an offboarded tenant are gone. A primary exists longer than its replicas, so KMS is asked.
     pub(super) async fn is_deleted(&self, entry: &Entry) -> Result<bool, Error> {
         if entry.state != State::Offboarded || entry.deletion.is_none_or(|deletion| deletion > self.now()) {
             return Ok(false);
         }
         for key in entry.own_keys() {
-            let family = self.family(Whose::Either(&entry.tenant), key, &entry.regions).await?;
-            if !family.is_gone() {
+            let kek = self.find_kek(KekOwner::TenantOrPool(&entry.tenant), key, &entry.regions).await?;
+            if !kek.is_gone() {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Replicas, aliases and rotation of a key, in every Region that it is wanted in. `main` says whether the tenant's alias goes there too.
+    /// Ensures replicas and aliases of a KEK in all its target Regions. `main` says whether the tenant's alias points
+    /// there too.
     pub(super) async fn equip(
         &self,
         begun: &Begun,
         entry: &Entry,
-        family: &Family,
+        kek: &Kek,
         own: bool,
         main: bool,
-    ) -> Result<Vec<KeyCopy>, Error> {
-        let (id, fence) = (&begun.id, &Fence::around(self, begun));
+    ) -> Result<Vec<KekCopy>, Error> {
+        let (id, fence) = (&begun.id, &self.fence(begun));
         let policy = self.policy_for(entry, id)?;
-        let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), family.key());
+        let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), kek.key());
         let mut copies = Vec::new();
-        for region in wanted(entry, id) {
-            let copy = match family.copy_in(&region) {
+        for region in entry.target_regions(id) {
+            let copy = match kek.copy_in(&region) {
                 Some(copy) => copy.clone(),
                 None if own => {
                     let new = self.new_key(entry, id, &policy);
-                    self.admin().ensure_replica(family.primary()?, &region, &new, fence).await?
+                    self.admin().ensure_replica(kek.primary()?, &region, &new, fence).await?
                 }
-                None => return Err(family.why_not(&region)),
+                None => return Err(kek.missing_copy(&region)),
             };
             self.admin().ensure_alias(&copy, &of_key, fence).await?;
             if main {
@@ -253,63 +218,70 @@ impl Tenants {
     }
 
     pub(super) fn policy_for(&self, entry: &Entry, id: &OperationId) -> Result<Policy, Error> {
-        match self.whose(entry, id) {
-            Whose::Pools(_) => Ok(self.tenancy().shared_key_policy()?),
+        match self.owner(entry, id) {
+            KekOwner::Pool(_) => Ok(self.tenancy().shared_key_policy()?),
             _ => Ok(self.tenancy().key_policy(&entry.tenant)?),
         }
     }
 
-    /// For whom a key is that the operation creates or equips.
-    pub(super) fn whose<'a>(&self, entry: &'a Entry, id: &OperationId) -> Whose<'a> {
-        let begun = entry.pending.iter().chain(&entry.aside).find(|pending| pending.id == *id);
+    /// The owner of the KEK that the operation creates or equips.
+    pub(super) fn owner<'a>(&self, entry: &'a Entry, id: &OperationId) -> KekOwner<'a> {
+        let begun = entry.pending.iter().chain(&entry.paused).find(|pending| pending.id == *id);
         match begun {
-            // No change of keys leads to a pool of one's own.
-            Some(pending) if pending.operation == Operation::Rekey => Whose::Tenants(&entry.tenant),
-            _ => entry.whose(),
+            // A change of KEKs never leads to a pool of one's own.
+            Some(pending) if pending.operation == Operation::Rekey => KekOwner::Tenant(&entry.tenant),
+            _ => entry.owner(),
         }
     }
 
-    /// The Region of the primary keys.
+    /// Waits until KMS accepts the tenant's own session by its alias, if a probe is configured. Returns the entry.
+    pub(super) async fn await_effect(&self, entry: Entry) -> Result<Entry, Error> {
+        if self.probe().is_some() && entry.state == State::Active {
+            self.await_alias(&entry.tenant, self.tenancy().alias(&entry.tenant).as_str()).await?;
+        }
+        Ok(entry)
+    }
+
+    /// Waits until an alias affects authorization: until KMS accepts the tenant's session or, without a probe, for the
+    /// whole grace period.
+    pub(super) async fn await_alias(&self, tenant: &TenantId, alias: &str) -> Result<(), Error> {
+        let (grace, poll) = (self.settings().alias_grace_period, self.settings().poll_interval);
+        let Some(probe) = self.probe() else {
+            self.sleep(grace).await;
+            return Ok(());
+        };
+        let mut waited = Duration::ZERO;
+        loop {
+            let Err(last) = probe.ask(tenant, alias).await else { return Ok(()) };
+            let passing = match last.kind() {
+                // If STS refuses the role, no alias helps.
+                KeyServiceErrorKind::Denied => !last.is_session_error(),
+                KeyServiceErrorKind::NotFound => true,
+                kind => kind.is_outage(),
+            };
+            if !passing || waited >= grace {
+                return Err(Error::NotEffective { alias: alias.to_owned(), waited, last });
+            }
+            self.sleep(poll).await;
+            waited += poll;
+        }
+    }
+
+    /// The Region of the primary KEKs.
     pub(super) fn home(&self, entry: &Entry) -> String {
         entry.regions.iter().find(|region| is_region(region)).cloned().unwrap_or_else(|| self.region().to_owned())
     }
 
-    /// The key that an operation leads to: created, or that of the pool that the tenant joins.
-    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Family), Error> {
+    /// The KEK that an operation leads to: a new one, or that of the pool that the tenant joins.
+    pub(super) async fn key_for(&self, begun: &Begun, tier: &Tier) -> Result<(Entry, Kek), Error> {
         match tier {
             Tier::Shared { pool } => {
-                let fence = Fence::around(self, begun);
-                let regions = wanted(&begun.entry, &begun.id);
-                let family = pool::join(self, pool, &begun.entry.tenant, &regions, &fence).await?;
-                Ok((begun.entry.clone(), family))
+                let fence = self.fence(begun);
+                let regions = begun.entry.target_regions(&begun.id);
+                let kek = pool::join(self, pool, &begun.entry.tenant, &regions, &fence).await?;
+                Ok((begun.entry.clone(), kek))
             }
-            _ => self.created_key(begun).await,
+            _ => self.ensure_kek(begun).await,
         }
-    }
-}
-
-/// The Regions in which the tenant's key is to be, once the operation is done.
-pub(super) fn wanted(entry: &Entry, id: &OperationId) -> Vec<String> {
-    let further = entry.pending(id).map_or(&[][..], |pending| &pending.replicas);
-    let mut regions: Vec<String> = Vec::new();
-    for region in entry.regions.iter().chain(further) {
-        if is_region(region) && !regions.contains(region) {
-            regions.push(region.clone());
-        }
-    }
-    regions
-}
-
-impl OperationId {
-    fn random() -> Result<Self, Error> {
-        let mut bytes = [0; 16];
-        OsRandom.fill(&mut bytes).map_err(|_| Error::NoRandomness)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
-    }
-}
-
-impl Tenants {
-    pub(super) fn now(&self) -> Timestamp {
-        self.time().now().into()
     }
 }

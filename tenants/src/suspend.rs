@@ -1,4 +1,4 @@
-//! Out of service and back: a tenant's own keys are disabled, its aliases on shared keys removed.
+//! Suspension and resumption: disables a tenant's own KEKs, and removes its aliases on pools.
 
 use std::collections::BTreeSet;
 
@@ -6,237 +6,239 @@ use tenantseal_core::format::KeyArn;
 use tenantseal_core::tenant::TenantId;
 
 use super::admin::aliases;
-use super::copies::{Family, Whose};
+use super::begun::Begun;
 use super::entry::{Entry, Generation, Tier};
 use super::fence::Fence;
-use super::steps::Begun;
-use super::tally::{Tally, concerns_all};
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
+use super::region_results::RegionResults;
 use super::{Error, Operation, Tenants, pool};
 
 impl Tenants {
-    /// Disables every key of the tenant, so that nothing of it is sealed or opened once the services' cached data keys expire.
+    /// Disables every KEK of the tenant. Nothing of the tenant is sealed or opened once the services' cached data keys
+    /// expire.
     ///
-    /// The keys and their Regions are those that KMS names, beside those that the registry lists. A Region that fails keeps no other from
-    /// being done. What had begun and not finished is put aside, but for an offboarding and its cancellation.
+    /// KEKs and Regions are those that KMS names and those that the registry lists. A Region that fails does not stop
+    /// the others. The suspension pauses an unfinished operation, except an offboarding or its cancellation.
     ///
-    /// On a shared key the tenant's aliases are removed instead, which AWS may take five minutes to act upon. A pool's suspension
-    /// suspends all of its members.
+    /// On a pool's KEK, the tenant's aliases are removed instead. AWS may take 5 minutes to apply that. Suspending a
+    /// pool suspends all of its members.
     ///
     /// # Errors
     ///
-    /// As for every operation: run it again to go on. [`Error::Regions`] and [`Error::UnlistedKeys`] say that everything is disabled, and
-    /// that the registry was wrong.
+    /// Run it again to continue. [`Error::RegionMismatch`] and [`Error::UnlistedKeks`] say that everything is disabled,
+    /// and that the registry was wrong.
     pub async fn suspend(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::Suspend, |_, _| Ok(())).await?;
-        let mut tally = Tally::default();
-        let steps = match self.disable(&begun, &mut tally).await {
-            Ok(own) => self.disabled(&begun, &own, tally).await,
+        let mut results = RegionResults::default();
+        let steps = match self.disable(&begun, &mut results).await {
+            Ok(own) => self.finish_suspension(&begun, &own, results).await,
             Err(error) => Err(error),
         };
-        self.done(&begun, steps).await
+        self.finish_steps(&begun, steps).await
     }
 
-    /// Enables every key of a suspended tenant, or of one that shall be sure to be in service. What the suspension has put aside is the
-    /// unfinished operation again.
+    /// Enables all of the tenant's KEKs. Safe to call on an active tenant. A paused operation becomes the unfinished
+    /// one again.
     ///
     /// # Errors
     ///
-    /// As for every operation: run it again to go on.
+    /// Run it again to continue.
     pub async fn resume(&self, tenant: &TenantId) -> Result<Entry, Error> {
         self.check_account().await?;
         let begun = self.begin(tenant, Operation::Resume, |_, _| Ok(())).await?;
         let steps = self.enable(&begun).await;
-        let entry = self.done(&begun, steps).await?;
-        self.effective(entry).await
+        let entry = self.finish_steps(&begun, steps).await?;
+        self.await_effect(entry).await
     }
 
-    /// Makes every key of the tenant unusable to it, wherever one can be seen. Gives the tenant's own keys.
-    pub(super) async fn disable(&self, begun: &Begun, tally: &mut Tally) -> Result<Vec<Family>, Error> {
-        let (entry, fence) = (&begun.entry, &Fence::around(self, begun));
-        let (mut own, mut regions): (Vec<Family>, BTreeSet<String>) = Default::default();
+    /// Disables every KEK of the tenant in all Regions where one is found. Returns the tenant's own KEKs.
+    pub(super) async fn disable(&self, begun: &Begun, results: &mut RegionResults) -> Result<Vec<Kek>, Error> {
+        let (entry, fence) = (&begun.entry, &self.fence(begun));
+        let (mut own, mut regions): (Vec<Kek>, BTreeSet<String>) = Default::default();
         for key in entry.own_keys() {
-            match self.family(Whose::Either(&entry.tenant), key, &entry.regions).await {
-                Ok(family) if family.is_gone() && !self.is_due(entry) => {
-                    tally.note::<()>(key.region(), Err(family.why_not(key.region())))?;
+            match self.find_kek(KekOwner::TenantOrPool(&entry.tenant), key, &entry.regions).await {
+                Ok(kek) if kek.is_gone() && !self.is_due(entry) => {
+                    results.record::<()>(key.region(), Err(kek.missing_copy(key.region())))?;
                 }
-                Ok(family) => {
-                    self.disable_family(&family, fence, tally).await?;
-                    regions.extend(family.named().iter().cloned());
-                    own.push(family);
+                Ok(kek) => {
+                    self.disable_kek(&kek, fence, results).await?;
+                    regions.extend(kek.regions().iter().cloned());
+                    own.push(kek);
                 }
                 Err(error) => {
                     regions.insert(key.region().to_owned());
-                    tally.note::<()>(key.region(), Err(error))?;
+                    results.record::<()>(key.region(), Err(error))?;
                 }
             }
         }
         for Generation { key, pool, .. } in &entry.generations {
-            // Where a shared key is, its member may have aliases.
+            // The member may have aliases wherever the pool's KEK is.
             if let Some(pool) = pool {
-                match self.family(Whose::Pools(pool), key, &entry.regions).await {
-                    Ok(family) => regions.extend(family.named().iter().cloned()),
+                match self.find_kek(KekOwner::Pool(pool), key, &entry.regions).await {
+                    Ok(kek) => regions.extend(kek.regions().iter().cloned()),
                     Err(error) => {
                         regions.insert(key.region().to_owned());
-                        tally.note::<()>(key.region(), Err(error))?;
+                        results.record::<()>(key.region(), Err(error))?;
                     }
                 }
             }
         }
-        regions.extend(super::steps::wanted(entry, &begun.id));
-        // Where keys are made: an entry that names other Regions alone hides none there.
+        regions.extend(entry.target_regions(&begun.id));
+        // KEKs are created here, so an entry that omits this Region hides none.
         regions.insert(self.region().to_owned());
-        let unlisted = self.disable_by_alias(begun, &own, regions, tally).await?;
-        if !unlisted.is_empty() && tally.is_whole() {
-            tally.note::<()>(
+        let unlisted = self.disable_by_alias(begun, &own, regions, results).await?;
+        if !unlisted.is_empty() && results.is_ok() {
+            results.record::<()>(
                 unlisted[0].region(),
-                Err(Error::UnlistedKeys { tenant: entry.tenant.clone(), keys: unlisted.clone() }),
+                Err(Error::UnlistedKeks { tenant: entry.tenant.clone(), keys: unlisted.clone() }),
             )?;
         }
         Ok(own)
     }
 
-    async fn disable_family(&self, family: &Family, fence: &Fence<'_>, tally: &mut Tally) -> Result<(), Error> {
-        for (region, error) in &family.out {
-            tally.note::<()>(region, Err(error.clone()))?;
+    async fn disable_kek(&self, kek: &Kek, fence: &Fence<'_>, results: &mut RegionResults) -> Result<(), Error> {
+        for (region, error) in &kek.failed_regions {
+            results.record::<()>(region, Err(error.clone()))?;
         }
-        for copy in family.copies() {
+        for copy in kek.copies() {
             let done = self.admin().ensure_disabled(copy, fence).await;
-            tally.note(copy.region(), done)?;
+            results.record(copy.region(), done)?;
         }
         Ok(())
     }
 
-    /// A session reaches keys by the tenant's aliases alone. So whatever they lead to is closed: keys of the tenant are disabled, aliases on
-    /// shared keys removed. Gives the keys that the registry does not list.
+    /// A session reaches KEKs by the tenant's aliases alone. So this closes whatever they point to: it disables the
+    /// tenant's KEKs, and removes aliases on pools. Returns the KEKs that the registry does not list.
     async fn disable_by_alias(
         &self,
         begun: &Begun,
-        own: &[Family],
+        own: &[Kek],
         regions: BTreeSet<String>,
-        tally: &mut Tally,
+        results: &mut RegionResults,
     ) -> Result<Vec<KeyArn>, Error> {
-        let (tenant, fence) = (&begun.entry.tenant, &Fence::around(self, begun));
-        let mut unlisted: Vec<Family> = Vec::new();
+        let (tenant, fence) = (&begun.entry.tenant, &self.fence(begun));
+        let mut unlisted: Vec<Kek> = Vec::new();
         let mut regions: Vec<String> = regions.into_iter().collect();
         let mut next = 0;
         while let Some(region) = regions.get(next).cloned() {
             next += 1;
-            if tally.is_out(&region) {
+            if results.has_no_answer(&region) {
                 continue;
             }
             let listed = self.admin().list_aliases(&region, None).await.map_err(Error::from);
-            for alias in tally.note(&region, listed)?.unwrap_or_default() {
+            for alias in results.record(&region, listed)?.unwrap_or_default() {
                 let (Some(alias), Some(key_id)) = (alias.alias_name, alias.target_key_id) else { continue };
-                let is_known = own.iter().chain(&unlisted).any(|family| family.key().key_id() == key_id);
+                let is_known = own.iter().chain(&unlisted).any(|kek| kek.key().key_id() == key_id);
                 if is_known || self.tenancy().tenant_of(&alias).as_ref() != Some(tenant) {
                     continue;
                 }
-                let behind = self.admin().behind(&region, &alias).await.map_err(Error::from);
-                let Some(Some(key)) = tally.note(&region, behind)? else { continue };
-                match self.family(Whose::Either(tenant), &key, &[]).await {
-                    Ok(family) => {
-                        self.disable_family(&family, fence, tally).await?;
-                        regions.extend(family.named().iter().cloned());
-                        unlisted.push(family);
+                let behind = self.admin().alias_target(&region, &alias).await.map_err(Error::from);
+                let Some(Some(key)) = results.record(&region, behind)? else { continue };
+                match self.find_kek(KekOwner::TenantOrPool(tenant), &key, &[]).await {
+                    Ok(kek) => {
+                        self.disable_kek(&kek, fence, results).await?;
+                        regions.extend(kek.regions().iter().cloned());
+                        unlisted.push(kek);
                     }
-                    Err(Error::ForeignKey { .. }) => {
+                    Err(Error::ForeignKek { .. }) => {
                         let removed = self.remove_alias(&region, &alias, &key, begun).await;
-                        tally.note(&region, removed)?;
+                        results.record(&region, removed)?;
                     }
-                    Err(error) => drop(tally.note::<()>(&region, Err(error))?),
+                    Err(error) => drop(results.record::<()>(&region, Err(error))?),
                 }
             }
         }
-        Ok(unlisted.iter().map(|family| family.key().clone()).collect())
+        Ok(unlisted.iter().map(|kek| kek.key().clone()).collect())
     }
 
-    /// Removes an alias of the tenant from a shared key.
+    /// Removes an alias of the tenant from a pool's KEK.
     async fn remove_alias(&self, region: &str, alias: &str, key: &KeyArn, begun: &Begun) -> Result<(), Error> {
         let taken = || Error::AliasTaken { alias: alias.to_owned(), key: key.clone() };
-        let family = match self.family(Whose::SomePools(&begun.entry.tenant), key, &[]).await {
-            Err(Error::ForeignKey { .. }) => return Err(taken()),
-            family => family?,
+        let kek = match self.find_kek(KekOwner::AnyPool(&begun.entry.tenant), key, &[]).await {
+            Err(Error::ForeignKek { .. }) => return Err(taken()),
+            kek => kek?,
         };
-        let copy = family.copy_in(region).ok_or_else(taken)?;
-        self.admin().remove_alias(copy, alias, &Fence::around(self, begun)).await
+        let copy = kek.copy_in(region).ok_or_else(taken)?;
+        self.admin().remove_alias(copy, alias, &self.fence(begun)).await
     }
 
-    /// What a suspension comes to, once everything that could be disabled is.
-    async fn disabled(&self, begun: &Begun, own: &[Family], tally: Tally) -> Result<(), Error> {
-        let agreed = self.agree(begun, own).await;
+    /// Concludes a suspension, once everything that can be disabled is.
+    async fn finish_suspension(&self, begun: &Begun, own: &[Kek], results: RegionResults) -> Result<(), Error> {
+        let agreed = self.reconcile_regions(begun, own).await;
         match agreed {
-            Err(error) if concerns_all(&error) => Err(error),
-            agreed => tally.end(begun).and(agreed),
+            Err(error) if error.concerns_all_regions() => Err(error),
+            agreed => results.into_result(begun).and(agreed),
         }
     }
 
-    /// Makes every key of the tenant usable to it.
+    /// Enables every KEK of the tenant.
     async fn enable(&self, begun: &Begun) -> Result<(), Error> {
-        let (entry, fence) = (&begun.entry, &Fence::around(self, begun));
-        let own = self.agreed(begun, Whose::Either(&entry.tenant)).await?;
+        let (entry, fence) = (&begun.entry, &self.fence(begun));
+        let own = self.reconcile_keks(begun, KekOwner::TenantOrPool(&entry.tenant)).await?;
         let mut shared = Vec::new();
         let current = entry.current().map(|generation| generation.number);
         for Generation { number, key, pool, .. } in &entry.generations {
             if let Some(pool) = pool {
-                let family = pool::join(self, pool, &entry.tenant, &entry.regions, fence).await?;
-                if !family.key().is_same_key(key) {
-                    return Err(Error::ForeignKey { tenant: entry.tenant.clone(), key: key.clone() });
+                let kek = pool::join(self, pool, &entry.tenant, &entry.regions, fence).await?;
+                if !kek.key().is_same_key(key) {
+                    return Err(Error::ForeignKek { tenant: entry.tenant.clone(), key: key.clone() });
                 }
-                shared.push((family, current == Some(*number)));
+                shared.push((kek, current == Some(*number)));
             }
         }
-        // A move to a shared key that was put aside: what was sealed under that key meanwhile opens by the alias of the key's own.
-        if let Some(Tier::Shared { pool }) = entry.aside.as_ref().map(|aside| &aside.target) {
+        // A paused move to a pool: what the pool's KEK sealed meanwhile opens by its per-key alias.
+        if let Some(Tier::Shared { pool }) = entry.paused.as_ref().map(|paused| &paused.target) {
             shared.push((pool::join(self, pool, &entry.tenant, &entry.regions, fence).await?, false));
         }
-        let mut tally = Tally::default();
-        for family in &own {
-            for (region, error) in &family.out {
-                tally.note::<()>(region, Err(error.clone()))?;
+        let mut results = RegionResults::default();
+        for kek in &own {
+            for (region, error) in &kek.failed_regions {
+                results.record::<()>(region, Err(error.clone()))?;
             }
-            for copy in family.copies() {
+            for copy in kek.copies() {
                 let done = self.admin().ensure_enabled(copy, fence).await;
-                tally.note(copy.region(), done)?;
+                results.record(copy.region(), done)?;
             }
         }
-        for (family, is_current) in &shared {
-            let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), family.key());
+        for (kek, is_current) in &shared {
+            let [of_key, alias] = aliases(&self.tenancy().alias(&entry.tenant), kek.key());
             for region in &entry.regions {
-                let done = match family.copy_in(region) {
+                let done = match kek.copy_in(region) {
                     Some(copy) => match self.admin().ensure_alias(copy, &of_key, fence).await {
                         Ok(()) if *is_current => self.admin().point_alias(copy, &alias, fence).await,
                         done => done,
                     },
-                    None => Err(family.why_not(region)),
+                    None => Err(kek.missing_copy(region)),
                 };
-                tally.note(region, done)?;
+                results.record(region, done)?;
             }
         }
-        if let (Some(current), Some(family)) = (
+        if let (Some(current), Some(kek)) = (
             entry.current(),
-            own.iter().find(|family| {
-                entry.current().is_some_and(|current| current.pool.is_none() && family.key().is_same_key(&current.key))
+            own.iter().find(|kek| {
+                entry.current().is_some_and(|current| current.pool.is_none() && kek.key().is_same_key(&current.key))
             }),
         ) {
-            // Its alias is gone when it led to a shared key and a move back was under way.
+            // The alias is gone if it pointed to a pool's KEK and a move back was under way.
             let [_, alias] = aliases(&self.tenancy().alias(&entry.tenant), &current.key);
-            for copy in family.copies() {
-                if self.admin().behind(copy.region(), &alias).await?.is_none() {
+            for copy in kek.copies() {
+                if self.admin().alias_target(copy.region(), &alias).await?.is_none() {
                     let done = self.admin().ensure_alias(copy, &alias, fence).await;
-                    tally.note(copy.region(), done)?;
+                    results.record(copy.region(), done)?;
                 }
             }
         }
-        tally.end(begun)
+        results.into_result(begun)
     }
 
-    /// Writes down that an operation is done that changes nothing in the entry but its state, if its steps are.
-    async fn done(&self, begun: &Begun, steps: Result<(), Error>) -> Result<Entry, Error> {
+    /// Writes down the end of an operation that changes only the entry's state, if its steps succeeded.
+    async fn finish_steps(&self, begun: &Begun, steps: Result<(), Error>) -> Result<Entry, Error> {
         let result = match steps {
             Ok(()) => self.finish(begun.entry.clone(), &begun.id, |_| ()).await,
             Err(error) => Err(error),
         };
-        self.ended(begun, result).await
+        self.conclude(begun, result).await
     }
 }

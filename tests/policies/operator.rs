@@ -25,19 +25,19 @@ async fn an_operator_works(aliases: &AliasTemplate) {
     let operator = office.stack.sdk_config(&operator);
     let tenants = Tenants::builder(office.tenancy.clone(), Arc::new(InMemoryRegistry::default()))
         .probe(&office.service)
-        .pace(Duration::ZERO)
+        .request_interval(Duration::ZERO)
         .build(&operator)
         .unwrap();
     let acme = &id("acme");
     tenants.onboard(acme).replicas(["eu-central-1"]).await.unwrap();
-    tenants.onboard(&id("pool")).as_pool().await.unwrap();
+    tenants.onboard(&id("pool")).create_pool().await.unwrap();
     tenants.onboard(&id("small")).shared(&id("pool")).await.unwrap();
     tenants.rotate(acme).on_demand().await.unwrap();
     tenants.rotate(acme).new_key().await.unwrap();
     tenants.move_to(&id("small"), Tier::Dedicated).await.unwrap();
     tenants.suspend(acme).await.unwrap();
     tenants.resume(acme).await.unwrap();
-    tenants.mend_policies(acme).await.unwrap();
+    tenants.restore_policies(acme).await.unwrap();
     tenants.show(acme).await.unwrap();
     tenants.suspend(&id("small")).await.unwrap();
     tenants.offboard(acme).await.unwrap();

@@ -55,7 +55,7 @@ impl Scene {
             self.keys.insert(tenant.to_owned(), key_id(tenants.onboard(&id(tenant)).await.unwrap()));
         }
         tenants.onboard(&id("far")).replicas([FRANKFURT]).await.unwrap();
-        self.keys.insert("small".to_owned(), key_id(tenants.onboard(&id("small")).as_pool().await.unwrap()));
+        self.keys.insert("small".to_owned(), key_id(tenants.onboard(&id("small")).create_pool().await.unwrap()));
         for tenant in ["p1", "p2"] {
             tenants.onboard(&id(tenant)).shared(&id("small")).await.unwrap();
         }
@@ -125,8 +125,8 @@ impl Scene {
             let trust = tenancy.trust_policy(&["arn:aws:iam::222222222222:user/crm-service"]);
             account.role(role).trust(trust).permission(tenancy.role_policy(HOME)).create().unwrap();
             let registry = std::sync::Arc::new(InMemoryRegistry::default());
-            let tenants =
-                tenantseal_tenants::Tenants::builder(tenancy.clone(), registry).pace(std::time::Duration::ZERO);
+            let tenants = tenantseal_tenants::Tenants::builder(tenancy.clone(), registry)
+                .request_interval(std::time::Duration::ZERO);
             let tenants = tenants.build(&self.office.admin).unwrap();
             for tenant in ["12", "123"] {
                 let who = format!("{name} {tenant}");

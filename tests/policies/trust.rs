@@ -9,15 +9,7 @@ use tenantseal::{Error, TenantSeal};
 
 use crate::common::{Contact, ROLE, World, contact, id};
 use crate::office::ALL;
-
-const POD: [(&str, &str); 6] = [
-    ("eks-cluster-arn", "arn:aws:eks:us-east-1:222222222222:cluster/production"),
-    ("eks-cluster-name", "production"),
-    ("kubernetes-namespace", "crm"),
-    ("kubernetes-service-account", "crm-service"),
-    ("kubernetes-pod-name", "crm-7d9c5b8f64-x2x9k"),
-    ("kubernetes-pod-uid", "376f3cff-44fe-4a00-b9d4-970555f311d3"),
-];
+use crate::pod_tags::POD;
 
 fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build().unwrap()

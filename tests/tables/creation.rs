@@ -227,7 +227,7 @@ async fn recovery_of_a_table_that_does_not_exist_is_not_waited_for() {
     let hurry = Hurry::default();
     let config = world.over(wire).into_builder().sleep_impl(hurry.clone()).build();
     let error = DynamoDbRegistry::new(&config, "nowhere").enable_recovery().await.unwrap_err();
-    assert!(matches!(&error, RegistryError::NoTable(table) if table == "nowhere"), "{error}");
+    assert!(matches!(&error, RegistryError::TableNotFound(table) if table == "nowhere"), "{error}");
     assert_eq!(hurry.slept(), Duration::ZERO);
 }
 

@@ -100,7 +100,7 @@ async fn replicas_of_a_key_that_cannot_have_any_are_refused_and_a_new_key_has_th
 async fn a_tier_that_an_active_tenant_does_not_have_is_refused_by_name() {
     let office = Office::open().await;
     let tenants = office.tenants();
-    tenants.onboard(&id("pool")).as_pool().await.unwrap();
+    tenants.onboard(&id("pool")).create_pool().await.unwrap();
     tenants.onboard(&id("acme")).await.unwrap();
     let refused = tenants.onboard(&id("acme")).shared(&id("pool")).await.unwrap_err().to_string();
     assert!(refused.contains("`acme` is dedicated, not shared (pool)") && refused.contains("move_to"), "{refused}");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_sdk_kms::types::KeyState;
 use serde_json::{Value, json};
 use tenantseal::TenantId;
-use tenantseal_tenants::{Entry, InMemoryRegistry, Page, Registry, RegistryError, Tenants};
+use tenantseal_tenants::{Entry, InMemoryRegistry, Page, Registry, RegistryError};
 
 use crate::common::id;
 use crate::hostile_registry::{ABROAD, Command, HOME, Scene};
@@ -195,9 +195,7 @@ async fn no_forged_history_has_an_operation_said_to_be_done_that_is_not() {
                 let kms = Kms(&scene, &whom);
                 let before = kms.behind(&kms.alias(), HOME).await.map(|key| key.key_id);
                 let liar = Liar { inner: Arc::clone(&scene.registry), left: Mutex::new(left), forged };
-                let tenants = Tenants::builder(scene.office.tenancy.clone(), Arc::new(liar)).pace(Duration::ZERO);
-                let tenants = tenants.settle(Duration::ZERO).grace(Duration::ZERO).poll(Duration::from_millis(5));
-                let tenants = tenants.build(&scene.office.admin).unwrap();
+                let tenants = scene.office.without_waits(Arc::new(liar)).build(&scene.office.admin).unwrap();
                 if command.run(&tenants, &whom).await && !kms.is_so(command, before.as_deref()).await {
                     wrong.push(format!("{command:?}, {how} after {left} readings"));
                 }
@@ -282,11 +280,11 @@ async fn a_replica_that_says_something_else_is_named_and_what_is_advised_mends_i
     replicate(&scene, &whom, "tenantseal: tenant globex").await;
     let told = scene.tenants.suspend(&whom).await.unwrap_err();
     let named = match &told {
-        tenantseal_tenants::Error::Partly { failed, .. } => failed.iter().find_map(|(_, error)| match error {
-            tenantseal_tenants::Error::ForeignKey { key, .. } => Some(key),
+        tenantseal_tenants::Error::Incomplete { failed, .. } => failed.iter().find_map(|(_, error)| match error {
+            tenantseal_tenants::Error::ForeignKek { key, .. } => Some(key),
             _ => None,
         }),
-        tenantseal_tenants::Error::ForeignKey { key, .. } => Some(key),
+        tenantseal_tenants::Error::ForeignKek { key, .. } => Some(key),
         _ => None,
     };
     let named = named.unwrap_or_else(|| panic!("{told}"));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_sdk_kms::types::KeyState;
 use futures_util::future::join_all;
@@ -67,7 +66,7 @@ impl Command {
             Self::Onboard => tenants.onboard(whom).await.is_ok(),
             Self::Replicas => tenants.onboard(whom).replicas([ABROAD, ELSEWHERE]).await.is_ok(),
             Self::Shared => tenants.onboard(whom).shared(&pool).await.is_ok(),
-            Self::AsPool => tenants.onboard(whom).as_pool().await.is_ok(),
+            Self::AsPool => tenants.onboard(whom).create_pool().await.is_ok(),
             Self::EveryDays => tenants.rotate(whom).every_days(100).await.is_ok(),
             Self::OnDemand => tenants.rotate(whom).on_demand().await.is_ok(),
             Self::NewKey => tenants.rotate(whom).new_key().await.is_ok(),
@@ -76,7 +75,7 @@ impl Command {
             Self::Resume => tenants.resume(whom).await.is_ok(),
             Self::Offboard => tenants.offboard(whom).window_days(7).await.is_ok(),
             Self::Cancel => tenants.cancel_offboard(whom).await.is_ok(),
-            Self::Mend => tenants.mend_policies(whom).await.is_ok(),
+            Self::Mend => tenants.restore_policies(whom).await.is_ok(),
             Self::Show => tenants.show(whom).await.is_ok(),
         }
     }
@@ -95,20 +94,14 @@ impl Scene {
     pub(crate) async fn set() -> Self {
         let office = Office::open().await;
         let registry = Arc::new(InMemoryRegistry::default());
-        let tenants = Tenants::builder(office.tenancy.clone(), registry.clone())
-            .pace(Duration::ZERO)
-            .settle(Duration::ZERO)
-            .grace(Duration::ZERO)
-            .poll(Duration::from_millis(5))
-            .build(&office.admin)
-            .unwrap();
+        let tenants = office.without_waits(registry.clone()).build(&office.admin).unwrap();
         let scene = Self { office, registry, tenants, own: Mutex::default() };
         let tenants = &scene.tenants;
         tenants.onboard(&id("globex")).replicas([ABROAD]).await.unwrap();
         for tenant in ["hooli", "initrode", "acme"] {
             tenants.onboard(&id(tenant)).await.unwrap();
         }
-        tenants.onboard(&id("pool")).as_pool().await.unwrap();
+        tenants.onboard(&id("pool")).create_pool().await.unwrap();
         tenants.onboard(&id("tiny")).shared(&id("pool")).await.unwrap();
         tenants.suspend(&id("hooli")).await.unwrap();
         tenants.offboard(&id("initrode")).await.unwrap();
@@ -366,10 +359,10 @@ async fn a_flipped_tier_changes_no_policy() {
         forged["tier"] = json!({ "kind": tier });
         scene.write(forged).await;
         let before = scene.others().await;
-        let refused = scene.tenants.mend_policies(&id(whom)).await.unwrap_err().to_string();
+        let refused = scene.tenants.restore_policies(&id(whom)).await.unwrap_err().to_string();
         assert!(refused.contains("was not made for"), "{refused}");
         drop(scene.tenants.onboard(&id(whom)).replicas([ELSEWHERE]).await);
-        drop(scene.tenants.onboard(&id(whom)).as_pool().replicas([ELSEWHERE]).await);
+        drop(scene.tenants.onboard(&id(whom)).create_pool().replicas([ELSEWHERE]).await);
         drop(scene.tenants.rotate(&id(whom)).new_key().await);
         assert_eq!(scene.others().await, before, "{whom} as {tier}");
     }

@@ -100,8 +100,7 @@ async fn a_change_of_keys_goes_on_after_any_request_and_no_reader_fails_meanwhil
         |tenants| async move { drop(tenants.onboard(&id("acme")).await.unwrap()) },
         |office, after| async move {
             let old = office.seal("acme").await.unwrap();
-            let rekey =
-                |tenants: Tenants| async move { tenants.rotate(&id("acme")).new_key().from_generation(1).await };
+            let rekey = |tenants: Tenants| async move { tenants.rotate(&id("acme")).new_key().if_generation(1).await };
             let ended = killed(&office, after, rekey).await;
             // In the middle of it: what was sealed opens, and what is sealed now opens as well.
             for sealed in [&old, &office.seal("acme").await.unwrap()] {
@@ -111,7 +110,7 @@ async fn a_change_of_keys_goes_on_after_any_request_and_no_reader_fails_meanwhil
         },
         |office, tenants, after| async move {
             let between = office.seal("acme").await.unwrap();
-            let rotated = tenants.rotate(&id("acme")).new_key().from_generation(1).await.unwrap();
+            let rotated = tenants.rotate(&id("acme")).new_key().if_generation(1).await.unwrap();
             assert_eq!((rotated.entry.state, rotated.entry.generations.len()), (State::Active, 2), "after {after}");
             assert_keys(&office, &rotated.entry, KeyState::Enabled, after).await;
             for sealed in [&between, &office.seal("acme").await.unwrap()] {

@@ -69,7 +69,7 @@ async fn each_rotation_says_what_it_costs_and_old_data_keys_open() {
     let automatic = tenants.rotate(&id("acme")).every_days(90).await.unwrap();
     assert_eq!((automatic.cost.now, automatic.cost.later), (0, 2));
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].rotation_days, Some(90));
-    assert!(matches!(tenants.rotate(&id("acme")).every_days(30).await, Err(Error::Period(30))));
+    assert!(matches!(tenants.rotate(&id("acme")).every_days(30).await, Err(Error::RotationPeriod(30))));
 
     for expected in [1, 1, 0] {
         let on_demand = tenants.rotate(&id("acme")).on_demand().await.unwrap();
@@ -86,7 +86,7 @@ async fn each_rotation_says_what_it_costs_and_old_data_keys_open() {
     for sealed in [&first, &second] {
         office.open_sealed("acme", sealed).await.unwrap();
     }
-    let again = tenants.rotate(&id("acme")).new_key().from_generation(1).await.unwrap();
+    let again = tenants.rotate(&id("acme")).new_key().if_generation(1).await.unwrap();
     assert_eq!((again.entry, again.cost.now), (rotated.entry, 0));
 }
 
@@ -131,7 +131,7 @@ async fn after_its_deletion_a_tenant_cannot_be_called_back_but_begin_anew() {
     let sealed = office.seal("acme").await.unwrap();
     tenants.offboard(&id("acme")).window_days(7).await.unwrap();
     office.stack.clock().advance(Duration::from_secs(8 * 24 * 60 * 60));
-    assert!(matches!(tenants.cancel_offboard(&id("acme")).await, Err(Error::KeyGone(_))));
+    assert!(matches!(tenants.cancel_offboard(&id("acme")).await, Err(Error::KekDeleted(_))));
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].state, None);
     let tenants_again = tenants.onboard(&id("acme")).await.unwrap();
     assert_eq!(tenants_again.state, State::Active);
@@ -167,7 +167,7 @@ async fn an_illegal_transition_names_the_state_and_what_is_allowed() {
     let office = Office::open().await;
     let tenants = office.tenants();
     let acme = &id("acme");
-    assert!(matches!(tenants.suspend(acme).await, Err(Error::Unknown(_))));
+    assert!(matches!(tenants.suspend(acme).await, Err(Error::UnknownTenant(_))));
     tenants.onboard(acme).await.unwrap();
     tenants.suspend(acme).await.unwrap();
     let refused = tenants.rotate(acme).new_key().await.unwrap_err();
@@ -181,7 +181,7 @@ async fn an_illegal_transition_names_the_state_and_what_is_allowed() {
         let Err(Error::Transition(refused)) = refused else { panic!("{refused:?}") };
         assert_eq!(refused.state(), State::Offboarded);
     }
-    assert!(matches!(tenants.offboard(acme).window_days(6).await, Err(Error::Window(6))));
+    assert!(matches!(tenants.offboard(acme).window_days(6).await, Err(Error::DeletionWindow(6))));
     assert!(tenants.check(acme, Operation::CancelOffboarding).await.is_ok());
     assert!(matches!(tenants.check(acme, Operation::Resume).await, Err(Error::Transition(_))));
     assert!(matches!(tenants.check(&id("new"), Operation::Onboard).await, Ok(None)));
@@ -207,8 +207,8 @@ async fn a_missing_permission_is_named_and_an_outage_is_worth_another_try() {
     let registry = std::sync::Arc::new(InMemoryRegistry::default());
     let builder = |config: &aws_types::SdkConfig| {
         tenantseal_tenants::Tenants::builder(office.tenancy.clone(), registry.clone())
-            .settle(Duration::ZERO)
-            .pace(Duration::ZERO)
+            .create_key_grace_period(Duration::ZERO)
+            .request_interval(Duration::ZERO)
             .build(config)
             .unwrap()
     };
@@ -238,8 +238,11 @@ async fn an_alias_that_does_not_take_effect_is_reported_and_one_that_does_late_i
     office.stack.faults().on("GenerateDataKey").times(3).fail("AccessDeniedException", 400);
     tenants.onboard(&id("late")).await.unwrap();
     assert_eq!(office.stack.calls().count("GenerateDataKey"), 4);
-    let tenants =
-        office.builder(InMemoryRegistry::default()).grace(Duration::from_millis(20)).build(&office.admin).unwrap();
+    let tenants = office
+        .builder(InMemoryRegistry::default())
+        .alias_grace_period(Duration::from_millis(20))
+        .build(&office.admin)
+        .unwrap();
     office.stack.faults().on("GenerateDataKey").fail("AccessDeniedException", 400);
     let refused = tenants.onboard(&id("never")).await.unwrap_err();
     assert!(matches!(&refused, Error::NotEffective { alias, .. } if alias == "alias/customer-never"), "{refused}");
@@ -259,7 +262,7 @@ async fn a_key_that_was_enabled_by_hand_is_disabled_again_by_the_same_operation(
     let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"kms:*","Resource":"*"}]}"#;
     office.kms(HOME).put_key_policy().key_id(&key.id).policy(open).send().await.unwrap();
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].policy_is_ours, Some(false));
-    tenants.mend_policies(&id("acme")).await.unwrap();
+    tenants.restore_policies(&id("acme")).await.unwrap();
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].policy_is_ours, Some(true));
 }
 
@@ -270,7 +273,7 @@ async fn an_entry_that_lists_another_tenants_key_costs_that_tenant_nothing() {
     let registry = std::sync::Arc::new(InMemoryRegistry::default());
     let tenants = tenantseal_tenants::Tenants::builder(office.tenancy.clone(), registry.clone())
         .probe(&office.service)
-        .pace(Duration::ZERO)
+        .request_interval(Duration::ZERO)
         .build(&office.admin)
         .unwrap();
     let (acme, globex) = (&id("acme"), &id("globex"));
@@ -279,11 +282,11 @@ async fn an_entry_that_lists_another_tenants_key_costs_that_tenant_nothing() {
     forged.version += 1;
     registry.put(&forged).await.unwrap();
     for refused in [
-        tenants.mend_policies(acme).await.unwrap_err(),
+        tenants.restore_policies(acme).await.unwrap_err(),
         tenants.offboard(acme).await.map(drop).unwrap_err(),
         tenants.suspend(acme).await.map(drop).unwrap_err(),
     ] {
-        assert!(matches!(refused, Error::ForeignKey { .. } | Error::UnderWay { .. }), "{refused}");
+        assert!(matches!(refused, Error::ForeignKek { .. } | Error::UnderWay { .. }), "{refused}");
     }
     let shown = tenants.show(globex).await.unwrap();
     assert_eq!((shown.keys[0].state.as_deref(), shown.keys[0].policy_is_ours), (Some("Enabled"), Some(true)));

@@ -59,12 +59,16 @@ impl Office {
     }
 
     pub(crate) fn builder(&self, registry: impl Registry + 'static) -> TenantsBuilder {
-        Tenants::builder(self.tenancy.clone(), Arc::new(registry))
-            .probe(&self.service)
-            .pace(Duration::ZERO)
-            .settle(Duration::ZERO)
-            .poll(Duration::from_millis(5))
-            .grace(Duration::from_secs(2))
+        self.without_waits(Arc::new(registry)).probe(&self.service).alias_grace_period(Duration::from_secs(2))
+    }
+
+    /// Operators of this registry who wait for nothing.
+    pub(crate) fn without_waits(&self, registry: Arc<dyn Registry>) -> TenantsBuilder {
+        Tenants::builder(self.tenancy.clone(), registry)
+            .request_interval(Duration::ZERO)
+            .create_key_grace_period(Duration::ZERO)
+            .alias_grace_period(Duration::ZERO)
+            .poll_interval(Duration::from_millis(5))
     }
 
     pub(crate) fn tenants(&self) -> Tenants {

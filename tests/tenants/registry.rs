@@ -97,7 +97,7 @@ async fn a_missing_table_is_named_and_creating_it_twice_does_no_harm() {
     let office = Office::open().await;
     let registry = DynamoDbRegistry::new(&office.admin, "tenants");
     let missing = registry.get(&id("acme")).await.unwrap_err();
-    assert!(matches!(missing, RegistryError::NoTable(ref table) if table == "tenants"), "{missing}");
+    assert!(matches!(missing, RegistryError::TableNotFound(ref table) if table == "tenants"), "{missing}");
     registry.create_table().await.unwrap();
     registry.put(&entry("acme", 1)).await.unwrap();
     registry.create_table().await.unwrap();

@@ -89,7 +89,7 @@ async fn a_key_in_a_passing_state_is_waited_for_and_one_that_cannot_be_disabled_
     }
     for state in ["Unavailable", "PendingImport"] {
         let refused = told(&office, &registry, state, 9).suspend(acme).await.unwrap_err();
-        assert!(matches!(&refused, Error::KeyState { state: told, .. } if told == state), "{refused}");
+        assert!(matches!(&refused, Error::KekState { state: told, .. } if told == state), "{refused}");
         assert!(!refused.is_retryable());
         assert!(refused.to_string().contains("run it again"));
     }
@@ -105,7 +105,7 @@ async fn a_key_that_was_refused_is_not_waited_for() {
     let office = Office::open().await;
     let user = office.stack.account("111111111111").unwrap().user("limited").create().unwrap();
     let registry = Arc::new(InMemoryRegistry::default());
-    let builder = || Tenants::builder(office.tenancy.clone(), registry.clone()).pace(Duration::ZERO);
+    let builder = || Tenants::builder(office.tenancy.clone(), registry.clone()).request_interval(Duration::ZERO);
     for _ in 0..3 {
         let tenants = builder().build(&office.stack.sdk_config(&user)).unwrap();
         let refused = tokio::time::timeout(Duration::from_secs(30), async { tenants.onboard(&id("acme")).await }).await;
@@ -124,7 +124,8 @@ async fn a_service_that_is_refused_the_role_is_told_at_once() {
     let office = Office::open().await;
     let stranger = office.stack.account("222222222222").unwrap().user("stranger").permission(ALL).create().unwrap();
     let stranger = office.stack.sdk_config(&stranger);
-    let tenants = office.builder(InMemoryRegistry::default()).probe(&stranger).grace(Duration::from_secs(300));
+    let tenants =
+        office.builder(InMemoryRegistry::default()).probe(&stranger).alias_grace_period(Duration::from_secs(300));
     let tenants = tenants.build(&office.admin).unwrap();
     let refused = tokio::time::timeout(Duration::from_secs(30), async { tenants.onboard(&id("acme")).await }).await;
     let refused = refused.expect("no alias mends a trust policy").unwrap_err();

@@ -41,18 +41,18 @@ impl Step {
     pub(crate) async fn perform(self, tenants: &Tenants) -> Result<(), Error> {
         let (acme, pool) = (&id(TENANT), &id("pool"));
         match self {
-            Self::Pool => tenants.onboard(pool).as_pool().await.map(drop),
-            Self::WidePool => tenants.onboard(pool).as_pool().replicas([REGIONS[1]]).await.map(drop),
+            Self::Pool => tenants.onboard(pool).create_pool().await.map(drop),
+            Self::WidePool => tenants.onboard(pool).create_pool().replicas([REGIONS[1]]).await.map(drop),
             Self::Onboard => tenants.onboard(acme).await.map(drop),
             Self::OnboardWide => tenants.onboard(acme).replicas([REGIONS[1]]).await.map(drop),
             Self::OnboardShared => tenants.onboard(acme).shared(pool).await.map(drop),
             Self::Every120 => tenants.rotate(acme).every_days(120).await.map(drop),
             Self::OnDemand => tenants.rotate(acme).on_demand().await.map(drop),
-            Self::NewKey => tenants.rotate(acme).new_key().from_generation(1).await.map(drop),
-            Self::Out => tenants.move_to(acme, Tier::Dedicated).from_generation(1).await.map(drop),
+            Self::NewKey => tenants.rotate(acme).new_key().if_generation(1).await.map(drop),
+            Self::Out => tenants.move_to(acme, Tier::Dedicated).if_generation(1).await.map(drop),
             Self::ToPool => {
                 let tier = Tier::Shared { pool: pool.clone() };
-                tenants.move_to(acme, tier).from_generation(1).await.map(drop)
+                tenants.move_to(acme, tier).if_generation(1).await.map(drop)
             }
             Self::Suspend => tenants.suspend(acme).await.map(drop),
             Self::Resume => tenants.resume(acme).await.map(drop),

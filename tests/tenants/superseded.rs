@@ -47,7 +47,7 @@ async fn waits_aside(before: &[Step], step: Step, ends_as: Step) {
         }
         killed(&office, Step::Suspend, changes % 4 + 1).await;
         let entry = tenants.suspend(&id("acme")).await.unwrap();
-        assert_eq!((entry.state, entry.aside.is_some(), entry.pending), (State::Suspended, true, None));
+        assert_eq!((entry.state, entry.paused.is_some(), entry.pending), (State::Suspended, true, None));
         for region in REGIONS {
             assert!(!seals(&office, region).await, "{step:?} after {changes} in {region}");
         }
@@ -56,7 +56,7 @@ async fn waits_aside(before: &[Step], step: Step, ends_as: Step) {
         }
         killed(&office, Step::Resume, changes % 3 + 1).await;
         let entry = tenants.registry().get(&id("acme")).await.unwrap().unwrap();
-        if entry.aside.is_some() {
+        if entry.paused.is_some() {
             tenants.resume(&id("acme")).await.unwrap();
         }
         if let Ok(sealed) = &sealed {
@@ -116,7 +116,7 @@ async fn an_end_leaves_no_key_of_what_was_put_aside() {
         if killed(&office, Step::NewKey, changes).await {
             return;
         }
-        if tenants.suspend(&id("acme")).await.unwrap().aside.is_none() {
+        if tenants.suspend(&id("acme")).await.unwrap().paused.is_none() {
             continue;
         }
         tenants.offboard(&id("acme")).window_days(7).await.unwrap();

@@ -14,7 +14,7 @@ async fn tenants_of_a_pool_share_its_key_and_nothing_else() {
     let office = Office::open().await;
     let tenants = office.tenants();
     assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::NotAPool(_))));
-    let pool = tenants.onboard(&id("small-1")).as_pool().await.unwrap();
+    let pool = tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     for tenant in ["a", "b"] {
         let entry = tenants.onboard(&id(tenant)).shared(&id("small-1")).await.unwrap();
         assert_eq!(entry.current().unwrap().key, pool.current().unwrap().key);
@@ -31,7 +31,7 @@ async fn tenants_of_a_pool_share_its_key_and_nothing_else() {
     office.open_sealed("a", &sealed).await.unwrap();
 
     assert!(matches!(tenants.offboard(&id("small-1")).await, Err(Error::PoolInUse { members: 2, .. })));
-    assert!(matches!(tenants.rotate(&id("small-1")).new_key().await, Err(Error::PoolKeepsKey(_))));
+    assert!(matches!(tenants.rotate(&id("small-1")).new_key().await, Err(Error::PoolKeepsKek(_))));
     assert!(matches!(tenants.rotate(&id("a")).on_demand().await, Err(Error::RotatesWithPool { .. })));
     tenants.rotate(&id("small-1")).on_demand().await.unwrap();
     office.open_sealed("a", &sealed).await.unwrap();
@@ -49,7 +49,7 @@ async fn tenants_of_a_pool_share_its_key_and_nothing_else() {
 async fn a_tenant_moves_between_the_tiers_and_keeps_reading() {
     let office = Office::open().await;
     let tenants = office.tenants();
-    tenants.onboard(&id("small-1")).as_pool().await.unwrap();
+    tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     tenants.onboard(&id("a")).shared(&id("small-1")).await.unwrap();
     let in_pool = office.seal("a").await.unwrap();
 
@@ -61,13 +61,13 @@ async fn a_tenant_moves_between_the_tiers_and_keeps_reading() {
         office.open_sealed("a", sealed).await.unwrap();
     }
 
-    tenants.onboard(&id("small-2")).as_pool().await.unwrap();
+    tenants.onboard(&id("small-2")).create_pool().await.unwrap();
     let back = tenants.move_to(&id("a"), shared()).await.unwrap();
     assert_eq!((back.entry.generations.len(), back.cost.now), (3, 0));
     for sealed in [&in_pool, &alone, &office.seal("a").await.unwrap()] {
         office.open_sealed("a", sealed).await.unwrap();
     }
-    assert!(matches!(tenants.move_to(&id("a"), shared()).await, Err(Error::SameKey(_))));
+    assert!(matches!(tenants.move_to(&id("a"), shared()).await, Err(Error::SameKek(_))));
     tenants.suspend(&id("a")).await.unwrap();
     for sealed in [&in_pool, &alone] {
         assert!(office.open_sealed("a", sealed).await.is_err());
@@ -78,7 +78,7 @@ async fn a_tenant_moves_between_the_tiers_and_keeps_reading() {
 async fn a_pool_takes_as_many_tenants_as_its_key_has_aliases_for() {
     let office = Office::open().await;
     let tenants = office.tenants();
-    tenants.onboard(&id("small-1")).as_pool().await.unwrap();
+    tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     for tenant in 0..POOL_SIZE {
         tenants.onboard(&id(&format!("t{tenant}"))).shared(&id("small-1")).await.unwrap();
     }
@@ -95,13 +95,13 @@ async fn a_pool_takes_as_many_tenants_as_its_key_has_aliases_for() {
 async fn a_pool_is_no_tenant_and_a_tenant_no_pool() {
     let office = Office::open().await;
     let tenants = office.tenants();
-    tenants.onboard(&id("small-1")).as_pool().await.unwrap();
+    tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     tenants.onboard(&id("a")).await.unwrap();
     assert!(matches!(tenants.onboard(&id("small-1")).await, Err(Error::NameTaken(_))));
     assert!(matches!(tenants.onboard(&id("small-1")).shared(&id("small-1")).await, Err(Error::NameTaken(_))));
-    assert!(matches!(tenants.onboard(&id("a")).as_pool().await, Err(Error::NameTaken(_))));
-    assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::OtherTier { .. })));
+    assert!(matches!(tenants.onboard(&id("a")).create_pool().await, Err(Error::NameTaken(_))));
+    assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::TierMismatch { .. })));
     // As they are, they are left as they are.
-    tenants.onboard(&id("small-1")).as_pool().await.unwrap();
+    tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     tenants.onboard(&id("a")).await.unwrap();
 }

@@ -16,9 +16,9 @@ async fn operators_who_onboard_one_tenant_at_once_make_one_key() {
     let operator = |name: &str| {
         Tenants::builder(office.tenancy.clone(), registry.clone())
             .operator(name)
-            .settle(Duration::from_secs(5))
-            .poll(Duration::from_millis(5))
-            .pace(Duration::ZERO)
+            .create_key_grace_period(Duration::from_secs(5))
+            .poll_interval(Duration::from_millis(5))
+            .request_interval(Duration::ZERO)
             .build(&office.admin)
             .unwrap()
     };
@@ -42,8 +42,8 @@ async fn an_operator_who_was_too_slow_deletes_the_key_that_nobody_needs() {
     let registry = Arc::new(InMemoryRegistry::default());
     let operator = || {
         Tenants::builder(office.tenancy.clone(), registry.clone())
-            .settle(Duration::ZERO)
-            .pace(Duration::ZERO)
+            .create_key_grace_period(Duration::ZERO)
+            .request_interval(Duration::ZERO)
             .build(&office.admin)
             .unwrap()
     };
@@ -67,7 +67,7 @@ async fn an_operator_who_was_too_slow_deletes_the_key_that_nobody_needs() {
 async fn many_are_onboarded_below_the_rate_of_kms_and_one_failure_is_one_tenants() {
     let office = Office::open().await;
     let interval = Duration::from_millis(40);
-    let tenants = office.builder(InMemoryRegistry::default()).pace(interval).build(&office.admin).unwrap();
+    let tenants = office.builder(InMemoryRegistry::default()).request_interval(interval).build(&office.admin).unwrap();
     office
         .stack
         .faults()

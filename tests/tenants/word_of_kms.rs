@@ -24,12 +24,7 @@ impl Desk {
     async fn open() -> Self {
         let office = Office::open().await;
         let registry = Arc::new(InMemoryRegistry::default());
-        let tenants = Tenants::builder(office.tenancy.clone(), registry.clone())
-            .pace(Duration::ZERO)
-            .settle(Duration::ZERO)
-            .grace(Duration::ZERO)
-            .build(&office.admin)
-            .unwrap();
+        let tenants = office.without_waits(registry.clone()).build(&office.admin).unwrap();
         Self { office, registry, tenants }
     }
 
@@ -307,7 +302,7 @@ async fn an_onboarding_that_cannot_go_on_is_put_aside_and_given_up_as_its_error_
     desk.office.stack.faults().on("ReplicateKey").fail("AccessDeniedException", 400);
     drop(desk.tenants.onboard(&id("acme")).replicas([ABROAD]).await.unwrap_err());
     let told = desk.tenants.offboard(&id("acme")).await.unwrap_err().to_string();
-    assert!(told.contains("or `suspend`, which puts it aside"), "{told}");
+    assert!(told.contains("or `suspend`, which pauses it"), "{told}");
     desk.tenants.suspend(&id("acme")).await.unwrap();
     desk.tenants.offboard(&id("acme")).window_days(7).await.unwrap();
     assert_eq!(desk.states().await, [Some(KeyState::PendingDeletion), None]);

@@ -1,4 +1,4 @@
-//! `cost`: what a month costs, beside a key per tenant and service and beside no caching.
+//! `cost`: the cost of a month, compared with a key per tenant and service and with no caching.
 
 mod chart;
 mod model;
@@ -12,12 +12,13 @@ use self::model::{Design, Estimate, Prices, Traffic};
 use crate::errors::{Exit, Failure, Result};
 use crate::output::{DIM, Output, table};
 
-/// KMS allows this many keys in a Region of an account, unless the quota is raised.
+/// KMS's quota of keys in a Region of an account, unless it is raised.
 const KEYS_QUOTA: f64 = 100_000.0;
-/// KMS answers this many symmetric requests a second in the smallest Regions.
+/// KMS's quota of symmetric requests a second in the smallest Regions.
 const REQUESTS_QUOTA: f64 = 10_000.0;
 
-/// Estimate what a month (30 days) costs: this design, a key per tenant and service, and a key per tenant without caching.
+/// Estimate the cost of a month (30 days): this design, a key per tenant and service, and a key per tenant without
+/// caching.
 #[derive(Debug, Args)]
 pub(crate) struct Cost {
     /// Tenants
@@ -32,19 +33,20 @@ pub(crate) struct Cost {
     /// Share of the tenants that a process serves at a time, 0 to 1
     #[arg(long, default_value_t = 0.05, value_parser = share)]
     active: f64,
-    /// Data keys of an active tenant that a process comes to use in a rotation: as many processes and periods as sealed what it reads
+    /// Data keys of an active tenant that a process starts to use per rotation: one for each process and period that
+    /// sealed what it reads
     #[arg(long, default_value_t = 4)]
     data_keys: u32,
-    /// Item operations a second, of all services together: without caching each is a request to KMS
+    /// Item operations a second, of all services together; without caching, each is a request to KMS
     #[arg(long, default_value_t = 200.0, value_parser = positive)]
     operations: f64,
-    /// How long data keys are used before KMS is asked again (`data_key_revalidation`), in minutes
+    /// Minutes between revalidations of a data key at KMS (`data_key_revalidation`)
     #[arg(long, default_value_t = 15.0, value_parser = positive, value_name = "MINUTES")]
     revalidation: f64,
-    /// How long a data key seals new items (`data_key_rotation`), in hours
+    /// Hours for which a data key seals new items (`data_key_rotation`)
     #[arg(long, default_value_t = 24.0, value_parser = positive, value_name = "HOURS")]
     rotation: f64,
-    /// Rotations of each key that are billed: none in its first year, 2 at most
+    /// Billed rotations of each key: none in its first year, 2 at most
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=2))]
     rotations: u32,
     /// Regions: every replica of a multi-Region key is billed as a key
@@ -72,7 +74,7 @@ impl Cost {
                 return output.print(chart).map(|()| Exit::Done);
             }
             if output.is_dry_run() {
-                return output.would(&[format!("write {}", path.display())]);
+                return output.print_dry_run(&[format!("write {}", path.display())]);
             }
             std::fs::write(path, chart).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             output.say(format_args!("wrote {}", path.display()));
@@ -126,7 +128,7 @@ impl Cost {
 }
 
 fn rows(estimates: &[(Design, Estimate)]) -> Vec<Vec<String>> {
-    let heading = ["a month of", "keys", "requests", "a second", "keys cost", "requests cost", "in all"];
+    let heading = ["a month of", "keys", "requests", "a second", "keys cost", "requests cost", "total"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(estimates.iter().map(|(design, estimate)| {
         let Estimate { keys, requests, requests_per_second, key_cost, request_cost } = *estimate;
@@ -143,7 +145,7 @@ fn rows(estimates: &[(Design, Estimate)]) -> Vec<Vec<String>> {
     rows
 }
 
-/// A count with its thousands apart.
+/// Formats a count with thousands separators.
 fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();

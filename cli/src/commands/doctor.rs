@@ -1,4 +1,4 @@
-//! `doctor`: checks the set-up, and proves that one tenant's session cannot use another tenant's key.
+//! `doctor`: checks the setup, and proves that one tenant's session cannot use another tenant's key.
 
 mod access;
 mod check;
@@ -6,28 +6,29 @@ mod documents;
 mod isolation;
 mod key_table;
 mod keys;
+mod setup;
 
 use std::collections::HashMap;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use tenantseal::TenantId;
-use tenantseal::keys::{Policy, Tenancy};
 use tenantseal_tenants::{State, Tenants, Tier};
 
-use self::check::{Change, Checklist, Report, Tally};
-use crate::args::{InheritedTags, Scope, tenant};
+use self::check::{Checklist, Counts, Report};
+use self::setup::Setup;
+use crate::args::{InheritedTags, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::sessions::Sessions;
 use crate::settings::Settings;
 
-/// Check the set-up, and prove that one tenant's session cannot use another tenant's key.
+/// Check the setup, and prove that one tenant's session cannot use another tenant's key.
 ///
-/// Nothing is changed. The keys are looked at with the operator's credentials (--profile), sessions are made with those of a
-/// service (--service-profile). What must be refused is tried with DryRun; one data key per tenant is really made, and thrown
-/// away, so that there is something to decrypt.
+/// Nothing is changed. The operator's credentials (--profile) read the keys; a service's credentials
+/// (--service-profile) open sessions. Calls that must be refused use DryRun. One data key per tenant is really created
+/// and discarded, so that there is something to decrypt.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// The tenants to check; isolation is proven between the first two [default: two active ones of the registry]
@@ -37,38 +38,9 @@ pub(crate) struct Doctor {
     inherited: InheritedTags,
 }
 
-/// What the checks look at.
-#[derive(Debug)]
-struct Patient {
-    tenancy: Tenancy,
-    scope: Scope,
-    region: String,
-    operator: aws_config::SdkConfig,
-    registry: Tenants,
-    /// Who assumes the role, for the trust policy.
-    service_arn: String,
-    sessions: Sessions,
-    /// What the keys' checks found, for those that follow.
-    found: HashMap<TenantId, Found>,
-}
-
-/// A tenant's key as its administrator sees it.
-#[derive(Debug, Clone, Default)]
-struct Found {
-    key_id: String,
-    /// What would make its policy the generated one.
-    key_policy: Vec<Change>,
-}
-
-impl Patient {
-    fn found(&self, tenant: &TenantId) -> Found {
-        self.found.get(tenant).cloned().unwrap_or_default()
-    }
-}
-
 impl Doctor {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
-        let settings = &settings.inheriting(self.inherited.inherited_tags);
+        let settings = &settings.with_inherited_tags(self.inherited.inherited_tags);
         let tenancy = settings.tenancy()?;
         let operator = aws::operator(settings).await;
         let region = aws::region(&operator)?;
@@ -76,10 +48,10 @@ impl Doctor {
         let registry = settings.tenants(&operator, None)?;
         let mut report = Report::new(output.progress("looking"));
 
-        let service_arn = access::callers(&mut report, &tenancy, &operator, &service).await?;
+        let service_arn = access::check_callers(&mut report, &tenancy, &operator, &service).await?;
         let sessions = Sessions::new(service.clone(), tenancy.clone())?;
-        let tenants = if self.tenants.is_empty() { two(&registry).await? } else { self.tenants };
-        let mut patient = Patient {
+        let tenants = if self.tenants.is_empty() { two_active_tenants(&registry).await? } else { self.tenants };
+        let mut setup = Setup {
             tenancy,
             scope: settings.scope(),
             region,
@@ -87,38 +59,38 @@ impl Doctor {
             registry,
             service_arn,
             sessions,
-            found: HashMap::new(),
+            findings: HashMap::new(),
         };
-        // The checks, in the order in which their findings should be mended. A new kind of check is one more line here.
-        access::role(&mut report, &patient, &tenants[0]).await?;
+        // Checks run in the order in which their findings should be fixed. A new kind of check is one more line here.
+        access::check_role(&mut report, &setup, &tenants[0]).await?;
         if let Some(name) = &settings.key_table {
-            key_table::check(&mut report, &service, &patient.service_arn, name).await?;
+            key_table::check(&mut report, &service, &setup.service_arn, name).await?;
         }
         for tenant in &tenants {
-            keys::tenant(&mut report, &mut patient, tenant).await?;
+            keys::check_tenant(&mut report, &mut setup, tenant).await?;
         }
         let two = match &tenants[..] {
             [a, b, ..] if a != b => Some((a, b)),
             _ => None,
         };
         if let Some((a, b)) = two {
-            isolation::between(&mut report, &patient, a, b).await?;
-            isolation::between(&mut report, &patient, b, a).await?;
+            isolation::check_isolation(&mut report, &setup, a, b).await?;
+            isolation::check_isolation(&mut report, &setup, b, a).await?;
         }
 
         let checks = report.into_checks();
         if two.is_none() {
             output.say("Isolation is proven between two tenants: name a second one.");
         }
-        let tally = Tally::of(&checks);
+        let counts = Counts::from_checks(&checks);
         output
-            .answer(Checklist(&checks), &json!({ "healthy": tally.failed == 0, "tally": tally, "checks": checks }))?;
-        Ok(if tally.failed == 0 { Exit::Done } else { Exit::Findings })
+            .answer(Checklist(&checks), &json!({ "healthy": counts.failed == 0, "tally": counts, "checks": checks }))?;
+        Ok(if counts.failed == 0 { Exit::Done } else { Exit::Findings })
     }
 }
 
-/// Two active tenants of the registry.
-async fn two(registry: &Tenants) -> Result<Vec<TenantId>> {
+/// Finds 2 active tenants in the registry.
+async fn two_active_tenants(registry: &Tenants) -> Result<Vec<TenantId>> {
     let mut page = registry.list(None, 100).await?;
     page.entries.retain(|entry| entry.state == State::Active && entry.tier != Tier::Pool);
     let tenants: Vec<_> = page.entries.into_iter().map(|entry| entry.tenant).take(2).collect();
@@ -128,9 +100,4 @@ async fn two(registry: &Tenants) -> Result<Vec<TenantId>> {
         );
     }
     Ok(tenants)
-}
-
-/// A policy of the library as JSON.
-fn document(policy: &Policy) -> Value {
-    serde_json::from_str(&policy.to_string()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! `init`: the registry's table, and the key table if there is one.
+//! `init`: creates the registry's table, and the key table if there is one.
 
 use serde_json::json;
 use tenantseal::keys::DynamoDbKeyTable;
@@ -19,14 +19,14 @@ pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
                 "switch its point-in-time recovery on".to_owned(),
             ]
         });
-        return output.would(&steps.collect::<Vec<_>>());
+        return output.print_dry_run(&steps.collect::<Vec<_>>());
     }
     let operator = aws::operator(settings).await;
     aws::region(&operator)?;
     let progress = output.progress(format!("creating the table {table}"));
     let registry = DynamoDbRegistry::new(&operator, table);
     registry.create_table().await?;
-    // The tables are there and usable without it, and not every DynamoDB has it: the local one has not.
+    // The tables are usable without recovery, and not every DynamoDB has it: DynamoDB Local does not.
     let recovery = registry.enable_recovery().await.map_err(Failure::from);
     let mut text = format!("the registry is the table {table}\n");
     let mut data = json!({ "registry": table, "point_in_time_recovery": recovery.is_ok() });
@@ -52,7 +52,7 @@ pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
     Ok(if done { Exit::Done } else { Exit::Findings })
 }
 
-/// The AWS CLI's command for point-in-time recovery.
+/// The AWS CLI command that enables point-in-time recovery.
 fn switch_on(table: &str) -> String {
     let on = "PointInTimeRecoveryEnabled=true";
     format!("aws dynamodb update-continuous-backups --table-name {table} --point-in-time-recovery-specification {on}")

@@ -1,4 +1,4 @@
-//! `inspect`: what an item says of itself. No key, no call to KMS.
+//! `inspect`: what an item reveals. Uses no key and does not call KMS.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -16,22 +16,22 @@ use crate::output::{BAD, BOLD, DIM, Output, date, lines, table};
 use crate::settings::Settings;
 use crate::visible::Visible;
 
-/// More than a page of DynamoDB has; a larger input is not read to its end.
+/// Longer than a page of DynamoDB; the rest of a larger input is not read.
 const MAX_INPUT: u64 = 16 * 1024 * 1024;
 
-const UNKNOWN: &str = "Nothing of this is authenticated: whoever can write the table can write all of it. Without the schema and the key \
-it cannot be known which attributes should be sealed, whether they open, and what they hold.";
+const UNKNOWN: &str = "None of this is authenticated: anyone who can write the table can write all of it. Only the schema and the key \
+tell which attributes should be sealed, whether they open, and what they contain.";
 
-/// Show what an item says of itself, without any key.
+/// Show what an item reveals without any key.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A file of DynamoDB JSON: an item, or the answer of GetItem, Query or Scan; `-` is stdin
+    /// A file with DynamoDB JSON: an item, or the output of GetItem, Query or Scan; `-` is stdin
     #[arg(default_value = "-", conflicts_with = "table")]
     file: PathBuf,
     /// Fetch the item from this table instead
     #[arg(long, requires = "key")]
     table: Option<String>,
-    /// Its key in DynamoDB JSON: '{"tenant_id":{"S":"acme"},"contact_id":{"S":"c-17"}}'
+    /// Its primary key in DynamoDB JSON: '{"tenant_id":{"S":"acme"},"contact_id":{"S":"c-17"}}'
     #[arg(long, requires = "table", value_name = "JSON")]
     key: Option<String>,
 }
@@ -44,7 +44,7 @@ impl Inspect {
         };
         let mut exit = Exit::Done;
         for item in &items {
-            let seen = Seen::of(item);
+            let seen = Inspection::of(item);
             if seen.faults > 0 {
                 exit = Exit::Findings;
             }
@@ -86,7 +86,7 @@ async fn fetch(settings: &Settings, table: &str, key: &str) -> Result<Item> {
     Ok(item.into())
 }
 
-/// The items in an answer of DynamoDB, in an export (an object `Item` in each line), or just an item.
+/// The items in an output of DynamoDB, in an export (an object `Item` in each line), or a single item.
 fn items(input: &[u8]) -> Result<Vec<Item>> {
     let malformed = |error: serde_json::Error| {
         Failure::usage(format!("the input is not DynamoDB JSON: {error}"))
@@ -96,7 +96,7 @@ fn items(input: &[u8]) -> Result<Vec<Item>> {
     for document in serde_json::Deserializer::from_slice(input).into_iter::<Value>() {
         let mut document = document.map_err(malformed)?;
         let many = document.get_mut("Items").filter(|items| items.is_array()).map(Value::take);
-        // An attribute may be called `Item` as well; then it has exactly one type, as in {"Item":{"S":"…"}}.
+        // An attribute may be named `Item` as well. Then its value has exactly one type, as in {"Item":{"S":"…"}}.
         let one =
             document.get_mut("Item").filter(|item| serde_json::from_value::<AttributeValue>((*item).clone()).is_err());
         match (many, one) {
@@ -112,15 +112,15 @@ fn items(input: &[u8]) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// What can be seen of an item, for people and for machines.
-struct Seen {
+/// What an item reveals, for people and for machines.
+struct Inspection {
     text: String,
     data: Value,
-    /// Parts that pretend to be sealed and are malformed.
+    /// Parts that look sealed and are malformed.
     faults: usize,
 }
 
-impl Seen {
+impl Inspection {
     fn of(item: &Item) -> Self {
         let header = match item.get(HEADER) {
             None => None,
@@ -142,7 +142,8 @@ impl Seen {
             let shown = Visible(name);
             let sealed = match item.get(*name) {
                 Some(AttributeValue::B(stored)) => match SealedAttribute::parse(stored) {
-                    // Any binary may begin with the byte of a form: what does not parse is plain, unless more speaks against it.
+                    // Any binary may begin with the byte of a sealed form. If it does not parse it counts as plain,
+                    // unless other signs say otherwise.
                     Err(fault) if !SealedAttribute::is_damaged(stored) => {
                         let perhaps = match (stored.first(), fault) {
                             (Some(0x11..=0x13), _) => ", or sealed and cut short",
@@ -183,7 +184,7 @@ impl Seen {
                     if let Some(own) = &own {
                         records.push_str(&format!("{BOLD}{shown}{BOLD:#}, written by UpdateItem\n{}", describe(own)));
                     }
-                    // Eight digits tell an item's keys apart for people.
+                    // 8 digits distinguish an item's data keys for people.
                     let short =
                         key_id.as_ref().map_or_else(|| "none: no header".to_owned(), |id| format!("{}…", &id[..8]));
                     let row = [
@@ -233,7 +234,7 @@ fn describe(key: &StoredHeader) -> String {
     lines(12, values)
 }
 
-/// A compact item says no more of its data key than where the record lies.
+/// A compact item names only the place of its key record.
 fn refer(key_id: DataKeyId) -> String {
     let values = [
         ("data key", key_id.to_string()),
@@ -290,7 +291,7 @@ mod tests {
             let mut item = Item::default();
             item.insert(HEADER.to_owned(), AttributeValue::B(stored.clone()));
             item.insert(format!("a{header}"), AttributeValue::B([&[0x12, 0, 200], &stored[..]].concat()));
-            let seen = Seen::of(&item);
+            let seen = Inspection::of(&item);
             prop_assert!(seen.faults <= 2);
             let own = [BAD.to_string(), BOLD.to_string(), "\u{1b}[0m".to_owned()];
             let left = own.iter().fold(seen.text, |text, style| text.replace(style, ""));
@@ -312,7 +313,7 @@ mod tests {
         ];
         let item: std::collections::HashMap<_, _> =
             item.into_iter().map(|(name, stored)| (name.to_owned(), AttributeValue::B(stored))).collect();
-        let seen = Seen::of(&item.into());
+        let seen = Inspection::of(&item.into());
         let [of_header, own] = ["ab", "cd"].map(|byte| byte.repeat(16));
         assert_eq!(seen.faults, 0);
         assert_eq!(
@@ -338,7 +339,7 @@ mod tests {
                     std::iter::once(first).chain((1..length).map(|at| (at * 37 % 251) as u8)).collect();
                 let parses = length == 400 && matches!(first, 0x11 | 0x13);
                 let item: std::collections::HashMap<_, _> = [("photo".to_owned(), AttributeValue::B(stored))].into();
-                let seen = Seen::of(&item.into());
+                let seen = Inspection::of(&item.into());
                 assert_eq!(seen.faults, 0, "{first:#04x}");
                 let form = if parses { format!("{first:#04x}") } else { "plain".to_owned() };
                 assert_eq!(seen.data["attributes"][0]["form"], form, "{first:#04x} of {length} bytes");
@@ -350,7 +351,7 @@ mod tests {
     fn what_begins_with_a_key_record_and_does_not_parse_is_called_malformed() {
         let stored = [&[0x12, 0, 200, 0x01][..], &[7; 300]].concat();
         let item: std::collections::HashMap<_, _> = [("email".to_owned(), AttributeValue::B(stored))].into();
-        let seen = Seen::of(&item.into());
+        let seen = Inspection::of(&item.into());
         assert_eq!((seen.faults, &seen.data["attributes"][0]["form"]), (1, &json!("malformed")));
     }
 

@@ -1,4 +1,4 @@
-//! `list`: the tenants of the registry.
+//! `list`: lists the tenants of the registry.
 
 use clap::Args;
 use tenantseal_tenants::Entry;
@@ -13,7 +13,7 @@ const PAGE: u32 = 1_000;
 /// List the tenants.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only those in this state: onboarding, active, suspended or offboarded
+    /// Only tenants in this state
     #[arg(long, value_parser = ["onboarding", "active", "suspended", "offboarded"])]
     state: Option<String>,
 }
@@ -59,7 +59,7 @@ fn row(entry: &Entry) -> Vec<String> {
     vec![entry.tenant.to_string(), state, entry.tier.to_string(), keys, key, changed]
 }
 
-/// The state as JSON has it.
+/// The state as in JSON.
 fn word(entry: &Entry) -> String {
     serde_json::to_value(entry.state).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }

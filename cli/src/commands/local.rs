@@ -25,7 +25,8 @@ const TABLE: &str = "crm";
 
 /// Start KMS, STS and DynamoDB on loopback, with two tenants, and print the environment to export.
 ///
-/// It runs until Ctrl-C and keeps nothing. KMS and STS evaluate the real policies; the table `crm` has an item of each tenant.
+/// It runs until Ctrl-C and stores nothing. KMS and STS evaluate the real policies. The table `crm` has an item of each
+/// tenant.
 ///
 ///   $ tenantseal local > local.env &
 ///   $ . ./local.env
@@ -33,10 +34,10 @@ const TABLE: &str = "crm";
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Local {
-    /// The port on 127.0.0.1 [default: any that is free]
+    /// Port on 127.0.0.1 [default: any free port]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
-    /// The tenants that are there from the start
+    /// The tenants to onboard at the start
     #[arg(long = "tenant", value_parser = tenant, default_values = ["acme", "globex"])]
     tenants: Vec<TenantId>,
 }
@@ -44,7 +45,7 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) async fn run(self, settings: Settings, output: &Output) -> Result<Exit> {
         if output.is_dry_run() {
-            return output.would(&[format!("serve KMS, STS and DynamoDB on 127.0.0.1:{}", self.port)]);
+            return output.print_dry_run(&[format!("serve KMS, STS and DynamoDB on 127.0.0.1:{}", self.port)]);
         }
         let settings = settings.with_role(ROLE);
         let tenancy = settings.tenancy()?;
@@ -95,7 +96,7 @@ async fn create_table(config: &SdkConfig) -> Result<()> {
     created.map(drop).map_err(|error| Failure::aws("CreateTable", &error))
 }
 
-/// So that there is something to inspect.
+/// An item for `inspect`.
 async fn put_an_item(config: &SdkConfig, tenancy: &Tenancy, tenant: &TenantId) -> Result<()> {
     let schema = TableSchema::builder(TABLE).partition_key("tenant_id", "{tenant}").sort_key("contact_id");
     let schema = schema.plain("company").encrypt("email").encrypt("phone").build().map_err(unexpected)?;

@@ -1,4 +1,4 @@
-//! `offboard`: the end of a tenant, and the record of it for auditors.
+//! `offboard`: offboards a tenant, and writes a record for auditors.
 
 mod record;
 mod samples;
@@ -11,8 +11,8 @@ use tenantseal::TenantId;
 use tenantseal::schema::TenantTemplate;
 use tenantseal_tenants::Operation;
 
-use self::record::{Record, Who};
-use self::samples::{By, Samples, Source};
+use self::record::{OperatorIdentity, Record};
+use self::samples::{Samples, Source, TenantSessions};
 use crate::args::tenant;
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
@@ -21,27 +21,27 @@ use crate::sessions::Sessions;
 use crate::settings::Settings;
 use crate::visible::Visible;
 
-/// Disable a tenant's keys and have them deleted after 7 to 30 days.
+/// Disable a tenant's keys and schedule their deletion after 7 to 30 days.
 ///
-/// Once a key is deleted, nothing that it sealed can ever be opened again, backups included. Until then `cancel-offboard` keeps it.
-/// Data keys in the memory of running services serve on until their lease ends (15 minutes unless configured).
+/// Once a key is deleted, nothing that it sealed can be opened again, backups included. Until then `cancel-offboard`
+/// keeps it. Running services use cached data keys until their leases end (15 minutes unless configured).
 #[derive(Debug, Args)]
 pub(crate) struct Offboard {
     #[arg(value_parser = tenant)]
     tenant: TenantId,
-    /// Days until the deletion
+    /// Days until KMS deletes the keys
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(7..=30))]
     days: u32,
     /// Write a record for auditors: FILE.md for people, FILE.json for machines
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Sample sealed items of this table: try to open them before and after, as a service would
+    /// Sample sealed items of this table, and try to open them before and after, as a service would
     #[arg(long, value_name = "TABLE", requires = "report")]
     sample_table: Option<String>,
-    /// How many items
+    /// Number of items to sample
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000), requires = "sample_table")]
     limit: u32,
-    /// How a tenant shows in the table's partition key
+    /// How the table's partition key contains the tenant
     #[arg(long, default_value = "{tenant}", value_name = "TEMPLATE", requires = "sample_table")]
     partition_key: String,
 }
@@ -64,7 +64,7 @@ impl Offboard {
                     format!("write {} and {}", Record::text(&path).display(), Record::data(&path).display())
                 }),
             );
-            return output.would(&steps);
+            return output.print_dry_run(&steps);
         }
         if let Some(path) = &report {
             Record::check(path)?;
@@ -76,11 +76,11 @@ impl Offboard {
 
         let progress = output.progress(format!("offboarding {tenant}"));
         let sessions = Sessions::new(aws::service(settings).await, tenants.tenancy().clone())?;
-        let by = By { sessions: &sessions, tenancy: tenants.tenancy(), tenant: &tenant };
+        let by = TenantSessions { sessions: &sessions, tenancy: tenants.tenancy(), tenant: &tenant };
         let mut samples = None;
         if let Some(table) = sample_table {
             progress.step(format!("sampling {table}"));
-            // As KMS names them: an entry that lacks a Region hides no copy there.
+            // The Regions that KMS names: an entry that omits a Region hides no copy.
             let keys = tenants.show(&tenant).await?.keys;
             let regions = keys.into_iter().map(|key| key.region).chain([sessions.region().to_owned()]).collect();
             let source = Source { table, template, limit, key_table: settings.key_table.clone(), regions };
@@ -100,7 +100,7 @@ impl Offboard {
         let skipped = samples.as_ref().map_or(0, |samples| samples.skipped.len());
         if let Some(path) = &report {
             let keys = tenants.show(&tenant).await?.keys;
-            let who = Who::ask(&operator).await?;
+            let who = OperatorIdentity::ask(&operator).await?;
             Record {
                 tenant: tenant.clone(),
                 role: tenants.tenancy().role().to_string(),

@@ -1,4 +1,4 @@
-//! `onboard`: keys, aliases and entries for tenants.
+//! `onboard`: creates keys, aliases and entries for tenants.
 
 use clap::Args;
 use futures_util::{StreamExt, stream};
@@ -12,27 +12,27 @@ use crate::output::{GOOD, Output};
 use crate::settings::Settings;
 use crate::visible::Visible;
 
-/// Onboardings under way at once. The rate that KMS allows for new keys is the bound, not this.
+/// Concurrent onboardings. KMS's rate for new keys is the limit, not this.
 const AT_ONCE: usize = 8;
 
-/// Give tenants their keys, aliases and entries in the registry.
+/// Create keys, aliases and registry entries for tenants.
 ///
-/// Interrupted at any point and run again, it goes on where it stopped. A tenant that has all is left as it is, and one that lacks a replica
-/// gets it. A key that the tenant's alias is on already, and that was made for it, is taken over.
+/// Safe to interrupt and run again: it continues where it stopped. A complete tenant stays unchanged, and a tenant that
+/// lacks a replica gets it. If the tenant's alias points to a key that was made for the tenant, that key is adopted.
 #[derive(Debug, Args)]
 pub(crate) struct Onboard {
     #[arg(required = true, value_parser = tenant)]
     tenants: Vec<TenantId>,
-    /// A further Region with a replica of the key (repeat it)
+    /// Another Region with a replica of the key (repeat it)
     #[arg(long = "replica", value_name = "REGION")]
     replicas: Vec<String>,
     /// Use the shared key of this pool
     #[arg(long, value_parser = tenant, conflicts_with_all = ["replicas", "as_pool"])]
     pool: Option<TenantId>,
-    /// Make it a pool: a key for tenants that share one
+    /// Create a pool: a key that tenants share
     #[arg(long)]
     as_pool: bool,
-    /// Wait until the tenant's own session is let through: assumes the role as a service does
+    /// Wait until KMS accepts the tenant's own session; this assumes the role as a service does
     #[arg(long)]
     wait: bool,
 }
@@ -51,7 +51,7 @@ impl Onboard {
             if let Some(pool) = &self.pool {
                 onboard = onboard.shared(pool);
             } else if self.as_pool {
-                onboard = onboard.as_pool();
+                onboard = onboard.create_pool();
             }
             async move { onboard.await }
         };
@@ -61,13 +61,13 @@ impl Onboard {
             match result {
                 Ok(entry) => {
                     progress.step(format!("{} onboarded", entry.tenant));
-                    progress.aside(|| output.answer(told(&entry), &entry))?;
+                    progress.suspend(|| output.answer(summary(&entry), &entry))?;
                 }
                 Err(error) => {
                     let failure = Failure::from(error);
-                    // The last one ends the command; those before it are told as they come.
+                    // The last failure ends the command; earlier ones are reported as they occur.
                     if let Some(earlier) = first_failure.replace(failure) {
-                        progress.aside(|| output.failure(&earlier));
+                        progress.suspend(|| output.failure(&earlier));
                     }
                 }
             }
@@ -98,11 +98,11 @@ impl Onboard {
                 ),
             });
         }
-        output.would(&steps)
+        output.print_dry_run(&steps)
     }
 }
 
-/// Refuses, as the operation would, a pool that is none.
+/// Refuses, as the operation would, a pool that does not exist.
 pub(super) async fn check_pool(handle: &Tenants, pool: &TenantId) -> Result<()> {
     match handle.registry().get(pool).await? {
         Some(entry) if entry.tier == Tier::Pool && entry.state == State::Active => Ok(()),
@@ -110,7 +110,7 @@ pub(super) async fn check_pool(handle: &Tenants, pool: &TenantId) -> Result<()> 
     }
 }
 
-fn told(entry: &Entry) -> String {
+fn summary(entry: &Entry) -> String {
     let Entry { tenant, state, alias, .. } = entry;
     let key = entry.current().map_or_else(String::new, |current| format!(" → {}", current.key));
     format!("{GOOD}✓{GOOD:#} {tenant} {state}  {}{key}", Visible(alias))

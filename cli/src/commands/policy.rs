@@ -1,4 +1,4 @@
-//! `policy`: the documents, ready to be deployed.
+//! `policy`: prints policies, ready to deploy.
 
 use clap::{Args, Subcommand};
 use tenantseal::TenantId;
@@ -10,7 +10,7 @@ use crate::errors::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Print a policy, ready to be deployed.
+/// Print a policy, ready to deploy.
 #[derive(Debug, Args)]
 pub(crate) struct Policy {
     #[command(subcommand)]
@@ -19,17 +19,17 @@ pub(crate) struct Policy {
 
 #[derive(Debug, Subcommand)]
 enum Kind {
-    /// What the role may do: nothing without the session tag that names the tenant
+    /// Permissions of the role: none without the session tag that names the tenant
     Role,
-    /// Who may assume the role, and only for one tenant
+    /// Trust policy of the role: who may assume it, and only for one tenant
     Trust {
-        /// A role or user that may (repeat it) [default: `services` of the settings]
+        /// A role or user that may assume it (repeat it) [default: `services` of the settings]
         #[arg(long = "service", value_name = "ARN")]
         services: Vec<String>,
         #[command(flatten)]
         inherited: InheritedTags,
     },
-    /// What whoever runs this command needs: keys, aliases and the registry, and no cryptography
+    /// Permissions of the operator of this command: keys, aliases and the registry, and no cryptography
     Operator,
     /// The policy of a tenant's key
     Key {
@@ -48,10 +48,10 @@ enum Kind {
         /// The table
         #[arg(long, value_name = "ARN")]
         table_arn: String,
-        /// How a tenant shows in the partition key
+        /// How the partition key contains the tenant
         #[arg(long, default_value = "{tenant}", value_name = "TEMPLATE")]
         partition_key: String,
-        /// An index that may be queried, whose own partition key is that attribute too (repeat it)
+        /// An index that may be queried, with that attribute as its partition key too (repeat it)
         #[arg(long = "index", value_name = "NAME")]
         indexes: Vec<String>,
     },
@@ -70,7 +70,7 @@ impl Policy {
                 tenancy.operator_policy(&region, &table)
             }
             Kind::Trust { services, inherited } => {
-                let tenancy = settings.inheriting(inherited.inherited_tags).tenancy()?;
+                let tenancy = settings.with_inherited_tags(inherited.inherited_tags).tenancy()?;
                 let services = if services.is_empty() { settings.services.clone() } else { services };
                 if services.is_empty() {
                     return Err(Failure::usage("who may assume the role?")
@@ -99,13 +99,13 @@ impl Policy {
                 tenancy.leading_keys_policy(&tenant, &table_arn, &indexes, &template)
             }
         };
-        // A policy is JSON for people too; machines get it in one line.
+        // People get indented JSON; machines get it in one line.
         output.print(if output.is_json() { document.to_string() } else { document.pretty() })?;
         Ok(Exit::Done)
     }
 }
 
-/// Whether a text is the ARN of one role or one user, and of no more: wildcards would let others in.
+/// Whether a text is the ARN of exactly one role or user: wildcards would admit others.
 fn is_principal(arn: &str) -> bool {
     let [_, "iam", "", account, resource] = parts(arn)[..] else { return false };
     let name = resource.strip_prefix("role/").or_else(|| resource.strip_prefix("user/"));

@@ -11,30 +11,31 @@ use crate::errors::{Exit, Result};
 use crate::output::{GOOD, Output};
 use crate::settings::Settings;
 
-/// Rotate a tenant's key. Without an option, makes sure that KMS rotates it every year.
+/// Rotate a tenant's key. Without an option, ensure that KMS rotates it every year.
 ///
-/// Nothing that is stored has to be written again. Each of the first two rotations of a key adds $1 a month and Region; a new key adds
-/// $1, and the old one stays for what it has sealed.
+/// Stored items need not be rewritten. Each of the first two rotations of a key adds $1 a month and Region; a new key
+/// adds $1, and the old one stays for what it has sealed.
 #[derive(Debug, Args)]
 pub(crate) struct Rotate {
     #[arg(value_parser = tenant)]
     tenant: TenantId,
-    /// Have KMS rotate it by itself every so many days, 90 to 2,560
+    /// Have KMS rotate it automatically every DAYS days, 90 to 2,560
     #[arg(long, value_name = "DAYS", group = "how", value_parser = clap::value_parser!(u32).range(90..=2_560))]
     every: Option<u32>,
     /// Have KMS rotate it now
     #[arg(long, group = "how")]
     on_demand: bool,
-    /// Put a new key of its own behind the alias
+    /// Put a new key of the tenant's own behind the alias
     #[arg(long, group = "how")]
     new_key: bool,
-    /// A further Region with a replica of the new key (repeat it)
+    /// Another Region with a replica of the new key (repeat it)
     #[arg(long = "replica", value_name = "REGION", requires = "new_key")]
     replicas: Vec<String>,
-    /// Move it to the shared key of a pool
+    /// Move the tenant to the shared key of a pool
     #[arg(long, value_name = "POOL", value_parser = tenant, group = "how")]
     to_pool: Option<TenantId>,
-    /// A new key waits until its aliases take effect: find out by assuming the role as a service does, instead of for five minutes
+    /// Test whether the aliases of a new key have taken effect by assuming the role as a service does, instead of
+    /// waiting five minutes
     #[arg(long)]
     wait: bool,
 }
@@ -67,7 +68,7 @@ impl Rotate {
             if let Some(pool) = &to_pool {
                 check_pool(&tenants, pool).await?;
             }
-            return output.would(&[what]);
+            return output.print_dry_run(&[what]);
         }
         let waiting =
             if operation == Operation::Rekey && !wait { ", then waiting five minutes for its aliases" } else { "" };

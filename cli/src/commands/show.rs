@@ -1,9 +1,9 @@
-//! `show`: one tenant, and what KMS says of its keys.
+//! `show`: one tenant, and what KMS says about its keys.
 
 use clap::Args;
 use serde_json::json;
 use tenantseal::TenantId;
-use tenantseal_tenants::{Entry, KeyDetails, Operation, Shown};
+use tenantseal_tenants::{Entry, KekDetails, Operation, TenantDetails};
 
 use crate::args::tenant;
 use crate::aws;
@@ -11,12 +11,12 @@ use crate::errors::{Exit, Result};
 use crate::output::{BOLD, Output, lines, moment, table};
 use crate::settings::Settings;
 
-/// Show a tenant, and what KMS says of its keys.
+/// Show a tenant, and what KMS says about its keys.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[arg(value_parser = tenant)]
     tenant: TenantId,
-    /// Every version of its entry, too: who changed what, and when
+    /// Also show every version of its entry: who changed what, and when
     #[arg(long)]
     history: bool,
 }
@@ -28,14 +28,14 @@ impl Show {
         let shown = tenants.show(&self.tenant).await?;
         let history = if self.history { Some(tenants.history(&self.tenant).await?) } else { None };
         drop(progress);
-        let text = format!("{}{}", describe(&shown), history.as_deref().map(past).unwrap_or_default());
+        let text = format!("{}{}", describe(&shown), history.as_deref().map(history_table).unwrap_or_default());
         output.answer(text, &json!({ "entry": shown.entry, "keys": shown.keys, "history": history }))?;
         Ok(if shown.keys.iter().any(|key| key.unknown.is_some()) { Exit::Unreachable } else { Exit::Done })
     }
 }
 
-fn describe(shown: &Shown) -> String {
-    let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, aside, .. } =
+fn describe(shown: &TenantDetails) -> String {
+    let Entry { tenant, state, tier, alias, regions, created, updated, by, deletion, pending, paused, .. } =
         &shown.entry;
     let mut values = vec![
         ("state", state.to_string()),
@@ -46,15 +46,16 @@ fn describe(shown: &Shown) -> String {
         ("changed", format!("{} by {by}", moment(*updated))),
     ];
     if let Some(pending) = pending {
-        let aside = match pending.operation {
-            Operation::Onboard | Operation::Rotate | Operation::Rekey => ", or `suspend`, which puts it aside",
+        let or_suspend = match pending.operation {
+            Operation::Onboard | Operation::Rotate | Operation::Rekey => ", or `suspend`, which pauses it",
             _ => "",
         };
-        values.push(("unfinished", format!("{}, begun by {}: run it again{aside}", pending.operation, pending.by)));
+        values
+            .push(("unfinished", format!("{}, begun by {}: run it again{or_suspend}", pending.operation, pending.by)));
     }
-    if let Some(aside) = aside {
-        let what = format!("{}, begun by {}: after `resume`, run it again", aside.operation, aside.by);
-        values.push(("put aside", what));
+    if let Some(paused) = paused {
+        let what = format!("{}, begun by {}: after `resume`, run it again", paused.operation, paused.by);
+        values.push(("paused", what));
     }
     if let Some(deletion) = deletion {
         values.push((
@@ -67,7 +68,7 @@ fn describe(shown: &Shown) -> String {
     format!("{BOLD}{tenant}{BOLD:#}\n{}\n{}", lines(10, values), table(&keys))
 }
 
-fn row(key: &KeyDetails) -> Vec<String> {
+fn row(key: &KekDetails) -> Vec<String> {
     let state = match (&key.unknown, &key.state, key.deletion) {
         (Some(why), ..) => format!("unknown ({why})"),
         (None, None, _) => "deleted".to_owned(),
@@ -93,7 +94,7 @@ fn row(key: &KeyDetails) -> Vec<String> {
     vec![key.generation.to_string(), id, region, state, rotated, policy.to_owned()]
 }
 
-fn past(history: &[Entry]) -> String {
+fn history_table(history: &[Entry]) -> String {
     let heading = ["version", "when", "state", "unfinished", "by"].map(str::to_owned).to_vec();
     let rows = history.iter().map(|entry| {
         let unfinished = entry.pending.as_ref().map_or_else(String::new, |pending| pending.operation.to_string());

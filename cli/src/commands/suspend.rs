@@ -1,4 +1,4 @@
-//! `suspend`, `resume` and `cancel-offboard`: between a tenant's states.
+//! `suspend`, `resume` and `cancel-offboard`: change a tenant's state.
 
 use clap::Args;
 use tenantseal::TenantId;
@@ -10,9 +10,9 @@ use crate::errors::{Exit, Result};
 use crate::output::{GOOD, Output};
 use crate::settings::Settings;
 
-/// Disable a tenant's keys: nothing of it can be opened until they are enabled again.
+/// Disable a tenant's keys: none of its items can be opened until they are enabled again.
 ///
-/// Data keys in the memory of running services serve on until their lease ends (15 minutes unless configured).
+/// Running services use cached data keys until their leases end (15 minutes unless configured).
 #[derive(Debug, Args)]
 pub(crate) struct Suspend {
     #[arg(value_parser = tenant)]
@@ -26,7 +26,7 @@ pub(crate) struct Resume {
     tenant: TenantId,
 }
 
-/// Keep the keys of an offboarded tenant, disabled: `resume` brings it back.
+/// Cancel the deletion of an offboarded tenant's keys; `resume` then enables them.
 #[derive(Debug, Args)]
 pub(crate) struct CancelOffboard {
     #[arg(value_parser = tenant)]
@@ -64,13 +64,13 @@ impl CancelOffboard {
     }
 }
 
-/// One of the three.
+/// One of the 3 operations.
 struct Change<'a> {
     tenant: &'a TenantId,
     operation: Operation,
-    /// What it does, after "would".
+    /// The action, after "would".
     what: String,
-    /// What is asked before.
+    /// The question that asks for confirmation.
     confirm: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl Change<'_> {
         let tenants = settings.tenants(&aws::operator(settings).await, None)?;
         tenants.check(tenant, operation).await?;
         if output.is_dry_run() {
-            return output.would(&[what]);
+            return output.print_dry_run(&[what]);
         }
         if let Some(question) = confirm {
             output.confirm(&question, tenant.as_str()).await?;

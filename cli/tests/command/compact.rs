@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use tenantseal::keys::{DynamoDbKeyTable, KeyTable};
 use tenantseal::schema::TableSchema;
@@ -34,14 +32,7 @@ async fn examined(world: &World, table: &str) -> Vec<Value> {
 
 /// Has a service put an item of `acme` that refers to the key table, and update one attribute of it.
 async fn put_a_compact_item(world: &World) {
-    let client = aws_sdk_dynamodb::Client::new(&world.operator);
-    let mut table = client.create_table().table_name("crm").billing_mode(BillingMode::PayPerRequest);
-    for (name, kind) in [("tenant_id", KeyType::Hash), ("contact_id", KeyType::Range)] {
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        table = table.attribute_definitions(attribute.build().unwrap());
-        table = table.key_schema(KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap());
-    }
-    table.send().await.unwrap();
+    world.create_crm_table().await;
     let schema = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
     let schema = schema.encrypt("email").encrypt("phone").build().unwrap();
     let keys = DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery();

@@ -43,7 +43,7 @@ async fn a_dry_run_changes_nothing() {
     let world = World::start().await;
     let tenants = world.tenants();
     let id = |tenant| tenantseal::TenantId::parse(tenant).unwrap();
-    tenants.onboard(&id("pool")).as_pool().await.unwrap();
+    tenants.onboard(&id("pool")).create_pool().await.unwrap();
     for tenant in ["suspended", "ended"] {
         tenants.onboard(&id(tenant)).await.unwrap();
     }

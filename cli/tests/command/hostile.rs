@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::process::Output;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use tenantseal::TenantId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -185,14 +183,7 @@ async fn a_hostile_argument_is_shown_and_not_obeyed() {
 #[tokio::test]
 async fn a_hostile_item_is_recorded_and_not_obeyed() {
     let world = World::start().await;
-    let client = aws_sdk_dynamodb::Client::new(&world.operator);
-    let mut table = client.create_table().table_name("crm").billing_mode(BillingMode::PayPerRequest);
-    for (name, kind) in [("tenant_id", KeyType::Hash), ("contact_id", KeyType::Range)] {
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
-        table = table.attribute_definitions(attribute.build().unwrap()).key_schema(key.build().unwrap());
-    }
-    table.send().await.unwrap();
+    world.create_crm_table().await;
     let schema = tenantseal::schema::TableSchema::builder("crm").partition_key("tenant_id", "{tenant}");
     let schema = schema.sort_key("contact_id").encrypt("email").plain(HOSTILE).build().unwrap();
     let seal = tenantseal::TenantSeal::builder().assume_role(crate::world::ROLE).table(schema);

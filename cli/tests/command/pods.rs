@@ -5,16 +5,9 @@ use aws_sdk_sts::types::Tag;
 use serde_json::{Value, json};
 
 use crate::doctor::{examined, failed, finding};
+use crate::pod_tags::POD;
 use crate::world::{EVERYTHING, World};
 
-const POD: [(&str, &str); 6] = [
-    ("eks-cluster-arn", "arn:aws:eks:us-east-1:222222222222:cluster/production"),
-    ("eks-cluster-name", "production"),
-    ("kubernetes-namespace", "crm"),
-    ("kubernetes-service-account", "crm-service"),
-    ("kubernetes-pod-name", "crm-7d9c5b8f64-x2x9k"),
-    ("kubernetes-pod-uid", "376f3cff-44fe-4a00-b9d4-970555f311d3"),
-];
 const ASSUMED: &str = "the role can be assumed for a tenant";
 const BOTH: [&str; 2] = ["acme", "globex"];
 

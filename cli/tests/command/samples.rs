@@ -5,9 +5,7 @@ use std::process::Output;
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kms::types::Tag;
 use serde_json::{Value, json};
 use tenantseal::schema::TableSchema;
@@ -27,14 +25,7 @@ async fn wide() -> World {
     let role = world.stack.account("111111111111").unwrap().role("TenantKeys");
     let role = role.trust(world.tenancy.trust_policy(&[&world.service_arn]));
     role.permission(world.tenancy.role_policy("*")).create().unwrap();
-    let client = aws_sdk_dynamodb::Client::new(&world.operator);
-    let mut table = client.create_table().table_name("crm").billing_mode(BillingMode::PayPerRequest);
-    for (name, kind) in [("tenant_id", KeyType::Hash), ("contact_id", KeyType::Range)] {
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        table = table.attribute_definitions(attribute.build().unwrap());
-        table = table.key_schema(KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap());
-    }
-    table.send().await.unwrap();
+    world.create_crm_table().await;
     world
 }
 

@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use tenantseal::TenantId;
 use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal_local::Stack;
@@ -25,6 +26,18 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Creates the table `crm`, with the tenant in its partition key.
+    pub(crate) async fn create_crm_table(&self) {
+        let client = aws_sdk_dynamodb::Client::new(&self.operator);
+        let mut table = client.create_table().table_name("crm").billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in [("tenant_id", KeyType::Hash), ("contact_id", KeyType::Range)] {
+            let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+            table = table.attribute_definitions(attribute.build().unwrap());
+            table = table.key_schema(KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap());
+        }
+        table.send().await.unwrap();
+    }
+
     /// With the tenants `acme` and `globex`, and the profiles `operator`, `service`, `stranger` (of another account) and `nobody`, who may
     /// do nothing.
     pub(crate) async fn start() -> Self {

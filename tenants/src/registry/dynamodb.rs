@@ -5,7 +5,7 @@
 //! | the current entry | tenant id | `current` |
 //! | a version of it, never changed again | tenant id | `version#` and 20 digits |
 //!
-//! The index `tenants` (`listed`, `tenant`) has the current entries alone, in the order of the tenants' ids.
+//! The index `tenants` (`listed`, `tenant`) contains only current entries, in the order of tenant ids.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use aws_types::SdkConfig;
 use tenantseal_core::tenant::TenantId;
 
 use super::{Page, Registry, RegistryError};
-use crate::Entry;
-use crate::error::AwsError;
+use crate::aws_error::AwsError;
+use crate::entry::Entry;
 use tenantseal_kms::new_table::{self, NewTable, TimedOut};
 
 const TENANT: &str = "tenant";
@@ -34,9 +34,9 @@ const VERSION: &str = "version#";
 
 /// A registry in a DynamoDB table.
 ///
-/// A write is one transaction of the current entry, on condition that its version is the one before, and of a new item of the history.
-/// The list reads an index with one partition, which allows 1,000 writes a second (DynamoDB developer guide, "Partitions and data
-/// distribution"), far above what KMS allows in new keys.
+/// A write is one transaction: it replaces the current entry if its version is the previous one, and adds an item to
+/// the history. The list queries an index with one partition, which allows 1,000 writes a second (DynamoDB developer
+/// guide, "Partitions and data distribution"): far more than the new keys that KMS allows.
 #[derive(Debug, Clone)]
 pub struct DynamoDbRegistry {
     client: Client,
@@ -44,7 +44,7 @@ pub struct DynamoDbRegistry {
 }
 
 impl DynamoDbRegistry {
-    /// The registry in the table of this name, reached with the credentials and the Region of `config`.
+    /// Uses the table of this name, with the credentials and the Region of `config`.
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
         Self { client: Client::new(config), table: table.into() }
     }
@@ -54,22 +54,24 @@ impl DynamoDbRegistry {
         &self.table
     }
 
-    /// Creates the table, paid per request and protected from deletion, and waits until it is there. A table that exists is left as it is.
-    /// Call [`DynamoDbRegistry::enable_recovery`] afterwards.
+    /// Creates the table with on-demand billing and deletion protection, and waits until it is active. An existing
+    /// table stays unchanged. Call [`DynamoDbRegistry::enable_recovery`] afterwards.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Aws`] names the action that failed; [`RegistryError::NotReady`] when it is not there after five minutes.
+    /// [`RegistryError::Aws`] names the action that failed; [`RegistryError::NotReady`] when the table is not active
+    /// after 5 minutes.
     pub async fn create_table(&self) -> Result<(), RegistryError> {
         new_table::create_table(self).await
     }
 
-    /// Switches point-in-time recovery on: the table can then be restored to any second of the last 35 days. Waits until a new table has
-    /// backups.
+    /// Enables point-in-time recovery: the table can then be restored to any second of the last 35 days. Waits until a
+    /// new table has backups.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Aws`] names the action that failed; [`RegistryError::NotReady`] when there are none after five minutes.
+    /// [`RegistryError::Aws`] names the action that failed; [`RegistryError::NotReady`] when it has no backups after 5
+    /// minutes.
     pub async fn enable_recovery(&self) -> Result<(), RegistryError> {
         new_table::enable_recovery(self).await
     }
@@ -79,7 +81,9 @@ impl DynamoDbRegistry {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         match error.code() {
-            Some("ResourceNotFoundException" | "TableNotFoundException") => RegistryError::NoTable(self.table.clone()),
+            Some("ResourceNotFoundException" | "TableNotFoundException") => {
+                RegistryError::TableNotFound(self.table.clone())
+            }
             _ => AwsError::new(action, None, error).into(),
         }
     }

@@ -1,4 +1,4 @@
-//! A registry that lives as long as its process, for tests.
+//! A registry in memory, for tests.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tenantseal_core::tenant::TenantId;
 
 use super::{Page, Registry, RegistryError};
-use crate::Entry;
+use crate::entry::Entry;
 
 /// Keeps everything in memory.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! The estimate as an SVG: stacked bars that read the same on light and dark pages, and in black and white.
+//! The estimate as an SVG: stacked bars that are readable on light and dark pages, and in black and white.
 
 use super::model::{Design, Estimate};
 use super::{count, money};
@@ -17,7 +17,7 @@ svg{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Helvetica,Arial
 @media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#f0f6fc;stroke:#0d1117}.dim{fill:#9198a1}.grid{stroke:#2f3742}\
 .axis{stroke:#9198a1}.keys{fill:#4493f8}.requests{fill:#f0883e}}";
 
-/// Draws a bar for each design: what its keys cost, and what its requests cost.
+/// Draws a bar for each design: the cost of its keys and of its requests.
 pub(super) fn draw(estimates: &[(Design, Estimate)], subtitle: &str) -> String {
     let most = estimates.iter().map(|(_, estimate)| estimate.total()).fold(0.0, f64::max);
     let step = step(most);
@@ -76,7 +76,7 @@ fn text(x: f64, y: f64, class: &str, anchor: &str, size: u32, text: &str) -> Str
     )
 }
 
-/// The distance of ticks: 1, 2 or 5 times a power of ten, so that there are four to nine.
+/// The distance between ticks: 1, 2 or 5 times a power of 10, so that there are 4 to 9.
 fn step(most: f64) -> f64 {
     let rough = (most / 6.0).max(0.01);
     let power = 10_f64.powf(rough.log10().floor());

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 pub(super) const DAYS: u32 = 30;
 const MONTH: f64 = 30.0 * 24.0 * 3_600.0;
 
-/// At which part of the revalidation a lease is renewed in the background (docs/OPERATIONS.md, "Clocks").
+/// The fraction of the revalidation interval after which a lease is renewed in the background (docs/OPERATIONS.md,
+/// "Clocks").
 const RENEWED_AT: f64 = 0.8;
 
 /// What KMS charges, in $ (AWS KMS pricing: $1 a key and month, $0.03 for 10,000 requests).
@@ -17,7 +18,7 @@ pub(super) struct Prices {
     pub(super) ten_thousand_requests: f64,
 }
 
-/// A way to key tenants' data.
+/// A way to assign keys to tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Design {
     /// One key per tenant, data keys cached.
@@ -48,22 +49,22 @@ impl Design {
     }
 }
 
-/// What the estimate is made for.
+/// The workload of the estimate.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Traffic {
     pub(super) tenants: f64,
     pub(super) services: f64,
-    /// Of each service.
+    /// Per service.
     pub(super) processes: f64,
-    /// Of the tenants, in one process, at a time.
+    /// The share of tenants active in one process at a time.
     pub(super) active_share: f64,
-    /// That come into use in one rotation, of an active tenant, in one process.
+    /// New per rotation, active tenant and process.
     pub(super) data_keys: f64,
-    /// Of all processes together.
+    /// Across all processes.
     pub(super) operations_per_second: f64,
     pub(super) revalidation_seconds: f64,
     pub(super) rotation_seconds: f64,
-    /// Of each key: each adds the price of a key.
+    /// Per key; each adds the price of a key.
     pub(super) billed_rotations: f64,
     pub(super) regions: f64,
 }

@@ -1,4 +1,4 @@
-//! Who asks, and whether the role is given to them for one tenant and for nothing else.
+//! The credentials, and whether the role can be assumed for one tenant and for nothing else.
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
@@ -8,15 +8,16 @@ use tenantseal::TenantId;
 use tenantseal::keys::Tenancy;
 
 use super::check::{Outcome, Report};
-use super::{Patient, document, documents};
+use super::documents::{self, document};
+use super::setup::Setup;
 use crate::aws;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};
 
 const AREA: &str = "access";
 
-/// Checks the credentials of the operator and of the service; gives the service's ARN.
-pub(super) async fn callers(
+/// Checks the credentials of the operator and of the service. Returns the service's ARN.
+pub(super) async fn check_callers(
     report: &mut Report,
     tenancy: &Tenancy,
     operator: &SdkConfig,
@@ -46,21 +47,21 @@ pub(super) async fn callers(
     Ok(service_arn)
 }
 
-/// Checks that the role is given with a session tag and under the tenant's name, and not otherwise.
-pub(super) async fn role(report: &mut Report, patient: &Patient, tenant: &TenantId) -> Result<()> {
-    let role = patient.tenancy.role();
-    let trust = document(&patient.tenancy.trust_policy(&[&principal(&patient.service_arn)]));
+/// Checks that the role can be assumed with a session tag and the tenant's session name, and not otherwise.
+pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &TenantId) -> Result<()> {
+    let role = setup.tenancy.role();
+    let trust = document(&setup.tenancy.trust_policy(&[&principal(&setup.service_arn)]));
     let mend = format!("replace the statements of the trust policy of {role} by these (`tenantseal policy trust`)");
 
-    let assumed = patient.sessions.assume(Limits::of(tenant)).await?;
+    let assumed = setup.sessions.assume(Limits::for_tenant(tenant)).await?;
     let granted = assumed.is_ok();
     let outcome = match assumed {
         Ok(_) => Outcome::passed(role.as_str()),
-        Err(error) => refused(&patient.service_arn, &error, &mend, &trust)?,
+        Err(error) => refusal_outcome(&setup.service_arn, &error, &mend, &trust)?,
     };
     report.add(AREA, "the role can be assumed for a tenant", outcome);
 
-    let all = Limits::of(tenant);
+    let all = Limits::for_tenant(tenant);
     for (check, limits, wrong) in [
         ("the role is refused without the session tag", Limits { tag: None, ..all }, "that names no tenant"),
         (
@@ -77,8 +78,8 @@ pub(super) async fn role(report: &mut Report, patient: &Patient, tenant: &Tenant
         let outcome = if !granted {
             Outcome::skipped("the role cannot be assumed at all")
         } else {
-            match patient.sessions.assume(limits).await? {
-                Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", patient.service_arn), &mend)
+            match setup.sessions.assume(limits).await? {
+                Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", setup.service_arn), &mend)
                     .with(documents::additions(&trust)),
                 Err(error) if error.code() == Some(sessions::ACCESS_DENIED) => Outcome::passed("refused"),
                 Err(error) => return Err(Failure::aws("AssumeRole", &error)),
@@ -89,9 +90,9 @@ pub(super) async fn role(report: &mut Report, patient: &Patient, tenant: &Tenant
     Ok(())
 }
 
-/// What it means that a service is refused the role, and what mends it. No API tells the transitive tags of its own session, which STS
-/// counts as passed.
-fn refused(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: &Value) -> Result<Outcome> {
+/// What a refused AssumeRole means, and its fix. No API lists the transitive tags of the caller's own session, which
+/// STS counts as passed.
+fn refusal_outcome(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: &Value) -> Result<Outcome> {
     let said = error.message().unwrap_or("access denied");
     Ok(match error.code() {
         Some(sessions::ACCESS_DENIED) => {
@@ -127,19 +128,19 @@ fn refused(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: 
     })
 }
 
-/// Whether EKS Pod Identity made this session: it names them `eks-<cluster>-<pod>-<UUID>`.
+/// Whether EKS Pod Identity created this session: its names are `eks-<cluster>-<pod>-<UUID>`.
 fn is_of_eks(arn: &str) -> bool {
     arn.contains(":assumed-role/") && arn.rsplit('/').next().is_some_and(|session| session.starts_with("eks-"))
 }
 
-/// The account and the ARN of the credentials of a configuration.
+/// Account and ARN of a configuration's credentials.
 pub(super) async fn identity(config: &SdkConfig) -> Result<(String, String)> {
     let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
     let answer = answer.map_err(|error| Failure::aws("GetCallerIdentity", &error))?;
     Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
 }
 
-/// The role behind a session's ARN: trust policies name roles.
+/// The role of a session's ARN: trust policies name roles.
 fn principal(arn: &str) -> String {
     let role = || {
         let (account, session) = arn.split_once(":sts::")?.1.split_once(":assumed-role/")?;

@@ -1,4 +1,4 @@
-//! What was checked, what came out, and what mends it.
+//! Checks, their outcomes, and fixes.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::visible::Visible;
 /// One line of the checklist.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Check {
-    /// What it belongs to: `access`, a tenant, a pair of tenants.
+    /// What it concerns: `access`, a tenant, or a pair of tenants.
     pub(super) area: String,
     pub(super) check: String,
     #[serde(flatten)]
@@ -26,17 +26,17 @@ pub(super) enum Outcome {
     Skipped { because: String },
 }
 
-/// What is wrong, and what mends it.
+/// What is wrong, and how to fix it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Finding {
     pub(super) wrong: String,
     pub(super) mend: String,
-    /// Statements to add to and remove from the policy that `mend` names.
+    /// Statements to add to and remove from the policy in question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) changes: Vec<Change>,
 }
 
-/// A statement that a policy lacks, or has and should not have.
+/// A missing or a superfluous statement of a policy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Change {
@@ -57,7 +57,7 @@ impl Outcome {
         Self::Skipped { because: because.into() }
     }
 
-    /// The same failure with the statements that mend it.
+    /// Adds the statements that fix the failure.
     pub(super) fn with(mut self, statements: Vec<Change>) -> Self {
         if let Self::Failed(finding) = &mut self {
             finding.changes = statements;
@@ -66,7 +66,7 @@ impl Outcome {
     }
 }
 
-/// The checklist as it grows.
+/// The checklist under construction.
 #[derive(Debug)]
 pub(super) struct Report {
     checks: Vec<Check>,
@@ -89,23 +89,23 @@ impl Report {
     }
 }
 
-/// How many checks ended in which way.
+/// The number of checks by outcome.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(super) struct Tally {
+pub(super) struct Counts {
     pub(super) passed: usize,
     pub(super) failed: usize,
     pub(super) skipped: usize,
 }
 
-impl Tally {
-    pub(super) fn of(checks: &[Check]) -> Self {
-        checks.iter().fold(Self::default(), |mut tally, check| {
+impl Counts {
+    pub(super) fn from_checks(checks: &[Check]) -> Self {
+        checks.iter().fold(Self::default(), |mut counts, check| {
             match check.outcome {
-                Outcome::Passed { .. } => tally.passed += 1,
-                Outcome::Failed(_) => tally.failed += 1,
-                Outcome::Skipped { .. } => tally.skipped += 1,
+                Outcome::Passed { .. } => counts.passed += 1,
+                Outcome::Failed(_) => counts.failed += 1,
+                Outcome::Skipped { .. } => counts.skipped += 1,
             }
-            tally
+            counts
         })
     }
 }
@@ -123,7 +123,7 @@ impl fmt::Display for Checklist<'_> {
             }
             let check = Visible(check);
             match outcome {
-                // The names of these checks say it already.
+                // The names of these checks already say so.
                 Outcome::Passed { found } if ["allowed", "refused"].contains(&found.as_str()) => {
                     writeln!(f, "  {GOOD}✓{GOOD:#} {check}")?;
                 }
@@ -146,7 +146,7 @@ impl fmt::Display for Checklist<'_> {
                 }
             }
         }
-        let Tally { passed, failed, skipped } = Tally::of(self.0);
+        let Counts { passed, failed, skipped } = Counts::from_checks(self.0);
         let style = if failed > 0 { BAD } else { GOOD };
         write!(f, "\n{style}{passed} passed, {failed} failed, {skipped} not checked{style:#}")
     }

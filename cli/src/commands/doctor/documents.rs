@@ -1,10 +1,11 @@
-//! Comparing policy documents by what they mean: order, one or many, and the spelling of accounts do not matter.
+//! Compares policy documents by meaning: order, single values or lists, and the spelling of accounts do not matter.
 
 use serde_json::{Map, Value, json};
+use tenantseal::keys::Policy;
 
 use super::check::Change;
 
-/// What turns `present` into `wanted`: nothing when both mean the same.
+/// The changes that turn `present` into `wanted`: none when both mean the same.
 pub(super) fn changes(present: &Value, wanted: &Value) -> Vec<Change> {
     let (present, wanted) = (statements(present), statements(wanted));
     let lacks = |statements: &[Value], one: &Value| !statements.iter().any(|other| meaning(other) == meaning(one));
@@ -13,7 +14,7 @@ pub(super) fn changes(present: &Value, wanted: &Value) -> Vec<Change> {
     remove.chain(add).collect()
 }
 
-/// The statements of a document that are to be added to a policy.
+/// The statements of a document, as additions to a policy.
 pub(super) fn additions(document: &Value) -> Vec<Change> {
     statements(document).into_iter().map(Change::Add).collect()
 }
@@ -22,7 +23,7 @@ fn statements(document: &Value) -> Vec<Value> {
     many(document.get("Statement").cloned().unwrap_or_default())
 }
 
-/// A statement in the one form that all its spellings share. Its name means nothing.
+/// A statement in canonical form. Its Sid means nothing.
 fn meaning(statement: &Value) -> Value {
     let Some(statement) = statement.as_object() else { return statement.clone() };
     let parts = statement.iter().filter(|(name, _)| *name != "Sid").map(|(name, part)| {
@@ -37,7 +38,7 @@ fn meaning(statement: &Value) -> Value {
             "Condition" => part.as_object().map_or(part.clone(), |operators| {
                 each(operators, |keys| {
                     let keys = keys.as_object().cloned().unwrap_or_default();
-                    // IAM ignores the case of condition keys as well.
+                    // IAM ignores the case of condition keys, too.
                     keys.iter().map(|(key, values)| (key.to_ascii_lowercase(), set(values, str::to_owned))).collect()
                 })
             }),
@@ -75,6 +76,11 @@ fn many(value: Value) -> Vec<Value> {
         Value::Null => Vec::new(),
         one => vec![one],
     }
+}
+
+/// A policy of the library as JSON.
+pub(super) fn document(policy: &Policy) -> Value {
+    serde_json::from_str(&policy.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The proof: what tenant A's session may do, and what it must be refused, tried at KMS with `DryRun`.
+//! The isolation proof: what tenant A's session may do, and what KMS must refuse, tested with `DryRun`.
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
@@ -7,38 +7,39 @@ use tenantseal::TenantId;
 use tenantseal::keys::DataKey;
 
 use super::check::{Outcome, Report};
-use super::{Found, Patient, document, documents};
+use super::documents::{self, document};
+use super::setup::{KeyFindings, Setup};
 use crate::args::Scope;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};
 
-/// What KMS says to a call with `DryRun` that it would have answered (412).
+/// KMS's answer to a call with `DryRun` that would have succeeded (412).
 const ALLOWED: &str = "DryRunOperationException";
 const REFUSED: &str = "AccessDeniedException";
 
-/// A data key that was really made.
+/// A data key that was really created.
 struct Made {
     key_arn: String,
     wrapped: Blob,
 }
 
-/// A call, by the key that it names and the tenant of its encryption context.
+/// A call: the key that it names, and the tenant in its encryption context.
 #[derive(Clone, Copy)]
 struct Call<'a> {
     key: Option<&'a str>,
     context: Option<&'a TenantId>,
-    /// Decrypts this; without it, a data key is made.
+    /// The ciphertext to decrypt; without it, the call creates a data key.
     wrapped: Option<&'a Blob>,
 }
 
-/// Tries what `a`'s session may do with its own key, and all that it must not.
-pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId, b: &TenantId) -> Result<()> {
+/// Tries what `a`'s session may do with its own key, and everything that it must not do.
+pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &TenantId, b: &TenantId) -> Result<()> {
     let area = format!("{a} against {b}");
-    let (own, other) = (patient.tenancy.alias(a), patient.tenancy.alias(b));
+    let (own, other) = (setup.tenancy.alias(a), setup.tenancy.alias(b));
     let (own, other) = (own.as_str(), other.as_str());
 
-    // Without B's own session succeeding, a refusal of A on B's alias would prove nothing.
-    let own_session = async |tenant| session(patient, Limits::of(tenant), &sessions::REFUSALS).await;
+    // If B's own session failed, a refusal of A on B's alias would prove nothing.
+    let own_session = async |tenant| session(setup, Limits::for_tenant(tenant), &sessions::REFUSALS).await;
     let (Some(session), Some(b_session)) = (own_session(a).await?, own_session(b).await?) else {
         report.add(&area, "isolation", Outcome::skipped("the role cannot be assumed"));
         return Ok(());
@@ -46,7 +47,7 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     let made = make(&session, own, a).await?;
     let outcome = match &made {
         Ok(_) => Outcome::passed("allowed"),
-        Err(said) => denied(patient, a, said),
+        Err(said) => denial_outcome(setup, a, said),
     };
     report.add(&area, format!("{a}'s session makes a data key by {own}"), outcome);
     let theirs = make(&b_session, other, b).await?;
@@ -62,7 +63,7 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
     let decrypt = Call { key: Some(own), context: Some(a), wrapped: Some(&mine.wrapped) };
     let outcome = match try_it(&session, decrypt).await? {
         Ok(()) => Outcome::passed("allowed"),
-        Err(said) => denied(patient, a, &said),
+        Err(said) => denial_outcome(setup, a, &said),
     };
     report.add(&area, format!("{a}'s session decrypts by {own}"), outcome);
 
@@ -78,7 +79,7 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
         ("a data key without a context".to_owned(), Call { context: None, ..generate }, a),
     ];
     // The other scopes are for programs that name the tenant's own key by its ARN.
-    if patient.scope == Scope::RequestAlias {
+    if setup.scope == Scope::RequestAlias {
         forbidden.extend([
             ("a data key by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..generate }, a),
             ("decrypting by its own key ARN".to_owned(), Call { key: Some(&mine.key_arn), ..decrypt }, a),
@@ -86,25 +87,25 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
         ]);
     }
     for (check, call, of) in forbidden {
-        let outcome = must_be_refused(patient, &session, call, of).await?;
+        let outcome = must_be_refused(setup, &session, call, of).await?;
         report.add(&area, format!("{a}'s session is refused {check}"), outcome);
     }
 
-    // With the session policy away, the tag has to hold.
+    // Without the session policy, the tag alone must protect.
     let across = Call { key: Some(other), context: Some(b), ..generate };
     for (check, limits) in [
         (
             format!("tagged {a}, without a session policy, is refused {b}'s alias"),
-            Limits { policy: None, ..Limits::of(a) },
+            Limits { policy: None, ..Limits::for_tenant(a) },
         ),
         (
             format!("tagged {a}, with {b}'s session policy, is refused {b}'s alias"),
-            Limits { policy: Some(b), ..Limits::of(a) },
+            Limits { policy: Some(b), ..Limits::for_tenant(a) },
         ),
     ] {
-        let outcome = match self::session(patient, limits, &[sessions::ACCESS_DENIED]).await? {
+        let outcome = match self::session(setup, limits, &[sessions::ACCESS_DENIED]).await? {
             None => Outcome::passed("STS gives no such session"),
-            Some(session) => must_be_refused(patient, &session, across, b).await?,
+            Some(session) => must_be_refused(setup, &session, across, b).await?,
         };
         report.add(&area, format!("a session {check}"), outcome);
     }
@@ -112,29 +113,29 @@ pub(super) async fn between(report: &mut Report, patient: &Patient, a: &TenantId
 }
 
 /// A KMS client within `limits`, unless STS refuses such a session by one of these codes.
-async fn session(patient: &Patient, limits: Limits<'_>, refusals: &[&str]) -> Result<Option<Client>> {
-    match patient.sessions.assume(limits).await? {
+async fn session(setup: &Setup, limits: Limits<'_>, refusals: &[&str]) -> Result<Option<Client>> {
+    match setup.sessions.assume(limits).await? {
         Ok(session) => Ok(Some(session)),
         Err(error) if error.code().is_some_and(|code| refusals.contains(&code)) => Ok(None),
         Err(error) => Err(Failure::aws("AssumeRole", &error)),
     }
 }
 
-/// Really makes a data key; the inner error is what KMS says against it.
+/// Really creates a data key; the inner error is KMS's refusal.
 async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result<Made, String>> {
     let request = session.generate_data_key().key_id(alias).number_of_bytes(32);
     match request.encryption_context("tenant", tenant.as_str()).send().await {
         Ok(answer) => {
-            // The key itself is not wanted: it is zeroized here.
+            // The data key is not used: it is zeroized here.
             drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
             let wrapped = answer.ciphertext_blob.unwrap_or_else(|| Blob::new([]));
             Ok(Ok(Made { key_arn: answer.key_id.unwrap_or_default(), wrapped }))
         }
-        Err(error) => said(&error, "GenerateDataKey").map(Err),
+        Err(error) => refusal(&error, "GenerateDataKey").map(Err),
     }
 }
 
-/// Tries a call with `DryRun`; the inner error is what KMS says against it.
+/// Tries a call with `DryRun`; the inner error is KMS's refusal.
 async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> {
     let Call { key, context, wrapped } = call;
     let key = key.map(str::to_owned);
@@ -143,14 +144,14 @@ async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> 
         Some(wrapped) => {
             let request = session.decrypt().set_key_id(key).ciphertext_blob(wrapped.clone());
             match request.set_encryption_context(context).dry_run(true).send().await {
-                Err(error) if error.code() != Some(ALLOWED) => (false, said(&error, "Decrypt")?),
+                Err(error) if error.code() != Some(ALLOWED) => (false, refusal(&error, "Decrypt")?),
                 _ => (true, String::new()),
             }
         }
         None => {
             let request = session.generate_data_key().set_key_id(key).number_of_bytes(32);
             match request.set_encryption_context(context).dry_run(true).send().await {
-                Err(error) if error.code() != Some(ALLOWED) => (false, said(&error, "GenerateDataKey")?),
+                Err(error) if error.code() != Some(ALLOWED) => (false, refusal(&error, "GenerateDataKey")?),
                 _ => (true, String::new()),
             }
         }
@@ -158,8 +159,8 @@ async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> 
     Ok(if allowed { Ok(()) } else { Err(said) })
 }
 
-/// What KMS says when it refuses; anything that proves nothing, such as throttling, ends the examination.
-fn said<E>(error: &SdkError<E>, doing: &str) -> Result<String>
+/// KMS's refusal. An answer that proves nothing, such as throttling, ends the check.
+fn refusal<E>(error: &SdkError<E>, doing: &str) -> Result<String>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -171,36 +172,36 @@ where
     }
 }
 
-/// A call of the tenant's own that KMS refuses.
-fn denied(patient: &Patient, tenant: &TenantId, said: &str) -> Outcome {
+/// The outcome when KMS refuses a tenant's own call.
+fn denial_outcome(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     if !said.starts_with(REFUSED) {
         return Outcome::failed(said, format!("see what is said of tenant {tenant} above"));
     }
-    let Found { key_policy, .. } = patient.found(tenant);
+    let KeyFindings { key_policy, .. } = setup.findings(tenant);
     if !key_policy.is_empty() {
         return Outcome::failed(said, format!("change the key policy of {tenant}:")).with(key_policy);
     }
-    let role = patient.tenancy.role();
-    let wanted = document(&patient.tenancy.role_policy(&patient.region));
+    let role = setup.tenancy.role();
+    let wanted = document(&setup.tenancy.role_policy(&setup.region));
     let mend = format!(
         "the key policy allows it; {role} needs this statement (`tenantseal policy role`), and nothing that denies:"
     );
     Outcome::failed(said, mend).with(documents::additions(&wanted))
 }
 
-/// Tries a call on the key of `tenant` that KMS has to refuse.
-async fn must_be_refused(patient: &Patient, session: &Client, call: Call<'_>, tenant: &TenantId) -> Result<Outcome> {
+/// Tries a call on the key of `tenant` that KMS must refuse.
+async fn must_be_refused(setup: &Setup, session: &Client, call: Call<'_>, tenant: &TenantId) -> Result<Outcome> {
     match try_it(session, call).await? {
         Err(said) if said.starts_with(REFUSED) => return Ok(Outcome::passed("refused")),
         Err(said) => return Ok(Outcome::skipped(said)),
         Ok(()) => {}
     }
     let wrong = "KMS would have answered";
-    let Found { key_id, key_policy } = patient.found(tenant);
+    let KeyFindings { key_id, key_policy } = setup.findings(tenant);
     if !key_policy.is_empty() {
         return Ok(Outcome::failed(wrong, format!("change the key policy of {tenant}:")).with(key_policy));
     }
-    let role = patient.tenancy.role();
+    let role = setup.tenancy.role();
     let mend =
         format!("the key policy is right, so a grant to {role} must allow it: aws kms list-grants --key-id {key_id}");
     Ok(Outcome::failed(wrong, mend))

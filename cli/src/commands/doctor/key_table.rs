@@ -1,4 +1,4 @@
-//! The key table, as a service that shares data keys finds it.
+//! The key table as a service uses it.
 
 use aws_config::SdkConfig;
 use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableError, KeyTableErrorKind};
@@ -6,7 +6,7 @@ use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableError, KeyTableErrorK
 use super::check::{Outcome, Report};
 use crate::errors::{Failure, Result};
 
-/// Checks that the table exists, has the right keys, and can be restored; with the credentials of a service, which asks the same.
+/// Checks with a service's credentials that the table exists, has the right key schema, and has recovery.
 pub(super) async fn check(report: &mut Report, service: &SdkConfig, service_arn: &str, name: &str) -> Result<()> {
     let area = format!("key table {name}");
     let table = DynamoDbKeyTable::new(service, name);
@@ -21,7 +21,7 @@ pub(super) async fn check(report: &mut Report, service: &SdkConfig, service_arn:
     Ok(())
 }
 
-/// What the table's check means, and what mends it; an error when the check could not be made.
+/// The outcome of the table's check and its fix; an error when the check could not run.
 fn outcome(checked: Result<(), KeyTableError>, passed: &str, name: &str, service_arn: &str) -> Result<Outcome> {
     use KeyTableErrorKind as Kind;
     let Err(error) = checked else { return Ok(Outcome::passed(passed)) };
@@ -45,7 +45,7 @@ fn outcome(checked: Result<(), KeyTableError>, passed: &str, name: &str, service
             );
             Outcome::failed("access denied", mend)
         }
-        // What DynamoDB always answers was not answered: nothing may rely on such a table.
+        // A field that DynamoDB always sends was missing: nothing may rely on such a table.
         Kind::Unexpected => {
             Outcome::failed(Failure::from(error).message(), format!("{recovery}; or check --endpoint-url"))
         }

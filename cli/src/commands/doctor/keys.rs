@@ -1,4 +1,4 @@
-//! A tenant's key, seen by its administrator.
+//! A tenant's key as its administrator sees it.
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::ProvideErrorMetadata;
@@ -8,15 +8,16 @@ use tenantseal::keys::{Alias, KeyArn};
 use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
-use super::{Found, Patient, document, documents};
+use super::documents::{self, document};
+use super::setup::{KeyFindings, Setup};
 use crate::errors::{Exit, Failure, Result};
 
 /// Checks alias, state, rotation and policy of the tenant's key.
-pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &TenantId) -> Result<()> {
-    let kms = Client::new(&patient.operator);
+pub(super) async fn check_tenant(report: &mut Report, setup: &mut Setup, tenant: &TenantId) -> Result<()> {
+    let kms = Client::new(&setup.operator);
     let area = format!("tenant {tenant}");
-    let entry = match patient.registry.registry().get(tenant).await {
-        Err(RegistryError::NoTable(table)) => {
+    let entry = match setup.registry.registry().get(tenant).await {
+        Err(RegistryError::TableNotFound(table)) => {
             let wrong = format!("the registry's table `{table}` does not exist");
             report.add(&area, "the registry knows it", Outcome::failed(wrong, "tenantseal init, or check --registry"));
             None
@@ -28,14 +29,14 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
         }
         entry => entry.map_err(tenantseal_tenants::Error::from)?,
     };
-    let alias = patient.tenancy.alias(tenant);
+    let alias = setup.tenancy.alias(tenant);
     let described = match kms.describe_key().key_id(alias.as_str()).send().await {
         Ok(answer) => answer.key_metadata,
         Err(error) if error.code() == Some("NotFoundException") => None,
         Err(error) => return Err(Failure::aws("DescribeKey", &error)),
     };
     let Some(key) = described else {
-        let wrong = format!("there is no {alias} in {}", patient.region);
+        let wrong = format!("there is no {alias} in {}", setup.region);
         report.add(
             &area,
             "the alias exists",
@@ -45,18 +46,18 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
     };
     report.add(&area, "the alias exists", Outcome::passed(format!("{alias} → {}", key.key_id)));
     if let Some(entry) = &entry {
-        let shown = patient.registry.show(tenant).await?;
+        let shown = setup.registry.show(tenant).await?;
         let number = entry.current().map(|current| current.number);
         let mut current = shown.keys.iter().filter(|known| Some(known.generation) == number);
         let is_tenants = current.any(|known| known.is_tenants == Some(true));
         report.add(&area, "the registry knows it", registry(tenant, &alias, entry, &key, is_tenants));
     }
-    report.add(&area, "the key has an alias of its own", own_alias(&kms, patient, tenant, &key).await?);
+    report.add(&area, "the key has an alias of its own", own_alias(&kms, setup, tenant, &key).await?);
     report.add(&area, "the key is enabled", state(tenant, &key));
     report.add(&area, "the key is rotated", rotation(&kms, &key).await?);
     report.add(&area, "no grant goes around the policies", grants(&kms, &key).await?);
     let shared = entry.is_some_and(|entry| entry.tier != Tier::Dedicated);
-    let changes = changes(&kms, patient, tenant, &key, shared).await?;
+    let changes = changes(&kms, setup, tenant, &key, shared).await?;
     let outcome = if changes.is_empty() {
         Outcome::passed("statement by statement")
     } else {
@@ -67,11 +68,11 @@ pub(super) async fn tenant(report: &mut Report, patient: &mut Patient, tenant: &
         Outcome::failed(format!("{} of its statements differ", changes.len()), mend).with(changes.clone())
     };
     report.add(&area, "the key policy is the generated one", outcome);
-    patient.found.insert(tenant.clone(), Found { key_id: key.key_id, key_policy: changes });
+    setup.findings.insert(tenant.clone(), KeyFindings { key_id: key.key_id, key_policy: changes });
     Ok(())
 }
 
-/// Whether the registry and KMS say the same.
+/// Whether registry and KMS agree.
 fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, is_tenants: bool) -> Outcome {
     let again =
         |operation: &dyn std::fmt::Display| format!("tenantseal {operation} {tenant}, which goes on where it stopped");
@@ -87,7 +88,7 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
     if !is_same {
         let [known, there] = [known, there].map(|key| key.map_or_else(|| "no key".to_owned(), |key| key.to_string()));
         let mend = match is_tenants {
-            // Of a registry that names another's key, nothing is put behind the alias.
+            // If the registry names another tenant's key, the alias must not be pointed to it.
             false => format!(
                 "the registry's key is not the tenant's: tenantseal show {tenant} --history, and restore the entry"
             ),
@@ -98,7 +99,7 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
     let family = key.multi_region_configuration.as_ref();
     let keys = family.into_iter().flat_map(|family| family.primary_key.iter().chain(family.replica_keys()));
     let there: Vec<_> = keys.filter_map(|key| key.region.as_deref()).collect();
-    // On a shared key, the Regions of the members are some of the pool's.
+    // A pool's Regions include those of its members.
     let strange =
         there.iter().find(|region| entry.tier == Tier::Dedicated && !entry.regions.iter().any(|own| own == *region));
     if let Some(region) = strange {
@@ -120,9 +121,9 @@ fn registry(tenant: &TenantId, alias: &Alias, entry: &Entry, key: &KeyMetadata, 
     Outcome::failed(format!("the registry says {}, KMS says {state}", entry.state), again(&mend))
 }
 
-/// The alias that stays when the tenant's alias is pointed to another key one day.
-async fn own_alias(kms: &Client, patient: &Patient, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
-    let own = patient.tenancy.alias(tenant).for_key(&key.key_id);
+/// The per-key alias, which stays when the tenant's alias moves to another key.
+async fn own_alias(kms: &Client, setup: &Setup, tenant: &TenantId, key: &KeyMetadata) -> Result<Outcome> {
+    let own = setup.tenancy.alias(tenant).for_key(&key.key_id);
     let mut pages = kms.list_aliases().key_id(&key.key_id).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| Failure::aws("ListAliases", &error))?;
@@ -151,7 +152,7 @@ fn state(tenant: &TenantId, key: &KeyMetadata) -> Outcome {
     }
 }
 
-/// A grant is limited by no session policy and by no condition of the key policy but a Deny.
+/// No session policy limits a grant, and no condition of the key policy except a Deny.
 async fn grants(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
     let mut grants = Vec::new();
     let mut pages = kms.list_grants().key_id(&key.key_id).into_paginator().send();
@@ -184,10 +185,10 @@ async fn rotation(kms: &Client, key: &KeyMetadata) -> Result<Outcome> {
     })
 }
 
-/// What makes the key's policy the one that the library generates.
+/// The changes that restore the generated key policy.
 async fn changes(
     kms: &Client,
-    patient: &Patient,
+    setup: &Setup,
     tenant: &TenantId,
     key: &KeyMetadata,
     shared: bool,
@@ -196,7 +197,7 @@ async fn changes(
     let present = answer.map_err(|error| Failure::aws("GetKeyPolicy", &error))?.policy.unwrap_or_default();
     let present = serde_json::from_str(&present)
         .map_err(|error| Failure::new(Exit::Aws, format!("GetKeyPolicy: the policy is not JSON: {error}")))?;
-    let tenancy = &patient.tenancy;
+    let tenancy = &setup.tenancy;
     let wanted = if shared { tenancy.shared_key_policy() } else { tenancy.key_policy(tenant) };
     let wanted = wanted.map_err(|error| Failure::usage(error.to_string()))?;
     Ok(documents::changes(&present, &document(&wanted)))

@@ -1,4 +1,4 @@
-//! One address before the three of the stack, so that `--endpoint-url` reaches them all.
+//! One address for the stack's 3 services, so that `--endpoint-url` reaches them all.
 
 use std::net::Ipv4Addr;
 
@@ -23,7 +23,7 @@ struct Door {
     sts: String,
 }
 
-/// Opens the door; gives its address.
+/// Opens the door, and returns its address.
 pub(super) async fn open(stack: &Stack, port: u16) -> Result<String> {
     let closed = |error: std::io::Error| {
         Failure::usage(format!("127.0.0.1:{port}: {error}")).help("choose another --port, or leave it out")
@@ -37,7 +37,7 @@ pub(super) async fn open(stack: &Stack, port: u16) -> Result<String> {
         sts: stack.sts_url().to_owned(),
     };
     let router = Router::new().fallback(pass).with_state(door);
-    // It ends with the process; that it stopped serving, callers see for themselves.
+    // It ends with the process. Callers notice by themselves if it stops serving.
     tokio::spawn(async { axum::serve(listener, router).await });
     Ok(url)
 }

@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use aws_config::SdkConfig;
 use serde::Serialize;
 use tenantseal::TenantId;
-use tenantseal_tenants::{KeyDetails, Offboarded};
+use tenantseal_tenants::{KekDetails, Offboarded};
 
 use super::samples::Samples;
 use crate::errors::{Failure, Result};
 use crate::output::date;
 use crate::visible::{Visible, harmless_json};
 
-/// Whose credentials did it, as STS says.
+/// The operator's credentials, as STS names them.
 #[derive(Debug, Serialize)]
-pub(super) struct Who {
+pub(super) struct OperatorIdentity {
     arn: String,
     account: String,
 }
 
-impl Who {
+impl OperatorIdentity {
     pub(super) async fn ask(config: &SdkConfig) -> Result<Self> {
         let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
         let answer = answer.map_err(|error| Failure::aws("GetCallerIdentity", &error))?;
@@ -28,31 +28,31 @@ impl Who {
     }
 }
 
-/// What is written down.
+/// The record.
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     pub(super) tenant: TenantId,
-    /// The role whose sessions tried the samples.
+    /// The role whose sessions tested the samples.
     pub(super) role: String,
-    pub(super) by: Who,
-    /// The keys after it, as KMS describes them.
-    pub(super) keys: Vec<KeyDetails>,
+    pub(super) by: OperatorIdentity,
+    /// The keys afterwards, as KMS describes them.
+    pub(super) keys: Vec<KekDetails>,
     pub(super) done: Offboarded,
     pub(super) samples: Option<Samples>,
 }
 
 impl Record {
-    /// Where the text is written.
+    /// The Markdown file.
     pub(super) fn text(path: &Path) -> PathBuf {
         path.with_extension("md")
     }
 
-    /// Where the data is written.
+    /// The JSON file.
     pub(super) fn data(path: &Path) -> PathBuf {
         path.with_extension("json")
     }
 
-    /// Refuses a place where the record could not be written afterwards.
+    /// Refuses a path where the record could not be written afterwards.
     pub(super) fn check(path: &Path) -> Result<()> {
         let unfit = |path: &Path, what: &str| {
             Failure::usage(format!("{}: {what}", path.display())).help("choose another --report")
@@ -120,7 +120,7 @@ impl Record {
     }
 }
 
-/// What others have written, as it can stand in a cell of a table, and between backquotes.
+/// Untrusted text, escaped for a table's cell and between backquotes.
 fn cell(text: &str) -> String {
     Visible(text).to_string().replace('|', "\\|").replace('`', "'")
 }

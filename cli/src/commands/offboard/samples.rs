@@ -1,4 +1,4 @@
-//! Sealed items of a tenant, and whether the tenant's session can still unwrap their data keys.
+//! Samples sealed items of a tenant, and tests whether the tenant's session can still unwrap their data keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,22 +17,22 @@ use tenantseal::{Item, TenantId};
 use crate::errors::{Exit, Failure, Result};
 use crate::sessions::{Limits, Sessions};
 
-/// Pages that are read at most, where the tenant's items have to be looked for.
+/// The maximum number of pages in a search for the tenant's items.
 const MAX_PAGES: u32 = 100;
-/// A disabled key may serve on for some seconds (KMS developer guide, "Eventual consistency").
+/// A disabled key may still work for some seconds (KMS developer guide, "Eventual consistency").
 const PATIENCE: u32 = 20;
 const PAUSE: Duration = Duration::from_secs(3);
-/// Why nothing is known where no endpoint has answered.
+/// The reason when no endpoint has answered.
 const SILENCE: &str = "unreachable";
 
-/// Where samples come from.
+/// The source of the samples.
 pub(super) struct Source {
     pub(super) table: String,
     pub(super) template: TenantTemplate,
     pub(super) limit: u32,
-    /// Where compact items have their key records.
+    /// The key table of compact items.
     pub(super) key_table: Option<String>,
-    /// Where the tenant has keys, and where its services are.
+    /// The Regions of the tenant's keys and of its services.
     pub(super) regions: BTreeSet<String>,
 }
 
@@ -40,28 +40,28 @@ pub(super) struct Source {
 #[derive(Debug, Serialize)]
 pub(super) struct Samples {
     pub(super) table: String,
-    /// Where KMS is asked for every data key, besides the Region that the key record names.
+    /// The Regions that are asked for every data key, besides the one in the key record.
     pub(super) regions: BTreeSet<String>,
     pub(super) items: Vec<Sample>,
     pub(super) data_keys: BTreeMap<String, Wrapped>,
-    /// Data keys that compact items refer to and that could not be tried, and why.
+    /// Data keys of compact items that could not be tested, with the reason.
     pub(super) skipped: BTreeMap<String, &'static str>,
 }
 
 /// One item.
 #[derive(Debug, Serialize)]
 pub(super) struct Sample {
-    /// Its key in DynamoDB JSON.
+    /// Its primary key in DynamoDB JSON.
     pub(super) key: BTreeMap<String, serde_dynamo::AttributeValue>,
     /// The data keys that seal it.
     pub(super) data_keys: Vec<String>,
 }
 
-/// One data key, and what KMS answered when the tenant's session asked for it.
+/// One data key, and KMS's answers to the tenant's session.
 #[derive(Debug, Serialize)]
 pub(super) struct Wrapped {
     pub(super) kek: String,
-    /// By the Region that was asked: a key has copies, and the registry may not know of every one.
+    /// By Region: a KEK has copies, and the registry may not list them all.
     pub(super) answers: BTreeMap<String, Answers>,
     #[serde(skip)]
     record: StoredKeyRecord,
@@ -78,21 +78,21 @@ impl Wrapped {
     }
 }
 
-/// What one Region's KMS answered.
+/// KMS's answer in one Region.
 #[derive(Debug, Serialize)]
 pub(super) struct Answers {
     pub(super) before: Answer,
     pub(super) after: Answer,
 }
 
-/// What is written down of one question.
+/// One answer in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// KMS would have unwrapped it, or has.
+    /// KMS would unwrap it, or did.
     Opened,
-    /// How KMS, or STS before it, refused.
+    /// KMS refused, or STS before it.
     Refused(String),
-    /// Nothing is known, and why.
+    /// No answer, and why.
     Unanswered(String),
     NotTried,
 }
@@ -114,16 +114,16 @@ impl Serialize for Answer {
     }
 }
 
-/// Who asks, and for whom.
+/// The sessions and their tenant.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct By<'a> {
+pub(super) struct TenantSessions<'a> {
     pub(super) sessions: &'a Sessions,
     pub(super) tenancy: &'a Tenancy,
     pub(super) tenant: &'a TenantId,
 }
 
 impl Samples {
-    /// Reads items of the tenant with a plain client, until `limit` of them are sealed.
+    /// Reads the tenant's items with a plain client, until `limit` of them are sealed.
     pub(super) async fn take(config: &SdkConfig, source: Source, tenant: &TenantId) -> Result<Self> {
         let Source { table, template, limit, key_table, regions } = source;
         let key_table = key_table.map(|name| DynamoDbKeyTable::new(config, name));
@@ -139,7 +139,7 @@ impl Samples {
         let mut samples = Self { table: table.clone(), regions, items: Vec::new(), data_keys, skipped };
         let mut start = None;
         for _ in 0..MAX_PAGES {
-            // Only with a prefix the items of the tenant have more than one partition, and have to be looked for.
+            // Only with a prefix do the tenant's items have several partitions, which requires a search.
             let (items, next) = if template.is_prefix() {
                 let scan = client.scan().table_name(&table).filter_expression("begins_with(#p, :p)");
                 let scan =
@@ -188,7 +188,7 @@ impl Samples {
             let Some(found) = found else { continue };
             let id = found.key_id().to_string();
             let record = match found {
-                // Another tenant's key record would be refused for that reason alone.
+                // KMS would refuse another tenant's key record for that reason alone.
                 StoredHeader::Record(record) if !is_record(&record, tenant) => continue,
                 StoredHeader::Record(record) => Ok(record),
                 StoredHeader::Reference(_) if self.data_keys.contains_key(&id) || self.skipped.contains_key(&id) => {
@@ -220,17 +220,17 @@ impl Samples {
         Ok(())
     }
 
-    /// Asks whether the data keys can be unwrapped, without having it done.
-    pub(super) async fn try_before(&mut self, by: By<'_>) -> Result<()> {
-        // What keeps every session from being made is told before anything begins.
+    /// Tests with `DryRun` whether the data keys can be unwrapped.
+    pub(super) async fn try_before(&mut self, by: TenantSessions<'_>) -> Result<()> {
+        // An error that prevents every session is reported before the offboarding begins.
         by.session(by.sessions.region()).await?.ok();
         self.ask(by, true).await;
         Ok(())
     }
 
-    /// Tries to unwrap the data keys for real, until KMS refuses all of them or patience ends. The tenant is ended by then, and the record
-    /// must be written: what fails here is written down.
-    pub(super) async fn try_after(&mut self, by: By<'_>) {
+    /// Tries to unwrap the data keys for real, until KMS refuses all of them or time runs out. The tenant is offboarded
+    /// by then, and the record must be written: failures here go into the record.
+    pub(super) async fn try_after(&mut self, by: TenantSessions<'_>) {
         for attempt in 0..PATIENCE {
             if attempt > 0 {
                 tokio::time::sleep(PAUSE).await;
@@ -243,7 +243,7 @@ impl Samples {
     }
 
     /// Asks each Region for the data keys that it has not refused yet.
-    async fn ask(&mut self, by: By<'_>, before: bool) {
+    async fn ask(&mut self, by: TenantSessions<'_>, before: bool) {
         let regions = self.data_keys.values().flat_map(|wrapped| wrapped.answers.keys().cloned());
         for region in regions.collect::<BTreeSet<_>>() {
             let mut session = None;
@@ -263,7 +263,7 @@ impl Samples {
                     Some(Err(told)) => told.clone(),
                     None => continue,
                 };
-                // A Region that does not answer at all would be waited for with every data key.
+                // An unreachable Region would cost a timeout per data key.
                 if *answer == Answer::Unanswered(SILENCE.to_owned()) {
                     session = Some(Err(answer.clone()));
                 }
@@ -271,18 +271,18 @@ impl Samples {
         }
     }
 
-    /// How many data keys KMS still unwraps.
+    /// The number of data keys that KMS still unwraps.
     pub(super) fn still_open(&self) -> usize {
         self.data_keys.values().filter(|wrapped| wrapped.is_open()).count()
     }
 
-    /// Of how many data keys it is not known, in some Region.
+    /// The number of data keys without an answer in some Region.
     pub(super) fn unanswered(&self) -> usize {
         self.data_keys.values().filter(|wrapped| !wrapped.is_open() && !wrapped.is_refused()).count()
     }
 }
 
-/// The key that an attribute has for itself.
+/// The data key of an attribute that has its own.
 fn own_key(sealed: SealedAttribute) -> Option<StoredHeader> {
     let record = sealed.key_record().cloned().map(StoredHeader::Record);
     record.or(sealed.reference().map(StoredHeader::Reference))
@@ -292,7 +292,7 @@ fn is_record(record: &StoredKeyRecord, tenant: &TenantId) -> bool {
     record.context().iter().any(|(name, value)| name == "tenant" && value == tenant.as_str())
 }
 
-/// The record that a compact item refers to, or why it cannot be tried.
+/// The key record of a compact item, or why it cannot be tested.
 async fn referred(
     key_table: Option<&DynamoDbKeyTable>,
     tenant: &TenantId,
@@ -307,10 +307,10 @@ async fn referred(
     Ok(record.ok_or("what the key table has is not its record"))
 }
 
-impl By<'_> {
-    /// The tenant's session in this Region, or how STS refused it.
+impl TenantSessions<'_> {
+    /// The tenant's session in this Region, or STS's refusal.
     async fn session(self, region: &str) -> Result<Result<aws_sdk_kms::Client, Answer>> {
-        match self.sessions.assume_in(region, Limits::of(self.tenant)).await? {
+        match self.sessions.assume_in(region, Limits::for_tenant(self.tenant)).await? {
             Ok(session) => Ok(Ok(session)),
             Err(error) if error.code() == Some("AccessDenied") => {
                 Ok(Err(Answer::Refused("AssumeRole: AccessDenied".to_owned())))
@@ -320,9 +320,14 @@ impl By<'_> {
     }
 }
 
-/// What KMS answers when it is asked as the library asks: by the tenant's alias, and if that opens nothing by the alias of the key that
-/// wrapped it. Nothing opens only when both are refused.
-async fn unwrap(session: &aws_sdk_kms::Client, by: By<'_>, record: &StoredKeyRecord, dry_run: bool) -> Answer {
+/// KMS's answer to the library's own sequence: the tenant's alias, then the per-key alias of the KEK that wrapped the
+/// data key. Both must be refused.
+async fn unwrap(
+    session: &aws_sdk_kms::Client,
+    by: TenantSessions<'_>,
+    record: &StoredKeyRecord,
+    dry_run: bool,
+) -> Answer {
     let alias = by.tenancy.alias(by.tenant);
     let own = alias.for_key(record.kek().key_id());
     let by_alias = match decrypt(session, &alias, record, dry_run).await {
@@ -336,7 +341,7 @@ async fn unwrap(session: &aws_sdk_kms::Client, by: By<'_>, record: &StoredKeyRec
     }
 }
 
-/// What KMS answers to Decrypt by this alias.
+/// KMS's answer to Decrypt by this alias.
 async fn decrypt(session: &aws_sdk_kms::Client, alias: &Alias, record: &StoredKeyRecord, dry_run: bool) -> Answer {
     let answer = session
         .decrypt()
@@ -348,7 +353,7 @@ async fn decrypt(session: &aws_sdk_kms::Client, alias: &Alias, record: &StoredKe
         .await;
     match answer {
         Ok(answer) => {
-            // The key itself is not wanted: it is zeroized here.
+            // The data key is not used: it is zeroized here.
             drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
             Answer::Opened
         }
@@ -361,7 +366,7 @@ async fn decrypt(session: &aws_sdk_kms::Client, alias: &Alias, record: &StoredKe
                 | "AccessDeniedException"
                 | "IncorrectKeyException"
                 | "InvalidCiphertextException"
-                // What is stored is anybody's: a name or a length that KMS takes from nobody opens nothing.
+                // Anyone may have written the stored record: a name or a length that KMS always rejects opens nothing.
                 | "InvalidArnException"
                 | "ValidationException"),
             ) => Answer::Refused(code.to_owned()),

@@ -1,44 +1,44 @@
-//! What another run is said to have finished: whoever writes the registry can say so, and KMS knows better.
+//! Verifies at KMS what another run is said to have finished: anyone who writes the registry can claim it.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_kms::types::KeyState;
 
-use super::copies::{Family, Whose};
+use super::begun::Begun;
 use super::entry::{Entry, Tier};
-use super::steps::{Begun, wanted};
+use super::kek::KekOwner;
+use super::kek::copies::Kek;
 use super::{Error, Operation, Tenants};
 
 impl Tenants {
-    /// What the steps of an operation come to. When someone else has finished it meanwhile, that is as good, unless something else has
-    /// happened since, or KMS says that it is not done.
-    pub(super) async fn ended(&self, begun: &Begun, steps: Result<Entry, Error>) -> Result<Entry, Error> {
+    /// Concludes the steps of an operation. If another run has finished it, that counts as success, unless the tenant
+    /// has changed since, or KMS shows that it is not done.
+    pub(super) async fn conclude(&self, begun: &Begun, steps: Result<Entry, Error>) -> Result<Entry, Error> {
         let was_overtaken = matches!(steps, Err(Error::Overtaken(_)));
         let tenant = &begun.entry.tenant;
-        let entry = self.concluded(tenant, &begun.id, steps).await?;
+        let entry = self.resolve_overtaken(tenant, &begun.id, steps).await?;
         if was_overtaken && !self.is_done(begun, &entry).await? {
             return Err(Error::Overtaken(tenant.clone()));
         }
         Ok(entry)
     }
 
-    /// Whether KMS has it as the operation leaves it. `entry` is what the registry has now.
+    /// Whether KMS is as the operation leaves it. `entry` is the registry's entry now.
     async fn is_done(&self, begun: &Begun, entry: &Entry) -> Result<bool, Error> {
-        let is = |family: &Family, wanted: &[KeyState]| {
-            family.copies().iter().all(|copy| copy.state().is_some_and(|state| wanted.contains(state)))
+        let is = |kek: &Kek, wanted: &[KeyState]| {
+            kek.copies().iter().all(|copy| copy.state().is_some_and(|state| wanted.contains(state)))
         };
         let waits = [KeyState::PendingDeletion, KeyState::PendingReplicaDeletion];
-        match begun.operation() {
+        match begun.operation {
             Operation::Suspend => self.is_out_of_service(begun).await,
             Operation::Resume => {
-                let own = self.families(begun).await?;
-                Ok(own.iter().all(|family| is(family, &[KeyState::Enabled]))
-                    && self.is_in_service(begun, entry).await?)
+                let own = self.own_keks(begun).await?;
+                Ok(own.iter().all(|kek| is(kek, &[KeyState::Enabled])) && self.is_in_service(begun, entry).await?)
             }
             Operation::CancelOffboarding => {
-                Ok(self.families(begun).await?.iter().all(|family| is(family, &[KeyState::Disabled])))
+                Ok(self.own_keks(begun).await?.iter().all(|kek| is(kek, &[KeyState::Disabled])))
             }
-            Operation::Offboard => Ok(self.families(begun).await?.iter().all(|family| is(family, &waits))),
+            Operation::Offboard => Ok(self.own_keks(begun).await?.iter().all(|kek| is(kek, &waits))),
             Operation::Onboard => self.is_in_service(begun, entry).await,
             Operation::Rekey => {
                 let former = begun.entry.current().map(|former| &former.key);
@@ -49,32 +49,32 @@ impl Tenants {
         }
     }
 
-    /// The tenant's own keys, as the operation found them listed.
+    /// The tenant's own KEKs, as listed when the operation began.
     ///
     /// # Errors
     ///
-    /// Also when one of their Regions does not answer.
-    async fn families(&self, begun: &Begun) -> Result<Vec<Family>, Error> {
+    /// Also fails when one of their Regions does not answer.
+    async fn own_keks(&self, begun: &Begun) -> Result<Vec<Kek>, Error> {
         let mut own = Vec::new();
         for key in begun.entry.own_keys() {
-            let family = self.family(Whose::Either(&begun.entry.tenant), key, &begun.entry.regions).await?;
-            if let Some((region, _)) = family.out.first() {
-                return Err(family.why_not(region));
+            let kek = self.find_kek(KekOwner::TenantOrPool(&begun.entry.tenant), key, &begun.entry.regions).await?;
+            if let Some((region, _)) = kek.failed_regions.first() {
+                return Err(kek.missing_copy(region));
             }
-            own.push(family);
+            own.push(kek);
         }
         Ok(own)
     }
 
-    /// Whether no alias of the tenant leads to a key that works, and none of its own keys does.
+    /// Whether no alias of the tenant points to an enabled KEK, and none of its own KEKs is enabled.
     async fn is_out_of_service(&self, begun: &Begun) -> Result<bool, Error> {
-        let own = self.families(begun).await?;
+        let own = self.own_keks(begun).await?;
         let works = Some(&KeyState::Enabled);
-        if own.iter().flat_map(Family::copies).any(|copy| copy.state() == works) {
+        if own.iter().flat_map(Kek::copies).any(|copy| copy.state() == works) {
             return Ok(false);
         }
-        let mut regions: BTreeSet<String> = own.iter().flat_map(|family| family.named().iter().cloned()).collect();
-        regions.extend(wanted(&begun.entry, &begun.id));
+        let mut regions: BTreeSet<String> = own.iter().flat_map(|kek| kek.regions().iter().cloned()).collect();
+        regions.extend(begun.entry.target_regions(&begun.id));
         regions.insert(self.region().to_owned());
         for region in regions {
             for alias in self.admin().list_aliases(&region, None).await? {
@@ -89,10 +89,10 @@ impl Tenants {
         Ok(true)
     }
 
-    /// Whether the tenant's alias leads, in each of its Regions, to the key that the registry has for its current one, which works and was
-    /// made for it.
+    /// Whether the tenant's alias points, in each of its Regions, to its current KEK, which is enabled and has the
+    /// right owner.
     async fn is_in_service(&self, begun: &Begun, entry: &Entry) -> Result<bool, Error> {
-        let target = match begun.operation() {
+        let target = match begun.operation {
             Operation::Rekey => begun.pending().map(|pending| &pending.target),
             Operation::Onboard => Some(&begun.entry.tier),
             _ => None,
@@ -103,12 +103,12 @@ impl Tenants {
             None => entry.current().and_then(|current| current.pool.as_ref()),
         };
         let Some(current) = entry.current().filter(|current| current.pool.as_ref() == pool) else { return Ok(false) };
-        let whose = pool.map_or(Whose::Either(&entry.tenant), Whose::Pools);
-        let family = self.family(whose, &current.key, &entry.regions).await?;
+        let owner = pool.map_or(KekOwner::TenantOrPool(&entry.tenant), KekOwner::Pool);
+        let kek = self.find_kek(owner, &current.key, &entry.regions).await?;
         let alias = self.tenancy().alias(&entry.tenant);
-        for region in wanted(&begun.entry, &begun.id) {
-            let works = family.copy_in(&region).is_some_and(|copy| copy.state() == Some(&KeyState::Enabled));
-            let behind = self.admin().behind(&region, alias.as_str()).await?;
+        for region in begun.entry.target_regions(&begun.id) {
+            let works = kek.copy_in(&region).is_some_and(|copy| copy.state() == Some(&KeyState::Enabled));
+            let behind = self.admin().alias_target(&region, alias.as_str()).await?;
             if !works || !behind.is_some_and(|key| key.is_same_key(&current.key)) {
                 return Ok(false);
             }
@@ -118,8 +118,8 @@ impl Tenants {
 
     async fn is_rotated(&self, begun: &Begun) -> Result<bool, Error> {
         let (Some(current), Some(pending)) = (begun.entry.current(), begun.pending()) else { return Ok(false) };
-        let family = self.family(begun.entry.whose(), &current.key, &begun.entry.regions).await?;
-        let primary = family.primary()?;
+        let kek = self.find_kek(begun.entry.owner(), &current.key, &begun.entry.regions).await?;
+        let primary = kek.primary()?;
         match pending.material.as_deref() {
             Some(before) => Ok(primary.material() != Some(before) || self.admin().is_rotating(primary.key()).await?),
             None => {
