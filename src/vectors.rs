@@ -22,6 +22,7 @@ mod asked;
 mod bytes;
 mod dense;
 mod discriminators;
+mod hex;
 mod json;
 mod opened;
 mod periods;

@@ -18,7 +18,7 @@
 //! # async fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
 //! let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
 //! let tenancy = Tenancy::new(role, AliasTemplate::default()); // alias/customer-{tenant}
-//! let service = KmsKeyService::assume_role(config, tenancy, "eu-central-1");
+//! let service = KmsKeyService::assume_role(config, tenancy)?;
 //!
 //! let vault = Vault::builder(service).build()?;
 //! let invoice = vault.tenant(&TenantId::parse("acme")?).item("invoices", ("number", "2026-17"), None)?;
@@ -56,4 +56,4 @@ pub mod sessions;
 pub use key_table::DynamoDbKeyTable;
 #[doc(inline)]
 pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
-pub use service::KmsKeyService;
+pub use service::{InvalidKmsConfig, KmsKeyService};

@@ -10,14 +10,15 @@ use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
 use tenantseal_core::context::EncryptionContext;
 use tenantseal_core::crypto::{DataKey, WrappedDataKey};
-use tenantseal_core::format::{KekId, KeyArn};
+use tenantseal_core::format::{KekId, KeyArn, is_account_id};
 use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 
 use crate::errors::classify;
+use crate::partition::{self, is_partition};
 use crate::sessions::TenantSessions;
-use crate::{Tenancy, config, partition};
+use crate::{Tenancy, config};
 
 const GENERATE: &str = "GenerateDataKey";
 const DECRYPT: &str = "Decrypt";
@@ -44,10 +45,7 @@ enum Access {
 impl KmsKeyService {
     /// Calls KMS in STS sessions, one per tenant: assumes the role of `tenancy` with the credentials of `config`.
     ///
-    /// IAM isolates the tenants: [`Tenancy`] has the policies. `region` is the Region of the keys and of `config`.
-    ///
-    /// Do not set the environment variable `LOG_SENSITIVE_BODIES` to `true`: with trace logging the SDK would print
-    /// data keys.
+    /// IAM isolates the tenants: [`Tenancy`] has the policies. The keys lie in the Region of `config`.
     ///
     /// ```no_run
     /// use tenantseal_core::{AliasTemplate, Vault};
@@ -56,20 +54,23 @@ impl KmsKeyService {
     /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
     /// let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
     /// let tenancy = Tenancy::new(role, AliasTemplate::parse("alias/customer-{tenant}")?);
-    /// let vault = Vault::builder(KmsKeyService::assume_role(config, tenancy, "eu-central-1")).build()?;
+    /// let vault = Vault::builder(KmsKeyService::assume_role(config, tenancy)?).build()?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn assume_role(config: &SdkConfig, tenancy: Tenancy, region: &str) -> Self {
-        let sessions = TenantSessions::new(config, tenancy, region.to_owned());
-        Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) }
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKmsConfig`] names what is missing.
+    pub fn assume_role(config: &SdkConfig, tenancy: Tenancy) -> Result<Self, InvalidKmsConfig> {
+        let sessions = TenantSessions::new(config, tenancy, checked_region(config)?.to_owned());
+        Ok(Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) })
     }
 
     /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits). Without `partition`, the
     /// Region decides it.
     ///
-    /// These credentials reach all tenants' keys, so this library isolates the tenants, but IAM does not. As with
-    /// [`assume_role`](Self::assume_role), do not set `LOG_SENSITIVE_BODIES`.
+    /// These credentials reach all tenants' keys, so this library isolates the tenants, but IAM does not.
     ///
     /// ```no_run
     /// use tenantseal_core::{AliasTemplate, Vault};
@@ -77,21 +78,31 @@ impl KmsKeyService {
     ///
     /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
     /// let aliases = AliasTemplate::default();
-    /// let service = KmsKeyService::ambient_credentials(config, aliases, "111111111111", None, "eu-central-1");
+    /// let service = KmsKeyService::ambient_credentials(config, aliases, "111111111111", None)?;
     /// let vault = Vault::builder(service).build()?;
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKmsConfig`] names what is missing or malformed.
     pub fn ambient_credentials(
         config: &SdkConfig,
         aliases: AliasTemplate,
         account: &str,
         partition: Option<&str>,
-        region: &str,
-    ) -> Self {
+    ) -> Result<Self, InvalidKmsConfig> {
+        let region = checked_region(config)?;
+        if !is_account_id(account) {
+            return Err(InvalidKmsConfig::Account(account.to_owned()));
+        }
         let partition = partition.unwrap_or_else(|| partition::for_region(region));
+        if !is_partition(partition) {
+            return Err(InvalidKmsConfig::Partition(partition.to_owned()));
+        }
         let arn_prefix = format!("arn:{partition}:kms:{region}:{account}:");
-        Self { kms: kms_client(config), access: Access::Ambient { aliases, arn_prefix } }
+        Ok(Self { kms: kms_client(config), access: Access::Ambient { aliases, arn_prefix } })
     }
 
     /// The alias of the tenant's current key.
@@ -233,6 +244,35 @@ impl fmt::Debug for KmsKeyService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KmsKeyService(..)")
     }
+}
+
+/// The Region of a configuration with which no data key is logged.
+fn checked_region(config: &SdkConfig) -> Result<&str, InvalidKmsConfig> {
+    // The SDK would print KMS's answers, data keys included, when trace logging is on as well.
+    if std::env::var("LOG_SENSITIVE_BODIES").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Err(InvalidKmsConfig::SensitiveBodiesLogged);
+    }
+    Ok(config.region().ok_or(InvalidKmsConfig::NoRegion)?.as_ref())
+}
+
+/// Why a configuration makes no [`KmsKeyService`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidKmsConfig {
+    /// The SDK's configuration has no Region.
+    #[error(
+        "the SDK configuration has no Region: set AWS_REGION, the profile's, or one when loading the configuration"
+    )]
+    NoRegion,
+    /// An account is not 12 digits.
+    #[error("`{0}` is not an AWS account id: it has 12 digits")]
+    Account(String),
+    /// A partition has another name.
+    #[error("`{0}` is not a partition of AWS: its name is `aws` or begins with `aws-`")]
+    Partition(String),
+    /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
+    #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
+    SensitiveBodiesLogged,
 }
 
 fn kms_client(config: &SdkConfig) -> aws_sdk_kms::Client {

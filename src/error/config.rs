@@ -2,7 +2,7 @@
 
 use tenantseal_core::keys::InvalidSettings;
 use tenantseal_core::tenant::InvalidAliasTemplate;
-use tenantseal_kms::InvalidRoleArn;
+use tenantseal_kms::{InvalidKmsConfig, InvalidRoleArn};
 
 use crate::schema::InvalidSchema;
 
@@ -68,7 +68,22 @@ pub enum ConfigError {
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
     CompactWithoutKeyTable(String),
+    /// Another fault of the configuration for KMS.
+    #[error(transparent)]
+    Kms(InvalidKmsConfig),
     /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
     #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
     SensitiveBodiesLogged,
+}
+
+impl From<InvalidKmsConfig> for ConfigError {
+    fn from(error: InvalidKmsConfig) -> Self {
+        match error {
+            InvalidKmsConfig::NoRegion => Self::NoRegion,
+            InvalidKmsConfig::Account(account) => Self::Account(account),
+            InvalidKmsConfig::Partition(partition) => Self::Partition(partition),
+            InvalidKmsConfig::SensitiveBodiesLogged => Self::SensitiveBodiesLogged,
+            other => Self::Kms(other),
+        }
+    }
 }

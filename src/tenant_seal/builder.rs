@@ -9,7 +9,6 @@ use std::time::Duration;
 use aws_types::SdkConfig;
 use tenantseal_core::audit::AuditSink;
 use tenantseal_core::envelope::KeyRecordPlacement;
-use tenantseal_core::format::is_account_id;
 use tenantseal_core::keys::{KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::AliasTemplate;
 use tenantseal_core::trail::Audit;
@@ -422,21 +421,13 @@ impl Keys {
         if let Self::Service(service) = self {
             return Ok(service);
         }
-        // The SDK would print KMS's answers, data keys included, when trace logging is on as well.
-        if std::env::var("LOG_SENSITIVE_BODIES").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
-            return Err(ConfigError::SensitiveBodiesLogged);
-        }
-        let region = config.region().ok_or(ConfigError::NoRegion)?.as_ref();
         Ok(match self {
             Self::AssumeRole(role) => {
-                Arc::new(KmsKeyService::assume_role(config, Tenancy::new(RoleArn::parse(&role)?, aliases), region))
+                Arc::new(KmsKeyService::assume_role(config, Tenancy::new(RoleArn::parse(&role)?, aliases))?)
             }
-            Self::Tenancy(tenancy) => Arc::new(KmsKeyService::assume_role(config, tenancy, region)),
+            Self::Tenancy(tenancy) => Arc::new(KmsKeyService::assume_role(config, tenancy)?),
             Self::Ambient { account } => {
-                if !is_account_id(&account) {
-                    return Err(ConfigError::Account(account));
-                }
-                Arc::new(KmsKeyService::ambient_credentials(config, aliases, &account, partition, region))
+                Arc::new(KmsKeyService::ambient_credentials(config, aliases, &account, partition)?)
             }
             Self::Service(service) => service,
         })

@@ -4,13 +4,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::base64;
 use serde_json::{Map, Value, json};
 
+use super::hex::hex;
 use super::scene::{Expected, Scene, Sealing, Unwrapping, Vector};
 use crate::item::Item;
 use tenantseal_core::tenant::TenantId;
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 pub(super) fn item(item: &Item) -> Value {
     item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>().into()

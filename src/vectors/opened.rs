@@ -7,7 +7,7 @@ use tenantseal_core::format::HEADER;
 use tenantseal_core::tenant::TenantId;
 
 use super::bytes::{self, UUID};
-use super::json::hex;
+use super::hex::hex;
 use super::scene::{
     CREATED, Expected, MULTI_REGION, NONCE, STANDARD, Scene, Sealing, Unwrapping, Vector, b, entry, n, s, scene, with,
 };

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::bytes::{self, context};
-use super::json::hex;
+use super::hex::hex;
 use super::scene::{CREATED, MULTI_REGION, STANDARD, Scene, Unwrapping, entry, scene};
 use tenantseal_core::tenant::TenantId;
 

@@ -11,7 +11,7 @@ use tenantseal_core::format::{Identity, KekId};
 use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, UnwrappedDataKey};
 use tenantseal_core::tenant::TenantId;
 
-use super::json::hex;
+use super::hex::hex;
 use crate::item::{Item, identity};
 use crate::schema::{TableSchema, TableSchemaBuilder};
 

@@ -14,7 +14,8 @@ use crate::keys::{
     GeneratedDataKey, InMemoryKeyTable, KeyService, KeyServiceError, KeyServiceErrorKind, KeyTable, KeyTableError,
     KeyTableErrorKind, Swap, UnwrappedDataKey,
 };
-use crate::vectors::json::{configured, hex, known, sorted};
+use crate::vectors::hex::hex;
+use crate::vectors::json::{configured, known, sorted};
 use crate::vectors::scene::{Kms, Unwrapping, entry};
 use crate::{Error, TenantSeal};
 use tenantseal_core::context::EncryptionContext;
