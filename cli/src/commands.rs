@@ -1,15 +1,86 @@
-//! One file per command.
+//! The commands, one file each.
 
-pub(crate) mod cost;
-pub(crate) mod doctor;
-pub(crate) mod init;
-pub(crate) mod inspect;
-pub(crate) mod list;
+use clap::Subcommand;
+
+use crate::errors::{Exit, Result};
+use crate::output::Output;
+use crate::settings::Settings;
+
+mod cost;
+mod doctor;
+mod init;
+mod inspect;
+mod list;
 #[cfg(feature = "local")]
-pub(crate) mod local;
-pub(crate) mod offboard;
-pub(crate) mod onboard;
-pub(crate) mod policy;
-pub(crate) mod rotate;
-pub(crate) mod show;
-pub(crate) mod suspend;
+mod local;
+mod offboard;
+mod onboard;
+mod policy;
+mod rotate;
+mod show;
+mod suspend;
+
+// No documentation comment: clap would take it for the program's.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create the registry's table, and the --key-table if given, with point-in-time recovery
+    Init,
+    /// Create keys, aliases and registry entries for tenants
+    Onboard(onboard::Onboard),
+    /// List the tenants
+    List(list::List),
+    /// Show a tenant, and what KMS says about its keys
+    Show(show::Show),
+    /// Rotate a tenant's key
+    Rotate(rotate::Rotate),
+    /// Disable a tenant's keys: none of its items can be opened until they are enabled again
+    Suspend(suspend::Suspend),
+    /// Enable a suspended tenant's keys again
+    Resume(suspend::Resume),
+    /// Disable a tenant's keys and schedule their deletion after 7 to 30 days
+    Offboard(offboard::Offboard),
+    /// Cancel the deletion of an offboarded tenant's keys; `resume` then enables them
+    CancelOffboard(suspend::CancelOffboard),
+    /// Print a policy, ready to deploy
+    Policy(policy::Policy),
+    /// Show what an item reveals without any key
+    Inspect(inspect::Inspect),
+    /// Estimate the cost of a month, compared with a key per tenant and service and with no caching
+    Cost(cost::Cost),
+    /// Check the setup, and prove that one tenant's session cannot use another tenant's key
+    Doctor(doctor::Doctor),
+    /// Start KMS, STS and DynamoDB on loopback, with two tenants, and print the environment to export
+    #[cfg(feature = "local")]
+    Local(local::Local),
+}
+
+impl Command {
+    /// Runs the command.
+    pub(crate) async fn run(self, settings: Settings, output: &Output) -> Result<Exit> {
+        match self {
+            Self::Init => init::run(&settings, output).await,
+            Self::Onboard(onboard) => onboard.run(&settings, output).await,
+            Self::List(list) => list.run(&settings, output).await,
+            Self::Show(show) => show.run(&settings, output).await,
+            Self::Rotate(rotate) => rotate.run(&settings, output).await,
+            Self::Suspend(suspend) => suspend.run(&settings, output).await,
+            Self::Resume(resume) => resume.run(&settings, output).await,
+            Self::Offboard(offboard) => offboard.run(&settings, output).await,
+            Self::CancelOffboard(cancel) => cancel.run(&settings, output).await,
+            Self::Policy(policy) => policy.run(&settings, output).await,
+            Self::Inspect(inspect) => inspect.run(&settings, output).await,
+            Self::Cost(cost) => cost.run(output),
+            Self::Doctor(doctor) => doctor.run(&settings, output).await,
+            #[cfg(feature = "local")]
+            Self::Local(local) => local.run(settings, output).await,
+        }
+    }
+
+    /// Whether the command runs until Ctrl-C.
+    pub(crate) fn runs_until_interrupted(&self) -> bool {
+        #[cfg(feature = "local")]
+        return matches!(self, Self::Local(_));
+        #[cfg(not(feature = "local"))]
+        false
+    }
+}

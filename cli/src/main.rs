@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
         Err(error) => return report_usage_error(&error),
     };
     let output = Output::new(&cli.global);
-    let endless = cli.command.runs_until_interrupted();
+    let endless = cli.runs_until_interrupted();
     let result = tokio::select! {
         // Polled first, so that Ctrl-C is handled before anything begins.
         biased;

@@ -27,7 +27,7 @@ pub fn cases() -> Vec<Case> {
         case!(a_batch_with_an_undeclared_attribute_is_refused).refused("Seal Undeclared undeclared"),
         case!(a_batch_with_an_empty_set_in_an_encrypted_attribute).invalid("Seal Value EmptySet keys"),
         case!(a_batch_with_an_empty_set_in_a_plain_attribute).validation(),
-        case!(a_batch_with_a_key_without_its_sort_key).invalid("Key Missing sk"),
+        case!(a_batch_with_a_key_without_its_sort_key).invalid("PrimaryKey Missing sk"),
         case!(a_batch_replaces_items_as_a_put_does),
         case!(a_batch_get_finds_what_is_there),
         case!(a_batch_get_of_nothing_that_is_there),
@@ -41,7 +41,7 @@ pub fn cases() -> Vec<Case> {
         case!(a_batch_get_of_one_key_twice_is_an_error).validation(),
         case!(an_empty_batch_get_is_an_error).validation(),
         case!(a_batch_get_with_overlapping_paths_is_an_error).invalid("Expression OverlappingPaths email"),
-        case!(a_batch_get_of_another_tenants_item_is_refused).refused("Key ForeignTenant pk"),
+        case!(a_batch_get_of_another_tenants_item_is_refused).refused("PrimaryKey ForeignTenant pk"),
         case!(a_batch_get_sees_what_updates_wrote),
     ]
 }

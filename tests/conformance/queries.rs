@@ -46,7 +46,7 @@ pub fn cases() -> Vec<Case> {
         case!(projected_attributes_cannot_be_selected_of_a_table).validation(),
         case!(a_consistent_query),
         case!(a_start_key_of_an_item_that_is_gone_goes_on_behind_it),
-        case!(a_start_key_without_the_sort_key_is_an_error).invalid("Key Missing sk"),
+        case!(a_start_key_without_the_sort_key_is_an_error).invalid("PrimaryKey Missing sk"),
         case!(a_start_key_of_another_partition_is_an_error).validation(),
         case!(a_query_without_a_key_condition_is_an_error).invalid("Missing"),
         case!(a_query_of_large_items_ends_at_a_megabyte),

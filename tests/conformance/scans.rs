@@ -37,7 +37,7 @@ pub fn cases() -> Vec<Case> {
         case!(a_scan_of_an_index_in_pages),
         case!(a_scan_of_an_index_whose_sort_key_is_the_tenants),
         case!(a_scan_that_starts_without_the_sort_key_is_an_error).validation(),
-        case!(a_scan_that_starts_at_an_encrypted_attribute_is_an_error).invalid("Key Superfluous email"),
+        case!(a_scan_that_starts_at_an_encrypted_attribute_is_an_error).invalid("PrimaryKey Superfluous email"),
         case!(a_scan_of_an_index_without_the_header).refused("Open IndexLacksHeader email"),
         case!(a_consistent_scan),
         case!(a_scan_with_an_unused_value_is_an_error).invalid("UnusedValue"),

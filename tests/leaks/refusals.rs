@@ -223,10 +223,13 @@ async fn no_refusal_shows_a_canary() {
     let result = call("PutItem", &scene.compact("acme").dynamodb(), &scene.item()).await;
     scene.fails("no key table", result);
 
-    let source = include_str!("../../src/error.rs");
-    scene.assert_covered(source, "Error", &[]);
+    let swapped = scene.builder().table_name("parties", "crm").table_name("crm", "contacts").build(&scene.app).unwrap();
+    let opened = swapped.tenant(&id("acme")).open("crm", scene.item()).await;
+    scene.fails("a name that is one table's and another's physical name", opened);
+
+    scene.assert_covered(include_str!("../../src/error.rs"), "Error", &[]);
     // There is no operation that the SDK has and neither list knows.
-    scene.assert_covered(source, "Refusal", &["UnknownOperation"]);
+    scene.assert_covered(include_str!("../../src/error/refusal.rs"), "Refusal", &["UnknownOperation"]);
     scene.assert_covered(include_str!("../../src/item/error.rs"), "PrimaryKeyError", &[]);
     // The operating system's generator does not fail at a test's wish; and a key that the key table does not hold is never
     // given to a compact table, which the sealing checks once more.

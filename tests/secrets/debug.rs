@@ -117,6 +117,7 @@ const HOLD_NONE: &[&str] = &[
     "InvalidDataKeyId",
     "InvalidKekId",
     "InvalidKeyArn",
+    "InvalidKmsConfig",
     "InvalidNumber",
     "InvalidPrimaryKey",
     "InvalidRoleArn",
