@@ -292,7 +292,7 @@ impl TenantSealBuilder {
     /// struct Trail;
     ///
     /// impl AuditSink for Trail {
-    ///     fn used(&self, data_key: &DataKeyUse<'_>) {
+    ///     fn record(&self, data_key: &DataKeyUse<'_>) {
     ///         println!("{data_key:?}");
     ///     }
     /// }
