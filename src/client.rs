@@ -77,13 +77,14 @@ pub(crate) fn sealing(
 /// The tables that are configured, by the name or the ARN under which requests reach them.
 pub(crate) type Tables = HashMap<String, Arc<TableSchema>>;
 
-/// One tenant, and what its operations need. While one lives, in a handle or in a client, the tenant's sealing key is kept valid.
+/// One tenant, and what its operations need. While a handle or a client holds one, the tenant's sealing key is kept
+/// valid.
 pub(crate) struct Binding {
     pub(crate) tenant: TenantId,
     pub(crate) tables: Arc<Tables>,
     pub(crate) keys: TenantHandle,
     pub(crate) audit: Arc<Audit>,
-    /// Whether operations pass that touch no items.
+    /// Whether operations that touch no items may pass.
     pub(crate) control_plane: bool,
 }
 
@@ -91,7 +92,8 @@ impl Binding {
     /// The schema of the table that a request names, by name or ARN.
     pub(crate) fn table(&self, name: Option<&str>) -> Result<&Arc<TableSchema>, Refusal> {
         let name = name.filter(|name| !name.is_empty()).ok_or(Refusal::NoTable)?;
-        // A name means whatever account and Region the client is of, so an ARN may say it more closely; not the other way round.
+        // A name means the client's own account and Region. So a request may give the ARN of a table configured by
+        // name, but not the other way round.
         if let Some(table) = self.tables.get(name).or_else(|| self.tables.get(table_name(name))) {
             return Ok(table);
         }
@@ -109,7 +111,8 @@ impl Binding {
 
     /// The schema of the table that a caller names by its logical name, or as a request names it.
     ///
-    /// A name that is one table's logical name and another's physical name could seal under the wrong schema, so it is refused.
+    /// A name may be one table's logical name and another's physical name. It could then seal under the wrong schema,
+    /// so it is refused.
     pub(crate) fn table_by_any_name(&self, name: &str) -> Result<&Arc<TableSchema>, Refusal> {
         match (self.logical_table(name), self.table(Some(name))) {
             (Some((_, logical)), Ok(physical)) if !Arc::ptr_eq(logical, physical) => {
@@ -120,7 +123,7 @@ impl Binding {
         }
     }
 
-    /// The identity of the item that a request's key names, which has exactly the declared names and is the tenant's.
+    /// The identity of the item whose primary key a request gives: exactly the declared names, and the tenant's.
     fn identity_of_key(&self, table: &TableSchema, key: Option<&Item>) -> Result<Identity, Refusal> {
         let key = key.ok_or(Refusal::Missing("Key"))?;
         let identity = identity(table, &self.tenant, key)?;
@@ -130,7 +133,7 @@ impl Binding {
         }
     }
 
-    /// The keys that open items relying on these records, and those that could not be had.
+    /// The data keys that open items relying on these key records, and the records whose keys could not be fetched.
     pub(crate) async fn opening_keys(
         &self,
         records: Vec<NeededKey>,
@@ -147,7 +150,8 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// The request's name of the table that an answer names: DynamoDB may name by its name what was asked for by its ARN.
+/// The name that the request used for the table in an answer. DynamoDB may answer with the name when the request gave
+/// the ARN.
 pub(crate) fn asked_name<'m, V>(asked: &'m HashMap<String, V>, answered: &str) -> Option<&'m str> {
     if let Some((name, _)) = asked.get_key_value(answered) {
         return Some(name);

@@ -1,4 +1,4 @@
-//! What the operations on one item are made of: the same for a single operation, in a batch and in a transaction.
+//! The parts that operations on one item share, whether they run alone, in a batch or in a transaction.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(super) struct Target {
     pub(super) identity: Identity,
 }
 
-/// A condition with the names and values that its request defines.
+/// A condition, with the names and values that its request defines.
 #[derive(Clone, Copy)]
 pub(super) struct Conditional<'a> {
     pub(super) condition: Option<&'a str>,
@@ -36,7 +36,7 @@ pub(super) struct ItemPut {
     pub(super) target: Target,
 }
 
-/// The condition of what has one: a request, or an action of a transaction.
+/// The condition of a request or of a transaction's action.
 macro_rules! conditional {
     ($of:expr) => {
         $crate::client::actions::Conditional {
@@ -48,7 +48,7 @@ macro_rules! conditional {
 }
 pub(super) use conditional;
 
-/// The condition of a request to write one item, which must not be of the kind before expressions.
+/// The condition of a request to write one item. Refuses the legacy conditions that predate expressions.
 macro_rules! condition_of_write {
     ($input:expr) => {{
         no_legacy($input.expected(), "Expected", "ConditionExpression")?;
@@ -73,7 +73,7 @@ impl ItemPut {
         Ok(Self { target: Target { table: Arc::clone(table), identity } })
     }
 
-    /// Seals the item that was checked.
+    /// Seals the checked item.
     pub(super) fn seal(&self, key: &VerifiedDataKey, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
         let Target { table, identity } = &self.target;
         *item = seal(table, key, identity, nonces, std::mem::take(item))?;
@@ -82,7 +82,7 @@ impl ItemPut {
 }
 
 impl ItemPut {
-    /// By what the values that were sealed can be recognised.
+    /// The marks that identify the sealed values.
     pub(super) fn marks(&self, sealed: &Item) -> Vec<Mark> {
         let variant = Variant::from_item(&self.target.table, sealed);
         let encrypted =
@@ -91,7 +91,7 @@ impl ItemPut {
     }
 }
 
-/// A wrong key is a refusal, as in every other operation.
+/// A wrong primary key is a refusal, as in every other operation.
 fn to_refusal(error: SealError) -> Error {
     match error {
         SealError::PrimaryKey(error) => Refusal::PrimaryKey(error).into(),
@@ -100,7 +100,7 @@ fn to_refusal(error: SealError) -> Error {
 }
 
 impl Target {
-    /// The target of a delete or a condition check, whose key and condition are checked.
+    /// The target of a delete or a condition check. Checks the primary key and the condition.
     pub(super) fn keyed(
         binding: &Binding,
         table: Option<&str>,
@@ -113,7 +113,7 @@ impl Target {
         Ok(Self { table: Arc::clone(table), identity })
     }
 
-    /// An item in the answer that must be this one.
+    /// An item in the answer, which must be this one.
     pub(super) fn returned<'a>(&'a self, item: &'a mut Item) -> Returned<'a> {
         Returned { item, table: &self.table, expected: Expected::One(&self.identity), cut: Cut::Whole }
     }
@@ -123,7 +123,7 @@ impl Conditional<'_> {
     /// Without a condition.
     pub(super) const NONE: Conditional<'static> = Conditional { condition: None, names: None, values: None };
 
-    /// Checks the condition on the stored item whose key is in `key`.
+    /// Checks the condition on the stored item that has this primary key.
     fn check(self, table: &TableSchema, key: Option<&Item>) -> Result<(), Refusal> {
         let Self { condition, names, values } = self;
         let mut expressions = Expressions::new(table, names, values).keyed(key);
@@ -132,14 +132,14 @@ impl Conditional<'_> {
     }
 }
 
-/// A read of one item by its key.
+/// A read of one item by its primary key.
 pub(super) struct ItemRead {
     target: Target,
     selection: Option<Selection>,
 }
 
 impl ItemRead {
-    /// Checks the read and widens its projection. Says whether the request changed.
+    /// Checks the read and widens its projection. Returns whether the request changed.
     pub(super) fn check(
         binding: &Binding,
         table: Option<&str>,
@@ -162,7 +162,7 @@ impl ItemRead {
     }
 }
 
-/// Checks a projection and widens it so that what it brings can be opened. Says whether the request changed.
+/// Checks a projection, and widens it so that the items it returns can be opened. Returns whether the request changed.
 pub(super) fn widen(
     table: &TableSchema,
     projection: &mut Option<String>,
@@ -178,14 +178,14 @@ pub(super) fn widen(
     Ok((selection, changed))
 }
 
-/// An update whose expression is understood.
+/// An update whose expression is parsed and checked.
 pub(super) struct ItemUpdate {
     pub(super) target: Target,
     plan: UpdatePlan,
 }
 
 impl ItemUpdate {
-    /// Checks the key, the update and the condition.
+    /// Checks the primary key, the update and the condition.
     pub(super) fn check(
         binding: &Binding,
         table: Option<&str>,
@@ -218,12 +218,12 @@ impl ItemUpdate {
         Ok(Self { target: Target { table: Arc::clone(table), identity }, plan })
     }
 
-    /// Where the key's record must lie, when a sensitive value is assigned.
+    /// Where the key record must be, when the update assigns a sensitive value.
     pub(super) fn seals(&self) -> Option<KeyRecordPlacement> {
         (!self.plan.sealed.is_empty()).then(|| self.target.table.record_place())
     }
 
-    /// By what the values that were sealed can be recognised.
+    /// The marks that identify the sealed values.
     pub(super) fn marks(&self, values: &Values) -> Vec<Mark> {
         let mark = |value: &SealedValue| Mark::from_sealed(&value.attribute, values.get(&value.sent)?);
         self.plan.sealed.iter().filter_map(mark).collect()
@@ -234,7 +234,7 @@ impl ItemUpdate {
         &self.plan.touched
     }
 
-    /// Puts sealed values in the place of plain ones, under placeholders of their own where one served several attributes.
+    /// Replaces plain values with sealed ones. Where several attributes shared a placeholder, each gets its own.
     pub(super) fn seal(
         &self,
         key: &VerifiedDataKey,

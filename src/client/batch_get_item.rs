@@ -21,18 +21,18 @@ use crate::schema::TableSchema;
 
 pub(super) struct BatchGet {
     tenant: TenantId,
-    /// What is sent in place of the caller's input. Taken when it is sent.
+    /// The input that is sent instead of the caller's. Taken when it is sent.
     rewritten: Option<BatchGetItemInput>,
-    /// The caller's own, once the other is sent: of it is what was not processed.
+    /// The caller's own input, kept after the other is sent: unprocessed reads are rebuilt from it.
     asked: Option<BatchGetItemInput>,
-    /// By the table's name as the request has it.
+    /// Keyed by the table's name as the request gives it.
     reads: HashMap<String, Read>,
 }
 
-/// What is read from one table.
+/// The reads from one table.
 struct Read {
     table: Arc<TableSchema>,
-    /// Whose items.
+    /// The items that the request names.
     identities: HashSet<Identity>,
     selection: Option<Selection>,
 }
@@ -77,7 +77,8 @@ impl Operation for BatchGet {
         Ok(returned)
     }
 
-    /// What was not processed is what was asked, as far as the answer says that it was not: its settings, too, are the caller's.
+    /// Rebuilds the unprocessed reads from the caller's own request, settings included, as far as the answer lists
+    /// them.
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
         let Some(output) = output.downcast_mut::<BatchGetItemOutput>() else { return Ok(()) };
         let Some(unprocessed) = output.unprocessed_keys.take() else { return Ok(()) };

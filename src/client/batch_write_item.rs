@@ -1,5 +1,5 @@
-//! BatchWriteItem: puts and deletes in several tables. What was not processed comes back as the caller gave it, so that a retry just
-//! works, and needs no key for it.
+//! BatchWriteItem: puts and deletes in several tables. Unprocessed writes come back as the caller gave them. So a retry
+//! works unchanged, and needs no data key for them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,18 +21,18 @@ use tenantseal_core::envelope::Nonces;
 
 pub(super) struct BatchWrite {
     tenant: TenantId,
-    /// By the table's name as the request has it.
+    /// Keyed by the table's name as the request gives it.
     tables: HashMap<String, TableWrites>,
 }
 
-/// What is written to one table.
+/// The writes to one table.
 struct TableWrites {
     table: Arc<TableSchema>,
     /// In the order of the request.
     puts: Vec<ItemPut>,
-    /// What the caller put, once it is sealed.
+    /// The caller's items, once they are sealed.
     given: HashMap<Identity, Item>,
-    /// What the caller deleted.
+    /// The items that the caller deleted.
     deleted: HashSet<Identity>,
 }
 
@@ -83,7 +83,7 @@ impl Operation for BatchWrite {
         Ok(input)
     }
 
-    /// None is opened.
+    /// A batch write returns no items to open.
     fn returned_items<'a>(&'a self, _: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError> {
         Ok(Vec::new())
     }
@@ -100,7 +100,7 @@ impl Operation for BatchWrite {
                     let identity = stored_identity(table, &self.tenant, &put.item)?;
                     put.item = given.remove(&identity).ok_or(OpenError::OtherItem)?;
                 }
-                // Or the caller's retry would delete what somebody on the way chose.
+                // Without this check, the caller's retry could delete an item that somebody on the way chose.
                 if let Some(delete) = &write.delete_request
                     && !deleted.remove(&stored_identity(table, &self.tenant, &delete.key)?)
                 {

@@ -1,4 +1,5 @@
-//! The end of an operation: its items are opened, or it fails and says which do not open, and whether it has written.
+//! The end of an operation: its items are opened, or it fails. A failure names the items that do not open, and says
+//! whether the operation has written.
 
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Standing, Unopened, Written};
 
 /// Opens the items of the answer to this operation.
 ///
-/// On any failure the answer is gone for good: half-opened it is neither returned nor logged.
+/// On any failure the answer is dropped for good: a half-opened one is neither returned nor logged.
 pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer) -> Result<(), Error> {
     let mut state = pending.state();
     let Some(items) = &mut state.items else { return Ok(()) };
@@ -44,7 +45,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
         if binding.audit.is_on() {
             (taken, used) = opening::used_keys(&*items.operation, &opens, taken);
         }
-        // No lock is held over a user's code.
+        // No lock is held while a user's code runs.
         drop(state);
         let told = used.and_then(|used| Ok(binding.audit.record_opens(&binding.tenant, name, &opens.keys, &used)?));
         state = pending.state();
@@ -73,7 +74,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     if let Ok(output) = &mut opened
         && let Err(error) = items.operation.finish(output)
     {
-        // Of a batch a part is written, and nobody knows which.
+        // Part of a batch is written, and nobody knows which.
         let standing = if items.operation.writes() { Standing::written(Written::Unknown) } else { standing };
         return Err(Error::Unopened(Unopened::whole(error.into(), standing)));
     }
@@ -81,9 +82,10 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     Ok(())
 }
 
-/// Whether what a write was asked to give back went with an answer that was lost: the repetition found what the first attempt had left.
+/// Whether the item that a write should return was in an answer that was lost. The retry then found what the first
+/// attempt had left.
 fn lost(gives_old: Option<Leaves>, notes: &Notes) -> Option<Written> {
-    // The repository has read before.
+    // The repository has already read the item.
     if notes.keeps_raw() || !notes.is_in_doubt() {
         return None;
     }

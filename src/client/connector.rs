@@ -1,4 +1,4 @@
-//! The HTTP client's decorator: awaits the data keys of an answer before the SDK goes on with it.
+//! The HTTP client's decorator: awaits the data keys of an answer before the SDK processes it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +29,7 @@ use super::operation::Answer;
 use super::pending::{Arrived, ItemState, Pending};
 use crate::error::{Error, Piece};
 
-/// Decorates the HTTP client that really sends.
+/// Decorates the HTTP client that sends the requests.
 #[derive(Debug, Clone)]
 pub(super) struct SealingHttpClient {
     inner: SharedHttpClient,
@@ -77,7 +77,7 @@ impl HttpConnector for SealingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let this = self.clone();
         HttpConnectorFuture::new(async move {
-            // The second line of defence: without it, a client whose interceptor was replaced would send plaintext.
+            // A second line of defense: without it, a client whose interceptor was replaced would send plaintext.
             let pending = request.extension::<Pending>().cloned();
             let pending = pending.ok_or_else(|| ConnectorError::user(Error::Replaced(Piece::Interceptor).into()))?;
             pending.check_bound_to(&this.binding).map_err(|error| ConnectorError::user(error.into()))?;
@@ -91,7 +91,8 @@ impl HttpConnector for SealingConnector {
     }
 }
 
-/// An attempt that was sent. Until it is answered nobody knows what it did; one that is dropped before never is.
+/// An attempt that was sent. Until it is answered, nobody knows what it did. An attempt dropped before its answer stays
+/// unanswered forever.
 struct Attempt<'a>(&'a Pending);
 
 impl<'a> Attempt<'a> {
@@ -105,8 +106,10 @@ impl<'a> Attempt<'a> {
         Self(pending)
     }
 
-    /// DynamoDB has said what it did, and the SDK goes on with that. It has not when it says that it has done it and that cannot be read, or
-    /// of an internal error, with which it may have written (API reference, `InternalServerError`).
+    /// Counts the attempt as answered when DynamoDB has said what it did.
+    ///
+    /// 2 answers leave that open: a success that cannot be read, and an internal error. DynamoDB may have written in
+    /// spite of the latter (API reference, `InternalServerError`).
     fn finish(self, response: &HttpResponse, answer: &Answer) {
         if answer.is_err() && !response.status().is_client_error() {
             return;
@@ -121,7 +124,7 @@ impl<'a> Attempt<'a> {
 }
 
 impl SealingConnector {
-    /// The keys of an answer, when they come before the deadline, and those that could not be had.
+    /// The data keys of an answer that arrive before the deadline, and those that could not be fetched.
     async fn opening_keys(
         &self,
         span: &Span,
@@ -134,7 +137,7 @@ impl SealingConnector {
             Err(needed) => needed,
         };
         let names: Vec<_> = needed.iter().map(|needed| needed.stored.clone()).collect();
-        // On the heap: every request makes the future around it, and only those with a cold key need this.
+        // On the heap: every request creates the surrounding future, but only requests with a cold key need this one.
         let keys = Box::pin(self.binding.opening_keys(needed, mode).instrument(span.clone()));
         let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return keys.await };
         let left = deadline.saturating_duration_since(Instant::now());
@@ -144,7 +147,7 @@ impl SealingConnector {
         })
     }
 
-    /// Parses the answer with the SDK's own deserializer and awaits the keys that its items need.
+    /// Parses the answer with the SDK's own deserializer and awaits the data keys that its items need.
     async fn arrive(
         &self,
         pending: &Pending,
@@ -175,15 +178,15 @@ impl SealingConnector {
                     Ok((keys, failed)) if failed.is_empty() || mode == OpeningMode::BestEffort => {
                         (needed, opens.failed) = (keys, failed)
                     }
-                    // Nothing is asked for the sake of an answer that will not be given.
+                    // Keys are not fetched for an answer that will not be returned.
                     Ok((_, failed)) => opens.failed = failed,
                     Err(error) => whole = Some(error),
                 }
             }
         }
         (opens.keys, opens.lacking) = self.opening_keys(pending.span(), needed, mode, deadline).await;
-        // A failure is kept for the end: here the SDK would take it for one of the network.
-        // From here on it is not lost; before, the attempt may have been given up while it waited for keys.
+        // A failure is kept for the end: here the SDK would take it for a network failure. From here on the answer is
+        // not lost. Before, the attempt may have been given up while it waited for keys.
         sent.finish(&response, &answer);
         if let Some(items) = &mut pending.state().items {
             items.arrived = Some(Arrived { answer: Some(answer), whole, opens });

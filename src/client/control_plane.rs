@@ -1,7 +1,8 @@
-//! Operations that touch no items and pass as they are, unless a definition contradicts the schema or the builder refuses them all.
+//! Operations that touch no items. They pass unchanged, unless a definition contradicts the schema or the builder
+//! refuses them all.
 //!
-//! Everything that is neither here nor handled is refused. ImportTable is missing on purpose: it fills a table from files that nobody
-//! has sealed.
+//! An operation that is neither listed here nor handled elsewhere is refused. ImportTable is missing on purpose: it
+//! fills a table from files that nobody has sealed.
 
 use std::sync::LazyLock;
 
@@ -24,7 +25,7 @@ use super::{Binding, table_name};
 use crate::error::Refusal;
 use crate::schema::TableSchema;
 
-/// An operation that passes, or does by a rule of its own.
+/// An operation that passes, either always or by a rule of its own.
 macro_rules! passes {
     () => {
         |_, _| Ok(None)
@@ -84,19 +85,20 @@ pub(super) static PASSING: &[Known] = operations! {
     update_time_to_live::{UpdateTimeToLive, UpdateTimeToLiveInput} => passes!(time_to_live);
 };
 
-/// The schema of a table with sealed items; none of any other. One that is configured by its ARN is meant by its name, too.
+/// The schema of a table with sealed items; `None` for any other table. A table configured by its ARN also matches by
+/// its name.
 fn sealed_table<'b>(binding: &'b Binding, table: Option<&str>) -> Option<&'b TableSchema> {
     let named = |name| binding.tables.iter().find(move |(table, _)| table_name(table) == table_name(name));
     let found = binding.table(table).ok().or_else(|| named(table?).map(|(_, schema)| schema));
     found.map(|schema| &**schema)
 }
 
-/// Whether what is stored of the attribute is binary, whatever it was.
+/// Whether the attribute is stored as sealed binary, whatever its original type.
 fn is_stored_sealed(table: &TableSchema, attribute: &str) -> bool {
     attribute == HEADER || table.may_encrypt(attribute)
 }
 
-/// DynamoDB takes any attribute: of one that is encrypted, which is stored as binary, no item ever expires.
+/// DynamoDB accepts any attribute. An encrypted one is stored as binary, so no item would ever expire by it.
 fn time_to_live(input: &UpdateTimeToLiveInput, binding: &Binding) -> Result<(), Refusal> {
     let (Some(table), Some(specification)) =
         (sealed_table(binding, input.table_name()), input.time_to_live_specification())
@@ -104,7 +106,7 @@ fn time_to_live(input: &UpdateTimeToLiveInput, binding: &Binding) -> Result<(), 
         return Ok(());
     };
     match specification.attribute_name() {
-        // What is there already may be switched off.
+        // A setting that already exists may be switched off.
         attribute if specification.enabled() && is_stored_sealed(table, attribute) => {
             Err(Refusal::EncryptedTimeToLive { attribute: attribute.to_owned() })
         }
@@ -112,7 +114,8 @@ fn time_to_live(input: &UpdateTimeToLiveInput, binding: &Binding) -> Result<(), 
     }
 }
 
-/// DynamoDB takes any key of an index: under one that is encrypted every later put of the attribute fails, or nothing is found.
+/// DynamoDB accepts any index key. Under an encrypted one, every later put of the attribute fails, or queries find
+/// nothing.
 fn index_keys<'i>(
     binding: &Binding,
     table: Option<&str>,
@@ -198,7 +201,7 @@ mod tests {
         let names: BTreeSet<_> = PASSING.iter().map(|known| known.name).collect();
         assert_eq!(names.len(), PASSING.len());
         for known in PASSING {
-            // Of some the SDK makes no input without their parts.
+            // The SDK builds no input of some operations without their parts.
             if let Ok(input) = known.empty() {
                 let found: Vec<_> =
                     PASSING.iter().filter(|known| (known.has)(&input)).map(|known| known.name).collect();

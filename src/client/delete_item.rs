@@ -1,4 +1,4 @@
-//! DeleteItem: sends nothing sensitive, and may bring the deleted item back.
+//! DeleteItem: sends nothing sensitive, and may return the deleted item.
 
 use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;

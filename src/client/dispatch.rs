@@ -1,4 +1,4 @@
-//! Which operation an input is, and what is done with it.
+//! Identifies the operation by its input, and says how it is handled.
 
 use std::sync::LazyLock;
 
@@ -24,7 +24,7 @@ use super::transact_write_items::TransactWrite;
 use super::update_item::UpdateItem;
 use crate::error::{Error, Refusal};
 
-/// Item operations that are refused, and what to use.
+/// Item operations that are refused, each with what to use instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("ExecuteStatement", "PartiQL is not understood: use the item operations"),
     ("BatchExecuteStatement", "PartiQL is not understood: use the item operations"),
@@ -32,7 +32,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
 ];
 
-/// What a check of one operation on items says, as that of any operation.
+/// Boxes the check of one operation on items like that of any other operation.
 macro_rules! items {
     ($operation:ident) => {
         |input, binding| Ok(Some(Box::new($operation::check(input, binding)?)))
@@ -54,9 +54,9 @@ static ITEMS: &[Known] = operations! {
     search_vectors::{SearchVectors, SearchVectorsInput} => items!(Search);
 };
 
-/// The operation with this input; an error when it is refused, which `name` words.
+/// The operation with this input. A refused operation is an error, which calls it `name`.
 ///
-/// By the type of the input: a name can be changed by anybody's hook, a type cannot.
+/// The type of the input decides: any hook can change a name, none can change a type.
 pub(super) fn known(name: &str, input: &Input, binding: &Binding) -> Result<&'static Known, Error> {
     if let Some(known) = ITEMS.iter().find(|known| (known.has)(input)) {
         return Ok(known);

@@ -1,4 +1,4 @@
-//! The expressions of one request: each checked against the table's schema, and every value accounted for.
+//! The expressions of one request. Each is checked against the table's schema, and every value is accounted for.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -22,7 +22,7 @@ pub(super) struct Expressions<'a> {
     names: Option<&'a Names>,
     values: Option<&'a Values>,
     used: Placeholders,
-    /// Of the items that the expressions mean, as far as the request says it.
+    /// The record type of the items that the expressions address, as far as the request shows it.
     variant: Variant<'a>,
 }
 
@@ -31,7 +31,8 @@ impl<'a> Expressions<'a> {
         Self { table, names, values, used: Placeholders::default(), variant: Variant::unknown(table) }
     }
 
-    /// The same for a request that means the item with this key, which says its record type where the sort key does.
+    /// The same for a request that addresses the item with this primary key. Where the sort key shows the record type,
+    /// it is taken from there.
     pub(super) fn keyed(self, key: Option<&Item>) -> Self {
         match key {
             Some(key) if self.table.is_told_apart_by_sort_key() => {
@@ -41,7 +42,7 @@ impl<'a> Expressions<'a> {
         }
     }
 
-    /// A condition or filter: on an encrypted attribute only whether it exists can be asked.
+    /// A condition or filter: an encrypted attribute can only be tested for existence.
     pub(super) fn condition(
         &mut self,
         parameter: &'static str,
@@ -56,7 +57,7 @@ impl<'a> Expressions<'a> {
         Ok(Some(condition))
     }
 
-    /// A key condition, with what it tests.
+    /// A key condition and its tests.
     pub(super) fn key_condition(&mut self, expression: Option<&str>) -> Result<KeyCondition, Refusal> {
         const PARAMETER: &str = "KeyConditionExpression";
         let refused = |source| Refusal::Expression { parameter: PARAMETER, source };
@@ -67,18 +68,18 @@ impl<'a> Expressions<'a> {
         Ok(condition)
     }
 
-    /// A projection, with what it asks for.
+    /// A projection and its selection.
     pub(super) fn projection(&mut self, expression: Option<&str>) -> Result<Option<Selection>, Refusal> {
         let Some(expression) = expression else { return Ok(None) };
         let refused = |source| Refusal::Expression { parameter: "ProjectionExpression", source };
         let projection = Projection::parse(expression).map_err(refused)?;
-        // What comes back is told apart by itself.
+        // Returned items show their record type themselves.
         let protection = |attribute: &str| self.table.protection(attribute);
         projection.resolve(&Scope::new(self.names, &protection)).map(Some).map_err(refused)
     }
 
-    /// An update: what it assigns to encrypted attributes, and how. Follows the conditions of the same request, whose values it
-    /// leaves alone.
+    /// An update: what it assigns to encrypted attributes, and how. Call it after the conditions of the same request,
+    /// because it leaves their values alone.
     pub(super) fn update(&mut self, expression: Option<&str>) -> Result<UpdatePlan, Refusal> {
         let Some(expression) = expression else {
             return Ok(UpdatePlan { expression: None, sealed: Vec::new(), plain: Vec::new(), touched: Vec::new() });
@@ -91,17 +92,18 @@ impl<'a> Expressions<'a> {
         Ok(plan)
     }
 
-    /// The record type of the items that the expressions read so far mean.
+    /// The record type of the items, as far as the expressions read so far show it.
     pub(super) fn variant(&self) -> Variant<'a> {
         self.variant
     }
 
-    /// Learns the record type of the items from what a condition requires of the discriminator.
+    /// Learns the record type of the items from the value that a condition requires of the discriminator.
     fn learn<'c>(&mut self, required: impl FnOnce(&str, &Scope<'_>) -> Option<(bool, &'c str)>) {
-        // Of what the key says, or a condition before, another condition cannot say otherwise: it would not hold.
+        // Once the primary key or an earlier condition has fixed the record type, a contradicting condition would never
+        // hold.
         let Some(discriminator) = self.table.discriminator().filter(|_| !self.variant.is_known()) else { return };
         let found = required(discriminator, &Scope::new(self.names, &|_| None));
-        // The beginning of a value says nothing unless beginnings tell record types apart.
+        // The beginning of a value shows nothing, unless beginnings tell record types apart.
         let telling = found.filter(|(whole, _)| *whole || self.table.is_told_apart_by_sort_key());
         let value = telling.and_then(|(_, placeholder)| self.values?.get(placeholder));
         self.variant = Variant::from_value(self.table, value);
@@ -121,9 +123,9 @@ impl<'a> Expressions<'a> {
         self.used.values.extend(values.iter().cloned());
     }
 
-    /// The placeholders of names that conditions use, when every value that would be sent is used by one of them.
+    /// The name placeholders that conditions use. Fails unless a condition uses every value that would be sent.
     ///
-    /// DynamoDB refuses a superfluous value as well, but only after it has been sent, in plaintext.
+    /// DynamoDB also refuses a superfluous value, but only after it has been sent, in plaintext.
     pub(super) fn finish(self) -> Result<BTreeSet<String>, Refusal> {
         if self.names.is_some_and(HashMap::is_empty) {
             return Err(Refusal::Empty("ExpressionAttributeNames"));
@@ -133,7 +135,7 @@ impl<'a> Expressions<'a> {
         }
         let defined = |value: &String| self.values.is_some_and(|values| values.contains_key(value));
         if let Some(undefined) = self.used.values.iter().find(|value| !defined(value)) {
-            // Also because a placeholder that is added must not come to define it.
+            // This also keeps a placeholder that is added later from defining it.
             return Err(Refusal::UndefinedValue(undefined.clone()));
         }
         let unused = self.values.into_iter().flat_map(HashMap::keys).find(|value| !self.used.values.contains(*value));
@@ -144,7 +146,7 @@ impl<'a> Expressions<'a> {
     }
 }
 
-/// Refuses a parameter of the API before expressions.
+/// Refuses a legacy parameter of the API, from before expressions.
 pub(crate) fn no_legacy<T>(value: Option<&T>, parameter: &'static str, instead: &'static str) -> Result<(), Refusal> {
     match value {
         Some(_) => Err(Refusal::Legacy { parameter, instead }),

@@ -13,7 +13,7 @@ use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct Get {
-    /// What is sent in place of the caller's input, when that lacks something.
+    /// The input that is sent instead of the caller's, when the caller's lacks something.
     rewritten: Option<GetItemInput>,
     read: ItemRead,
 }

@@ -29,10 +29,10 @@ use super::notes::Notes;
 use super::pending::Pending;
 use crate::error::{Error, Piece};
 
-/// A sealing client has begun the operation.
+/// The marker that a sealing client has begun the operation.
 #[derive(Debug)]
 struct Begun {
-    /// Whether the idempotency token of a transaction is the caller's own, who may repeat it.
+    /// Whether the caller set the transaction's idempotency token, and so may repeat the request.
     own_token: bool,
 }
 
@@ -44,7 +44,7 @@ impl Storable for Begun {
 #[derive(Debug, Clone)]
 pub(super) struct Seal {
     binding: Arc<Binding>,
-    /// The SDK's own, in whose place this one stands.
+    /// The SDK's own resolver, which this one replaces.
     auth: Arc<DefaultAuthSchemeResolver>,
 }
 
@@ -59,7 +59,7 @@ impl Intercept for Seal {
         "tenantseal"
     }
 
-    /// Precedes the SDK's own hook that makes up a token when there is none.
+    /// Runs before the SDK's own hook, which makes up a token when there is none.
     fn read_before_execution(
         &self,
         context: &BeforeSerializationInterceptorContextRef<'_>,
@@ -74,7 +74,7 @@ impl Intercept for Seal {
         Ok(())
     }
 
-    /// Puts the serializer in place that checks the input, and no other than the one that it is handed.
+    /// Installs the serializer that checks exactly the input it is handed.
     fn read_before_serialization(
         &self,
         context: &BeforeSerializationInterceptorContextRef<'_>,
@@ -92,8 +92,8 @@ impl Intercept for Seal {
         Ok(())
     }
 
-    /// DynamoDB may have written when the keys of its answer are still on their way. Were the attempt to time out then, the SDK would
-    /// repeat the write; so the wait ends a little before. And nobody but us can say what was slow.
+    /// DynamoDB may have written while the keys of its answer are still being fetched. If the attempt timed out then,
+    /// the SDK would repeat the write, so the wait ends a little earlier. Also, only this client can say what was slow.
     fn read_before_attempt(
         &self,
         _: &BeforeTransmitInterceptorContextRef<'_>,
@@ -127,7 +127,7 @@ impl Intercept for Seal {
             if items.operation.seals().is_some() && !items.resolved {
                 return Err(Error::Replaced(Piece::AuthSchemeResolver).into());
             }
-            // What a former attempt brought.
+            // Drops what an earlier attempt brought.
             items.arrived = None;
             config.interceptor_state().store_put(SharedResponseDeserializer::new(pending.clone()));
             if let Some(input) = items.input.take() {
@@ -169,7 +169,7 @@ impl ResolveAuthScheme for Seal {
             let token = items.operation.token().map(str::to_owned);
             Some((pending, place, token, items.deadline))
         });
-        // A future that may have to ask for keys is large: it is made only when it does.
+        // A future that may fetch keys is large, so it is created only when it does.
         let Some((pending, place, token, deadline)) = waiting else {
             return self.auth.resolve_auth_scheme(params, config, components);
         };

@@ -1,4 +1,4 @@
-//! An operation that this release knows, by its input.
+//! The operations that this release knows, each recognized by its input.
 
 use aws_sdk_dynamodb::config::ConfigBag;
 use aws_sdk_dynamodb::error::BoxError;
@@ -11,17 +11,17 @@ use super::Binding;
 use super::operation::Operation;
 use crate::error::Error;
 
-/// What a check says: none of an operation that touches no items and is sent as it is.
+/// The result of a check. `None` for an operation that touches no items and is sent unchanged.
 pub(super) type Checked = Result<Option<Box<dyn Operation>>, Error>;
 
-/// An operation that this release knows, and what the SDK itself does for it.
+/// An operation that this release knows, and the SDK's own components for it.
 pub(super) struct Known {
-    /// By its input, whatever hooks call it.
+    /// The name that belongs to its input, whatever name hooks give it.
     pub(super) name: &'static str,
     pub(super) has: fn(&Input) -> bool,
     pub(super) check: fn(&Input, &Binding) -> Checked,
     pub(super) empty: fn() -> Option<Input>,
-    /// Of the SDK itself, whatever hooks have put into the config bag.
+    /// The SDK's own layer, whatever hooks have put into the config bag.
     pub(super) sdk: fn() -> &'static FrozenLayer,
 }
 
@@ -53,7 +53,7 @@ impl Known {
         (self.check)(input, binding)
     }
 
-    /// An input without anything in it.
+    /// An empty input.
     pub(super) fn empty(&self) -> Result<Input, BoxError> {
         (self.empty)().ok_or_else(|| "each input of the SDK can be empty".into())
     }
@@ -64,7 +64,7 @@ impl Known {
         serializer.serialize_input(input, config)
     }
 
-    /// The SDK's own, for the answer.
+    /// The SDK's own deserializer for the answer.
     pub(super) fn deserializer(&self) -> Result<&'static SharedResponseDeserializer, BoxError> {
         (self.sdk)().load::<SharedResponseDeserializer>().ok_or_else(|| "the SDK has no deserializer".into())
     }

@@ -1,6 +1,6 @@
-//! What the repository wants to know of an operation of its own, beyond what the SDK's answer can say.
+//! Notes for the repository on one of its operations, beyond what the SDK's answer can say.
 //!
-//! A hook of the operation puts it into the config bag, where this client's hooks and connector find it.
+//! A hook of the operation puts them into the config bag, where this client's hooks and connector find them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,50 +14,50 @@ use tenantseal_core::crypto::TAG_LEN;
 use crate::error::Error;
 use crate::item::Item;
 
-/// Notes on one operation, or on a write and the read that finds out about it. Clones are the same.
+/// Notes on one operation, or on a write and the read that finds out what it did. Clones share the same notes.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Arc<Mutex<Noted>>);
 
 #[derive(Default)]
 struct Noted {
-    /// What the operation is asked to do differently.
+    /// How the operation is asked to behave differently.
     asked: Asked,
-    /// How many attempts were sent and not answered.
+    /// The number of attempts that were sent and not answered.
     unanswered: usize,
-    /// What the write sealed.
+    /// The marks of what the write sealed.
     marks: Vec<Mark>,
-    /// Whether what came back, or is stored, has one of these marks.
+    /// Whether the returned or stored item has one of these marks.
     own: bool,
-    /// Whether an item came back.
+    /// Whether an item was returned.
     came: bool,
-    /// The items that came back with a write, as they are stored.
+    /// The items that a write returned, as they are stored.
     raw: Vec<Item>,
-    /// The items that did not open, by their places in the answer, where they are left empty.
+    /// The items that do not open, by their places in the answer. The answer has them empty.
     failed: Vec<(usize, Error)>,
 }
 
 /// How an operation is to be carried out.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Asked {
-    /// As it is.
+    /// As usual.
     #[default]
     Nothing,
-    /// An item that does not open is noted, and the others are given.
+    /// An item that does not open is noted, and the others are returned.
     Each,
     /// The raw item is kept beside the opened one.
     Raw,
-    /// What is read is compared with the marks, and given to nobody.
+    /// The item read is compared with the marks, and returned to nobody.
     Compare,
 }
 
-/// Tells a sealed value from every other: the end of its ciphertext's tag, made under a nonce of its own.
+/// Tells a sealed value from every other: the end of its ciphertext's tag. Each value is sealed under its own nonce.
 pub(super) struct Mark {
     attribute: String,
     tag: [u8; TAG_LEN],
 }
 
 impl Mark {
-    /// Of a value that was just sealed for this attribute.
+    /// The mark of a value that was just sealed for this attribute.
     pub(super) fn from_sealed(attribute: &str, sealed: &aws_sdk_dynamodb::types::AttributeValue) -> Option<Self> {
         let tag = *sealed.as_b().ok()?.as_ref().last_chunk()?;
         Some(Self { attribute: attribute.to_owned(), tag })
@@ -70,12 +70,12 @@ impl Mark {
 }
 
 impl Notes {
-    /// Of an answer whose items are given one by one, whether or not they open.
+    /// For an answer whose items are returned one by one, whether or not they open.
     pub(crate) fn each() -> Self {
         Self::asking(Asked::Each)
     }
 
-    /// Of a read whose raw item is kept.
+    /// For a read that keeps the raw item.
     pub(crate) fn raw() -> Self {
         Self::asking(Asked::Raw)
     }
@@ -84,54 +84,54 @@ impl Notes {
         Self(Arc::new(Mutex::new(Noted { asked, ..Noted::default() })))
     }
 
-    /// From now on: of a read that compares what is stored with what the write sealed.
+    /// From now on, reads compare what is stored with what the write sealed.
     pub(crate) fn compare(&self) {
         self.lock().asked = Asked::Compare;
     }
 
-    /// Has one operation be noted here.
+    /// The hook that has one operation noted here.
     pub(crate) fn hook(&self) -> Builder {
         let mut config = Builder::new();
         config.push_interceptor(SharedInterceptor::permanent(Noting(self.clone())));
         config
     }
 
-    /// Whether an attempt was sent and not answered: nobody knows what it did.
+    /// Whether an attempt was sent and not answered, so that nobody knows what it did.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.lock().unanswered > 0
     }
 
-    /// Whether the write sealed anything by which it could be recognised.
+    /// Whether the write sealed a value that can identify it.
     pub(crate) fn has_marks(&self) -> bool {
         !self.lock().marks.is_empty()
     }
 
-    /// Whether what came back, or is stored, is what the write itself sealed.
+    /// Whether the write itself sealed the returned or stored item.
     pub(crate) fn is_own(&self) -> bool {
         self.lock().own
     }
 
-    /// Whether what came back may be what an earlier attempt wrote, whose answer was lost.
+    /// Whether an earlier attempt, whose answer was lost, may have written the returned item.
     pub(crate) fn may_be_own(&self) -> bool {
         self.is_in_doubt() && (self.is_own() || !self.has_marks())
     }
 
-    /// Whether an item came back.
+    /// Whether an item was returned.
     pub(super) fn is_answered_with_an_item(&self) -> bool {
         self.lock().came
     }
 
-    /// The item that came back, as it is stored.
+    /// Takes the returned item, as it is stored.
     pub(crate) fn take_raw(&self) -> Option<Item> {
         self.lock().raw.pop()
     }
 
-    /// Whether this is the item that came back, as it is stored.
+    /// Whether this is the returned item, as it is stored.
     pub(crate) fn is_raw(&self, item: &Item) -> bool {
         self.lock().raw.last() == Some(item)
     }
 
-    /// The items that did not open, by their places.
+    /// Takes the items that do not open, by their places.
     pub(crate) fn take_failed(&self) -> Vec<(usize, Error)> {
         std::mem::take(&mut self.lock().failed)
     }
@@ -160,7 +160,7 @@ impl Notes {
         self.lock().marks = marks;
     }
 
-    /// Looks at an item as it is stored.
+    /// Compares an item, as it is stored, with the marks.
     pub(super) fn look_at(&self, item: &Item) {
         let mut noted = self.lock();
         noted.came = true;

@@ -1,7 +1,7 @@
-//! Opening the items of an answer: which keys they need, and then the items themselves.
+//! Opens the items of an answer: first the data keys they need, then the items themselves.
 //!
-//! One that does not open fails the answer, unless each is asked for by itself; all that fail are named. What a write brought back is kept
-//! as it was stored: nobody else may have it any more.
+//! An item that does not open fails the answer, unless the caller asked for each by itself. The error names all that
+//! fail. It keeps what a write returned as it was stored, because nobody else may have it any more.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,13 +25,13 @@ pub(super) type Failed = BTreeMap<usize, Error>;
 #[derive(Default)]
 pub(super) struct Opens {
     pub(super) keys: KeyRing,
-    /// Keys that could not be had.
+    /// Keys that could not be fetched.
     pub(super) lacking: Vec<(OwnedStoredKey, Error)>,
     /// Items that no key opens.
     pub(super) failed: Failed,
 }
 
-/// The distinct keys that the items of an answer rely on, and the items of which that cannot be said.
+/// The distinct keys that the items of an answer rely on, and the items whose keys cannot be told.
 pub(super) fn needed_keys(
     operation: &dyn Operation,
     tenant: &TenantId,
@@ -51,7 +51,7 @@ pub(super) fn needed_keys(
     })
 }
 
-/// Lets `notes` see what came back as it is stored; what is only compared is given to nobody.
+/// Shows `notes` the returned items as they are stored. Removes items that were read only to be compared.
 pub(super) fn note_answer(operation: &dyn Operation, notes: &Notes, answer: Answer) -> Answer {
     let (answer, _) = visit_returned(operation, answer, |returned| {
         for Returned { item, .. } in returned {
@@ -67,7 +67,7 @@ pub(super) fn note_answer(operation: &dyn Operation, notes: &Notes, answer: Answ
     answer
 }
 
-/// Adds to the items that fail those that rely on a key that could not be had.
+/// Adds the items whose data key could not be fetched to those that fail.
 pub(super) fn without_keys(operation: &dyn Operation, answer: Answer, opens: &mut Opens) -> Answer {
     if opens.lacking.is_empty() {
         return answer;
@@ -87,7 +87,7 @@ pub(super) fn without_keys(operation: &dyn Operation, answer: Answer, opens: &mu
     answer
 }
 
-/// How many items of each table the keys open, of those that have not failed.
+/// The number of items of each table that the keys open, without those that have failed.
 pub(super) fn used_keys<'k>(
     operation: &dyn Operation,
     opens: &'k Opens,
@@ -101,10 +101,10 @@ pub(super) fn used_keys<'k>(
     })
 }
 
-/// Opens the items of an answer that have not failed, and leaves of each what the caller asked for.
+/// Opens the items of an answer that have not failed, and cuts each to what the caller asked for.
 ///
-/// Gives those that do not open, with what was stored where only this answer may have it. When all are wanted, and some are known to have
-/// failed, no other is opened.
+/// Returns those that do not open, with the stored item where only this answer may have it. When all are wanted and
+/// some are known to have failed, no other is opened.
 pub(super) fn open(
     operation: &dyn Operation,
     binding: &Binding,
@@ -141,7 +141,7 @@ pub(super) fn open(
     })
 }
 
-/// An error of the whole answer that concerns all of its items, which are taken out of it.
+/// An error that concerns all items of the answer. Takes them out of the answer.
 pub(super) fn close_answer(operation: &dyn Operation, error: &Error, answer: Answer, standing: Standing) -> Error {
     let (_, unopened) = visit_returned(operation, answer, |returned| {
         let unopened = |Returned { item, table, .. }: Returned<'_>| {
@@ -158,7 +158,7 @@ fn unopened_item(table: &TableSchema, item: &Item, sealed: Option<Item>, error: 
     UnopenedItem { item: ItemRef::new(table, item), sealed: sealed.map(Sealed), error }
 }
 
-/// What an answer says of the request, when `doubt` says whether another answer to it was lost.
+/// What an answer says about the request. `doubt` tells whether another answer to it was lost.
 pub(super) fn standing(operation: &dyn Operation, answer: &Answer, doubt: bool) -> Standing {
     match (operation.writes(), answer) {
         (false, _) => Standing::READ,
@@ -171,7 +171,7 @@ pub(super) fn standing(operation: &dyn Operation, answer: &Answer, doubt: bool) 
 }
 
 impl Returned<'_> {
-    /// Of the sealed item what was asked for and what opens it, so that nothing else can fail or cost a key.
+    /// The parts of the sealed item that were asked for or that open it, so that nothing else can fail or cost a key.
     fn view(&self) -> Cow<'_, Item> {
         if self.cut.is_whole() {
             return Cow::Borrowed(&*self.item);
@@ -182,7 +182,7 @@ impl Returned<'_> {
     }
 }
 
-/// Says of a missing header or discriminator which index lacks it.
+/// Names the index that lacks a missing header or discriminator.
 fn in_index(index: Option<&str>, error: OpenError) -> OpenError {
     match (index, error) {
         (Some(index), OpenError::Attribute { attribute, fault: OpenFault::NoHeader }) => {
@@ -195,7 +195,7 @@ fn in_index(index: Option<&str>, error: OpenError) -> OpenError {
     }
 }
 
-/// Runs `visit` on the items of an answer, whether it is an output or an error.
+/// Runs `visit` on the items of an answer, be it an output or an error.
 fn visit_returned<T: Default>(
     operation: &dyn Operation,
     answer: Answer,

@@ -14,72 +14,72 @@ use crate::expression::{Path, Selection, prune};
 use crate::item::{Item, OpenError};
 use crate::schema::{Protection, TableSchema};
 
-/// What comes back from DynamoDB: downcast_input, but behind the SDK's erasure.
+/// DynamoDB's answer, with the SDK's types erased.
 pub(super) type Answer = Result<Output, OrchestratorError<OperationError>>;
 
-/// One checked operation that touches items, on its way out and back. Waits for nothing.
+/// One checked operation that touches items, on its way out and back. Never waits.
 pub(super) trait Operation: Send + Sync {
-    /// Where the record must lie of the data key that the request needs; none when it needs no key.
+    /// Where the key record of the data key must be that the request needs; `None` when it needs no data key.
     fn seals(&self) -> Option<KeyRecordPlacement> {
         None
     }
 
-    /// The caller's own idempotency token, to which the data key is pinned so that a repeated request repeats its bytes.
+    /// The caller's own idempotency token. The data key is pinned to it, so that a repeated request repeats its bytes.
     fn token(&self) -> Option<&str> {
         None
     }
 
-    /// The tables that the request names, and how many items it seals in each. A table may be there several times.
+    /// The tables that the request names, and how many items it seals in each. A table may appear several times.
     fn tables(&self) -> Vec<(&TableSchema, usize)>;
 
-    /// Called when the token is one that the SDK made, and so never repeated.
+    /// Called when the SDK made the token, so that nobody repeats it.
     fn forget_token(&mut self) {}
 
-    /// Makes of the caller's input, which was checked, what is sent. Called once.
+    /// Turns the caller's checked input into the one that is sent. Called once.
     fn seal(&mut self, input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error>;
 
-    /// Whether it may change what is stored, so that what comes back with it may be nowhere else.
+    /// Whether it may change what is stored. What it returns may then exist nowhere else.
     fn writes(&self) -> bool {
         false
     }
 
-    /// Whether it was asked for what was stored before, and whether it then leaves something there.
+    /// Whether the caller asked for the old item, and whether the write then leaves an item there.
     fn gives_old(&self) -> Option<Leaves> {
         None
     }
 
-    /// By what the values that were sealed can be recognised. `sent` is what was made of the input.
+    /// The marks that identify the sealed values. `sent` is the input as it is sent.
     fn marks(&self, _sent: &Input) -> Vec<Mark> {
         Vec::new()
     }
 
-    /// The items in an answer: all of them, so one that nobody asked for is an error.
+    /// All items in an answer, so that an item nobody asked for is an error.
     fn returned_items<'a>(&'a self, answer: Carrier<'a>) -> Result<Vec<Returned<'a>>, OpenError>;
 
-    /// The index that is read.
+    /// The index that it reads.
     fn index(&self) -> Option<&str> {
         None
     }
 
-    /// The last touch to an output whose items are opened and cut.
+    /// Finishes an output whose items are opened and cut.
     fn finish(&mut self, _: &mut Output) -> Result<(), OpenError> {
         Ok(())
     }
 
-    /// What an error of DynamoDB means, when this library's change to the request brought it about.
+    /// Explains an error of DynamoDB that this library's change to the request caused.
     fn explain(&self, _: &OperationError) -> Option<Error> {
         None
     }
 }
 
-/// What a write leaves in the place of what it gives back.
+/// Whether a write leaves an item in place of the one it returns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaves {
     Nothing,
     Something,
 }
 
-/// What carries items back: an output, or an error that shows the item which failed a condition.
+/// The part of an answer that carries items: an output, or an error with the item that failed a condition.
 pub(super) enum Carrier<'a> {
     Output(&'a mut Output),
     Error(&'a mut OperationError),
@@ -90,25 +90,25 @@ pub(super) struct Returned<'a> {
     pub(super) item: &'a mut Item,
     pub(super) table: &'a TableSchema,
     pub(super) expected: Expected<'a>,
-    /// What the caller asked for.
+    /// The parts that the caller asked for.
     pub(super) cut: Cut<'a>,
 }
 
-/// Which item an answer may hold.
+/// Which items an answer may hold.
 #[derive(Clone, Copy)]
 pub(super) enum Expected<'a> {
     /// The one that the request names.
     One(&'a Identity),
     /// One of those that the request names.
     Among(&'a HashSet<Identity>),
-    /// Any of the tenant's with this partition key.
+    /// Any of the tenant's items with this partition key.
     OfPartition(&'a str),
-    /// Any of the tenant's: the request names none.
+    /// Any of the tenant's items: the request names none.
     AnyOfTenant,
 }
 
 impl Expected<'_> {
-    /// Whether `item`, whose identity this is, was asked for.
+    /// Whether the request asked for `item`, which has this identity.
     pub(super) fn check(self, table: &TableSchema, item: &Item, identity: &Identity) -> Result<(), OpenError> {
         let expected = match self {
             Self::One(expected) => expected == identity,
@@ -123,7 +123,7 @@ impl Expected<'_> {
     }
 }
 
-/// What the caller asked for of an item.
+/// The parts of an item that the caller asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Cut<'a> {
     Whole,
@@ -132,12 +132,12 @@ pub(super) enum Cut<'a> {
 }
 
 impl Cut<'_> {
-    /// Whether nothing of a sealed item is superfluous.
+    /// Whether the caller needs every part of a sealed item.
     pub(super) fn is_whole(self) -> bool {
         !matches!(self, Self::Paths(_))
     }
 
-    /// Leaves of a sealed item what was asked for and what opens it, so that nothing else can fail or cost a key.
+    /// Keeps of a sealed item what was asked for and what opens it, so that nothing else can fail or cost a key.
     pub(super) fn restrict(self, table: &TableSchema, item: &mut Item) {
         if let Self::Paths(paths) = self {
             let asked = |name: &str| paths.iter().any(|path| path.attribute() == name);
@@ -148,7 +148,7 @@ impl Cut<'_> {
         }
     }
 
-    /// Leaves of an opened item what was asked for.
+    /// Keeps of an opened item what was asked for.
     pub(super) fn apply(self, item: &mut Item) {
         match self {
             Self::Whole => {}
@@ -158,15 +158,15 @@ impl Cut<'_> {
     }
 }
 
-/// What is to be serialized has not the shape of what was checked, so nothing goes out.
+/// The input to serialize does not have the shape that was checked, so nothing goes out.
 pub(super) const NOT_CHECKED: Error = Error::Replaced(Piece::Serializer);
 
-/// The input of an operation, which is of the type that was checked.
+/// The input of an operation, which has the type that was checked.
 pub(super) fn downcast_input<T: fmt::Debug + Send + Sync + 'static>(input: &mut Input) -> Result<&mut T, Error> {
     input.downcast_mut().ok_or(NOT_CHECKED)
 }
 
-/// The item in the answer to a put, update or delete: among its attributes, or in the error that shows what failed the condition.
+/// The item in the answer to a put, update or delete: among its attributes, or in the error of a failed condition.
 macro_rules! returned_item {
     ($answer:expr, $output:ty, $error:ident) => {
         match $answer {
@@ -180,7 +180,7 @@ macro_rules! returned_item {
 }
 pub(super) use returned_item;
 
-/// The key that was in the cache, or that the auth scheme resolver awaited.
+/// The data key that was in the cache, or that the auth scheme resolver awaited.
 pub(super) fn require_key(key: Option<&VerifiedDataKey>) -> Result<&VerifiedDataKey, Error> {
     key.ok_or(Error::Replaced(Piece::AuthSchemeResolver))
 }

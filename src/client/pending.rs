@@ -1,4 +1,4 @@
-//! One operation on its way: what was checked of its input, what may be sent of it, and what came back.
+//! One operation in flight: what was checked of its input, what may be sent, and what came back.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,34 +23,34 @@ use super::operation::{Answer, NOT_CHECKED, Operation};
 use super::stable;
 use crate::error::{Error, Piece, Standing, Unopened, Written};
 
-/// What one operation still has to do: travels in the config bag, and with the request to the connector.
+/// The state of one operation. It travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
 pub(super) struct Pending(Arc<Begun>);
 
 struct Begun {
     binding: Arc<Binding>,
     known: &'static Known,
-    /// Whether the idempotency token of a transaction is the caller's own, who may repeat it.
+    /// Whether the caller set the transaction's idempotency token, and so may repeat the request.
     own_token: bool,
-    /// What the repository wants to know.
+    /// The repository's notes.
     notes: Option<Notes>,
     began: Instant,
     span: Span,
     state: Mutex<State>,
 }
 
-/// Where an operation stands.
+/// The progress of an operation.
 #[derive(Default)]
 pub(super) struct State {
-    /// Whether an input has been handed in. It is checked then, and no other is taken.
+    /// Whether an input has been handed in. Only the first is checked and taken.
     taken: bool,
-    /// What may be sent: made once, resent by every attempt.
+    /// The request that may be sent: made once, resent by every attempt.
     pub(super) sent: Option<Sent>,
-    /// What it does with items; none when it touches none.
+    /// Its items; `None` when it touches none.
     pub(super) items: Option<ItemState>,
 }
 
-/// What goes over the wire. Every hook after ours that changes it is refused by the connector.
+/// What goes over the wire. The connector refuses a request that a later hook has changed.
 pub(super) struct Sent {
     method: String,
     /// The values of [`FRAMING`].
@@ -58,32 +58,32 @@ pub(super) struct Sent {
     body: SdkBody,
 }
 
-/// The headers that say for which operation a body is, and how it is read. Each may be there once.
+/// The headers that name the operation of a body and say how to read it. Each may appear at most once.
 const FRAMING: [&str; 4] = ["x-amz-target", "content-type", "content-length", "content-encoding"];
 
 pub(super) struct ItemState {
-    /// The logical tables whose items are sealed and how many, for the audit.
+    /// The logical tables whose items are sealed, and how many, for the audit.
     pub(super) sealed: Vec<(String, usize)>,
     pub(super) operation: Box<dyn Operation>,
-    /// What was checked, as long as it waits for the key.
+    /// The checked input, while it waits for the data key.
     pub(super) input: Option<Input>,
     pub(super) key: Option<Arc<VerifiedDataKey>>,
     /// Whether our auth scheme resolver has run.
     pub(super) resolved: bool,
-    /// Until when this attempt may wait for keys.
+    /// The deadline of this attempt for waiting for data keys.
     pub(super) deadline: Option<Instant>,
-    /// How many attempts were sent and not answered.
+    /// The number of attempts that were sent and not answered.
     pub(super) unanswered: usize,
-    /// What the repository wants to know, or what there is to say of an answer that was lost.
+    /// The repository's notes, or those that record whether an answer was lost.
     pub(super) notes: Option<Notes>,
-    /// What the latest attempt brought, and the keys that open it.
+    /// What the latest attempt brought, with the keys that open it.
     pub(super) arrived: Option<Arrived>,
 }
 
 pub(super) struct Arrived {
-    /// Taken by the substitute deserializer.
+    /// The substitute deserializer takes it.
     pub(super) answer: Option<Answer>,
-    /// Why it cannot be given, whatever its items are.
+    /// Why the whole answer cannot be returned, whatever its items are.
     pub(super) whole: Option<Error>,
     /// Taken when the items are opened.
     pub(super) opens: Opens,
@@ -101,7 +101,7 @@ impl Pending {
         Self(Arc::new(Begun { binding, known, own_token, notes, began, span, state: Mutex::default() }))
     }
 
-    /// The operation's.
+    /// The operation's span.
     pub(super) fn span(&self) -> &Span {
         &self.0.span
     }
@@ -121,16 +121,16 @@ impl Pending {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses to go on in another client than the one that has begun the operation.
+    /// Fails unless the client that began the operation is the one that goes on with it.
     pub(super) fn check_bound_to(&self, binding: &Arc<Binding>) -> Result<(), Error> {
         if Arc::ptr_eq(&self.0.binding, binding) { Ok(()) } else { Err(Error::BoundTwice) }
     }
 
-    /// Seals, when no key has to be waited for, and serializes what was checked.
+    /// Seals when no data key has to be awaited, and serializes the checked input.
     fn serialize(&self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
         let Begun { binding, known, own_token, notes, span, .. } = &*self.0;
         let _entered = span.enter();
-        // Who calls again has what another input would be made of: what was sent must be what is opened.
+        // A second call could bring another input, but the answer must be opened for the input that was sent.
         if std::mem::replace(&mut self.state().taken, true) {
             return Err(NOT_CHECKED.into());
         }
@@ -141,14 +141,15 @@ impl Pending {
         if !own_token {
             operation.forget_token();
         }
-        // No lock is held over a user's code, which the audit is.
+        // No lock is held while a user's code runs, which the audit is.
         let notes = notes.clone().or_else(|| operation.gives_old().map(|_| Notes::default()));
         let items = ItemState::new(known.name, operation, notes, binding)?;
         let state = &mut *self.state();
         let items = state.items.insert(items);
         if items.awaited_key().is_some() {
             items.input = Some(input);
-            // For what surrounds the body, which is made when the key has come: nothing of this is sent.
+            // Serializes an empty input for what surrounds the body. The body follows when the data key has arrived, so
+            // none of this is sent.
             return known.serialize(known.empty()?, config);
         }
         let sealed = items.seal(input)?;
@@ -157,7 +158,7 @@ impl Pending {
 }
 
 impl State {
-    /// Serializes what is to be sent, and remembers it.
+    /// Serializes the input that is sent, and remembers the request.
     pub(super) fn send(
         &mut self,
         known: &Known,
@@ -176,7 +177,7 @@ impl State {
 }
 
 impl Sent {
-    /// Whether this request is what was made of the input.
+    /// Whether this request is the one made from the input.
     pub(super) fn is(&self, request: &HttpRequest) -> bool {
         let body = request.body().bytes();
         let framed = |(name, value): (&str, &Option<String>)| {
@@ -188,9 +189,9 @@ impl Sent {
             && FRAMING.into_iter().zip(&self.framing).all(framed)
     }
 
-    /// Makes this of a request, which has perhaps been serialized before its key was there.
+    /// Turns a request into this one. It may have been serialized before the data key arrived.
     pub(super) fn put_into(&self, request: &mut HttpRequest) -> Result<(), BoxError> {
-        // Most often it was serialized as it is sent.
+        // Usually the request was serialized as it is sent.
         if self.is(request) {
             return Ok(());
         }
@@ -242,7 +243,7 @@ impl ItemState {
         })
     }
 
-    /// Makes of what was checked what is sent.
+    /// Turns the checked input into the one that is sent.
     pub(super) fn seal(&mut self, input: Input) -> Result<Input, Error> {
         let sent = self.operation.seal(input, self.key.as_deref())?;
         if let Some(notes) = self.notes.as_ref().filter(|_| self.operation.writes()) {
@@ -251,7 +252,7 @@ impl ItemState {
         Ok(sent)
     }
 
-    /// That another HTTP client than ours has brought an answer, so that nobody knows what it did with a write.
+    /// The error when another HTTP client has brought the answer. Nobody knows then what it did with a write.
     pub(super) fn sent_elsewhere(&self) -> Error {
         let error = Error::Replaced(Piece::HttpClient);
         if !self.operation.writes() {
@@ -260,7 +261,7 @@ impl ItemState {
         Error::Unopened(Unopened::whole(error, Standing::written(Written::Unknown)))
     }
 
-    /// Where the record lies of the key that sealing still needs.
+    /// Where the key record is of the data key that sealing still needs.
     pub(super) fn awaited_key(&self) -> Option<KeyRecordPlacement> {
         self.operation.seals().filter(|_| self.key.is_none())
     }
@@ -276,17 +277,17 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// Stands in for the SDK's serializer, after every hook that may modify the input. Whoever calls it, and with whatever input: that
-/// very input is checked, sealed and serialized, or refused.
+/// Replaces the SDK's serializer, after every hook that may modify the input. Whoever calls it with whatever input:
+/// that very input is checked, sealed and serialized, or refused.
 impl SerializeRequest for Pending {
     fn serialize_input(&self, input: Input, config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
         self.serialize(input, config)
     }
 }
 
-/// Stands in for the SDK's deserializer, which the connector has already run.
+/// Replaces the SDK's deserializer, which the connector has already run.
 impl DeserializeResponse for Pending {
-    /// As if it were one for a stream: nothing has to be read any more.
+    /// Answers like a deserializer of streams, because nothing is left to read.
     fn deserialize_streaming_with_config(&self, response: &mut HttpResponse, config: &ConfigBag) -> Option<Answer> {
         Some(self.deserialize_nonstreaming_with_config(response, config))
     }

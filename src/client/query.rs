@@ -19,7 +19,7 @@ use crate::item::{Item, OpenError, PrimaryKeyError, check_name, identity};
 use crate::schema::{TableSchema, Variant};
 
 pub(super) struct Query {
-    /// What is sent in place of the caller's input, when that lacks something.
+    /// The input that is sent instead of the caller's, when the caller's lacks something.
     rewritten: Option<QueryInput>,
     /// Whether a filter was added.
     filtered: bool,
@@ -75,16 +75,16 @@ impl Query {
     }
 }
 
-/// Whose items a read can find.
+/// Which tenants' items a read can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach<'v> {
-    /// Only the tenant's; of one partition key, when the request says which.
+    /// The tenant's alone; of one partition key, when the request gives it.
     Partition(Option<&'v str>),
-    /// Other tenants' too: an index is not divided by tenant.
+    /// Other tenants' items too: an index is not divided by tenant.
     Beyond,
 }
 
-/// Whose items a query can find, from what it tests the table's partition key for.
+/// Which tenants' items a query can find, judged by its test of the table's partition key.
 fn reach<'v>(
     table: &TableSchema,
     tenant: &TenantId,
@@ -99,7 +99,7 @@ fn reach<'v>(
     };
     let reach = match partition {
         Some(KeyTest::Equals(placeholder)) => owned(placeholder)?.map(|value| Reach::Partition(Some(value))),
-        // As the sort key of an index, and only where a beginning belongs to one tenant.
+        // This may be the sort key of an index. A beginning counts only where it belongs to one tenant.
         Some(KeyTest::BeginsWith(placeholder)) if index && table.tenant().is_prefix() => {
             owned(placeholder)?.map(|_| Reach::Partition(None))
         }
@@ -110,7 +110,7 @@ fn reach<'v>(
     reach.ok_or_else(|| Refusal::NotOneTenant { attribute: table.partition_key().to_owned() })
 }
 
-/// The one item that can be found, when both of the table's keys are tested for equality.
+/// The one item that the query can find, when it tests both of the table's keys for equality.
 fn named_identity(
     table: &TableSchema,
     tenant: &TenantId,
@@ -124,8 +124,8 @@ fn named_identity(
     identity(table, tenant, &tests.iter().filter_map(equals).collect()).ok()
 }
 
-/// A key at which a scan or an index query goes on. It may be another tenant's, as the last key that was looked at; it must not
-/// carry a sensitive value.
+/// Checks the key at which a scan or an index query continues. It may be another tenant's, as the last key evaluated.
+/// It must not carry a sensitive value.
 pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Result<(), Error> {
     let Some(start) = start else { return Ok(()) };
     for name in start.keys() {
@@ -136,7 +136,7 @@ pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Resu
     Ok(())
 }
 
-/// Whether a message of DynamoDB ends with the name of this attribute.
+/// Whether a message of DynamoDB ends with this attribute's name.
 pub(super) fn names(message: &str, attribute: &str) -> bool {
     message.strip_suffix(attribute).is_some_and(|before| before.ends_with(": "))
 }
@@ -153,7 +153,7 @@ impl Operation for Query {
     fn explain(&self, error: &OperationError) -> Option<Error> {
         // A filter may not name a key of the index (developer guide, "Filter expressions for the Query operation").
         let message = error.downcast_ref::<QueryError>()?.message()?;
-        // It names the key, which may be one that the caller's own filter tests.
+        // The message names the key. The caller's own filter may test the same key.
         let attribute = self.rows.table.partition_key();
         let refused = self.filtered && message.contains("non-primary key attributes") && names(message, attribute);
         refused.then(|| Error::TenantInIndex { attribute: attribute.to_owned() })

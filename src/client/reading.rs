@@ -1,4 +1,4 @@
-//! What a read asks for in place of what the caller asked for: the header and the keys come along, and go again.
+//! Widens reads: the header and the primary key are read along with what the caller asked for, and removed again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::expression::{Condition, ExpressionError, Fresh, ProjectionRequest, Se
 use crate::item::Item;
 use crate::schema::TableSchema;
 
-/// What a query or scan reads.
+/// The rows that a query or scan reads.
 pub(super) struct Rows {
     pub(super) table: Arc<TableSchema>,
-    /// The partition key of every item, when one was asked for.
+    /// The partition key of every item, when the caller asked for one.
     pub(super) partition: Option<String>,
-    /// The only item that there may be, when both of its keys were asked for.
+    /// The only item that can exist, when the caller asked for both of its keys.
     pub(super) one: Option<Identity>,
     pub(super) selection: Option<Selection>,
     pub(super) index: Option<String>,
@@ -46,9 +46,10 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Has the answer hold what opening needs: the key attributes, and the header when an encrypted attribute is asked for.
+    /// Makes the answer contain what opening needs: the key attributes, and the header when the caller asks for an
+    /// encrypted attribute.
     ///
-    /// `used` are the placeholders that other expressions of the request use. Says whether anything changed.
+    /// `used` are the placeholders that other expressions of the request use. Returns whether anything changed.
     pub(super) fn widen(
         &mut self,
         table: &TableSchema,
@@ -69,7 +70,7 @@ impl Reading<'_> {
     }
 }
 
-/// DynamoDB takes expressions of at most 4 KB (developer guide, "Constraints", expression strings).
+/// DynamoDB accepts expressions of at most 4 KB (developer guide, "Constraints", expression strings).
 fn short_enough(parameter: &'static str, expression: String) -> Result<String, Refusal> {
     if expression.len() <= 4_096 {
         return Ok(expression);
@@ -86,8 +87,8 @@ pub(super) struct ReadingMany<'a> {
 }
 
 impl ReadingMany<'_> {
-    /// Has the answer hold what opening needs; and, when the read is not bound to the tenant's items, those of `tenant` alone. `condition`
-    /// is the filter, read, and `parameter` what it is called.
+    /// Makes the answer contain what opening needs. A read that is not bound to the tenant's items is limited to those
+    /// of `tenant`. `condition` is the parsed filter, and `parameter` its name in the request.
     pub(super) fn complete(
         &mut self,
         table: &TableSchema,

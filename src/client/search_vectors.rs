@@ -1,7 +1,8 @@
-//! SearchVectors: the nearest of the tenant's own items, by a vector that is stored as it is.
+//! SearchVectors: finds the nearest of the tenant's own items, by a vector that is stored unencrypted.
 //!
-//! Of the conditions on a search DynamoDB promises equality alone (developer guide, "Troubleshooting vector indexes"). So the tenant's
-//! part is added where it is a whole partition key, and must be asked for where it is a beginning.
+//! For the conditions of a search, DynamoDB promises equality alone (developer guide, "Troubleshooting vector
+//! indexes"). So the tenant's part is added where it is a whole partition key. Where it is only a beginning, the caller
+//! must test it.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct Search {
-    /// What is sent in place of the caller's input, when that lacks something.
+    /// The input that is sent instead of the caller's, when the caller's lacks something.
     rewritten: Option<SearchVectorsInput>,
     /// Whether a condition was added.
     filtered: bool,
@@ -83,7 +84,8 @@ impl Operation for Search {
     }
 
     fn explain(&self, error: &OperationError) -> Option<Error> {
-        // "SearchConditionExpression must not contain any attributes that is not in SearchSchema. Invalid attribute: .."
+        // "SearchConditionExpression must not contain any attributes that is not in SearchSchema. Invalid attribute:
+        // .."
         let message = error.downcast_ref::<SearchVectorsError>()?.message()?;
         let attribute = self.rows.table.partition_key();
         let refused = self.filtered && message.contains("not in SearchSchema") && names(message, attribute);

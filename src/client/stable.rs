@@ -1,15 +1,15 @@
-//! One spelling for what a caller repeats with its token: DynamoDB must take it for the same request.
+//! One canonical spelling of a request that a caller repeats with its token: DynamoDB must recognize it as the same.
 //!
-//! Maps of the standard library have an order of their own in each process and each instance, and the SDK serializes them in that. What
-//! DynamoDB makes of another order is documented nowhere, and emulators differ.
+//! Maps of the standard library iterate in an order that differs by process and instance, and the SDK serializes them
+//! in that order. How DynamoDB treats another order is documented nowhere, and emulators differ.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-/// Puts the members of all objects, and of the sets in them, in order.
+/// Sorts the members of all objects, and of the sets in them.
 pub(super) fn arrange(request: &mut HttpRequest) {
-    // What is nested too deeply to be read is too deep for DynamoDB as well.
+    // A request nested too deeply to be parsed here is too deep for DynamoDB as well.
     let Some(body) = request.body().bytes().and_then(arrange_body) else { return };
     request.headers_mut().insert("content-length", body.len().to_string());
     *request.body_mut() = SdkBody::from(body);
@@ -18,12 +18,12 @@ pub(super) fn arrange(request: &mut HttpRequest) {
 fn arrange_body(body: &[u8]) -> Option<Vec<u8>> {
     let mut value = serde_json::from_slice(body).ok()?;
     arrange_sets(&mut value);
-    // The map of serde_json keeps the order that it finds when any crate of the program asks for that.
+    // The map of serde_json keeps insertion order when any crate of the program enables that.
     value.sort_all_objects();
     serde_json::to_vec(&value).ok()
 }
 
-/// An attribute of the name `SS` has an object for its value, so what has an array is a set.
+/// An attribute called `SS` has an object as its value, so an `SS` with an array is a set.
 fn arrange_sets(value: &mut Value) {
     match value {
         Value::Object(members) => {

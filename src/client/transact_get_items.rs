@@ -1,4 +1,4 @@
-//! TransactGetItems: reads of many items at one moment.
+//! TransactGetItems: reads many items at one moment.
 
 use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsInput, TransactGetItemsOutput};
 use aws_sdk_dynamodb::types::Get;
@@ -13,9 +13,9 @@ use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct TransactGet {
-    /// What is sent in place of the caller's input. Taken when it is sent.
+    /// The input that is sent instead of the caller's. Taken when it is sent.
     rewritten: Option<TransactGetItemsInput>,
-    /// In the order of the request, which is that of the answer.
+    /// In the order of the request, which is also that of the answer.
     reads: Vec<ItemRead>,
 }
 
@@ -52,7 +52,7 @@ impl Operation for TransactGet {
         let Carrier::Output(output) = answer else { return Ok(Vec::new()) };
         let Some(output) = output.downcast_mut::<TransactGetItemsOutput>() else { return Ok(Vec::new()) };
         let responses = output.responses.as_deref_mut().unwrap_or_default();
-        // By its place each says what it answers, also where it found nothing.
+        // Answers match reads by position, even where a read found nothing.
         if responses.len() != self.reads.len() {
             return Err(OpenError::OtherItem);
         }

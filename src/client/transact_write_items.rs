@@ -1,7 +1,7 @@
 //! TransactWriteItems: puts, updates, deletes and condition checks at one moment.
 //!
-//! A caller who repeats a request with its own ClientRequestToken must send what it sent before, so the nonces come from the token
-//! and the data key is pinned to it.
+//! A caller who repeats a request with its own ClientRequestToken must send the same bytes as before. So the nonces are
+//! derived from the token, and the data key is pinned to it.
 
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
@@ -18,7 +18,7 @@ use crate::schema::TableSchema;
 use tenantseal_core::envelope::Nonces;
 
 pub(super) struct TransactWrite {
-    /// In the order of the request, which is that of the reasons of a cancelled transaction.
+    /// In the order of the request, which is also that of the cancellation reasons.
     actions: Vec<Action>,
     token: Option<String>,
 }
@@ -32,7 +32,7 @@ enum Action {
 
 impl TransactWrite {
     pub(super) fn check(input: &TransactWriteItemsInput, binding: &Binding) -> Result<Self, Error> {
-        // DynamoDB's own bounds; nonces are made of it.
+        // DynamoDB's own bounds. The nonces are derived from the token.
         if input.client_request_token().is_some_and(|token| !(1..=36).contains(&token.len())) {
             return Err(Refusal::Token.into());
         }

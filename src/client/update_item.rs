@@ -1,4 +1,4 @@
-//! UpdateItem: one round trip, without reading. Each sensitive value that is assigned carries its own key record.
+//! UpdateItem: one round trip, without reading. Each sensitive value that it assigns carries its own key record.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use tenantseal_core::envelope::Nonces;
 
 pub(super) struct UpdateItem {
     update: ItemUpdate,
-    /// What is asked for in place of only what the update touches.
+    /// Requests all attributes instead of only those that the update touches.
     all: Option<ReturnValue>,
     gives_old: bool,
 }
@@ -31,7 +31,8 @@ impl UpdateItem {
         let conditional = condition_of_write!(input);
         let expression = input.update_expression();
         let update = ItemUpdate::check(binding, input.table_name(), input.key(), expression, conditional)?;
-        // UPDATED_* would bring sealed attributes without the header that opens them: ask for all, and cut.
+        // UPDATED_* would return sealed attributes without the header that opens them. So all are requested, and then
+        // cut.
         let all = match input.return_values {
             Some(ReturnValue::UpdatedOld) => Some(ReturnValue::AllOld),
             Some(ReturnValue::UpdatedNew) => Some(ReturnValue::AllNew),
@@ -83,7 +84,7 @@ impl Operation for UpdateItem {
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), OpenError> {
-        // DynamoDB leaves `Attributes` out when nothing that was touched is there.
+        // DynamoDB leaves `Attributes` out when none of the touched attributes exists.
         if self.all.is_some()
             && let Some(output) = output.downcast_mut::<UpdateItemOutput>()
             && output.attributes.as_ref().is_some_and(HashMap::is_empty)
