@@ -1,11 +1,10 @@
 //! Parses, classifies and rewrites DynamoDB expressions.
 //!
-//! An expression is understood as the Amazon DynamoDB Developer Guide defines it, or it is refused: nothing is passed
-//! on unread, and nothing changes its meaning. On an encrypted attribute, which DynamoDB sees as one binary value,
-//! these work: `attribute_exists` and `attribute_not_exists`, `SET a = :v`, `SET a = if_not_exists(a, :v)` and `REMOVE
-//! a`.
+//! The parser reads an expression as the Amazon DynamoDB Developer Guide defines it, or refuses it. Nothing passes on
+//! unread, and nothing changes its meaning. DynamoDB sees an encrypted attribute as one binary value. These work on
+//! one: `attribute_exists` and `attribute_not_exists`, `SET a = :v`, `SET a = if_not_exists(a, :v)` and `REMOVE a`.
 //!
-//! Strings, names and a lookup come in; checked paths, plans or a refusal come out.
+//! Input: strings, names and a lookup. Output: checked paths, plans or a refusal.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -52,8 +51,8 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// A scope of the request's `ExpressionAttributeNames` and the schema's answer for each top-level attribute, which
-    /// is `None` where no schema names it.
+    /// A scope of the request's `ExpressionAttributeNames` and the schema's answer for each top-level attribute. The
+    /// answer is `None` where no schema names the attribute.
     pub(crate) fn new(
         names: Option<&'a HashMap<String, String>>,
         protection: &'a dyn Fn(&str) -> Option<Protection>,
@@ -61,18 +60,19 @@ impl<'a> Scope<'a> {
         Self { names, protection, discriminator: None }
     }
 
-    /// The same scope in a table whose record types are told apart by `discriminator`.
+    /// The same scope in a table where `discriminator` tells record types apart.
     pub(crate) fn told_apart_by(self, discriminator: Option<&'a str>) -> Self {
         Self { discriminator, ..self }
     }
 
-    /// Refuses an attribute of which it is not known whether it is encrypted.
+    /// Refuses an attribute when it is unknown whether it is encrypted.
     fn varies(&self, path: Path) -> ExpressionError {
         let discriminator = self.discriminator.unwrap_or_default().into();
         ExpressionError::Varies { attribute: path.attribute, discriminator }
     }
 
-    /// Resolves a path. An undeclared attribute is refused: a misspelt name would carry a sensitive value in plaintext.
+    /// Resolves a path. Refuses an undeclared attribute, because a misspelt name would carry a sensitive value in
+    /// plaintext.
     fn resolve(&self, written: &WrittenPath) -> Result<(Path, Protection), ExpressionError> {
         let attribute = self.name(&written.attribute)?;
         if attribute.starts_with(RESERVED_PREFIX) {
@@ -88,7 +88,7 @@ impl<'a> Scope<'a> {
         Ok((Path { attribute, segments: segments.collect::<Result<_, _>>()? }, protection))
     }
 
-    /// Resolves a path that, where the attribute is encrypted, must be the attribute as a whole.
+    /// Resolves a path. An encrypted attribute can only be named as a whole.
     fn resolve_whole(&self, written: &WrittenPath) -> Result<(Path, Protection), ExpressionError> {
         let (path, protection) = self.resolve(written)?;
         if protection.may_encrypt() && !path.segments().is_empty() {
@@ -108,7 +108,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The placeholders in an expression, with their signs. DynamoDB refuses a request that defines others.
+/// The placeholders in an expression, with their signs. DynamoDB refuses a request that defines more than it uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Placeholders {
     /// The `#name`s.
@@ -117,9 +117,9 @@ pub(crate) struct Placeholders {
     pub(crate) values: BTreeSet<String>,
 }
 
-/// Makes placeholders that the request does not have.
+/// Makes placeholders that the request does not use yet.
 ///
-/// They depend on nothing but the request, so that the same request becomes the same bytes again.
+/// They depend on the request alone, so that the same request always becomes the same bytes.
 pub(crate) struct Fresh<'a> {
     sign: char,
     taken: &'a dyn Fn(&str) -> bool,

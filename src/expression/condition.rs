@@ -11,7 +11,7 @@ use super::{
     path::WrittenPath,
 };
 
-/// Operands of one `IN` ("Constraints", operators and operands).
+/// The maximum number of operands of one `IN` ("Constraints", operators and operands).
 const MAX_IN_OPERANDS: usize = 100;
 
 /// A condition or filter expression.
@@ -21,7 +21,7 @@ pub(crate) struct Condition {
     placeholders: Placeholders,
 }
 
-/// What a condition is made of. Parentheses are not kept: the nesting says where they belong.
+/// The syntax tree of a condition. Parentheses are not kept: the nesting implies them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Clause {
     Or(Vec<Clause>),
@@ -31,7 +31,7 @@ pub(super) enum Clause {
     Test(Box<Test>),
 }
 
-/// What is asked of one or several operands.
+/// One test of one or several operands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Test {
     Compare(Operand, Comparator, Operand),
@@ -44,7 +44,7 @@ pub(super) enum Test {
     Contains(Operand, Operand),
 }
 
-/// What is compared.
+/// An operand of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Operand {
     Path(WrittenPath),
@@ -75,12 +75,13 @@ impl Condition {
         &self.placeholders
     }
 
-    /// What `attribute` must be, or begin with, wherever the condition holds: whether it is the whole value, and its placeholder.
+    /// The value that `attribute` must equal, or begin with, wherever the condition holds: whether it is the whole
+    /// value, and its placeholder.
     pub(crate) fn requires(&self, attribute: &str, scope: &Scope<'_>) -> Option<(bool, &str)> {
         self.clause.requires(attribute, scope)
     }
 
-    /// This condition and another, which stands for one test, as an expression.
+    /// Combines this condition with another, given as an expression of a single test.
     pub(crate) fn and(&self, test: &str) -> String {
         match &self.clause {
             Clause::Or(_) => format!("({self}) AND {test}"),
@@ -88,7 +89,8 @@ impl Condition {
         }
     }
 
-    /// Refuses a condition that would mean something else on ciphertexts, or that names an attribute no schema knows.
+    /// Refuses a condition that would mean something else on ciphertexts, or that names an attribute no schema
+    /// declares.
     pub(crate) fn check(&self, scope: &Scope<'_>) -> Result<(), ExpressionError> {
         self.clause.check(scope)
     }
@@ -109,7 +111,7 @@ impl Clause {
         Self::chain(parser, "AND", Self::And, Self::not)
     }
 
-    /// One or more links joined by `keyword`, kept flat: a hundred `AND`s are not a hundred levels.
+    /// One or more links joined by `keyword`, kept flat: 100 `AND`s are not 100 levels.
     fn chain(
         parser: &mut Parser<'_>,
         keyword: &str,
@@ -162,7 +164,7 @@ impl Clause {
         }
     }
 
-    /// Whether the clause needs parentheses where a `NOT` or a link of `AND` stands.
+    /// Whether the clause needs parentheses after a `NOT` or as a link of `AND`.
     fn binds_weaker_than_and(&self) -> bool {
         matches!(self, Self::Or(_) | Self::And(_))
     }

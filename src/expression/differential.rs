@@ -1,7 +1,7 @@
 //! Compares the parser with a DynamoDB server, expression by expression.
 //!
-//! Three things hold for every generated expression, disturbed or not: what we accept the server understands, what both
-//! accept means the same after rendering, and what only we refuse is on the list of known disagreements, where the
+//! 3 things hold for every generated expression, disturbed or not. The server understands what we accept. What both
+//! accept means the same after rendering. What only we refuse is on the list of known disagreements, where the
 //! developer guide decides.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -19,7 +19,7 @@ use super::{
     lexer::{self, Token},
 };
 
-/// What the placeholders of generated expressions stand for.
+/// The attributes that the placeholders of generated expressions stand for.
 const NAMES: [(&str, &str); 3] = [("#name", "name"), ("#m", "m"), ("#sk", "sk")];
 
 static VALUES: LazyLock<HashMap<&str, Value>> = LazyLock::new(|| {
@@ -143,7 +143,7 @@ impl Server {
     }
 }
 
-/// Whether the server refuses the expression for its form, and not for its values or the stored item.
+/// Whether the server refuses the form of the expression, rather than its values or the stored item.
 fn is_refused_for_its_form(refusal: &str) -> bool {
     let form = [
         "Syntax error",
@@ -158,18 +158,18 @@ fn is_refused_for_its_form(refusal: &str) -> bool {
     form.iter().any(|part| refusal.contains(part))
 }
 
-/// Where the server accepts and we refuse. In each the developer guide decides, or is silent and another server
-/// refuses.
+/// Where the server accepts and we refuse. In each case the developer guide decides, or the guide is silent and another
+/// server refuses.
 fn is_known_disagreement(refusal: &ExpressionError, expression: &str) -> bool {
     match refusal {
-        // "The first character is a-z or A-Z": DynamoDB answers `Syntax error; token: "_"`. And a function's name is a
-        // bare attribute name to the server in some places and not in others.
+        // "The first character is a-z or A-Z": DynamoDB answers `Syntax error; token: "_"`. In some places the server
+        // also takes a function's name as a bare attribute name, in others not.
         ExpressionError::NeedsPlaceholder { .. } => true,
         // "These function names are case-sensitive."
         ExpressionError::FunctionCase { .. } => true,
         // `a.b` beside `a[0]`: "two document paths conflict" in DynamoDB, not checked by the server.
         ExpressionError::OverlappingPaths { .. } => true,
-        // The guide has the attribute of a key condition on the left; the server also reads `:v = pk`.
+        // The guide puts the attribute of a key condition on the left. The server also reads `:v = pk`.
         ExpressionError::NotAKeyCondition => {
             let tokens = lexer::tokens(expression).unwrap_or_default();
             tokens
@@ -248,7 +248,7 @@ fn an_item_is_pruned_as_the_server_projects_it() {
     let server = Server::new();
     let names: HashMap<_, _> = NAMES.map(|(name, to)| (name.into(), to.into())).into();
     proptest!(ProptestConfig::with_cases(1_000), |(expression in disturbed(projection()))| {
-        // As if everything were encrypted: then it is we who cut.
+        // Treats every attribute as encrypted, so that we do the cutting.
         let encrypted = |_: &str| Some(Protection::ENCRYPTED);
         let selection =
             Projection::parse(&expression).and_then(|projection| projection.resolve(&Scope::new(Some(&names), &encrypted)));

@@ -2,19 +2,19 @@
 
 /// Why an expression is refused. Nothing of a refused request is sent.
 ///
-/// Speaks of attribute names, placeholders and positions, never of values: not even of the expression's own text, which
-/// may hold a value that was meant to be a placeholder.
+/// Errors name attributes, placeholders and positions, never values. They do not quote the expression either, because
+/// it may hold a value that was meant to be a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each variant says what its fields are")]
 pub enum ExpressionError {
-    /// Not the language of the developer guide.
+    /// Not in the language of the developer guide.
     #[error("the expression is not understood at byte {at}: expected {expected}")]
     Syntax { at: usize, expected: &'static str },
     /// More than 4 KB.
     #[error("the expression is longer than 4096 bytes: DynamoDB takes no longer one")]
     TooLong,
-    /// More than 4 KB with what is added to it.
+    /// More than 4 KB with the library's additions.
     #[error("the expression is longer than 4096 bytes with what tenantseal must add to it: shorten it")]
     TooLongRewritten,
     /// More than 300 operators and functions.
@@ -23,31 +23,31 @@ pub enum ExpressionError {
     /// More than 100 operands of `IN`.
     #[error("an `IN` has more than 100 operands: combine several with `OR`")]
     TooManyOperands,
-    /// Parentheses, `NOT`s or functions inside each other, deeper than we follow.
+    /// Parentheses, `NOT`s or functions nested more deeply than we follow.
     #[error("the expression is nested more than {max} levels deep: chain `AND` and `OR` without parentheses")]
     TooDeep { max: usize },
     /// `((a = :a))`, which DynamoDB refuses too.
     #[error("the expression has redundant parentheses: remove one pair")]
     RedundantParentheses,
-    /// A name that DynamoDB keeps for itself.
+    /// A reserved word of DynamoDB.
     #[error("`{name}` is a reserved word: name the attribute by a placeholder such as `#{name}`")]
     ReservedWord { name: String },
-    /// A bare name that starts with an underscore or is a function's.
+    /// A bare name that starts with an underscore or is a function's name.
     #[error("`{name}` cannot stand for itself: name the attribute by a placeholder such as `#n`")]
     NeedsPlaceholder { name: String },
-    /// A function that does not exist, or not here.
+    /// A function that does not exist, or is not allowed here.
     #[error("there is no function `{name}` here")]
     UnknownFunction { name: String },
-    /// A function in other letters than its own.
+    /// A function in the wrong case.
     #[error("function names are case-sensitive: write `{function}`")]
     FunctionCase { function: &'static str },
     /// A clause that is written twice.
     #[error("`{clause}` may occur only once in an update expression: separate its actions by commas")]
     RepeatedClause { clause: &'static str },
-    /// A `#name` that `ExpressionAttributeNames` does not have.
+    /// A `#name` that `ExpressionAttributeNames` does not define.
     #[error("`{placeholder}` is not defined: add it to the expression attribute names")]
     UndefinedName { placeholder: String },
-    /// A name of our own.
+    /// A name that the library reserves.
     #[error(
         "`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal. An item that has `_seal` is sealed already: \
          read and write it with its tenant's client, which needs no mention of it"
@@ -56,13 +56,13 @@ pub enum ExpressionError {
     /// No schema names the attribute, so nobody knows whether it may be stored in plaintext.
     #[error("attribute `{attribute}` is not declared: add it to the record's schema or correct its name")]
     Undeclared { attribute: String },
-    /// Two paths of which one is, or excludes, the other.
+    /// 2 paths of which one contains or excludes the other.
     #[error("the paths `{one}` and `{other}` overlap: remove one of them")]
     OverlappingPaths { one: String, other: String },
     /// A path into an attribute that DynamoDB only sees as one ciphertext.
     #[error("`{path}` is inside an encrypted attribute: write or test the attribute as a whole")]
     InsideEncrypted { path: String },
-    /// A condition or filter that would look at a ciphertext.
+    /// A condition or filter that would inspect a ciphertext.
     #[error(
         "`{operation}` cannot be evaluated on the encrypted attribute `{attribute}`: \
          test only whether it exists, and compare after reading"
@@ -77,13 +77,14 @@ pub enum ExpressionError {
     /// A key condition on an encrypted attribute.
     #[error("the encrypted attribute `{attribute}` cannot be a key: query by a plain attribute")]
     EncryptedKey { attribute: String },
-    /// An attribute about which the table's records disagree, in an expression that does not say which it means.
+    /// An attribute on which the table's records disagree, in an expression that does not say which record type it
+    /// means.
     #[error(
         "the table's records disagree on whether attribute `{attribute}` is encrypted: \
          join `{discriminator} = :value` to the condition or filter by `AND`, with the record's own value"
     )]
     Varies { attribute: String, discriminator: Box<str> },
-    /// An update of the attribute that says of which record type an item is.
+    /// An update of the attribute that gives an item's record type.
     #[error("`{attribute}` says of which record type an item is, so an update cannot change it: put the item")]
     Discriminator { attribute: String },
     /// Not `attribute operator :value`, joined by `AND`.
@@ -92,7 +93,7 @@ pub enum ExpressionError {
          `<`, `<=`, `>`, `>=`, `BETWEEN` or `begins_with`, joined by `AND`"
     )]
     NotAKeyCondition,
-    /// Two conditions on one key attribute.
+    /// 2 conditions on one key attribute.
     #[error("a key condition may test `{attribute}` only once: use `BETWEEN`")]
     RepeatedKey { attribute: String },
 }

@@ -95,7 +95,7 @@ pub(super) fn actions() -> impl Strategy<Value = Actions> {
         .prop_filter("an update does something", |actions| *actions != Actions::default())
 }
 
-/// An update of which the stored item's types do not refuse too much.
+/// An update that the stored item's types seldom make the server refuse.
 pub(super) fn update() -> impl Strategy<Value = String> {
     const TARGETS: [&str; 10] = ["s", "n", "gone", "#name", "m.x", "m.gone", "#m.y[1]", "l[0]", "l[2].x", "l[9]"];
     const REMOVED: [&str; 6] = ["ss", "gone2", "m.s", "#m.y[0]", "l[1]", "m.#name.gone"];
@@ -158,7 +158,7 @@ pub(super) fn key_condition() -> impl Strategy<Value = String> {
     })
 }
 
-/// Pieces of which expressions and near-expressions are made.
+/// The pieces of expressions and near-expressions.
 const PIECES: [&str; 44] = [
     "(",
     ")",
@@ -206,13 +206,13 @@ const PIECES: [&str; 44] = [
     "5",
 ];
 
-/// Anything at all, most often something that looks like an expression.
+/// Arbitrary text that usually looks like an expression.
 pub(super) fn soup() -> impl Strategy<Value = String> {
     let pieces = vec(select(&PIECES[..]), 0..24).prop_map(|pieces| pieces.join(" "));
     prop_oneof![4 => pieces, 1 => any::<String>()]
 }
 
-/// The same expression in other blanks and other case of its keywords, and sometimes with a piece lost, doubled or
+/// The same expression with other blanks and its keywords in other case. Sometimes a piece is lost, doubled or
 /// replaced.
 pub(super) fn disturbed(expression: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let blank = select(&["", " ", "  ", "\t", "\n"][..]);

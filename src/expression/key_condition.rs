@@ -1,7 +1,7 @@
 //! Key condition expressions.
 //!
-//! Source: "Key condition expressions for the Query operation in DynamoDB". The value stands on the right, as there: a
-//! server may read `:v = pk`, but the guide does not have it.
+//! Source: "Key condition expressions for the Query operation in DynamoDB". As there, the value stands on the right: a
+//! server may read `:v = pk`, but the guide does not list it.
 
 use super::{
     ExpressionError, Placeholders, Scope,
@@ -16,7 +16,7 @@ pub(crate) struct KeyCondition {
     placeholders: Placeholders,
 }
 
-/// What a key attribute is tested for, with the placeholders of the values.
+/// The test of a key attribute, with the placeholders of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyTest {
     /// `attribute = :v`: the only test that a partition key allows.
@@ -32,7 +32,7 @@ pub(crate) enum KeyTest {
 impl KeyCondition {
     /// Reads a key condition expression.
     ///
-    /// It is a condition of a special form, which also is how DynamoDB reads it: the same tokens, parentheses and
+    /// DynamoDB reads it as a condition of a special form, and so does this parser: the same tokens, parentheses and
     /// limits.
     pub(crate) fn parse(expression: &str) -> Result<Self, ExpressionError> {
         let (clause, placeholders) = Clause::parse(expression)?;
@@ -53,7 +53,7 @@ impl KeyCondition {
         &self.placeholders
     }
 
-    /// What `attribute` must be, or begin with: whether it is the whole value, and its placeholder.
+    /// The value that `attribute` must equal, or begin with: whether it is the whole value, and its placeholder.
     pub(crate) fn requires(&self, attribute: &str, scope: &Scope<'_>) -> Option<(bool, &str)> {
         self.tests.iter().find_map(|(path, test)| {
             let (whole, value) = match test {
@@ -65,8 +65,8 @@ impl KeyCondition {
         })
     }
 
-    /// The attributes that are tested, as they are written. Which of them is the partition key the table or index says;
-    /// it must be tested for equality. An index may have up to four of each kind.
+    /// The tested attributes, as they are written. The table or index says which of them is the partition key. That one
+    /// must be tested for equality. An index may have up to 4 attributes of each kind.
     pub(crate) fn tests(&self, scope: &Scope<'_>) -> Result<Vec<(String, &KeyTest)>, ExpressionError> {
         let mut tests: Vec<(String, &KeyTest)> = Vec::new();
         for (path, test) in &self.tests {
@@ -101,6 +101,6 @@ fn key_test(clause: Clause) -> Result<(WrittenPath, KeyTest), ExpressionError> {
         Test::BeginsWith(Path(path), Value(prefix)) => (path, KeyTest::BeginsWith(prefix)),
         _ => return Err(ExpressionError::NotAKeyCondition),
     };
-    // Keys are scalars: nothing lies below them.
+    // Keys are scalars, so no path goes below them.
     if path.steps.is_empty() { Ok((path, test)) } else { Err(ExpressionError::NotAKeyCondition) }
 }

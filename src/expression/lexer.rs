@@ -1,15 +1,15 @@
 //! Splits an expression into tokens.
 //!
-//! Where the developer guide and servers disagree, the stricter reading holds: what a server might refuse or read
-//! otherwise, we refuse. Sources: "Expression attribute names (aliases)", "Using expression attribute values",
-//! "Referring to item attributes".
+//! Where the developer guide and servers disagree, the stricter reading holds: we refuse what a server might refuse or
+//! read differently. Sources: "Expression attribute names (aliases)", "Using expression attribute values", "Referring
+//! to item attributes".
 
 use super::ExpressionError;
 
-/// The longest expression in bytes ("Constraints", expression parameters, lengths).
+/// The maximum length of an expression in bytes ("Constraints", expression parameters, lengths).
 const MAX_LENGTH: usize = 4096;
 
-/// The longest placeholder in bytes, with its `#` or `:` (same section).
+/// The maximum length of a placeholder in bytes, including its `#` or `:` (same section).
 const MAX_PLACEHOLDER: usize = 255;
 
 /// Longest first, so that `<=` is not read as `<`.
@@ -17,7 +17,7 @@ const SYMBOLS: [&str; 12] = ["<>", "<=", ">=", "<", ">", "=", "+", "-", "(", ")"
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// A keyword, a function's name or an attribute's name: the parser knows which.
+    /// A keyword, or the name of a function or attribute: the parser knows which.
     Word(&'a str),
     /// `#name`, with its sign.
     Name(&'a str),

@@ -1,4 +1,4 @@
-//! Reads what all expressions have in common: paths, placeholders, functions, parentheses and the limits.
+//! Reads what all expressions share: paths, placeholders, functions, parentheses and the limits.
 
 use super::{
     ExpressionError, Placeholders,
@@ -7,11 +7,11 @@ use super::{
     reserved::is_reserved,
 };
 
-/// Operators and functions in one expression ("Constraints", operators and operands).
+/// The maximum number of operators and functions in one expression ("Constraints", operators and operands).
 const MAX_OPERATORS: usize = 300;
 
-/// How deep parentheses, `NOT`s and functions may lie inside each other. The developer guide names no limit; ours keeps
-/// the recursion of parsing, checking and rendering within a small stack.
+/// How deep parentheses, `NOT`s and functions may nest. The developer guide names no limit. Ours keeps the recursion of
+/// parsing, checking and rendering within a small stack.
 const MAX_DEPTH: usize = 100;
 
 /// "Condition and filter expressions, operators, and functions in DynamoDB".
@@ -38,7 +38,7 @@ impl<'a> Parser<'a> {
         Ok(Self { tokens, next: 0, length: expression.len(), operators: 0, depth: 0, group: None })
     }
 
-    /// Ends the expression, telling the placeholders in it.
+    /// Ends the expression and returns its placeholders.
     pub(super) fn finish(self, expected: &'static str) -> Result<Placeholders, ExpressionError> {
         if self.next < self.tokens.len() {
             return Err(self.syntax(expected));
@@ -54,7 +54,7 @@ impl<'a> Parser<'a> {
         Ok(placeholders)
     }
 
-    /// The refusal of the next token.
+    /// The error that refuses the next token.
     pub(super) fn syntax(&self, expected: &'static str) -> ExpressionError {
         let at = self.tokens.get(self.next).map_or(self.length, |(at, _)| *at);
         ExpressionError::Syntax { at, expected }
@@ -68,7 +68,7 @@ impl<'a> Parser<'a> {
         self.next == self.tokens.len()
     }
 
-    /// Passes over `symbol` if it is next.
+    /// Skips `symbol` if it is next.
     pub(super) fn accept(&mut self, symbol: &'static str) -> bool {
         let accepted = self.peek() == Some(Token::Symbol(symbol));
         self.next += usize::from(accepted);
@@ -79,7 +79,7 @@ impl<'a> Parser<'a> {
         if self.accept(symbol) { Ok(()) } else { Err(self.syntax(symbol)) }
     }
 
-    /// Passes over `keyword`, in any case, if it is next.
+    /// Skips `keyword`, in any case, if it is next.
     pub(super) fn accept_keyword(&mut self, keyword: &str) -> bool {
         let accepted = matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword));
         self.next += usize::from(accepted);
@@ -92,7 +92,7 @@ impl<'a> Parser<'a> {
         if self.operators > MAX_OPERATORS { Err(ExpressionError::TooManyOperators) } else { Ok(()) }
     }
 
-    /// Reads with `inner` one level deeper.
+    /// Runs `inner` one level deeper.
     pub(super) fn nest<T>(
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, ExpressionError>,
@@ -108,7 +108,7 @@ impl<'a> Parser<'a> {
 
     /// Reads `inner` in parentheses if a parenthesis is next.
     ///
-    /// A group of nothing but a group is refused, as DynamoDB does.
+    /// A group that contains only another group is refused, as by DynamoDB.
     pub(super) fn group<T>(
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, ExpressionError>,
@@ -126,9 +126,9 @@ impl<'a> Parser<'a> {
         Ok(Some(read))
     }
 
-    /// Passes over a function's name and opening parenthesis if they are next.
+    /// Skips a function's name and opening parenthesis if they are next.
     ///
-    /// "These function names are case-sensitive": in other letters a function is refused, whatever a server would make
+    /// "These function names are case-sensitive": a function in other letters is refused, whatever a server would make
     /// of it.
     pub(super) fn function(&mut self, known: &[&'static str]) -> Result<Option<&'static str>, ExpressionError> {
         let Some(Token::Word(word)) = self.peek() else {
@@ -172,7 +172,7 @@ impl<'a> Parser<'a> {
     }
 
     /// "The first character is `a-z` or `A-Z`": a leading underscore needs a placeholder ("Key condition expressions
-    /// for the Query operation"). So does the name of a function, which servers disagree on.
+    /// for the Query operation"). A function's name needs one too, because servers disagree on it.
     fn name(&mut self) -> Result<Name, ExpressionError> {
         let name = match self.peek() {
             Some(Token::Name(name)) => Name::Placeholder(name.to_owned()),

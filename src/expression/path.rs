@@ -1,4 +1,4 @@
-//! Document paths: as an expression writes them, and as its placeholders resolve them.
+//! Document paths: as written in an expression, and with their placeholders resolved.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub(super) struct WrittenPath {
     pub(super) steps: Vec<Step>,
 }
 
-/// A document path whose placeholders are resolved: a top-level attribute and what lies below it.
+/// A document path whose placeholders are resolved: a top-level attribute and the steps below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path {
     pub(super) attribute: String,
@@ -47,15 +47,16 @@ impl Path {
         &self.attribute
     }
 
-    /// The steps below the top-level attribute; none when the path is the attribute itself.
+    /// The steps below the top-level attribute; empty when the path is the attribute itself.
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
-    /// Whether DynamoDB refuses to see both paths in one expression.
+    /// Whether DynamoDB refuses the 2 paths in one expression.
     ///
-    /// It calls them overlapping when one is the beginning of the other, conflicting when they part at a member here
-    /// and an element there, as `a.b` and `a[0]` do: `a` cannot be both a map and a list.
+    /// It calls paths overlapping when one is the beginning of the other. It calls them conflicting when they diverge
+    /// at a member in one and an element in the other. An example is `a.b` and `a[0]`: `a` cannot be both a map and a
+    /// list.
     fn collides_with(&self, other: &Path) -> bool {
         if self.attribute != other.attribute {
             return false;
@@ -69,7 +70,7 @@ impl Path {
     }
 }
 
-/// Refuses paths that DynamoDB would not take together ("Using projection expressions", "Using update expressions").
+/// Refuses paths that DynamoDB does not accept together ("Using projection expressions", "Using update expressions").
 pub(super) fn refuse_overlaps(paths: &[Path]) -> Result<(), ExpressionError> {
     for (position, one) in paths.iter().enumerate() {
         if let Some(other) = paths[position + 1..].iter().find(|other| one.collides_with(other)) {

@@ -20,31 +20,31 @@ pub(crate) struct Projection {
     placeholders: Placeholders,
 }
 
-/// What a projection asks for, once its names are known.
+/// The parts that a projection selects, once its names are resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Selection {
     paths: Vec<Path>,
-    /// What to ask DynamoDB for instead, path by path: an encrypted attribute as a whole.
+    /// The paths to request from DynamoDB instead: an encrypted attribute only as a whole.
     requested: Vec<WrittenPath>,
     /// The attributes that are requested as a whole.
     whole: BTreeSet<String>,
     names: BTreeSet<String>,
-    /// The attributes of which anything is asked for that are encrypted, or may be.
+    /// The selected attributes that are encrypted, or may be, even if only a part of one is selected.
     encrypted: BTreeSet<String>,
     /// Whether the record type decides if one of these is encrypted.
     varies: bool,
     widened: bool,
 }
 
-/// The projection to send in place of the caller's.
+/// The projection that is sent instead of the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProjectionRequest {
     /// The expression.
     pub(crate) expression: String,
-    /// To add to the expression attribute names.
+    /// Names to add to the expression attribute names.
     pub(crate) added_names: BTreeMap<String, String>,
-    /// Placeholders that the expression no longer uses: to remove from the names, unless another expression of the
-    /// request uses them.
+    /// Placeholders that the expression no longer uses. They are removed from the names, unless another expression of
+    /// the request uses them.
     pub(crate) dropped_names: BTreeSet<String>,
 }
 
@@ -59,7 +59,7 @@ impl Projection {
         Ok(Self { paths, placeholders: parser.finish("a comma or the end")? })
     }
 
-    /// Finds out what it asks for.
+    /// Resolves its names and finds out what it selects.
     pub(crate) fn resolve(&self, scope: &Scope<'_>) -> Result<Selection, ExpressionError> {
         let mut paths = Vec::new();
         let mut requested = Vec::new();
@@ -89,18 +89,19 @@ impl Projection {
 }
 
 impl Selection {
-    /// Whether anything of an encrypted attribute is asked for, so that the answer must be opened.
+    /// Whether it selects anything of an encrypted attribute, so that the answer must be opened.
     pub(crate) fn is_encrypted(&self) -> bool {
         !self.encrypted.is_empty()
     }
 
-    /// Whether anything of an attribute is asked for that only some record types encrypt, so that the answer must say of which it is.
+    /// Whether it selects anything of an attribute that only some record types encrypt. The answer must then give its
+    /// record type.
     pub(crate) fn varies(&self) -> bool {
         self.varies
     }
 
-    /// The projection to send so that the answer also has the `needed` attributes and every encrypted attribute as a
-    /// whole; `None` when the caller's own does. `taken` tells the placeholders that the request's names define.
+    /// The projection to send so that the answer also has the `needed` attributes, and every encrypted attribute as a
+    /// whole. `None` when the caller's own suffices. `taken` tells which placeholders the request's names define.
     pub(crate) fn request(&self, needed: &[&str], taken: &dyn Fn(&str) -> bool) -> Option<ProjectionRequest> {
         let missing: BTreeSet<_> = needed.iter().copied().filter(|name| !self.whole.contains(*name)).collect();
         if missing.is_empty() && !self.widened {
@@ -119,10 +120,10 @@ impl Selection {
         })
     }
 
-    /// Leaves of an opened item what the caller asked for.
+    /// Keeps of an opened item what the caller asked for.
     ///
-    /// Of plain attributes the server has cut that already, and closed up their lists; so only whole attributes that came along go,
-    /// and encrypted ones, which the server sees as a whole, are cut.
+    /// The server has already cut plain attributes and closed up their lists. So this removes only whole attributes
+    /// that came along, and cuts encrypted ones, which the server sees as a whole.
     pub(crate) fn prune(&self, item: &mut HashMap<String, AttributeValue>) {
         item.retain(|name, _| self.paths.iter().any(|path| path.attribute == *name));
         if self.widened {

@@ -1,4 +1,4 @@
-//! What holds for every expression.
+//! Properties that hold for every expression.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -66,7 +66,7 @@ proptest! {
         }
     }
 
-    /// Looks at the tokens alone, so that a fault of the syntax tree cannot hide itself.
+    /// Checks the tokens alone, so that a fault of the syntax tree cannot hide itself.
     #[test]
     fn an_accepted_condition_only_asks_whether_an_encrypted_attribute_exists(
         text in disturbed(clause(&ATTRIBUTES).prop_map(|clause| clause.to_string()))
@@ -112,7 +112,7 @@ proptest! {
         }
         prop_assert!(update.placeholders().values.is_subset(&(&sent.placeholders().values | &elsewhere)), "{rendered}");
 
-        // Put back, the placeholders give the expression that was asked for.
+        // With the placeholders put back, the result is the caller's expression.
         let mut restored = sent.actions.clone();
         for (_, value) in &mut restored.set {
             let value = if let SetValue::IfNotExists(_, value) = value { value } else { value };

@@ -1,4 +1,4 @@
-//! Cuts an item down to the paths that were asked for, as DynamoDB does.
+//! Cuts an item down to the requested paths, as DynamoDB does.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::path::{Path, Segment};
 
-/// Leaves of `item` exactly what `paths` name.
+/// Keeps of `item` exactly what `paths` name.
 ///
-/// A path that the item does not have leaves nothing, not even an empty map on the way to it. Elements of a list keep
-/// their order and close up: `l[2], l[0]` of `[a, b, c]` leaves `[a, c]` ("Using projection expressions in DynamoDB").
+/// A path that the item lacks leaves nothing, not even an empty map on the way to it. Elements of a list keep their
+/// order and close up: `l[2], l[0]` of `[a, b, c]` leaves `[a, c]` ("Using projection expressions in DynamoDB").
 pub(crate) fn prune(item: &mut HashMap<String, AttributeValue>, paths: &[Path]) {
     *item = std::mem::take(item)
         .into_iter()
@@ -20,7 +20,8 @@ pub(crate) fn prune(item: &mut HashMap<String, AttributeValue>, paths: &[Path]) 
         .collect();
 }
 
-/// What `paths` name of one value. The recursion is as deep as the value, which whoever decoded it has bounded.
+/// The parts of one value that `paths` name. The recursion is as deep as the value, whose depth its decoder has
+/// bounded.
 fn prune_value(value: AttributeValue, paths: &[&[Segment]]) -> Option<AttributeValue> {
     if paths.iter().any(|path| path.is_empty()) {
         return Some(value);

@@ -1,10 +1,10 @@
-//! The words that DynamoDB does not take as bare attribute names.
+//! The reserved words, which DynamoDB refuses as bare attribute names.
 //!
 //! Source: "Reserved words in DynamoDB", with its misspellings. The list is not case-sensitive.
 
-/// Whether `word` has to be written as a placeholder.
+/// Whether `word` must be written as a placeholder.
 ///
-/// `REMOVE` is a keyword of update expressions and missing from the list; as a bare name it would be ambiguous there.
+/// `REMOVE` is a keyword of update expressions, but missing from the list. As a bare name it would be ambiguous there.
 pub(super) fn is_reserved(word: &str) -> bool {
     let word = word.to_ascii_uppercase();
     word == "REMOVE" || WORDS.binary_search(&word.as_str()).is_ok()

@@ -1,4 +1,4 @@
-//! What each kind of expression accepts, refuses and becomes.
+//! What each kind of expression accepts, what it refuses, and what it becomes.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -160,7 +160,7 @@ fn the_limits_of_the_guide_hold() {
     assert_eq!(Condition::parse(&candidates(101)).map(drop), Err(ExpressionError::TooManyOperands));
 }
 
-/// A quarter of the stack that a thread of the runtime has.
+/// A quarter of the stack of a thread of the runtime.
 #[test]
 fn no_nesting_exhausts_a_small_stack() {
     let nestings = || {

@@ -22,7 +22,7 @@ pub(crate) struct Update {
     placeholders: Placeholders,
 }
 
-/// The actions by clause, each clause in the order of its writing. The order of the clauses does not matter to
+/// The actions by clause, in the order in which each clause lists them. The order of the clauses does not matter to
 /// DynamoDB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Actions {
@@ -32,7 +32,7 @@ pub(super) struct Actions {
     pub(super) delete: Vec<(WrittenPath, String)>,
 }
 
-/// What a `SET` assigns.
+/// The value that a `SET` assigns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SetValue {
     Path(WrittenPath),
@@ -40,7 +40,7 @@ pub(super) enum SetValue {
     IfNotExists(WrittenPath, Box<SetValue>),
     ListAppend(Box<SetValue>, Box<SetValue>),
     Arithmetic(Box<SetValue>, Sign, Box<SetValue>),
-    /// In parentheses, which are kept: the developer guide is silent on them, so they stay where they stood.
+    /// In parentheses. The developer guide is silent on them, so they are kept where they stood.
     Group(Box<SetValue>),
 }
 
@@ -77,7 +77,7 @@ impl Update {
         }
     }
 
-    /// Both at once.
+    /// Combines both.
     pub(crate) fn and(mut self, other: Self) -> Self {
         let Self { actions: Actions { set, remove, add, delete }, placeholders: Placeholders { names, values } } =
             other;
@@ -118,7 +118,7 @@ fn path_and_value(parser: &mut Parser<'_>) -> Result<(WrittenPath, String), Expr
 }
 
 impl SetValue {
-    /// An operand, or two joined by one sign. The syntax summary has no more than two.
+    /// One operand, or 2 joined by one sign. The syntax summary allows no more than 2.
     fn parse(parser: &mut Parser<'_>) -> Result<Self, ExpressionError> {
         let left = Self::term(parser)?;
         let sign = if parser.accept("+") {

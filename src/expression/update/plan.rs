@@ -1,4 +1,4 @@
-//! Which values of an update are to be sealed, for which attributes, and what is sent instead.
+//! Decides which values of an update are sealed, for which attributes, and what is sent instead.
 
 use std::collections::BTreeSet;
 
@@ -9,33 +9,33 @@ use crate::expression::{ExpressionError, Fresh, Path, Scope, Secrecy};
 /// How an update is carried out with encrypted attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UpdatePlan {
-    /// The expression to send; `None` when the caller's own is right.
+    /// The expression to send; `None` when the caller's own suffices.
     pub(crate) expression: Option<String>,
-    /// The values to seal. Read all of them before replacing any: one value may be given for several attributes.
+    /// The values to seal. Read all of them before replacing any: one value may serve several attributes.
     pub(crate) sealed: Vec<SealedValue>,
-    /// The plain attributes to which a value is assigned as a whole, and its placeholder.
+    /// The plain attributes that are assigned a whole value, each with its placeholder.
     pub(crate) plain: Vec<(String, String)>,
-    /// Every path that the update may change: what `UPDATED_OLD` and `UPDATED_NEW` answer.
+    /// Every path that the update may change, which is what `UPDATED_OLD` and `UPDATED_NEW` return.
     pub(crate) touched: Vec<Path>,
 }
 
-/// One value that must be sealed before it is sent. Each attribute has a ciphertext of its own and therefore a
-/// placeholder of its own.
+/// One value that must be sealed before it is sent. Each attribute has its own ciphertext, and therefore its own
+/// placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SealedValue {
     /// The encrypted attribute.
     pub(crate) attribute: String,
-    /// The placeholder under which the caller gave the value.
+    /// The placeholder of the caller's value.
     pub(crate) given: String,
-    /// The placeholder under which the sealed value is sent: the same, unless something else uses that.
+    /// The placeholder of the sealed value: the same, unless something else uses that one.
     pub(crate) sent: String,
 }
 
 impl Update {
     /// Plans the update, or refuses it.
     ///
-    /// `elsewhere` are the value placeholders of the same request's condition: they keep their plain values. `taken`
-    /// tells the placeholders that the request's values define.
+    /// `elsewhere` holds the value placeholders of the same request's condition, which keep their plain values. `taken`
+    /// tells which placeholders the request's values define.
     pub(crate) fn plan(
         &self,
         scope: &Scope<'_>,
@@ -74,7 +74,7 @@ impl Update {
             return Err(ExpressionError::Discriminator { attribute: path.attribute.clone() });
         }
 
-        // A placeholder that is used but not defined must stay so, for DynamoDB to refuse it.
+        // A placeholder that is used but not defined must stay undefined, for DynamoDB to refuse it.
         let taken = |value: &str| taken(value) || elsewhere.contains(value) || self.placeholders.values.contains(value);
         let mut fresh = Fresh::new(':', &taken);
         let mut sealed = Vec::new();
@@ -91,7 +91,8 @@ impl Update {
     }
 }
 
-/// The value placeholder of an assignment to the encrypted attribute `target`, if it is one of the two that work.
+/// The value placeholder of an assignment to the encrypted attribute `target`, if the assignment is one of the 2 that
+/// work.
 fn given_value<'a>(
     value: &'a mut SetValue,
     target: &Path,
@@ -101,7 +102,7 @@ fn given_value<'a>(
     match value {
         SetValue::Value(placeholder) => Ok(placeholder),
         SetValue::IfNotExists(path, value) => {
-            // Of another attribute it would copy that attribute's value, in the clear or sealed for another name.
+            // Of another attribute, this would copy that attribute's value, in plaintext or sealed for another name.
             if scope.resolve(path)?.0 != *target {
                 return Err(refuse("a copy from another attribute"));
             }
@@ -114,7 +115,7 @@ fn given_value<'a>(
     }
 }
 
-/// The value that an assignment to a plain attribute may leave there as it is.
+/// The value that may be assigned unchanged to a plain attribute.
 fn assigned_value(value: &SetValue) -> Option<&str> {
     match value {
         SetValue::Value(placeholder) => Some(placeholder),
@@ -135,7 +136,7 @@ fn operation(value: &SetValue) -> &'static str {
     }
 }
 
-/// Refuses to read an encrypted attribute for a plain one, and collects the placeholders that keep their plain values.
+/// Refuses to read an encrypted attribute for a plain one. Collects the placeholders that keep their plain values.
 fn check_plain(value: &SetValue, scope: &Scope<'_>, used: &mut BTreeSet<String>) -> Result<(), ExpressionError> {
     match value {
         SetValue::Path(path) => plain_path(path, "a copy to another attribute", scope).map(drop),
