@@ -1,6 +1,7 @@
-//! Sealing and opening one item: the pure heart. Takes items, keys and randomness; waits for nothing.
+//! Seals and opens one item. Takes items, keys and randomness; pure, and never waits.
 //!
-//! Opening has two phases, because the keys must be fetched in between: [`distinct_keys`] says which keys items rely on, and [`open`] opens each with what the edge made of them.
+//! Opening has 2 phases, because the keys must be fetched in between. [`distinct_keys`] says which keys items rely on.
+//! [`open`] opens each item with the keys that the edge fetched.
 
 mod error;
 mod open;
@@ -31,7 +32,7 @@ pub use value::InvalidValue;
 pub(crate) use value::encodings;
 pub(crate) use value::{decode_value, encode_value, encoded_len};
 
-/// Which of the keys open these items, each given with its table, and how many of each table.
+/// The keys that open these items, each given with its table, and the number of items of each table.
 pub(crate) fn used_keys<'k, 'i>(
     keys: &'k KeyRing,
     items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
@@ -44,7 +45,7 @@ pub(crate) fn used_keys<'k, 'i>(
             return Err(error);
         }
         for NeededKey { stored, .. } in needed {
-            // Two forms of a record may name one key.
+            // 2 forms of a key record may name one key.
             if let Some(key) =
                 keys.get(stored.as_ref()).filter(|key| !of_item.iter().any(|other| std::ptr::eq(*other, *key)))
             {
@@ -61,8 +62,8 @@ pub(crate) fn used_keys<'k, 'i>(
     Ok(used)
 }
 
-/// The identity of an item of `tenant`, from its key attributes: those of the request, or of the item itself where a request
-/// names none.
+/// The identity of an item of `tenant`, from its key attributes. They come from the request, or from the item itself
+/// where a request names none.
 pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, PrimaryKeyError> {
     let attribute = |name: &str| {
         item.get_key_value(name)
@@ -74,7 +75,7 @@ pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> 
     if !partition.1.as_s().is_ok_and(|value| schema.tenant().owns(tenant, value)) {
         return Err(PrimaryKeyError::ForeignTenant { attribute: partition.0.to_owned() });
     }
-    // Only the sort key can be of an invalid kind: the partition key has just been found to be a tenant's.
+    // Only the sort key can have an invalid type: the partition key has just been recognized as a tenant's.
     let invalid =
         |source| PrimaryKeyError::Invalid { attribute: sort.map_or(partition.0, |(name, _)| name).to_owned(), source };
     let part = |value| key_part(value).map_err(invalid);
@@ -83,7 +84,7 @@ pub(crate) fn identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> 
     Identity::new(tenant, schema.name(), parts, sort_part).map_err(invalid)
 }
 
-/// A value as part of a key.
+/// A value as part of a primary key.
 fn key_part(value: &AttributeValue) -> Result<PrimaryKeyPart<'_>, InvalidPrimaryKey> {
     match value {
         AttributeValue::S(text) => Ok(PrimaryKeyPart::S(text)),

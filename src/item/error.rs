@@ -12,16 +12,16 @@ use super::InvalidValue;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// The key is not one of the tenant's items.
+    /// The primary key is not one of the tenant's items.
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),
-    /// No record of the table declares the attribute, so nobody said whether it is sensitive.
+    /// No record of the table declares the attribute, so it is unknown whether it is sensitive.
     #[error("attribute `{0}` is declared by no record of this table: declare it `encrypt` or `plain`")]
     Undeclared(String),
     /// The item's discriminator is missing, or has a value that no record of the table has.
     #[error("discriminator `{0}` is missing or has a value that no record of this table declares")]
     Discriminator(String),
-    /// A plain binary value where other records of the table have sealed ones.
+    /// A plain binary value in an attribute that other records of the table seal.
     #[error(
         "attribute `{0}` must not be binary: another record of this table encrypts it, and a sealed value could pass for this one"
     )]
@@ -29,8 +29,8 @@ pub enum SealError {
     /// The name belongs to the library.
     #[error("attribute name `{0}` is reserved: choose one that does not begin with `_seal`")]
     Reserved(String),
-    /// What was given is sealed, by whatever tenant: it was read with a plain client. Sealed once more, and put without its header, it
-    /// would be lost.
+    /// The caller gave a sealed value, of whatever tenant, which was read with a plain client. If it were sealed once
+    /// more and put without its header, it would be lost.
     #[error(
         "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives{or}",
         or = own_bytes(.0)
@@ -44,14 +44,15 @@ pub enum SealError {
         /// The rule that it breaks.
         source: InvalidValue,
     },
-    /// DynamoDB would not store the item: sealed it has more than 400 KB, names included. An update is refused only for an attribute that
-    /// has more by itself, as the rest of the item is not known.
+    /// DynamoDB would not store the item: sealed, it has more than 400 KB, names included. An update is refused only
+    /// for an attribute that exceeds this alone, because the rest of the item is unknown.
     #[error(
         "the sealed item would be at least {by} bytes larger than the 400 KB that DynamoDB stores: store less in {}, or split it over several items",
         Names(largest)
     )]
     TooLarge {
-        /// By how many bytes, at least: the sealed attributes are counted exactly, plain numbers for the least that they may take.
+        /// The minimum excess in bytes. Sealed attributes are counted exactly, plain numbers by the least that they may
+        /// take.
         by: usize,
         /// The names of the largest attributes, the largest first.
         largest: Vec<String>,
@@ -59,12 +60,13 @@ pub enum SealError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for nonces")]
     Random,
-    /// The table is compact, and the key table is not known to hold the record of the data key: the item could never be opened.
+    /// The table is compact, and the key table is not known to hold the data key's record. The item could never be
+    /// opened.
     #[error("the table is compact, and the key table does not hold the record of the data key")]
     NotInKeyTable,
 }
 
-/// What else can be done about a value of this attribute that is taken for a sealed one.
+/// The alternative for a value of this attribute that is taken for a sealed one.
 fn own_bytes(attribute: &str) -> &'static str {
     match attribute {
         HEADER => "",
@@ -72,7 +74,7 @@ fn own_bytes(attribute: &str) -> &'static str {
     }
 }
 
-/// Names of attributes, as errors show them.
+/// Attribute names, as errors show them.
 struct Names<'a>(&'a [String]);
 
 impl fmt::Display for Names<'_> {
@@ -96,11 +98,11 @@ impl From<RandomError> for SealError {
     }
 }
 
-/// What is wrong with the key of an item.
+/// What is wrong with the primary key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrimaryKeyError {
-    /// A key attribute is not there.
+    /// A key attribute is missing.
     #[error("key attribute `{attribute}` is missing: an item has all key attributes of its table")]
     Missing {
         /// The attribute.
@@ -115,7 +117,7 @@ pub enum PrimaryKeyError {
         /// The attribute.
         attribute: String,
     },
-    /// DynamoDB allows no such key value.
+    /// DynamoDB does not allow this key value.
     #[error("key attribute `{attribute}`: {source}")]
     Invalid {
         /// The attribute.
@@ -123,7 +125,7 @@ pub enum PrimaryKeyError {
         /// The rule that it breaks.
         source: InvalidPrimaryKey,
     },
-    /// A key has other attributes than the table's key attributes.
+    /// A primary key has other attributes than the table's key attributes.
     #[error("`{attribute}` is not a key attribute of this table: a key has exactly its declared names")]
     Superfluous {
         /// The attribute.

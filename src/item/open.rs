@@ -1,4 +1,4 @@
-//! Opening one item: hostile bytes in, authenticated values or an error that names the attribute.
+//! Opens one item: takes hostile bytes, returns authenticated values or an error that names the attribute.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault, Opener};
@@ -13,7 +13,7 @@ use crate::schema::{Secrecy, TableSchema, Variant};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The key of the stored item is not the one that was asked for, or not this tenant's.
+    /// The primary key of the stored item is not the requested one, or not this tenant's.
     #[error("the stored item is not the one that was asked for: {0}")]
     PrimaryKey(#[from] PrimaryKeyError),
     /// The stored item has other key values than the request.
@@ -42,7 +42,7 @@ pub enum OpenError {
         /// An attribute about which they disagree.
         attribute: String,
     },
-    /// The item does not say of which record type it is.
+    /// The item does not give its record type.
     #[error(
         "discriminator `{discriminator}`, which says whether attribute `{attribute}` is encrypted, is missing or has a value that no record declares"
     )]
@@ -63,8 +63,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether someone has tampered with what is stored, as far as can be told. What a newer release may have written does not count: in
-    /// a fleet that is being upgraded it is everyday, and it does not open either way.
+    /// Whether someone seems to have tampered with the stored item. What a newer release may have written does not
+    /// count. In a fleet that is being upgraded, that is an everyday case, and it does not open either way.
     pub(crate) fn is_integrity(&self) -> bool {
         match self {
             Self::PrimaryKey(_) | Self::OtherItem | Self::Discriminator { .. } => true,
@@ -82,8 +82,8 @@ impl OpenError {
     }
 }
 
-/// The distinct keys that these items rely on, each item given with its table, or with what forbids to look at it; and the items, by
-/// their places, of which that cannot be said.
+/// The distinct keys that these items rely on, and the items whose keys cannot be told, by their places. Each item is
+/// given with its table, or with the error that forbids looking at it.
 pub(crate) fn distinct_keys<'i>(
     items: impl Iterator<Item = Result<(&'i TableSchema, &'i Item), OpenError>>,
 ) -> (Vec<NeededKey>, Vec<(usize, OpenError)>) {
@@ -93,14 +93,14 @@ pub(crate) fn distinct_keys<'i>(
         let before = needed.len();
         let looked_at = item.and_then(|(schema, item)| {
             needed_keys(schema, item, |attribute, key| {
-                // Most items of an answer rely on the same key.
+                // Usually, most items of an answer rely on the same key.
                 if needed.last().is_none_or(|(latest, _)| *latest != key) {
                     needed.push((key, attribute));
                 }
             })
         });
         if let Err(error) = looked_at {
-            // Nothing is asked for the sake of an item that does not open.
+            // Keys are not fetched for an item that does not open.
             needed.truncate(before);
             failed.push((at, error));
         }
@@ -112,12 +112,13 @@ pub(crate) fn distinct_keys<'i>(
     (needed.into_iter().map(owned).collect(), failed)
 }
 
-/// The identity of a stored item, which must be the tenant's. Comes before anything else is made of the item.
+/// The identity of a stored item, which must be the tenant's. Call this before using anything else of the item.
 pub(crate) fn stored_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, OpenError> {
     Ok(identity(schema, tenant, item)?)
 }
 
-/// The keys that the encrypted attributes of `item` rely on, as stored, each with the attribute that it is found in.
+/// The keys that the encrypted attributes of `item` rely on, as stored. Each comes with the attribute where it is
+/// found.
 ///
 /// An item without encrypted attributes relies on none, whatever its header says.
 pub(super) fn needed_keys<'i>(
@@ -145,7 +146,8 @@ pub(super) fn needed_keys<'i>(
     Ok(())
 }
 
-/// Whether a stored attribute is to be opened; an error when that cannot be told, or is said by a discriminator that looks forged.
+/// Whether a stored attribute is to be opened. An error when that cannot be told, or when the discriminator that tells
+/// it looks forged.
 fn is_sealed(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Result<bool, OpenError> {
     match variant.protection(name).map(|protection| protection.secrecy) {
         Some(Secrecy::Encrypted) => Ok(true),
@@ -162,9 +164,9 @@ fn header(item: &Item) -> Option<&[u8]> {
     item.get(HEADER)?.as_b().ok().map(AsRef::as_ref)
 }
 
-/// Opens what the schema calls encrypted, and takes the library's own attributes out.
+/// Opens the attributes that the schema declares encrypted, and removes the library's own.
 ///
-/// On any failure nothing of the item is returned.
+/// On any failure, nothing of the item is returned.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn open(
     schema: &TableSchema,
@@ -176,7 +178,7 @@ pub(crate) fn open(
     Ok(item)
 }
 
-/// The same where the item is. On any failure nothing of it may be given to anybody, except its key.
+/// The same, in place. On any failure, nobody may be given anything of the item, except its primary key.
 pub(crate) fn open_in_place(
     schema: &TableSchema,
     identity: &Identity,
@@ -197,7 +199,7 @@ pub(crate) fn open_in_place(
     Ok(())
 }
 
-/// One opened value, in the buffer in which it was stored.
+/// Opens one value, in the buffer in which it was stored.
 fn open_value(opener: &mut Opener<'_>, name: &str, stored: AttributeValue) -> Result<AttributeValue, OpenFault> {
     let AttributeValue::B(stored) = stored else { return Err(OpenFault::NotSealed) };
     let (plaintext, start) = opener.open(name, stored.into_inner())?;

@@ -1,4 +1,4 @@
-//! Sealing: each encrypted attribute becomes ciphertext that says under which key.
+//! Sealing: each encrypted attribute becomes a ciphertext that names its data key.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,9 +11,9 @@ use super::{Item, SealError, identity};
 use crate::item::{encode_value, encoded_len};
 use crate::schema::{Protection, Secrecy, TableSchema, Variant};
 
-/// The identity of an item that may be sealed: it is the tenant's, and the schema declares each of its attributes.
+/// The identity of an item that may be sealed: it is the tenant's, and the schema declares all of its attributes.
 pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, SealError> {
-    // Said first: what has a header needs no other fault.
+    // Checked first: an item that has a header already needs no other fault.
     if item.get(HEADER).is_some_and(AttributeValue::is_b) {
         return Err(SealError::AlreadySealed(HEADER.to_owned()));
     }
@@ -22,7 +22,8 @@ pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &
     Ok(identity(schema, tenant, item)?)
 }
 
-/// Seals the item with this identity as PutItem stores it. Refuses what [`sealable_identity`] refuses of its attributes.
+/// Seals the item with this identity in the form that PutItem stores. Refuses the same attributes as
+/// [`sealable_identity`].
 pub(crate) fn seal(
     schema: &TableSchema,
     key: &VerifiedDataKey,
@@ -43,7 +44,7 @@ pub(crate) fn seal(
     Ok(item)
 }
 
-/// Whether an attribute of an item to be sealed is encrypted; an error when it must not be stored.
+/// Whether an attribute of an item to be sealed is encrypted. An error when the attribute must not be stored.
 fn is_encrypted(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Result<bool, SealError> {
     match check_name(variant, name)?.secrecy {
         Secrecy::Encrypted => refuse_sealed(variant.schema(), name, value).map(|()| true),
@@ -52,7 +53,7 @@ fn is_encrypted(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Re
     }
 }
 
-/// Refuses a value for an encrypted attribute that is sealed already.
+/// Refuses a value that is already sealed for an encrypted attribute.
 pub(crate) fn refuse_sealed(schema: &TableSchema, name: &str, value: &AttributeValue) -> Result<(), SealError> {
     match value.as_b() {
         Ok(bytes) if Sealed::is_likely(bytes.as_ref(), schema.has_own_bytes(name)) => {
@@ -68,7 +69,7 @@ fn to_seal<'s>(schema: &'s TableSchema, item: &Item) -> Result<Variant<'s>, Seal
     Variant::to_seal(schema, item).ok_or_else(unknown)
 }
 
-/// What an attribute of this name is; refuses names that are reserved or that the schema does not declare.
+/// The protection of the attribute with this name. Refuses names that are reserved or not declared by the schema.
 pub(crate) fn check_name(variant: &Variant<'_>, name: &str) -> Result<Protection, SealError> {
     match variant.protection(name) {
         Some(protection) => Ok(protection),
@@ -77,7 +78,8 @@ pub(crate) fn check_name(variant: &Variant<'_>, name: &str) -> Result<Protection
     }
 }
 
-/// Seals values for attributes of the item with this identity, as UpdateItem stores them: each names its key itself.
+/// Seals values for attributes of the item with this identity, in the form that UpdateItem stores. Each value names its
+/// own data key.
 pub(crate) fn seal_values(
     schema: &TableSchema,
     key: &VerifiedDataKey,

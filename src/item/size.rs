@@ -1,13 +1,14 @@
-//! How large DynamoDB takes an item for, so that one which it would refuse for its size is refused by name before it is sent.
+//! Computes an item's size as DynamoDB does. An item that DynamoDB would refuse for its size is refused by name, before
+//! it is sent.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::format::{HEADER, Number};
 
 use super::{Item, SealError};
 
-/// The largest item that DynamoDB stores: 400 KB, names included (developer guide, "Quotas").
+/// The maximum size of an item: 400 KB, names included (developer guide, "Quotas").
 const MOST: usize = 400 * 1024;
-/// How many attributes an error names.
+/// The number of attributes that an error names.
 const NAMED: usize = 3;
 
 /// Refuses an item that DynamoDB would not store.
@@ -16,7 +17,7 @@ pub(super) fn check_size(item: &Item) -> Result<(), SealError> {
     if size <= MOST {
         return Ok(());
     }
-    // Of the header nobody can store less.
+    // The header is left out, because a caller cannot make it smaller.
     let stored = item.iter().filter(|(name, _)| *name != HEADER);
     let mut largest: Vec<_> = stored.map(|(name, value)| (name.len() + value_size(value), name)).collect();
     largest.sort_unstable_by(|(one, name), (other, named)| other.cmp(one).then(name.cmp(named)));
@@ -32,8 +33,9 @@ pub(super) fn check_attribute_size(name: &str, value: &AttributeValue) -> Result
     }
 }
 
-/// As the developer guide has it ("DynamoDB item sizes and formats"): exact for what is sealed, which is binary. Of numbers AWS says
-/// "approximately", so they count for the least that this can mean: nothing is refused that DynamoDB would take.
+/// The size by the developer guide ("DynamoDB item sizes and formats"): exact for sealed values, which are binary. For
+/// numbers AWS says "approximately", so they count as the smallest size that this can mean. So nothing is refused that
+/// DynamoDB would accept.
 fn value_size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),

@@ -331,7 +331,7 @@ fn a_value_that_carries_its_key_opens_beside_values_of_another_key() {
     assert_eq!(open(&schema, &identity, &ring(&[&header, &update]), item).unwrap(), expected);
 }
 
-/// Counts up, as the nonce of the example does.
+/// Counts up, like the nonce of the example.
 #[derive(Debug)]
 struct From0xa0;
 

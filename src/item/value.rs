@@ -1,8 +1,8 @@
-//! The canonical encoding of an attribute value: what GCM encrypts.
+//! The canonical encoding of an attribute value, which is the plaintext of GCM.
 //!
-//! `value = type ‖ body`, where the body ends where the value ends. Members of lists, maps and sets are length-prefixed; maps are
-//! sorted by name and sets by encoded member. Those with many members are written [densely](dense) instead. So a value is always
-//! encoded to the same bytes (docs/FORMAT.md, "Values").
+//! `value = type ‖ body`, where the body ends where the value ends. Members of lists, maps and sets are
+//! length-prefixed. Maps are sorted by name, and sets by encoded member. Those with many members are written
+//! [densely](dense) instead. So a value is always encoded to the same bytes (docs/FORMAT.md, "Values").
 
 mod dense;
 
@@ -27,23 +27,24 @@ const BS: u8 = 0x0a;
 /// A list, map or set in the dense encoding.
 const DENSE: u8 = 0x10;
 
-/// A list, map or set whose encoding is longer than this is written densely when that is shorter. Below, DynamoDB would bill no unit less.
+/// A list, map or set with a longer encoding is written densely when that is shorter. Below this length, DynamoDB would
+/// not bill a unit less.
 const DENSE_BEYOND: usize = 1024;
 
 /// DynamoDB refuses a leaf within 32 lists or maps (developer guide, "Quotas": nested attribute depth).
 const MAX_CONTAINERS: usize = 31;
 
-/// Why DynamoDB would not have stored a value, so it is not sealed either.
+/// Why DynamoDB would not have stored a value, so that it is not sealed either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidValue {
     /// A set has no member.
     #[error("a set must have at least one member")]
     EmptySet,
-    /// A set has a member twice (numbers are compared by value).
+    /// A set contains a member twice (numbers are compared by value).
     #[error("a set must not have a member twice")]
     RepeatedMember,
-    /// A number is not one.
+    /// A number is not valid.
     #[error("not a number that DynamoDB stores: {0}")]
     Number(#[from] InvalidNumber),
     /// `NULL` is `false`.
@@ -135,7 +136,7 @@ fn put(out: &mut Vec<u8>, kind: u8, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-/// Encodes a value behind its length, which is filled in afterwards.
+/// Encodes a value after its length, which is filled in at the end.
 fn encode_member(value: &AttributeValue, depth: usize, out: &mut Vec<u8>) -> Result<(), InvalidValue> {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -150,7 +151,7 @@ fn encode_set(members: Vec<&[u8]>, out: &mut Vec<u8>) -> Result<(), InvalidValue
     Ok(())
 }
 
-/// The members of a set in their order, each there once.
+/// The members of a set in order, each once.
 pub(super) fn sorted_set(mut members: Vec<&[u8]>) -> Result<Vec<&[u8]>, InvalidValue> {
     if members.is_empty() {
         return Err(InvalidValue::EmptySet);
@@ -162,7 +163,7 @@ pub(super) fn sorted_set(mut members: Vec<&[u8]>) -> Result<Vec<&[u8]>, InvalidV
     Ok(members)
 }
 
-/// About how long the encoding of `value` will be, so that one allocation is enough; never trusted for more than that.
+/// The approximate length of the encoding of `value`, so that one allocation is enough. Nothing else relies on it.
 pub(crate) fn encoded_len(value: &AttributeValue) -> usize {
     1 + match value {
         AttributeValue::S(text) => text.len(),
@@ -177,7 +178,7 @@ pub(crate) fn encoded_len(value: &AttributeValue) -> usize {
     }
 }
 
-/// The two encodings of a list, map or set, the only one of any other value: what a decoder accepts.
+/// Every encoding that a decoder accepts: 2 for a list, map or set, 1 for any other value.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn encodings(value: &AttributeValue) -> Result<Vec<Vec<u8>>, InvalidValue> {
     let (mut plain, mut dense) = (Vec::new(), vec![DENSE]);
@@ -188,8 +189,8 @@ pub(crate) fn encodings(value: &AttributeValue) -> Result<Vec<Vec<u8>>, InvalidV
 
 /// Reads an encoded value whose first byte is at `start`, reusing the buffer when the value is a string or binary.
 ///
-/// Accepts nothing that [`encode_value`] would not have written, but for which of its two encodings a list, map or set has: who wrote it
-/// may know the plain one alone.
+/// Accepts only what [`encode_value`] would have written, except that a list, map or set may have either of its 2
+/// encodings. The writer may know only the plain one.
 pub(crate) fn decode_value(mut stored: Vec<u8>, start: usize) -> Result<AttributeValue, FormatError> {
     match stored.get(start) {
         Some(&S) => {
@@ -227,7 +228,7 @@ fn decode(stored: &[u8], depth: usize) -> Result<AttributeValue, FormatError> {
             let mut previous: &[u8] = b"";
             while !reader.is_empty() {
                 let name = reader.lp()?;
-                // Strictly ascending; the empty name, which DynamoDB refuses, is never greater than what came before.
+                // Strictly ascending. DynamoDB refuses the empty name, and it is never greater than the previous one.
                 if name <= previous {
                     return Err(FormatError::NotCanonical);
                 }

@@ -1,7 +1,9 @@
-//! The dense encoding of lists, maps and sets: about as many bytes as DynamoDB counts for them, so that what fits there fits sealed.
+//! The dense encoding of lists, maps and sets. It takes about as many bytes as DynamoDB counts for them, so that what
+//! fits there also fits sealed.
 //!
-//! Each value begins with a head, which says its type and, where that is short, its length or the value itself (docs/FORMAT.md,
-//! "Dense encoding"). A value takes a byte at least, so no bytes make more values than there are bytes.
+//! Each value begins with a head. The head gives its type and, where that is short, its length or the value itself
+//! (docs/FORMAT.md, "Dense encoding"). A value takes at least 1 byte, so the number of values never exceeds the number
+//! of bytes.
 
 use std::collections::HashMap;
 
@@ -13,7 +15,7 @@ use tenantseal_core::format::{FormatError, Number};
 
 use super::{InvalidValue, sorted_set, text};
 
-/// Lengths below this stand in the head, and integers too.
+/// Lengths and integers below this are stored in the head.
 const SHORT: u8 = 0x40;
 const SHORT_S: u8 = 0x40;
 const SHORT_B: u8 = 0x80;
@@ -27,13 +29,14 @@ const M: u8 = 0xc6;
 const SS: u8 = 0xc7;
 const NS: u8 = 0xc8;
 const BS: u8 = 0xc9;
-/// Integers of 1 to 8 bytes, then numbers with an exponent and a coefficient of 1 to 16 bytes; first the positive, then the negative ones.
+/// Integers of 1 to 8 bytes, then numbers with an exponent and a coefficient of 1 to 16 bytes. In each pair, the first
+/// byte stands for positive numbers and the second for negative ones.
 const INTEGER: [u8; 2] = [0xd0, 0xd8];
 const SCALED: [u8; 2] = [0xe0, 0xf0];
 /// The smallest exponent is stored as 0.
 const LEAST_EXPONENT: i16 = -130;
 
-/// Appends the dense encoding of a value around which `depth` more lists and maps may be.
+/// Appends the dense encoding of a value that up to `depth` more lists and maps may enclose.
 pub(super) fn encode(value: &AttributeValue, depth: usize, out: &mut Vec<u8>) -> Result<(), InvalidValue> {
     match value {
         AttributeValue::S(text) => put_bytes(SHORT_S, S, text.as_bytes(), out),
@@ -130,7 +133,7 @@ fn put_number(number: &Number, out: &mut Vec<u8>) {
     let (integer, coefficient) = (integer.map(u64::to_be_bytes), coefficient.to_be_bytes());
     match (integer.as_ref().map(|integer| significant(integer)), significant(&coefficient)) {
         (Some([small @ ..SHORT]), _) if !negative => out.push(*small),
-        // The exponent takes a byte, which zeros at the end may be worth.
+        // The exponent takes a byte, which trailing zeros may be worth.
         (Some(integer), coefficient) if integer.len() <= 1 + coefficient.len() => {
             put_magnitude(INTEGER[usize::from(negative)], None, integer, out);
         }
@@ -156,7 +159,7 @@ fn significant(magnitude: &[u8]) -> &[u8] {
 
 /// Reads a list, map or set and nothing else; `depth` lists and maps may nest, itself included.
 ///
-/// Accepts nothing that [`encode`] would not have written.
+/// Accepts only what [`encode`] would have written.
 pub(super) fn decode(stored: &[u8], depth: usize) -> Result<AttributeValue, FormatError> {
     match stored.first() {
         None => return Err(FormatError::Truncated),
@@ -171,7 +174,7 @@ pub(super) fn decode(stored: &[u8], depth: usize) -> Result<AttributeValue, Form
 
 struct Decoder<'a> {
     reader: Reader<'a>,
-    /// A number as it should be written.
+    /// A buffer for the number as it should be written.
     scratch: Vec<u8>,
 }
 
@@ -204,7 +207,7 @@ impl<'a> Decoder<'a> {
                 let mut previous: &[u8] = b"";
                 for _ in 0..self.count()? {
                     let name = self.read_sized()?;
-                    // Strictly ascending; the empty name is never greater than what came before.
+                    // Strictly ascending. The empty name is never greater than the previous one.
                     if name <= previous {
                         return Err(FormatError::NotCanonical);
                     }
@@ -220,7 +223,8 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// As many members as are said to follow, strictly ascending; each with the bytes by which it is compared.
+    /// Reads the announced number of members, which must be strictly ascending. Each comes with the bytes that are
+    /// compared.
     fn set<T>(
         &mut self,
         member: impl Fn(&mut Self) -> Result<(&'a [u8], T), FormatError>,
@@ -238,7 +242,7 @@ impl<'a> Decoder<'a> {
         if members.is_empty() { Err(FormatError::NotCanonical) } else { Ok(members) }
     }
 
-    /// A number: its bytes, and how DynamoDB renders it.
+    /// A number: its bytes, and its form as DynamoDB renders it.
     fn number(&mut self) -> Result<(&'a [u8], String), FormatError> {
         let before = self.reader.0;
         let head = self.reader.u8()?;
@@ -260,7 +264,7 @@ impl<'a> Decoder<'a> {
         if self.scratch == taken { Ok((taken, number.render())) } else { Err(FormatError::NotCanonical) }
     }
 
-    /// How many members follow: never more than there are bytes.
+    /// The number of members that follow: never more than there are bytes.
     fn count(&mut self) -> Result<usize, FormatError> {
         let count = self.size()?;
         if count <= self.reader.0.len() { Ok(count) } else { Err(FormatError::Truncated) }
@@ -286,7 +290,7 @@ impl<'a> Decoder<'a> {
         self.reader.take(size)
     }
 
-    /// What is too long to have its length in the head.
+    /// The bytes of a value whose length is too long for the head.
     fn long(&mut self) -> Result<&'a [u8], FormatError> {
         let bytes = self.read_sized()?;
         if bytes.len() < SHORT.into() { Err(FormatError::NotCanonical) } else { Ok(bytes) }

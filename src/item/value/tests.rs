@@ -13,7 +13,7 @@ fn number() -> impl Strategy<Value = String> {
         .prop_map(|(digits, exponent)| Number::parse(&format!("{digits}e{exponent}")).unwrap().render())
 }
 
-/// Values as DynamoDB returns them: numbers normalised, sets in the order of their encoding.
+/// Values as DynamoDB returns them: numbers normalized, sets in the order of their encoding.
 fn value() -> impl Strategy<Value = AttributeValue> {
     let leaf = prop_oneof![
         any::<String>().prop_map(AttributeValue::S),
@@ -106,10 +106,10 @@ fn what_has_many_members_is_written_densely_and_what_has_few_is_not() {
         assert_eq!((bytes[0], bytes.len()), (first, length), "{count}");
         assert_eq!(decode_value(bytes, 0), Ok(list(count, null)));
     }
-    // Long members gain nothing: a list of one has a length and a type around it either way.
+    // Long members gain nothing: a list of one has a length and a type around its member either way.
     let long = list(1, |_| AttributeValue::B(Blob::new(vec![7; 100_000])));
     assert_eq!(stored(&long).unwrap()[0], L);
-    // Who knew the plain encoding alone may have written what would be written densely today.
+    // A writer that knew only the plain encoding may have written what would be written densely today.
     let [plain, dense] = &encodings(&list(205, null)).unwrap()[..] else { unreachable!("a list has two") };
     assert_eq!(decode_value(plain.clone(), 0), decode_value(dense.clone(), 0));
 }
