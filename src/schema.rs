@@ -1,7 +1,7 @@
 //! What each attribute of a record is, and how its tenant shows in the key.
 //!
-//! `#[derive(Record)]` writes a [`RecordSchema`] at compile time: data, not code. The client never knows a user's
-//! types.
+//! `#[derive(Record)]` writes a [`RecordSchema`] at compile time. A schema is data, not code, so the client never knows
+//! a user's types.
 
 mod forms;
 mod invalid;
@@ -39,17 +39,17 @@ pub use watched::{Parts, Watch, Watched};
 /// A DynamoDB item: attribute names and values.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A type whose sensitive attributes are marked: implemented by `#[derive(Record)]`.
+/// A type whose sensitive attributes are marked. Implement it by `#[derive(Record)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Record`",
     label = "its sensitive attributes are not declared",
     note = "add `#[derive(tenantseal::Record)]` to the type"
 )]
 pub trait Record {
-    /// What each of its attributes is.
+    /// The protection of each of its attributes.
     const SCHEMA: RecordSchema;
 
-    /// Evaluates when no field hides marks that nobody heeds: see [`heed`]. Written by the derive.
+    /// Evaluates when no field hides marks that would be ignored: see [`heed`]. Written by the derive.
     #[doc(hidden)]
     const HEEDED: () = ();
 
@@ -87,14 +87,16 @@ impl RecordSchema {
         schema
     }
 
-    /// The same schema for a record that shares its table with records which disagree with it on an attribute: its items are
-    /// those whose `attribute` is `value`, or begins with `value` where `attribute` is the sort key.
+    /// The same schema, with a discriminator, for a record whose table holds records that disagree with it on an
+    /// attribute. Its items are those whose `attribute` is `value`. Where `attribute` is the sort key, it need only
+    /// begin with `value`.
     ///
     /// A record without a field of that name gets the attribute when the repository stores it.
     ///
     /// # Panics
     ///
-    /// When the attribute is the partition key or encrypted, its name is empty or reserved, the value is empty, or there is no table.
+    /// When the attribute is the partition key or encrypted, its name is empty or reserved, the value is empty, or
+    /// there is no table.
     #[track_caller]
     pub const fn with_discriminator(self, attribute: &'static str, value: &'static str) -> Self {
         if attribute.is_empty() || value.is_empty() {
@@ -114,7 +116,7 @@ impl RecordSchema {
         Self { discriminator: Some((attribute, value)), ..self }
     }
 
-    /// The attribute that tells this record's items from others in the table, and its value: see
+    /// The attribute that tells this record's items from others in the table, and its value. See
     /// [`with_discriminator`](Self::with_discriminator).
     pub const fn discriminator(&self) -> Option<(&'static str, &'static str)> {
         self.discriminator
@@ -129,7 +131,7 @@ impl RecordSchema {
         })
     }
 
-    /// The field that is stored under this name, also in a flattened record.
+    /// The field with this stored name, also in a flattened record.
     pub const fn field(&self, name: &str) -> Option<RecordField> {
         let mut i = 0;
         while i < self.fields.len() {
@@ -187,7 +189,7 @@ pub enum RecordField {
         /// The stored name.
         name: &'static str,
     },
-    /// A number, stored as it is, that counts the writes of the record: the repository checks and increments it.
+    /// A number, stored as it is, that counts the writes of the record. The repository checks and increments it.
     Version {
         /// The stored name.
         name: &'static str,
@@ -210,7 +212,7 @@ impl RecordField {
     }
 }
 
-/// The type of fields that `#[seal(version)]` may mark. Each write counts, and a smaller one would run over.
+/// The type of fields that `#[seal(version)]` may mark. Each write counts, and a smaller type would overflow.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a version",
     label = "a version is a `u64`, which never runs over"
@@ -218,12 +220,12 @@ impl RecordField {
 #[expect(private_bounds, reason = "sealed: DynamoDB counts in whole numbers, and a smaller type would run over")]
 pub trait VersionNumber: SealedVersion {}
 
-/// Keeps other crates from implementing [`VersionNumber`].
+/// Prevents other crates from implementing [`VersionNumber`].
 trait SealedVersion {}
 
 impl SealedVersion for u64 {}
 impl VersionNumber for u64 {}
 
-/// Compiles when the field's type may be a version. Called by the derive.
+/// Compiles when the field's type may be a version. The derive calls it.
 #[doc(hidden)]
 pub fn is_version<V: VersionNumber>(_: &V) {}

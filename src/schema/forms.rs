@@ -1,4 +1,5 @@
-//! How single fields of a record are stored: what an update or a condition gives goes the same way as the whole record.
+//! How single fields of a record are stored. Values of updates and conditions are stored in the same way as those of
+//! the whole record.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,22 +19,22 @@ pub type De = serde_dynamo::Deserializer;
 /// Writes a value.
 #[doc(hidden)]
 pub type Ser<'w> = Watched<'w, serde_dynamo::Serializer>;
-/// How a field's type is read.
+/// How to read a field's type.
 #[doc(hidden)]
 pub type Read<F> = fn(De) -> Result<F, serde_dynamo::Error>;
-/// How it is written.
+/// How to write it.
 #[doc(hidden)]
 pub type Write<F> = fn(&F, Ser<'_>) -> Result<Value, serde_dynamo::Error>;
 
-/// What is known of the stored form of a record and of its fields. Written by the derive.
+/// The stored form of a record and of its fields, as far as it is known. Written by the derive.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct Forms {
     /// The record's own fields.
     pub fields: &'static [FieldForm],
-    /// Those of flattened records, and whether such a record may be absent as a whole.
+    /// The fields of flattened records, and whether such a record may be absent as a whole.
     pub flattened: &'static [(bool, &'static Forms)],
-    /// Says why an item could not be read; nothing when the type cannot be read at all.
+    /// Says why an item could not be read. `None` when the type cannot be read at all.
     pub unreadable: fn(&Value) -> Option<String>,
 }
 
@@ -45,25 +46,25 @@ pub struct FieldForm {
     pub name: &'static str,
     /// Other names under which it may be stored.
     pub aliases: &'static [&'static str],
-    /// The field's type, as it is written.
+    /// The field's type, as written in the code.
     pub ty: &'static str,
-    /// The field is said to be plain, so that marks below it are meant not to be heeded.
+    /// Whether the field is marked plain, so that marks below it are ignored on purpose.
     pub is_public: bool,
-    /// Takes a value of the field's type and stores it as the record does.
+    /// Takes a value of the field's type, and returns it as the record stores it.
     pub given: fn(&Value) -> Form,
-    /// Takes a stored value, and stores it again.
+    /// Takes a stored value, and returns it as it is stored again.
     pub stored: fn(&Value) -> Form,
-    /// Whether the record is read without the attribute.
+    /// Whether the record can be read without the attribute.
     pub is_optional: fn() -> Option<bool>,
 }
 
-/// What becomes of a value in a field.
+/// The stored form of a value in a field.
 #[doc(hidden)]
 #[derive(Clone, PartialEq)]
 pub enum Form {
-    /// It is stored so.
+    /// The field stores it like this.
     As(Value),
-    /// The field does not hold such a value.
+    /// The field cannot hold this value.
     Refused,
     /// Nothing is known of the field.
     Unknown,
@@ -80,16 +81,16 @@ impl fmt::Debug for Form {
 }
 
 impl Forms {
-    /// Nothing is known.
+    /// For a record of which nothing is known.
     pub const UNKNOWN: Self = Self { fields: &[], flattened: &[], unreadable: |_| None };
 
-    /// The form of the field that is stored under this name, also in a flattened record.
+    /// The form of the field with this stored name, also in a flattened record.
     pub(crate) fn field(&self, name: &str) -> Option<&'static FieldForm> {
         let own = self.fields.iter().find(|field| field.name == name);
         own.or_else(|| self.flattened.iter().find_map(|(_, forms)| forms.field(name)))
     }
 
-    /// An attribute without which the record is not read, among those that are `removed`.
+    /// An attribute, among those that are `removed`, without which the record cannot be read.
     pub(crate) fn required_of<'n>(&self, removed: &[&'n str]) -> Option<&'n str> {
         let is_required = |field: &FieldForm| (field.is_optional)() == Some(false);
         let own =
@@ -107,7 +108,8 @@ impl Forms {
 type Attributes = HashMap<String, Value>;
 
 impl Forms {
-    /// Why an optional flattened record would be read as none although something of it is there: serde says so of whatever does not fit.
+    /// Why serde would read an optional flattened record as `None`, although some of its attributes exist. It does so
+    /// whenever the record does not fit.
     pub(crate) fn read_as_none(&self, item: &Attributes) -> Option<String> {
         self.flattened.iter().find_map(|(may_be_absent, forms)| {
             let there = if *may_be_absent { Some(forms.any_in(item)?) } else { None };
@@ -119,13 +121,13 @@ impl Forms {
         })
     }
 
-    /// The name of an attribute that is there.
+    /// The name of an attribute that exists.
     fn any_in(&self, item: &Attributes) -> Option<&'static str> {
         let own = self.fields.iter().find(|field| field.in_item(item).is_some()).map(|field| field.name);
         own.or_else(|| self.flattened.iter().find_map(|(_, forms)| forms.any_in(item)))
     }
 
-    /// What keeps the record from being read.
+    /// The reason why the record cannot be read.
     fn unfit(&self, item: &Attributes) -> Option<String> {
         let own = self.fields.iter().find_map(|field| match field.in_item(item) {
             Some(value) => ((field.stored)(value) == Form::Refused)
@@ -140,12 +142,12 @@ impl Forms {
 }
 
 impl FieldForm {
-    /// What an item has of it.
+    /// The field's value in an item.
     fn in_item<'i>(&self, item: &'i Attributes) -> Option<&'i Value> {
         std::iter::once(&self.name).chain(self.aliases).find_map(|name| item.get(*name))
     }
 
-    /// The value as the record stores it, whether it is given as the field's type or in its stored form.
+    /// The value as the record stores it. The caller gives it as the field's type or in its stored form.
     pub(crate) fn store(&self, value: &Value) -> Form {
         let form = match (self.given)(value) {
             Form::As(value) => Form::As(value),
@@ -157,19 +159,19 @@ impl FieldForm {
         }
     }
 
-    /// Whether the field is stored as a number; none when that is not known.
+    /// Whether the field is stored as a number; `None` when that is unknown.
     pub(crate) fn is_number(&self) -> Option<bool> {
         let is = |number: &str| match (self.stored)(&Value::N(number.to_owned())) {
             Form::As(value) => Some(matches!(value, Value::N(_))),
             Form::Refused => Some(false),
             Form::Unknown => None,
         };
-        // One of the two, for types that refuse 0.
+        // Tries both, for types that refuse 0.
         Some(is("0")? || is("1")?)
     }
 }
 
-/// A value read in one way and written in another.
+/// A value that is read in one way and written in another.
 #[doc(hidden)]
 pub fn through<F>(value: &Value, read: Option<Read<F>>, write: Option<Write<F>>) -> Form {
     let Some(read) = read else { return Form::Unknown };
@@ -181,75 +183,76 @@ pub fn through<F>(value: &Value, read: Option<Read<F>>, write: Option<Write<F>>)
     }
 }
 
-/// How a type is read: `Reads::<F>::READ`, which is that of [`NotRead`] for types that are not.
+/// How to read a type: `Reads::<F>::READ`. For types that cannot be read, it is the constant of [`NotRead`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Reads<F>(PhantomData<F>);
 
 impl<F: Deserialize<'static>> Reads<F> {
-    /// How it is read.
+    /// How to read it.
     pub const READ: Option<Read<F>> = Some(|value| F::deserialize(value));
-    /// Whether it is read where there is nothing.
+    /// Whether it can be read where the attribute is absent.
     pub const IS_OPTIONAL: fn() -> Option<bool> = || Some(F::deserialize(Absent).is_ok());
 }
 
-/// What is true of types that are not read.
+/// The constants of types that cannot be read.
 #[doc(hidden)]
 pub trait NotRead<F> {
-    /// They are not.
+    /// It cannot be read.
     const READ: Option<Read<F>> = None;
-    /// That is not known.
+    /// Unknown.
     const IS_OPTIONAL: fn() -> Option<bool> = || None;
 }
 
 impl<F> NotRead<F> for Reads<F> {}
 
-/// How a type is written: `Writes::<F>::WRITE`, which is that of [`Unwritten`] for types that are not.
+/// How to write a type: `Writes::<F>::WRITE`. For types that cannot be written, it is the constant of [`Unwritten`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Writes<F>(PhantomData<F>);
 
 impl<F: Serialize> Writes<F> {
-    /// How it is written.
+    /// How to write it.
     pub const WRITE: Option<Write<F>> = Some(|value, serializer| value.serialize(serializer));
 }
 
-/// What is true of types that are not written.
+/// The constants of types that cannot be written.
 #[doc(hidden)]
 pub trait Unwritten<F> {
-    /// They are not.
+    /// It cannot be written.
     const WRITE: Option<Write<F>> = None;
 }
 
 impl<F> Unwritten<F> for Writes<F> {}
 
-/// Whether an item is read as a record: `ReadsBack::<T>::UNREADABLE`, which is that of [`NotReadBack`] for records that are only
-/// written or only read.
+/// Whether an item can be read as a record: `ReadsBack::<T>::UNREADABLE`. For records that are only written or only
+/// read, it is the constant of [`NotReadBack`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct ReadsBack<T>(PhantomData<T>);
 
 impl<T: Record + Serialize + Deserialize<'static>> ReadsBack<T> {
-    /// Why not.
+    /// Why the item cannot be read.
     pub const UNREADABLE: fn(&Value) -> Option<String> = |item| match read::<T>(item.clone()) {
         Ok(record) => lost(&record, item),
         Err(what) => Some(what),
     };
 }
 
-/// What is true of records that are not read.
+/// The constants of records that cannot be read back.
 #[doc(hidden)]
 pub trait NotReadBack {
-    /// That is not known.
+    /// Unknown.
     const UNREADABLE: fn(&Value) -> Option<String> = |_| None;
 }
 
 impl<T> NotReadBack for ReadsBack<T> {}
 
-/// Reads a record, or says what it does not expect.
+/// Reads a record, or says what does not fit.
 pub(crate) fn read<T: Record + Deserialize<'static>>(item: Value) -> Result<T, String> {
     serde_path_to_error::deserialize(De::from_attribute_value(item)).map_err(|error| {
-        // The deserializer's message may quote a value, and a path below the attribute may be one: say no more than the attribute.
+        // The deserializer's message may quote a value, and the path below the attribute may contain one. So the error
+        // names the attribute alone.
         match error.path().iter().next() {
             Some(serde_path_to_error::Segment::Map { key }) => {
                 let ty = T::FORMS.field(key).map(|field| format!(", `{}`", field.ty)).unwrap_or_default();
@@ -263,13 +266,13 @@ pub(crate) fn read<T: Record + Deserialize<'static>>(item: Value) -> Result<T, S
     })
 }
 
-/// The declared attribute that serde's message says is missing. Only a name that the type declares is repeated.
+/// The declared attribute that serde's message says is missing. Only names that the type declares are repeated.
 fn missing<T: Record>(message: &str) -> Option<&str> {
     let name = message.strip_prefix("missing field `")?.split('`').next()?;
     T::SCHEMA.field(name).map(|_| name)
 }
 
-/// serde reads an optional flattened record that does not fit as none: what of the item would be lost so.
+/// serde reads an optional flattened record that does not fit as `None`. This names what of the item would be lost.
 fn lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
     let flattened = T::SCHEMA.fields().iter().filter_map(|field| match field {
         RecordField::Flatten(inner) => Some(*inner),
@@ -288,7 +291,7 @@ fn lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
     })
 }
 
-/// Reads what is not there, as serde does: only an `Option` is.
+/// Deserializes an absent value, as serde does: only an `Option` accepts it.
 struct Absent;
 
 impl<'de> Deserializer<'de> for Absent {

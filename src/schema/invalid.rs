@@ -2,14 +2,14 @@
 
 use super::InvalidTenantTemplate;
 
-/// Why a schema does not hold together.
+/// Why a schema is inconsistent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSchema {
     /// There is no table to store the record in.
     #[error("the record has no table: add `#[seal(table = \"…\")]`")]
     NoTable,
-    /// There is not exactly one partition key, or more than one sort key.
+    /// There is not exactly 1 partition key, or there is more than 1 sort key.
     #[error("table `{table}`: a schema has exactly one partition key and at most one sort key")]
     Keys {
         /// The logical table.
@@ -39,13 +39,13 @@ pub enum InvalidSchema {
         /// The name.
         attribute: String,
     },
-    /// Two records in one table disagree on its keys.
+    /// 2 records in one table disagree on its key attributes.
     #[error("table `{table}`: two records disagree on its key attributes or on how the tenant shows in them")]
     KeysDisagree {
         /// The logical table.
         table: String,
     },
-    /// Two records in one table disagree on an attribute, and nothing tells their items apart.
+    /// 2 records in one table disagree on an attribute, and nothing tells their items apart.
     #[error(
         "table `{table}`: one record encrypts attribute `{attribute}` and another does not: give each a value of one discriminator"
     )]
@@ -55,7 +55,7 @@ pub enum InvalidSchema {
         /// The name.
         attribute: String,
     },
-    /// Records in one table are told apart by different attributes.
+    /// The records of one table have different discriminators.
     #[error("table `{table}`: its records are told apart by different attributes: a table has one discriminator")]
     DiscriminatorsDisagree {
         /// The logical table.
@@ -71,7 +71,7 @@ pub enum InvalidSchema {
         /// The name.
         attribute: String,
     },
-    /// A record declares the discriminator and has no value of it.
+    /// A record declares the discriminator but gives no value of it.
     #[error("table `{table}`: a record declares the discriminator `{attribute}` and says no value of it")]
     NoValue {
         /// The logical table.
@@ -79,7 +79,7 @@ pub enum InvalidSchema {
         /// The name.
         attribute: String,
     },
-    /// Sort keys that begin with one value may begin with another.
+    /// Sort keys that begin with one record's value may begin with another's.
     #[error(
         "table `{table}`: sort keys are told apart by what they begin with, and another value begins with `{value}`"
     )]

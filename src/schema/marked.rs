@@ -1,7 +1,8 @@
-//! Every record type with marks that is linked into the program, so that one is known where its type is not: while it is serialized.
+//! Every record type with marks that is linked into the program. It lets the serializer recognize a record where its
+//! type is not known.
 //!
-//! The derive registers them. A type's path tells it apart from others; where another type serializes it under its own path, its
-//! serde name and its encrypted fields do.
+//! The derive registers them. A type's path tells it apart from others. Where another type serializes it under its own
+//! path, its serde name and its encrypted fields do.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -10,19 +11,19 @@ use super::RecordField;
 
 pub use inventory;
 
-/// A record type with fields of its own that are encrypted, or with a flattened record. Written by the derive.
+/// A record type with encrypted fields of its own, or with a flattened record. Written by the derive.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct MarkedRecord {
-    /// The path of a function beside the type: of a type with parameters there is no other name before they are known.
+    /// The path of a function beside the type. A type with parameters has no other name before they are known.
     pub beside: fn() -> &'static str,
     /// The type's identifier.
     pub ident: &'static str,
-    /// What serde calls it.
+    /// The name that serde gives it.
     pub name: &'static str,
     /// Its own fields, without those of flattened records.
     pub fields: &'static [RecordField],
-    /// Those of its fields that are not always written.
+    /// The fields that are not always written.
     pub optional: &'static [&'static str],
     /// Whether a field is encrypted, also in a flattened record.
     pub encrypts: fn() -> bool,
@@ -30,7 +31,7 @@ pub struct MarkedRecord {
 
 inventory::collect!(MarkedRecord);
 
-/// The path of a function: see [`MarkedRecord::beside`].
+/// The path of a function. See [`MarkedRecord::beside`].
 #[doc(hidden)]
 pub fn path_of<F>(_: &F) -> &'static str {
     std::any::type_name::<F>()
@@ -46,7 +47,7 @@ impl MarkedRecord {
         self.fields.iter().any(|field| matches!(field, RecordField::Encrypted { name: own } if *own == name))
     }
 
-    /// Whether these are the names of such a record, and maybe of others around it.
+    /// Whether these names include those of such a record. They may include others around it.
     fn is_among(&self, names: &[String]) -> bool {
         let has = |name: &str| names.iter().any(|known| known == name);
         let own = || self.fields.iter().map(RecordField::name);
@@ -55,7 +56,7 @@ impl MarkedRecord {
     }
 }
 
-/// The registered types by what shows of them.
+/// The registered types, by what the serializer sees of them.
 pub(super) struct Registry {
     by_path: HashMap<String, &'static MarkedRecord>,
     by_name: HashMap<&'static str, Vec<&'static MarkedRecord>>,
@@ -77,7 +78,7 @@ impl Registry {
         })
     }
 
-    /// The path of the marked type of this name, which the compiler gave; what serde serializes is most often a reference to it.
+    /// The path of the marked type with this compiler-given name. What serde serializes is usually a reference to it.
     pub(super) fn find_by_type(&self, type_name: &'static str) -> Option<&'static str> {
         let path = path(type_name)?;
         self.by_path.contains_key(path).then_some(path)
@@ -94,8 +95,8 @@ impl Registry {
     }
 }
 
-/// The path in a type's name, without its parameters and what only points to it; none for types of the standard library, which
-/// serialize what is in them by itself.
+/// The path in a type's name, without parameters and without what only points to it. `None` for types of the standard
+/// library, which serialize their contents themselves.
 fn path(mut name: &str) -> Option<&str> {
     const POINTERS: [&str; 9] = [
         "alloc::boxed::Box<",
@@ -120,7 +121,7 @@ fn path(mut name: &str) -> Option<&str> {
         return None;
     }
     let Some(open) = name.strip_suffix('>') else { return Some(name) };
-    // The parameters at the end; brackets may stand in a path, too.
+    // Skips the parameters at the end. A path may contain brackets, too.
     let mut depth = 1;
     for (at, letter) in open.char_indices().rev() {
         depth += match letter {

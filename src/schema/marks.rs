@@ -1,4 +1,4 @@
-//! Marks that nobody would heed: those of a record that lies in a plain field of another and is not flattened into it.
+//! Detects marks that would be ignored: those of a record in a plain field of another record that does not flatten it.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use super::{Record, RecordField, RecordSchema, refuse};
 
 impl RecordSchema {
-    /// Whether a field is encrypted, also in a flattened record.
+    /// Whether any field is encrypted, also in a flattened record.
     pub(super) const fn encrypts(&self) -> bool {
         let mut i = 0;
         while i < self.fields.len() {
@@ -24,27 +24,28 @@ impl RecordSchema {
     }
 }
 
-/// Whether a type is a record with encrypted fields: `Marks::<T>::THERE`, which is that of [`NoMarks`] for other types.
+/// Whether a type is a record with encrypted fields: `Marks::<T>::THERE`. For other types, it is the constant of
+/// [`NoMarks`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Marks<T: ?Sized>(PhantomData<T>);
 
 impl<T: Record + ?Sized> Marks<T> {
-    /// Whether it has any.
+    /// Whether it has encrypted fields.
     pub const THERE: bool = T::SCHEMA.encrypts();
 }
 
-/// What is true of types that are no records.
+/// The constant of types that are not records.
 #[doc(hidden)]
 pub trait NoMarks {
-    /// They have none.
+    /// They have no marks.
     const THERE: bool = false;
 }
 
 impl<T: ?Sized> NoMarks for Marks<T> {}
 
-/// A record, or what holds values of one: implemented by the derive, and here for what the standard library has. So marks are seen
-/// behind an alias, an associated type and a macro, too.
+/// A record, or a container of records. The derive implements it for records, and this module for containers of the
+/// standard library. So marks are also seen behind an alias, an associated type and a macro.
 #[doc(hidden)]
 pub trait Holds {
     /// Whether it has encrypted fields.
@@ -90,23 +91,23 @@ holds! {
     [K, T: Holds, S] HashMap<K, T, S>, T;
 }
 
-/// Whether a type holds marks: `Within::<T>::THERE`, which is that of [`NoMarks`] for other types.
+/// Whether a type holds marks: `Within::<T>::THERE`. For other types, it is the constant of [`NoMarks`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Within<T: ?Sized>(PhantomData<T>);
 
 impl<T: Holds + ?Sized> Within<T> {
-    /// Whether it does.
+    /// Whether it holds marks.
     pub const THERE: bool = T::MARKS;
 }
 
 impl<T: ?Sized> NoMarks for Within<T> {}
 
-/// Refuses a field that is stored as it is although its type has encrypted fields. Called by the derive.
+/// Refuses a field that is stored as it is although its type has encrypted fields. The derive calls it.
 ///
 /// # Panics
 ///
-/// When it has.
+/// When the type has encrypted fields.
 #[doc(hidden)]
 #[track_caller]
 pub const fn heed(marks: bool, field: &str) {

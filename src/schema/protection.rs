@@ -1,16 +1,16 @@
-//! What a schema says of one attribute.
+//! What a schema declares about one attribute.
 
-/// What an attribute is in its item, and whether it is encrypted.
+/// The role of an attribute in its item, and whether it is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Protection {
-    /// What the attribute is in its item.
+    /// The role of the attribute in its item.
     pub role: Role,
     /// Whether it is encrypted.
     pub secrecy: Secrecy,
 }
 
-/// What an attribute is in its item.
+/// The role of an attribute in its item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
@@ -28,7 +28,7 @@ pub enum Secrecy {
     Plain,
     /// Encrypted before it leaves the process.
     Encrypted,
-    /// The table's records disagree: an item's discriminator says what it is.
+    /// The table's records disagree, so an item's discriminator decides.
     Varies,
 }
 
@@ -53,7 +53,7 @@ impl Protection {
         self.secrecy == Secrecy::Encrypted
     }
 
-    /// Whether an item's discriminator says what it is.
+    /// Whether an item's discriminator decides if it is encrypted.
     pub fn varies(self) -> bool {
         self.secrecy == Secrecy::Varies
     }

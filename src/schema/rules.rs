@@ -1,12 +1,12 @@
-//! The rules that a record keeps, checked at compile time: hence the loops. Every function that may refuse has the caller's location, so
-//! that a fault is reported at the record and not in this file.
+//! The rules for a record, checked at compile time: hence the loops. Every function that may refuse has the caller's
+//! location, so that a fault is reported at the record and not in this file.
 
 use tenantseal_core::tenant_template::{self, TemplateFault};
 
 use super::{RecordField, RecordSchema};
 
 impl RecordSchema {
-    /// Checks each field by itself and its name against those of all of `whole`.
+    /// Checks each field, and its name against those of all fields of `whole`.
     #[track_caller]
     pub(super) const fn check_fields(&self, whole: &Self) {
         let mut i = 0;
@@ -41,13 +41,13 @@ impl RecordSchema {
         }
     }
 
-    /// How many fields are stored under this name.
+    /// The number of fields with this stored name.
     const fn count_of(&self, wanted: &str) -> usize {
         let (mut i, mut count) = (0, 0);
         while i < self.fields.len() {
             count += match self.fields[i] {
                 RecordField::Flatten(record) => record.count_of(wanted),
-                // Spelt out: the compiler counts each step of a constant.
+                // Written out: the compiler counts each step of a constant.
                 RecordField::PartitionKey { name, .. }
                 | RecordField::SortKey { name }
                 | RecordField::Plain { name }
@@ -97,14 +97,14 @@ impl RecordSchema {
     }
 }
 
-/// How many keys of each kind and versions a record has, and the stored name of the last.
+/// The number of partition keys, sort keys and versions of a record, and the stored name of the last of each.
 struct Keys {
     partition: (usize, &'static str),
     sort: (usize, &'static str),
     version: (usize, &'static str),
 }
 
-/// What DynamoDB allows for the name of a key.
+/// DynamoDB's limit for the name of a key attribute.
 #[track_caller]
 const fn check_key_name(name: &str) {
     if name.len() > 255 {
@@ -123,8 +123,8 @@ const fn check_template(name: &str, template: &str) {
     refuse("the tenant template of `", name, fault);
 }
 
-/// Whether two names are the same, compared from both ends: names that begin or end alike are common, and the compiler
-/// refuses constants that take it too long.
+/// Whether 2 names are equal, compared from both ends. Names with a common beginning or end are frequent, and the
+/// compiler refuses constants that take too long.
 pub(super) const fn is_same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
@@ -152,7 +152,7 @@ pub(super) const fn starts_with(text: &[u8], start: &[u8]) -> bool {
     true
 }
 
-/// Panics with a message around a name; formatting is not `const`, so the message is put together byte by byte.
+/// Panics with a message around a name. Formatting is not `const`, so the message is assembled byte by byte.
 #[track_caller]
 pub(super) const fn refuse(before: &str, name: &str, after: &str) -> ! {
     let mut text = [0; 512];
@@ -170,7 +170,7 @@ pub(super) const fn refuse(before: &str, name: &str, after: &str) -> ! {
     }
     match core::str::from_utf8(text.split_at(len).0) {
         Ok(message) => panic!("{}", message),
-        // The name was too long and cut within a letter.
+        // The name was too long and was cut within a letter.
         Err(_) => panic!("{}", before),
     }
 }

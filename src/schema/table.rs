@@ -1,4 +1,4 @@
-//! A table's schema at run time: what the client goes by.
+//! A table's schema at run time, which the client follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,27 +11,27 @@ mod merge;
 
 pub use builder::TableSchemaBuilder;
 
-/// What each attribute of a table's items is. Made from records, or by hand for code that has no structs.
+/// The protection of each attribute of a table's items. It is made from records, or by hand for code without structs.
 ///
-/// The schema alone, never a stored value, decides what is encrypted and what is opened.
+/// The schema alone decides what is encrypted and what is opened, never a stored value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSchema {
     name: String,
     partition_key: String,
     sort_key: Option<String>,
     tenant: TenantTemplate,
-    /// Of all records; [`Secrecy::Varies`](super::Secrecy::Varies) where they disagree.
+    /// The attributes of all records; [`Secrecy::Varies`](super::Secrecy::Varies) where the records disagree.
     attributes: Attributes,
     /// The attribute that tells record types apart.
     discriminator: Option<String>,
-    /// What the records of each value of the discriminator declare; with no value, those that have none.
+    /// The attributes that records declare, by their value of the discriminator. `None` stands for records without one.
     records: BTreeMap<Option<String>, Attributes>,
     record_place: KeyRecordPlacement,
-    /// Attributes whose plaintext may be any bytes, so that nothing can be told from how they begin.
+    /// Attributes whose plaintext may be any bytes, so that their beginning tells nothing.
     own_bytes: BTreeSet<String>,
 }
 
-/// Attributes and what they are.
+/// Attributes and their protection.
 pub(super) type Attributes = BTreeMap<String, Protection>;
 
 impl TableSchema {
@@ -41,7 +41,7 @@ impl TableSchema {
     ///
     /// [`InvalidSchema`] when the record has no table or no partition key of its own, or its names collide.
     pub fn for_record<T: Record>() -> Result<Self, InvalidSchema> {
-        // Of a type with parameters nothing was evaluated where it was derived.
+        // Where a type with parameters is derived, nothing is evaluated yet. It is evaluated here.
         let () = T::HEEDED;
         Self::from_record(&T::SCHEMA)
     }
@@ -70,7 +70,7 @@ impl TableSchema {
         builder.build()
     }
 
-    /// Starts a schema by hand; `name` is the table's logical name.
+    /// Starts a schema by hand. `name` is the table's logical name.
     pub fn builder(name: impl Into<String>) -> TableSchemaBuilder {
         TableSchemaBuilder::new(name.into())
     }
@@ -95,13 +95,13 @@ impl TableSchema {
         std::iter::once(self.partition_key()).chain(self.sort_key())
     }
 
-    /// How a tenant shows in the partition key.
+    /// How the tenant's id appears in the partition key.
     pub fn tenant(&self) -> &TenantTemplate {
         &self.tenant
     }
 
-    /// What the attribute of this name is in every item, when the schema names it; [`Secrecy::Varies`](super::Secrecy::Varies) when that depends on the
-    /// item's discriminator.
+    /// The protection that this attribute has in every item, or `None` when the schema does not declare it.
+    /// [`Secrecy::Varies`](super::Secrecy::Varies) when it depends on the item's discriminator.
     pub fn protection(&self, attribute: &str) -> Option<Protection> {
         self.attributes.get(attribute).copied()
     }
@@ -119,7 +119,7 @@ impl TableSchema {
         self.record_place = place;
     }
 
-    /// Whether the plaintext of an attribute may be any bytes, also such as begin like sealed ones.
+    /// Whether the plaintext of an attribute may be any bytes, even bytes that begin like sealed ones.
     pub(crate) fn has_own_bytes(&self, attribute: &str) -> bool {
         self.own_bytes.contains(attribute)
     }
@@ -128,7 +128,7 @@ impl TableSchema {
         self.own_bytes.insert(attribute);
     }
 
-    /// Each attribute and what it is, by name.
+    /// Each attribute and its protection, by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, Protection)> {
         self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))
     }
@@ -138,12 +138,12 @@ impl TableSchema {
         self.discriminator.as_deref()
     }
 
-    /// Whether the sort key is the discriminator: then a record's keys begin with its value.
+    /// Whether the sort key is the discriminator. A record's sort keys then begin with its value.
     pub(crate) fn is_told_apart_by_sort_key(&self) -> bool {
         self.discriminator.is_some() && self.discriminator == self.sort_key
     }
 
-    /// What the records with this value of the discriminator declare.
+    /// The attributes that the records with this value of the discriminator declare.
     pub(super) fn records_of(&self, value: Option<&str>) -> Option<&Attributes> {
         match value {
             None => self.records.get(&None),
@@ -156,7 +156,7 @@ impl TableSchema {
         }
     }
 
-    /// An attribute that the record encrypts, and this schema does not: nobody has registered the record.
+    /// An attribute that the record encrypts and this schema does not, because nobody has registered the record.
     pub(crate) fn leaves_plain(&self, record: &RecordSchema) -> Option<&'static str> {
         let own = self.records_of(record.discriminator().map(|(_, value)| value));
         self.leaves_plain_of(record.fields(), own)

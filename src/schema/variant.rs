@@ -1,5 +1,5 @@
-//! What the attributes of one item are: the table's schema, seen by the item's discriminator. Everything that depends on the record
-//! type of an item goes through here.
+//! The attributes of one item: the table's schema, as the item's discriminator selects it. Everything that depends on
+//! an item's record type goes through this module.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -11,17 +11,17 @@ use super::{Protection, TableSchema};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variant<'s> {
     schema: &'s TableSchema,
-    /// What the item's record type declares; none when the type is not known.
+    /// The attributes that the item's record type declares; `None` when the type is unknown.
     own: Option<&'s Attributes>,
 }
 
 impl<'s> Variant<'s> {
-    /// Of an item about which nothing is known.
+    /// For an item of which nothing is known.
     pub(crate) fn unknown(schema: &'s TableSchema) -> Self {
         Self { schema, own: None }
     }
 
-    /// Of an item, or of a part of one that has its discriminator.
+    /// For an item, or for a part of one that includes its discriminator.
     pub(crate) fn from_item(schema: &'s TableSchema, item: &Item) -> Self {
         match schema.discriminator() {
             Some(discriminator) => Self::from_value(schema, item.get(discriminator)),
@@ -29,13 +29,15 @@ impl<'s> Variant<'s> {
         }
     }
 
-    /// Of the items with this value of the discriminator. A value that is no string is nobody's, and an item without one says nothing.
+    /// For the items with this value of the discriminator. A value that is not a string belongs to no record type. An
+    /// item without the discriminator has no known type.
     pub(crate) fn from_value(schema: &'s TableSchema, value: Option<&AttributeValue>) -> Self {
         let value = value.and_then(|value| value.as_s().ok());
         Self { schema, own: value.and_then(|value| schema.records_of(Some(value))) }
     }
 
-    /// Of an item that is to be sealed: none when its discriminator is of no record type. Without one it is of those that have none.
+    /// For an item to be sealed; `None` when its discriminator matches no record type. An item without one belongs to
+    /// the records that have none.
     pub(crate) fn to_seal(schema: &'s TableSchema, item: &Item) -> Option<Self> {
         let Some(discriminator) = schema.discriminator() else { return Some(Self::unknown(schema)) };
         let variant = match item.get(discriminator) {
@@ -55,8 +57,8 @@ impl<'s> Variant<'s> {
         self.schema
     }
 
-    /// What the attribute is. [`Secrecy::Varies`](super::Secrecy::Varies) when that depends on the record type and this is not known; none when nobody
-    /// declares it, or another record type only.
+    /// The protection of the attribute. [`Secrecy::Varies`](super::Secrecy::Varies) when it depends on the record type
+    /// and the type is unknown. `None` when no record declares the attribute, or only another record type does.
     pub(crate) fn protection(&self, attribute: &str) -> Option<Protection> {
         match self.schema.protection(attribute)? {
             protection if protection.varies() => match self.own {
@@ -67,8 +69,8 @@ impl<'s> Variant<'s> {
         }
     }
 
-    /// Whether the attribute must not be binary: it is stored as it is, and another record type encrypts it. A sealed value would
-    /// pass for plain data when someone changes the discriminator.
+    /// Whether the attribute must not be binary: it is stored as it is, but another record type encrypts it. If someone
+    /// changed the discriminator, a sealed value would pass for plain data.
     pub(crate) fn forbids_binary(&self, attribute: &str) -> bool {
         self.schema.protection(attribute).is_some_and(Protection::varies)
             && !self.protection(attribute).is_some_and(Protection::may_encrypt)

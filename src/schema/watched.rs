@@ -1,7 +1,8 @@
-//! A serializer around serde_dynamo's that sees what passes, and refuses what must not be stored or could not be read again.
+//! Wraps serde_dynamo's serializer to watch the values that pass. Refuses those that must not be stored or could not be
+//! read back.
 //!
-//! It is the net under the derive, which sees types as they are written: a marked type below a field that is stored as it is shows
-//! here, whatever lies between.
+//! It is the safety net under the derive, which sees types only as written. A marked type below a field that is stored
+//! as it is shows here, whatever lies between.
 
 mod parts;
 
@@ -16,7 +17,7 @@ use super::marked::Registry;
 use super::{Record, RecordField};
 pub use parts::Parts;
 
-/// What one serialization is watched for, and what was found.
+/// The faults that one serialization is watched for, and the first that was found.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Watch {
@@ -27,16 +28,16 @@ pub struct Watch {
 /// Why something was not serialized.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// The attribute, when it is a record's.
+    /// The attribute, when the fault is in one of a record.
     pub(crate) attribute: Option<String>,
-    /// Its type, as the serializer was given it.
+    /// The value's type, as the serializer received it.
     pub(crate) ty: &'static str,
     pub(crate) kind: FaultKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultKind {
-    /// This type has encrypted fields, and stands where nobody heeds their marks.
+    /// This type has encrypted fields, in a place where their marks would be ignored.
     Marked(&'static str),
     Key,
     BufferedKey,
@@ -63,7 +64,7 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// Where in a record the serializer is.
+/// The serializer's position in a record.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct At {
     /// At the record itself.
@@ -79,7 +80,7 @@ pub(crate) struct At {
 }
 
 impl Watch {
-    /// Of a record of this type.
+    /// A watch for a record of this type.
     pub(crate) fn for_record<T: Record>() -> Self {
         let field = |name: &str| {
             let is_plain = !matches!(T::SCHEMA.field(name), Some(field) if !matches!(field, RecordField::Plain { .. }));
@@ -91,12 +92,12 @@ impl Watch {
         Self { field, fault: RefCell::new(None) }
     }
 
-    /// Writes the record.
+    /// A serializer for the record.
     pub(crate) fn record(&self) -> Watched<'_, serde_dynamo::Serializer> {
         self.at(At { is_root: true, ..At::default() })
     }
 
-    /// Writes a value for one of its attributes.
+    /// Serializes a value of one of its attributes.
     pub(crate) fn attribute<V: Serialize>(&self, name: &str, value: &V) -> Result<Value, Fault> {
         let at = (self.field)(name);
         let below = Below { value, watch: self, at };
@@ -108,7 +109,7 @@ impl Watch {
         })
     }
 
-    /// Writes a value that stands by itself.
+    /// A serializer for a value outside any record.
     pub(crate) fn value(&self) -> Watched<'_, serde_dynamo::Serializer> {
         self.at(At::default())
     }
@@ -123,7 +124,7 @@ impl Watch {
         fault.unwrap_or(Fault { attribute: None, ty: "", kind: FaultKind::Other })
     }
 
-    /// Remembers the first fault, which is the cause.
+    /// Remembers the first fault, because it is the cause.
     fn found(&self, kind: FaultKind, ty: &'static str) {
         self.fault.borrow_mut().get_or_insert(Fault { attribute: None, ty, kind });
     }
@@ -140,7 +141,7 @@ impl Watch {
         E::custom(kind)
     }
 
-    /// Refuses a type with marks where nobody heeds them.
+    /// Refuses a type with marks where they would be ignored.
     fn check<V: ?Sized, E: serde::ser::Error>(&self, at: At) -> Result<(), E> {
         match at.is_open.then(|| Registry::get().find_by_type(type_name::<V>())).flatten() {
             Some(marked) => Err(self.refuse(FaultKind::Marked(marked))),
@@ -150,7 +151,7 @@ impl Watch {
 }
 
 impl Default for Watch {
-    /// Of a value by itself.
+    /// A watch for a value outside any record.
     fn default() -> Self {
         Self { field: |_| At::default(), fault: RefCell::new(None) }
     }
@@ -165,7 +166,7 @@ pub struct Watched<'w, S> {
     at: At,
 }
 
-/// A value below, which is serialized under watch.
+/// A nested value, which is serialized under watch.
 struct Below<'v, 'w, V: ?Sized> {
     value: &'v V,
     watch: &'w Watch,
@@ -184,7 +185,7 @@ impl<'w, S: Serializer> Watched<'w, S> {
         Ok(Below { value, watch: self.watch, at: self.at })
     }
 
-    /// The parts of a value of several; keys are of one.
+    /// The parts of a compound value. A map key cannot be one.
     fn parts<C>(
         self,
         name: &'static str,
@@ -212,12 +213,12 @@ impl<'w, S: Serializer> Watched<'w, S> {
         Ok(self.inner)
     }
 
-    /// 128 bits are carried as keys alone.
+    /// 128-bit integers are only supported as keys.
     fn wide(self) -> Result<S, S::Error> {
         if self.at.is_key { self.scalar() } else { Err(self.watch.refuse(FaultKind::Wide)) }
     }
 
-    /// DynamoDB's numbers end at 9.99…E+125, and begin at 1E-130.
+    /// DynamoDB's numbers end at 9.99…E+125 and begin at 1E-130.
     fn float(self, value: f64) -> Result<S, S::Error> {
         if value == 0.0 || (1e-130..1e126).contains(&value.abs()) {
             return Ok(self.inner);

@@ -9,7 +9,7 @@ use tenantseal_core::tenant_template::TenantTemplate;
 use super::{Attributes, Protection, TableSchema};
 use crate::schema::InvalidSchema;
 
-/// Collects a [`TableSchema`]; nothing is checked before [`Self::build`].
+/// Collects a [`TableSchema`]. Nothing is checked before [`Self::build`].
 #[must_use = "nothing is checked before `build`"]
 #[derive(Debug, Clone)]
 pub struct TableSchemaBuilder {
@@ -31,7 +31,8 @@ impl TableSchemaBuilder {
         }
     }
 
-    /// The partition key, and how a tenant shows in its value: `{tenant}`, or a prefix such as `TENANT#{tenant}#`.
+    /// The partition key, and how the tenant's id appears in its value: `{tenant}`, or a prefix such as
+    /// `TENANT#{tenant}#`.
     pub fn partition_key(mut self, name: impl Into<String>, tenant: impl Into<String>) -> Self {
         self.partition_keys.push((name.into(), tenant.into()));
         self
@@ -55,19 +56,21 @@ impl TableSchemaBuilder {
         self
     }
 
-    /// These are the attributes of items whose `attribute` is `value`; or begins with `value`, where `attribute` is the sort key.
+    /// Limits the schema to items whose `attribute` is `value`. Where `attribute` is the sort key, it need only begin
+    /// with `value`.
     ///
-    /// Register a schema per value: then they may disagree on attributes. The attribute is a plain one, and a string.
+    /// Register one schema per value; they may then disagree on attributes. The discriminator is a plain attribute and
+    /// a string.
     pub fn discriminator(mut self, attribute: impl Into<String>, value: impl Into<String>) -> Self {
         self.discriminators.push((attribute.into(), value.into()));
         self
     }
 
-    /// The schema, when it holds together.
+    /// The schema, when it is consistent.
     ///
     /// # Errors
     ///
-    /// [`InvalidSchema`] names the rule that it breaks.
+    /// [`InvalidSchema`] names the rule that the schema breaks.
     pub fn build(self) -> Result<TableSchema, InvalidSchema> {
         let Self { name, mut partition_keys, mut sort_keys, attributes, mut discriminators } = self;
         if name.is_empty() {

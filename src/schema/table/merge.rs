@@ -1,10 +1,10 @@
-//! Several record types in one table: what they say together, and what tells them apart.
+//! Merges several record types of one table, and checks what tells them apart.
 
 use super::{Attributes, TableSchema};
 use crate::schema::{InvalidSchema, Protection};
 
 impl TableSchema {
-    /// Adds what another record type in the same table declares.
+    /// Adds the declarations of another record type in the same table.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), InvalidSchema> {
         let Self {
             name: table,
@@ -38,13 +38,13 @@ impl TableSchema {
         self.settle()
     }
 
-    /// Finds out what all records together say.
+    /// Merges the declarations of all records.
     pub(super) fn settle(&mut self) -> Result<(), InvalidSchema> {
         self.attributes = self.merge_types()?;
         Ok(())
     }
 
-    /// What all records together say, when their discriminator tells those apart that disagree.
+    /// The declarations of all records together. Their discriminator must tell apart the records that disagree.
     fn merge_types(&self) -> Result<Attributes, InvalidSchema> {
         let Self { name: table, discriminator, records, .. } = self;
         let mut merged = Attributes::new();

@@ -1,4 +1,4 @@
-//! The parts of a value of several, each under watch.
+//! The parts of a compound value, each serialized under watch.
 
 use std::any::type_name;
 
@@ -11,18 +11,18 @@ use serde_dynamo::AttributeValue as Value;
 use super::{At, Below, FaultKind, Watch};
 use crate::schema::marked::Registry;
 
-/// The parts of a value.
+/// The parts of a compound value.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Parts<'w, C> {
     inner: C,
     watch: &'w Watch,
     at: At,
-    /// What serde calls the struct.
+    /// The name that serde gives the struct.
     name: &'static str,
-    /// The fields so far of a struct that serde writes as a map, because one of its fields is flattened.
+    /// The fields written so far, when serde writes a struct as a map because one of its fields is flattened.
     names: Vec<String>,
-    /// The last key of the record itself.
+    /// The latest key of the record itself.
     key: String,
 }
 
@@ -36,7 +36,7 @@ impl<'w, C> Parts<'w, C> {
         Ok(Below { value, watch: self.watch, at: self.at })
     }
 
-    /// Writes what stands under a name: of the record an attribute, and else what may be a field of a marked type.
+    /// Writes a named value: an attribute of the record, or what may be a field of a marked type.
     fn serialize_named<'v, V: ?Sized, E: serde::ser::Error>(
         &mut self,
         name: &str,
@@ -58,7 +58,7 @@ impl<'w, C> Parts<'w, C> {
         write(&mut self.inner, &below)
     }
 
-    /// Remembers the field of a struct that is written as a map. A map's own keys are never given as a plain `str`.
+    /// Remembers the field of a struct that is written as a map. A map's own keys never arrive as a plain `str`.
     fn note_name<K: Serialize + ?Sized>(&mut self, key: &K) {
         let is_root = self.at.is_root;
         if (is_root || self.at.is_open && type_name::<K>() == type_name::<str>())
