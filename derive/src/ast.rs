@@ -1,4 +1,4 @@
-//! The struct as the derive sees it: its fields with their attributes read.
+//! The struct as the derive sees it: its fields, with their attributes parsed.
 
 use proc_macro2::Span;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Type, ext::IdentExt};
@@ -19,9 +19,9 @@ pub(crate) struct Record<'a> {
 
 /// One of its fields.
 pub(crate) struct Field<'a> {
-    /// The identifier as it stands in the code, also `r#type`.
+    /// The identifier as written in the code, which may be `r#type`.
     pub(crate) ident: &'a Ident,
-    /// The name by which errors speak of the field, and from which serde makes the stored name: `type`.
+    /// The name by which errors call the field, and from which serde makes the stored name: `type`.
     pub(crate) name: String,
     pub(crate) ty: &'a Type,
     pub(crate) attrs: &'a [Attribute],
@@ -30,7 +30,7 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Reads the struct; `None` when it is none, or not one with named fields.
+    /// Reads the struct. `None` when it is not a struct with named fields.
     pub(crate) fn parse(input: &'a DeriveInput, errors: &mut Errors) -> Option<Self> {
         let named = match &input.data {
             Data::Struct(data) => match &data.fields {
@@ -59,7 +59,7 @@ impl<'a> Record<'a> {
 }
 
 impl Record<'_> {
-    /// The name under which serde stores a field that is not flattened.
+    /// The stored name that serde gives a field that is not flattened.
     pub(crate) fn stored_name(&self, field: &Field<'_>) -> String {
         match (&field.serde.rename, self.serde.rename_all) {
             (Some(rename), _) => rename.value(),

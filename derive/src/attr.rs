@@ -1,5 +1,4 @@
-//! The attributes of a struct and its fields, as written: what they mean together is for [`check`](crate::check) to
-//! say.
+//! The attributes of a struct and its fields, as written. [`check`](crate::check) decides what they mean together.
 
 mod foreign;
 mod seal;
@@ -20,10 +19,10 @@ use syn::{Attribute, LitStr, Token, ext::IdentExt, meta::ParseNestedMeta, spanne
 
 use crate::errors::Errors;
 
-/// Calls `each` for every entry of every `#[name(...)]`, so that a faulty entry hides no other.
+/// Calls `each` for every entry of every `#[name(...)]`, so that a faulty entry does not hide the others.
 ///
-/// `whose` begins the messages; it names the field. `each` must leave the input at the end of the entry it was given;
-/// when it fails, the rest of the entry is skipped. Returns whether everything was understood.
+/// `whose` begins the messages and names the field. `each` must leave the input at the end of its entry. When it fails,
+/// the rest of the entry is skipped. Returns whether everything was understood.
 fn for_each_entry(
     attrs: &[Attribute],
     name: &str,
@@ -35,8 +34,8 @@ fn for_each_entry(
     for attr in attrs {
         match attr.path().get_ident() {
             Some(ident) if ident == name => {}
-            // For the compiler it is the same attribute. serde passes over its own so spelt, and to pass over ours would
-            // store plaintext.
+            // To the compiler it is the same attribute. serde ignores its own attribute in this spelling. If we ignored
+            // ours, a sensitive value would be stored in plaintext.
             Some(ident) if ident.unraw() == name => {
                 understood = false;
                 errors.on(ident, format_args!("{whose}write `#[{name}]`, not `#[{ident}]`"));
@@ -85,7 +84,7 @@ impl Entry<'_> {
         self.meta.input.peek(token::Paren)
     }
 
-    /// Remembers where the word was written, and that it is written once and takes no value.
+    /// Remembers where the word was written. Refuses a value or a repetition.
     fn flag(&self, slot: &mut Option<Span>) -> syn::Result<()> {
         if self.has_value() || self.has_parentheses() {
             return Err(self.error(format_args!("`{}` takes no value", self.name())));
@@ -93,7 +92,7 @@ impl Entry<'_> {
         self.once(slot, self.span())
     }
 
-    /// Remembers a value, and that it is written once.
+    /// Remembers a value. Refuses a repetition.
     fn once<T>(&self, slot: &mut Option<T>, value: T) -> syn::Result<()> {
         if slot.is_some() {
             return Err(self.error(format_args!("`{}` is written twice", self.name())));
@@ -110,7 +109,7 @@ impl Entry<'_> {
         self.meta.value()?.parse()
     }
 
-    /// Leaves out the value, whatever it is.
+    /// Skips the value, whatever it is.
     fn skip_value(&self) -> syn::Result<()> {
         while !self.meta.input.is_empty() && !self.meta.input.peek(Token![,]) {
             self.meta.input.parse::<TokenTree>()?;
@@ -123,7 +122,7 @@ impl Entry<'_> {
     }
 }
 
-/// How messages begin that are about the field called `field`.
+/// The beginning of messages about the field called `field`.
 fn of_field(field: &str) -> String {
     format!("field `{field}`: ")
 }

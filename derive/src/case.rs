@@ -14,7 +14,7 @@ pub(crate) enum RenameRule {
 }
 
 impl RenameRule {
-    /// The rules by the names that serde gives them.
+    /// The rules, by serde's names for them.
     pub(crate) const ALL: [(&'static str, Self); 8] = [
         ("lowercase", Self::Lower),
         ("UPPERCASE", Self::Upper),
@@ -33,8 +33,8 @@ impl RenameRule {
 
     /// The stored name of a field.
     ///
-    /// serde takes it for granted that a field is written in snake case. So `lowercase` and `snake_case` change
-    /// nothing, not even in `already_Camel`, and only underscores begin a word.
+    /// serde assumes that a field is written in snake case. So `lowercase` and `snake_case` change nothing, not even in
+    /// `already_Camel`, and only underscores begin a word.
     pub(crate) fn apply(self, field: &str) -> String {
         match self {
             Self::Lower | Self::Snake => field.to_owned(),

@@ -25,15 +25,15 @@ pub(crate) enum Entry<'a> {
 pub(crate) struct Attribute {
     pub(crate) name: String,
     pub(crate) role: Role,
-    /// serde does not always write it.
+    /// Whether serde sometimes leaves it out.
     pub(crate) may_be_absent: bool,
-    /// Where the name comes from: the field, its `rename` or `alias`, or the struct's `tag`.
+    /// The source of the name: the field, its `rename` or `alias`, or the struct's `tag`.
     span: Span,
-    /// How errors speak of it: the field's name, or none for a tag.
+    /// The field's name in errors; `None` for a tag.
     field: Option<String>,
 }
 
-/// What becomes of an attribute.
+/// The role of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Role {
     PartitionKey { tenant: String },
@@ -43,7 +43,7 @@ pub(crate) enum Role {
     Version,
 }
 
-/// Checks every rule that one struct can break by itself; those that span records are `RecordSchema::new`'s.
+/// Checks every rule that one struct can break by itself. `RecordSchema::new` checks those that span records.
 pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     if let Some(tag) = &record.serde.tag {
@@ -71,7 +71,7 @@ pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'
     entries
 }
 
-/// What one field puts into the schema.
+/// The entries that one field adds to the schema.
 fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -> Vec<Entry<'a>> {
     if field.serde.flatten.is_some() {
         check_flatten(field, errors);
@@ -89,7 +89,7 @@ fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -
     let name = record.stored_name(field);
     let span = field.serde.rename.as_ref().map_or_else(|| field.span(), LitStr::span);
     // An alias is a name under which the value may already be stored. Reading must not refuse it as unknown, so the
-    // schema knows it too; twice the same name is one name, as it is for serde.
+    // schema declares it too. As for serde, the same name twice is one name.
     let mut names = vec![name.clone()];
     let mut entries = vec![entry(name, role, span, may_be_absent)];
     for alias in &field.serde.aliases {
@@ -101,7 +101,7 @@ fn entries_of<'a>(field: &Field<'a>, record: &Record<'_>, errors: &mut Errors) -
     entries
 }
 
-/// What the field's own words make of it; after an error, what was probably meant.
+/// The role that the field's own words give it; after an error, the role that was probably meant.
 fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
     let name = &field.name;
     let seal = &field.seal;
@@ -158,8 +158,8 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
     }
 }
 
-/// The tenant stands in the partition key and nowhere else, so that each operation's key can be checked before anything
-/// is sent.
+/// The tenant is in the partition key and nowhere else, so that each operation's primary key can be checked before
+/// anything is sent.
 fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
     let name = &field.name;
     match (field.seal.partition_key, &field.seal.tenant) {
@@ -196,7 +196,7 @@ fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
     }
 }
 
-/// serde's words that would let a key or an encrypted field go astray.
+/// Refuses serde's words that could misplace or lose a key attribute or an encrypted field.
 fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
     let name = &field.name;
     let serde = &field.serde;
@@ -211,7 +211,7 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
         let why = if always { why_always } else { "what is written and what is read must be the same" };
         errors.at(skip, format_args!("field `{name}` is {what} and cannot be skipped: {why}"));
     }
-    // An encrypted attribute may be absent: whether it is there is visible anyway.
+    // An encrypted attribute may be absent: its presence is visible anyway.
     if let Some(skip_if) = serde.skip_serializing_if
         && always
     {
@@ -233,7 +233,7 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
     }
 }
 
-/// A flattened field stands for the fields of another record, which says itself what they are.
+/// A flattened field stands for the fields of another record, which declares them itself.
 fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     let name = &field.name;
     for word in field.seal.marks() {
@@ -261,7 +261,7 @@ fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     }
 }
 
-/// One partition key, one sort key, and none of the second without the first.
+/// Requires 1 partition key, at most 1 sort key, and no sort key without a partition key.
 fn check_keys(record: &Record<'_>, errors: &mut Errors) {
     let partition_keys = || record.fields.iter().filter_map(|field| Some((field, field.seal.partition_key?)));
     let sort_keys = || record.fields.iter().filter_map(|field| Some((field, field.seal.sort_key?)));
@@ -270,7 +270,7 @@ fn check_keys(record: &Record<'_>, errors: &mut Errors) {
     let versions = record.fields.iter().filter_map(|field| Some((field, field.seal.version?)));
     refuse_second("version", versions, errors);
 
-    // A flattened record may bring the partition key, and `RecordSchema::new` sees it. A misspelt one is reported
+    // A flattened record may contribute the partition key, which `RecordSchema::new` sees. A misspelt one is reported
     // already.
     let may_have_one = |field: &Field<'_>| field.serde.flatten.is_some() || field.seal.is_faulty;
     if partition_keys().next().is_some() || record.fields.iter().any(may_have_one) {

@@ -1,11 +1,11 @@
-//! Every fault of a struct, so that one build shows them all.
+//! Collects every fault of a struct, so that one build shows them all.
 
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// Collects faults; nothing stops at the first.
+/// Collects faults. None stops the collection.
 #[derive(Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 

@@ -1,4 +1,4 @@
-//! The implementation for a struct that is as it should be.
+//! The implementation for a struct without faults.
 
 mod forms;
 mod marks;
@@ -39,7 +39,7 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
     let bounds = bounds(generics, &flattened, &krate);
     let (_, ty_generics, _) = generics.split_for_impl();
     let (impl_generics, _, where_clause) = bounds.split_for_impl();
-    // A fault that only the whole schema shows is reported at the struct's name.
+    // A fault that only the whole schema reveals is reported at the struct's name.
     let span = ident.span().resolved_at(Span::call_site());
     let here = self::krate(seal.krate.as_ref(), span);
     let discriminator = seal
@@ -65,7 +65,8 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
         impl #impl_generics #krate::schema::Record for #ident #ty_generics #where_clause {
             const SCHEMA: #krate::schema::RecordSchema = {
                 #optional
-                // An attribute macro below the derive may have rewritten the struct: these must still be its fields.
+                // An attribute macro below the derive may have rewritten the struct. This code compiles only if these
+                // are still its fields.
                 let _ = |__record: &Self| {
                     let Self { #(#names: _),* } = __record;
                 };
@@ -81,12 +82,12 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
     }
 }
 
-/// Where `tenantseal` is found, for code that stands at `span`.
+/// The path of `tenantseal`, for code with the span `span`.
 pub(crate) fn krate(path: Option<&Path>, span: Span) -> TokenStream {
     path.map_or_else(|| quote_spanned!(span=> ::tenantseal), ToTokens::to_token_stream)
 }
 
-/// One attribute, as the schema names it.
+/// One attribute, as an entry of the schema.
 fn field(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
     let Attribute { name, role, .. } = attribute;
     let field = quote!(#krate::schema::RecordField);
@@ -102,7 +103,7 @@ fn field(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
 /// A flattened field's type: a record, or an `Option` of one, whose attributes are all there or all absent.
 struct Flattened<'a> {
     ty: &'a Type,
-    /// What the `Option` holds.
+    /// The type inside the `Option`.
     optional: Option<&'a Type>,
 }
 
@@ -115,7 +116,7 @@ impl<'a> Flattened<'a> {
         self.optional.unwrap_or(self.ty)
     }
 
-    /// The schema of the record, spanned so that a type without one is underlined where it stands.
+    /// The schema of the record, with a span that underlines a type without one where it is written.
     fn field(&self, krate: &TokenStream) -> TokenStream {
         let ty = self.ty;
         let record = match self.optional {
@@ -127,8 +128,8 @@ impl<'a> Flattened<'a> {
     }
 }
 
-/// What looks through an `Option`. Only its name says that it is one: for a type of the user's own, which serde may
-/// write in another way, this does not compile.
+/// Code that looks through an `Option`, which is recognized by its name alone. serde may write a user's own type of
+/// that name in another way. For such a type, this code does not compile.
 fn optional(flattened: &[Flattened<'_>]) -> Option<TokenStream> {
     flattened.iter().any(|flattened| flattened.optional.is_some()).then(|| {
         quote! {
@@ -146,7 +147,7 @@ fn optional(flattened: &[Flattened<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// `T`, when the type is written `Option<T>` under any path.
+/// `T`, when the type is written as `Option<T>` under any path.
 fn option_of(ty: &Type) -> Option<&Type> {
     let ty = match ty {
         Type::Group(group) => &*group.elem,
@@ -175,7 +176,7 @@ fn bounds(generics: &Generics, flattened: &[Flattened<'_>], krate: &TokenStream)
     generics
 }
 
-/// Whether the tokens name one of the type parameters.
+/// Whether the tokens contain one of the type parameters.
 fn mentions(tokens: TokenStream, params: &[String]) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => params.contains(&ident.to_string()),
@@ -184,8 +185,8 @@ fn mentions(tokens: TokenStream, params: &[String]) -> bool {
     })
 }
 
-/// Has the compiler evaluate the schema at once: a constant of an impl is otherwise only evaluated, and its faults
-/// reported, where it is used. With type parameters there is nothing to evaluate yet.
+/// Makes the compiler evaluate the schema at once. Otherwise it evaluates a constant of an impl, and reports its
+/// faults, only where the constant is used. With type parameters, nothing can be evaluated yet.
 fn evaluate_schema(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
     let ident = record.ident;
     let mut lifetimes = Vec::new();
@@ -203,7 +204,7 @@ fn evaluate_schema(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStre
     })
 }
 
-/// Where a type stands; names in the generated code are looked up where the derive is.
+/// The span of a type. Names in the generated code are looked up where the derive is.
 fn span_of(ty: &Type) -> Span {
     ty.span().resolved_at(Span::call_site())
 }

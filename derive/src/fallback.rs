@@ -1,4 +1,4 @@
-//! The implementation for a struct with faults: it lets the rest of the program compile, so that only the faults are
+//! The implementation for a struct with faults. It lets the rest of the program compile, so that only the faults are
 //! reported.
 
 use proc_macro2::{Span, TokenStream};
@@ -7,7 +7,7 @@ use syn::{DeriveInput, Path};
 
 use crate::expand;
 
-/// Writes an implementation of `Record` with nothing in it.
+/// Writes an empty implementation of `Record`.
 pub(crate) fn fallback(input: &DeriveInput, krate: Option<&Path>) -> TokenStream {
     let krate = expand::krate(krate, Span::call_site());
     let ident = &input.ident;

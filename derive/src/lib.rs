@@ -2,9 +2,9 @@
 //!
 //! Use it through `tenantseal`, which re-exports it; [`Record`](derive@Record) describes every attribute.
 //!
-//! The derive is a pipeline: `ast` reads the struct, with `attr` for its attributes; `check` applies the rules;
-//! `expand` writes the implementation. A struct with faults gets all of them reported at once, and from `fallback` an
-//! empty implementation, so that nothing else fails because of it.
+//! The derive is a pipeline. `ast` reads the struct, with `attr` for its attributes. `check` applies the rules.
+//! `expand` writes the implementation. For a struct with faults, all of them are reported at once. `fallback` then
+//! writes an empty implementation, so that nothing else fails because of it.
 
 mod ast;
 mod attr;
@@ -36,8 +36,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// ```
 ///
 /// It implements the trait `tenantseal::Record`: a constant that lists the attributes of the stored item under the
-/// names that serde gives them. Beside it stands how each field is read and written by itself, which updates, conditions and the check
-/// that a record can be read back go by.
+/// names that serde gives them. A second constant says how each field is read and written by itself. Updates,
+/// conditions and the check that a record can be read back use it.
 ///
 /// # On the struct
 ///
@@ -58,12 +58,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[seal(plain)]`, or nothing | Stored as it is, with everything in it. |
 /// | `#[seal(version)]` | A `u64`, stored as it is, by which the typed repository finds out that another writer was faster. |
 ///
-/// A record with a table has exactly one partition key and at most one sort key, which may come with a flattened
-/// record. The partition key must show its tenant: so the key of each operation is checked before anything is sent.
+/// A record with a table has exactly one partition key and at most one sort key, which may come from a flattened
+/// record. The partition key must show its tenant, so that the key of each operation is checked before anything is
+/// sent.
 ///
-/// A tenant template has exactly one `{tenant}`. With nothing behind it, the key must equal the rendered template. With
-/// text behind it, the key must begin with the rendered template, and the text must not begin with a letter, a digit,
-/// `_` or `-`: it could be a part of an id, and tenant `12` would own the items of tenant `123`.
+/// A tenant template has exactly one `{tenant}`. With nothing after it, the key must equal the rendered template. With
+/// text after it, the key must begin with the rendered template. The text must not begin with a letter, a digit, `_` or
+/// `-`. It could otherwise be part of an id, and tenant `12` would own the items of tenant `123`.
 ///
 /// # What is honoured of serde
 ///
@@ -103,18 +104,19 @@ use syn::{DeriveInput, parse_macro_input};
 /// | enums, unions, tuple and unit structs | They have no attributes, or not always the same. |
 /// | attribute macros below the derive, such as `#[serde_as]` | They change fields that the derive has already seen. |
 ///
-/// Clashes through `flatten` are found when the constant is evaluated: for a struct with type parameters, where it is
-/// used.
+/// Clashes through `flatten` are found when the constant is evaluated. For a struct with type parameters, that is where
+/// it is used.
 ///
-/// Whether an attribute of one name is an attribute macro or a helper of another derive cannot be told from the code.
-/// Such a one is refused when serde is derived below it; else it passes, and the struct must still have the fields that
-/// the derive saw. Write attribute macros above the derives, and serde's derives and `Record` into one list.
+/// The code does not show whether an attribute with a single name is an attribute macro or a helper of another derive.
+/// Such an attribute is refused when serde is derived below it. Otherwise it passes, and the struct must still have the
+/// fields that the derive saw. Write attribute macros above the derives, and put serde's derives and `Record` into one
+/// list.
 #[proc_macro_derive(Record, attributes(seal, serde))]
 pub fn derive_record(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(&parse_macro_input!(input as DeriveInput)).into()
 }
 
-/// The way of the data: ast (which reads the attributes) → check → expand, or the faults and a fallback.
+/// The pipeline: ast (which reads the attributes) → check → expand, or the faults and a fallback.
 fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = errors::Errors::default();
     let record = ast::Record::parse(input, &mut errors);
@@ -122,7 +124,7 @@ fn derive(input: &DeriveInput) -> TokenStream {
     match (record, errors.into_compile_errors()) {
         (Some(record), None) => expand::expand(&record, &entries),
         (_, faults) => {
-            // Its faults, if any, are among those reported already.
+            // Its faults, if any, are already among those reported.
             let krate = attr::ContainerSeal::parse(&input.attrs, &mut errors::Errors::default()).krate;
             let fallback = fallback::fallback(input, krate.as_ref());
             quote::quote!(#faults #fallback)
@@ -180,7 +182,7 @@ mod tests {
             const _: () = <Contact<'static> as ::tenantseal::schema::Record>::HEEDED;
         };
         let expanded = expanded.to_string();
-        // Without its last brace: other constants follow.
+        // Without its last brace, because other constants follow.
         assert!(expanded.starts_with(schema.trim_end_matches([' ', '}']).trim_end()), "{expanded}");
         assert!(expanded.ends_with(&evaluated.to_string()), "{expanded}");
     }

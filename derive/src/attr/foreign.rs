@@ -1,9 +1,10 @@
-//! Attributes of others: harmless helpers of other derives, and macros that would rewrite the struct behind our back.
+//! Attributes of other crates: harmless helpers of other derives, and macros that would rewrite the struct behind our
+//! back.
 //!
-//! A derive sees the struct as it stands below it. An attribute macro that stands further down runs later, so what it
-//! changes is stored by serde without this derive having seen it. From the tokens alone, `#[validate(...)]` (a helper
-//! of another derive, inert) and `#[rewrite(...)]` (a macro) look the same: neither the names in scope nor the derives
-//! above are visible. What is done about it:
+//! A derive sees the struct as it stands below the derive. An attribute macro further down runs later, so serde stores
+//! its changes without this derive having seen them. From the tokens alone, `#[validate(...)]` (a helper of another
+//! derive, inert) and `#[rewrite(...)]` (a macro) look the same. Neither the names in scope nor the derives above are
+//! visible. What this module does about it:
 //!
 //! - A path of several segments is never a helper, so it is a macro and refused, unless it is a tool's
 //!   (`rustfmt::skip`).
@@ -22,10 +23,10 @@ use syn::{Attribute, Meta, Path, ext::IdentExt};
 
 use crate::{ast::Field, errors::Errors};
 
-/// Tools may have attributes of their own, which no macro can.
+/// Tools may have attributes of their own; a macro cannot have such a path.
 const TOOLS: [&str; 5] = ["clippy", "diagnostic", "miri", "rust_analyzer", "rustfmt"];
 
-/// Attribute macros that change how serde sees the struct: all of `serde_with`'s, and `macro_rules_attribute`'s.
+/// Attribute macros that change how serde sees the struct: all of `serde_with`'s, and those of `macro_rules_attribute`.
 const REWRITERS: [&str; 4] = ["apply", "serde_as", "serde_conv", "skip_serializing_none"];
 
 /// Attributes of the language, which change no field and may stand anywhere.
@@ -58,13 +59,13 @@ pub(crate) fn refuse_rewriting_macros(attrs: &[Attribute], fields: &[Field<'_>],
         refused = true;
         errors.on(attr.path(), format_args!("`#[{}]` {why}", to_text(attr.path())));
     }
-    // One fault, one error: when the macro itself is in sight, its fields are not worth another.
+    // One fault, one error: when the macro itself has been reported, its fields need no further error.
     if !refused {
         refuse_unconsumed_serde_as(fields, errors);
     }
 }
 
-/// What is wrong with an attribute of the struct, when `below` follows it.
+/// The fault of a struct's attribute that `below` follows.
 fn fault(attr: &Attribute, below: &[Attribute]) -> Option<&'static str> {
     let path = attr.path();
     let first = path.segments.first()?.ident.unraw().to_string();
@@ -86,7 +87,7 @@ fn fault(attr: &Attribute, below: &[Attribute]) -> Option<&'static str> {
     }
 }
 
-/// `serde_as` leaves its attributes on the fields as helpers and adds `with` beside them, so one without the other
+/// `serde_as` leaves its attributes on the fields as helpers and adds `with` beside them. So one without the other
 /// means that it has not run yet, whatever name it was imported under.
 fn refuse_unconsumed_serde_as(fields: &[Field<'_>], errors: &mut Errors) {
     for field in fields.iter().filter(|field| field.serde.with.is_none()) {

@@ -17,9 +17,9 @@ pub(crate) struct ContainerSeal {
     pub(crate) discriminator: Option<LitStr>,
     /// Its value in the record's items.
     pub(crate) value: Option<LitStr>,
-    /// Something in it was not understood and is reported, so what is missing may be just that.
+    /// Something in it was reported as not understood. What seems missing may be that.
     pub(crate) is_faulty: bool,
-    /// Where `tenantseal` is, for crates that re-export it.
+    /// The path of `tenantseal`, for crates that re-export it.
     pub(crate) krate: Option<Path>,
 }
 
@@ -55,7 +55,7 @@ macro_rules! field_marks {
             $(pub(crate) $before: Option<Span>,)*
             pub(crate) tenant: Option<TenantTemplate>,
             $(pub(crate) $after: Option<Span>,)*
-            /// Something in it was not understood and is reported, so what is missing may be just that.
+            /// Something in it was reported as not understood. What seems missing may be that.
             pub(crate) is_faulty: bool,
         }
 
@@ -66,7 +66,7 @@ macro_rules! field_marks {
                 [$(self.$before,)* tenant, $(self.$after,)*].into_iter().flatten()
             }
 
-            /// Where the mark of this name, which takes no value, is remembered.
+            /// The slot for the mark of this name, which takes no value.
             fn flag(&mut self, name: &str) -> Option<&mut Option<Span>> {
                 match name {
                     $(stringify!($before) => Some(&mut self.$before),)*
@@ -80,7 +80,7 @@ macro_rules! field_marks {
 
 field_marks!([partition_key, sort_key] tenant [encrypt, plain, version]);
 
-/// How the tenant's id shows in the partition key.
+/// How the tenant's id appears in the partition key.
 pub(crate) struct TenantTemplate {
     /// `{tenant}`, or `TENANT#{tenant}#`.
     pub(crate) text: String,

@@ -1,6 +1,6 @@
-//! `#[serde(...)]`: what of it decides which attributes an item has.
+//! `#[serde(...)]`: the parts of it that decide which attributes an item has.
 //!
-//! Every word that serde knows is listed, and a word that is not listed is refused: it might change names.
+//! Every word that serde knows is listed. A word that is not listed is refused, because it might change names.
 
 use proc_macro2::Span;
 use syn::{Attribute, ExprPath, Ident, LitStr, PathSegment};
@@ -14,11 +14,11 @@ const NAME: &str = "serde";
 #[derive(Default)]
 pub(crate) struct ContainerSerde {
     pub(crate) rename_all: Option<RenameRule>,
-    /// The name of an attribute that serde adds, holding the struct's name.
+    /// The name of an attribute that serde adds. It holds the struct's name.
     pub(crate) tag: Option<LitStr>,
-    /// What serde calls the struct, when that is not its identifier.
+    /// The name that serde gives the struct, when that is not its identifier.
     pub(crate) rename: Option<LitStr>,
-    /// Every field may be missing.
+    /// Whether every field may be missing.
     pub(crate) default: bool,
 }
 
@@ -44,7 +44,7 @@ impl ContainerSerde {
                 entry.once(&mut serde.rename_all, known)
             }
             "tag" => entry.once(&mut serde.tag, entry.text()?),
-            // The value of a tag and the words of an error message, but no attribute's name.
+            // This is the value of a tag and a word in error messages, but never an attribute's name.
             "rename" => match Rename::parse(entry)? {
                 Rename::Whole(name) => {
                     serde.rename = Some(name);
@@ -78,11 +78,11 @@ pub(crate) struct FieldSerde {
     pub(crate) skip_serializing_if: Option<Span>,
     /// `with`, `serialize_with` or `deserialize_with`.
     pub(crate) with: Option<Span>,
-    /// The function that writes it, when it is not the type's own.
+    /// The function that writes the field, when it is not the type's own.
     pub(crate) writer: Option<ExprPath>,
-    /// The function that reads it.
+    /// The function that reads the field.
     pub(crate) reader: Option<ExprPath>,
-    /// It may be missing.
+    /// Whether the field may be missing.
     pub(crate) default: bool,
 }
 
@@ -115,7 +115,7 @@ impl FieldSerde {
                     entry.once(&mut serde.skip_serializing_if, entry.span())
                 }
                 word @ ("with" | "serialize_with" | "deserialize_with") => {
-                    // Writing and reading may be told apart here: neither changes the name.
+                    // Writing and reading may differ here, because neither changes the name.
                     serde.with = Some(entry.span());
                     let path: ExprPath = entry.text()?.parse()?;
                     let of = |function: Option<&str>| {
@@ -154,7 +154,7 @@ impl FieldSerde {
         self.skip_serializing.is_some() && self.skip_deserializing.is_some()
     }
 
-    /// Any of serde's words that keep a field from being written or read, with its span.
+    /// One of serde's words that keep a field from being written or read, with its span.
     pub(crate) fn skips(&self) -> Option<Span> {
         self.skip_serializing.or(self.skip_deserializing)
     }
@@ -166,7 +166,7 @@ fn unknown(entry: &Entry<'_>, name: &str) -> syn::Error {
 
 /// A new name, for writing and reading.
 enum Rename {
-    /// `rename = "x"`, or a split form that says the same for both.
+    /// `rename = "x"`, or a split form that gives the same name for both.
     Whole(LitStr),
     /// `rename(serialize = "x", deserialize = "y")`, or only one of the two.
     Split,
@@ -187,7 +187,7 @@ impl Rename {
             }
             Ok(())
         })?;
-        // serde takes several names to read; each must be the one that is written.
+        // serde accepts several names for reading. Each must be the one that is written.
         Ok(match written.as_slice() {
             [name] if !read.is_empty() && read.iter().all(|read| read.value() == name.value()) => {
                 Self::Whole(name.clone())

@@ -1,16 +1,16 @@
-//! What a misspelt word was probably meant to be.
+//! Suggests what a misspelt word was probably meant to be.
 
-/// A sentence that names the likely word, or all of them when none is near.
+/// A sentence that suggests the likely word, or lists all of them when none is near.
 pub(super) fn hint(written: &str, known: &[&str]) -> String {
     let nearest = known.iter().map(|word| (distance(written, word), word)).min();
     match nearest {
-        // Two slips are a typo; in a short word they are another word.
+        // 2 slips are a typo; in a short word they make another word.
         Some((slips, word)) if slips <= 2 && slips * 2 < word.len() => format!("did you mean `{word}`?"),
         _ => format!("expected one of `{}`", known.join("`, `")),
     }
 }
 
-/// How many letters must be put in, left out, exchanged or swapped with their neighbour (optimal string alignment).
+/// The number of letters to insert, delete, replace or swap with their neighbor (optimal string alignment).
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];

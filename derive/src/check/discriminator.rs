@@ -1,10 +1,10 @@
-//! The discriminator: what tells a record's items from others in its table.
+//! The discriminator, which tells a record's items from others in its table.
 
 use super::{Entry, Role};
 use crate::{attr::ContainerSeal, errors::Errors};
 
-/// Checks the words on the struct against its own attributes; those of flattened records are
-/// `RecordSchema::with_discriminator`'s.
+/// Checks the words on the struct against its own attributes. `RecordSchema::with_discriminator` checks those of
+/// flattened records.
 pub(super) fn check(seal: &ContainerSeal, entries: &[Entry<'_>], errors: &mut Errors) {
     let (discriminator, value) = match (&seal.discriminator, &seal.value) {
         (Some(discriminator), Some(value)) => (discriminator, value),

@@ -1,15 +1,15 @@
-//! Stored names: not reserved, not empty, and each only once.
+//! Stored names: not reserved, not empty, and each used only once.
 
 use super::{Entry, Role};
 use crate::errors::Errors;
 
-/// Names that begin so are tenantseal's own (docs/FORMAT.md, "Stored item").
+/// tenantseal reserves names with this beginning (docs/FORMAT.md, "Stored item").
 const RESERVED: &str = "_seal";
 
-/// What DynamoDB allows for the name of a key, in bytes.
+/// DynamoDB's limit for the name of a key attribute, in bytes.
 const MAX_KEY_NAME: usize = 255;
 
-/// Checks the names of one struct's own attributes; those of flattened records are `RecordSchema::new`'s.
+/// Checks the names of one struct's own attributes. `RecordSchema::new` checks those of flattened records.
 pub(super) fn check(entries: &[Entry<'_>], errors: &mut Errors) {
     let attributes: Vec<_> = entries
         .iter()

@@ -1,12 +1,13 @@
-//! Tenant templates: how a tenant's id shows in a partition key.
+//! Tenant templates: how a tenant's id appears in a partition key.
 
 const PLACEHOLDER: &str = "{tenant}";
 
-/// Checks that a template tells tenants apart, by the rule of `tenantseal_core::tenant_template::check`. A test holds it to that rule; the
-/// macro does without the crate, which would be built twice.
+/// Checks that a template tells tenants apart, by the rule of `tenantseal_core::tenant_template::check`. A test
+/// compares the two. The macro does not depend on that crate, which would then be built twice.
 ///
-/// With text behind the placeholder a key must begin with the rendered template. If that text could go on like an id,
-/// tenant `12` would own the items of tenant `123`. With none, the key must equal it.
+/// With text after the placeholder, a partition key must begin with the rendered template. If that text could continue
+/// an id, tenant `12` would own the items of tenant `123`. Without such text, the partition key must equal the rendered
+/// template.
 pub(super) fn check(template: &str) -> Result<(), String> {
     let Some((before, after)) = template.split_once(PLACEHOLDER) else {
         return Err(format!("the tenant template must contain `{PLACEHOLDER}`"));

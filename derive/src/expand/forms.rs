@@ -7,7 +7,8 @@ use syn::Type;
 use super::{Flattened, mentions, span_of};
 use crate::ast::{Field, Record};
 
-/// The constant that says so. Of what is not known here, because a type parameter or a borrow decides, nothing is said.
+/// The constant with the form of each field. It says nothing where the form is unknown here, because a type parameter
+/// or a borrow decides.
 pub(super) fn forms(record: &Record<'_>, krate: &TokenStream) -> TokenStream {
     let stored = || record.fields.iter().filter(|field| !field.serde.is_never_stored());
     let params: Vec<String> = record.generics.type_params().map(|param| param.ident.to_string()).collect();
@@ -93,7 +94,8 @@ fn to_text(ty: &Type) -> String {
     text.replace(" :: ", "::").replace(" < ", "<").replace(" > ", ">").replace(" >", ">").replace(" ,", ",")
 }
 
-/// Whether the type is written with a lifetime or a reference. What borrows is not read from a value that is gone.
+/// Whether the type is written with a lifetime or a reference. A type that borrows cannot be read from a temporary
+/// value.
 fn borrows(ty: &Type) -> bool {
     fn found(tokens: TokenStream) -> bool {
         tokens.into_iter().any(|token| match token {

@@ -1,4 +1,5 @@
-//! What is seen of marks that nobody would heed: at compile time where a type is known, and for the net at run time otherwise.
+//! Detects marks that would be ignored: at compile time where a type is known, otherwise through the safety net at run
+//! time.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -10,15 +11,15 @@ use crate::{
     check::{Entry, Role},
 };
 
-/// Refuses a field that is stored as it is and whose type marks fields of its own: nobody would heed these marks. By itself and not
-/// in the schema, which records that contain each other could not have.
+/// Refuses a field that is stored as it is although its type marks fields of its own, because these marks would be
+/// ignored. The check is separate from the schema: records that contain each other could not evaluate it there.
 pub(super) fn check_heeded(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
     let mut probes = Vec::new();
     for field in record.fields.iter().filter(|field| is_plain_by_default(field)) {
         let name = &field.name;
         let mut types = Vec::new();
         named_types(field.ty, &mut types);
-        // The innermost type is the one to underline. What an alias or a macro stands for is known to its type alone.
+        // The innermost type is the one to underline. Only the type itself knows what an alias or a macro stands for.
         let named = types.iter().map(|ty| (quote!(Marks), *ty));
         for (probe, ty) in named.chain([(quote!(Within), field.ty)]).chain(types.iter().map(|ty| (quote!(Within), *ty)))
         {
@@ -37,7 +38,7 @@ pub(super) fn check_heeded(record: &Record<'_>, krate: &TokenStream) -> Option<T
     })
 }
 
-/// Lets containers of the record be seen.
+/// Makes the record visible to checks of its containers.
 pub(super) fn holds(record: &Record<'_>, bounds: &Generics, krate: &TokenStream) -> TokenStream {
     let ident = record.ident;
     let (_, ty_generics, _) = record.generics.split_for_impl();
@@ -51,7 +52,7 @@ pub(super) fn holds(record: &Record<'_>, bounds: &Generics, krate: &TokenStream)
     }
 }
 
-/// Registers the type, if it has marks, for the net at run time.
+/// Registers the type, if it has marks, for the safety net at run time.
 pub(super) fn register(record: &Record<'_>, entries: &[Entry<'_>], krate: &TokenStream) -> Option<TokenStream> {
     let is_marked = entries.iter().any(|entry| match entry {
         Entry::Attribute(attribute) => attribute.role == Role::Encrypted,
@@ -71,7 +72,7 @@ pub(super) fn register(record: &Record<'_>, entries: &[Entry<'_>], krate: &Token
     let optional = own.iter().filter(|attribute| attribute.may_be_absent).map(|attribute| &attribute.name);
     let written = record.ident.unraw().to_string();
     let name = record.serde.rename.as_ref().map_or_else(|| written.clone(), |name| name.value());
-    // What a type parameter marks is not known here; its own fields are.
+    // What a type parameter marks is unknown here; the marks of the type's own fields are known.
     let encrypts = if record.generics.type_params().next().is_some() || record.generics.const_params().next().is_some()
     {
         let has_own = own.iter().any(|attribute| attribute.role == Role::Encrypted);
@@ -103,7 +104,7 @@ fn is_plain_by_default(Field { seal, serde, .. }: &Field<'_>) -> bool {
     seal.marks().next().is_none() && serde.flatten.is_none() && !serde.is_never_stored()
 }
 
-/// The types that are written in a type by name: itself, and those in brackets and behind references.
+/// The types that a type names: itself, those in brackets and those behind references.
 fn named_types<'a>(ty: &'a Type, found: &mut Vec<&'a Type>) {
     match ty {
         Type::Path(path) => {
