@@ -6,17 +6,16 @@
 //! derive, inert) and `#[rewrite(...)]` (a macro) look the same. Neither the names in scope nor the derives above are
 //! visible. What this module does about it:
 //!
-//! - A path of several segments is never a helper, so it is a macro and refused, unless it is a tool's
+//! - A path of several segments is never a helper. So it is a macro and refused, unless it is a tool's
 //!   (`rustfmt::skip`).
 //! - Macros that are known to rewrite serde's view are refused by name.
 //! - Any other single name is refused when serde is derived below it: that derive would see the rewritten struct, and
-//!   this one has not. Helpers do not mind being moved.
-//! - What remains must be a helper, or a macro that runs after serde's derive as well as after this one, so that the
-//!   two agree. To refuse it would lock out every derive that has helpers. Should the macro derive serde itself, the
-//!   expansion still pins the fields (see [`expand`](crate::expand)), and a client refuses attributes that no schema
-//!   names.
+//!   this one has not. Helpers can be moved without harm.
+//! - What remains is a helper, or a macro that runs after serde's derive as well as after this one, so that the two
+//!   agree. Refusing it would lock out every derive that has helpers. The macro might derive serde itself. Even then the
+//!   expansion pins the fields (see [`expand`](crate::expand)), and a client refuses attributes that no schema names.
 //!
-//! On fields there are no attribute macros, so everything there is a helper.
+//! Fields cannot have attribute macros, so every attribute of a field is a helper.
 
 use proc_macro2::TokenTree;
 use syn::{Attribute, Meta, Path, ext::IdentExt};
