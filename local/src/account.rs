@@ -1,4 +1,4 @@
-//! Accounts, and making their users and roles.
+//! Accounts, and how to create their users and roles.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use crate::{
     state::{Shared, iam},
 };
 
-/// An AWS account of the stack. Every account exists; it has the users and roles that are made in it.
+/// An AWS account of the stack. Every account exists; its users and roles are those created in it.
 #[derive(Clone, Debug)]
 pub struct Account {
     shared: Arc<Shared>,
     id: String,
 }
 
-/// A role being described; see [`Account::role`]. The setters never fail, [`create`](Self::create) checks everything.
+/// Builds a role; see [`Account::role`]. The setters never fail; [`create`](Self::create) checks everything.
 #[derive(Clone, Debug)]
 #[must_use = "a role exists when it is created"]
 pub struct RoleBuilder {
@@ -30,7 +30,7 @@ pub struct RoleBuilder {
     max_session: Duration,
 }
 
-/// A user being described; see [`Account::user`]. The setters never fail, [`create`](Self::create) checks everything.
+/// Builds a user; see [`Account::user`]. The setters never fail; [`create`](Self::create) checks everything.
 #[derive(Clone, Debug)]
 #[must_use = "a user exists when it is created"]
 pub struct UserBuilder {
@@ -62,17 +62,17 @@ impl Account {
         Ok(Self { shared, id: id.to_owned() })
     }
 
-    /// The twelve digits.
+    /// The account id, 12 digits.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The ARN by which policies mean the whole account.
+    /// The ARN that stands for the whole account in policies.
     pub fn root_arn(&self) -> String {
         format!("arn:aws:iam::{}:root", self.id)
     }
 
-    /// Begins to describe a role.
+    /// Starts to build a role.
     pub fn role(&self, name: impl Into<String>) -> RoleBuilder {
         RoleBuilder {
             account: self.clone(),
@@ -84,38 +84,38 @@ impl Account {
         }
     }
 
-    /// Begins to describe a user.
+    /// Starts to build a user.
     pub fn user(&self, name: impl Into<String>) -> UserBuilder {
         UserBuilder { account: self.clone(), name: name.into(), permissions: Vec::new(), tags: Vec::new() }
     }
 }
 
 impl RoleBuilder {
-    /// The trust policy: who may assume the role. JSON, as text or as a `serde_json::Value`.
+    /// The trust policy, which says who may assume the role. JSON, as text or as a `serde_json::Value`.
     pub fn trust(mut self, json: impl ToString) -> Self {
         self.trust = Some(json.to_string());
         self
     }
 
-    /// An identity policy: what the role may do. There can be several.
+    /// An identity policy, which says what the role may do. A role can have several.
     pub fn permission(mut self, json: impl ToString) -> Self {
         self.permissions.push(json.to_string());
         self
     }
 
-    /// A tag of the role: `aws:PrincipalTag/<key>` of its sessions, unless a session tag replaces it.
+    /// A tag of the role. It is `aws:PrincipalTag/<key>` of the role's sessions, unless a session tag replaces it.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
         self
     }
 
-    /// The longest session that AssumeRole may ask for: at AWS between one hour, which is the default, and twelve.
+    /// The longest session that AssumeRole may request. AWS allows 1 hour, which is the default, to 12 hours.
     pub fn max_session(mut self, length: Duration) -> Self {
         self.max_session = length;
         self
     }
 
-    /// Creates the role, or replaces the one of that name: sessions that it has are then judged by the new policies.
+    /// Creates the role, or replaces the one of that name. Its existing sessions are then judged by the new policies.
     ///
     /// # Errors
     /// [`Error::Name`], [`Error::NoTrustPolicy`], or [`Error::MalformedPolicy`] for a policy that AWS would refuse.
@@ -139,7 +139,8 @@ impl RoleBuilder {
 }
 
 impl UserBuilder {
-    /// An identity policy: what the user may do. There can be several. JSON, as text or as a `serde_json::Value`.
+    /// An identity policy, which says what the user may do. A user can have several. JSON, as text or as a
+    /// `serde_json::Value`.
     pub fn permission(mut self, json: impl ToString) -> Self {
         self.permissions.push(json.to_string());
         self
@@ -151,7 +152,8 @@ impl UserBuilder {
         self
     }
 
-    /// Creates the user, or replaces the one of that name, and gives a new access key. Earlier ones stay valid.
+    /// Creates the user, or replaces the one of that name, and returns a new access key. Earlier access keys stay
+    /// valid.
     ///
     /// # Errors
     /// [`Error::Name`], or [`Error::MalformedPolicy`] for a policy that AWS would refuse.
@@ -166,7 +168,7 @@ impl UserBuilder {
 }
 
 impl Role {
-    /// The ARN, as AssumeRole and policies name it.
+    /// The ARN by which AssumeRole and policies name it.
     pub fn arn(&self) -> &str {
         &self.arn
     }
@@ -183,7 +185,7 @@ impl AccessKey {
         &self.id
     }
 
-    /// The secret access key. The stack itself never asks for it.
+    /// The secret access key. The stack itself never checks it.
     pub fn secret(&self) -> &str {
         &self.secret
     }

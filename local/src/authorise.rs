@@ -1,7 +1,7 @@
-//! How the policies of caller, session and resource combine into one decision.
+//! Combines the policies of caller, session and resource into one decision.
 //!
-//! Pure, and the place to read what this emulator believes about AWS ("Policy evaluation logic" in the IAM user guide,
-//! "Determining access to a KMS key" in that of KMS):
+//! This module is pure. It states what this emulator believes about AWS ("Policy evaluation logic" in the IAM user
+//! guide, "Determining access to a KMS key" in that of KMS):
 //!
 //! | the resource's policy allows | same account | other account |
 //! |---|---|---|
@@ -10,31 +10,31 @@
 //! | the user or role by its ARN | session policy must allow | identity ∩ session policy must allow |
 //! | the session by its ARN, or `*` | **allowed, session policy or not** | identity ∩ session policy must allow |
 //!
-//! An explicit `Deny` in any of them refuses in every case. A session without a session policy is not limited by one.
+//! An explicit `Deny` in any of them always refuses. A session without a session policy is not limited by one.
 
 use std::sync::Arc;
 
 use crate::policy::{Context, Policy, Principal, Question, Verdict, Via};
 
-/// An authenticated caller with everything that limits it.
+/// An authenticated caller, with everything that limits it.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     /// The unique id that STS reports (`AIDA…`, or `AROA…:session`).
     pub(crate) unique_id: String,
-    /// The identity policies of the user or role, as they are now.
+    /// The current identity policies of the user or role.
     pub(crate) identity: Arc<[Policy]>,
     /// The session policy, if one was passed to AssumeRole.
     pub(crate) session: Option<Arc<Policy>>,
-    /// The condition keys that speak of the caller.
+    /// The condition keys that describe the caller.
     pub(crate) context: Context,
-    /// The session name, when the caller is a role's session.
+    /// The session name, when the caller is the session of a role.
     pub(crate) session_name: Option<String>,
     /// The session tags that a further AssumeRole inherits.
     pub(crate) transitive_tags: Vec<(String, String)>,
 }
 
-/// What is asked for, before it is known which policies to ask.
+/// A request, before it is known which policies decide.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) action: &'a str,
@@ -43,7 +43,7 @@ pub(crate) struct Request<'a> {
     pub(crate) context: &'a Context,
 }
 
-/// Why a request is not authorised, in the words that AWS uses.
+/// Why a request is not authorised, in AWS's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
     DeniedByIdentity,
@@ -55,7 +55,7 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
-    /// Whether a policy says no. Otherwise none says yes, which a grant may.
+    /// Whether a policy denies explicitly. Otherwise no policy allows, which a grant may still do.
     pub(crate) fn is_explicit(self) -> bool {
         matches!(self, Self::DeniedByIdentity | Self::DeniedBySession | Self::DeniedByResource)
     }
@@ -75,7 +75,7 @@ impl Denial {
 }
 
 impl Caller {
-    /// Asks the caller's own policies alone: for actions whose resource carries no policy.
+    /// Asks the caller's own policies alone, for actions whose resource has no policy.
     pub(crate) fn may(&self, request: Request<'_>) -> Result<(), Denial> {
         let own = self.own_verdicts(request);
         own.explicit_denial()?;
@@ -83,9 +83,10 @@ impl Caller {
         own.session_allows()
     }
 
-    /// Asks the caller's policies and that of a resource in `owner`'s account.
+    /// Asks the caller's policies and the policy of a resource in `owner`'s account.
     ///
-    /// `resource_context` holds the condition keys that a resource policy sees; some are for identity policies only.
+    /// `resource_context` holds the condition keys that a resource policy sees. Some keys are for identity policies
+    /// only.
     pub(crate) fn may_use(
         &self,
         request: Request<'_>,

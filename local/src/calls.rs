@@ -1,4 +1,4 @@
-//! What has been asked of the stack: counts, and a trail of calls as CloudTrail would keep it.
+//! The calls that the stack received: counts, and a trail like CloudTrail's.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -25,7 +25,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// A call as it arrives. What the request does not carry, or carries illegibly, is `None` or empty.
+/// A call as it arrives. A field is `None` or empty when the request does not carry it, or not legibly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call {
@@ -35,16 +35,16 @@ pub struct Call {
     pub operation: String,
     /// The Region that the call was signed for.
     pub region: String,
-    /// The ARN of the caller: a user, or the session of a role. `None` when the credentials are not known.
+    /// The caller's ARN: that of a user or of a role's session. `None` when the credentials are unknown.
     pub principal: Option<String>,
-    /// The session name: of the calling session, or the one that AssumeRole asks for.
+    /// The session name: that of the calling session, or the one that AssumeRole requests.
     pub session_name: Option<String>,
-    /// The key, as the request names it: a key id, an alias or an ARN. Of ReEncrypt, the source key; of
-    /// operations on aliases, the alias.
+    /// The key, as the request names it: a key id, an alias or an ARN. For ReEncrypt, it is the source key. For
+    /// operations on aliases, it is the alias.
     pub key_id: Option<String>,
-    /// The ARN of that key, or of the key that the ciphertext names; the role's ARN of AssumeRole.
+    /// The ARN of that key, or of the key that the ciphertext names. For AssumeRole, it is the role's ARN.
     pub resource: Option<String>,
-    /// The encryption context. Of ReEncrypt, that of the source.
+    /// The encryption context. For ReEncrypt, it is that of the source.
     pub encryption_context: BTreeMap<String, String>,
 }
 
@@ -58,7 +58,7 @@ pub enum Outcome {
     Answered,
     /// It was answered with this error code.
     Refused(String),
-    /// Its connection was dropped, by a fault or by the client.
+    /// A fault or the client closed its connection.
     Dropped,
 }
 
@@ -72,9 +72,9 @@ pub struct CallRecord {
     pub outcome: Outcome,
 }
 
-/// Counts and records the calls to KMS and STS, from their arrival on.
+/// Counts and records the calls to KMS and STS, from the moment they arrive.
 ///
-/// The counts are exact; of the records, the latest [`Calls::KEPT`] are kept.
+/// The counts are exact. Of the records, only the latest [`Calls::KEPT`] are kept.
 #[derive(Debug, Default)]
 pub struct Calls {
     log: Mutex<Log>,
@@ -85,13 +85,13 @@ struct Log {
     counts: BTreeMap<(Service, String), u64>,
     answered: BTreeMap<(String, BTreeMap<String, String>), u64>,
     records: VecDeque<CallRecord>,
-    /// The number of the first of `records`, counted from the start of the stack.
+    /// The sequence number of the first of `records`, counted from the start of the stack.
     first: u64,
     in_flight: usize,
     most_in_flight: usize,
 }
 
-/// A call on its way. Dropping it unanswered says that the client has gone away.
+/// A call in progress. Dropping it unanswered records that the client has gone away.
 #[derive(Debug)]
 pub(crate) struct Ongoing<'a> {
     calls: &'a Calls,
@@ -102,32 +102,32 @@ pub(crate) struct Ongoing<'a> {
 }
 
 impl Calls {
-    /// How many records are kept.
+    /// The number of records that are kept.
     pub const KEPT: usize = 10_000;
 
-    /// How many calls there were, by service and operation.
+    /// The number of calls, by service and operation.
     pub fn counts(&self) -> BTreeMap<(Service, String), u64> {
         self.lock().counts.clone()
     }
 
-    /// How often this operation was called, of whichever service.
+    /// The number of calls of this operation, of whichever service.
     pub fn count(&self, operation: &str) -> u64 {
         self.lock().counts.iter().filter(|((_, name), _)| name == operation).map(|(_, count)| count).sum()
     }
 
-    /// How many calls of this operation were answered, by their encryption context.
+    /// The number of answered calls of this operation, by encryption context.
     pub fn answered(&self, operation: &str) -> BTreeMap<BTreeMap<String, String>, u64> {
         let log = self.lock();
         let of = log.answered.iter().filter(|((name, _), _)| name == operation);
         of.map(|((_, context), count)| (context.clone(), *count)).collect()
     }
 
-    /// The most calls that were there at the same time, since the start or the last [`reset`](Self::reset).
+    /// The maximum number of concurrent calls since the start or the last [`reset`](Self::reset).
     pub fn most_in_flight(&self) -> usize {
         self.lock().most_in_flight
     }
 
-    /// The latest calls in the order of their arrival.
+    /// The latest calls, in the order of their arrival.
     pub fn records(&self) -> Vec<CallRecord> {
         self.lock().records.iter().cloned().collect()
     }
@@ -176,7 +176,7 @@ impl Drop for Ongoing<'_> {
             let what = (mem::take(&mut self.operation), mem::take(&mut self.encryption_context));
             *log.answered.entry(what).or_default() += 1;
         }
-        // The record may have been reset or pushed out meanwhile.
+        // Meanwhile the record may have been reset or pushed out.
         let index = self.number.checked_sub(log.first).and_then(|index| usize::try_from(index).ok());
         if let Some(record) = index.and_then(|index| log.records.get_mut(index)) {
             record.outcome = mem::replace(&mut self.outcome, Outcome::Dropped);

@@ -7,21 +7,21 @@ use std::{
 
 use aws_smithy_async::time::TimeSource;
 
-/// The time by which credentials expire and keys are deleted. DynamoDB does not follow it.
+/// The time at which credentials expire and keys are deleted. DynamoDB does not follow it.
 ///
-/// It runs with the system's clock until it is advanced. All clones are the same clock.
+/// It runs with the system's clock, plus any time by which it was advanced. All clones are the same clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     ahead: Arc<Mutex<Duration>>,
 }
 
 impl Clock {
-    /// The stack's present time.
+    /// The stack's current time.
     pub fn now(&self) -> SystemTime {
         SystemTime::now() + *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves the present time forward.
+    /// Moves the current time forward.
     pub fn advance(&self, by: Duration) {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) += by;
     }
@@ -35,7 +35,7 @@ impl TimeSource for Clock {
 
 /// Seconds since the epoch.
 pub(crate) fn epoch_seconds(time: SystemTime) -> u64 {
-    // The stack's time is never before the system's, which is after 1970.
+    // The stack's time is never before the system's time, which is after 1970.
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

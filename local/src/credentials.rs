@@ -1,6 +1,7 @@
-//! Which credentials a request was signed with, and whose they are.
+//! Finds the credentials that signed a request, and their owner.
 //!
-//! The signature itself is not verified: the stack listens on loopback only, and a wrong secret key is not what its users test.
+//! The signature itself is not verified. The stack listens on loopback only, and a wrong secret key is not what its
+//! users test.
 
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use crate::{
     state::{Shared, iam::Rejected},
 };
 
-/// Who sent a request, and for which Region: the stack's own, where the request does not say.
+/// The sender of a request and its Region. The Region is the stack's own, where the request does not give one.
 pub(crate) fn authenticate(
     headers: &HeaderMap,
     shared: &Shared,
@@ -26,7 +27,7 @@ pub(crate) fn authenticate(
 /// What the `Authorization` header of AWS Signature Version 4 says about the caller.
 struct SignedBy<'a> {
     access_key: &'a str,
-    /// The Region that the client means; it is part of what is signed.
+    /// The Region that the client addresses, which is part of what it signs.
     region: &'a str,
     session_token: Option<&'a str>,
 }

@@ -1,10 +1,10 @@
-//! What can go wrong while a stack is set up.
+//! Errors that can occur while a stack is set up.
 
 use std::io;
 
 use crate::{policy::MalformedPolicy, random::NoRandomness};
 
-/// Why a stack, an account, a role or a user could not be made.
+/// Why a stack, an account, a role or a user could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

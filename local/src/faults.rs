@@ -1,4 +1,4 @@
-//! Making calls late, or making them fail.
+//! Delays calls, or makes them fail.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use crate::{calls::Call, refusal::Refusal};
 
 /// The faults that the stack injects into calls to KMS and STS.
 ///
-/// A call meets every fault that means it, in the order in which they were added, until one of them ends it.
+/// A call meets every fault that matches it, in the order in which they were added, until one of them ends it.
 ///
 /// ```no_run
 /// # async fn example(stack: tenantseal_local::Stack) {
@@ -29,11 +29,11 @@ use crate::{calls::Call, refusal::Refusal};
 #[derive(Debug)]
 pub struct Faults {
     faults: Mutex<Vec<Fault>>,
-    /// Changes when the faults are cleared, which lets hanging calls go on.
+    /// Changes when the faults are cleared, which releases hanging calls.
     cleared: watch::Sender<()>,
 }
 
-/// A fault being described; see [`Faults::on`]. It takes effect with [`delay`](Self::delay), [`fail`](Self::fail),
+/// Builds a fault; see [`Faults::on`]. It takes effect with [`delay`](Self::delay), [`fail`](Self::fail),
 /// [`hang`](Self::hang) or [`disconnect`](Self::disconnect).
 #[derive(Debug)]
 #[must_use = "a fault takes effect when it is told what to do"]
@@ -58,7 +58,7 @@ struct Matching {
     quota: Option<Quota>,
 }
 
-/// Calls that go through: as many at once as in a second.
+/// The calls that pass: a token bucket with a capacity of 1 second's calls.
 #[derive(Debug)]
 struct Quota {
     per_second: f64,
@@ -82,7 +82,8 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Begins to describe a fault of an operation, such as `Decrypt`, `GenerateDataKey` or `AssumeRole`; `*` is every one.
+    /// Starts to build a fault of an operation, such as `Decrypt`, `GenerateDataKey` or `AssumeRole`. `*` matches every
+    /// operation.
     pub fn on(&self, operation: impl Into<String>) -> FaultBuilder<'_> {
         let matching = Matching { operation: operation.into(), region: None, predicate: None, left: None, quota: None };
         FaultBuilder { faults: self, matching }
@@ -94,7 +95,7 @@ impl Faults {
         self.cleared.send_replace(());
     }
 
-    /// What this call meets. Uses up faults that are limited in number.
+    /// The effects that this call meets. Uses up faults that are limited in number.
     pub(crate) fn meet(&self, call: &Call) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut faults = self.lock();
@@ -111,8 +112,8 @@ impl Faults {
         effects
     }
 
-    /// Resolves when the faults are cleared after this call. Subscribe before [`meet`](Self::meet), or a clearing may
-    /// slip between.
+    /// Resolves when the faults are cleared after this call. Subscribe before [`meet`](Self::meet), or a clearing in
+    /// between may be missed.
     pub(crate) fn watch_clearing(&self) -> watch::Receiver<()> {
         self.cleared.subscribe()
     }
@@ -123,52 +124,54 @@ impl Faults {
 }
 
 impl FaultBuilder<'_> {
-    /// Only calls for which this holds: of one tenant, say. It must not call the stack.
+    /// Limits the fault to calls that match the predicate, such as those of one tenant. The predicate must not call the
+    /// stack.
     pub fn when(mut self, predicate: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
         self.matching.predicate = Some(Box::new(predicate));
         self
     }
 
-    /// Only calls that are signed for this Region: with `*`, the Region is out.
+    /// Limits the fault to calls that are signed for this Region. With `*` as the operation, the Region is down.
     pub fn in_region(mut self, region: impl Into<String>) -> Self {
         self.matching.region = Some(region.into());
         self
     }
 
-    /// Only the next so many calls.
+    /// Limits the fault to the next `calls` calls.
     pub fn times(mut self, calls: usize) -> Self {
         self.matching.left = Some(calls);
         self
     }
 
-    /// Only calls beyond this many a second: of a token bucket that holds as many, as those of AWS do.
+    /// Limits the fault to calls beyond this rate per second. As at AWS, a token bucket with a capacity of 1 second's
+    /// calls decides.
     pub fn beyond(mut self, per_second: u32) -> Self {
         let per_second = per_second.into();
         self.matching.quota = Some(Quota { per_second, left: per_second, at: Instant::now() });
         self
     }
 
-    /// The calls are served, but later.
+    /// Serves the calls later.
     pub fn delay(self, by: Duration) {
         self.add(Effect::Delay(by));
     }
 
-    /// The calls are not served, but answered with this error code and HTTP status.
+    /// Answers the calls with this error code and HTTP status, instead of serving them.
     pub fn fail(self, code: impl Into<String>, status: u16) {
         self.fail_saying(code, status, "injected by the local stack");
     }
 
-    /// The same with AWS's message, which says more than the code of some errors.
+    /// The same with AWS's message, which for some errors says more than the code.
     pub fn fail_saying(self, code: impl Into<String>, status: u16, message: impl Into<String>) {
         self.add(Effect::Fail(Refusal { code: Cow::Owned(code.into()), status, message: message.into() }));
     }
 
-    /// The calls are not answered until the faults are [cleared](Faults::clear); then they are served.
+    /// Leaves the calls unanswered until the faults are [cleared](Faults::clear), and then serves them.
     pub fn hang(self) {
         self.add(Effect::Hang);
     }
 
-    /// The calls are not served, and their connections break off within the answer.
+    /// Does not serve the calls, and breaks off their connections within the answer.
     pub fn disconnect(self) {
         self.add(Effect::Disconnect);
     }

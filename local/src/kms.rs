@@ -1,7 +1,7 @@
-//! KMS as it speaks on the wire: JSON 1.1, one operation per `X-Amz-Target`.
+//! KMS's wire protocol: JSON 1.1, one operation per `X-Amz-Target`.
 //!
-//! Every operation goes the same way: authenticate, parse, resolve the key, authorise, check the key's state, act. The files
-//! below hold one family of operations each; `session` holds the steps that they share.
+//! Every operation takes the same steps: authenticate, parse, resolve the key, authorise, check the key's state, act.
+//! Each file below holds one family of operations. `session` holds the steps that they share.
 
 mod aliases;
 mod cipher;
@@ -31,7 +31,7 @@ use crate::{
 };
 use session::Session;
 
-/// A request to KMS, read as far as it could be.
+/// A request to KMS, parsed as far as possible.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     operation: String,

@@ -1,14 +1,14 @@
-//! IAM policies: reading them strictly, and judging one request by one policy.
+//! IAM policies: parses them strictly, and judges one request by one policy.
 //!
-//! This module is pure. What it does follows the IAM user guide, "Policy evaluation logic" and "IAM JSON policy elements":
+//! This module is pure. It follows the IAM user guide, "Policy evaluation logic" and "IAM JSON policy elements":
 //!
 //! 1. A policy is a list of statements. A statement applies to a request when its principal, action, resource and every
 //!    condition match.
-//! 2. One applicable `Deny` is a denial; otherwise one applicable `Allow` is permission; otherwise the policy is silent.
-//! 3. Whatever cannot be understood (an unknown element, operator, version or effect) makes the whole policy malformed:
-//!    a condition that is ignored would grant more than its author wrote.
+//! 2. One applicable `Deny` denies. Otherwise one applicable `Allow` permits. Otherwise the policy is silent.
+//! 3. Whatever is not understood (an unknown element, operator, version or effect) makes the whole policy malformed. A
+//!    condition that is ignored would grant more than its author wrote.
 //!
-//! How the policies of several owners combine is not decided here but in `authorise`.
+//! `authorise` combines the policies of several owners.
 
 mod condition;
 mod context;
@@ -24,7 +24,7 @@ use document::{Document, RawStatement};
 use pattern::{Grammar, Pattern};
 use principal::PrincipalElement;
 
-/// A policy that AWS would refuse to store, and why.
+/// A policy that AWS would refuse to store, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed policy document: {0}")]
 pub struct MalformedPolicy(String);
@@ -35,18 +35,18 @@ impl MalformedPolicy {
     }
 }
 
-/// Where a policy hangs, which decides what its statements must and must not contain.
+/// What a policy is attached to. This decides what its statements must and must not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// On a user, a role or a session: has no `Principal`.
     Identity,
     /// On a KMS key: has a `Principal` and a `Resource`.
     Key,
-    /// On a role, saying who may assume it: has a `Principal`, and no `Resource`.
+    /// On a role, to say who may assume it: has a `Principal`, and no `Resource`.
     Trust,
 }
 
-/// What is asked: who wants to do what to which resource, under which circumstances.
+/// The question to a policy: who wants to do what to which resource, under which circumstances.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question<'a> {
     pub(crate) principal: &'a Principal,
@@ -55,12 +55,12 @@ pub(crate) struct Question<'a> {
     pub(crate) context: &'a Context,
 }
 
-/// What one policy says to a question.
+/// One policy's answer to a question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// A `Deny` statement applies: nothing else matters.
+    /// A `Deny` statement applies, so nothing else matters.
     pub(crate) denied: bool,
-    /// How each applicable `Allow` statement came to mean the caller. Empty when the policy is silent.
+    /// How each applicable `Allow` statement matched the caller. Empty when the policy is silent.
     pub(crate) allowed: Vec<Via>,
 }
 
@@ -70,13 +70,13 @@ impl Verdict {
         !self.denied && !self.allowed.is_empty()
     }
 
-    /// Whether an `Allow` means the caller in this way.
+    /// Whether an `Allow` statement matches the caller in this way.
     pub(crate) fn allows_via(&self, via: Via) -> bool {
         self.allowed.contains(&via)
     }
 }
 
-/// A policy that has been read and understood in full.
+/// A policy that was parsed in full.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
     statements: Vec<Statement>,
@@ -85,10 +85,10 @@ pub(crate) struct Policy {
 #[derive(Clone, Debug)]
 struct Statement {
     denies: bool,
-    /// `None` in an identity policy, which means whoever carries it.
+    /// `None` in an identity policy, which applies to whoever carries it.
     principal: Option<PrincipalElement>,
     action: Element,
-    /// `None` in a trust policy, which means the role that carries it.
+    /// `None` in a trust policy, which applies to the role that carries it.
     resource: Option<Element>,
     condition: Condition,
 }
@@ -101,7 +101,7 @@ struct Element {
 }
 
 impl Policy {
-    /// Reads a policy.
+    /// Parses a policy.
     pub(crate) fn parse(json: &str, kind: Kind) -> Result<Self, MalformedPolicy> {
         let document = Document::parse(json)?;
         let variables = document.has_variables();
@@ -140,7 +140,7 @@ impl Statement {
             if action != "*" && !action.contains(':') {
                 return Err(MalformedPolicy::new(format!("actions must be prefixed with a vendor: {action}")));
             }
-            // Actions are compared without case and know no variables.
+            // Actions are compared ignoring case and contain no variables.
             Pattern::parse(&action.to_ascii_lowercase(), Grammar { wildcards: true, variables: false })
         })?;
         let resource = match kind {
@@ -163,7 +163,7 @@ impl Statement {
         Ok(Self { denies: raw.effect.denies(), principal, action, resource, condition })
     }
 
-    /// How the statement means this request, if it does.
+    /// How the statement matches the caller of this request, if it applies.
     fn applies(&self, question: Question<'_>) -> Option<Via> {
         let Question { principal, action, resource, context } = question;
         let via = match &self.principal {
@@ -181,7 +181,7 @@ impl Statement {
         }
         match self.condition.holds(context) {
             Truth::Yes => Some(via),
-            // AWS leaves the meaning open; it must not open a door.
+            // AWS leaves the meaning open, so it must not grant anything.
             Truth::Undefined if self.denies => Some(via),
             Truth::Undefined | Truth::No => None,
         }

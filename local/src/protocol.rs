@@ -1,4 +1,4 @@
-//! What a service's protocol is to the server that speaks it.
+//! The interface between a service's protocol and the server that speaks it.
 
 use axum::{body::Bytes, http::HeaderMap};
 
@@ -8,27 +8,27 @@ use crate::{
     state::Shared,
 };
 
-/// A request that has arrived in full.
+/// A request that has arrived completely.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-/// A request that has been read as far as it could be, and the way to answer it.
+/// A request that was parsed as far as possible, and the way to answer it.
 ///
-/// Between the two lies whatever the faults do to the call; no lock is held meanwhile.
+/// The faults act on the call between these 2 steps. No lock is held meanwhile.
 pub(crate) trait Protocol: Sized {
     const SERVICE: Service;
     const CONTENT_TYPE: &'static str;
 
-    /// Reads a message. Its defects are answered later, by `answer`.
+    /// Parses a message. `answer` later reports its defects.
     fn read(message: Message, shared: &Shared) -> Self;
 
-    /// What is being called.
+    /// The call that the message makes.
     fn call(&self, shared: &Shared) -> Call;
 
-    /// Does what the message asks for, and gives the body of the answer.
+    /// Does what the message asks for, and returns the body of the answer.
     fn answer(self, shared: &Shared, request_id: &str) -> Result<String, Refusal>;
 
     /// The body of an error.

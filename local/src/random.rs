@@ -1,4 +1,4 @@
-//! Randomness: key material, nonces, and the names that AWS makes up.
+//! Randomness: key material, nonces, and the names that AWS generates.
 
 /// The operating system gave no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

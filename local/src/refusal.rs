@@ -1,10 +1,10 @@
-//! The errors that AWS answers with: code, HTTP status and message.
+//! The errors that AWS returns: code, HTTP status and message.
 
 use std::borrow::Cow;
 
 use crate::random::NoRandomness;
 
-/// An error code of AWS, and the HTTP status that it comes with.
+/// An error code of AWS, with its HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code(&'static str, u16);
 
@@ -17,11 +17,11 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
-/// The one code that all services share.
+/// The only code that all services share.
 const INTERNAL: Code = Code("InternalFailure", 500);
 
 impl Code {
-    /// The refusal of one request, for this reason.
+    /// The refusal of a request, for this reason.
     pub(crate) fn because(self, message: impl Into<String>) -> Refusal {
         Refusal { code: Cow::Borrowed(self.0), status: self.1, message: message.into() }
     }

@@ -1,4 +1,4 @@
-//! What clients are told: an `SdkConfig` in this process, environment variables in others.
+//! Configuration for clients: an `SdkConfig` in this process, environment variables in others.
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -21,7 +21,8 @@ pub(crate) struct Endpoints {
 }
 
 impl LoadServiceConfig for Endpoints {
-    /// Clients ask for their endpoint as the environment would name it. A service that the stack does not have gets none.
+    /// Clients look up their endpoint by the name that the environment would use. A service that the stack does not
+    /// have gets none.
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         if key.env() != "AWS_ENDPOINT_URL" {
             return None;
@@ -40,7 +41,7 @@ pub(crate) fn config(credentials: Credentials, shared: &Shared, endpoints: &Endp
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(shared.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        // One cache for all clients of this configuration, as aws-config gives them.
+        // One cache for all clients of this configuration, as aws-config provides it.
         .identity_cache(IdentityCache::lazy().build())
         .sleep_impl(TokioSleep::new())
         .time_source(shared.clock.clone())

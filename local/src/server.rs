@@ -1,4 +1,4 @@
-//! One HTTP server per service: reads a message, lets the faults have their way, and writes the answer.
+//! One HTTP server per service: reads a message, applies the faults, and writes the answer.
 
 use std::{convert::Infallible, io, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::{
     sts,
 };
 
-/// More than any request of KMS or STS; a key policy of 32 KB is the largest part of one.
+/// Larger than any request to KMS or STS. The largest part of one is a key policy of 32 KB.
 const MAX_BODY: usize = 1 << 20;
 
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub(crate) async fn serve(
 
 /// Resolves when the stack stops, or is gone.
 pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error says that the sender is gone, and with it the stack.
+    // An error means that the sender is gone, and with it the stack.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
@@ -75,7 +75,7 @@ async fn handle<P: Protocol>(State(server): State<Server>, request: Request) -> 
             }
             false
         };
-        // A stack that stops does not wait for the calls that it delays itself.
+        // A stack that stops does not wait for calls that it delays itself.
         let broken = tokio::select! {
             broken = pause => broken,
             () = until(server.stopped.clone()) => true,
@@ -106,7 +106,7 @@ fn respond(status: u16, content_type: &str, request_id: &str, body: String) -> R
         .header(CONTENT_TYPE, content_type)
         .header("x-amzn-RequestId", request_id)
         .body(Body::from(body));
-    // The only part that a user chooses is the status of an injected fault.
+    // A user chooses only one part of it: the status of an injected fault.
     response.unwrap_or_else(|_| {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

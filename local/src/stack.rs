@@ -1,4 +1,4 @@
-//! Starting and stopping, and what a client needs to know.
+//! Starts and stops the stack, and tells clients how to reach it.
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ struct Running {
     servers: Vec<JoinHandle<()>>,
 }
 
-/// A stack being described; see [`Stack::builder`].
+/// Builds a stack; see [`Stack::builder`].
 #[derive(Clone, Debug)]
 #[must_use = "a stack runs when it is started"]
 pub struct StackBuilder {
@@ -44,15 +44,16 @@ pub struct StackBuilder {
 }
 
 impl Stack {
-    /// Starts a stack with nothing in it, in us-east-1.
+    /// Starts an empty stack in us-east-1.
     ///
     /// # Errors
-    /// When no loopback port or no memory database can be opened.
+    ///
+    /// When no loopback port or in-memory database can be opened.
     pub async fn start() -> Result<Self, Error> {
         Self::builder().start().await
     }
 
-    /// Begins to describe a stack.
+    /// Starts to build a stack.
     pub fn builder() -> StackBuilder {
         StackBuilder { region: "us-east-1".to_owned() }
     }
@@ -73,30 +74,30 @@ impl Stack {
     }
 
     /// The Region of [`sdk_config`](Self::sdk_config) and [`environment`](Self::environment). The stack serves every
-    /// Region: that of a call is the one that it is signed for.
+    /// Region. A call's Region is the one that it is signed for.
     pub fn region(&self) -> &str {
         &self.shared.region
     }
 
-    /// An account, by its twelve digits.
+    /// An account, by its 12-digit id.
     ///
     /// # Errors
-    /// [`Error::AccountId`] when it does not have twelve digits.
+    /// [`Error::AccountId`] when the id does not have 12 digits.
     pub fn account(&self, id: &str) -> Result<Account, Error> {
         Account::new(Arc::clone(&self.shared), id)
     }
 
     /// A genuine `SdkConfig`: these credentials, the Region, and the endpoint of each service.
     ///
-    /// The credentials are those of a user (`&admin`), or of a session, as [`Credentials`]. The configuration tells
-    /// the time by the stack's [clock](Self::clock), so that clients see credentials expire when the stack does.
+    /// The credentials are those of a user (`&admin`), or of a session, as [`Credentials`]. The configuration uses the
+    /// stack's [clock](Self::clock), so that clients see credentials expire when the stack does.
     pub fn sdk_config(&self, credentials: impl Into<Credentials>) -> SdkConfig {
         sdk::config(credentials.into(), &self.shared, &self.endpoints)
     }
 
     /// The environment variables by which AWS SDKs and the AWS CLI in other processes find the stack.
     ///
-    /// Unset `AWS_PROFILE` and `AWS_SESSION_TOKEN` there, if the credentials come without a session token.
+    /// If the credentials have no session token, unset `AWS_PROFILE` and `AWS_SESSION_TOKEN` there.
     pub fn environment(&self, credentials: impl Into<Credentials>) -> Vec<(&'static str, String)> {
         sdk::environment(&credentials.into(), &self.shared.region, &self.endpoints)
     }
@@ -106,8 +107,9 @@ impl Stack {
         &self.shared.clock
     }
 
-    /// From now on it takes this long, by the stack's [clock](Self::clock), until calls that name an alias know that it was
-    /// created, updated or deleted; at AWS it may take five minutes. Operations on aliases themselves know at once.
+    /// Delays the effect of alias changes by this much, by the stack's [clock](Self::clock). Until then, calls that
+    /// name an alias do not know that it was created, updated or deleted. At AWS this may take 5 minutes. Operations on
+    /// aliases themselves know at once.
     pub fn propagate_aliases_within(&self, delay: Duration) {
         self.shared.state().keys.propagate_aliases_within(delay);
     }
@@ -117,16 +119,17 @@ impl Stack {
         &self.shared.calls
     }
 
-    /// The ways to make calls to KMS and STS late or fail.
+    /// The faults that delay calls to KMS and STS or make them fail.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
     }
 
-    /// Stops the servers, and starts them again after `pause`, on the same ports and with everything that they knew. Clients find their
-    /// connections closed, and refused meanwhile. Requests that are being served are answered first.
+    /// Stops the servers, and starts them again after `pause`, on the same ports and with their whole state. Clients
+    /// find their connections closed, and meanwhile refused. Requests in progress are answered first.
     ///
     /// # Errors
-    /// When a port was taken meanwhile; the stack has stopped then.
+    ///
+    /// When a port was taken meanwhile. The stack has then stopped.
     pub async fn restart(&mut self, pause: Duration) -> Result<(), Error> {
         self.running.stop().await;
         tokio::time::sleep(pause).await;
@@ -135,7 +138,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Stops the servers and waits until requests that they are serving are answered.
+    /// Stops the servers, and waits until the requests in progress are answered.
     pub async fn shutdown(mut self) {
         self.running.stop().await;
     }
@@ -151,7 +154,7 @@ impl StackBuilder {
     /// Starts the stack.
     ///
     /// # Errors
-    /// When no loopback port or no memory database can be opened.
+    /// When no loopback port or in-memory database can be opened.
     pub async fn start(self) -> Result<Stack, Error> {
         let shared = Arc::new(Shared::new(self.region));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -186,7 +189,8 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let until_stopped = server::until(stopped.clone());
         let database = database.clone();
-        // What a server could still report after it has bound its port would reach nobody; clients see the connection fail.
+        // Nobody would receive what a server could still report after it has bound its port. Clients see the connection
+        // fail.
         let servers = vec![
             tokio::spawn(async {
                 drop(dynoxide::server::serve_with_shutdown(dynamodb, database, until_stopped).await)

@@ -1,4 +1,4 @@
-//! Everything the stack remembers, behind one lock.
+//! All state of the stack, behind one lock.
 
 pub(crate) mod iam;
 pub(crate) mod keys;
@@ -16,7 +16,7 @@ pub(crate) struct State {
     pub(crate) keys: Keys,
 }
 
-/// What all parts of a running stack share.
+/// Shared by all parts of a running stack.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) region: String,

@@ -1,4 +1,4 @@
-//! STS as it speaks on the wire: forms in, XML out.
+//! STS's wire protocol: forms in, XML out.
 
 mod assume_role;
 mod form;
@@ -17,7 +17,7 @@ use crate::{
 use form::Form;
 use xml::Element;
 
-/// A request to STS, read as far as it could be.
+/// A request to STS, parsed as far as possible.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     form: Form,
@@ -71,7 +71,7 @@ impl Protocol for Incoming {
     }
 }
 
-/// Needs no permission: whoever has credentials may know whose they are.
+/// Needs no permission: whoever has credentials may learn whose they are.
 fn get_caller_identity(caller: &Caller) -> Vec<Element> {
     vec![
         Element::text("Arn", &caller.principal.arn),

@@ -56,8 +56,9 @@ fn policies_combine_as_the_table_says() {
     let anyone = json!("*");
     let (silent, allows) = ([statement("Allow", "kms:Encrypt")], [statement("Allow", "kms:Decrypt")]);
 
-    // Caller's account, principal in the key policy; then the outcome when the caller's policies say: nothing; identity
-    // only; session only; both. Without a session policy it is as if the session policy allowed.
+    // The caller's account and the principal in the key policy, followed by 4 outcomes. They are for callers whose
+    // allowing policies are: none; identity only; session only; both. Without a session policy, the outcome is as if
+    // one allowed.
     let cases = [
         (own, role(other), [Err(ResourceIsSilent); 4]),
         (own, account(own), [Err(IdentityIsSilent), Err(SessionIsSilent), Err(IdentityIsSilent), Ok(())]),

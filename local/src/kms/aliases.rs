@@ -1,4 +1,4 @@
-//! Aliases. Each operation needs permission on the alias, by identity policy, and on the keys that it touches.
+//! Aliases. Each operation needs permission on the alias, by identity policy, and on the keys that it involves.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,7 +35,8 @@ pub(super) struct ListAliases {
     page: Page,
 }
 
-/// How many aliases a key can have. A key with more would be denied under `kms:ResourceAliases`; here it cannot have more.
+/// The maximum number of aliases of a key. AWS would deny a key with more under `kms:ResourceAliases`; here no key can
+/// have more.
 const MAX_ALIASES: usize = 50;
 
 impl Session<'_> {
@@ -98,7 +99,7 @@ impl Session<'_> {
         input.page.answer("Aliases", 50, 100, entries)
     }
 
-    /// Checks a new or known alias's name, which is always one of the caller's account.
+    /// Checks the name of a new or existing alias, which always belongs to the caller's account.
     fn alias_name(&self, name: String) -> Result<AliasName, Refusal> {
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-');
         match name.strip_prefix("alias/") {
@@ -115,7 +116,7 @@ impl Session<'_> {
         Ok(AliasName { account: self.account().to_owned(), region: self.region.to_owned(), name })
     }
 
-    /// The key of an alias, which must be one of the same account.
+    /// The key that an alias points to, which must belong to the same account.
     fn alias_target(&self, key_id: &str) -> Result<Target, Refusal> {
         if key_id.starts_with("alias/") || key_id.contains(":alias/") {
             return Err(code::VALIDATION.because("Aliases must refer to keys. Not aliases"));

@@ -1,12 +1,12 @@
-//! The bytes of a ciphertext.
+//! The layout of a ciphertext.
 //!
-//! Like those of KMS they are opaque, say which key they belong to, and have 184 bytes for a data key of 32:
+//! Like those of KMS, ciphertexts are opaque and identify their key. That of a 32-byte data key has 184 bytes:
 //!
 //! ```text
 //! 4 magic · 4 generation of the key material · 36 key id · 12 nonce · 80 random filling · ciphertext · 16 tag
 //! ```
 //!
-//! Everything before the ciphertext is authenticated together with the encryption context.
+//! Everything before the ciphertext is authenticated, together with the encryption context.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit, Nonce,
@@ -42,7 +42,7 @@ pub(super) fn seal(key: &Key, context: &EncryptionContext, plaintext: &[u8]) -> 
     Ok([&header[..], &sealed].concat())
 }
 
-/// Decrypts, and tells which material it was; `None` for anything but a ciphertext of this key and context.
+/// Decrypts, and returns the material that was used. `None` for anything but a ciphertext of this key and context.
 pub(super) fn open<'a>(key: &'a Key, context: &EncryptionContext, blob: &[u8]) -> Option<(Vec<u8>, &'a Material)> {
     if key_id(blob)? != key.name.id {
         return None;
@@ -55,7 +55,7 @@ pub(super) fn open<'a>(key: &'a Key, context: &EncryptionContext, blob: &[u8]) -
     Some((opened, material))
 }
 
-/// The id of the key that a ciphertext says it belongs to. Nothing is authenticated yet.
+/// The id of the key that a ciphertext names. Nothing is authenticated yet.
 pub(super) fn key_id(blob: &[u8]) -> Option<&str> {
     if !blob.starts_with(&MAGIC) {
         return None;
@@ -72,7 +72,8 @@ fn nonce(header: &[u8; HEADER_LEN]) -> Nonce<aes_gcm::aead::consts::U12> {
     nonce.into()
 }
 
-/// The header and the pairs in the order of their keys, each string after its length: no two contexts look the same.
+/// The header, and the pairs in the order of their keys. Each string follows its length, so that no two contexts look
+/// the same.
 fn aad(header: &[u8; HEADER_LEN], EncryptionContext(pairs): &EncryptionContext) -> Vec<u8> {
     let mut aad = header.to_vec();
     for text in pairs.iter().flat_map(|(key, value)| [key, value]) {

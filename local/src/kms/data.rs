@@ -74,7 +74,7 @@ pub(super) struct GenerateRandom {
     number_of_bytes: usize,
 }
 
-/// The longest plaintext and ciphertext that KMS takes.
+/// The maximum length of plaintext and ciphertext that KMS accepts.
 const MAX_PLAINTEXT: usize = 4096;
 const MAX_CIPHERTEXT: usize = 6144;
 
@@ -185,7 +185,7 @@ impl Session<'_> {
         Ok((output, plaintext))
     }
 
-    /// The key to decrypt with: the one that the request names, or else the one that the ciphertext names.
+    /// The key to decrypt with: the one that the request names, otherwise the one that the ciphertext names.
     fn resolve_source(&self, key_id: Option<&str>, blob: &[u8]) -> Result<Target, Refusal> {
         key_id.map_or_else(|| self.resolve_blob(blob), |key_id| self.resolve(key_id))
     }
@@ -194,9 +194,9 @@ impl Session<'_> {
         self.authorise_or_granted(action, target, context, |keys| add_encryption_context(keys, context))
     }
 
-    /// Decrypts, and tells the id of the material.
+    /// Decrypts, and returns the id of the material.
     fn open(&self, target: &Target, context: &EncryptionContext, blob: &[u8]) -> Result<(Vec<u8>, String), Refusal> {
-        // A ciphertext that names another key is told apart from one that names none, as KMS does.
+        // As at KMS, a ciphertext that names another key fails differently from one that names none.
         let named = cipher::key_id(blob).unwrap_or_default();
         let other = crate::state::keys::KeyName { region: self.region.to_owned(), id: named.to_owned() };
         if other != target.key && self.state.keys.was_ever(&other) {
@@ -212,7 +212,7 @@ impl Session<'_> {
 /// The only algorithm of symmetric keys.
 const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 
-/// A dry run has come as far as it goes: all that is left to do would succeed or fail by the data.
+/// Ends a dry run at the last point: everything left would succeed, or fail because of the data.
 fn refuse_dry_run(dry_run: bool) -> Result<(), Refusal> {
     if dry_run {
         return Err(code::DRY_RUN.because("The request would have succeeded, but the DryRun option is set."));
@@ -220,7 +220,7 @@ fn refuse_dry_run(dry_run: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Nitro enclaves are beyond the stack, and their answer has no plaintext: ignoring the recipient would reveal it.
+/// The stack does not emulate Nitro enclaves, whose answer has no plaintext. Ignoring the recipient would reveal it.
 fn refuse_recipient(recipient: Option<&Value>) -> Result<(), Refusal> {
     match recipient {
         Some(_) => Err(code::UNSUPPORTED.because("the local stack does not encrypt for a recipient")),

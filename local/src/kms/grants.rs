@@ -1,7 +1,7 @@
-//! Grants: permissions beside the policies, for one principal each.
+//! Grants: permissions in addition to the policies, each for one principal.
 //!
-//! A grant lets its grantee do what identity and session policies do not mention, so it is not limited by a session policy. An explicit
-//! denial in any policy still refuses.
+//! A grant permits what identity and session policies do not mention, so a session policy does not limit it. An
+//! explicit denial in any policy still refuses.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub(super) struct RevokeGrant {
     grant_id: String,
 }
 
-/// What a grant on a symmetric key can allow.
+/// The operations that a grant on a symmetric key can allow.
 const OPERATIONS: [&str; 9] = [
     "CreateGrant",
     "Decrypt",
@@ -96,7 +96,7 @@ impl Session<'_> {
         })?;
         let (now, id, token) = (self.now, random::hex(32)?, random::hex(32)?);
         let key = self.changeable(&target)?;
-        // A grant of the same name and content is the same grant: CreateGrant can be repeated.
+        // A grant of the same name and content is the same grant, so CreateGrant can be repeated.
         let known = key.grants.values().find(|grant| {
             name.is_some() && grant.name == name && grant.grantee == grantee_principal && grant.operations == operations
         });

@@ -1,4 +1,4 @@
-//! The parts of requests that several operations share.
+//! Parts of requests that several operations share.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::refusal::{Refusal, kms as code};
 #[derive(Debug)]
 pub(super) struct Blob(pub(super) Vec<u8>);
 
-/// The input of the operations that are told a key and nothing else.
+/// The input of operations that take a key and nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct OnlyKeyId {
@@ -27,7 +27,7 @@ pub(super) struct Tag {
     pub(super) tag_value: String,
 }
 
-/// Non-secret pairs that a ciphertext is bound to.
+/// Non-secret pairs to which a ciphertext is bound.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct EncryptionContext(pub(super) BTreeMap<String, String>);
 
@@ -56,7 +56,7 @@ impl Tag {
 }
 
 impl EncryptionContext {
-    /// KMS takes contexts of up to 8,192 characters.
+    /// KMS accepts contexts of up to 8,192 characters.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         let length: usize = self.0.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum();
         if length > 8192 {
@@ -66,7 +66,7 @@ impl EncryptionContext {
     }
 }
 
-/// Refuses any algorithm, key spec or the like but the one that the stack has.
+/// Refuses any algorithm, key spec or similar, except the one that the stack supports.
 pub(super) fn only(name: &str, given: Option<&str>, supported: &str) -> Result<(), Refusal> {
     match given {
         Some(given) if given != supported => {

@@ -1,4 +1,4 @@
-//! The life of a key.
+//! The life cycle of a key.
 
 use std::{
     collections::BTreeMap,
@@ -56,7 +56,7 @@ pub(super) struct UpdateKeyDescription {
     description: String,
 }
 
-/// The longest description of a key.
+/// The maximum length of a key's description.
 const MAX_DESCRIPTION: usize = 8192;
 
 impl Session<'_> {
@@ -161,14 +161,14 @@ impl Session<'_> {
         if key.deletion.is_none() {
             return Err(code::INVALID_STATE.because(format!("{} is not pending deletion.", key.arn())));
         }
-        // A key that was about to be deleted comes back disabled.
+        // A key whose deletion is cancelled comes back disabled.
         key.enabled = false;
         let arn = key.arn();
         self.state.keys.schedule(&target.key, None, self.now);
         Ok(json!({ "KeyId": arn }))
     }
 
-    /// Adds a new key with its tags, and gives its metadata. A policy that the caller chose is checked for a lockout.
+    /// Adds a new key with its tags, and returns its metadata. A policy that the caller chose is checked for a lockout.
     pub(super) fn add_key(&mut self, mut key: Key, tags: Vec<Tag>, check_lockout: bool) -> Result<Value, Refusal> {
         if !tags.is_empty() {
             self.authorise_own("kms:TagResource", &key.arn(), |context| add_tag_keys(context, &tags))?;
@@ -234,7 +234,7 @@ impl KeyPolicy {
     }
 
     pub(super) fn read(text: String) -> Result<Self, Refusal> {
-        // AWS takes up to 32 KB.
+        // AWS accepts up to 32 KB.
         if text.len() > 32 * 1024 {
             return Err(code::LIMIT_EXCEEDED.because("the key policy is longer than 32768 bytes"));
         }
@@ -244,7 +244,7 @@ impl KeyPolicy {
     }
 }
 
-/// The policy of a key that is created without one: the account's identity policies decide.
+/// The policy of a key that is created without one. It leaves the decision to the account's identity policies.
 fn default_policy(account: &str) -> String {
     json!({
         "Version": "2012-10-17",

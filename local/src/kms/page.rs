@@ -1,4 +1,4 @@
-//! Lists that are answered page by page.
+//! Lists that are returned page by page.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use crate::refusal::{Refusal, kms as code};
 
 use super::input::within;
 
-/// Which page a request wants.
+/// The page that a request asks for.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Page {
@@ -17,10 +17,10 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Answers one page of `items`, which come in the order of their (unique) names.
+    /// Returns one page of `items`, which come in the order of their (unique) names.
     ///
-    /// The marker holds the last name that was answered, so that a list that changes between pages skips and repeats nothing
-    /// that stayed.
+    /// The marker holds the last name returned. So when a list changes between pages, no item that stayed is skipped or
+    /// repeated.
     pub(super) fn answer<'a>(
         self,
         list: &str,

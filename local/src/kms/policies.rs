@@ -1,4 +1,4 @@
-//! Key policies, of which each key has one, named `default`.
+//! Key policies. Each key has exactly one, named `default`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

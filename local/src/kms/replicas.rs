@@ -1,4 +1,5 @@
-//! Multi-Region keys: one id and one key material in several Regions, each with a policy, aliases and tags of its own.
+//! Multi-Region keys: one id and one key material in several Regions. In each, the key has its own policy, aliases and
+//! tags.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +68,7 @@ impl Session<'_> {
         Ok(json!({ "ReplicaKeyMetadata": metadata, "ReplicaPolicy": policy, "ReplicaTags": tags }))
     }
 
-    /// Which keys belong together, as the metadata of each tells.
+    /// The keys that belong together, as the metadata of each lists them.
     pub(super) fn multi_region_configuration(&self, key: &Key, primary: &str) -> Value {
         let family = self.state.keys.family(&key.name.id, self.now);
         let (replicas, primaries): (Vec<_>, Vec<_>) = family.partition(|key| key.name.region != primary);
@@ -81,7 +82,7 @@ impl Session<'_> {
 }
 
 impl Key {
-    /// What `kms:MultiRegionKeyType` says of a multi-Region key.
+    /// The value of `kms:MultiRegionKeyType` for a multi-Region key.
     pub(super) fn multi_region_type(&self) -> &'static str {
         if self.is_replica() { "REPLICA" } else { "PRIMARY" }
     }

@@ -34,7 +34,7 @@ pub(super) struct ListKeyRotations {
     page: Page,
 }
 
-/// How often a key can be rotated on demand.
+/// The maximum number of on-demand rotations of a key.
 const MAX_ROTATIONS: usize = 25;
 
 impl Session<'_> {
@@ -125,7 +125,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A key that rotates by itself: replicas follow their primary.
+    /// A key that can be rotated itself. Replicas follow their primary key.
     fn rotatable(&self, target: &Target) -> Result<&Key, Refusal> {
         let key = self.usable(target)?;
         if key.is_replica() {
@@ -136,7 +136,7 @@ impl Session<'_> {
 }
 
 impl Key {
-    /// The material that encrypts now.
+    /// The material that currently encrypts.
     pub(super) fn current_material(&self) -> &Material {
         self.materials.last().expect("a key is created with material, and none is ever removed")
     }

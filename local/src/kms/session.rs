@@ -30,19 +30,20 @@ pub(super) struct Session<'a> {
     pub(super) now: SystemTime,
 }
 
-/// The key that a request means, and the alias by which it said so: the value of `kms:RequestAlias`.
+/// The key that a request means. It includes the alias by which the request named the key: the value of
+/// `kms:RequestAlias`.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) key: KeyName,
     pub(super) alias: Option<String>,
 }
 
-/// What an operation answers. Some answer nothing at all, which on the wire is an empty body.
+/// The answer of an operation. Some operations answer nothing, which is an empty body on the wire.
 pub(super) trait Output {
     fn into_body(self) -> Option<Value>;
 }
 
-/// What a request puts into `KeyId`.
+/// The forms of `KeyId` in a request.
 enum Named {
     Key { account: String, name: KeyName },
     Alias(AliasName),
@@ -68,7 +69,7 @@ impl<'a> Session<'a> {
         &self.caller.principal.account
     }
 
-    /// Resolves a key id, key ARN, alias name or alias ARN. A bare name is one of the caller's account.
+    /// Resolves a key id, key ARN, alias name or alias ARN. A bare name belongs to the caller's account.
     pub(super) fn resolve(&self, sent: &str) -> Result<Target, Refusal> {
         match self.parse(sent)? {
             Named::Key { account, name } => {
@@ -84,7 +85,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Resolves a key id or key ARN, for the operations that do not take aliases.
+    /// Resolves a key id or key ARN, for operations that do not accept aliases.
     pub(super) fn resolve_key(&self, sent: &str) -> Result<Target, Refusal> {
         match self.parse(sent)? {
             Named::Key { account, name } => {
@@ -98,7 +99,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The key that a ciphertext names, whose ever it is.
+    /// The key that a ciphertext names, in whichever account.
     pub(super) fn resolve_blob(&self, blob: &[u8]) -> Result<Target, Refusal> {
         let name = cipher::key_id(blob).map(|id| KeyName { region: self.region.to_owned(), id: id.to_owned() });
         match name {
@@ -110,7 +111,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The ARN of the key that a request names or whose ciphertext it carries, for the record of calls.
+    /// The ARN of the key that a request names, or whose ciphertext it carries. The record of calls shows it.
     pub(super) fn key_arn(&self, sent: Option<&str>, ciphertext: Option<&str>) -> Option<String> {
         let target = match (sent, ciphertext) {
             (Some(sent), _) => self.resolve(sent).ok()?,
@@ -120,7 +121,7 @@ impl<'a> Session<'a> {
         Some(self.key(&target.key).ok()?.arn())
     }
 
-    /// A key that has been resolved.
+    /// A key that is already resolved.
     pub(super) fn key(&self, name: &KeyName) -> Result<&Key, Refusal> {
         self.state.keys.get(name, self.now).ok_or_else(|| not_found(name))
     }
@@ -129,7 +130,7 @@ impl<'a> Session<'a> {
         self.state.keys.get_mut(name, self.now).ok_or_else(|| not_found(name))
     }
 
-    /// Authorises an action on a key, by all policies that speak of it.
+    /// Authorises an action on a key, by all policies that apply.
     pub(super) fn authorise(&self, action: &str, target: &Target) -> Result<(), Refusal> {
         self.authorise_with(action, target, |_| ())
     }
@@ -160,7 +161,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// As [`authorise_with`](Self::authorise_with), under a policy that the key may not have yet.
+    /// As [`authorise_with`](Self::authorise_with), under a policy that the key need not have yet.
     pub(super) fn authorise_under(
         &self,
         action: &str,
@@ -193,7 +194,7 @@ impl<'a> Session<'a> {
             context.set("kms:RequestAlias", alias);
         }
         add(&mut context);
-        // These two are known to the caller's policies only: AWS evaluates them in no key policy.
+        // Only the caller's policies see these 2 condition keys: AWS evaluates them in no key policy.
         let mut own = context.clone();
         own.set_many("kms:ResourceAliases", self.state.keys.aliases_to(&key.name).cloned());
         for (tag, value) in &key.tags {
@@ -208,7 +209,7 @@ impl<'a> Session<'a> {
         code::ACCESS_DENIED.because(denial.message(&self.caller.principal, action, resource))
     }
 
-    /// Authorises an action on something that has no policy of its own, by the caller's policies alone.
+    /// Authorises an action on something without a policy of its own, by the caller's policies alone.
     pub(super) fn authorise_own(
         &self,
         action: &str,
@@ -221,7 +222,7 @@ impl<'a> Session<'a> {
         decision.map_err(|denial| self.refuse(denial, action, resource))
     }
 
-    /// A key that can encrypt and decrypt now.
+    /// A key that can currently encrypt and decrypt.
     pub(super) fn usable(&self, target: &Target) -> Result<&Key, Refusal> {
         let key = self.key(&target.key)?;
         match key.state(self.now) {
@@ -233,7 +234,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A key that may be changed: any but one that is about to be deleted.
+    /// A key that may be changed: any key that is not about to be deleted.
     pub(super) fn changeable(&mut self, target: &Target) -> Result<&mut Key, Refusal> {
         let key = self.key_mut(&target.key)?;
         if key.deletion.is_some() {
@@ -282,7 +283,7 @@ impl<'a> Session<'a> {
         if account == self.account() {
             return Err(not_found(name));
         }
-        // Other accounts' keys that do not exist look like those that one may not use.
+        // A key of another account that does not exist looks like one that the caller may not use.
         Err(code::ACCESS_DENIED.because(format!(
             "User: {} is not authorized to perform this action on the resource arn:aws:kms:{}:{account}:key/{} because the \
              resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy \
@@ -311,7 +312,7 @@ impl Output for () {
     }
 }
 
-/// Adds the condition keys that an encryption context has.
+/// Adds the condition keys that an encryption context defines.
 pub(super) fn add_encryption_context(context: &mut Context, EncryptionContext(pairs): &EncryptionContext) {
     for (key, value) in pairs {
         context.add(&format!("kms:EncryptionContext:{key}"), value);
@@ -320,7 +321,7 @@ pub(super) fn add_encryption_context(context: &mut Context, EncryptionContext(pa
 }
 
 pub(super) fn invalid_ciphertext() -> Refusal {
-    // AWS gives no message either: it would tell what exactly is wrong.
+    // AWS gives no message either, because a message would tell what exactly is wrong.
     code::INVALID_CIPHERTEXT.because("")
 }
 

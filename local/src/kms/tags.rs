@@ -72,7 +72,7 @@ pub(super) fn add_tag_keys(context: &mut Context, tags: &[Tag]) {
     context.set_many("aws:TagKeys", tags.iter().map(|tag| tag.tag_key.clone()));
 }
 
-/// Checks new tags of a key that has `others` already.
+/// Checks new tags of a key that already has `others` tags.
 pub(super) fn check_tags(tags: &[Tag], others: usize) -> Result<(), Refusal> {
     for (index, Tag { tag_key, tag_value }) in tags.iter().enumerate() {
         if tag_key.is_empty() || tag_key.chars().count() > 128 || tag_value.chars().count() > 256 {

@@ -1,13 +1,14 @@
-//! The `Condition` element: which operators there are, and when they hold.
+//! The `Condition` element: its operators, and when they hold.
 //!
 //! The rules that decide the hard cases, from "IAM JSON policy elements: Condition operators":
 //!
-//! - All operators and all keys of a statement must hold; of several values of one key, one must match (of a negated
+//! - All operators and all keys of a statement must hold. Of several values of one key, one must match (of a negated
 //!   operator: none).
-//! - A key that is absent from the request fails a positive operator and satisfies a negated one; `IfExists` is satisfied.
-//! - `ForAllValues:` holds when every value in the request passes, so also when there is none; `ForAnyValue:` when one does.
-//! - A multi-valued key without a set prefix has no defined meaning at AWS. Here such a test never helps the
-//!   request: the statement does not allow, and does deny.
+//! - A key that is absent from the request fails a positive operator, and satisfies a negated one and `IfExists`.
+//! - `ForAllValues:` holds when every value in the request passes, so also when there is none. `ForAnyValue:` holds when
+//!   one passes.
+//! - A multi-valued key without a set prefix has no defined meaning at AWS. Here such a test never helps the request: the
+//!   statement does not allow, and does deny.
 
 use aws_smithy_types::{DateTime, date_time::Format};
 
@@ -18,7 +19,7 @@ use super::{
     pattern::{Grammar, Pattern},
 };
 
-/// Whether a condition holds.
+/// The result of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Truth {
     Yes,
@@ -75,7 +76,7 @@ enum Relation {
     GreaterOrEqual,
 }
 
-/// One value of a policy, ready to be compared with one of the request.
+/// One value of a policy, prepared for comparison with a value of the request.
 #[derive(Clone, Debug)]
 enum Operand {
     Text(Pattern),
@@ -122,7 +123,7 @@ impl Test {
                 self.values.iter().any(|value| matches!(value, Operand::Bool(wanted) if *wanted == absent)),
             );
         }
-        // Negation belongs to the single value: it matches none of the policy's values.
+        // Negation applies to each single value: it must match none of the policy's values.
         let passes = |value: &String| self.values.iter().any(|own| comparison.holds(own, value, context)) != negated;
         match (found, over) {
             (None, _) if if_exists => Truth::Yes,
@@ -138,7 +139,7 @@ impl Test {
 }
 
 impl Operator {
-    /// Reads an operator such as `ForAnyValue:StringNotLikeIfExists`.
+    /// Parses an operator such as `ForAnyValue:StringNotLikeIfExists`.
     fn parse(name: &str) -> Result<Self, MalformedPolicy> {
         use Comparison::{Arn, Bool, Date, Equals, EqualsIgnoreCase, Like, Null, Numeric};
         use Relation::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual};
@@ -181,7 +182,7 @@ impl Operator {
 }
 
 impl Comparison {
-    /// Reads a value of the policy.
+    /// Parses a value of the policy.
     fn operand(self, value: &str, variables: bool) -> Result<Operand, MalformedPolicy> {
         let wrong = |expected| MalformedPolicy::new(format!("condition value {value} is not {expected}"));
         match self {
@@ -197,8 +198,8 @@ impl Comparison {
         }
     }
 
-    /// Compares one value of the policy with one of the request. A value of the request that is not of the operator's
-    /// type matches nothing.
+    /// Compares one value of the policy with one of the request. A request value that is not of the operator's type
+    /// matches nothing.
     fn holds(self, own: &Operand, value: &str, context: &Context) -> bool {
         match (self, own) {
             (Self::Equals | Self::Like, Operand::Text(own)) => own.matches(value, context),
@@ -234,7 +235,7 @@ impl From<bool> for Truth {
     }
 }
 
-/// Seconds since the epoch, from an ISO 8601 date with or without a time, or from such a number.
+/// Seconds since the epoch, from an ISO 8601 date with or without a time, or from a number of seconds.
 fn date(text: &str) -> Option<f64> {
     let parse = |text: &str| DateTime::from_str(text, Format::DateTimeWithOffset).ok().map(|date| date.as_secs_f64());
     parse(text).or_else(|| parse(&format!("{text}T00:00:00Z"))).or_else(|| text.parse().ok())

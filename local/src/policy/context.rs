@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     One(String),
-    /// Of a key that AWS calls multi-valued, however many values it has in this request. Never empty.
+    /// The values of a key that AWS calls multi-valued, however many this request has. Never empty.
     Many(Vec<String>),
 }
 
-/// Condition keys and their values. Names of keys are compared without case.
+/// Condition keys and their values. Key names are compared ignoring case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context(BTreeMap<String, Value>);
 
@@ -20,7 +20,8 @@ impl Context {
         self.0.insert(key.to_ascii_lowercase(), Value::One(value.into()));
     }
 
-    /// Sets a single-valued key whose name may come twice, differing only in case: then it has two values and no single one.
+    /// Sets a single-valued key whose name may occur twice, differing only in case. It then has 2 values, and no single
+    /// one.
     pub(crate) fn add(&mut self, key: &str, value: impl Into<String>) {
         let key = key.to_ascii_lowercase();
         let value = match self.0.remove(&key) {
@@ -34,7 +35,7 @@ impl Context {
         self.0.insert(key, value);
     }
 
-    /// Sets a multi-valued key; without values it is absent.
+    /// Sets a multi-valued key. Without values, the key is absent.
     pub(crate) fn set_many(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
         let values: Vec<_> = values.into_iter().collect();
         if !values.is_empty() {
@@ -47,7 +48,7 @@ impl Context {
         self.0.get(lower_case_key)
     }
 
-    /// What a policy variable stands for: only a key with one value can be one.
+    /// The value of a policy variable. Only a key with a single value can be one.
     pub(super) fn variable(&self, lower_case_key: &str) -> Option<&str> {
         match self.0.get(lower_case_key)? {
             Value::One(value) => Some(value),

@@ -1,4 +1,4 @@
-//! The JSON of a policy, read strictly: no unknown element and no element twice.
+//! The JSON of a policy, parsed strictly: no unknown element, and no element twice.
 
 use std::{fmt, marker::PhantomData};
 
@@ -68,7 +68,7 @@ pub(super) enum RawPrincipal {
 #[derive(Debug)]
 pub(super) struct Scalars(pub(super) Vec<String>);
 
-/// A JSON object as pairs; a name that comes twice is an error, where a map would silently keep one of the two.
+/// A JSON object as pairs. A name that occurs twice is an error, where a map would silently drop one of the two.
 #[derive(Debug)]
 pub(super) struct Unique<T>(pub(super) Vec<(String, T)>);
 
@@ -77,7 +77,7 @@ impl Document {
         serde_json::from_str(json).map_err(|error| MalformedPolicy::new(error.to_string()))
     }
 
-    /// Variables came with the version of 2012; a policy that names no version is older.
+    /// Variables were introduced by version 2012-10-17. A policy without a version has an older one.
     pub(super) fn has_variables(&self) -> bool {
         self.version == Some(Version::V2012)
     }
@@ -116,7 +116,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
 
 impl<'de> Deserialize<'de> for Scalars {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Policies may write `true` and `5` where they mean `"true"` and `"5"`.
+        /// Policies may write `true` and `5` for `"true"` and `"5"`.
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Scalar {
@@ -157,7 +157,7 @@ impl<'de> Deserialize<'de> for RawPrincipal {
     }
 }
 
-/// IAM lets every list of one be written without its brackets.
+/// IAM allows any list of one to be written without brackets.
 fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct OneOrMany<T>(PhantomData<T>);
     impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMany<T> {

@@ -2,16 +2,16 @@
 
 use super::{Context, MalformedPolicy};
 
-/// Which characters of a policy string mean more than themselves.
+/// The characters of a policy string that have a special meaning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grammar {
-    /// `*` stands for any run of characters and `?` for any one.
+    /// `*` stands for any sequence of characters, and `?` for any single one.
     pub(super) wildcards: bool,
     /// `${key}` stands for the value of a condition key (policy version 2012-10-17).
     pub(super) variables: bool,
 }
 
-/// A string of a policy, split into what is literal and what is not.
+/// A string of a policy, split into literal and special pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern(Vec<Piece>);
 
@@ -59,7 +59,7 @@ impl Pattern {
         resolve(&self.0, context).is_some_and(|glyphs| glob(&glyphs, &chars(value)))
     }
 
-    /// As [`matches`](Self::matches), without regard to case.
+    /// As [`matches`](Self::matches), ignoring case.
     pub(super) fn matches_ignoring_case(&self, value: &str, context: &Context) -> bool {
         let fold = |glyph| match glyph {
             Glyph::Char(c) => c.to_lowercase().map(Glyph::Char).collect(),
@@ -72,7 +72,7 @@ impl Pattern {
 
     /// Whether `value` is an ARN each of whose six parts matches.
     ///
-    /// The parts are compared one by one, so that a wildcard never reaches across a colon into another part, and the
+    /// The parts are compared one by one, so that a wildcard never reaches across a colon into another part. The
     /// pattern is split before its variables are replaced, so that a colon in a value does not shift the parts.
     pub(super) fn matches_arn(&self, value: &str, context: &Context) -> bool {
         let parts: Vec<_> = value.splitn(6, ':').collect();
@@ -85,7 +85,7 @@ impl Pattern {
 
     /// Whether the `Resource` pattern matches this ARN (or the `*` of an action without a resource).
     ///
-    /// IAM completes an ARN pattern of fewer than six parts with `*`.
+    /// IAM completes an ARN pattern of fewer than 6 parts with `*`.
     pub(super) fn matches_resource(&self, resource: &str, context: &Context) -> bool {
         let parts: Vec<_> = resource.splitn(6, ':').collect();
         self.is_any() || (parts.len() == 6 && matches_all(&self.arn_parts(), &parts, context))
@@ -101,7 +101,7 @@ impl Pattern {
 }
 
 impl Piece {
-    /// Reads what stands between `${` and `}`: an escape, or a key, perhaps with a default (`${key, 'default'}`).
+    /// Parses the text between `${` and `}`: an escape, or a key with an optional default (`${key, 'default'}`).
     fn variable(name: &str) -> Result<Self, MalformedPolicy> {
         let malformed = || MalformedPolicy::new(format!("malformed policy variable ${{{name}}}"));
         Ok(match name {
@@ -126,7 +126,8 @@ impl Piece {
     }
 }
 
-/// Puts the values of variables in place, as literal characters. `None` when one has no value: that never matches.
+/// Replaces variables with their values, as literal characters. `None` when a variable has no value, because it then
+/// never matches.
 fn resolve(pieces: &[Piece], context: &Context) -> Option<Vec<Glyph>> {
     let mut glyphs = Vec::with_capacity(pieces.len());
     for piece in pieces {
@@ -152,7 +153,7 @@ fn chars(text: &str) -> Vec<char> {
     text.chars().collect()
 }
 
-/// Matches greedily and returns to the last `*` when stuck: linear space, at worst quadratic time.
+/// Matches greedily, and backtracks to the last `*` when stuck: linear space, at worst quadratic time.
 fn glob(pattern: &[Glyph], text: &[char]) -> bool {
     let (mut at, mut next) = (0, 0);
     let mut retry = None;

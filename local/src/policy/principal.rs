@@ -1,22 +1,22 @@
-//! Who calls, and the `Principal` element that means them.
+//! The caller, and the `Principal` element that matches it.
 
 use super::{MalformedPolicy, document::RawPrincipal};
 
-/// Who makes a request.
+/// The sender of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Principal {
-    /// The twelve digits of the account.
+    /// The account id, 12 digits.
     pub(crate) account: String,
     /// The caller's own ARN: the user, or the session of a role.
     pub(crate) arn: String,
-    /// The ARN of the user or role that the caller acts as. This is what `aws:PrincipalArn` says.
+    /// The ARN of the user or role that the caller acts as, which is the value of `aws:PrincipalArn`.
     pub(crate) identity: String,
 }
 
-/// How a statement came to mean the caller. It decides which other policies must agree; see `authorise`.
+/// How a statement matched the caller. It decides which other policies must agree; see `authorise`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
-    /// The statement stands in the caller's own identity or session policy.
+    /// The statement is in the caller's own identity or session policy.
     Identity,
     /// By the account, which passes the decision on to that account's identity policies.
     Account,
@@ -66,10 +66,10 @@ impl PrincipalElement {
         Ok(Self(named))
     }
 
-    /// How this element means the caller, if it does; the most specific way when there are several.
+    /// How this element matches the caller, if it does. When several ways match, the most specific one.
     pub(super) fn matches(&self, principal: &Principal) -> Option<Via> {
         let ways: Vec<_> = self.0.iter().filter_map(|named| named.matches(principal)).collect();
-        // A way that needs no other policy's consent grants most, so it is the one that counts.
+        // A way that needs no other policy's consent grants the most, so that one counts.
         [Via::Anyone, Via::Session, Via::Name, Via::Account].into_iter().find(|via| ways.contains(via))
     }
 }
@@ -86,7 +86,7 @@ impl Named {
         let [arn, _partition, service, region, account, resource] = parts[..] else {
             return Err(invalid(value));
         };
-        // AWS knows no wildcard inside a principal's ARN: `*` is everyone or nothing.
+        // AWS allows no wildcard inside a principal's ARN: `*` is everyone or nothing.
         if arn != "arn" || !region.is_empty() || !is_account_id(account) || resource.contains(['*', '?', '$']) {
             return Err(invalid(value));
         }
@@ -110,7 +110,7 @@ impl Named {
     }
 }
 
-/// Whether this is the number of an AWS account.
+/// Whether this is an AWS account id.
 pub(crate) fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

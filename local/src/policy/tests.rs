@@ -21,7 +21,7 @@ fn judge_action(policy: &Policy, action: &str, resource: &str, context: &Context
     policy.judge(Question { principal: &session(), action, resource, context })
 }
 
-/// An identity policy of one statement that is `Allow`, everything, with these elements in place of its own.
+/// An identity policy of one statement that allows everything, with these elements in place of its own.
 fn statement(elements: Value) -> Result<Policy, MalformedPolicy> {
     let mut statement = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
     for (name, value) in elements.as_object().unwrap() {
@@ -69,7 +69,7 @@ fn conditions_hold_as_the_user_guide_says() {
         (json!({"StringNotEquals": {"kms:RequestAlias": "alias/customer-b"}}), true),
         (json!({"StringNotEquals": {"kms:RequestAlias": ["alias/customer-b", "alias/customer-a"]}}), false),
         (json!({"StringNotLike": {"kms:RequestAlias": "alias/customer-*"}}), false),
-        // Names of keys have no case, their values have.
+        // Key names ignore case, their values do not.
         (json!({"StringEquals": {"KMS:requestalias": "alias/customer-a"}}), true),
         (json!({"StringEquals": {"kms:EncryptionContext:tenant": "a"}}), true),
         (json!({"StringEquals": {"kms:EncryptionContext:tenant": "A"}}), false),
@@ -286,7 +286,7 @@ fn what_is_not_understood_is_malformed() {
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*"}}"#.to_owned(),
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","NotAction":"x:y","Resource":"*"}}"#
             .to_owned(),
-        // A second operator of the same name would take the place of the first.
+        // A second operator of the same name would replace the first.
         r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{
             "StringEquals":{"kms:RequestAlias":"x"},"StringEquals":{"kms:CallerAccount":"1"}}}}"#
             .to_owned(),
@@ -329,7 +329,7 @@ fn key_and_trust_policies_name_principals_and_only_key_policies_name_resources()
 }
 
 proptest! {
-    /// The value of a tag matches itself and nothing else, whatever characters it is made of.
+    /// A tag's value matches itself and nothing else, whatever characters it contains.
     #[test]
     fn the_value_of_a_variable_is_never_a_pattern(tag in "[a*?$:{}]{0,6}", alias in "[a*?$:{}]{0,6}") {
         let mut context = Context::default();
@@ -341,7 +341,7 @@ proptest! {
         }
     }
 
-    /// A pattern matches as the regular expression would in which `*` is `.*` and `?` is `.`.
+    /// A pattern matches like the regular expression in which `*` is `.*` and `?` is `.`.
     #[test]
     fn patterns_match_like_the_obvious_definition(pattern in "[ab*?]{0,8}", text in "[ab]{0,8}") {
         fn obvious(pattern: &[u8], text: &[u8]) -> bool {
@@ -360,7 +360,7 @@ proptest! {
         prop_assert_eq!(holds(condition, &context), obvious(pattern.as_bytes(), text.as_bytes()));
     }
 
-    /// Whatever is written there, reading a policy ends in a policy or an error.
+    /// Whatever the text, parsing it yields a policy or an error.
     #[test]
     fn no_text_makes_the_reader_panic(text in "\\PC{0,60}") {
         let _ = Policy::parse(&text, Kind::Identity);

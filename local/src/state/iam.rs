@@ -1,4 +1,4 @@
-//! Users, roles, and the credentials by which they are known.
+//! Users, roles, and the credentials that identify them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,11 +15,11 @@ use crate::{
 
 #[derive(Debug, Default)]
 pub(crate) struct Iam {
-    /// By ARN.
+    /// Keyed by ARN.
     users: BTreeMap<String, User>,
-    /// By ARN.
+    /// Keyed by ARN.
     roles: BTreeMap<String, Role>,
-    /// By access key id.
+    /// Keyed by access key id.
     credentials: HashMap<String, Credential>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Role {
     pub(crate) unique_id: String,
 }
 
-/// What an access key stands for.
+/// The user or session that an access key belongs to.
 #[derive(Debug)]
 enum Credential {
     User { arn: String, unique_id: String },
@@ -59,25 +59,25 @@ pub(crate) struct Session {
     pub(crate) token: String,
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) tags: Vec<(String, String)>,
-    /// Names of those of `tags` that a further AssumeRole inherits.
+    /// The names of those `tags` that a further AssumeRole inherits.
     pub(crate) transitive: Vec<String>,
     pub(crate) issued: SystemTime,
     pub(crate) expires: SystemTime,
 }
 
-/// An access key as it is handed out, once.
+/// An access key as it is issued, once.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuedKey {
     pub(crate) id: String,
     pub(crate) secret: String,
 }
 
-/// Why credentials are not accepted.
+/// Why credentials are rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rejected {
     /// There are none.
     Missing,
-    /// The access key is not known, or the session token is not that of the key.
+    /// The access key is unknown, or the session token does not belong to it.
     Unknown,
     Expired,
 }
@@ -158,7 +158,7 @@ impl Iam {
         Ok(issued)
     }
 
-    /// Finds the caller whose credentials these are.
+    /// Finds the caller with these credentials.
     pub(crate) fn authenticate(&self, key: &str, token: Option<&str>, now: SystemTime) -> Result<Caller, Rejected> {
         match self.credentials.get(key).ok_or(Rejected::Unknown)? {
             Credential::User { arn, unique_id } if token.is_none() => {
@@ -183,7 +183,7 @@ impl IssuedKey {
     }
 }
 
-/// Whether a tag of this name is among these. Names of tags on principals are compared without case.
+/// Whether these contain a tag of this name. Tag names on principals are compared ignoring case.
 pub(crate) fn has_tag(tags: &[(String, String)], key: &str) -> bool {
     tags.iter().any(|(known, _)| known.eq_ignore_ascii_case(key))
 }
@@ -193,7 +193,7 @@ pub(crate) fn add_request_context(context: &mut Context, region: &str, now: Syst
     context.set("aws:RequestedRegion", region);
     context.set("aws:CurrentTime", iso_8601(now));
     context.set("aws:EpochTime", epoch_seconds(now).to_string());
-    // Loopback stands in for TLS, so that policies that insist on it can be tried as they are.
+    // Loopback stands in for TLS, so that policies that require TLS can be tested unchanged.
     context.set("aws:SecureTransport", "true");
 }
 

@@ -9,14 +9,14 @@ use std::{
 
 use crate::policy::Policy;
 
-/// A key's place: multi-Region keys share their id, but not their Region.
+/// The identity of a key. Multi-Region keys share their id, but not their Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyName {
     pub(crate) region: String,
     pub(crate) id: String,
 }
 
-/// An alias's place. `name` begins with `alias/`.
+/// The identity of an alias. `name` begins with `alias/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AliasName {
     pub(crate) account: String,
@@ -38,7 +38,7 @@ pub(crate) struct Key {
     pub(crate) description: String,
     pub(crate) created: SystemTime,
     pub(crate) enabled: bool,
-    /// How and when it will be deleted, if it will.
+    /// How and when it will be deleted, if deletion is scheduled.
     pub(crate) deletion: Option<Deletion>,
     pub(crate) policy: KeyPolicy,
     pub(crate) tags: BTreeMap<String, String>,
@@ -48,28 +48,28 @@ pub(crate) struct Key {
     pub(crate) materials: Vec<Material>,
     /// The period of automatic rotation in days, when it is on.
     pub(crate) rotation_days: Option<u32>,
-    /// Since when automatic rotation is on.
+    /// When automatic rotation was enabled.
     pub(crate) rotation_since: Option<SystemTime>,
-    /// In the order of their ids.
+    /// Sorted by id.
     pub(crate) grants: BTreeMap<String, Grant>,
 }
 
-/// A scheduled deletion. That of a primary key begins to wait when the last of its replicas is deleted.
+/// A scheduled deletion. The waiting period of a primary key begins when the last of its replicas is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deletion {
     pub(crate) window: Duration,
-    /// When the waiting period begins; `None` as long as a replica stays.
+    /// When the waiting period begins; `None` while a replica exists.
     pub(crate) from: Option<SystemTime>,
 }
 
 impl Deletion {
-    /// When the key is deleted, if that is known.
+    /// When the key will be deleted, if that is known.
     pub(crate) fn date(self) -> Option<SystemTime> {
         Some(self.from? + self.window)
     }
 }
 
-/// A key policy as it was written, which is how it is read back, and as it is understood.
+/// A key policy: as written, which is how it is returned, and as parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyPolicy {
     pub(crate) text: String,
@@ -80,12 +80,12 @@ pub(crate) struct KeyPolicy {
 #[derive(Clone)]
 pub(crate) struct Material {
     pub(crate) bytes: [u8; 32],
-    /// What `KeyMaterialId` says.
+    /// The value of `KeyMaterialId`.
     pub(crate) id: String,
     pub(crate) since: SystemTime,
 }
 
-/// A permission that a key's administrator has given to one principal, beside all policies.
+/// A permission that a key's administrator has given to one principal, independent of all policies.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) id: String,
@@ -99,7 +99,7 @@ pub(crate) struct Grant {
     pub(crate) created: SystemTime,
 }
 
-/// The encryption context that a grant insists on.
+/// The encryption context that a grant requires.
 #[derive(Clone, Debug)]
 pub(crate) enum Constraint {
     Subset(BTreeMap<String, String>),
@@ -113,7 +113,7 @@ pub(crate) enum KeyState {
     PendingDeletion,
     /// A primary key that waits for its replicas.
     PendingReplicaDeletion,
-    /// Past its deletion date. Kept only so that its ciphertexts are told apart from garbage.
+    /// Past its deletion date. Kept only to tell its ciphertexts from garbage.
     Deleted,
 }
 
@@ -121,11 +121,11 @@ pub(crate) enum KeyState {
 pub(crate) struct Keys {
     keys: BTreeMap<KeyName, Key>,
     aliases: BTreeMap<AliasName, Alias>,
-    /// The other direction of `aliases`, which every authorisation asks for.
+    /// The reverse of `aliases`, which every authorisation needs.
     names: BTreeMap<KeyName, BTreeSet<String>>,
-    /// How long calls that name an alias do not know of its change.
+    /// How long calls that name an alias do not see its change.
     propagation: Duration,
-    /// What changed aliases stood for, and until when they still do.
+    /// The previous targets of changed aliases, and until when they still apply.
     former: BTreeMap<AliasName, (Option<KeyName>, SystemTime)>,
 }
 
@@ -168,7 +168,7 @@ impl AliasName {
 }
 
 impl Keys {
-    /// A key by its name, unless its time is over.
+    /// A key by its name, unless its deletion date has passed.
     pub(crate) fn get(&self, name: &KeyName, now: SystemTime) -> Option<&Key> {
         self.keys.get(name).filter(|key| key.state(now) != KeyState::Deleted)
     }
@@ -186,7 +186,7 @@ impl Keys {
         self.keys.values_mut().filter(move |key| key.name.id == id)
     }
 
-    /// Schedules a key's deletion after this waiting period, or takes that back; a primary key waits for its replicas.
+    /// Schedules a key's deletion after this waiting period, or cancels it. A primary key waits for its replicas.
     pub(crate) fn schedule(&mut self, name: &KeyName, window: Option<Duration>, now: SystemTime) {
         if let Some(key) = self.keys.get_mut(name) {
             let from = key.is_replica().then_some(now);
@@ -196,7 +196,7 @@ impl Keys {
         let last =
             replicas.map(|key| key.deletion.and_then(Deletion::date)).try_fold(now, |last, date| Some(last.max(date?)));
         for primary in self.family_mut(&name.id).filter(|key| !key.is_replica()) {
-            // One whose waiting period has begun has no replica left.
+            // A deletion whose waiting period has begun has no replica left.
             if let Some(deletion) =
                 primary.deletion.as_mut().filter(|deletion| deletion.from.is_none_or(|from| now < from))
             {
@@ -205,7 +205,7 @@ impl Keys {
         }
     }
 
-    /// Whether there is or ever was such a key.
+    /// Whether such a key exists or ever existed.
     pub(crate) fn was_ever(&self, name: &KeyName) -> bool {
         self.keys.contains_key(name)
     }
@@ -214,7 +214,7 @@ impl Keys {
         self.keys.insert(key.name.clone(), key);
     }
 
-    /// The keys of an account in a Region, in the order of their ids.
+    /// The keys of an account in a Region, sorted by id.
     pub(crate) fn in_region(&self, account: &str, region: &str, now: SystemTime) -> impl Iterator<Item = &Key> {
         self.keys.values().filter(move |key| {
             key.account == account && key.name.region == region && key.state(now) != KeyState::Deleted
@@ -225,7 +225,7 @@ impl Keys {
         self.aliases.get(name)
     }
 
-    /// What calls that name an alias take it for: changes take their time.
+    /// The key that calls see behind an alias. Changes of aliases take time to propagate.
     pub(crate) fn known_target(&self, name: &AliasName, now: SystemTime) -> Option<&KeyName> {
         match self.former.get(name) {
             Some((former, until)) if now < *until => former.as_ref(),
@@ -233,12 +233,12 @@ impl Keys {
         }
     }
 
-    /// From now on changes of aliases take this long.
+    /// Sets how long changes of aliases take from now on.
     pub(crate) fn propagate_aliases_within(&mut self, delay: Duration) {
         self.propagation = delay;
     }
 
-    /// Remembers what an alias stands for before it changes.
+    /// Remembers the target of an alias before it changes.
     pub(crate) fn alias_changes(&mut self, name: &AliasName, now: SystemTime) {
         if !self.propagation.is_zero() {
             let known = self.known_target(name, now).cloned();
@@ -261,7 +261,7 @@ impl Keys {
         Some(alias)
     }
 
-    /// The aliases of an account in a Region, in the order of their names, those of deleted keys left out.
+    /// The aliases of an account in a Region, sorted by name, without those of deleted keys.
     pub(crate) fn aliases_of(
         &self,
         account: &str,

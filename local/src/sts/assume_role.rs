@@ -1,4 +1,4 @@
-//! AssumeRole: who may become whom, limited how, and for how long.
+//! AssumeRole: who may assume which role, with what limits, and for how long.
 
 use std::{
     sync::Arc,
@@ -16,7 +16,7 @@ use crate::{
 
 use super::{form::Form, xml::Element};
 
-/// What the caller asks for, checked as far as that goes without knowing the role.
+/// The caller's request, checked as far as possible without knowing the role.
 #[derive(Debug)]
 struct Wanted {
     role_arn: String,
@@ -26,12 +26,12 @@ struct Wanted {
     policy: Option<Policy>,
     tags: Vec<(String, String)>,
     transitive: Vec<String>,
-    /// How long the policy is as it was passed.
+    /// The length of the policy, as it was passed.
     policy_length: usize,
 }
 
-/// Everything that AssumeRole knows here. Some of the rest limits a session (managed session policies, MFA, source
-/// identity): to ignore it would grant more than was asked for.
+/// All parameters of AssumeRole that this emulator supports. Some of the others limit a session (managed session
+/// policies, MFA, source identity). Ignoring one would grant more than was requested.
 const PARAMETERS: [&str; 9] = [
     "Action",
     "Version",
@@ -46,10 +46,11 @@ const PARAMETERS: [&str; 9] = [
 
 const MAX_POLICY: usize = 2048;
 const MAX_TAGS: usize = 50;
-/// AWS compresses policy and tags before it measures them, and does not say how. This many characters stand for its limit.
+/// AWS compresses policy and tags before it measures them, and does not document how. This many characters stand for
+/// its limit.
 const PACKED_LIMIT: usize = 4096;
-/// So many characters of a policy stand for one of a tag, which AWS packs less: 262 characters in the tags of an EKS pod were seen
-/// to take 61 percent.
+/// One character of a tag counts as this many of a policy, because AWS compresses tags less. Observed: 262 characters
+/// in the tags of an EKS pod took 61 percent.
 const TAG_WEIGHT: usize = 10;
 const MAX_CHAINED: Duration = Duration::from_secs(3600);
 
@@ -64,7 +65,7 @@ pub(super) fn assume_role(
     wanted.inherit_tags(caller)?;
     let packed_size = wanted.packed_size()?;
     let role = iam.role(&wanted.role_arn).cloned();
-    // A role that does not exist looks like one that may not be assumed.
+    // A role that does not exist looks like one that the caller may not assume.
     let role = role.ok_or_else(|| deny(caller, "sts:AssumeRole", &wanted.role_arn))?;
     wanted.authorise(caller, &role, region, now)?;
     wanted.check_length(caller, &role)?;
@@ -134,8 +135,8 @@ impl Wanted {
         })
     }
 
-    /// Transitive tags of the calling session pass on to the new one, as if they had been passed: they are request tags. One that is
-    /// inherited cannot be passed as well, not even with the same value (STS API reference, AssumeRole, `Tags`).
+    /// Transitive tags of the calling session pass to the new one as if they had been passed: they are request tags. An
+    /// inherited tag cannot be passed as well, not even with the same value (STS API reference, AssumeRole, `Tags`).
     fn inherit_tags(&mut self, caller: &Caller) -> Result<(), Refusal> {
         if let Some((key, _)) = self.tags.iter().find(|(key, _)| has_tag(&caller.transitive_tags, key)) {
             return Err(invalid(format!("the session tag {key} is inherited from the calling session as transitive")));
@@ -145,7 +146,7 @@ impl Wanted {
         Ok(())
     }
 
-    /// How much of the space for policy and tags is used up, in percent; what is inherited takes its share.
+    /// The used share of the space for policy and tags, in percent. Inherited tags count.
     fn packed_size(&self) -> Result<usize, Refusal> {
         let tags: usize = self.tags.iter().map(|(key, value)| key.len() + value.len()).sum();
         let packed_size = (self.policy_length + tags * TAG_WEIGHT).div_ceil(PACKED_LIMIT / 100);
@@ -172,7 +173,7 @@ impl Wanted {
         if let Some(external_id) = &self.external_id {
             assuming.set("sts:ExternalId", external_id);
         }
-        // Of these two keys the IAM user guide says for AssumeRole alone that they are known.
+        // The IAM user guide says for AssumeRole alone that these 2 condition keys are known.
         let actions = [("sts:AssumeRole", &assuming), ("sts:TagSession", &tagging)];
         let needed = if self.tags.is_empty() { &actions[..1] } else { &actions[..] };
         for (action, context) in needed {
@@ -218,7 +219,7 @@ fn read_tags(form: &Form) -> Result<Vec<(String, String)>, Refusal> {
         if key.to_ascii_lowercase().starts_with("aws:") {
             return Err(invalid("session tags that begin with aws: are reserved".to_owned()));
         }
-        // Names that differ only in case are the same tag.
+        // Names that differ only in case denote the same tag.
         if has_tag(&tags, key) {
             return Err(invalid(format!("duplicate session tag {key}")));
         }

@@ -1,4 +1,4 @@
-//! The query protocol's parameters: names and values, lists as `Tags.member.1.Key`.
+//! The parameters of the query protocol: names and values, with lists as `Tags.member.1.Key`.
 
 /// The parameters of a request.
 #[derive(Debug)]
@@ -9,7 +9,7 @@ impl Form {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
-    /// A parameter. One that is given without a value is not the same as none.
+    /// A parameter. One that is given without a value differs from an absent one.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -20,7 +20,7 @@ impl Form {
         members.take_while(|member| self.0.iter().any(|(name, _)| name.starts_with(&member.prefix)))
     }
 
-    /// Names of parameters, those of list members without what follows the list's name.
+    /// The names of parameters. Those of list members appear without what follows the list's name.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.split('.').next().unwrap_or_default())
     }

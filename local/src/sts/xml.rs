@@ -1,4 +1,4 @@
-//! As much XML as STS answers with.
+//! The part of XML that STS answers need.
 
 use crate::refusal::Refusal;
 
@@ -47,7 +47,7 @@ pub(super) fn response(action: &str, result: Vec<Element>, request_id: &str) -> 
     out
 }
 
-/// The answer to a request that is refused.
+/// The answer to a refused request.
 pub(super) fn error(refusal: &Refusal, request_id: &str) -> String {
     let fault = if refusal.status < 500 { "Sender" } else { "Receiver" };
     let mut out = format!("<ErrorResponse xmlns=\"{NAMESPACE}\">");
