@@ -12,8 +12,9 @@
 //! - Any other single name is refused when serde is derived below it: that derive would see the rewritten struct, and
 //!   this one has not. Helpers can be moved without harm.
 //! - What remains is a helper, or a macro that runs after serde's derive as well as after this one, so that the two
-//!   agree. Refusing it would lock out every derive that has helpers. The macro might derive serde itself. Even then the
-//!   expansion pins the fields (see [`expand`](crate::expand)), and a client refuses attributes that no schema names.
+//!   agree. Refusing it would lock out every derive that has helpers. The macro might derive serde itself. Even then
+//!   the expansion pins the fields (see [`expand`](crate::expand)), and a client refuses attributes that no schema
+//!   names.
 //!
 //! Fields cannot have attribute macros, so every attribute of a field is a helper.
 

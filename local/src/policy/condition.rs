@@ -5,10 +5,10 @@
 //! - All operators and all keys of a statement must hold. Of several values of one key, one must match (of a negated
 //!   operator: none).
 //! - A key that is absent from the request fails a positive operator, and satisfies a negated one and `IfExists`.
-//! - `ForAllValues:` holds when every value in the request passes, so also when there is none. `ForAnyValue:` holds when
-//!   one passes.
-//! - A multi-valued key without a set prefix has no defined meaning at AWS. Here such a test never helps the request: the
-//!   statement does not allow, and does deny.
+//! - `ForAllValues:` holds when every value in the request passes, so also when there is none. `ForAnyValue:` holds
+//!   when one passes.
+//! - A multi-valued key without a set prefix has no defined meaning at AWS. Here such a test never helps the request:
+//!   the statement does not allow, and does deny.
 
 use aws_smithy_types::{DateTime, date_time::Format};
 
