@@ -45,7 +45,7 @@ pub(crate) fn used_keys<'k, 'i>(
             return Err(error);
         }
         for NeededKey { stored, .. } in needed {
-            // 2 forms of a key record may name one key.
+            // Two forms of a key record may name one key.
             if let Some(key) =
                 keys.get(stored.as_ref()).filter(|key| !of_item.iter().any(|other| std::ptr::eq(*other, *key)))
             {

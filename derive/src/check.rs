@@ -261,7 +261,7 @@ fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     }
 }
 
-/// Requires 1 partition key, at most 1 sort key, and no sort key without a partition key.
+/// Requires one partition key, at most one sort key, and no sort key without a partition key.
 fn check_keys(record: &Record<'_>, errors: &mut Errors) {
     let partition_keys = || record.fields.iter().filter_map(|field| Some((field, field.seal.partition_key?)));
     let sort_keys = || record.fields.iter().filter_map(|field| Some((field, field.seal.sort_key?)));

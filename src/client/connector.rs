@@ -108,7 +108,7 @@ impl<'a> Attempt<'a> {
 
     /// Counts the attempt as answered when DynamoDB has said what it did.
     ///
-    /// 2 answers leave that open: a success that cannot be read, and an internal error. DynamoDB may have written in
+    /// Two answers leave that open: a success that cannot be read, and an internal error. DynamoDB may have written in
     /// spite of the latter (API reference, `InternalServerError`).
     fn finish(self, response: &HttpResponse, answer: &Answer) {
         if answer.is_err() && !response.status().is_client_error() {

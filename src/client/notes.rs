@@ -57,7 +57,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// The mark of a value that was just sealed for this attribute.
+    /// The mark of a newly sealed value of this attribute.
     pub(super) fn from_sealed(attribute: &str, sealed: &aws_sdk_dynamodb::types::AttributeValue) -> Option<Self> {
         let tag = *sealed.as_b().ok()?.as_ref().last_chunk()?;
         Some(Self { attribute: attribute.to_owned(), tag })

@@ -1,6 +1,6 @@
 //! Compares the parser with a DynamoDB server, expression by expression.
 //!
-//! 3 things hold for every generated expression, disturbed or not. The server understands what we accept. What both
+//! Three things hold for every generated expression, disturbed or not. The server understands what we accept. What both
 //! accept means the same after rendering. What only we refuse is on the list of known disagreements, where the
 //! developer guide decides.
 

@@ -56,7 +56,7 @@ pub enum ExpressionError {
     /// No schema names the attribute, so nobody knows whether it may be stored in plaintext.
     #[error("attribute `{attribute}` is not declared: add it to the record's schema or correct its name")]
     Undeclared { attribute: String },
-    /// 2 paths of which one contains or excludes the other.
+    /// Two paths of which one contains or excludes the other.
     #[error("the paths `{one}` and `{other}` overlap: remove one of them")]
     OverlappingPaths { one: String, other: String },
     /// A path into an attribute that DynamoDB only sees as one ciphertext.
@@ -93,7 +93,7 @@ pub enum ExpressionError {
          `<`, `<=`, `>`, `>=`, `BETWEEN` or `begins_with`, joined by `AND`"
     )]
     NotAKeyCondition,
-    /// 2 conditions on one key attribute.
+    /// Two conditions on one key attribute.
     #[error("a key condition may test `{attribute}` only once: use `BETWEEN`")]
     RepeatedKey { attribute: String },
 }

@@ -9,7 +9,7 @@ pub enum InvalidSchema {
     /// There is no table to store the record in.
     #[error("the record has no table: add `#[seal(table = \"…\")]`")]
     NoTable,
-    /// There is not exactly 1 partition key, or there is more than 1 sort key.
+    /// There is not exactly one partition key, or there is more than one sort key.
     #[error("table `{table}`: a schema has exactly one partition key and at most one sort key")]
     Keys {
         /// The logical table.
@@ -39,13 +39,13 @@ pub enum InvalidSchema {
         /// The name.
         attribute: String,
     },
-    /// 2 records in one table disagree on its key attributes.
+    /// Two records in one table disagree on its key attributes.
     #[error("table `{table}`: two records disagree on its key attributes or on how the tenant shows in them")]
     KeysDisagree {
         /// The logical table.
         table: String,
     },
-    /// 2 records in one table disagree on an attribute, and nothing tells their items apart.
+    /// Two records in one table disagree on an attribute, and nothing tells their items apart.
     #[error(
         "table `{table}`: one record encrypts attribute `{attribute}` and another does not: give each a value of one discriminator"
     )]

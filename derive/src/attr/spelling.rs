@@ -4,7 +4,7 @@
 pub(super) fn hint(written: &str, known: &[&str]) -> String {
     let nearest = known.iter().map(|word| (distance(written, word), word)).min();
     match nearest {
-        // 2 slips are a typo; in a short word they make another word.
+        // Two slips are a typo; in a short word they make another word.
         Some((slips, word)) if slips <= 2 && slips * 2 < word.len() => format!("did you mean `{word}`?"),
         _ => format!("expected one of `{}`", known.join("`, `")),
     }
