@@ -86,6 +86,13 @@ fn refuse_twice<'i>(identities: impl IntoIterator<Item = &'i Identity>) -> Resul
 
 /// A read of many records. Await it to send it.
 ///
+/// ```
+/// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned + 'static>(contacts: tenantseal::records::Records<T>)
+/// # -> Result<(), tenantseal::Error> {
+/// let found: Vec<Option<T>> = contacts.get_many(["c-1", "c-2"]).await?;
+/// # Ok(()) }
+/// ```
+///
 /// It returns the records in the order of their primary keys, and `None` where there is no record. It requests unprocessed keys again,
 /// with backoff; after 8 consecutive attempts that return nothing, the error is [`Error::Unprocessed`]. No primary key may appear
 /// twice. If some records do not open, `error.items()` names all of them; [`each`](Self::each) returns the others.

@@ -194,6 +194,16 @@ impl<T> fmt::Debug for Query<'_, T> {
 
 /// A scan for one tenant's records of one type. It is sent when its stream is polled.
 ///
+/// ```
+/// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+/// # -> Result<(), tenantseal::Error> {
+/// use tenantseal::records::attribute;
+///
+/// let found = contacts.scan().filter(attribute("company").equals("Analytical Engines")).stream();
+/// let contacts: Vec<_> = found.try_collect().await?;
+/// # Ok(()) }
+/// ```
+///
 /// DynamoDB reads, and charges for, the whole table or index. A type without a discriminator must be alone in the table, or selected
 /// with [`Scan::filter`].
 #[must_use = "nothing is sent before the stream is polled"]

@@ -187,6 +187,15 @@ fn to_cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
 }
 
 /// Reads of records as of one moment: see [`Tenant::transact_get`]. Await it to send it.
+///
+/// ```
+/// # use serde::de::DeserializeOwned;
+/// # async fn example<C: tenantseal::Record + DeserializeOwned + 'static, O: tenantseal::Record + DeserializeOwned + 'static>(
+/// #     acme: tenantseal::Tenant, contacts: tenantseal::records::Records<C>, orders: tenantseal::records::Records<O>)
+/// # -> Result<(), tenantseal::Error> {
+/// let (contact, order): (Option<C>, Option<O>) = acme.transact_get((contacts.get("c-17"), orders.get("o-1"))).await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is read before it is awaited"]
 pub struct TransactGet<F> {
     tenant: Tenant,
