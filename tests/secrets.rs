@@ -6,6 +6,8 @@ mod common;
 
 #[path = "secrets/debug.rs"]
 mod debug;
+#[path = "secrets/logged.rs"]
+mod logged;
 #[path = "secrets/memory.rs"]
 mod memory;
 #[path = "secrets/needles.rs"]

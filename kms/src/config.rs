@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_sdk_kms::config::BehaviorVersion;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::http::{
@@ -29,7 +30,9 @@ const ATTEMPT_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// The configuration for calls of KMS and STS.
 pub fn quiet(config: &SdkConfig) -> SdkConfig {
-    let mut builder = config.to_builder().timeout_config(timeouts(config));
+    // A configuration made by hand may name none, and then the SDK panics.
+    let behavior = config.behavior_version().unwrap_or_else(BehaviorVersion::latest);
+    let mut builder = config.to_builder().behavior_version(behavior).timeout_config(timeouts(config));
     builder.set_http_client(http_client(config).map(|inner| SharedHttpClient::new(Quiet(inner))));
     builder.build()
 }
