@@ -4,9 +4,9 @@
 
 mod common;
 
-#[path = "sight/audit.rs"]
+#[path = "telemetry/audit.rs"]
 mod audit;
-#[path = "sight/logs.rs"]
+#[path = "telemetry/logs.rs"]
 mod logs;
-#[path = "sight/metrics.rs"]
+#[path = "telemetry/metrics.rs"]
 mod metrics;
