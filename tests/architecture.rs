@@ -1,17 +1,13 @@
 //! CONTRIBUTING's table of crates and modules says who may use whom: this reads every import and holds the code to it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[path = "architecture/imports.rs"]
 mod imports;
-#[path = "architecture/table.rs"]
 mod table;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use imports::{Arrow, Module, Sources};
-use table::Table;
+use self::imports::{Arrow, Module, Sources};
+use self::table::Table;
 
 /// The crates whose modules the table lists, by the names of their folders.
 const CRATES: [(&str, &str); 7] = [

@@ -7,53 +7,47 @@
 //! ```text
 //! pip install ministack==1.5.33 cryptography
 //! BIND_HOST=127.0.0.1 IOT_MTLS_ENABLED=0 GATEWAY_PORT=4566 SERVICES=dynamodb ministack &
-//! TENANTSEAL_SECOND_DYNAMODB=http://127.0.0.1:4566 cargo test --test conformance -- --nocapture
+//! TENANTSEAL_SECOND_DYNAMODB=http://127.0.0.1:4566 cargo test --test dynamodb conformance -- --nocapture
 //! ```
 //!
 //! `TENANTSEAL_CONFORMANCE_CASE=<part of a name>` runs some cases alone and prints their outcomes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers but its own")]
 
-mod common;
-
-mod conformance {
-    pub mod batches;
-    pub mod batches_unprocessed;
-    pub mod case;
-    pub mod conditions;
-    pub mod control;
-    pub mod ctx;
-    pub mod deletes;
-    pub mod differences;
-    pub mod filters;
-    pub mod halved;
-    pub mod indexes;
-    pub mod invalid;
-    pub mod outcome;
-    pub mod projections;
-    pub mod puts;
-    pub mod queries;
-    pub mod run;
-    pub mod scans;
-    pub mod single_table;
-    pub mod suite;
-    pub mod tables;
-    pub mod transactions;
-    pub mod transactions_failing;
-    pub mod updates;
-    pub mod updates_encrypted;
-    pub mod updates_returned;
-    pub mod upserts;
-    pub mod values;
-}
+pub mod batches;
+pub mod batches_unprocessed;
+pub mod case;
+pub mod conditions;
+pub mod control;
+pub mod ctx;
+pub mod deletes;
+pub mod differences;
+pub mod filters;
+pub mod halved;
+pub mod indexes;
+pub mod invalid;
+pub mod outcome;
+pub mod projections;
+pub mod puts;
+pub mod queries;
+pub mod run;
+pub mod scans;
+pub mod single_table;
+pub mod suite;
+pub mod tables;
+pub mod transactions;
+pub mod transactions_failing;
+pub mod updates;
+pub mod updates_encrypted;
+pub mod updates_returned;
+pub mod upserts;
+pub mod values;
 
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use conformance::differences::{DIFFERENCES, Wrong};
-use conformance::run::{Server, report};
-use conformance::suite;
+use self::differences::{DIFFERENCES, Wrong};
+use self::run::{Server, report};
 
 /// Where the second server listens.
 const SECOND: &str = "TENANTSEAL_SECOND_DYNAMODB";

@@ -3,13 +3,9 @@
 // Most structs here exist only for their schema.
 #![allow(dead_code)]
 
-#[path = "derive/hygiene.rs"]
 mod hygiene;
-#[path = "derive/names.rs"]
 mod names;
-#[path = "derive/schemas.rs"]
 mod schemas;
-#[path = "derive/shapes.rs"]
 mod shapes;
 
 use std::collections::{BTreeSet, HashMap};

@@ -1,10 +1,6 @@
 //! A mapper from the registry and a program written for the plain SDK, unchanged on a tenant's client: the applications of
 //! `examples/modyne` and `examples/migrate_existing`, once on the SDK's client and once on a tenant's.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 #[path = "../examples/migrate_existing/after.rs"]
 mod after;
 #[path = "../examples/migrate_existing/before.rs"]
@@ -19,11 +15,11 @@ mod stored;
 
 use std::error::Error;
 
+use self::stored::{Stored, compare, secrets, stored};
+use crate::common::tap::find;
+use crate::common::{ROLE, Taps, World, id, sealing_error};
 use aws_sdk_dynamodb::Client;
 use aws_types::SdkConfig;
-use common::tap::find;
-use common::{ROLE, Taps, World, id, sealing_error};
-use stored::{Stored, compare, secrets, stored};
 use tenantseal::TenantSeal;
 use tenantseal::schema::TableSchema;
 

@@ -3,15 +3,7 @@
 //!
 //! Runs when `TENANTSEAL_PYTHON` names a Python 3.10 or newer with `boto3` and `cryptography`, as in `.ci/peers`.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-#[path = "interop/opens.rs"]
 mod opens;
-#[path = "interop/python.rs"]
 mod python;
-#[path = "interop/refuses.rs"]
 mod refuses;
-#[path = "interop/scene.rs"]
 mod scene;

@@ -1,9 +1,7 @@
 //! An annotated struct travels through real KMS, STS and DynamoDB clients into a pooled table and back.
 
-mod common;
-
-use common::Contact;
-use common::{World, contact};
+use crate::common::Contact;
+use crate::common::{World, contact};
 
 #[tokio::test]
 async fn a_record_comes_back_and_was_never_stored_in_plaintext() {

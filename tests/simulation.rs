@@ -12,8 +12,8 @@ mod traffic;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use fleet::{Outcome, Settings, run};
-use traffic::{Load, Request};
+use self::fleet::{Outcome, Settings, run};
+use self::traffic::{Load, Request};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const ROTATION: Duration = Duration::from_secs(4 * 3_600);

@@ -1,13 +1,11 @@
 //! docs/THREATS.md names only tests that `cargo test --workspace` runs, and says nothing without one.
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-#[path = "threats/tests.rs"]
 mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tests::Tests;
+use self::tests::Tests;
 
 /// What the document says: one line of a list with what belongs to it.
 fn claims(document: &str) -> Vec<String> {

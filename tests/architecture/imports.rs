@@ -13,7 +13,7 @@ use syn::{Attribute, Item, UseTree, Visibility};
 pub(crate) struct Module(Vec<String>);
 
 impl Module {
-    /// Parses `crate::outer::inner`.
+    /// Parses `crate::architecture::outer::inner`.
     pub(crate) fn parse(path: &str) -> Self {
         Self(path.split("::").map(str::to_owned).collect())
     }

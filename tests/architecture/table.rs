@@ -1,6 +1,6 @@
 //! The table in CONTRIBUTING: its rows from the ground up.
 
-use crate::imports::{Arrow, Module};
+use crate::architecture::imports::{Arrow, Module};
 
 /// The modules of the table, each with all that is below it, in their order.
 #[derive(Debug)]

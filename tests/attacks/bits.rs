@@ -1,7 +1,7 @@
 //! Every bit and every length of every sealed byte.
 
+use crate::attacks::victim::{Attacker, bytes, store, with};
 use crate::common::{World, contact, item};
-use crate::victim::{Attacker, bytes, store, with};
 
 /// The wrapped key is the end of a record; `check` does not cover it, KMS does (docs/FORMAT.md, section 7).
 fn wrapped_key(record: &[u8]) -> std::ops::Range<usize> {

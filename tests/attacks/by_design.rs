@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
+use crate::attacks::victim::{ENCRYPTED, attack, store};
 use crate::common::wire::Wire;
 use crate::common::{Contact, World, contact, id, item, key, s};
-use crate::victim::{ENCRYPTED, attack, store};
 
 #[tokio::test]
 async fn an_earlier_value_of_the_same_attribute_of_the_same_item_opens_again() {

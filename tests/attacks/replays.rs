@@ -9,8 +9,8 @@ use tenantseal::error::{OpenError, OpenFault};
 use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal::{Error, Item};
 
+use crate::attacks::victim::{bytes, store, with};
 use crate::common::{Contact, ROLE, World, contact, id, key};
-use crate::victim::{bytes, store, with};
 
 const ENV: (&str, &str) = ("env", "prod");
 

@@ -3,8 +3,8 @@
 use tenantseal::schema::TableSchema;
 use tenantseal::{Item, TenantSeal};
 
+use crate::attacks::victim::{ENCRYPTED, attack, bytes, store, with};
 use crate::common::{World, contact, id, item, s};
-use crate::victim::{ENCRYPTED, attack, bytes, store, with};
 
 fn seal(world: &World) -> TenantSeal {
     let twin = TableSchema::builder("twin").partition_key("tenant_id", "{tenant}").sort_key("contact_id");

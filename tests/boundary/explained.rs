@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use tenantseal::Error;
 
+use crate::boundary::tenants::put;
 use crate::common::{World, contact, item, s};
-use crate::tenants::put;
 
 #[tokio::test]
 async fn a_filter_on_an_indexs_own_key_is_not_blamed_on_the_tenant() {

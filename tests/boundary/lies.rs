@@ -9,9 +9,9 @@ use tenantseal::Error;
 use tenantseal::error::OpenError;
 use tenantseal::schema::TableSchema;
 
+use crate::boundary::tenants::put;
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, contact, id, item, key, s, sealing_error};
-use crate::tenants::put;
 
 /// A client of `acme` to which `operation` is answered with `answer`.
 fn lied_to(world: &World, operation: &'static str, status: u16, answer: String) -> aws_sdk_dynamodb::Client {

@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::types::{
 use tenantseal::Error;
 use tenantseal::error::Refusal;
 
+use crate::boundary::tenants::is_foreign;
 use crate::common::{World, contact, id, item, key, s, sealing_error};
-use crate::tenants::is_foreign;
 
 fn put_of(tenant: &str) -> TransactWriteItem {
     let put = Put::builder().table_name("crm").set_item(Some(item(&contact(tenant, "c-1")))).build().unwrap();

@@ -16,9 +16,9 @@ use aws_smithy_types::config_bag::Layer;
 use tenantseal::Error;
 use tenantseal::error::Piece;
 
+use crate::client::exchanged::Scene;
 use crate::common::hook::{Hook, Seen, When};
 use crate::common::{Contact, contact, id, item, key, sealing_error, tap};
-use crate::exchanged::Scene;
 
 /// What is changed of a request, by name.
 type Change = (&'static str, fn(&mut HttpRequest));

@@ -5,8 +5,8 @@ use serde_json::Value;
 use tenantseal::{Item, Tenant};
 
 use crate::common::{World, id, s};
-use crate::python::{Python, python, to_json, without_order};
-use crate::scene::{Shared, Table, b, bare, empty, extreme, full, map, n, with};
+use crate::interop::python::{Python, python, to_json, without_order};
+use crate::interop::scene::{Shared, Table, b, bare, empty, extreme, full, map, n, with};
 
 /// The first bytes of the sealed attributes in an item.
 fn forms(stored: &Item) -> Vec<(&str, u8)> {

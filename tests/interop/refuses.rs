@@ -7,8 +7,8 @@ use tenantseal::{Error, Item, Tenant};
 
 use crate::common::key_table::key_id;
 use crate::common::{World, s};
-use crate::python::python;
-use crate::scene::{ENCRYPTED, Shared, Table, b, bare, full};
+use crate::interop::python::python;
+use crate::interop::scene::{ENCRYPTED, Shared, Table, b, bare, full};
 
 type Damage = fn(&mut Item, &Others);
 

@@ -10,7 +10,7 @@ use tenantseal::{Item, Tenant, TenantSealBuilder};
 
 use crate::common::key_table::KEY_TABLE;
 use crate::common::{World, id, s};
-use crate::python::Job;
+use crate::interop::python::Job;
 
 /// The encrypted attributes, one of each type and another string.
 pub(crate) const ENCRYPTED: [&str; 11] =

@@ -7,7 +7,7 @@
 //! | key | `{12}` is the id of tenant 12's key; `-`: the request names none |
 //! | context | the value of `tenant` in the encryption context; `-`: none; `+`: and another pair |
 
-use crate::scene::Scene;
+use crate::policies::scene::Scene;
 
 /// With the library's policies.
 const OURS: &str = "

@@ -8,7 +8,7 @@ use tenantseal::keys::AliasTemplate;
 use tenantseal_tenants::{InMemoryRegistry, Tenants, Tier};
 
 use crate::common::id;
-use crate::office::Office;
+use crate::tenants::office::Office;
 
 #[tokio::test]
 async fn an_operator_needs_the_operators_policy_and_no_more() {

@@ -13,7 +13,7 @@ use tenantseal::keys::{AliasTemplate, RoleArn, Scope, Tenancy};
 use tenantseal_tenants::InMemoryRegistry;
 
 use crate::common::id;
-use crate::office::{ALL, Office};
+use crate::tenants::office::{ALL, Office};
 
 const HOME: &str = "us-east-1";
 const FRANKFURT: &str = "eu-central-1";

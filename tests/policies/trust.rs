@@ -8,8 +8,8 @@ use tenantseal::keys::{KeyServiceErrorKind as Kind, Tenancy};
 use tenantseal::{Error, TenantSeal};
 
 use crate::common::{Contact, ROLE, World, contact, id};
-use crate::office::ALL;
-use crate::pod_tags::POD;
+use crate::policies::pod_tags::POD;
+use crate::tenants::office::ALL;
 
 fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build().unwrap()

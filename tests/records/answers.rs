@@ -11,7 +11,7 @@ use tenantseal::{Error, Item, Tenant};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, id, key, s};
-use crate::scene::{Person, builder, firm, person};
+use crate::records::scene::{Person, builder, firm, person};
 
 /// What becomes of the answers to a write, the first of them or all.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,7 +8,7 @@ use tenantseal::error::{PrimaryKeyError, Refusal, Written};
 
 use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{Contact, World, contact};
-use crate::scene::{Person, acme, person};
+use crate::records::scene::{Person, acme, person};
 
 fn contacts(count: usize) -> Vec<Contact> {
     (0..count).map(|at| contact("acme", &format!("c-{at:03}"))).collect()

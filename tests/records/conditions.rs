@@ -5,7 +5,7 @@ use tenantseal::error::Refusal;
 use tenantseal::records::{Condition, attribute};
 
 use crate::common::{Contact, World, contact};
-use crate::scene::{Firm, acme, firm};
+use crate::records::scene::{Firm, acme, firm};
 
 #[tokio::test]
 async fn every_kind_of_condition_filters_as_it_reads() {

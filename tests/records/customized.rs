@@ -6,7 +6,7 @@ use tenantseal::error::Reason;
 use tenantseal::records::attribute;
 
 use crate::common::{World, s};
-use crate::scene::{Firm, Person, acme, firm, person};
+use crate::records::scene::{Firm, Person, acme, firm, person};
 
 fn n(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())

@@ -10,7 +10,7 @@ use tenantseal::{Error, Item, Record, TenantSeal};
 
 use crate::common::wire::Wire;
 use crate::common::{ROLE, World, id, key, s, sealing_error};
-use crate::scene::{Firm, Person, SECRET, acme, builder, firm, person};
+use crate::records::scene::{Firm, Person, SECRET, acme, builder, firm, person};
 
 /// An item as code without structs makes it.
 fn raw(kind: Option<&str>, contact_id: &str, note: AttributeValue) -> Item {

@@ -8,7 +8,7 @@ use tenantseal::records::{Records, attribute};
 use tenantseal::{Error, Tenant};
 
 use crate::common::{Taps, World, id};
-use crate::scene::{Person, acme, builder, person};
+use crate::records::scene::{Person, acme, builder, person};
 
 /// `acme` over taps, with quick retries, and its people.
 pub(crate) async fn tapped(world: &World) -> (Taps, Tenant, Records<Person>) {

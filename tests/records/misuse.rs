@@ -8,7 +8,7 @@ use tenantseal::{Error, Record};
 
 use crate::common::wire::Wire;
 use crate::common::{Contact, Unregistered, World, contact, id, s};
-use crate::scene::{Person, SECRET, builder, person};
+use crate::records::scene::{Person, SECRET, builder, person};
 
 /// The same items, seen with another attribute.
 #[derive(Debug, Serialize, Deserialize, Record)]

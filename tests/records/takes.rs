@@ -9,8 +9,8 @@ use tenantseal::{Error, Item};
 
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, id, s};
-use crate::lost_answers::tapped;
-use crate::scene::{Person, builder, person};
+use crate::records::lost_answers::tapped;
+use crate::records::scene::{Person, builder, person};
 
 /// A process that has no key yet.
 fn cold(world: &World) -> Records<Person> {

@@ -8,7 +8,7 @@ use tenantseal::records::attribute;
 use crate::common;
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, id};
-use crate::scene::{Firm, Person, acme, builder, firm, person};
+use crate::records::scene::{Firm, Person, acme, builder, firm, person};
 
 #[tokio::test]
 async fn writes_of_several_types_happen_together() {

@@ -6,7 +6,7 @@ use tenantseal::records::attribute;
 
 use crate::common::wire::Wire;
 use crate::common::{Contact, World, contact, id};
-use crate::scene::{Person, acme, person};
+use crate::records::scene::{Person, acme, person};
 
 #[tokio::test]
 async fn an_update_seals_what_is_encrypted_and_touches_nothing_else() {
@@ -75,7 +75,7 @@ async fn a_condition_decides_whether_a_record_changes() {
 async fn a_name_that_the_record_does_not_declare_is_refused_before_any_call() {
     let world = World::start(&["acme"]).await;
     let wire = Wire::open();
-    let seal = crate::scene::builder().build(&world.over(wire.clone())).unwrap();
+    let seal = crate::records::scene::builder().build(&world.over(wire.clone())).unwrap();
     let people = seal.tenant(&id("acme")).records::<Person>();
     let misspelt: [Error; 4] = [
         people.update("p-1").set("emial", "x").await.unwrap_err(),

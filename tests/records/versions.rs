@@ -5,7 +5,7 @@ use tenantseal::error::Reason;
 use tenantseal::records::attribute;
 
 use crate::common::World;
-use crate::scene::{Firm, Person, SECRET, acme, firm, person};
+use crate::records::scene::{Firm, Person, SECRET, acme, firm, person};
 
 #[tokio::test]
 async fn a_put_stores_the_next_version_and_gives_it_back() {

@@ -4,8 +4,8 @@ use aws_sdk_kms::types::{KeyState, Tag};
 use tenantseal_tenants::{Error, InMemoryRegistry, Operation, State};
 
 use crate::common::id;
-use crate::office::Office;
-use crate::steps::REGIONS;
+use crate::tenants::office::Office;
+use crate::tenants::steps::REGIONS;
 
 /// To the letter of docs/OPERATIONS.md, "By hand". Gives the key's id.
 pub(crate) async fn by_hand(office: &Office, description: &str, multi_region: bool) -> String {

@@ -3,9 +3,9 @@
 use tenantseal_tenants::{State, Tier};
 
 use crate::common::id;
-use crate::interrupted::Interrupted;
-use crate::office::Office;
-use crate::steps::{REGIONS, Step};
+use crate::tenants::interrupted::Interrupted;
+use crate::tenants::office::Office;
+use crate::tenants::steps::{REGIONS, Step};
 
 /// An office whose tenant has an operation that was cut short right after it was written down.
 async fn cut_short(before: &[Step], step: Step) -> (Office, tenantseal_tenants::Tenants) {

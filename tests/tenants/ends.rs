@@ -4,11 +4,11 @@ use aws_sdk_kms::types::KeyState;
 use futures_util::future::join_all;
 use tenantseal_tenants::Tenants;
 
-use crate::adopted::by_hand;
 use crate::common::id;
-use crate::office::Office;
-use crate::steps::{REGIONS, Step, picture};
-use crate::superseded::killed;
+use crate::tenants::adopted::by_hand;
+use crate::tenants::office::Office;
+use crate::tenants::steps::{REGIONS, Step, picture};
+use crate::tenants::superseded::killed;
 
 /// How the tenant came to its keys.
 #[derive(Debug, Clone, Copy)]

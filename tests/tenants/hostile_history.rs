@@ -11,7 +11,7 @@ use tenantseal::TenantId;
 use tenantseal_tenants::{Entry, InMemoryRegistry, Page, Registry, RegistryError};
 
 use crate::common::id;
-use crate::hostile_registry::{ABROAD, Command, HOME, Scene};
+use crate::tenants::hostile_registry::{ABROAD, Command, HOME, Scene};
 
 /// Tells the truth of a tenant until an operation has begun and its entry was read so often since; then that it is finished.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use tenantseal::TenantId;
 use tenantseal_tenants::{Entry, InMemoryRegistry, Operation, Registry, Tenants, Tier};
 
 use crate::common::id;
-use crate::office::Office;
-use crate::steps::REGIONS;
+use crate::tenants::office::Office;
+use crate::tenants::steps::REGIONS;
 
 pub(crate) const HOME: &str = REGIONS[0];
 pub(crate) const ABROAD: &str = REGIONS[1];

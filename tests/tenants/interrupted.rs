@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use tenantseal_tenants::{DynamoDbRegistry, Tenants};
 use tokio::sync::Notify;
 
-use crate::office::Office;
+use crate::tenants::office::Office;
 
 /// Whose n-th request is held.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use aws_sdk_kms::types::KeyState;
 use tenantseal_tenants::{Entry, Error, State, Tenants};
 
 use crate::common::id;
-use crate::interrupted::Interrupted;
-use crate::office::Office;
+use crate::tenants::interrupted::Interrupted;
+use crate::tenants::office::Office;
 
 /// Runs `operation` and kills it after its n-th request. Gives whether it ended before.
 async fn killed<T, F>(office: &Office, after: usize, operation: impl FnOnce(Tenants) -> F) -> bool

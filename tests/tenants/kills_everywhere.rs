@@ -2,9 +2,9 @@
 
 use tenantseal_tenants::{Entry, Operation};
 
-use crate::interrupted::Interrupted;
-use crate::office::Office;
-use crate::steps::{Step, picture};
+use crate::tenants::interrupted::Interrupted;
+use crate::tenants::office::Office;
+use crate::tenants::steps::{Step, picture};
 
 async fn goes_on_after_any_change(before: &'static [Step], step: Step) {
     let undisturbed = ends_after(before, step, usize::MAX).await;

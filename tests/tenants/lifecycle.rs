@@ -6,7 +6,7 @@ use aws_sdk_kms::types::KeyState;
 use tenantseal_tenants::{Error, InMemoryRegistry, Operation, Registry, State, Tier};
 
 use crate::common::id;
-use crate::office::{ALL, Office};
+use crate::tenants::office::{ALL, Office};
 
 const HOME: &str = "us-east-1";
 

@@ -6,7 +6,7 @@ use tenantseal_tenants::{DynamoDbRegistry, Entry, InMemoryRegistry, Registry, Re
 
 use crate::common::id;
 use crate::common::wire::{Reaction, Wire};
-use crate::office::Office;
+use crate::tenants::office::Office;
 
 fn entry(tenant: &str, version: u64) -> Entry {
     serde_json::from_value(serde_json::json!({

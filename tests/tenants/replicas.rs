@@ -9,8 +9,8 @@ use tenantseal_tenants::{Error, InMemoryRegistry, State, Tenants};
 
 use crate::common::id;
 use crate::common::wire::{Reaction, Wire};
-use crate::office::{ALL, Office};
-use crate::steps::REGIONS;
+use crate::tenants::office::{ALL, Office};
+use crate::tenants::steps::REGIONS;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use tenantseal_tenants::{DynamoDbRegistry, Error};
 
 use crate::common::wire::{Reaction, Wire};
-use crate::interrupted::Interrupted;
-use crate::office::Office;
-use crate::steps::{Step, picture};
+use crate::tenants::interrupted::Interrupted;
+use crate::tenants::office::Office;
+use crate::tenants::steps::{Step, picture};
 
 const AT_ONCE: usize = 12;
 /// Longer than what the registry has said is believed.

@@ -6,7 +6,7 @@ use tenantseal::TenantId;
 use tenantseal_tenants::{Error, Tenants, Tier};
 
 use crate::common::id;
-use crate::office::Office;
+use crate::tenants::office::Office;
 
 const TENANT: &str = "acme";
 /// The pool first: its key is its own.

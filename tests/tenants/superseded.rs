@@ -4,9 +4,9 @@ use aws_sdk_kms::types::KeyState;
 use tenantseal_tenants::{Error, State, Tenants};
 
 use crate::common::id;
-use crate::interrupted::Interrupted;
-use crate::office::Office;
-use crate::steps::{REGIONS, Step, picture};
+use crate::tenants::interrupted::Interrupted;
+use crate::tenants::office::Office;
+use crate::tenants::steps::{REGIONS, Step, picture};
 
 /// Kills the step after its n-th change. Gives whether it ended before.
 pub(crate) async fn killed(office: &Office, step: Step, changes: usize) -> bool {

@@ -3,7 +3,7 @@
 use tenantseal_tenants::{Error, POOL_SIZE, State, Tier};
 
 use crate::common::id;
-use crate::office::Office;
+use crate::tenants::office::Office;
 
 fn shared() -> Tier {
     serde_json::from_value(serde_json::json!({ "kind": "shared", "pool": "small-1" })).unwrap()

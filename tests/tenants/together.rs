@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use tenantseal_tenants::{InMemoryRegistry, Tenants};
 
 use crate::common::id;
-use crate::office::Office;
+use crate::tenants::office::Office;
 
 #[tokio::test]
 async fn operators_who_onboard_one_tenant_at_once_make_one_key() {

@@ -7,8 +7,8 @@ use aws_sdk_kms::types::KeyState;
 use tenantseal_tenants::{Entry, InMemoryRegistry, Operation, Registry, State, Tenants};
 
 use crate::common::id;
-use crate::office::Office;
-use crate::steps::REGIONS;
+use crate::tenants::office::Office;
+use crate::tenants::steps::REGIONS;
 
 const HOME: &str = REGIONS[0];
 const ABROAD: &str = REGIONS[1];

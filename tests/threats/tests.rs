@@ -26,9 +26,7 @@ impl Tests {
         let mut tests = Self::default();
         let read = |path: &Path| fs::read_to_string(root.join(path)).ok();
         for package in PACKAGES.map(Path::new) {
-            let listed = fs::read_dir(root.join(package).join("tests")).into_iter().flatten();
-            let names = listed.map(|entry| Path::new("tests").join(entry.unwrap().file_name()));
-            let binaries = names.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+            let binaries = binaries(&root.join(package));
             for crate_root in ["src/lib.rs", "src/main.rs"].map(PathBuf::from).into_iter().chain(binaries) {
                 tests.read_crate(&read, &package.join(crate_root));
             }
@@ -84,6 +82,18 @@ impl Tests {
             }
         }
     }
+}
+
+/// The roots of a package's test binaries: those that its manifest lists, or else every file of its folder `tests`.
+fn binaries(package: &Path) -> Vec<PathBuf> {
+    let manifest = fs::read_to_string(package.join("Cargo.toml")).unwrap();
+    if manifest.contains("autotests = false") {
+        let listed = manifest.split("[[test]]\nname = \"").skip(1).filter_map(|rest| rest.split_once('"'));
+        return listed.map(|(name, _)| Path::new("tests").join(name).with_extension("rs")).collect();
+    }
+    let files = fs::read_dir(package.join("tests")).into_iter().flatten();
+    let files = files.map(|entry| Path::new("tests").join(entry.unwrap().file_name()));
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 /// The functions in `proptest! { … }`, whose parameters are no Rust.

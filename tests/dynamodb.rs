@@ -1,0 +1,16 @@
+//! What users of the library meet: the client, the records, and tables whose bytes somebody else wrote.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod attacks;
+mod boundary;
+mod client;
+mod common;
+mod conformance;
+mod drop_in_libraries;
+mod interop;
+mod main_job;
+mod records;
+mod sdk_fields;
+mod tables;
+mod telemetry;
