@@ -21,8 +21,9 @@ use tokio::time::Instant;
 
 /// How long to wait for the table, and then for its backups.
 const LIMIT: Duration = Duration::from_secs(300);
-/// The polling interval.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The first polling interval: local servers are done at once. Each is twice the one before, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The default timeout of an attempt.
 const ATTEMPT: Duration = Duration::from_secs(15);
 
@@ -139,13 +140,15 @@ struct Deadline<'a> {
     waiting: &'static str,
     /// The sum of the pauses, which a configuration's own clock may shorten.
     waited: Duration,
+    /// The next pause.
+    pause: Duration,
     /// When the wait began: requests take time as well.
     since: Instant,
 }
 
 impl<'a> Deadline<'a> {
     fn new(client: &'a Client, waiting: &'static str) -> Self {
-        Self { client, waiting, waited: Duration::ZERO, since: Instant::now() }
+        Self { client, waiting, waited: Duration::ZERO, pause: FIRST_PAUSE, since: Instant::now() }
     }
 
     /// Waits one interval, by the configuration's own clock.
@@ -156,8 +159,9 @@ impl<'a> Deadline<'a> {
         if self.waited.max(self.since.elapsed()) >= LIMIT {
             return Err(timeout);
         }
-        sleep.sleep(PAUSE).await;
-        self.waited += PAUSE;
+        sleep.sleep(self.pause).await;
+        self.waited += self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }
 }
