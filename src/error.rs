@@ -26,9 +26,10 @@ pub use tables::{TableFault, TableFaultKind, TablesError};
 pub use tenantseal_core::context::InvalidContext;
 pub use tenantseal_core::crypto::{InvalidDataKeyId, WrongLength};
 pub use tenantseal_core::envelope::OpenFault;
+pub use tenantseal_core::error::Written;
 pub use tenantseal_core::format::{FormatError, InvalidKekId, InvalidKeyArn, InvalidNumber, InvalidPrimaryKey};
 pub use tenantseal_core::tenant::{InvalidAliasTemplate, InvalidTenantId};
-pub use unopened::{ItemRef, Unopened, UnopenedItem, Written};
+pub use unopened::{ItemRef, Unopened, UnopenedItem};
 pub(crate) use unopened::{Sealed, Standing};
 pub use writes::{Cancelled, NotWritten, Reason};
 
@@ -129,6 +130,19 @@ pub enum Error {
     /// DynamoDB, or the connection to it, failed.
     #[error("DynamoDB: {0}")]
     DynamoDb(ServiceError),
+    /// A stored object does not open.
+    #[cfg(feature = "s3")]
+    #[error("bucket `{bucket}`: the object does not open: {fault}")]
+    Blob {
+        /// The logical bucket.
+        bucket: String,
+        /// What is wrong with the object.
+        fault: tenantseal_blobs::BlobFault,
+    },
+    /// Another operation on objects failed.
+    #[cfg(feature = "s3")]
+    #[error(transparent)]
+    S3(tenantseal_blobs::Error),
 }
 
 impl Error {
@@ -162,6 +176,8 @@ impl Error {
             Self::Cancelled(cancelled) => cancelled.is_passing(),
             Self::NotWritten(writes) => writes.is_retryable(),
             Self::Unprocessed { may_be_written, .. } => !may_be_written,
+            #[cfg(feature = "s3")]
+            Self::S3(error) => error.is_retryable(),
             _ => false,
         }
     }
@@ -185,6 +201,8 @@ impl Error {
             Self::DynamoDb(error) => matches!(error.as_sdk(), ConditionalCheckFailedException(_)),
             Self::Cancelled(cancelled) => cancelled.is(&Reason::ConditionFailed) || self.is_conflict(),
             Self::Unopened(unopened) => unopened.is_condition_failed() || unopened.cause().is_condition_failed(),
+            #[cfg(feature = "s3")]
+            Self::S3(error) => error.is_condition_failed(),
             _ => self.is_conflict(),
         }
     }
@@ -195,6 +213,8 @@ impl Error {
         match self {
             Self::KeyService(error) => error.is_revoked(),
             Self::Unopened(unopened) => unopened.any(Self::is_revoked),
+            #[cfg(feature = "s3")]
+            Self::S3(error) => error.is_revoked(),
             _ => false,
         }
     }
@@ -210,6 +230,10 @@ impl Error {
             Self::Open(error) => error.is_integrity(),
             Self::KeyTable(error) => error.is_integrity(),
             Self::Unopened(unopened) => unopened.any(Self::is_integrity),
+            #[cfg(feature = "s3")]
+            Self::Blob { fault, .. } => fault.is_integrity(),
+            #[cfg(feature = "s3")]
+            Self::S3(error) => error.is_integrity(),
             _ => false,
         }
     }
@@ -223,6 +247,8 @@ impl Error {
             Self::Unopened(unopened) => unopened.written(),
             Self::DynamoDb(error) => error.written(),
             Self::NotWritten(writes) => writes.written(),
+            #[cfg(feature = "s3")]
+            Self::S3(error) => error.written(),
             Self::AnswerLost
             | Self::Conflict { may_be_own: true, .. }
             | Self::Unprocessed { may_be_written: true, .. } => Written::Unknown,
@@ -313,6 +339,20 @@ impl From<KeyError> for Error {
         match error {
             KeyError::Service(error) => Self::KeyService(error),
             KeyError::Table(error) => Self::KeyTable(error),
+        }
+    }
+}
+
+#[cfg(feature = "s3")]
+impl From<tenantseal_blobs::Error> for Error {
+    fn from(error: tenantseal_blobs::Error) -> Self {
+        use tenantseal_blobs::Error as Blobs;
+        match error {
+            Blobs::KeyService(error) => Self::KeyService(error),
+            Blobs::KeyTable(error) => Self::KeyTable(error),
+            Blobs::Audit => Self::Audit,
+            Blobs::Blob { bucket, fault } => Self::Blob { bucket, fault },
+            other => Self::S3(other),
         }
     }
 }

@@ -9,6 +9,11 @@ mod operations_guide {}
 pub mod audit {
     pub use tenantseal_core::audit::{AuditSink, DataKeySource, DataKeyUse, Purpose};
 }
+/// Tenants' objects in S3: re-exports what users need of `tenantseal-blobs`.
+#[cfg(feature = "s3")]
+pub mod blobs {
+    pub use tenantseal_blobs::*;
+}
 mod client;
 pub mod error;
 mod expression;
@@ -30,6 +35,8 @@ pub use aws_types;
 pub use error::Error;
 pub use schema::{Item, Record};
 pub use tenant_seal::{Tenant, TenantSeal, TenantSealBuilder};
+#[cfg(feature = "s3")]
+pub use tenantseal_blobs::Stamp;
 pub use tenantseal_core::format::inspect;
 pub use tenantseal_core::tenant::TenantId;
 pub use tenantseal_derive::Record;

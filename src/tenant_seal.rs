@@ -24,6 +24,8 @@ use crate::item::{Item, distinct_keys, open_in_place, sealable_identity, stored_
 use crate::schema::TableSchema;
 use tenantseal_core::envelope::Nonces;
 
+#[cfg(feature = "s3")]
+mod buckets;
 mod builder;
 mod tables;
 
@@ -44,6 +46,8 @@ struct Shared {
     dynamodb: aws_sdk_dynamodb::Config,
     /// Every sealing client uses it, so all tenants share its connections.
     http: SharedHttpClient,
+    #[cfg(feature = "s3")]
+    buckets: buckets::Buckets,
 }
 
 impl TenantSeal {
@@ -58,13 +62,23 @@ impl TenantSeal {
         audit: Audit,
         control_plane: bool,
         config: &SdkConfig,
+        #[cfg(feature = "s3")] buckets: buckets::Buckets,
     ) -> Result<Self, ConfigError> {
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config);
         dynamodb.set_behavior_version(Some(config.behavior_version().unwrap_or_else(BehaviorVersion::latest)));
         let dynamodb = dynamodb.build();
         let http = http_client(config).ok_or(ConfigError::NoHttpClient)?;
         let (tables, audit) = (Arc::new(tables), Arc::new(audit));
-        Ok(Self(Arc::new(Shared { tables, keys, audit, control_plane, dynamodb, http })))
+        Ok(Self(Arc::new(Shared {
+            tables,
+            keys,
+            audit,
+            control_plane,
+            dynamodb,
+            http,
+            #[cfg(feature = "s3")]
+            buckets,
+        })))
     }
 
     /// Drops the data keys and credentials of a tenant at once, for a revocation that must not wait for the next call to KMS.

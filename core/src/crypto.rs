@@ -4,12 +4,14 @@
 //! `Debug`, is not `Clone` and is zeroized on drop.
 
 mod backend;
+mod blob_key;
 mod cipher;
 mod data_key;
 mod derivation;
 mod identity;
 mod random;
 
+pub(crate) use blob_key::{BlobKey, Commitment};
 use cipher::NotAuthentic;
 pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedDataKey, WrongLength};
@@ -38,7 +40,7 @@ mod tests {
     fn every_kind_of_key_is_zeroized_on_drop() {
         is_zeroized::<DataKey>();
         is_zeroized::<zeroize::Zeroizing<[u8; 32]>>(); // NonceKey
-        // ItemKey and PseudorandomKey: see the backends.
+        // ItemKey, BlobKey and PseudorandomKey: see the backends.
     }
 
     #[test]

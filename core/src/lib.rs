@@ -36,6 +36,7 @@
 //! | to | use |
 //! |---|---|
 //! | seal and open | [`Vault`], [`TenantVault`], [`ItemVault`]; [`VaultBuilder`] has the settings |
+//! | seal and open streams and files | [`BlobVault`], [`blob`] |
 //! | name tenants and keys | [`TenantId`], [`KekId`], [`KeyArn`], [`DataKeyId`], [`Alias`] |
 //! | make data keys | [`keys::KeyService`]; [`keys::InMemoryKeyService`] for tests |
 //! | share data keys among processes | [`keys::KeyTable`]; [`keys::InMemoryKeyTable`] for tests |
@@ -49,6 +50,7 @@
 //! FIPS build.
 
 pub mod audit;
+pub mod blob;
 #[doc(hidden)]
 pub mod context;
 #[doc(hidden)]
@@ -87,4 +89,4 @@ pub use format::{
 pub use tenant::{Alias, AliasTemplate, InvalidAliasTemplate, InvalidTenantId, TenantId};
 #[doc(inline)]
 pub use trail::SinkPanicked;
-pub use vault::{Error, ItemVault, TenantVault, Vault, VaultBuilder};
+pub use vault::{BlobVault, Error, ItemVault, TenantVault, Vault, VaultBuilder};

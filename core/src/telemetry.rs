@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
 
+use crate::blob::BlobFault;
 use crate::envelope::{Purpose, VerifiedDataKey};
 use crate::format::KekId;
 use crate::keys::{
@@ -320,6 +321,12 @@ pub fn record_repointing(tenant: &TenantId, kek: &KekId) {
 /// Records a KEK that answers by its own alias, and not by the tenant's.
 pub fn record_former_kek(tenant: &TenantId, kek: &KekId) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias was re-pointed: a former key answers by its own");
+}
+
+/// Records that a stored blob is not what was sealed there.
+pub fn record_integrity_failure(tenant: &TenantId, bucket: &str, fault: BlobFault) {
+    counter!("tenantseal_integrity_failures_total").increment(1);
+    tracing::warn!(tenant = tenant.as_str(), bucket, %fault, "a stored blob is not what was sealed there");
 }
 
 fn number(count: usize) -> u64 {

@@ -10,9 +10,11 @@ use crate::keys::{DataKeys, KeyService, OpeningMode, Revoke, TenantHandle};
 use crate::tenant::TenantId;
 use crate::trail::Audit;
 
+mod blob;
 mod builder;
 mod error;
 
+pub use blob::BlobVault;
 pub use builder::VaultBuilder;
 pub use error::Error;
 
@@ -45,7 +47,7 @@ pub struct Vault(Arc<Shared>);
 
 struct Shared {
     keys: DataKeys,
-    audit: Audit,
+    audit: Arc<Audit>,
 }
 
 impl Vault {
@@ -68,7 +70,7 @@ impl Vault {
 
     /// The handle to one tenant's values. Cheap: it calls nothing and makes no data key.
     pub fn tenant(&self, tenant: &TenantId) -> TenantVault {
-        TenantVault { shared: Arc::clone(&self.0), keys: Arc::new(self.0.keys.for_tenant(tenant)) }
+        TenantVault::new(self.0.keys.for_tenant(tenant), &self.0.audit)
     }
 
     /// Drops a tenant's data keys and credentials at once, for a revocation that must not wait for the next
@@ -98,11 +100,17 @@ impl Revoke for Vault {
 /// The handle to one tenant's values. Cheap to clone; keep it for a request or for a process.
 #[derive(Clone)]
 pub struct TenantVault {
-    shared: Arc<Shared>,
+    audit: Arc<Audit>,
     keys: Arc<TenantHandle>,
 }
 
 impl TenantVault {
+    /// The handle to what these data keys seal.
+    #[doc(hidden)]
+    pub fn new(keys: TenantHandle, audit: &Arc<Audit>) -> Self {
+        Self { audit: Arc::clone(audit), keys: Arc::new(keys) }
+    }
+
     /// The tenant.
     pub fn id(&self) -> &TenantId {
         self.keys.tenant()
@@ -188,9 +196,9 @@ impl ItemVault {
                 return Err(Error::AlreadySealed { name: (*name).to_owned() });
             }
         }
-        let TenantVault { shared, keys } = &self.vault;
+        let TenantVault { audit, keys } = &self.vault;
         let key = keys.sealing_key(None, KeyRecordPlacement::Item).await?;
-        shared.audit.record_seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
+        audit.record_seals(keys.tenant(), "seal", &key, &[(&*self.table, 1)])?;
         let own = key.stored_record();
         let nonces = Nonces::Random(&OsRandom);
         let mut sealer = Sealer::new(Some(StoredKey::Record(own)), &key, &self.identity, nonces, values.len())?;
@@ -229,12 +237,12 @@ impl ItemVault {
                 needed.push(NeededKey { attribute: (*name).to_owned(), stored: stored.to_owned() });
             }
         }
-        let TenantVault { shared, keys } = &self.vault;
+        let TenantVault { audit, keys } = &self.vault;
         let (ring, failures) = keys.opening_keys(needed, OpeningMode::AllOrNothing).await;
         if let Some((_, error)) = failures.into_iter().next() {
             return Err(error.into());
         }
-        shared.audit.record_opens_of_item(keys.tenant(), "open", &ring, &self.table)?;
+        audit.record_opens_of_item(keys.tenant(), "open", &ring, &self.table)?;
         let mut opener = Opener::new(&self.identity, None, &ring);
         let open = |(name, sealed): (&str, Vec<u8>)| {
             let fault = |fault| Error::Open { name: name.to_owned(), fault };

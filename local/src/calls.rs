@@ -14,6 +14,9 @@ pub enum Service {
     Kms,
     /// The Security Token Service.
     Sts,
+    /// The Simple Storage Service.
+    #[cfg(feature = "s3")]
+    S3,
 }
 
 impl fmt::Display for Service {
@@ -21,6 +24,8 @@ impl fmt::Display for Service {
         f.write_str(match self {
             Self::Kms => "kms",
             Self::Sts => "sts",
+            #[cfg(feature = "s3")]
+            Self::S3 => "s3",
         })
     }
 }
@@ -42,7 +47,8 @@ pub struct Call {
     /// The key, as the request names it: a key id, an alias or an ARN. For ReEncrypt, it is the source key. For
     /// operations on aliases, it is the alias.
     pub key_id: Option<String>,
-    /// The ARN of that key, or of the key that the ciphertext names. For AssumeRole, it is the role's ARN.
+    /// The ARN of that key, or of the key that the ciphertext names. For AssumeRole, it is the role's ARN. For S3, it is
+    /// that of the bucket or the object.
     pub resource: Option<String>,
     /// The encryption context. For ReEncrypt, it is that of the source.
     pub encryption_context: BTreeMap<String, String>,
@@ -72,7 +78,7 @@ pub struct CallRecord {
     pub outcome: Outcome,
 }
 
-/// Counts and records the calls to KMS and STS, from the moment they arrive.
+/// Counts and records the calls to KMS, STS and S3, from the moment they arrive.
 ///
 /// The counts are exact. Of the records, only the latest [`Calls::KEPT`] are kept.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{calls::Call, refusal::Refusal};
 
-/// The faults that the stack injects into calls to KMS and STS.
+/// The faults that the stack injects into calls to KMS and STS, and to S3 where the stack serves it.
 ///
 /// A call meets every fault that matches it, in the order in which they were added, until one of them ends it.
 ///
@@ -34,7 +34,8 @@ pub struct Faults {
 }
 
 /// Builds a fault; see [`Faults::on`]. It takes effect with [`delay`](Self::delay), [`fail`](Self::fail),
-/// [`hang`](Self::hang) or [`disconnect`](Self::disconnect).
+/// [`hang`](Self::hang), [`disconnect`](Self::disconnect), [`lose_answer`](Self::lose_answer) or
+/// [`cut_answer`](Self::cut_answer).
 #[derive(Debug)]
 #[must_use = "a fault takes effect when it is told what to do"]
 pub struct FaultBuilder<'a> {
@@ -73,6 +74,8 @@ pub(crate) enum Effect {
     Fail(Refusal),
     Hang,
     Disconnect,
+    /// Serves the call, and breaks off the answer after so many bytes of its body; before its head, if none.
+    CutAnswer(usize),
 }
 
 impl Default for Faults {
@@ -174,6 +177,17 @@ impl FaultBuilder<'_> {
     /// Does not serve the calls, and breaks off their connections within the answer.
     pub fn disconnect(self) {
         self.add(Effect::Disconnect);
+    }
+
+    /// Serves the calls, and breaks off their connections before the answer: what was asked for has happened, and the
+    /// client does not learn it.
+    pub fn lose_answer(self) {
+        self.add(Effect::CutAnswer(0));
+    }
+
+    /// Serves the calls, and breaks off their connections after so many bytes of the answer's body.
+    pub fn cut_answer(self, after: usize) {
+        self.add(Effect::CutAnswer(after));
     }
 
     fn add(self, effect: Effect) {

@@ -12,6 +12,8 @@ mod policy;
 mod protocol;
 mod random;
 mod refusal;
+#[cfg(feature = "s3")]
+mod s3;
 mod sdk;
 mod server;
 mod stack;

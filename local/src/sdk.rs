@@ -18,6 +18,8 @@ pub(crate) struct Endpoints {
     pub(crate) dynamodb: String,
     pub(crate) kms: String,
     pub(crate) sts: String,
+    #[cfg(feature = "s3")]
+    pub(crate) s3: String,
 }
 
 impl LoadServiceConfig for Endpoints {
@@ -31,6 +33,8 @@ impl LoadServiceConfig for Endpoints {
             "DynamoDB" => Some(self.dynamodb.clone()),
             "KMS" => Some(self.kms.clone()),
             "STS" => Some(self.sts.clone()),
+            #[cfg(feature = "s3")]
+            "S3" => Some(self.s3.clone()),
             _ => None,
         }
     }
@@ -54,7 +58,7 @@ pub(crate) fn environment(
     region: &str,
     endpoints: &Endpoints,
 ) -> Vec<(&'static str, String)> {
-    let Endpoints { dynamodb, kms, sts } = endpoints;
+    let Endpoints { dynamodb, kms, sts, .. } = endpoints;
     let mut variables = vec![
         ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.clone()),
         ("AWS_ENDPOINT_URL_KMS", kms.clone()),
@@ -65,6 +69,8 @@ pub(crate) fn environment(
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()),
     ];
+    #[cfg(feature = "s3")]
+    variables.push(("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()));
     if let Some(token) = credentials.session_token() {
         variables.push(("AWS_SESSION_TOKEN", token.to_owned()));
     }

@@ -1,6 +1,6 @@
 //! One HTTP server per service: reads a message, applies the faults, and writes the answer.
 
-use std::{convert::Infallible, io, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -9,14 +9,15 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
-use futures_util::stream;
+use futures_util::{StreamExt, future, stream};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    calls::{Outcome, Service},
+    calls::{Call, Outcome, Service},
     faults::Effect,
     kms,
     protocol::{Message, Protocol},
+    refusal::Refusal,
     state::Shared,
     sts,
 };
@@ -24,10 +25,11 @@ use crate::{
 /// Larger than any request to KMS or STS. The largest part of one is a key policy of 32 KB.
 const MAX_BODY: usize = 1 << 20;
 
+/// What the handlers of one service share.
 #[derive(Clone, Debug)]
-struct Server {
-    shared: Arc<Shared>,
-    stopped: watch::Receiver<bool>,
+pub(crate) struct Server {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stopped: watch::Receiver<bool>,
 }
 
 /// Serves a service until `stopped` becomes true.
@@ -41,6 +43,8 @@ pub(crate) async fn serve(
     let router = match service {
         Service::Kms => Router::new().fallback(handle::<kms::Incoming>),
         Service::Sts => Router::new().fallback(handle::<sts::Incoming>),
+        #[cfg(feature = "s3")]
+        Service::S3 => Router::new().fallback(crate::s3::handle),
     };
     axum::serve(listener, router.with_state(server)).with_graceful_shutdown(until(stopped)).await
 }
@@ -59,36 +63,15 @@ async fn handle<P: Protocol>(State(server): State<Server>, request: Request) -> 
     let shared = &server.shared;
     let incoming = P::read(Message { headers: parts.headers, body }, shared);
     let call = incoming.call(shared);
-    let mut cleared = shared.faults.watch_clearing();
-    let effects = shared.faults.meet(&call);
+    let met = server.meet_faults(&call);
     let ongoing = shared.calls.begin(call);
     let request_id = crate::random::uuid().unwrap_or_default();
-
-    let mut injected = None;
-    for effect in effects {
-        let pause = async {
-            match effect {
-                Effect::Delay(by) => tokio::time::sleep(by).await,
-                Effect::Hang => drop(cleared.changed().await),
-                Effect::Fail(refusal) => injected = Some(refusal),
-                Effect::Disconnect => return true,
-            }
-            false
-        };
-        // A stack that stops does not wait for calls that it delays itself.
-        let broken = tokio::select! {
-            broken = pause => broken,
-            () = until(server.stopped.clone()) => true,
-        };
-        if broken {
-            return Ok(break_off());
-        }
-    }
+    let Some(Met { injected, cut }) = met.await else { return Ok(break_off()) };
     let answer = match injected {
         Some(refusal) => Err(refusal),
         None => incoming.answer(shared, &request_id),
     };
-    Ok(match answer {
+    let response = match answer {
         Ok(body) => {
             ongoing.end(Outcome::Answered);
             respond(200, P::CONTENT_TYPE, &request_id, body)
@@ -97,7 +80,51 @@ async fn handle<P: Protocol>(State(server): State<Server>, request: Request) -> 
             ongoing.end(Outcome::Refused(refusal.code.clone().into_owned()));
             respond(refusal.status, P::CONTENT_TYPE, &request_id, P::refuse(&refusal, &request_id))
         }
+    };
+    Ok(match cut {
+        Some(after) => cut_off(response, after),
+        None => response,
     })
+}
+
+/// What a call met before it is served.
+#[derive(Debug, Default)]
+pub(crate) struct Met {
+    pub(crate) injected: Option<Refusal>,
+    /// After how many bytes its answer breaks off.
+    pub(crate) cut: Option<usize>,
+}
+
+impl Server {
+    /// Lets the call meet its faults, at once; what is returned waits for them. `None` when the connection is to break.
+    pub(crate) fn meet_faults(&self, call: &Call) -> impl Future<Output = Option<Met>> + use<> {
+        let (mut cleared, stopped) = (self.shared.faults.watch_clearing(), self.stopped.clone());
+        let effects = self.shared.faults.meet(call);
+        async move {
+            let mut met = Met::default();
+            for effect in effects {
+                let pause = async {
+                    match effect {
+                        Effect::Delay(by) => tokio::time::sleep(by).await,
+                        Effect::Hang => drop(cleared.changed().await),
+                        Effect::Fail(refusal) => met.injected = Some(refusal),
+                        Effect::CutAnswer(after) => met.cut = Some(after),
+                        Effect::Disconnect => return true,
+                    }
+                    false
+                };
+                // A stack that stops does not wait for calls that it delays itself.
+                let broken = tokio::select! {
+                    broken = pause => broken,
+                    () = until(stopped.clone()) => true,
+                };
+                if broken {
+                    return None;
+                }
+            }
+            Some(met)
+        }
+    }
 }
 
 fn respond(status: u16, content_type: &str, request_id: &str, body: String) -> Response {
@@ -115,7 +142,35 @@ fn respond(status: u16, content_type: &str, request_id: &str, body: String) -> R
 }
 
 /// An answer that ends before its body does, which closes the connection.
-fn break_off() -> Response {
-    let broken = stream::once(async { Err::<Bytes, _>(io::Error::other("connection dropped by a fault")) });
-    Response::new(Body::from_stream(broken))
+pub(crate) fn break_off() -> Response {
+    Response::new(Body::from_stream(stream::once(async { Err::<Bytes, _>(dropped()) })))
+}
+
+/// The answer as far as so many bytes of its body; nothing of it, if none.
+pub(crate) fn cut_off(answer: Response, after: usize) -> Response {
+    if after == 0 {
+        return break_off();
+    }
+    let mut left = after;
+    answer.map(|body| {
+        let pieces = body.into_data_stream().map(move |piece| {
+            let mut piece = piece.map_err(io::Error::other)?;
+            if left == 0 {
+                return Err(dropped());
+            }
+            piece.truncate(left);
+            left -= piece.len();
+            Ok(piece)
+        });
+        // The pause lets what was written before reach the client.
+        let broken = stream::once(async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Err(dropped())
+        });
+        Body::from_stream(pieces.take_while(|piece| future::ready(piece.is_ok())).chain(broken))
+    })
+}
+
+fn dropped() -> io::Error {
+    io::Error::other("connection dropped by a fault")
 }

@@ -4,6 +4,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
+use futures_util::future;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
@@ -17,17 +18,20 @@ use crate::{
     state::Shared,
 };
 
-/// DynamoDB, KMS and STS, running in this process on loopback ports of their own.
+/// DynamoDB, KMS and STS, running in this process on loopback ports of their own; with the feature `s3`, S3 as well.
 ///
 /// The stack stops when it is [shut down](Self::shutdown) or dropped. It needs a Tokio runtime, and works on a
 /// current-thread one.
 pub struct Stack {
     shared: Arc<Shared>,
-    addresses: [SocketAddr; 3],
+    addresses: [SocketAddr; SERVERS],
     endpoints: Endpoints,
     database: dynoxide::Database,
     running: Running,
 }
+
+/// DynamoDB, KMS and STS, and S3 where it is built in, in this order.
+const SERVERS: usize = if cfg!(feature = "s3") { 4 } else { 3 };
 
 /// The servers of one start.
 #[derive(Debug)]
@@ -73,6 +77,15 @@ impl Stack {
         &self.endpoints.sts
     }
 
+    /// Where S3 listens. Its buckets live in memory, are created as at AWS, and are gone with the stack.
+    ///
+    /// It has what applications ask of objects: conditional reads and writes, ranges, multipart uploads, copies and
+    /// lists. It has no versions, tags, policies or encryption. Whoever has credentials may do everything.
+    #[cfg(feature = "s3")]
+    pub fn s3_url(&self) -> &str {
+        &self.endpoints.s3
+    }
+
     /// The Region of [`sdk_config`](Self::sdk_config) and [`environment`](Self::environment). The stack serves every
     /// Region. A call's Region is the one that it is signed for.
     pub fn region(&self) -> &str {
@@ -114,12 +127,12 @@ impl Stack {
         self.shared.state().keys.propagate_aliases_within(delay);
     }
 
-    /// The calls that KMS and STS have received.
+    /// The calls that KMS, STS and S3 have received.
     pub fn calls(&self) -> &Calls {
         &self.shared.calls
     }
 
-    /// The faults that delay calls to KMS and STS or make them fail.
+    /// The faults that delay calls to KMS, STS and S3 or make them fail.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
     }
@@ -158,33 +171,48 @@ impl StackBuilder {
     pub async fn start(self) -> Result<Stack, Error> {
         let shared = Arc::new(Shared::new(self.region));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listeners = Listeners::at([any; 3]).await?;
+        let listeners = Listeners::at([any; SERVERS]).await?;
         let addresses = listeners.addresses()?;
-        let [dynamodb, kms, sts] = addresses.map(|address| format!("http://{address}"));
-        let endpoints = Endpoints { dynamodb, kms, sts };
+        let urls = addresses.map(|address| format!("http://{address}"));
+        #[cfg(feature = "s3")]
+        let [dynamodb, kms, sts, s3] = urls;
+        #[cfg(not(feature = "s3"))]
+        let [dynamodb, kms, sts] = urls;
+        let endpoints = Endpoints {
+            dynamodb,
+            kms,
+            sts,
+            #[cfg(feature = "s3")]
+            s3,
+        };
         let database = dynoxide::Database::memory().map_err(|error| Error::DynamoDb(Box::new(error)))?;
         let running = Running::start(listeners, &shared, &database);
         Ok(Stack { shared, addresses, endpoints, database, running })
     }
 }
 
-/// The bound ports of DynamoDB, KMS and STS.
-struct Listeners([TcpListener; 3]);
+/// The bound ports.
+struct Listeners([TcpListener; SERVERS]);
 
 impl Listeners {
-    async fn at([dynamodb, kms, sts]: [SocketAddr; 3]) -> Result<Self, Error> {
-        Ok(Self([listen(dynamodb).await?, listen(kms).await?, listen(sts).await?]))
+    async fn at(addresses: [SocketAddr; SERVERS]) -> Result<Self, Error> {
+        let bound = addresses.map(|address| TcpListener::bind(address));
+        let bound: Result<Vec<_>, _> = future::join_all(bound).await.into_iter().collect();
+        let bound = bound.map_err(Error::Listen)?;
+        Ok(Self(bound.try_into().expect("as many as addresses")))
     }
 
-    fn addresses(&self) -> Result<[SocketAddr; 3], Error> {
-        let [dynamodb, kms, sts] = &self.0;
-        let address = |listener: &TcpListener| listener.local_addr().map_err(Error::Listen);
-        Ok([address(dynamodb)?, address(kms)?, address(sts)?])
+    fn addresses(&self) -> Result<[SocketAddr; SERVERS], Error> {
+        let addresses: Result<Vec<_>, _> = self.0.iter().map(TcpListener::local_addr).collect();
+        Ok(addresses.map_err(Error::Listen)?.try_into().expect("as many as listeners"))
     }
 }
 
 impl Running {
     fn start(listeners: Listeners, shared: &Arc<Shared>, database: &dynoxide::Database) -> Self {
+        #[cfg(feature = "s3")]
+        let Listeners([dynamodb, kms, sts, s3]) = listeners;
+        #[cfg(not(feature = "s3"))]
         let Listeners([dynamodb, kms, sts]) = listeners;
         let (stop, stopped) = watch::channel(false);
         let until_stopped = server::until(stopped.clone());
@@ -197,6 +225,8 @@ impl Running {
             }),
             tokio::spawn(serve(Service::Kms, kms, shared, &stopped)),
             tokio::spawn(serve(Service::Sts, sts, shared, &stopped)),
+            #[cfg(feature = "s3")]
+            tokio::spawn(serve(Service::S3, s3, shared, &stopped)),
         ];
         Self { stop, servers }
     }
@@ -231,8 +261,4 @@ fn serve(
 ) -> impl Future<Output = ()> + use<> {
     let serving = server::serve(service, listener, Arc::clone(shared), stopped.clone());
     async { drop(serving.await) }
-}
-
-async fn listen(at: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(at).await.map_err(Error::Listen)
 }

@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
+    #[cfg(feature = "s3")]
+    pub(crate) s3: crate::s3::Store,
     state: Mutex<State>,
 }
 
@@ -33,6 +35,8 @@ impl Shared {
             clock: Clock::default(),
             calls: Calls::default(),
             faults: Faults::default(),
+            #[cfg(feature = "s3")]
+            s3: crate::s3::Store::default(),
             state: Mutex::default(),
         }
     }

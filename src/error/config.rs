@@ -13,7 +13,7 @@ pub enum ConfigError {
     /// Nobody said where data keys come from.
     #[error("no key service: call `assume_role`, `tenancy`, `ambient_credentials` or `key_service`")]
     NoKeyService,
-    /// There is no table.
+    /// There is no table, and no bucket.
     #[error("no tables: register a record type with `record::<T>()`")]
     NoTables,
     /// The SDK's configuration has no Region.
@@ -68,6 +68,10 @@ pub enum ConfigError {
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
     CompactWithoutKeyTable(String),
+    /// A bucket's configuration does not work.
+    #[cfg(feature = "s3")]
+    #[error(transparent)]
+    Bucket(#[from] tenantseal_blobs::InvalidBucket),
     /// Another fault of the configuration for KMS.
     #[error(transparent)]
     Kms(InvalidKmsConfig),

@@ -6,21 +6,9 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::Error;
+use super::{Error, Written};
 use crate::item::Item;
 use crate::schema::TableSchema;
-
-/// Whether a request that failed has changed what is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Written {
-    /// It has not. Reads are always this.
-    No,
-    /// It has, but the answer could not be returned. Do not repeat the request unless it may happen twice.
-    Yes,
-    /// Nobody can tell: an answer was lost, or only a part was written. Read before you write again.
-    Unknown,
-}
 
 /// Where an item lies: its table and its primary key.
 ///
@@ -203,13 +191,13 @@ impl fmt::Display for Unopened {
         }
         let kept = self.items().iter().any(|item| item.sealed.is_some());
         match (self.written(), kept) {
-            (Written::No, _) => Ok(()),
             (Written::Yes, true) => f.write_str("; the write has happened, and `sealed_item` has what it brought back"),
             (Written::Yes, false) => f.write_str("; the write has happened"),
             (Written::Unknown, true) => {
                 f.write_str("; the write may have happened, and `sealed_item` has what was stored before")
             }
             (Written::Unknown, false) => f.write_str("; the write may have happened: read before you repeat it"),
+            _ => Ok(()),
         }
     }
 }

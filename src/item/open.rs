@@ -63,17 +63,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether someone seems to have tampered with the stored item. What a newer release may have written does not
-    /// count. In a fleet that is being upgraded, that is an everyday case, and it does not open either way.
+    /// Whether someone seems to have tampered with the stored item.
     pub(crate) fn is_integrity(&self) -> bool {
         match self {
             Self::PrimaryKey(_) | Self::OtherItem | Self::Discriminator { .. } => true,
             Self::IndexLacksHeader { .. } | Self::IndexLacksDiscriminator { .. } => false,
-            Self::Attribute { fault, .. } => match fault {
-                OpenFault::OtherKek | OpenFault::NoKeyTable => false,
-                OpenFault::Format(fault) => !fault.may_be_newer(),
-                _ => true,
-            },
+            Self::Attribute { fault, .. } => fault.is_integrity(),
         }
     }
 

@@ -16,6 +16,8 @@ use tenantseal_kms::partition::is_partition;
 use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
 
 use super::TenantSeal;
+#[cfg(feature = "s3")]
+use super::buckets::Buckets;
 use crate::client::{Tables, table_name};
 use crate::error::ConfigError;
 use crate::schema::{InvalidSchema, Record, TableSchema};
@@ -34,6 +36,10 @@ pub struct TenantSealBuilder {
     own_bytes: Vec<(String, String)>,
     audit: Option<Arc<dyn AuditSink>>,
     without_control_plane: bool,
+    #[cfg(feature = "s3")]
+    buckets: Vec<tenantseal_blobs::Bucket>,
+    #[cfg(feature = "s3")]
+    s3: Option<tenantseal_blobs::aws_sdk_s3::Client>,
 }
 
 enum Keys {
@@ -366,6 +372,40 @@ impl TenantSealBuilder {
         self
     }
 
+    /// Adds a bucket of tenants' objects: see [`Tenant::blobs`](crate::Tenant::blobs). With a bucket, a table is not
+    /// needed.
+    ///
+    /// ```
+    /// use tenantseal::blobs::Bucket;
+    ///
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.bucket(Bucket::new("documents").physical("prod-documents-7f3").prefix("{tenant}/"));
+    /// ```
+    #[cfg(feature = "s3")]
+    pub fn bucket(mut self, bucket: tenantseal_blobs::Bucket) -> Self {
+        self.buckets.push(bucket);
+        self
+    }
+
+    /// The client for all buckets. Default: one of the configuration that [`build`](Self::build) gets.
+    ///
+    /// Give one of your own for other timeouts, retries or endpoints than those of DynamoDB: an object of 1 GiB takes
+    /// longer than an item.
+    ///
+    /// ```
+    /// # fn example(config: &aws_types::SdkConfig, builder: tenantseal::TenantSealBuilder) {
+    /// use tenantseal::blobs::aws_sdk_s3;
+    ///
+    /// let patient = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+    /// let builder = builder.s3_client(aws_sdk_s3::Client::from_conf(patient));
+    /// # }
+    /// ```
+    #[cfg(feature = "s3")]
+    pub fn s3_client(mut self, client: tenantseal_blobs::aws_sdk_s3::Client) -> Self {
+        self.s3 = Some(client);
+        self
+    }
+
     /// Checks the configuration. `config` supplies the Region, credentials and HTTP client of every AWS client.
     ///
     /// ```
@@ -398,6 +438,15 @@ impl TenantSealBuilder {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
         let tables = tables(schemas, physical, compact, own_bytes)?;
+        #[cfg(feature = "s3")]
+        let buckets = Buckets::new(self.buckets, self.s3, config)?;
+        #[cfg(feature = "s3")]
+        let has_buckets = !buckets.is_empty();
+        #[cfg(not(feature = "s3"))]
+        let has_buckets = false;
+        if tables.is_empty() && !has_buckets {
+            return Err(ConfigError::NoTables);
+        }
         let aliases =
             alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
         let service = keys.ok_or(ConfigError::NoKeyService)?.service(config, aliases, partition.as_deref())?;
@@ -407,7 +456,16 @@ impl TenantSealBuilder {
         };
         let (time, retries) = (tenantseal_kms::config::time(config), tenantseal_kms::config::retries(config));
         let keys = settings.build(service, region, time.clone(), retries)?;
-        TenantSeal::new(tables, keys, Audit::new(audit, time), !without_control_plane, config)
+        let audit = Audit::new(audit, time);
+        TenantSeal::new(
+            tables,
+            keys,
+            audit,
+            !without_control_plane,
+            config,
+            #[cfg(feature = "s3")]
+            buckets,
+        )
     }
 }
 
@@ -450,9 +508,6 @@ fn tables(
                 logical.insert(schema.name().to_owned(), schema);
             }
         }
-    }
-    if logical.is_empty() {
-        return Err(ConfigError::NoTables);
     }
     for name in compact {
         let table = logical.get_mut(&name).ok_or(ConfigError::CompactTable(name))?;

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::backend::{HkdfSha256, hmac_sha256};
-use super::{DataKey, Identity, ItemKey, NONCE_LEN, label};
+use super::{BlobKey, Commitment, DataKey, Identity, ItemKey, NONCE_LEN, label};
 use crate::hex;
 
 /// The salt of the one Extract per data key.
@@ -48,6 +48,16 @@ impl PseudorandomKey {
         let item_key = ItemKey::new(&key);
         key.zeroize();
         item_key
+    }
+
+    /// `Expand(PRK, label("blob") ‖ magic ‖ blob id ‖ identity, 64)`: the key of one blob, and what commits to it.
+    pub(crate) fn blob_key(&self, magic: &[u8], blob_id: &[u8], identity: &[u8]) -> (BlobKey, Commitment) {
+        let mut okm = Zeroizing::new([0; BlobKey::LEN + Commitment::LEN]);
+        self.0.expand(&[label!("blob"), magic, blob_id, identity], okm.as_mut());
+        let (key, commitment) = okm.split_first_chunk().expect("64 bytes");
+        let mut committed = [0; Commitment::LEN];
+        committed.copy_from_slice(commitment);
+        (BlobKey::new(key), Commitment(committed))
     }
 
     /// `Expand(PRK, label("nonce") ‖ identity, 32)`: the key of one item's synthetic nonces.

@@ -51,6 +51,18 @@ pub enum OpenFault {
     NotAuthentic,
 }
 
+impl OpenFault {
+    /// Whether someone seems to have tampered with what is stored. What a newer release may have written does not
+    /// count. In a fleet that is being upgraded, that is an everyday case, and it does not open either way.
+    pub fn is_integrity(self) -> bool {
+        match self {
+            Self::OtherKek | Self::NoKeyTable => false,
+            Self::Format(fault) => !fault.may_be_newer(),
+            _ => true,
+        }
+    }
+}
+
 impl From<FormatError> for OpenFault {
     fn from(error: FormatError) -> Self {
         match error {

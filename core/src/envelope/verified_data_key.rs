@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::KeyRecordPlacement;
 use crate::context::EncryptionContext;
-use crate::crypto::{DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedDataKey};
+use crate::crypto::{BlobKey, Commitment, DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedDataKey};
 use crate::envelope::{DataKeySource, Seals};
 use crate::format::{Identity, KekId, KeyRecord, StoredKey};
 
@@ -142,6 +142,11 @@ impl VerifiedDataKey {
     /// The key of one item.
     pub(crate) fn item_key(&self, identity: &Identity) -> ItemKey {
         self.key.item_key(identity)
+    }
+
+    /// The key of one blob, and what commits to it.
+    pub(crate) fn blob_key(&self, magic: &[u8], blob_id: &[u8], identity: &[u8]) -> (BlobKey, Commitment) {
+        self.key.blob_key(magic, blob_id, identity)
     }
 
     /// The key of one item's synthetic nonces.

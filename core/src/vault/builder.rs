@@ -104,7 +104,7 @@ impl VaultBuilder {
         let Self { service, settings, region, audit } = self;
         let time = Arc::new(SystemTimeSource);
         let keys = settings.build(service, &region, time.clone(), Retries::default())?;
-        Ok(Vault(Arc::new(Shared { keys, audit: Audit::new(audit, time) })))
+        Ok(Vault(Arc::new(Shared { keys, audit: Arc::new(Audit::new(audit, time)) })))
     }
 }
 

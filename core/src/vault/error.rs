@@ -1,5 +1,6 @@
 //! Errors of a vault.
 
+use crate::blob::BlobFault;
 use crate::crypto::RandomError;
 use crate::envelope::OpenFault;
 use crate::format::InvalidPrimaryKey;
@@ -24,6 +25,9 @@ pub enum Error {
         /// What is wrong with it.
         fault: OpenFault,
     },
+    /// A blob does not open, or cannot be sealed.
+    #[error("the blob: {0}")]
+    Blob(BlobFault),
     /// The value is sealed already; sealed twice, it would have to be opened twice.
     #[error("value `{name}` is sealed already: open it first, or store it as it is")]
     AlreadySealed {
@@ -34,7 +38,7 @@ pub enum Error {
     #[error("the item's primary key: {0}")]
     PrimaryKey(#[source] InvalidPrimaryKey),
     /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes for nonces")]
+    #[error("the operating system gave no random bytes")]
     Random,
     /// The audit sink panicked.
     #[error(transparent)]

@@ -21,6 +21,9 @@ pub(crate) struct Iam {
     roles: BTreeMap<String, Role>,
     /// Keyed by access key id.
     credentials: HashMap<String, Credential>,
+    /// Keyed by access key id: S3's protocol verifies signatures.
+    #[cfg(feature = "s3")]
+    secrets: HashMap<String, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -139,7 +142,7 @@ impl Iam {
     pub(crate) fn put_user(&mut self, user: User) -> Result<IssuedKey, NoRandomness> {
         let issued = IssuedKey::new("AKIA")?;
         let credential = Credential::User { arn: user.arn(), unique_id: random::capitals("AIDA", 17)? };
-        self.credentials.insert(issued.id.clone(), credential);
+        self.add_credential(&issued, credential);
         self.users.insert(user.arn(), user);
         Ok(issued)
     }
@@ -154,8 +157,20 @@ impl Iam {
 
     pub(crate) fn open_session(&mut self, session: Session) -> Result<IssuedKey, NoRandomness> {
         let issued = IssuedKey::new("ASIA")?;
-        self.credentials.insert(issued.id.clone(), Credential::Session(session));
+        self.add_credential(&issued, Credential::Session(session));
         Ok(issued)
+    }
+
+    fn add_credential(&mut self, issued: &IssuedKey, credential: Credential) {
+        #[cfg(feature = "s3")]
+        self.secrets.insert(issued.id.clone(), issued.secret.clone());
+        self.credentials.insert(issued.id.clone(), credential);
+    }
+
+    /// The secret that belongs to an access key.
+    #[cfg(feature = "s3")]
+    pub(crate) fn secret(&self, key: &str) -> Option<&str> {
+        self.secrets.get(key).map(String::as_str)
     }
 
     /// Finds the caller with these credentials.

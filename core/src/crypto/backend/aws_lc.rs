@@ -23,7 +23,7 @@ impl Aes256Gcm {
     pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), buffer);
-        let tag = tag.expect("an attribute is far shorter than the 64 GiB that GCM allows");
+        let tag = tag.expect("attributes and chunks are far shorter than the 64 GiB that GCM allows");
         *tag.as_ref().first_chunk().expect("a tag of 16 bytes")
     }
 
@@ -53,7 +53,7 @@ impl HkdfSha256 {
         self.0
             .expand(info, Length(output.len()))
             .and_then(|expanded| expanded.fill(output))
-            .expect("all outputs of the format have at most 32 bytes");
+            .expect("all outputs of the format have at most 64 bytes");
     }
 }
 

@@ -22,7 +22,7 @@ impl Aes256Gcm {
     pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
         self.0
             .encrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(buffer))
-            .expect("an attribute is far shorter than the 64 GiB that GCM allows")
+            .expect("attributes and chunks are far shorter than the 64 GiB that GCM allows")
             .into()
     }
 
@@ -67,7 +67,7 @@ fn extract(salt: &[u8], key: &[u8; 32]) -> Box<Hkdf<Sha256>> {
 
 #[inline(never)]
 fn expand(hkdf: &Hkdf<Sha256>, info: &[&[u8]], output: &mut [u8]) {
-    hkdf.expand_multi_info(info, output).expect("all outputs of the format have at most 32 bytes");
+    hkdf.expand_multi_info(info, output).expect("all outputs of the format have at most 64 bytes");
 }
 
 /// Overwrites what the previous call left on the stack: HMAC moves its states by value, and zeroizes them only where

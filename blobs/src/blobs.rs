@@ -1,0 +1,183 @@
+//! One tenant's objects in one bucket.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use tenantseal_core::{BlobVault, TenantVault, telemetry};
+use tracing::Span;
+
+use crate::bucket::{Bucket, InvalidBucket};
+use crate::copy::{Copy, Rename, Reseal};
+use crate::delete::Delete;
+use crate::error::{Error, Refusal};
+use crate::get::Get;
+use crate::head::Head;
+use crate::key::{whole_key, whole_prefix};
+use crate::list::List;
+use crate::open::Open;
+use crate::put::Put;
+
+/// One tenant's objects in one bucket, sealed. Cheap to clone; keep it for a request or for a process.
+///
+/// Keys are given without the tenant's prefix. All operations are builders that you await.
+///
+/// ```
+/// # use tenantseal_blobs::{Blobs, Error};
+/// # async fn example(blobs: Blobs, pdf: Vec<u8>) -> Result<(), Error> {
+/// let put = blobs.put("reports/2026.pdf", pdf).if_none_match().await?;
+/// let pdf = blobs.get("reports/2026.pdf").stamp(put.stamp()).bytes(16 << 20).await?;
+///
+/// let report = blobs.open("reports/2026.pdf").await?;
+/// let trailer = report.range(report.len().saturating_sub(500)..).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Blobs(Result<Arc<Place>, Refusal>);
+
+pub(crate) struct Place {
+    pub(crate) client: Client,
+    /// The logical bucket.
+    pub(crate) bucket: String,
+    /// S3's name of it.
+    pub(crate) physical: String,
+    prefix: String,
+    vault: TenantVault,
+}
+
+impl Blobs {
+    /// The objects of this tenant. `client` is any client of S3: it sends and receives sealed bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBucket`] is the rule that the bucket's configuration breaks.
+    ///
+    /// ```
+    /// use tenantseal_blobs::{Blobs, Bucket};
+    /// use tenantseal_core::{TenantId, Vault};
+    ///
+    /// # fn example(vault: Vault, client: aws_sdk_s3::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let acme = vault.tenant(&TenantId::parse("acme")?);
+    /// let documents = Blobs::new(client, &Bucket::new("documents"), acme)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn new(client: Client, bucket: &Bucket, tenant: TenantVault) -> Result<Self, InvalidBucket> {
+        let prefix = bucket.prefix_of(tenant.id())?;
+        let (name, physical) = (bucket.name().to_owned(), bucket.physical_name().to_owned());
+        Ok(Self(Ok(Arc::new(Place { client, bucket: name, physical, prefix, vault: tenant }))))
+    }
+
+    /// The handle to a bucket that is not configured: all operations fail.
+    #[doc(hidden)]
+    pub fn unknown(bucket: &str) -> Self {
+        Self(Err(Refusal::UnknownBucket(bucket.to_owned())))
+    }
+
+    /// Seals `body` and stores it. It may have any length: at most 33 MiB of it are in memory at a time.
+    ///
+    /// `body` is bytes in memory, a file ([`ByteStream::from_path`], with the feature `rt-tokio` of `aws-sdk-s3`), or any
+    /// stream.
+    pub fn put(&self, key: impl Into<String>, body: impl Into<ByteStream>) -> Put {
+        Put::new(self.clone(), key.into(), body.into())
+    }
+
+    /// Opens an object and gives it out as a stream, or as bytes.
+    pub fn get(&self, key: impl Into<String>) -> Get {
+        Get::new(self.clone(), key.into())
+    }
+
+    /// Opens an object for reads of ranges.
+    pub fn open(&self, key: impl Into<String>) -> Open {
+        Open::new(self.clone(), key.into())
+    }
+
+    /// Asks what S3 knows of an object, which is not authenticated: its stored size, ETag, content type and metadata.
+    pub fn head(&self, key: impl Into<String>) -> Head {
+        Head::new(self.clone(), key.into())
+    }
+
+    /// Deletes an object. It is no error when there is none.
+    pub fn delete(&self, key: impl Into<String>) -> Delete {
+        Delete::new(self.clone(), key.into())
+    }
+
+    /// Lists the tenant's objects whose keys begin with `prefix`; all for an empty one.
+    pub fn list(&self, prefix: impl Into<String>) -> List {
+        List::new(self.clone(), prefix.into())
+    }
+
+    /// Opens an object and seals it again under another key of the same bucket. S3's own CopyObject cannot: what it
+    /// copies to another key does not open.
+    pub fn copy(&self, from: impl Into<String>, to: impl Into<String>) -> Copy {
+        Copy::new(self.clone(), from.into(), to.into())
+    }
+
+    /// Copies an object, and then deletes the original if it is still the one that was read.
+    pub fn rename(&self, from: impl Into<String>, to: impl Into<String>) -> Rename {
+        Rename::new(self.clone(), from.into(), to.into())
+    }
+
+    /// Opens an object and seals it again in its place, under the tenant's current data key, if it is still the one
+    /// that was read. Its stamp changes.
+    pub fn reseal(&self, key: impl Into<String>) -> Reseal {
+        Reseal::new(self.clone(), key.into())
+    }
+
+    pub(crate) fn place(&self) -> Result<&Arc<Place>, Error> {
+        self.0.as_ref().map_err(|refusal| Error::Refused(refusal.clone()))
+    }
+}
+
+impl Place {
+    /// The whole key of an object.
+    pub(crate) fn key(&self, key: &str) -> Result<String, Error> {
+        whole_key(&self.prefix, key).map_err(|error| Error::Refused(Refusal::Key(error)))
+    }
+
+    /// The whole prefix of a list.
+    pub(crate) fn list_prefix(&self, prefix: &str) -> Result<String, Error> {
+        whole_prefix(&self.prefix, prefix).map_err(|error| Error::Refused(Refusal::Key(error)))
+    }
+
+    /// With what the keys of all of the tenant's objects begin.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What seals and opens the object with this whole key.
+    pub(crate) fn vault(&self, whole_key: &str) -> BlobVault {
+        self.vault.blob(&self.bucket, whole_key)
+    }
+
+    pub(crate) fn span(&self, operation: &'static str) -> Span {
+        let span = telemetry::operation_span(self.vault.id(), operation);
+        telemetry::record_tables(&span, || vec![self.bucket.as_str()]);
+        span
+    }
+
+    /// The error of an object that does not open, which is counted.
+    pub(crate) fn fault(&self, fault: tenantseal_core::blob::BlobFault) -> Error {
+        if fault.is_integrity() {
+            telemetry::record_integrity_failure(self.vault.id(), &self.bucket, fault);
+        }
+        Error::Blob { bucket: self.bucket.clone(), fault }
+    }
+
+    /// The error of a vault.
+    pub(crate) fn vault_error(&self, error: tenantseal_core::Error) -> Error {
+        match error {
+            tenantseal_core::Error::Blob(fault) => self.fault(fault),
+            other => Error::from_vault(other),
+        }
+    }
+}
+
+impl fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(place) => write!(f, "Blobs({}, {})", place.vault.id(), place.bucket),
+            Err(_) => f.write_str("Blobs(unknown bucket)"),
+        }
+    }
+}
