@@ -113,9 +113,7 @@ impl Beginning {
     ) -> Result<OpenedBlob, Error> {
         let opened = vault.open_for("GetObject", &self.header).await.map_err(|error| place.vault_error(error))?;
         match stamp {
-            Some(stamp) if stamp != opened.stamp() => {
-                Err(place.fault(tenantseal_core::blob::BlobFault::OtherVersion))
-            }
+            Some(stamp) if stamp != opened.stamp() => Err(place.fault(tenantseal_core::blob::BlobFault::OtherVersion)),
             _ => Ok(opened),
         }
     }

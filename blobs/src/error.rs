@@ -49,7 +49,9 @@ pub enum Error {
     #[error("the body to put failed, and nothing was stored: {0}")]
     Source(BodyError),
     /// The body is longer than a multipart upload of unknown length holds. Nothing was stored.
-    #[error("the body is longer than the 7.8 TiB that fit when its length is not known: give a body that knows its length")]
+    #[error(
+        "the body is longer than the 7.8 TiB that fit when its length is not known: give a body that knows its length"
+    )]
     TooManyParts,
     /// S3 answered otherwise than it was asked.
     #[error("bucket `{bucket}`: S3 answered otherwise than it was asked: {what}")]
@@ -60,7 +62,9 @@ pub enum Error {
         what: &'static str,
     },
     /// A list names an object that is not the tenant's.
-    #[error("bucket `{bucket}`: the list names an object outside of the tenant's prefix, so nothing of it is given out")]
+    #[error(
+        "bucket `{bucket}`: the list names an object outside of the tenant's prefix, so nothing of it is given out"
+    )]
     Outside {
         /// The logical bucket.
         bucket: String,
@@ -179,9 +183,9 @@ impl ServiceError {
         aws_sdk_s3::Error: From<SdkError<E, HttpResponse>>,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
-        let answered = matches!(error, SdkError::ServiceError(_));
         let sdk = Arc::new(aws_sdk_s3::Error::from(error));
-        let causes: Vec<_> = if answered { Vec::new() } else { chain(&*sdk).map(ToString::to_string).collect() };
+        // Where S3 has given a code, the causes have its message, too.
+        let causes = if sdk.code().is_some() { Vec::new() } else { chain(&*sdk).map(ToString::to_string).collect() };
         Self { sdk, status, causes: causes.join(": "), written: Written::No }
     }
 
@@ -239,9 +243,9 @@ impl fmt::Display for ServiceError {
             (None, _) => f.write_str(&self.causes)?,
         }
         match self.written {
-            Written::Unknown => {
-                f.write_str("; an answer was lost on the way, so the write may have happened: read before you repeat it")
-            }
+            Written::Unknown => f.write_str(
+                "; an answer was lost on the way, so the write may have happened: read before you repeat it",
+            ),
             _ => Ok(()),
         }
     }

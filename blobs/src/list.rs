@@ -26,7 +26,7 @@ pub struct List {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Page {
     /// The objects.
@@ -117,9 +117,10 @@ impl List {
         let place = blobs.place()?;
         let prefix = place.list_prefix(&prefix)?;
         let mut request = changes.apply(place.client.list_objects_v2());
-        for (field, is_set) in
-            [("encoding_type", request.get_encoding_type().is_some()), ("start_after", request.get_start_after().is_some())]
-        {
+        for (field, is_set) in [
+            ("encoding_type", request.get_encoding_type().is_some()),
+            ("start_after", request.get_start_after().is_some()),
+        ] {
             if is_set {
                 return Err(Error::Refused(Refusal::Customized(field)));
             }
@@ -179,6 +180,15 @@ impl Listed {
     /// When it was written, by S3's clock.
     pub fn last_modified(&self) -> Option<&DateTime> {
         self.modified.as_ref()
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { blobs, prefixes, next_token } = self;
+        let (blobs, prefixes, is_last) = (blobs.len(), prefixes.len(), next_token.is_none());
+        write!(f, "Page {{ blobs: {blobs}, prefixes: {prefixes}, is_last: {is_last} }}")
     }
 }
 

@@ -200,7 +200,10 @@ fn bounds(range: &impl RangeBounds<u64>) -> Range<u64> {
 /// Shows no key.
 impl fmt::Debug for OpenBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenBlob").field("bucket", &self.place().bucket).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("OpenBlob")
+            .field("bucket", &self.place().bucket)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

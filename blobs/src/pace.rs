@@ -24,11 +24,7 @@ impl Pace {
     }
 
     /// Before each chunk. Others get their turn while a large body is sealed in memory.
-    pub(crate) async fn step(
-        &mut self,
-        vault: &BlobVault,
-        header: &BlobHeader,
-    ) -> Result<(), tenantseal_core::Error> {
+    pub(crate) async fn step(&mut self, vault: &BlobVault, header: &BlobHeader) -> Result<(), tenantseal_core::Error> {
         self.chunks += 1;
         if self.chunks < CHUNKS && self.since.elapsed() < PERIOD {
             return Ok(());

@@ -152,7 +152,11 @@ pub(crate) async fn put(place: &Arc<Place>, key: &str, fields: &Fields, source: 
             }
         }
     }
-    if sealing.has_ended() { target.put_whole(sealing, sealed).await } else { target.put_in_parts(sealing, sealed, known).await }
+    if sealing.has_ended() {
+        target.put_whole(sealing, sealed).await
+    } else {
+        target.put_in_parts(sealing, sealed, known).await
+    }
 }
 
 /// Where sealed bytes go.
@@ -231,10 +235,11 @@ impl Target<'_> {
             }
         };
         let (etag, version_id) = (answer.e_tag, answer.version_id);
-        let stored = answer.body.collect().await.map_err(|_| Error::Answer {
-            bucket: place.bucket.clone(),
-            what: "the header of the object broke off",
-        })?;
+        let stored = answer
+            .body
+            .collect()
+            .await
+            .map_err(|_| Error::Answer { bucket: place.bucket.clone(), what: "the header of the object broke off" })?;
         let stored = BlobHeader::parse(&stored.into_bytes());
         let is_own = stored.is_ok_and(|found| found.is_some_and(|found| found.claimed_stamp() == own.claimed_stamp()));
         Ok(is_own.then_some((etag, version_id)))

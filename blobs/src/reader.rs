@@ -44,10 +44,7 @@ pub(crate) struct Reader {
 impl Request {
     /// A request that the caller has changed.
     pub(crate) fn new(place: &Arc<Place>, key: String, request: GetObjectFluentBuilder) -> Result<Self, Error> {
-        let set = [
-            ("range", request.get_range().is_some()),
-            ("part_number", request.get_part_number().is_some()),
-        ];
+        let set = [("range", request.get_range().is_some()), ("part_number", request.get_part_number().is_some())];
         if let Some((field, _)) = set.into_iter().find(|(_, set)| *set) {
             return Err(Error::Refused(Refusal::Customized(field)));
         }
@@ -153,7 +150,10 @@ impl Reader {
         if self.breaks > BREAKS {
             return Err(self.request.answer("its body broke off again and again"));
         }
-        tracing::debug!(error = why.map(tracing::field::display), "the body of an answer broke off: asking for the rest");
+        tracing::debug!(
+            error = why.map(tracing::field::display),
+            "the body of an answer broke off: asking for the rest"
+        );
         if self.breaks > 1 {
             tokio::time::sleep(PAUSE * 2_u32.pow(self.breaks - 2)).await;
         }

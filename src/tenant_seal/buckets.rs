@@ -15,11 +15,7 @@ use crate::error::ConfigError;
 pub(super) struct Buckets(Option<(Client, BTreeMap<String, Bucket>)>);
 
 impl Buckets {
-    pub(super) fn new(
-        buckets: Vec<Bucket>,
-        client: Option<Client>,
-        config: &SdkConfig,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn new(buckets: Vec<Bucket>, client: Option<Client>, config: &SdkConfig) -> Result<Self, ConfigError> {
         let mut named = BTreeMap::new();
         for bucket in buckets {
             bucket.check()?;

@@ -20,9 +20,15 @@ const LEAST_BUFFER: usize = 2 * SEALED_CHUNK_LEN;
 
 /// Where plaintext comes from.
 pub(crate) enum Source {
-    Body { body: ByteStream, len: Option<u64> },
+    Body {
+        body: ByteStream,
+        len: Option<u64>,
+    },
     /// An object that is read at the same time, and how long S3 says that it is.
-    Blob { body: BlobBody, len: u64 },
+    Blob {
+        body: BlobBody,
+        len: u64,
+    },
 }
 
 impl Source {
@@ -102,7 +108,8 @@ impl Sealing {
     /// plaintext, if anyone said it.
     pub(super) async fn fill(&mut self, most: u64, known: Option<u64>) -> Result<Bytes, Error> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut sealed = Buffer::new(self.capacity(most, known), self.header.len() + most.saturating_mul(SEALED_CHUNK_LEN));
+        let mut sealed =
+            Buffer::new(self.capacity(most, known), self.header.len() + most.saturating_mul(SEALED_CHUNK_LEN));
         let mut full = most.saturating_mul(SEALED_CHUNK_LEN);
         if !self.begun {
             self.begun = true;
@@ -138,7 +145,7 @@ impl Sealing {
     /// How large a part will be, as far as that is known.
     fn capacity(&self, most: usize, known: Option<u64>) -> usize {
         match known {
-            None if !self.begun => LEAST_BUFFER,
+            None if !self.begun => self.header.len() + LEAST_BUFFER,
             None => most.saturating_mul(SEALED_CHUNK_LEN),
             Some(len) => {
                 let chunks = usize::try_from(chunks_of(len.saturating_sub(self.len))).unwrap_or(usize::MAX).min(most);

@@ -159,11 +159,8 @@ mod tests {
     }
 
     fn sealer_at(next: u64) -> BlobSealer {
-        let header = BlobHeader {
-            record: Box::new([1]),
-            id: Stamp::from_bytes([0; 32]),
-            commitment: Commitment([0; 32]),
-        };
+        let header =
+            BlobHeader { record: Box::new([1]), id: Stamp::from_bytes([0; 32]), commitment: Commitment([0; 32]) };
         BlobSealer { next, ..BlobSealer::new(key(), header) }
     }
 

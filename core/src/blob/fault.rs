@@ -28,7 +28,9 @@ pub enum BlobFault {
     )]
     ForeignBlob,
     /// A chunk is not the one that was sealed in this place of this blob.
-    #[error("it is not authentic: a chunk was altered, moved or mixed with another blob's, or the end was cut off or added to")]
+    #[error(
+        "it is not authentic: a chunk was altered, moved or mixed with another blob's, or the end was cut off or added to"
+    )]
     NotAuthentic,
     /// It has more chunks than a blob can have.
     #[error("it is longer than the 256 TiB that a blob can have")]

@@ -97,7 +97,8 @@ fn no_flipped_bit_gives_out_anything_but_an_authentic_prefix() {
         let header = header_len(&stored);
         // All of the header's bytes, and of a chunk those at its borders.
         let body = stored.len() - header;
-        let chunk_bytes = (0..body).filter(|at| at % SEALED_CHUNK_LEN < 3 || (at + 20) % SEALED_CHUNK_LEN < 23 || body - at < 20);
+        let chunk_bytes =
+            (0..body).filter(|at| at % SEALED_CHUNK_LEN < 3 || (at + 20) % SEALED_CHUNK_LEN < 23 || body - at < 20);
         for at in (0..header).chain(chunk_bytes.map(|at| header + at)) {
             for bit in [0, 3, 7] {
                 let mut flipped = stored.clone();
@@ -260,7 +261,8 @@ fn a_size_that_lies_does_not_open_at_the_end() {
     let header = BlobHeader::parse(&stored).unwrap().unwrap();
     let opened = now(blob.open(&header)).unwrap();
     let true_size = stored.len() as u64;
-    for lie in [true_size - SEALED_CHUNK_LEN as u64, true_size - 1, true_size + 17, true_size + SEALED_CHUNK_LEN as u64] {
+    for lie in [true_size - SEALED_CHUNK_LEN as u64, true_size - 1, true_size + 17, true_size + SEALED_CHUNK_LEN as u64]
+    {
         let extent = Extent::new(lie, &header).unwrap();
         let last = extent.last_chunk();
         let start = usize::try_from(last.stored().start).unwrap().min(stored.len());

@@ -4,11 +4,7 @@ use std::{collections::BTreeSet, io, ops::Bound, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use s3s::{
-    S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result,
-    dto::*,
-    s3_error,
-};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*, s3_error};
 
 use super::store::{self, Headers, Part, Upload};
 use crate::state::Shared;
@@ -179,9 +175,10 @@ impl S3 for Objects {
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         for (key, object) in bucket.range::<String, _>((from, Bound::Unbounded)) {
             let Some(rest) = key.strip_prefix(&prefix) else { continue };
-            let folder = input.delimiter.as_ref().filter(|delimiter| !delimiter.is_empty()).and_then(|delimiter| {
-                Some(format!("{prefix}{}{delimiter}", rest.split_once(delimiter.as_str())?.0))
-            });
+            let folder =
+                input.delimiter.as_ref().filter(|delimiter| !delimiter.is_empty()).and_then(|delimiter| {
+                    Some(format!("{prefix}{}{delimiter}", rest.split_once(delimiter.as_str())?.0))
+                });
             if folder.as_ref().is_some_and(|folder| {
                 folders.contains(folder) || after.as_ref().is_some_and(|after| after.starts_with(folder))
             }) {

@@ -6,7 +6,8 @@ use axum::{extract::Request, http::Method};
 pub(super) fn operation(request: &Request) -> &'static str {
     let query = request.uri().query().unwrap_or_default();
     let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
-    let of_object = request.uri().path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let of_object =
+        request.uri().path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
     let copies = request.headers().contains_key("x-amz-copy-source");
     match (request.method(), of_object) {
         (&Method::PUT, true) if has("partNumber") => "UploadPart",
