@@ -19,6 +19,7 @@ use crate::item::{Item, OpenError, PrimaryKeyError};
 use crate::{Error, TenantSeal};
 
 mod asked;
+mod blobs;
 mod bytes;
 mod dense;
 mod discriminators;
@@ -77,7 +78,9 @@ fn compare(folder: &Path, made: impl IntoIterator<Item = (String, Value)>) {
 
 #[test]
 fn the_committed_vectors_are_those_that_are_made() {
-    compare(&folder(), vectors().iter().map(|vector| (vector.name.clone(), vector.to_json())));
+    let items = vectors().into_iter().map(|vector| (vector.name.clone(), vector.to_json()));
+    let blobs = blobs::vectors().into_iter().map(|vector| (vector.name.clone(), vector.to_json()));
+    compare(&folder(), items.chain(blobs));
     let pointers = pointers::vectors();
     compare(&folder().join("pointers"), pointers.iter().map(|vector| (vector.name.clone(), vector.to_json())));
 }

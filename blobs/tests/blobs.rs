@@ -23,5 +23,7 @@ mod memory;
 mod multipart;
 #[path = "blobs/operations.rs"]
 mod operations;
+#[path = "blobs/peers.rs"]
+mod peers;
 #[path = "blobs/stamps.rs"]
 mod stamps;

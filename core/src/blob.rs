@@ -47,7 +47,8 @@ pub use chunks::{BlobOpener, BlobSealer};
 pub use extent::{Extent, Span};
 pub use fault::BlobFault;
 pub use header::BlobHeader;
-pub(crate) use identity::BlobIdentity;
+#[doc(hidden)]
+pub use identity::BlobIdentity;
 pub use key::OpenedBlob;
 pub use stamp::{InvalidStamp, Stamp};
 

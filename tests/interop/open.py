@@ -74,16 +74,21 @@ def item_to_json(item):
     return {name: to_json(value) for name, value in item.items()}
 
 
-job = json.load(sys.stdin)
-schema = Schema(**job["schema"])
-tenant = Tenant(job["tenant"], job["contexts"], unwrapping(session(job), job["alias"]), key_table(job))
-answers = []
-for item in stored_items(job):
-    key = {name: value for name, value in item.items() if name in (schema.partition_key, schema.sort_key)}
-    answer = {"key": item_to_json(key)}
-    try:
-        answer["item"] = item_to_json(tenant.open(schema, item, requested=key))
-    except Refused as refused:
-        answer |= {"error": str(refused), "attribute": refused.attribute}
-    answers.append(answer)
-print(json.dumps(answers))
+def main():
+    job = json.load(sys.stdin)
+    schema = Schema(**job["schema"])
+    tenant = Tenant(job["tenant"], job["contexts"], unwrapping(session(job), job["alias"]), key_table(job))
+    answers = []
+    for item in stored_items(job):
+        key = {name: value for name, value in item.items() if name in (schema.partition_key, schema.sort_key)}
+        answer = {"key": item_to_json(key)}
+        try:
+            answer["item"] = item_to_json(tenant.open(schema, item, requested=key))
+        except Refused as refused:
+            answer |= {"error": str(refused), "attribute": refused.attribute}
+        answers.append(answer)
+    print(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()

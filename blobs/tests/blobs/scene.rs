@@ -4,6 +4,7 @@ use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_types::SdkConfig;
 use bytes::Bytes;
 use http_body_util::StreamBody;
+use tenantseal::blobs::aws_sdk_s3::config::Credentials;
 use tenantseal::blobs::aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use tenantseal::blobs::{BlobFault, Blobs, Bucket, Error, aws_sdk_s3};
 use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
@@ -19,6 +20,8 @@ pub(crate) struct Scene {
     pub(crate) stack: Stack,
     pub(crate) admin: aws_sdk_kms::Client,
     pub(crate) app: SdkConfig,
+    /// The application's own credentials.
+    pub(crate) credentials: Credentials,
     /// A client that knows nothing of sealing.
     pub(crate) plain: aws_sdk_s3::Client,
     tenancy: Tenancy,
@@ -35,10 +38,11 @@ impl Scene {
         let role = keys.role("TenantKeys").trust(tenancy.trust_policy(&[app.user_arn()]));
         role.permission(tenancy.role_policy(stack.region())).create().unwrap();
         let admin = aws_sdk_kms::Client::new(&stack.sdk_config(&admin));
+        let credentials = Credentials::from(&app);
         let app = stack.sdk_config(&app);
         let plain = aws_sdk_s3::Client::new(&app);
         plain.create_bucket().bucket("prod-documents").send().await.unwrap();
-        let scene = Self { stack, admin, app, plain, tenancy };
+        let scene = Self { stack, admin, app, credentials, plain, tenancy };
         for tenant in tenants {
             let policy = scene.tenancy.key_policy(&id(tenant)).unwrap().to_string();
             let key = scene.admin.create_key().policy(policy).send().await.unwrap().key_metadata.unwrap().key_id;
@@ -46,6 +50,10 @@ impl Scene {
             scene.admin.create_alias().alias_name(alias.as_str()).target_key_id(key).send().await.unwrap();
         }
         scene
+    }
+
+    pub(crate) fn tenancy(&self) -> &Tenancy {
+        &self.tenancy
     }
 
     pub(crate) fn builder(&self) -> TenantSealBuilder {

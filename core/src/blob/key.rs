@@ -46,7 +46,8 @@ impl OpenedBlob {
 
 impl BlobSealer {
     /// Draws the id of a new blob, and derives its key from it.
-    pub(crate) fn start(
+    #[doc(hidden)]
+    pub fn start(
         data_key: &VerifiedDataKey,
         identity: &BlobIdentity,
         random: &dyn RandomSource,
