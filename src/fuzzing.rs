@@ -19,10 +19,12 @@ use crate::item::{decode_value, encode_value, encoded_len, encodings};
 use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
 
+mod blobs;
 mod lookups;
 #[cfg(test)]
 mod replay;
 
+pub use blobs::blob;
 pub use lookups::{Lookups, TenantLookups};
 
 /// A property by the name of its target, as `fuzz/fuzz_targets` has it.
@@ -30,7 +32,7 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     ("record", record),
     ("value", value),
     ("number", number),
@@ -40,6 +42,7 @@ const TARGETS: [Target; 9] = [
     ("key_condition", key_condition),
     ("update", update),
     ("projection", projection),
+    ("blob", blob),
 ];
 
 /// A key record has one encoding, and no beginning of it is another.

@@ -10,9 +10,10 @@ use self::imports::{Arrow, Module, Sources};
 use self::table::Table;
 
 /// The crates whose modules the table lists, by the names of their folders.
-const CRATES: [(&str, &str); 7] = [
+const CRATES: [(&str, &str); 8] = [
     ("tenantseal_core", "core/src"),
     ("tenantseal_kms", "kms/src"),
+    ("tenantseal_blobs", "blobs/src"),
     ("tenantseal", "src"),
     ("tenantseal_tenants", "tenants/src"),
     ("tenantseal_derive", "derive/src"),

@@ -4,20 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::ByteStream;
 use tenantseal_core::{BlobVault, TenantVault, telemetry};
 use tracing::Span;
 
 use crate::bucket::{Bucket, InvalidBucket};
-use crate::copy::{Copy, Rename, Reseal};
-use crate::delete::Delete;
 use crate::error::{Error, Refusal};
-use crate::get::Get;
-use crate::head::Head;
 use crate::key::{whole_key, whole_prefix};
-use crate::list::List;
-use crate::open::Open;
-use crate::put::Put;
 
 /// One tenant's objects in one bucket, sealed. Cheap to clone; keep it for a request or for a process.
 ///
@@ -72,56 +64,6 @@ impl Blobs {
     #[doc(hidden)]
     pub fn unknown(bucket: &str) -> Self {
         Self(Err(Refusal::UnknownBucket(bucket.to_owned())))
-    }
-
-    /// Seals `body` and stores it. It may have any length: at most 33 MiB of it are in memory at a time.
-    ///
-    /// `body` is bytes in memory, a file ([`ByteStream::from_path`], with the feature `rt-tokio` of `aws-sdk-s3`), or any
-    /// stream.
-    pub fn put(&self, key: impl Into<String>, body: impl Into<ByteStream>) -> Put {
-        Put::new(self.clone(), key.into(), body.into())
-    }
-
-    /// Opens an object and gives it out as a stream, or as bytes.
-    pub fn get(&self, key: impl Into<String>) -> Get {
-        Get::new(self.clone(), key.into())
-    }
-
-    /// Opens an object for reads of ranges.
-    pub fn open(&self, key: impl Into<String>) -> Open {
-        Open::new(self.clone(), key.into())
-    }
-
-    /// Asks what S3 knows of an object, which is not authenticated: its stored size, ETag, content type and metadata.
-    pub fn head(&self, key: impl Into<String>) -> Head {
-        Head::new(self.clone(), key.into())
-    }
-
-    /// Deletes an object. It is no error when there is none.
-    pub fn delete(&self, key: impl Into<String>) -> Delete {
-        Delete::new(self.clone(), key.into())
-    }
-
-    /// Lists the tenant's objects whose keys begin with `prefix`; all for an empty one.
-    pub fn list(&self, prefix: impl Into<String>) -> List {
-        List::new(self.clone(), prefix.into())
-    }
-
-    /// Opens an object and seals it again under another key of the same bucket. S3's own CopyObject cannot: what it
-    /// copies to another key does not open.
-    pub fn copy(&self, from: impl Into<String>, to: impl Into<String>) -> Copy {
-        Copy::new(self.clone(), from.into(), to.into())
-    }
-
-    /// Copies an object, and then deletes the original if it is still the one that was read.
-    pub fn rename(&self, from: impl Into<String>, to: impl Into<String>) -> Rename {
-        Rename::new(self.clone(), from.into(), to.into())
-    }
-
-    /// Opens an object and seals it again in its place, under the tenant's current data key, if it is still the one
-    /// that was read. Its stamp changes.
-    pub fn reseal(&self, key: impl Into<String>) -> Reseal {
-        Reseal::new(self.clone(), key.into())
     }
 
     pub(crate) fn place(&self) -> Result<&Arc<Place>, Error> {

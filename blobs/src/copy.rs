@@ -48,6 +48,25 @@ pub struct Reseal {
 
 type Change = Arc<dyn Fn(PutObjectFluentBuilder) -> PutObjectFluentBuilder + Send + Sync>;
 
+impl Blobs {
+    /// Opens an object and seals it again under another key of the same bucket. S3's own CopyObject cannot: what it
+    /// copies to another key does not open.
+    pub fn copy(&self, from: impl Into<String>, to: impl Into<String>) -> Copy {
+        Copy::new(self.clone(), from.into(), to.into())
+    }
+
+    /// Copies an object, and then deletes the original if it is still the one that was read.
+    pub fn rename(&self, from: impl Into<String>, to: impl Into<String>) -> Rename {
+        Rename::new(self.clone(), from.into(), to.into())
+    }
+
+    /// Opens an object and seals it again in its place, under the tenant's current data key, if it is still the one
+    /// that was read. Its stamp changes.
+    pub fn reseal(&self, key: impl Into<String>) -> Reseal {
+        Reseal::new(self.clone(), key.into())
+    }
+}
+
 impl Copy {
     pub(crate) fn new(blobs: Blobs, from: String, to: String) -> Self {
         Self { blobs, from, to, stamp: None, changes: Vec::new() }

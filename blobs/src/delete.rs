@@ -16,6 +16,13 @@ pub struct Delete {
     changes: Changes<DeleteObjectFluentBuilder>,
 }
 
+impl Blobs {
+    /// Deletes an object. It is no error when there is none.
+    pub fn delete(&self, key: impl Into<String>) -> Delete {
+        Delete::new(self.clone(), key.into())
+    }
+}
+
 impl Delete {
     pub(crate) fn new(blobs: Blobs, key: String) -> Self {
         Self { blobs, key, changes: Changes::none() }

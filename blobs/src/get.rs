@@ -40,6 +40,13 @@ pub struct StoredBlob {
     len: u64,
 }
 
+impl Blobs {
+    /// Opens an object and gives it out as a stream, or as bytes.
+    pub fn get(&self, key: impl Into<String>) -> Get {
+        Get::new(self.clone(), key.into())
+    }
+}
+
 impl Get {
     pub(crate) fn new(blobs: Blobs, key: String) -> Self {
         Self { blobs, key, stamp: None, changes: Changes::none() }

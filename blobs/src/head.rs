@@ -19,6 +19,13 @@ pub struct Head {
     changes: Changes<HeadObjectFluentBuilder>,
 }
 
+impl Blobs {
+    /// Asks what S3 knows of an object, which is not authenticated: its stored size, ETag, content type and metadata.
+    pub fn head(&self, key: impl Into<String>) -> Head {
+        Head::new(self.clone(), key.into())
+    }
+}
+
 impl Head {
     pub(crate) fn new(blobs: Blobs, key: String) -> Self {
         Self { blobs, key, changes: Changes::none() }

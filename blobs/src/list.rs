@@ -46,6 +46,13 @@ pub struct Listed {
     modified: Option<DateTime>,
 }
 
+impl Blobs {
+    /// Lists the tenant's objects whose keys begin with `prefix`; all for an empty one.
+    pub fn list(&self, prefix: impl Into<String>) -> List {
+        List::new(self.clone(), prefix.into())
+    }
+}
+
 impl List {
     pub(crate) fn new(blobs: Blobs, prefix: String) -> Self {
         Self { blobs, prefix, start_after: None, changes: Changes::none() }

@@ -43,6 +43,13 @@ pub struct OpenBlob {
     output: GetObjectOutput,
 }
 
+impl Blobs {
+    /// Opens an object for reads of ranges.
+    pub fn open(&self, key: impl Into<String>) -> Open {
+        Open::new(self.clone(), key.into())
+    }
+}
+
 impl Open {
     pub(crate) fn new(blobs: Blobs, key: String) -> Self {
         Self { blobs, key, stamp: None, changes: Changes::none() }

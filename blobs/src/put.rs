@@ -46,6 +46,16 @@ pub struct PutBlob {
     len: u64,
 }
 
+impl Blobs {
+    /// Seals `body` and stores it. It may have any length: at most 33 MiB of it are in memory at a time.
+    ///
+    /// `body` is bytes in memory, a file ([`ByteStream::from_path`], with the feature `rt-tokio` of `aws-sdk-s3`), or any
+    /// stream.
+    pub fn put(&self, key: impl Into<String>, body: impl Into<ByteStream>) -> Put {
+        Put::new(self.clone(), key.into(), body.into())
+    }
+}
+
 impl PutBlob {
     /// S3's ETag of the version, for conditions.
     pub fn etag(&self) -> Option<&str> {

@@ -9,6 +9,7 @@ mod store;
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
+    Router,
     body::Body,
     extract::{Request, State},
     http::StatusCode,
@@ -33,8 +34,13 @@ use crate::{
 };
 use operations::Objects;
 
+/// The routes of S3.
+pub(crate) fn routes() -> Router<Server> {
+    Router::new().fallback(handle)
+}
+
 /// Lets a request meet its faults, serves it, and cuts its answer.
-pub(crate) async fn handle(State(server): State<Server>, request: Request) -> Result<Response, Infallible> {
+async fn handle(State(server): State<Server>, request: Request) -> Result<Response, Infallible> {
     let shared = &server.shared;
     let (caller, region) = authenticate(request.headers(), shared, shared.clock.now());
     let call = Call {

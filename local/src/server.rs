@@ -13,7 +13,7 @@ use futures_util::{StreamExt, future, stream};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    calls::{Call, Outcome, Service},
+    calls::{Call, Outcome},
     faults::Effect,
     kms,
     protocol::{Message, Protocol},
@@ -32,21 +32,25 @@ pub(crate) struct Server {
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
+/// The routes of KMS.
+pub(crate) fn kms() -> Router<Server> {
+    Router::new().fallback(handle::<kms::Incoming>)
+}
+
+/// The routes of STS.
+pub(crate) fn sts() -> Router<Server> {
+    Router::new().fallback(handle::<sts::Incoming>)
+}
+
 /// Serves a service until `stopped` becomes true.
 pub(crate) async fn serve(
-    service: Service,
+    service: Router<Server>,
     listener: TcpListener,
     shared: Arc<Shared>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let server = Server { shared, stopped: stopped.clone() };
-    let router = match service {
-        Service::Kms => Router::new().fallback(handle::<kms::Incoming>),
-        Service::Sts => Router::new().fallback(handle::<sts::Incoming>),
-        #[cfg(feature = "s3")]
-        Service::S3 => Router::new().fallback(crate::s3::handle),
-    };
-    axum::serve(listener, router.with_state(server)).with_graceful_shutdown(until(stopped)).await
+    axum::serve(listener, service.with_state(server)).with_graceful_shutdown(until(stopped)).await
 }
 
 /// Resolves when the stack stops, or is gone.

@@ -4,17 +4,18 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
+use axum::Router;
 use futures_util::future;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
     account::Account,
-    calls::{Calls, Service},
+    calls::Calls,
     clock::Clock,
     error::Error,
     faults::Faults,
     sdk::{self, Endpoints},
-    server,
+    server::{self, Server},
     state::Shared,
 };
 
@@ -223,10 +224,10 @@ impl Running {
             tokio::spawn(async {
                 drop(dynoxide::server::serve_with_shutdown(dynamodb, database, until_stopped).await)
             }),
-            tokio::spawn(serve(Service::Kms, kms, shared, &stopped)),
-            tokio::spawn(serve(Service::Sts, sts, shared, &stopped)),
+            tokio::spawn(serve(server::kms(), kms, shared, &stopped)),
+            tokio::spawn(serve(server::sts(), sts, shared, &stopped)),
             #[cfg(feature = "s3")]
-            tokio::spawn(serve(Service::S3, s3, shared, &stopped)),
+            tokio::spawn(serve(crate::s3::routes(), s3, shared, &stopped)),
         ];
         Self { stop, servers }
     }
@@ -254,7 +255,7 @@ impl Drop for Running {
 }
 
 fn serve(
-    service: Service,
+    service: Router<Server>,
     listener: TcpListener,
     shared: &Arc<Shared>,
     stopped: &watch::Receiver<bool>,

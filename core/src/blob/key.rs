@@ -16,11 +16,8 @@ pub struct OpenedBlob {
 
 impl OpenedBlob {
     /// Derives the blob's key, and compares the commitment before anything is decrypted.
-    pub(crate) fn new(
-        header: &BlobHeader,
-        data_key: &VerifiedDataKey,
-        identity: &BlobIdentity,
-    ) -> Result<Self, BlobFault> {
+    #[doc(hidden)]
+    pub fn new(header: &BlobHeader, data_key: &VerifiedDataKey, identity: &BlobIdentity) -> Result<Self, BlobFault> {
         let (key, commitment) = data_key.blob_key(&BlobHeader::MAGIC, header.id.as_bytes(), identity.as_bytes());
         if !commitment.matches(&header.commitment) {
             return Err(BlobFault::ForeignBlob);
