@@ -39,7 +39,8 @@ pub fn blob(data: &[u8]) {
     while let [choice, high, low, length, after @ ..] = rest {
         let (edit, after) = after.split_at(usize::from(*length).min(after.len()));
         // The beginning, the border of the chunks, or the end.
-        let from = [0, stored.len().saturating_sub(9 + 16 + 300), damaged.len().saturating_sub(300)][usize::from(choice >> 2) % 3];
+        let from = [0, stored.len().saturating_sub(9 + 16 + 300), damaged.len().saturating_sub(300)]
+            [usize::from(choice >> 2) % 3];
         let at = (from + usize::from(u16::from_be_bytes([*high, *low]) % 600)).min(damaged.len());
         match choice & 3 {
             0 => damaged.iter_mut().skip(at).zip(edit).for_each(|(byte, edit)| *byte = *edit),

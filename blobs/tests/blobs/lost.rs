@@ -1,5 +1,7 @@
 //! Answers that are lost, and answers that break off.
 
+use std::time::Duration;
+
 use tenantseal::blobs::Written;
 
 use crate::scene::{CHUNK, PART, Scene, fault, plaintext};
@@ -170,5 +172,25 @@ async fn an_object_that_was_overwritten_meanwhile_is_not_mixed_with_the_new_one(
         };
         assert_eq!(fault(Err::<(), _>(end)), BlobFault::Changed);
         assert!(old.starts_with(&given) && !given.is_empty(), "an authentic prefix of the old one");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_an_object_that_changes_meanwhile_replaces_and_deletes_nothing() {
+    let scene = Scene::start(&["acme"]).await;
+    let blobs = scene.blobs("acme");
+    for reseal in [false, true] {
+        blobs.put("a", b"old".to_vec()).await.unwrap();
+        scene.stack.faults().on("PutObject").times(1).delay(Duration::from_millis(400));
+        let copying = tokio::spawn({
+            let blobs = blobs.clone();
+            async move { if reseal { blobs.reseal("a").await } else { blobs.rename("a", "b").await } }
+        });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        blobs.put("a", b"new".to_vec()).await.unwrap();
+        let error = copying.await.unwrap().unwrap_err();
+        assert!(error.is_condition_failed(), "{error}");
+        assert_eq!(error.written(), if reseal { Written::No } else { Written::Yes });
+        assert_eq!(&blobs.get("a").bytes(9).await.unwrap()[..], b"new");
     }
 }
