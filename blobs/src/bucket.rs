@@ -60,6 +60,22 @@ impl Bucket {
         self.template().map(|_| ())
     }
 
+    /// Checks that no key of an object is one of this bucket and of `other`, whosever the objects are.
+    ///
+    /// In one bucket of S3, `{tenant}/` and `docs/{tenant}/` would give the tenant `docs` the objects of all tenants.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBucket::Overlap`].
+    pub fn check_apart(&self, other: &Self) -> Result<(), InvalidBucket> {
+        let head = |bucket: &Self| bucket.prefix.split("{tenant}").next().unwrap_or_default().to_owned();
+        let (own, others) = (head(self), head(other));
+        if self.physical_name() == other.physical_name() && (own.starts_with(&others) || others.starts_with(&own)) {
+            return Err(InvalidBucket::Overlap(self.name.clone(), other.name.clone()));
+        }
+        Ok(())
+    }
+
     /// With what the keys of this tenant's objects begin.
     pub(crate) fn prefix_of(&self, tenant: &TenantId) -> Result<String, InvalidBucket> {
         Ok(self.template()?.render(tenant))
@@ -104,6 +120,11 @@ pub enum InvalidBucket {
     /// No key can begin so.
     #[error("bucket `{0}`: its prefix: {1}")]
     Prefix(String, InvalidKey),
+    /// Two buckets lie in one of S3's, and their prefixes could give one tenant another's objects.
+    #[error(
+        "buckets `{0}` and `{1}` lie in one bucket of S3: begin their prefixes with different text before `{{tenant}}`, neither of which begins with the other, for example `docs/{{tenant}}/` and `pictures/{{tenant}}/`"
+    )]
+    Overlap(String, String),
     /// Two buckets have one logical name.
     #[error("bucket `{0}` is configured twice: give each another logical name")]
     Twice(String),

@@ -6,6 +6,7 @@ use tracing::Instrument;
 
 use crate::blobs::Blobs;
 use crate::changes::{Changes, awaits};
+use crate::doubt::Doubt;
 use crate::error::{Error, ServiceError};
 
 /// Deletes an object; see [`Blobs::delete`]. It gives S3's own answer.
@@ -53,8 +54,10 @@ impl Delete {
         let place = self.blobs.place()?;
         let key = place.key(&self.key)?;
         let request = self.changes.apply(place.client.delete_object()).bucket(&place.physical).key(key);
+        let doubt = Doubt::default();
+        let request = request.customize().interceptor(doubt.clone());
         let answer = request.send().instrument(place.span("DeleteObject")).await;
-        answer.map_err(|error| Error::S3(ServiceError::of_a_write(error)))
+        answer.map_err(|error| Error::S3(ServiceError::of_a_write(error, &doubt)))
     }
 }
 

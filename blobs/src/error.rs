@@ -10,6 +10,7 @@ use tenantseal_core::blob::BlobFault;
 use tenantseal_core::error::{Written, chain};
 use tenantseal_core::keys::{KeyServiceError, KeyTableError};
 
+use crate::doubt::Doubt;
 use crate::key::InvalidKey;
 
 /// Why an operation on a tenant's objects failed.
@@ -61,6 +62,12 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// The body of an answer broke off again and again.
+    #[error("bucket `{bucket}`: S3's answer broke off again and again: try again later")]
+    BrokenOff {
+        /// The logical bucket.
+        bucket: String,
+    },
     /// A list names an object that is not the tenant's.
     #[error(
         "bucket `{bucket}`: the list names an object outside of the tenant's prefix, so nothing of it is given out"
@@ -104,6 +111,7 @@ impl Error {
             Self::KeyService(error) => error.is_retryable(),
             Self::KeyTable(error) => error.is_retryable(),
             Self::S3(error) => error.written == Written::No && error.is_passing(),
+            Self::BrokenOff { .. } => true,
             _ => false,
         }
     }
@@ -189,17 +197,14 @@ impl ServiceError {
         Self { sdk, status, causes: causes.join(": "), written: Written::No }
     }
 
-    /// The same of a request that may have changed something, unless S3 said that it did not.
-    pub(crate) fn of_a_write<E>(error: SdkError<E, HttpResponse>) -> Self
+    /// The same of a write, some attempts of which may be in doubt.
+    pub(crate) fn of_a_write<E>(error: SdkError<E, HttpResponse>, doubt: &Doubt) -> Self
     where
         E: StdError + Send + Sync + 'static,
         aws_sdk_s3::Error: From<SdkError<E, HttpResponse>>,
     {
-        let is_unsent = matches!(error, SdkError::ConstructionFailure(_));
-        let mut error = Self::new(error);
-        let is_refused = error.status.is_some_and(|status| (400..500).contains(&status));
-        error.written = if is_unsent || is_refused { Written::No } else { Written::Unknown };
-        error
+        let error = Self::new(error);
+        if doubt.exists() { error.in_doubt() } else { error }
     }
 
     /// The same of a write of which nobody can tell.

@@ -6,6 +6,7 @@ mod bucket;
 mod changes;
 mod copy;
 mod delete;
+mod doubt;
 mod error;
 mod get;
 mod head;

@@ -15,6 +15,7 @@ use tracing::Instrument;
 
 use crate::blobs::{Blobs, Place};
 use crate::changes::{Changes, awaits};
+use crate::doubt::Doubt;
 use crate::error::{Error, ServiceError};
 pub(crate) use fields::{Fields, like};
 pub(crate) use sealing::Source;
@@ -184,10 +185,11 @@ impl Target<'_> {
             several => several.concat().into(),
         };
         let request = fields.put(place.client.put_object().bucket(&place.physical).key(key));
-        let sent = request.body(ByteStream::new(SdkBody::from(sealed))).send().await;
-        match sent {
+        let doubt = Doubt::default();
+        let request = request.body(ByteStream::new(SdkBody::from(sealed))).customize().interceptor(doubt.clone());
+        match request.send().await {
             Ok(answer) => Ok(sealing.stored(answer.e_tag, answer.version_id)),
-            Err(error) => self.settle(sealing, ServiceError::of_a_write(error)).await,
+            Err(error) => self.settle(sealing, ServiceError::of_a_write(error, &doubt)).await,
         }
     }
 
@@ -227,7 +229,7 @@ impl Target<'_> {
         }
         match self.read_header(sealing.header()).await {
             Ok(Some((etag, version_id))) => Ok(sealing.stored(etag, version_id)),
-            Ok(None) if is_condition => Err(Error::S3(error)),
+            Ok(None) if is_condition && !is_in_doubt => Err(Error::S3(error)),
             Ok(None) | Err(_) => Err(Error::S3(error.in_doubt())),
         }
     }

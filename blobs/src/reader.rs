@@ -148,7 +148,7 @@ impl Reader {
     async fn resume(&mut self, why: Option<aws_sdk_s3::primitives::ByteStreamError>) -> Result<(), Error> {
         self.breaks += 1;
         if self.breaks > BREAKS {
-            return Err(self.request.answer("its body broke off again and again"));
+            return Err(Error::BrokenOff { bucket: self.request.place.bucket.clone() });
         }
         tracing::debug!(
             error = why.map(tracing::field::display),

@@ -23,6 +23,10 @@ impl Buckets {
                 return Err(InvalidBucket::Twice(other.name().to_owned()).into());
             }
         }
+        let all: Vec<&Bucket> = named.values().collect();
+        for (at, bucket) in all.iter().enumerate() {
+            all[at + 1..].iter().try_for_each(|other| bucket.check_apart(other))?;
+        }
         if named.is_empty() {
             return Ok(Self(None));
         }

@@ -18,6 +18,7 @@ use tracing::Instrument;
 use super::Fields;
 use super::sealing::{PART_CHUNKS, Sealing, chunks_of};
 use crate::blobs::Place;
+use crate::doubt::Doubt;
 use crate::error::{Error, ServiceError};
 
 /// How many parts are in memory at a time: one may be filled while the others are on their way.
@@ -114,7 +115,9 @@ impl Upload {
         let Self { place, key, fields, id, .. } = self;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = place.client.complete_multipart_upload().bucket(&place.physical).key(key).upload_id(id);
-        fields.complete(request).multipart_upload(parts).send().await.map_err(ServiceError::of_a_write)
+        let doubt = Doubt::default();
+        let request = fields.complete(request).multipart_upload(parts).customize().interceptor(doubt.clone());
+        request.send().await.map_err(|error| ServiceError::of_a_write(error, &doubt))
     }
 
     /// Leaves a completed upload alone.

@@ -61,6 +61,35 @@ async fn a_put_of_which_nobody_can_tell_says_so() {
 }
 
 #[tokio::test]
+async fn an_attempt_whose_answer_was_lost_is_in_doubt_whatever_the_next_one_says() {
+    let scene = Scene::start(&["acme"]).await;
+    let blobs = scene.blobs("acme");
+    for (len, operation) in [(5, "PutObject"), (LEN, "CompleteMultipartUpload")] {
+        for (code, status) in [("AccessDenied", 403), ("SlowDown", 503)] {
+            // The first attempt is lost and has happened, the next ones are refused.
+            scene.stack.faults().on(operation).times(1).lose_answer();
+            let put = blobs.put("a", plaintext(len));
+            let refusing = async {
+                while scene.stack.calls().count(operation) == 0 {
+                    tokio::task::yield_now().await;
+                }
+                scene.stack.faults().on(operation).fail(code, status);
+            };
+            let (put, ()) = tokio::join!(put.send(), refusing);
+            scene.stack.faults().clear();
+            assert!(blobs.get("a").stamp(put.unwrap().stamp()).await.is_ok(), "{operation} {status}");
+            // Nothing was lost: S3 has said that it did nothing.
+            scene.stack.faults().on(operation).fail(code, status);
+            let refused = blobs.put("a", plaintext(len)).await.unwrap_err();
+            scene.stack.faults().clear();
+            scene.stack.calls().reset();
+            assert_eq!(refused.written(), Written::No, "{operation} {status}");
+            assert_eq!(refused.is_retryable(), status == 503, "{operation} {status}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_writers_object_is_no_success_of_ones_own() {
     let scene = Scene::start(&["acme"]).await;
     let (blobs, other) = (scene.blobs("acme"), scene.blobs("acme"));
@@ -142,7 +171,7 @@ async fn a_body_that_breaks_off_again_and_again_is_an_error() {
     scene.stack.faults().on("GetObject").cut_answer(CHUNK);
     let over = scene.blobs_over("acme", cut.clone());
     let failed = over.get("a").bytes(u64::MAX).await.unwrap_err();
-    assert!(matches!(failed, Error::Answer { .. }) && !failed.is_integrity(), "{failed}");
+    assert!(matches!(failed, Error::BrokenOff { .. }) && failed.is_retryable(), "{failed}");
     assert!((5..=7).contains(&cut.sent().len()), "it does not try for ever: {}", cut.sent().len());
 }
 

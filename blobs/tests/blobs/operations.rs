@@ -183,6 +183,18 @@ async fn keys_and_buckets_that_could_be_anothers_are_refused() {
     }
     let twice = scene.builder().bucket(Bucket::new("documents")).build(&scene.app);
     assert!(matches!(twice, Err(ConfigError::Bucket(InvalidBucket::Twice(_)))));
+    let physical = |name: &str, prefix: &str| Bucket::new(name).physical("one").prefix(prefix);
+    for (one, other, apart) in [
+        ("{tenant}/", "docs/{tenant}/", false),
+        ("docs/{tenant}/", "docs/{tenant}/x/", false),
+        ("docs/{tenant}/", "docs2{tenant}/", true),
+        ("docs/{tenant}/", "pictures/{tenant}/", true),
+    ] {
+        let builder = scene.builder().bucket(physical("a", one)).bucket(physical("b", other));
+        let built = builder.build(&scene.app);
+        let overlap = matches!(&built, Err(ConfigError::Bucket(InvalidBucket::Overlap(..))));
+        assert_eq!((built.is_ok(), overlap), (apart, !apart), "{one} and {other}");
+    }
     let unknown = scene.seal().tenant(&id("acme")).blobs("pictures").get("a").await.unwrap_err();
     assert!(matches!(&unknown, Error::Refused(Refusal::UnknownBucket(name)) if name == "pictures"));
     let root = tenantseal::Error::from(unknown);
