@@ -30,8 +30,8 @@ impl Intercept for Doubt {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let status = context.response().map(|response| response.status().as_u16());
-        // With 4xx and 503 (SlowDown) S3 says that it did nothing.
-        if !matches!(status, Some(400..500 | 503)) {
+        // With 3xx, 4xx and 503 (SlowDown) S3 says that it did nothing.
+        if !matches!(status, Some(300..500 | 503)) {
             self.0.store(true, Ordering::Relaxed);
         }
         Ok(())

@@ -197,7 +197,7 @@ struct Listeners([TcpListener; SERVERS]);
 
 impl Listeners {
     async fn at(addresses: [SocketAddr; SERVERS]) -> Result<Self, Error> {
-        let bound = addresses.map(|address| TcpListener::bind(address));
+        let bound = addresses.map(TcpListener::bind);
         let bound: Result<Vec<_>, _> = future::join_all(bound).await.into_iter().collect();
         let bound = bound.map_err(Error::Listen)?;
         Ok(Self(bound.try_into().expect("as many as addresses")))

@@ -12,6 +12,9 @@ mod faults;
 mod fixture;
 #[path = "wire/keys.rs"]
 mod keys;
+#[cfg(feature = "s3")]
+#[path = "wire/s3.rs"]
+mod s3;
 #[path = "wire/sessions.rs"]
 mod sessions;
 #[path = "wire/stack.rs"]

@@ -61,7 +61,7 @@ async fn a_put_of_which_nobody_can_tell_says_so() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_answer_was_lost_is_in_doubt_whatever_the_next_one_says() {
+async fn a_lost_attempt_is_in_doubt_whatever_the_next_one_says() {
     let scene = Scene::start(&["acme"]).await;
     let blobs = scene.blobs("acme");
     for (len, operation) in [(5, "PutObject"), (LEN, "CompleteMultipartUpload")] {
@@ -205,7 +205,7 @@ async fn an_object_that_was_overwritten_meanwhile_is_not_mixed_with_the_new_one(
 }
 
 #[tokio::test]
-async fn a_copy_of_an_object_that_changes_meanwhile_replaces_and_deletes_nothing() {
+async fn a_copy_of_what_changes_meanwhile_replaces_and_deletes_nothing() {
     let scene = Scene::start(&["acme"]).await;
     let blobs = scene.blobs("acme");
     for reseal in [false, true] {

@@ -24,7 +24,7 @@ fn peer(variable: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_independent_reader_opens_our_objects_and_we_open_its_when_tenantseal_python_is_set() {
+async fn an_independent_reader_opens_ours_and_we_its_when_python_is_set() {
     let Some(python) = peer("TENANTSEAL_PYTHON") else { return };
     let scene = Scene::start(&["acme", "globex"]).await;
     let blobs = scene.blobs("acme");

@@ -131,7 +131,7 @@ pub(crate) fn id(tenant: &str) -> TenantId {
 
 /// Bytes of which no two chunks are alike.
 pub(crate) fn plaintext(len: usize) -> Bytes {
-    (0..len).map(|at| (at % 251 + at / CHUNK) as u8).collect()
+    (0..len).map(|at| (at % 251 + at / CHUNK).to_le_bytes()[0]).collect()
 }
 
 /// A body that can be read once only, does not say how long it is, and comes in pieces of `step` bytes.

@@ -10,7 +10,7 @@ const BORDERS: [usize; 7] = [0, 1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 2 * 
 
 /// Bytes of which no two chunks are alike.
 fn plaintext(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at % 251 + at / CHUNK_LEN) as u8).collect()
+    (0..len).map(|at| (at % 251 + at / CHUNK_LEN).to_le_bytes()[0]).collect()
 }
 
 fn acme() -> TenantVault {
