@@ -1,6 +1,6 @@
 //! Sealing and opening chunks, beside AES-256-GCM alone on 64 KiB.
 //!
-//! `cargo bench -p tenantseal-blobs --bench chunks` prints MB per second, and what part of the floor is reached.
+//! `cargo bench -p tenantseal-core --bench chunks` prints MB per second, and what part of the floor is reached.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark")]
 
@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
-use tenantseal_blobs::bytes::Bytes;
-use tenantseal_core::blob::{CHUNK_LEN, SEALED_CHUNK_LEN};
+use tenantseal_core::blob::{BlobHeader, CHUNK_LEN, SEALED_CHUNK_LEN};
 use tenantseal_core::keys::InMemoryKeyService;
 use tenantseal_core::{BlobVault, TenantId, Vault};
 
@@ -22,7 +21,7 @@ const ROUNDS: usize = 15;
 async fn main() {
     let vault = Vault::builder(InMemoryKeyService::new()).build().unwrap();
     let blob = vault.tenant(&TenantId::parse("acme").unwrap()).blob("documents", "acme/a");
-    let plaintext = Bytes::from(vec![0x5a; CHUNKS * CHUNK_LEN]);
+    let plaintext = vec![0x5a; CHUNKS * CHUNK_LEN];
     let sealed = seal(&blob, &plaintext).await;
     let floor = Floor::new();
     let (mut sealing, mut opening, mut bare_sealing, mut bare_opening) = (vec![], vec![], vec![], vec![]);
@@ -55,7 +54,7 @@ async fn seal(blob: &BlobVault, plaintext: &[u8]) -> Vec<u8> {
 
 /// As a get does: in pieces of a connection, each chunk into a buffer of its own.
 async fn open(blob: &BlobVault, stored: &[u8]) {
-    let header = tenantseal_core::blob::BlobHeader::parse(stored).unwrap().unwrap();
+    let header = BlobHeader::parse(stored).unwrap().unwrap();
     let mut opener = blob.open(&header).await.unwrap().into_opener();
     for mut piece in stored[header.len()..].chunks(200_000) {
         while let Some(chunk) = opener.push(&mut piece).unwrap() {
