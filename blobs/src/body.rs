@@ -183,7 +183,7 @@ impl Opening {
             self.left -= chunk.len() as u64;
             // The only chunk of an empty blob; a stream has no empty pieces.
             if !chunk.is_empty() {
-                self.pace.step(&self.vault, &self.header).await.map_err(|error| self.place.vault_error(error))?;
+                self.pace.step(1, &self.vault, &self.header).await.map_err(|error| self.place.vault_error(error))?;
                 return Ok(Some(chunk));
             }
         }

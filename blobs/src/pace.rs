@@ -23,9 +23,14 @@ impl Pace {
         Self { chunks: 0, since: Instant::now() }
     }
 
-    /// Before each chunk. Others get their turn while a large body is sealed in memory.
-    pub(crate) async fn step(&mut self, vault: &BlobVault, header: &BlobHeader) -> Result<(), tenantseal_core::Error> {
-        self.chunks += 1;
+    /// Before so many chunks are given out, or after they were sealed. Others get their turn while a large body is sealed in memory.
+    pub(crate) async fn step(
+        &mut self,
+        chunks: usize,
+        vault: &BlobVault,
+        header: &BlobHeader,
+    ) -> Result<(), tenantseal_core::Error> {
+        self.chunks += chunks;
         if self.chunks < CHUNKS && self.since.elapsed() < PERIOD {
             return Ok(());
         }

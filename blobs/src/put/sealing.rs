@@ -15,6 +15,8 @@ use crate::pace::Pace;
 
 /// How many chunks a part has: 8 MiB of plaintext.
 pub(super) const PART_CHUNKS: u64 = 128;
+/// How many chunks are sealed before others get their turn: 1 MiB.
+const PIECE_CHUNKS: usize = 16;
 /// How large the buffer of an unknown body is at first.
 const LEAST_BUFFER: usize = 2 * SEALED_CHUNK_LEN;
 
@@ -124,20 +126,23 @@ impl Sealing {
                 match self.source.next().await {
                     Ok(Some(bytes)) => self.arrived = bytes,
                     Ok(None) => {
-                        sealed.make_room();
+                        sealed.make_room(1);
                         sealer.finish(&mut sealed.bytes).map_err(|fault| self.place.fault(fault))?;
                         break;
                     }
                     Err(error) => return Err(error),
                 }
             }
-            let piece = self.arrived.len().min(CHUNK_LEN);
-            sealed.make_room();
+            // Several chunks at a time: all but the last one are copied once.
+            let room = (full - sealed.bytes.len()).div_ceil(SEALED_CHUNK_LEN).min(PIECE_CHUNKS);
+            let piece = self.arrived.len().min(room * CHUNK_LEN);
+            let chunks = piece.div_ceil(CHUNK_LEN);
+            sealed.make_room(chunks);
             sealer.push(&self.arrived[..piece], &mut sealed.bytes).map_err(|fault| self.place.fault(fault))?;
             self.arrived.advance(piece);
             self.len += piece as u64;
             self.sealer = Some(sealer);
-            self.pace.step(&self.vault, &self.header).await.map_err(|error| self.place.vault_error(error))?;
+            self.pace.step(chunks, &self.vault, &self.header).await.map_err(|error| self.place.vault_error(error))?;
         }
         Ok(sealed.bytes.into())
     }
@@ -166,9 +171,9 @@ impl Buffer {
         Self { bytes: Vec::with_capacity(capacity.min(most)), most }
     }
 
-    /// Makes room for a chunk.
-    fn make_room(&mut self) {
-        let needed = self.bytes.len() + SEALED_CHUNK_LEN;
+    /// Makes room for so many chunks.
+    fn make_room(&mut self, chunks: usize) {
+        let needed = self.bytes.len() + chunks * SEALED_CHUNK_LEN;
         if self.bytes.capacity() < needed {
             let capacity = (2 * self.bytes.capacity()).clamp(needed, self.most.max(needed));
             self.bytes.reserve_exact(capacity - self.bytes.len());
