@@ -54,7 +54,7 @@ async fn doctor_finds_what_a_key_table_lacks_and_init_creates_it() {
     let world = World::start().await;
     let checks = examined(&world, KEYS).await;
     assert_eq!((&checks[0]["wrong"], &checks[1]["outcome"]), (&"it does not exist".into(), &"skipped".into()));
-    assert!(checks[0]["mend"].as_str().unwrap().starts_with("tenantseal init --key-table keys"), "{checks:#?}");
+    assert!(checks[0]["fix"].as_str().unwrap().starts_with("tenantseal init --key-table keys"), "{checks:#?}");
 
     let init = ["init", "--profile", "operator", "--json", "--key-table", KEYS];
     for _ in 0..2 {
@@ -68,7 +68,7 @@ async fn doctor_finds_what_a_key_table_lacks_and_init_creates_it() {
     // The server of the local stack has no backups: what cannot be restored must not be found healthy.
     let checks = examined(&world, KEYS).await;
     assert_eq!((&checks[0]["outcome"], &checks[1]["outcome"]), (&"passed".into(), &"failed".into()), "{checks:#?}");
-    assert!(checks[1]["mend"].as_str().unwrap().starts_with(RECOVERY), "{checks:#?}");
+    assert!(checks[1]["fix"].as_str().unwrap().starts_with(RECOVERY), "{checks:#?}");
 
     let checks = examined(&world, "tenantseal-tenants").await;
     assert!(checks[0]["wrong"].as_str().unwrap().contains("it is not a key table"), "{checks:#?}");

@@ -55,7 +55,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
         report.add(
             &area,
             "what must be refused",
-            Outcome::skipped("it means nothing while the tenants' own calls fail"),
+            Outcome::skipped("it proves nothing while the tenants' own calls fail"),
         );
         return Ok(());
     };
@@ -104,7 +104,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
         ),
     ] {
         let outcome = match self::session(setup, limits, &[sessions::ACCESS_DENIED]).await? {
-            None => Outcome::passed("STS gives no such session"),
+            None => Outcome::passed("STS issues no such session"),
             Some(session) => must_be_refused(setup, &session, across, b).await?,
         };
         report.add(&area, format!("a session {check}"), outcome);
@@ -175,7 +175,7 @@ where
 /// The outcome when KMS refuses a tenant's own call.
 fn denial_outcome(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     if !said.starts_with(REFUSED) {
-        return Outcome::failed(said, format!("see what is said of tenant {tenant} above"));
+        return Outcome::failed(said, format!("see the findings for tenant {tenant} above"));
     }
     let KeyFindings { key_policy, .. } = setup.findings(tenant);
     if !key_policy.is_empty() {
@@ -183,10 +183,11 @@ fn denial_outcome(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     }
     let role = setup.tenancy.role();
     let wanted = document(&setup.tenancy.role_policy(&setup.region));
-    let mend = format!(
-        "the key policy allows it; {role} needs this statement (`tenantseal policy role`), and nothing that denies:"
+    let fix = format!(
+        "the key policy allows it; {role} needs this statement (`tenantseal policy role`), and no statement that \
+         denies it:"
     );
-    Outcome::failed(said, mend).with(documents::additions(&wanted))
+    Outcome::failed(said, fix).with(documents::additions(&wanted))
 }
 
 /// Tries a call on the key of `tenant` that KMS must refuse.
@@ -202,7 +203,7 @@ async fn must_be_refused(setup: &Setup, session: &Client, call: Call<'_>, tenant
         return Ok(Outcome::failed(wrong, format!("change the key policy of {tenant}:")).with(key_policy));
     }
     let role = setup.tenancy.role();
-    let mend =
+    let fix =
         format!("the key policy is right, so a grant to {role} must allow it: aws kms list-grants --key-id {key_id}");
-    Ok(Outcome::failed(wrong, mend))
+    Ok(Outcome::failed(wrong, fix))
 }
