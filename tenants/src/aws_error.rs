@@ -100,10 +100,10 @@ impl fmt::Display for AwsError {
             Kind::Unavailable => {
                 f.write_str(": AWS is throttling or cannot be reached: check the endpoint and try again")
             }
-            Kind::Denied => write!(f, ": access denied: allow `{}` to these credentials", self.action),
+            Kind::Denied => write!(f, ": access denied: allow `{}` for these credentials", self.action),
             Kind::Credentials => f.write_str(": the credentials are missing, expired or unknown: renew them"),
-            Kind::NotFound => f.write_str(": what it names does not exist in this account and Region"),
-            Kind::LimitExceeded => f.write_str(": a quota of the account is used up: have it raised"),
+            Kind::NotFound => f.write_str(": the resource does not exist in this account and Region"),
+            Kind::LimitExceeded => f.write_str(": an account quota is used up: request an increase"),
             _ => f.write_str(" failed"),
         }
     }

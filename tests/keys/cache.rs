@@ -208,7 +208,7 @@ async fn after_the_alias_was_pointed_elsewhere_old_items_say_so_and_new_ones_are
     tokio::time::sleep(LONGER).await;
     let error = acme.open("crm", stored).await.unwrap_err();
     assert!(matches!(error.cause(), Error::KeyService(error) if error.kind() == Kind::MissingAlias), "{error}");
-    assert!(!error.is_integrity() && !error.is_revoked(), "an operator mends it");
+    assert!(!error.is_integrity() && !error.is_revoked(), "an operator fixes it");
     let new = acme.seal("crm", item(&contact("acme", "c-2"))).await.unwrap();
     let opened = world.tenant("acme").open("crm", new).await.unwrap();
     assert_eq!(opened, item(&contact("acme", "c-2")));

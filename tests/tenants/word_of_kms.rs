@@ -151,7 +151,7 @@ async fn a_key_that_kms_does_not_know_is_done_with_only_after_its_day() {
         desk.tenants.suspend(&id("acme")).await.unwrap_err().to_string(),
         desk.tenants.offboard(&id("acme")).await.unwrap_err().to_string(),
     ] {
-        assert!(told.contains("KMS knows no key"), "{told}");
+        assert!(told.contains("KMS has no key"), "{told}");
     }
 }
 
@@ -259,7 +259,7 @@ async fn a_copy_that_kms_names_and_does_not_find_is_not_done_with() {
     let told = desk.tenants.suspend(&id("acme")).await;
     assert!(desk.seals(ABROAD).await && !desk.seals(HOME).await);
     let told = told.unwrap_err().to_string();
-    assert!(told.contains("KMS knows no key") && told.contains("in eu-central-1"), "{told}");
+    assert!(told.contains("KMS has no key") && told.contains("in eu-central-1"), "{told}");
     faults.clear();
     assert_eq!(desk.tenants.suspend(&id("acme")).await.unwrap().state, State::Suspended);
     assert!(!desk.seals(ABROAD).await);

@@ -373,11 +373,10 @@ impl fmt::Display for KeyServiceError {
         }
         match consequence {
             Consequence::Revoked => f.write_str(
-                " (the tenant is revoked: its data keys were dropped from memory; the key service is asked again within a minute)",
+                " (the tenant is revoked: its data keys were dropped from memory; the key service is asked again \
+                 within a minute)",
             ),
-            Consequence::Slow => {
-                f.write_str(" (it is slow: the call goes on in the background, so try again)")
-            }
+            Consequence::Slow => f.write_str(" (it is slow: the call goes on in the background, so try again)"),
             Consequence::Onboarding => f.write_str(" (a new alias takes up to 5 minutes: try again later)"),
             Consequence::ByKind | Consequence::Session | Consequence::FormerKey => Ok(()),
         }
@@ -399,8 +398,8 @@ pub enum KeyServiceErrorKind {
     Unavailable,
     /// The KEK is disabled or pending deletion, or whoever holds an external key refuses it.
     #[error(
-        "the tenant's key is disabled, pending deletion or refused by whoever holds it, so access is revoked: resume the tenant if this \
-         is a mistake"
+        "access is revoked: the tenant's key is disabled, pending deletion, or refused by the holder of its external \
+         key. Resume the tenant if this is a mistake"
     )]
     Revoked,
     /// The session, the role or the key policy does not allow it.
@@ -420,12 +419,13 @@ pub enum KeyServiceErrorKind {
     /// The service refuses a KEK and vouches for it at the same time, as KMS does for some seconds after a key was
     /// enabled or disabled.
     #[error(
-        "the key service contradicts itself: it refused this data key, and vouched for the tenant's key that wrapped it. This \
-         lasts some seconds after a suspension or a resumption: try again. If it persists, the stored key record is at fault"
+        "the key service contradicts itself: it refused this data key, and confirmed the tenant's key that wrapped \
+         it. This lasts some seconds after a suspension or a resumption: try again. If it persists, the stored key \
+         record is at fault"
     )]
     Contradictory,
     /// Too many key records of this tenant did not unwrap: for a while no more unverified ones are tried.
-    #[error("too many stored key records of this tenant did not open: try again later, and look for forged items")]
+    #[error("too many stored key records of this tenant did not unwrap: try again later, and look for forged items")]
     TooManyRefused,
     /// The data key was wrapped by another KEK than the alias points to.
     #[error("the data key was wrapped by another key than the tenant's alias points to")]

@@ -259,5 +259,5 @@ impl KeyHealth {
 
 /// The circuit is open: the tenant's calls failed several times in a row.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("several calls in a row have failed, so for a moment none is made")]
+#[error("several calls in a row failed, so the circuit breaker holds calls back for a moment")]
 struct CircuitOpen;
