@@ -26,10 +26,10 @@ use crate::error::{Error, Refusal};
 
 /// Item operations that are refused, each with what to use instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("ExecuteStatement", "PartiQL is not understood: use the item operations"),
-    ("BatchExecuteStatement", "PartiQL is not understood: use the item operations"),
-    ("ExecuteTransaction", "PartiQL is not understood: use the item operations"),
-    ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
+    ("ExecuteStatement", "PartiQL is not supported: use the item operations"),
+    ("BatchExecuteStatement", "PartiQL is not supported: use the item operations"),
+    ("ExecuteTransaction", "PartiQL is not supported: use the item operations"),
+    ("ImportTable", "it fills a table with unsealed items: put the items instead"),
 ];
 
 /// Boxes the check of one operation on items like that of any other operation.

@@ -31,7 +31,7 @@ impl TenantSeal {
     ///
     /// # Errors
     ///
-    /// [`TablesError`] has every fault of every table, and how to mend it. It also names tables that DynamoDB did not describe.
+    /// [`TablesError`] has every fault of every table, and how to fix it. It also names tables that DynamoDB did not describe.
     pub async fn check_tables(&self) -> Result<(), TablesError> {
         let Self(shared) = self;
         let config = shared.dynamodb.to_builder().http_client(shared.http.clone());

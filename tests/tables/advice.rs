@@ -104,7 +104,7 @@ async fn put_again(former: &TenantSeal, new: &TenantSeal, expected: &Item) {
     assert_eq!(read(new, "c-1").await.as_ref(), Some(expected));
 }
 
-const AGAIN: &str = "scan it with the former schema, put it again with the new one";
+const AGAIN: &str = "scan them with it, then put them again with the new one";
 
 #[tokio::test]
 async fn a_table_that_is_missing_is_created_or_named_as_the_error_says() {
@@ -185,7 +185,7 @@ async fn an_index_on_what_is_encrypted_is_deleted_or_read_as_the_error_says() {
     let world = World::start(&["acme"]).await;
     let (wrong, plain) = (seal(&world, schema().encrypt("company")), seal(&world, schema().plain("company")));
     let text = told(&wrong).await;
-    assert!(text.contains("delete the index, or store the attribute as it is (`plain`)"), "{text}");
+    assert!(text.contains("delete the index, or declare the attribute `plain`"), "{text}");
     plain.check_tables().await.unwrap();
     put(&plain, expected.clone()).await;
     let query = plain.tenant(&id("acme")).dynamodb().query().table_name("crm").index_name("by-company-and-tenant");
@@ -225,7 +225,7 @@ async fn a_time_to_live_on_what_is_encrypted_is_read_or_replaced_as_the_error_sa
     let wrong = seal(&world, schema().encrypt("expires"));
     let plain = seal(&world, schema().plain("expires"));
     let text = told(&wrong).await;
-    assert!(text.contains("store it as it is (`plain`), or name another attribute"), "{text}");
+    assert!(text.contains("declare it `plain`, or choose another TTL attribute"), "{text}");
     plain.check_tables().await.unwrap();
     let mut expected: Item = [("tenant_id", "acme"), ("contact_id", "c-1"), ("email", "ada@example.org")]
         .map(|(name, value)| (name.to_owned(), s(value)))
