@@ -86,8 +86,10 @@ async fn a_created_table_is_protected_recoverable_and_billed_on_demand_and_creat
         _ => Reaction::Forward,
     });
     let table = DynamoDbKeyTable::new(&world.over(wire.clone()), KEY_TABLE);
-    table.create_table().await.unwrap();
-    table.create_table().await.unwrap();
+    for _ in 0..2 {
+        table.create_table().await.unwrap();
+        table.enable_recovery().await.unwrap();
+    }
     is_a_key_table(&table).await;
     let created = String::from_utf8(wire.bodies("CreateTable")[0].clone()).unwrap();
     for setting in [r#""BillingMode":"PAY_PER_REQUEST""#, r#""DeletionProtectionEnabled":true"#] {

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::SdkConfig;
-use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableErrorKind};
+use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableError, KeyTableErrorKind};
 use tenantseal_tenants::{DynamoDbRegistry, Registry, RegistryError};
 
 use crate::common::key_table::RECOVERABLE;
@@ -65,7 +65,9 @@ impl Own {
                 table.enable_recovery().await.map_err(Failed::Registry)
             }
             Self::Keys(table) => {
-                table.create_table().await.map_err(|error| Failed::Keys(error.kind().clone(), text(&error)))
+                let failed = |error: KeyTableError| Failed::Keys(error.kind().clone(), text(&error));
+                table.create_table().await.map_err(failed)?;
+                table.enable_recovery().await.map_err(failed)
             }
         }
     }

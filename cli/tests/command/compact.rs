@@ -91,7 +91,7 @@ async fn the_key_table_may_stand_in_the_environment_and_in_the_file() {
 #[tokio::test]
 async fn a_compact_item_is_shown_and_sampled_by_the_records_in_the_key_table() {
     let world = World::start().await;
-    DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, KEYS).create_table().await.unwrap();
     put_a_compact_item(&world).await;
 
     let key = r#"{"tenant_id":{"S":"acme"},"contact_id":{"S":"c-1"}}"#;
@@ -120,9 +120,9 @@ async fn a_compact_item_is_shown_and_sampled_by_the_records_in_the_key_table() {
 #[tokio::test]
 async fn references_that_cannot_be_followed_are_counted() {
     let world = World::start().await;
-    DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, KEYS).create_table().await.unwrap();
     put_a_compact_item(&world).await;
-    DynamoDbKeyTable::new(&world.operator, "empty").danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, "empty").create_table().await.unwrap();
 
     let offboard = ["offboard", "acme", "--yes", "--profile", "operator", "--service-profile", "service"];
     for (report, further, why) in [
@@ -146,7 +146,7 @@ async fn references_that_cannot_be_followed_are_counted() {
 #[tokio::test]
 async fn a_sample_is_tried_by_the_tenants_alias_and_by_the_keys_own() {
     let world = World::start().await;
-    DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, KEYS).create_table().await.unwrap();
     put_a_compact_item(&world).await;
     let key = world.kms().describe_key().key_id("alias/customer-acme").send().await.unwrap().key_metadata.unwrap();
     let own = format!("alias/customer-acme/{}", key.key_id);
