@@ -56,7 +56,7 @@ pub struct TimedOut {
 /// Creates the table unless it exists, and waits until it is active. Safe to repeat, also while the table is being
 /// created or deleted.
 pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
-    let client = bounded(table.client());
+    let client = with_timeouts(table.client());
     let mut deadline = Deadline::new(&client, "it is not active");
     loop {
         match status(&client, table.name()).await {
@@ -76,7 +76,7 @@ pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
 
 /// Enables point-in-time recovery, as soon as the table has backups.
 pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
-    let client = bounded(table.client());
+    let client = with_timeouts(table.client());
     let enabled = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
     let enabled = enabled.build().expect("it says whether");
     let mut deadline = Deadline::new(&client, "its backups are not available");
@@ -128,7 +128,7 @@ async fn status(client: &Client, name: &str) -> Result<Option<TableStatus>, SdkE
 }
 
 /// The same client with a timeout for attempts: without one, an unanswered request would hang forever.
-fn bounded(client: &Client) -> Client {
+fn with_timeouts(client: &Client) -> Client {
     let mut timeouts = client.config().timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
     timeouts.take_defaults_from(&TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build());
     Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())

@@ -101,7 +101,7 @@ fn to_refusal(error: SealError) -> Error {
 
 impl Target {
     /// The target of a delete or a condition check. Checks the primary key and the condition.
-    pub(super) fn keyed(
+    pub(super) fn for_key(
         binding: &Binding,
         table: Option<&str>,
         key: Option<&Item>,
@@ -126,7 +126,7 @@ impl Conditional<'_> {
     /// Checks the condition on the stored item that has this primary key.
     fn check(self, table: &TableSchema, key: Option<&Item>) -> Result<(), Refusal> {
         let Self { condition, names, values } = self;
-        let mut expressions = Expressions::new(table, names, values).keyed(key);
+        let mut expressions = Expressions::new(table, names, values).for_key(key);
         expressions.condition("ConditionExpression", condition)?;
         expressions.finish().map(drop)
     }
@@ -147,7 +147,7 @@ impl ItemRead {
         projection: &mut Option<String>,
         names: &mut Option<Names>,
     ) -> Result<(Self, bool), Error> {
-        let target = Target::keyed(binding, table, key, Conditional::NONE)?;
+        let target = Target::for_key(binding, table, key, Conditional::NONE)?;
         let (selection, changed) = widen(&target.table, projection, names)?;
         Ok((Self { target, selection }, changed))
     }
@@ -195,7 +195,7 @@ impl ItemUpdate {
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let identity = binding.identity_of_key(table, key)?;
-        let mut expressions = Expressions::new(table, names, values).keyed(key);
+        let mut expressions = Expressions::new(table, names, values).for_key(key);
         expressions.condition("ConditionExpression", condition)?;
         let plan = expressions.update(update)?;
         let variant = expressions.variant();

@@ -57,7 +57,7 @@ static ITEMS: &[Known] = operations! {
 /// The operation with this input. A refused operation is an error, which calls it `name`.
 ///
 /// The type of the input decides: any hook can change a name, none can change a type.
-pub(super) fn known(name: &str, input: &Input, binding: &Binding) -> Result<&'static Known, Error> {
+pub(super) fn find_known(name: &str, input: &Input, binding: &Binding) -> Result<&'static Known, Error> {
     if let Some(known) = ITEMS.iter().find(|known| (known.has)(input)) {
         return Ok(known);
     }

@@ -45,7 +45,7 @@ pub enum ConfigError {
     Role(#[from] InvalidRoleArn),
     /// The alias template is malformed.
     #[error(transparent)]
-    Alias(#[from] InvalidAliasTemplate),
+    AliasTemplate(#[from] InvalidAliasTemplate),
     /// The encryption context, a time or a limit is out of range.
     #[error(transparent)]
     Settings(#[from] InvalidSettings),

@@ -234,7 +234,7 @@ pub struct ReadsBack<T>(PhantomData<T>);
 impl<T: Record + Serialize + Deserialize<'static>> ReadsBack<T> {
     /// Why the item cannot be read.
     pub const UNREADABLE: fn(&Value) -> Option<String> = |item| match read::<T>(item.clone()) {
-        Ok(record) => lost(&record, item),
+        Ok(record) => find_lost(&record, item),
         Err(what) => Some(what),
     };
 }
@@ -273,7 +273,7 @@ fn missing<T: Record>(message: &str) -> Option<&str> {
 }
 
 /// serde reads an optional flattened record that does not fit as `None`. This names what of the item would be lost.
-fn lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
+fn find_lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
     let flattened = T::SCHEMA.fields().iter().filter_map(|field| match field {
         RecordField::Flatten(inner) => Some(*inner),
         _ => None,

@@ -105,7 +105,7 @@ impl Watch {
         let below = Below { value, watch: self, at };
         let written = self.check::<V, serde_dynamo::Error>(at).and_then(|()| below.serialize(serde_dynamo::Serializer));
         written.map_err(|_| {
-            self.found(FaultKind::Other, type_name::<V>());
+            self.record_fault(FaultKind::Other, type_name::<V>());
             self.name_fault::<V>(name);
             self.fault()
         })
@@ -127,7 +127,7 @@ impl Watch {
     }
 
     /// Remembers the first fault, because it is the cause.
-    fn found(&self, kind: FaultKind, ty: &'static str) {
+    fn record_fault(&self, kind: FaultKind, ty: &'static str) {
         self.fault.borrow_mut().get_or_insert(Fault { attribute: None, ty, kind });
     }
 
@@ -139,7 +139,7 @@ impl Watch {
     }
 
     fn refuse<E: serde::ser::Error>(&self, kind: FaultKind) -> E {
-        self.found(kind, "");
+        self.record_fault(kind, "");
         E::custom(kind)
     }
 

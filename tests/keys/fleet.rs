@@ -86,7 +86,7 @@ async fn reading_costs_one_unwrap_a_period_and_not_a_process() {
 }
 
 #[tokio::test]
-async fn one_process_shares_one_agreement_and_asks_the_table_once() {
+async fn one_process_requests_the_fleet_key_once_and_asks_the_table_once() {
     let world = World::with_key_table(&["acme"]).await;
     let wire = Wire::open();
     let config = world.over(wire.clone());

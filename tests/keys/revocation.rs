@@ -23,7 +23,7 @@ async fn crowd_out(seal: &TenantSeal, others: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_tenant_that_made_room_for_others_is_revoked_wherever_it_is_held() {
+async fn a_tenant_that_made_room_for_others_is_revoked_wherever_it_is_cached() {
     let others = ["t1", "t2", "t3", "t4"];
     let world = World::start(&["acme", "t1", "t2", "t3", "t4"]).await;
     let seal = world.builder().data_key_capacity(2).build(&world.app).unwrap();

@@ -145,7 +145,7 @@ async fn too_many_forged_items(scene: &mut Scene) {
     }
 }
 
-/// KMS refuses an item's data key, and vouches for the tenant's key each time.
+/// KMS refuses an item's data key, and confirms the tenant's key each time.
 async fn a_contradiction(scene: &mut Scene) {
     let (reader, item) = (scene.cold("acme"), scene.item());
     reader.seal(TABLE, item.clone()).await.unwrap();

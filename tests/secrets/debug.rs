@@ -374,8 +374,13 @@ async fn of_core(key: &[u8; 32]) -> Vec<String> {
     let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1").unwrap();
     let data_key = DataKey::take(key.to_vec()).unwrap();
     let prk = PseudorandomKey::extract(&data_key);
-    let unwrapped =
-        Arc::new(VerifiedDataKey::generated(&data_key, 0, &context, kek, WrappedDataKey::new(vec![1; 184]).unwrap()));
+    let unwrapped = Arc::new(VerifiedDataKey::from_generated(
+        &data_key,
+        0,
+        &context,
+        kek,
+        WrappedDataKey::new(vec![1; 184]).unwrap(),
+    ));
     let stored = StoredKey::Record(unwrapped.stored_record());
     let identity = Identity::new(&acme, "crm", ("tenant_id", PrimaryKeyPart::S("acme")), None).unwrap();
     let nonces = Nonces::Random(&OsRandom);

@@ -95,8 +95,8 @@ impl Offboard {
             progress.step("trying the samples again");
             samples.try_after(by).await;
         }
-        let still_open = samples.as_ref().map_or(0, Samples::still_open);
-        let unanswered = samples.as_ref().map_or(0, Samples::unanswered);
+        let still_open = samples.as_ref().map_or(0, Samples::count_open);
+        let unanswered = samples.as_ref().map_or(0, Samples::count_unanswered);
         let sampled = samples.is_some();
         let skipped = samples.as_ref().map_or(0, |samples| samples.skipped.len());
         if let Some(path) = &report {

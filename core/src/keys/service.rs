@@ -264,7 +264,7 @@ impl KeyServiceError {
         self
     }
 
-    /// Marks the refusal as contradictory: the service has vouched for the same KEK.
+    /// Marks the refusal as contradictory: the service has confirmed the same KEK.
     pub(crate) fn into_contradiction(mut self) -> Self {
         self.kind = KeyServiceErrorKind::Contradictory;
         self.consequence = Consequence::ByKind;
@@ -416,7 +416,7 @@ pub enum KeyServiceErrorKind {
     /// revoked.
     #[error("the item was sealed under a former key of the tenant, which is disabled or pending deletion")]
     FormerKeyDisabled,
-    /// The service refuses a KEK and vouches for it at the same time, as KMS does for some seconds after a key was
+    /// The service refuses a KEK and confirms it at the same time, as KMS does for some seconds after a key was
     /// enabled or disabled.
     #[error(
         "the key service contradicts itself: it refused this data key, and confirmed the tenant's key that wrapped \

@@ -28,7 +28,7 @@ impl Admin {
         let once = aws_sdk_kms::Config::builder().retry_config(aws_sdk_kms::config::retry::RetryConfig::disabled());
         let answer = request.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| AwsError::new(ACTION, Some(region), &error))?;
-        let copy = answer.key_metadata.and_then(|known| KekCopy::created(known, &new.description));
+        let copy = answer.key_metadata.and_then(|known| KekCopy::from_created(known, &new.description));
         Ok(copy.ok_or_else(|| AwsError::unexpected(ACTION, region))?)
     }
 

@@ -112,7 +112,7 @@ impl Record {
         text.push_str("\n## Samples\n\n");
         match samples {
             None => text.push_str("None were taken (`--sample-table`).\n"),
-            Some(samples) => sampled(samples, role, &mut text),
+            Some(samples) => write_samples(samples, role, &mut text),
         }
         text.push_str(
             "\n## What this record does not say\n\nServices that had a data key in memory can use it until its lease \
@@ -128,7 +128,7 @@ fn cell(text: &str) -> String {
     Visible(text).to_string().replace('|', "\\|").replace('`', "'")
 }
 
-fn sampled(samples: &Samples, role: &str, text: &mut String) {
+fn write_samples(samples: &Samples, role: &str, text: &mut String) {
     let Samples { table, regions, items, data_keys, skipped } = samples;
     let refused = data_keys.values().filter(|wrapped| wrapped.is_refused()).count();
     let regions = regions.iter().map(|region| cell(region)).collect::<Vec<_>>().join(", ");

@@ -195,7 +195,7 @@ impl Samples {
                     data_keys.push(id);
                     continue;
                 }
-                StoredHeader::Reference(key_id) => referred(key_table, tenant, key_id).await?,
+                StoredHeader::Reference(key_id) => find_key_record(key_table, tenant, key_id).await?,
             };
             data_keys.push(id.clone());
             match record {
@@ -236,7 +236,7 @@ impl Samples {
                 tokio::time::sleep(PAUSE).await;
             }
             self.ask(by, false).await;
-            if self.still_open() == 0 {
+            if self.count_open() == 0 {
                 break;
             }
         }
@@ -272,12 +272,12 @@ impl Samples {
     }
 
     /// The number of data keys that KMS still unwraps.
-    pub(super) fn still_open(&self) -> usize {
+    pub(super) fn count_open(&self) -> usize {
         self.data_keys.values().filter(|wrapped| wrapped.is_open()).count()
     }
 
     /// The number of data keys without an answer in some Region.
-    pub(super) fn unanswered(&self) -> usize {
+    pub(super) fn count_unanswered(&self) -> usize {
         self.data_keys.values().filter(|wrapped| !wrapped.is_open() && !wrapped.is_refused()).count()
     }
 }
@@ -293,7 +293,7 @@ fn is_record(record: &StoredKeyRecord, tenant: &TenantId) -> bool {
 }
 
 /// The key record of a compact item, or why it cannot be tested.
-async fn referred(
+async fn find_key_record(
     key_table: Option<&DynamoDbKeyTable>,
     tenant: &TenantId,
     key_id: DataKeyId,

@@ -234,7 +234,7 @@ impl KeyHealth {
             former => {
                 let times = former.map_or(0, |former| former.times.saturating_add(1));
                 let most = if is_final { REFUSED_AT_MOST } else { NEW_AT_MOST };
-                (now, backoff::about(backoff::doubled(REFUSED, times, most)), times)
+                (now, backoff::about(backoff::double(REFUSED, times, most)), times)
             }
         };
         self.refusal = Some(Refusal { error: error.clone(), at, pause, times, probing: false });
