@@ -124,7 +124,7 @@ async fn no_failure_of_keys_shows_a_canary() {
     too_many_forged_items(&mut scene).await;
     a_contradiction(&mut scene).await;
     a_former_key(&mut scene).await;
-    scene.assert_covered(include_str!("../../core/src/keys/service.rs"), "KeyServiceErrorKind", &[]);
+    scene.assert_covered(include_str!("../../core/src/keys/service/error.rs"), "KeyServiceErrorKind", &[]);
     scene.assert_unseen();
 }
 
