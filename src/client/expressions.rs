@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use crate::error::Refusal;
 use crate::expression::{
     Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection, Update, UpdatePlan,
@@ -14,7 +12,7 @@ use crate::schema::{TableSchema, Variant};
 /// ExpressionAttributeNames.
 pub(super) type Names = HashMap<String, String>;
 /// ExpressionAttributeValues.
-pub(super) type Values = HashMap<String, AttributeValue>;
+pub(super) type Values = Item;
 
 /// Checks the expressions of one request, one after the other.
 pub(super) struct Expressions<'a> {
