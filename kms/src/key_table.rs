@@ -19,7 +19,7 @@ use tenantseal_core::keys::{KeyServiceErrorKind, KeyTable, KeyTableError, KeyTab
 use tenantseal_core::tenant::TenantId;
 
 use crate::config;
-use crate::errors::{self, AwsFailure};
+use crate::errors::{self, AwsErrorClass, AwsFailure};
 use crate::new_table::{self, NewTable, TimedOut};
 
 const TENANT: &str = "tenant";
@@ -136,12 +136,10 @@ impl DynamoDbKeyTable {
     {
         use KeyServiceErrorKind as Said;
         use KeyTableErrorKind as Kind;
-        let kind = match (error.code(), errors::kind(&error)) {
-            (Some("ResourceNotFoundException" | "TableNotFoundException"), _) => Kind::NotFound,
-            // DynamoDB's limits on concurrent changes of tables and of replicas are temporary.
-            (Some("ReplicatedWriteConflictException"), _) | (_, Said::Unavailable | Said::LimitExceeded) => {
-                Kind::Unavailable
-            }
+        let kind = match (AwsErrorClass::from_error(&error), errors::kind(&error)) {
+            (Some(AwsErrorClass::TableNotFound), _) => Kind::NotFound,
+            // DynamoDB's limit on concurrent changes of tables is temporary.
+            (_, Said::Unavailable | Said::LimitExceeded) => Kind::Unavailable,
             (_, Said::Denied) => Kind::Denied,
             (_, Said::Credentials) => Kind::Credentials,
             _ => Kind::Unexpected,

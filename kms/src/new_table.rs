@@ -19,6 +19,8 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_async::rt::sleep::{AsyncSleep, default_async_sleep};
 use tokio::time::Instant;
 
+use crate::errors::AwsErrorClass;
+
 /// How long to wait for the table, and then for its backups.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The first polling interval: local servers are done at once. Each is twice the one before, up to [`LONGEST_PAUSE`].
@@ -63,7 +65,7 @@ pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
             Ok(Some(TableStatus::Active | TableStatus::Updating)) => return Ok(()),
             Ok(Some(_)) => {}
             Ok(None) => match table.layout().table_name(table.name()).send_with(&client).await {
-                Err(error) if error.code() != Some("ResourceInUseException") => {
+                Err(error) if AwsErrorClass::from_error(&error) != Some(AwsErrorClass::TableInUse) => {
                     return Err(table.classify_failure("dynamodb:CreateTable", error));
                 }
                 _ => {}
@@ -85,10 +87,10 @@ pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
         let Err(error) = request.point_in_time_recovery_specification(enabled.clone()).send().await else {
             return Ok(());
         };
-        let passes = match error.code() {
-            Some("ContinuousBackupsUnavailableException") => true,
+        let passes = match AwsErrorClass::from_error(&error) {
+            Some(AwsErrorClass::BackupsUnavailable) => true,
             // The backup service may learn of a new table later than its owner.
-            Some("TableNotFoundException") => matches!(status(&client, table.name()).await, Ok(Some(_))),
+            Some(AwsErrorClass::TableNotFound) => matches!(status(&client, table.name()).await, Ok(Some(_))),
             _ => false,
         };
         if !passes {
@@ -122,7 +124,7 @@ pub fn key(name: &str, kind: KeyType) -> KeySchemaElement {
 async fn status(client: &Client, name: &str) -> Result<Option<TableStatus>, SdkError<DescribeTableError>> {
     match client.describe_table().table_name(name).send().await {
         Ok(answer) => Ok(answer.table.and_then(|table| table.table_status)),
-        Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+        Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::TableNotFound) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal_core::keys::KeyServiceErrorKind as Kind;
-use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
+use tenantseal_kms::errors::{AwsErrorClass, AwsFailure, kind as failure_kind};
 
 /// An AWS call that failed after all retries. The message names the permission that the call needs and the next step;
 /// the source quotes AWS.
@@ -82,11 +82,11 @@ impl AwsError {
 
     /// Whether AWS does not know the resource that the call names.
     pub(super) fn is_not_found(&self) -> bool {
-        self.is("NotFoundException")
+        self.is(AwsErrorClass::NotFound)
     }
 
-    pub(super) fn is(&self, code: &str) -> bool {
-        self.code() == Some(code)
+    pub(super) fn is(&self, class: AwsErrorClass) -> bool {
+        self.code().map(AwsErrorClass::from_code) == Some(class)
     }
 }
 

@@ -23,6 +23,7 @@ use tenantseal_core::tenant::TenantId;
 use super::{Page, Registry, RegistryError};
 use crate::aws_error::AwsError;
 use crate::entry::Entry;
+use tenantseal_kms::errors::AwsErrorClass;
 use tenantseal_kms::new_table::{self, NewTable, TimedOut};
 
 const TENANT: &str = "tenant";
@@ -85,10 +86,8 @@ impl DynamoDbRegistry {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        match error.code() {
-            Some("ResourceNotFoundException" | "TableNotFoundException") => {
-                RegistryError::TableNotFound(self.table.clone())
-            }
+        match AwsErrorClass::from_error(error) {
+            Some(AwsErrorClass::TableNotFound) => RegistryError::TableNotFound(self.table.clone()),
             _ => AwsError::new(action, None, error).into(),
         }
     }

@@ -6,13 +6,14 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use serde_json::Value;
 use tenantseal::TenantId;
 use tenantseal::keys::Tenancy;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::check::{Outcome, Report};
 use super::documents::{self, document};
 use super::setup::Setup;
 use crate::aws;
 use crate::errors::{Failure, Result};
-use crate::sessions::{self, Limits};
+use crate::sessions::Limits;
 
 const AREA: &str = "access";
 
@@ -82,7 +83,9 @@ pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &Tena
             match setup.sessions.assume(limits).await? {
                 Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", setup.service_arn), &fix)
                     .with(documents::additions(&trust)),
-                Err(error) if error.code() == Some(sessions::ACCESS_DENIED) => Outcome::passed("refused"),
+                Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::AccessDenied) => {
+                    Outcome::passed("refused")
+                }
                 Err(error) => return Err(Failure::aws("AssumeRole", &error)),
             }
         };
@@ -95,8 +98,8 @@ pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &Tena
 /// STS counts as passed.
 fn refusal_outcome(service: &str, error: &SdkError<AssumeRoleError>, fix: &str, trust: &Value) -> Result<Outcome> {
     let said = error.message().unwrap_or("access denied");
-    Ok(match error.code() {
-        Some(sessions::ACCESS_DENIED) => {
+    Ok(match AwsErrorClass::from_error(error) {
+        Some(AwsErrorClass::AccessDenied) => {
             let own = if is_of_eks(service) {
                 "; those of EKS Pod Identity are in the list unless it was changed"
             } else {
@@ -110,7 +113,7 @@ fn refusal_outcome(service: &str, error: &SdkError<AssumeRoleError>, fix: &str, 
             );
             Outcome::failed(said, also).with(documents::additions(trust))
         }
-        Some(sessions::TOO_LARGE) => Outcome::failed(
+        Some(AwsErrorClass::SessionPolicyTooLarge) => Outcome::failed(
             said,
             format!(
                 "the transitive tags of {service} leave too little room for the session policy: use fewer or shorter \
@@ -118,7 +121,7 @@ fn refusal_outcome(service: &str, error: &SdkError<AssumeRoleError>, fix: &str, 
                  --association-id <id> --disable-session-tags"
             ),
         ),
-        Some(sessions::INVALID) => Outcome::failed(
+        Some(AwsErrorClass::InvalidRequest) => Outcome::failed(
             said,
             format!(
                 "if {service} inherits the session tag TenantId, AWS lets nobody pass it again: whoever assumes that \

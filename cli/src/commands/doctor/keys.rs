@@ -1,10 +1,10 @@
 //! A tenant's key as its administrator sees it.
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
 use tenantseal::TenantId;
 use tenantseal::keys::{Alias, KeyArn};
+use tenantseal_kms::errors::AwsErrorClass;
 use tenantseal_tenants::{self, Entry, RegistryError, State, Tier};
 
 use super::check::{Change, Outcome, Report};
@@ -36,7 +36,7 @@ pub(super) async fn check_tenant(report: &mut Report, setup: &mut Setup, tenant:
     let alias = setup.tenancy.alias(tenant);
     let described = match kms.describe_key().key_id(alias.as_str()).send().await {
         Ok(answer) => answer.key_metadata,
-        Err(error) if error.code() == Some("NotFoundException") => None,
+        Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::NotFound) => None,
         Err(error) => return Err(Failure::aws("DescribeKey", &error)),
     };
     let Some(key) = described else {

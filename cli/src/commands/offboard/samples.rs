@@ -13,6 +13,7 @@ use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord
 use tenantseal::keys::{Alias, DataKey, DataKeyId, DynamoDbKeyTable, KeyTable, Tenancy};
 use tenantseal::schema::TenantTemplate;
 use tenantseal::{Item, TenantId};
+use tenantseal_kms::errors::AwsErrorClass;
 
 use crate::errors::{Exit, Failure, Result};
 use crate::sessions::{Limits, Sessions};
@@ -312,7 +313,7 @@ impl TenantSessions<'_> {
     async fn session(self, region: &str) -> Result<Result<aws_sdk_kms::Client, Answer>> {
         match self.sessions.assume_in(region, Limits::for_tenant(self.tenant)).await? {
             Ok(session) => Ok(Ok(session)),
-            Err(error) if error.code() == Some("AccessDenied") => {
+            Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::AccessDenied) => {
                 Ok(Err(Answer::Refused("AssumeRole: AccessDenied".to_owned())))
             }
             Err(error) => Err(Failure::aws("AssumeRole", &error)),
@@ -357,21 +358,20 @@ async fn decrypt(session: &aws_sdk_kms::Client, alias: &Alias, record: &StoredKe
             drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
             Answer::Opened
         }
-        Err(error) => match error.code() {
-            Some("DryRunOperationException") => Answer::Opened,
-            Some(
-                code @ ("DisabledException"
-                | "KMSInvalidStateException"
-                | "NotFoundException"
-                | "AccessDeniedException"
-                | "IncorrectKeyException"
-                | "InvalidCiphertextException"
+        Err(error) => {
+            let Some(code) = error.code() else { return Answer::Unanswered(SILENCE.to_owned()) };
+            match AwsErrorClass::from_code(code) {
+                AwsErrorClass::DryRunPassed => Answer::Opened,
+                AwsErrorClass::Disabled
+                | AwsErrorClass::InvalidKeyState
+                | AwsErrorClass::NotFound
+                | AwsErrorClass::AccessDenied
+                | AwsErrorClass::IncorrectKey
+                | AwsErrorClass::InvalidCiphertext
                 // Anyone may have written the stored record: a name or a length that KMS always rejects opens nothing.
-                | "InvalidArnException"
-                | "ValidationException"),
-            ) => Answer::Refused(code.to_owned()),
-            Some(code) => Answer::Unanswered(code.to_owned()),
-            None => Answer::Unanswered(SILENCE.to_owned()),
-        },
+                | AwsErrorClass::InvalidRequest => Answer::Refused(code.to_owned()),
+                _ => Answer::Unanswered(code.to_owned()),
+            }
+        }
     }
 }
