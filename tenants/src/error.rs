@@ -49,7 +49,7 @@ pub enum Error {
     Overtaken(TenantId),
     /// The registry is too slow: its answer may be outdated when KMS is called.
     #[error(
-        "the registry answers too slowly to call KMS safely: run this again, closer to the registry's Region if you can"
+        "the registry answers too slowly to call KMS safely: run it again, closer to the registry's Region if you can"
     )]
     SlowRegistry,
     /// KMS or STS refused or failed.
@@ -113,7 +113,7 @@ pub enum Error {
     /// The registry lists other Regions than those in which KMS has the tenant's KEKs. The entry has been corrected.
     #[error(
         "the registry's entry of tenant `{tenant}` {}, as KMS says; the entry is corrected: find out who changed it, \
-         then run this again",
+         then run it again",
         disagreement(unlisted, unfounded)
     )]
     RegionMismatch {
@@ -128,7 +128,7 @@ pub enum Error {
     /// others.
     #[error(
         "the registry's entry of tenant `{tenant}` lacks {}, which was made for this tenant and has its alias: it is \
-         disabled too; restore the entry from its history, or delete the alias, then run this again",
+         disabled too; restore the entry from its history, or delete the alias, then run it again",
         list(keys)
     )]
     UnlistedKeks {
@@ -186,7 +186,7 @@ pub enum Error {
     #[error("{0} is deleted already: what it sealed cannot be opened any more")]
     KekDeleted(KeyArn),
     /// The KEK's state does not allow the step.
-    #[error("{key} in {region} is in the state {state}: enable or disable it in KMS, then run this again")]
+    #[error("{key} in {region} is in the state {state}: enable or disable it in KMS, then run it again")]
     KekState {
         /// The KEK.
         key: KeyArn,

@@ -135,7 +135,7 @@ async fn a_sort_key_is_declared_and_what_is_stored_put_again_as_the_error_says()
     let partition = TableSchema::builder("crm").partition_key("tenant", "{tenant}").sort_key("contact_id");
     let partition = partition.plain("tenant_id").plain("id");
     for (wrong, says) in [
-        (crm().plain("contact_id").plain("id").plain("tenant").encrypt("email"), "write `.sort_key(\"contact_id\")`"),
+        (crm().plain("contact_id").plain("id").plain("tenant").encrypt("email"), "call `.sort_key(\"contact_id\")`"),
         (
             crm().sort_key("id").plain("contact_id").plain("tenant").encrypt("email"),
             "its sort key is `contact_id`, not `id`: declare that one",

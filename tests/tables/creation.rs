@@ -263,7 +263,11 @@ impl HttpConnector for SlowConnector {
 async fn the_time_that_slow_answers_take_counts_towards_the_end_of_the_wait() {
     // Less than an attempt may take.
     const DELAY: Duration = Duration::from_secs(4);
-    let active = format!(r#"{{"Table": {{"TableName": "{NAME}", "TableStatus": "ACTIVE"}}}}"#);
+    let active = format!(
+        r#"{{"Table": {{"TableName": "{NAME}", "TableStatus": "ACTIVE",
+        "AttributeDefinitions": [{{"AttributeName": "tenant", "AttributeType": "S"}}, {{"AttributeName": "entry", "AttributeType": "S"}}],
+        "KeySchema": [{{"AttributeName": "tenant", "KeyType": "HASH"}}, {{"AttributeName": "entry", "KeyType": "RANGE"}}]}}}}"#
+    );
     for (waits_for, described) in [("CreateTable", active.replace("ACTIVE", "CREATING")), ("backups", active)] {
         for at in 0..2 {
             let world = World::start(&[]).await;
