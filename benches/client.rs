@@ -4,8 +4,8 @@
 //! rounds, so that noise on the machine affects all alike:
 //!
 //! - `plain`: a plain client and the plain item, as in an application without encryption. Ratios refer to it.
-//! - `bytes`: a plain client and an item of the stored size (the sealed item itself, as opaque bytes). It shows the cost
-//!   of the bytes alone, for client and server: no client can seal and be faster.
+//! - `bytes`: a plain client and an item of the stored size (the sealed item itself, as opaque bytes). It shows the
+//!   cost of the bytes alone, for client and server: no client can seal and be faster.
 //! - `sealed`: the tenant's client.
 //!
 //! The server runs in its own process. CPU is the time of this process per operation, on all threads (Linux only). The

@@ -1,7 +1,7 @@
 //! A genuine SDK client that seals what it sends and opens what comes back, for one tenant.
 //!
-//! The SDK's hooks are synchronous, and data keys come from the network. So the client waits in the 2 asynchronous seams
-//! of the SDK:
+//! The SDK's hooks are synchronous, and data keys come from the network. So the client waits in the 2 asynchronous
+//! seams of the SDK:
 //!
 //! ```text
 //! request   read_before_serialization   identifies the operation by the type of its input, or refuses it
@@ -13,9 +13,9 @@
 //!           modify_before_completion    opens the items
 //! ```
 //!
-//! The client checks the serializer's input. At the connector it compares the request with what was serialized, whatever
-//! hooks do in between. The SDK signs, sends, retries and logs sealed bytes only. If a piece is missing, nothing goes out
-//! or comes back.
+//! The client checks the serializer's input. At the connector it compares the request with what was serialized,
+//! whatever hooks do in between. The SDK signs, sends, retries and logs sealed bytes only. If a piece is missing,
+//! nothing goes out or comes back.
 
 mod actions;
 mod batch_get_item;
