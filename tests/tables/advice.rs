@@ -153,7 +153,7 @@ async fn a_sort_key_is_declared_and_what_is_stored_put_again_as_the_error_says()
 }
 
 #[tokio::test]
-async fn a_sort_key_that_the_table_has_not_is_declared_no_more_as_the_error_says() {
+async fn a_sort_key_that_the_table_lacks_is_removed_as_the_error_says() {
     let world = World::start(&["acme"]).await;
     let key = KeySchemaElement::builder().attribute_name("tenant_id").key_type(KeyType::Hash).build().unwrap();
     let kind = AttributeDefinition::builder().attribute_name("tenant_id").attribute_type(ScalarAttributeType::S);
@@ -217,7 +217,7 @@ async fn an_index_on_what_is_encrypted_is_deleted_or_read_as_the_error_says() {
 }
 
 #[tokio::test]
-async fn a_time_to_live_on_what_is_encrypted_is_read_or_replaced_as_the_error_says() {
+async fn a_ttl_on_an_encrypted_attribute_is_read_or_replaced_as_the_error_says() {
     let world = World::start(&["acme"]).await;
     let time_to_live = async |attribute: &str, enabled: bool| {
         let specification = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();

@@ -75,7 +75,7 @@ async fn replicas_that_are_asked_for_an_active_tenant_are_made() {
 }
 
 #[tokio::test]
-async fn replicas_of_a_key_that_cannot_have_any_are_refused_and_a_new_key_has_them() {
+async fn replicas_of_a_single_region_key_are_refused_and_a_new_key_has_them() {
     let office = Office::open().await;
     let tenants = office.tenants();
     tenants.onboard(&id("acme")).await.unwrap();

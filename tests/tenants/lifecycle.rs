@@ -232,7 +232,7 @@ async fn a_missing_permission_is_named_and_an_outage_is_worth_another_try() {
 }
 
 #[tokio::test]
-async fn an_alias_that_does_not_take_effect_is_reported_and_one_that_does_late_is_waited_for() {
+async fn an_alias_without_effect_is_reported_and_a_late_one_is_waited_for() {
     let office = Office::open().await;
     let tenants = office.tenants();
     office.stack.faults().on("GenerateDataKey").times(3).fail("AccessDeniedException", 400);

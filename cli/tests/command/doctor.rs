@@ -139,14 +139,14 @@ async fn a_trust_policy_is_fixed(wrong: impl FnOnce(&World) -> Value, check: &st
 }
 
 #[tokio::test]
-async fn a_role_that_is_given_without_the_tag_is_found_and_the_printed_trust_policy_fixes_it() {
+async fn a_role_given_without_the_tag_is_found_and_the_printed_policy_fixes_it() {
     let wrong = |world: &World| json!({ "Effect": "Allow", "Principal": { "AWS": &world.service_arn }, "Action": ["sts:AssumeRole", "sts:TagSession"] });
     let report = a_trust_policy_is_fixed(wrong, "without the session tag").await;
     finding(&report, "without session tag and session policy");
 }
 
 #[tokio::test]
-async fn a_role_that_nobody_gives_is_found_and_the_printed_trust_policy_fixes_it() {
+async fn a_role_that_nobody_gives_is_found_and_the_printed_policy_fixes_it() {
     let wrong = |_: &World| json!({ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::333333333333:root" }, "Action": "sts:AssumeRole" });
     a_trust_policy_is_fixed(wrong, "can be assumed for a tenant").await;
 }

@@ -42,7 +42,7 @@ fn is_out(stack: &Stack, region: &str) {
 }
 
 #[tokio::test]
-async fn a_region_that_the_registry_does_not_list_is_found_and_what_is_printed_fixes_it() {
+async fn an_unlisted_region_is_found_and_the_printed_command_fixes_it() {
     let world = wide().await;
     write(&world, "wide", |entry| entry.regions.truncate(1)).await;
     let shown = run(&world, "tenantseal show wide").await;
@@ -58,7 +58,7 @@ async fn a_region_that_the_registry_does_not_list_is_found_and_what_is_printed_f
 }
 
 #[tokio::test]
-async fn another_tenants_key_in_the_registry_is_shown_as_such_and_put_behind_no_alias() {
+async fn another_tenants_key_in_the_registry_is_shown_and_put_behind_no_alias() {
     let world = World::start().await;
     let globex = world.tenants().registry().get(&tenant("globex")).await.unwrap().unwrap();
     write(&world, "acme", |entry| entry.generations.clone_from(&globex.generations)).await;
@@ -94,7 +94,7 @@ async fn a_region_that_is_out_is_named_and_the_rest_is_shown() {
 
 /// The help of `not made for`, whoever changed the description.
 #[tokio::test]
-async fn a_key_with_a_foreign_description_is_described_anew_as_the_error_prints_it() {
+async fn a_key_with_a_foreign_description_is_described_anew_as_printed() {
     let world = World::start().await;
     let key =
         world.kms().describe_key().key_id("alias/customer-acme").send().await.unwrap().key_metadata.unwrap().key_id;
