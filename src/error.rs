@@ -9,6 +9,7 @@ use tenantseal_core::trail::SinkPanicked;
 use crate::item::Item;
 
 mod config;
+mod http;
 mod piece;
 mod refusal;
 mod service;

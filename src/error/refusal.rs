@@ -134,6 +134,9 @@ pub enum Refusal {
         /// The sort key, which tells record types apart.
         attribute: String,
     },
+    /// The page token was not made for this tenant and this query, or was altered.
+    #[error("the page token is not one of this tenant and query: ask for the first page")]
+    PageToken,
     /// A batch has the same primary key twice.
     #[error("the batch has the same primary key twice: remove one")]
     PrimaryKeyTwice,
