@@ -1,6 +1,6 @@
 //! The HTTP status with which a service answers an error.
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::{Error, Refusal, SealError, ServiceError, Written};
 use crate::item::PrimaryKeyError;
@@ -42,16 +42,9 @@ impl Error {
 }
 
 impl ServiceError {
-    /// Whether DynamoDB throttles, or did not answer.
+    /// Whether DynamoDB throttles, fails or did not answer.
     fn is_passing(&self) -> bool {
-        const PASSING: [&str; 6] = [
-            "InternalServerError",
-            "ProvisionedThroughputExceededException",
-            "RequestLimitExceeded",
-            "ServiceUnavailable",
-            "ThrottlingException",
-            "TransactionConflictException",
-        ];
-        self.as_sdk().code().is_none_or(|code| PASSING.contains(&code))
+        use AwsErrorClass::{ServiceFault, Throttled};
+        matches!(AwsErrorClass::from_error(self.as_sdk()), None | Some(Throttled | ServiceFault))
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tenantseal::Error;
-use tenantseal::error::Refusal;
+use tenantseal::error::{Refusal, Written};
 use tenantseal::records::{PageToken, Query, Records, attribute};
 
+use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{Contact, World, contact, id};
 use crate::records::scene::{Firm, Person, acme, firm, person};
 
@@ -213,6 +214,21 @@ async fn each_error_has_the_status_that_a_service_answers() {
     altered.insert("email".to_owned(), world.stored("acme", "c-00").await["email"].clone());
     world.plant(altered).await;
     assert_eq!(contacts.get("c-01").await.unwrap_err().http_status(), 500);
+
+    let over = |script: fn(&Sent, usize) -> Reaction| {
+        let wire = Wire::scripted(script);
+        world.tenant_over("acme", wire).records::<Contact>()
+    };
+    let throttled = over(|sent, _| match sent.operation.as_str() {
+        "GetItem" => Reaction::Answer(400, r#"{"__type": "x#ThrottlingException", "message": "no"}"#.to_owned()),
+        _ => Reaction::Forward,
+    });
+    assert_eq!(throttled.get("c-00").await.unwrap_err().http_status(), 503);
+    let lost = over(|sent, _| if sent.operation == "GetItem" { Reaction::Lose } else { Reaction::Forward });
+    assert_eq!(lost.get("c-00").await.unwrap_err().http_status(), 503);
+    let lost = over(|sent, _| if sent.operation == "PutItem" { Reaction::Lose } else { Reaction::Forward });
+    let may_be_written = lost.put(&contact("acme", "c-04")).await.unwrap_err();
+    assert_eq!((may_be_written.http_status(), may_be_written.written()), (500, Written::Unknown));
 
     let stranger = world.tenant("initech").records::<Contact>();
     let none = stranger.put(&contact("initech", "c-00")).await.unwrap_err();
