@@ -18,6 +18,7 @@ mod query;
 mod reading;
 mod repository;
 mod request;
+mod shape;
 mod stream;
 mod transaction;
 mod update;

@@ -11,9 +11,9 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use tenantseal_core::format::Identity;
 
-use super::page;
 use super::repository::Records;
 use super::request::to_error;
+use super::shape;
 use crate::client::Notes;
 use crate::error::Error;
 use crate::item::Item;
@@ -140,7 +140,7 @@ impl Paged for QueryFluentBuilder {
     }
 
     fn identity(&self, tenant: &Tenant, schema: &TableSchema) -> Result<Identity, Error> {
-        page::of_query(self, tenant, schema)
+        shape::of_query(self, tenant, schema)
     }
 }
 
@@ -161,6 +161,6 @@ impl Paged for ScanFluentBuilder {
     }
 
     fn identity(&self, tenant: &Tenant, schema: &TableSchema) -> Result<Identity, Error> {
-        page::of_scan(self, tenant, schema)
+        shape::of_scan(self, tenant, schema)
     }
 }
