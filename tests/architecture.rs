@@ -10,7 +10,7 @@ use self::imports::{Arrow, Module, Sources};
 use self::table::Table;
 
 /// The crates whose modules the table lists, by the names of their folders.
-const CRATES: [(&str, &str); 7] = [
+const CRATES: [(&str, &str); 8] = [
     ("tenantseal_core", "core/src"),
     ("tenantseal_kms", "kms/src"),
     ("tenantseal", "src"),
@@ -18,6 +18,7 @@ const CRATES: [(&str, &str); 7] = [
     ("tenantseal_derive", "derive/src"),
     ("tenantseal_local", "local/src"),
     ("tenantseal_cli", "cli/src"),
+    ("tenantseal_tower", "tower/src"),
 ];
 
 fn workspace() -> Sources {
