@@ -25,6 +25,8 @@ mod logs;
 mod members;
 #[path = "tower/outages.rs"]
 mod outages;
+#[path = "tower/peers.rs"]
+mod peers;
 #[path = "tower/rotation.rs"]
 mod rotation;
 #[path = "tower/scene.rs"]
