@@ -108,8 +108,6 @@ async fn one_broken_key_leaves_the_others_in_use() {
         changed(&rsa, |jwk| jwk["kty"] = json!("oct")),
         changed(&rsa, |jwk| jwk["kid"] = json!(7)),
         changed(&rsa, |jwk| drop(jwk.as_object_mut().unwrap().remove("kid"))),
-        changed(&ec, |jwk| jwk["x"] = base64url([7; 32]).into()),
-        changed(&ec, |jwk| jwk["y"] = base64url([0; 32]).into()),
         changed(&ec, |jwk| jwk["x"] = base64url([7; 31]).into()),
         changed(&ec, |jwk| jwk["crv"] = json!("P-521")),
         changed(&ec, |jwk| jwk["crv"] = json!("secp256k1")),
@@ -132,6 +130,18 @@ async fn one_broken_key_leaves_the_others_in_use() {
         for key in [&rsa, &ec] {
             assert_eq!(world.refuses(&key.sign(&claims)).await, Refused::UnknownKey, "{jwk}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_no_point_of_its_curve_verifies_nothing() {
+    let ec = TestKey::p256_b();
+    for (name, value) in [("x", [7; 32]), ("y", [0; 32]), ("y", [0xff; 32])] {
+        let world = World::start().await;
+        world.issuer.publish(&[changed(&ec, |jwk| jwk[name] = base64url(value).into()), world.key.jwk()]);
+        world.clock.advance(std::time::Duration::from_secs(11));
+        assert_eq!(world.refuses(&ec.sign(&claims(&world.issuer))).await, Refused::Signature);
+        assert!(world.accepts(&world.token()).await);
     }
 }
 
