@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::retries::classifiers::TransientErrorClassifier;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as AnyError, Output};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::ser_de::DeserializeResponse;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::body::SdkBody;
@@ -21,6 +23,9 @@ use crate::key_set::{KeySet, KeySetFault, MAX_BYTES};
 
 /// How long a fetch may take, discovery included: requests may wait for it.
 const TIME: Duration = Duration::from_secs(5);
+/// How long the head of one answer may take. Then its connection is not used again: one that died silently would
+/// otherwise keep all fetches waiting until the operating system notices.
+const HEAD: Duration = Duration::from_secs(2);
 
 /// Why keys could not be fetched. The former set then stays for its time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +37,8 @@ pub enum FetchError {
     /// The issuer was not reached, or broke off.
     #[error("the issuer cannot be reached")]
     Unreachable,
-    /// The issuer took longer than 5 seconds.
-    #[error("the issuer took longer than 5 seconds to answer")]
+    /// The issuer took longer than 2 seconds to begin an answer, or than 5 seconds in all.
+    #[error("the issuer took longer than 2 seconds to begin an answer, or than 5 seconds in all")]
     TooSlow,
     /// The issuer answered with another status than 200. Redirects are not followed.
     #[error("the issuer answered with status {0} instead of 200 (redirects are not followed)")]
@@ -135,8 +140,9 @@ impl Fetcher {
             .endpoint_url(&format!("https://{authority}"))
             .no_auth()
             .no_retry()
-            // `key_set` bounds the whole.
-            .timeout_config(TimeoutConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(HEAD).build())
+            .retry_classifier(TransientErrorClassifier::<Infallible>::new())
+            .with_connection_poisoning()
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .serializer(move |()| {
                 let mut request = HttpRequest::new(SdkBody::empty());
@@ -146,7 +152,10 @@ impl Fetcher {
             })
             .deserializer_impl::<Answer, Infallible>(Undivided)
             .build();
-        let Answer { status, body } = operation.invoke(()).await.map_err(|_| FetchError::Unreachable)?;
+        let Answer { status, body } = operation.invoke(()).await.map_err(|error| match error {
+            SdkError::TimeoutError(_) => FetchError::TooSlow,
+            _ => FetchError::Unreachable,
+        })?;
         if status != StatusCode::OK.as_u16() {
             return Err(FetchError::Status(status));
         }

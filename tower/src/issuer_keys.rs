@@ -17,8 +17,11 @@ use crate::key_set::KeySet;
 use crate::refused::Refused;
 use crate::telemetry;
 
-/// A set is refreshed at an age between this and twice this, so that a fleet does not ask at once.
+/// A set is refreshed behind a request at an age between this and twice this, so that a fleet does not ask at once.
 const REFRESH: Duration = Duration::from_secs(5 * 60);
+/// At this age a request waits for the refresh: what runs behind requests has had its time, and has not succeeded. A
+/// process that is frozen between requests gets no further than that.
+const OVERDUE: Duration = Duration::from_secs(10 * 60 + 10);
 /// The least time between two fetches, whoever asks for keys.
 const PAUSE: Duration = Duration::from_secs(10);
 /// How long a set serves while its issuer cannot be reached.
@@ -53,6 +56,8 @@ struct Attempt {
     begun: SystemTime,
     /// `None` while it is under way, or when nobody drove it to its end.
     outcome: Option<Result<(), FetchError>>,
+    /// Whether the one before failed: then nobody but its own request waits for this one.
+    is_repeated: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -152,7 +157,8 @@ impl Shared {
         if state.is_pausing(now) {
             return None;
         }
-        state.attempt = Some(Attempt { begun: now, outcome: None });
+        let is_repeated = state.attempt.as_ref().is_some_and(|last| last.outcome != Some(Ok(())));
+        state.attempt = Some(Attempt { begun: now, outcome: None, is_repeated });
         Some(now)
     }
 
@@ -162,7 +168,9 @@ impl Shared {
         let outcome = result.map(|keys| {
             state.fetched = Some(Fetched { keys: Arc::new(keys), at: begun, refresh: REFRESH + up_to(REFRESH) });
         });
-        state.attempt = Some(Attempt { begun, outcome: Some(outcome) });
+        if let Some(attempt) = &mut state.attempt {
+            attempt.outcome = Some(outcome);
+        }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
@@ -173,13 +181,13 @@ impl Shared {
 impl State {
     fn action(&self, now: SystemTime) -> Action {
         let set_age = self.fetched.as_ref().and_then(|fetched| Some((age(fetched.at, now)?, fetched.refresh)));
+        let is_pausing = self.is_pausing(now);
         match set_age {
-            Some((age, refresh)) if age < refresh => Action::Serve,
-            // A set that nobody has tried to refresh for longer may hold a key that its issuer has retired since.
-            Some((age, _)) if age < MAX_AGE && (age < 2 * REFRESH + PAUSE || self.has_failed_lately(now)) => {
-                if self.is_pausing(now) { Action::Serve } else { Action::ServeAndRefresh }
-            }
-            _ if self.is_pausing(now) && self.has_failed_lately(now) => Action::Refuse,
+            Some((age, refresh)) if age < refresh || (age < OVERDUE && is_pausing) => Action::Serve,
+            Some((age, _)) if age < OVERDUE => Action::ServeAndRefresh,
+            Some((age, _)) if age < MAX_AGE && is_pausing && self.is_failing() => Action::Serve,
+            Some((age, _)) if age < MAX_AGE => Action::Fetch,
+            _ if is_pausing && self.has_failed() => Action::Refuse,
             _ => Action::Fetch,
         }
     }
@@ -192,9 +200,13 @@ impl State {
         self.attempt.as_ref().is_some_and(|attempt| attempt.outcome == Some(Ok(())))
     }
 
-    fn has_failed_lately(&self, now: SystemTime) -> bool {
-        let failed = self.attempt.as_ref().filter(|attempt| matches!(attempt.outcome, Some(Err(_))));
-        failed.is_some_and(|attempt| age(attempt.begun, now).is_some_and(|age| age < 2 * REFRESH))
+    fn has_failed(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| matches!(attempt.outcome, Some(Err(_))))
+    }
+
+    /// Whether the last attempt that ended has failed, whatever becomes of one under way.
+    fn is_failing(&self) -> bool {
+        self.has_failed() || self.attempt.as_ref().is_some_and(|last| last.outcome.is_none() && last.is_repeated)
     }
 }
 

@@ -32,6 +32,8 @@ impl TenantLayer {
     /// Ends requests and responses that last longer than their token: gRPC streams with the status 16, bodies of HTTP
     /// by an error, so that no caller takes a part for the whole.
     ///
+    /// A connection that was upgraded, as for WebSockets, has no body and is not ended.
+    ///
     /// The layer then hands the inner service an [`ExpiringBody`], and answers with one.
     pub fn end_streams_at_expiry(self) -> ExpiringTenantLayer {
         ExpiringTenantLayer { tenants: self.tenants }

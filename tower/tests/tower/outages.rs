@@ -66,6 +66,50 @@ async fn after_a_long_pause_old_keys_serve_when_the_issuer_is_down() {
 }
 
 #[tokio::test]
+async fn during_an_outage_one_request_in_10_seconds_waits_and_no_other() {
+    let world = World::start().await;
+    let token = lasting(&world, &world.key);
+    world.issuer.answer(Answer::Status(500));
+    world.clock.advance(Duration::from_secs(20 * 60));
+    assert!(world.accepts(&token).await);
+    world.issuer.answer(Answer::Held(json!({ "keys": [] })));
+    world.clock.advance(Duration::from_secs(10));
+    let (tenants, waiting) = (world.tenants.clone(), headers(&token));
+    let waiting = tokio::spawn(async move { tenants.verify(&waiting).await.map(drop) });
+    world.issuer.reaches(3).await;
+    for _ in 0..20 {
+        assert!(tokio::time::timeout(Duration::from_secs(1), world.accepts(&token)).await.expect("it does not wait"));
+    }
+    assert!(!waiting.is_finished());
+    world.issuer.goes_on();
+    assert_eq!(waiting.await.unwrap(), Err(Refused::UnknownKey), "the issuer has retired the key");
+    assert_eq!(world.issuer.fetches(), 3);
+}
+
+#[tokio::test]
+async fn without_any_keys_everybody_waits_for_the_fetch_under_way() {
+    let world = World::start().await;
+    let token = lasting(&world, &world.key);
+    world.issuer.answer(Answer::Status(500));
+    world.clock.advance(Duration::from_secs(2 * 3_600));
+    assert_eq!(world.refuses(&token).await, Refused::NoKeys);
+    world.issuer.answer(Answer::Held(json!({ "keys": [world.key.jwk()] })));
+    world.clock.advance(Duration::from_secs(10));
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let (tenants, headers) = (world.tenants.clone(), headers(&token));
+            tokio::spawn(async move { tenants.verify(&headers).await.is_ok() })
+        })
+        .collect();
+    world.issuer.reaches(3).await;
+    world.issuer.goes_on();
+    for task in waiting {
+        assert!(task.await.unwrap());
+    }
+    assert_eq!(world.issuer.fetches(), 3);
+}
+
+#[tokio::test]
 async fn an_outage_of_one_issuer_is_not_that_of_another() {
     let own = LocalIssuer::start("own", &[TestKey::p256_a().jwk()]).await;
     let customer = LocalIssuer::start("customer", &[TestKey::p256_b().jwk()]).await;
