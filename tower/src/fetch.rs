@@ -19,8 +19,10 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
 use crate::json;
-use crate::key_set::{KeySet, KeySetFault, MAX_BYTES};
+use crate::key_set::{KeySet, KeySetFault};
 
+/// The most bytes of an answer.
+const MAX_BYTES: usize = 256 * 1024;
 /// How long a fetch may take, discovery included: requests may wait for it.
 const TIME: Duration = Duration::from_secs(5);
 /// How long the head of one answer may take. Then its connection is not used again: one that died silently would
@@ -63,7 +65,6 @@ pub enum FetchError {
 impl From<KeySetFault> for FetchError {
     fn from(fault: KeySetFault) -> Self {
         match fault {
-            KeySetFault::TooLarge => Self::TooLarge,
             KeySetFault::NotAKeySet | KeySetFault::TooManyKeys => Self::NotAKeySet,
             KeySetFault::DuplicateKid => Self::DuplicateKid,
         }

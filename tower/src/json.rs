@@ -13,9 +13,7 @@ const MAX_DEPTH: u8 = 16;
 ///
 /// Parsers differ in which of two equal names they take, so what another has checked could be read otherwise here.
 pub(crate) fn parse_object(text: &[u8]) -> Option<Map<String, Value>> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    Unambiguous { levels: MAX_DEPTH }.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
+    Unambiguous { levels: MAX_DEPTH }.deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()?;
     // A second pass: a visitor that makes values would see numbers as objects where `arbitrary_precision` is on.
     serde_json::from_slice(text).ok()
 }

@@ -7,8 +7,6 @@ use serde_json::{Map, Value};
 use crate::algorithm::{Algorithm, KeyKind, PublicKey};
 use crate::{base64url, json};
 
-/// The most bytes of a set.
-pub(crate) const MAX_BYTES: usize = 256 * 1024;
 /// The most keys of a set.
 const MAX_KEYS: usize = 100;
 /// The most bytes of a key's id, in sets and in tokens.
@@ -31,8 +29,6 @@ pub(crate) struct Key {
 /// Why bytes are not a key set. The former set then stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeySetFault {
-    #[error("the key set is larger than 256 KiB")]
-    TooLarge,
     #[error("the key set is not JSON with a list of `keys`")]
     NotAKeySet,
     #[error("the key set has more than 100 keys")]
@@ -45,9 +41,6 @@ impl KeySet {
     /// Parses a set. Leaves out the keys that check no signature here: private and symmetric ones, unknown types and
     /// curves, keys for encryption, keys without a `kid`, RSA below 2,048 bits or above 8,192.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, KeySetFault> {
-        if bytes.len() > MAX_BYTES {
-            return Err(KeySetFault::TooLarge);
-        }
         let set = json::parse_object(bytes).ok_or(KeySetFault::NotAKeySet)?;
         let listed = set.get("keys").and_then(Value::as_array).ok_or(KeySetFault::NotAKeySet)?;
         if listed.len() > MAX_KEYS {

@@ -1,5 +1,7 @@
 //! What callers of an axum service get.
 
+use std::convert::Infallible;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +12,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::json;
 use tenantseal_tower::{OtherTenant, Refused, VerifiedTenant};
-use tower::ServiceExt;
+use tower::{Layer, Service, ServiceExt};
 
 use crate::local_issuer::Answer;
 use crate::scene::{TestKey, World, claims_with, headers};
@@ -148,4 +150,38 @@ async fn every_refusal_has_its_status_over_http_and_grpc() {
         assert!(reasons.insert(refused.reason()), "{refused}");
     }
     assert_eq!(reasons.len(), 24);
+}
+
+/// A service that must be asked whether it is ready, and whose clones were not asked.
+struct AskFirst(bool);
+
+impl Clone for AskFirst {
+    fn clone(&self) -> Self {
+        Self(false)
+    }
+}
+
+impl Service<Request<Body>> for AskFirst {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0 = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        assert!(self.0, "it was not asked");
+        std::future::ready(Ok(Response::default()))
+    }
+}
+
+#[tokio::test]
+async fn the_service_that_was_ready_is_the_one_that_is_called() {
+    let world = World::start().await;
+    let mut request = Request::get("/").body(Body::empty()).unwrap();
+    *request.headers_mut() = headers(&world.token());
+    let answer = world.tenants.layer().layer(AskFirst(false)).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
 }

@@ -94,7 +94,12 @@ async fn required_claims_have_their_very_values() {
 
 #[tokio::test]
 async fn a_required_type_is_compared_without_case() {
-    let world = World::start_with(TestKey::p256_a(), |issuer| issuer.token_type("at+jwt")).await;
+    for required in ["at+jwt", "application/AT+JWT"] {
+        judges_types(World::start_with(TestKey::p256_a(), |issuer| issuer.token_type(required)).await).await;
+    }
+}
+
+async fn judges_types(world: World) {
     let of = |token_type: Value| {
         let mut header = world.key.header();
         header["typ"] = token_type;

@@ -64,8 +64,9 @@ async fn a_set_has_at_most_256_kib_and_100_keys() {
 #[tokio::test]
 async fn an_issuer_that_does_not_answer_in_time_is_given_up() {
     let began = std::time::Instant::now();
-    assert_eq!(fault(Answer::Never).await, FetchError::TooSlow);
-    assert!((4..9).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let fault = tokio::time::timeout(std::time::Duration::from_secs(9), fault(Answer::Never)).await;
+    assert_eq!(fault.expect("it is given up"), FetchError::TooSlow);
+    assert!(began.elapsed().as_secs() >= 4, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
