@@ -113,8 +113,8 @@ impl PublicKey {
         is_sound.then(|| Self { kind: KeyKind::Rsa, key: key() })
     }
 
-    /// The coordinates of a point, of the curve's length. Whether it lies on the curve shows when it verifies: not before
-    /// with every backend.
+    /// The coordinates of a point, of the curve's length. Whether it lies on the curve shows when it verifies: not
+    /// before with every backend.
     pub(crate) fn point(kind: KeyKind, x: &[u8], y: &[u8]) -> Option<Self> {
         let length = match kind {
             KeyKind::P256 => 32,

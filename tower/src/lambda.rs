@@ -46,7 +46,8 @@ impl TenantFromJwt {
 /// use tenantseal::TenantSeal;
 /// use tenantseal_tower::{Authorizer, TenantFromAuthorizer};
 ///
-/// # fn example(seal: TenantSeal, aws: aws_types::SdkConfig, event: ApiGatewayV2httpRequest) -> Result<(), Box<dyn std::error::Error>> {
+/// # type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+/// # fn example(seal: TenantSeal, aws: aws_types::SdkConfig, event: ApiGatewayV2httpRequest) -> Result<()> {
 /// let tenants = TenantFromAuthorizer::new(seal, Authorizer::Jwt)
 ///     .api("a1b2c3d4e5")
 ///     .account("222222222222")

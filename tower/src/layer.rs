@@ -14,7 +14,8 @@ use crate::tenant_from_jwt::TenantFromJwt;
 use crate::verified_tenant::VerifiedTenant;
 
 impl TenantFromJwt {
-    /// The layer for services that need a tenant. Routes without one, such as health checks, stay outside of it.
+    /// The layer for services that need a tenant. Routes without one, such as health checks, stay outside of it. So does
+    /// whatever answers CORS preflights, which have no token.
     pub fn layer(&self) -> TenantLayer {
         TenantLayer { tenants: self.clone() }
     }

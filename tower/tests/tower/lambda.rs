@@ -19,7 +19,8 @@ fn http_event(authorizer: Value) -> ApiGatewayV2httpRequest {
 }
 
 fn rest_event(authorizer: Value) -> ApiGatewayProxyRequest {
-    let context = json!({ "apiId": API, "accountId": ACCOUNT, "authorizer": authorizer, "httpMethod": "GET", "requestTimeEpoch": 0 });
+    let mut context = json!({ "apiId": API, "accountId": ACCOUNT, "httpMethod": "GET", "requestTimeEpoch": 0 });
+    context["authorizer"] = authorizer;
     let event = json!({ "httpMethod": "GET", "headers": {}, "multiValueHeaders": {}, "requestContext": context });
     serde_json::from_value(event).unwrap()
 }
