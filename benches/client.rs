@@ -1,19 +1,20 @@
 //! A tenant's client beside plain ones, on one local server, in one run: `cargo bench --bench client`.
 //!
-//! The item has 1 KiB, three of its five attributes encrypted; the data key is warm. Three clients take turns in short rounds, so that a
-//! noisy machine disturbs all alike:
+//! The item has 1 KiB and 5 attributes, 3 of them encrypted; the data key is cached. Three clients take turns in short
+//! rounds, so that noise on the machine affects all alike:
 //!
-//! - `plain`: a plain client and the plain item. What an application without encryption does, and what the ratio is to.
-//! - `bytes`: a plain client and an item of the stored size (the sealed item itself, as opaque bytes). What the bytes alone cost, at the
-//!   client and at the server: no client can seal and be faster.
+//! - `plain`: a plain client and the plain item, as in an application without encryption. Ratios refer to it.
+//! - `bytes`: a plain client and an item of the stored size (the sealed item itself, as opaque bytes). It shows the
+//!   cost of the bytes alone, for client and server: no client can seal and be faster.
 //! - `sealed`: the tenant's client.
 //!
-//! The server runs in a process of its own. CPU is that of this process, for one operation, on all threads (Linux only).
-//! The last line is what the primitives alone take.
+//! The server runs in its own process. CPU is the time of this process per operation, on all threads (Linux only). The
+//! last line is the time of the primitives alone.
 //!
-//! `--only <client> <operation> <count>` has one client carry out so many operations, one after the other, and measures nothing: for
-//! `valgrind --tool=callgrind`, whose counts do not mind a noisy machine. What an operation costs is the difference of two counts:
-//! `valgrind --tool=callgrind <the benchmark's binary> --only sealed get 300`, and the same with 100.
+//! `--only <client> <operation> <count>` runs this many operations of one client, one after the other, and measures
+//! nothing. It is for `valgrind --tool=callgrind`, whose counts are immune to noise. The cost of an operation is the
+//! difference of two counts: `valgrind --tool=callgrind <the benchmark's binary> --only sealed get 300`, and the same
+//! with 100.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark")]
 
@@ -46,14 +47,14 @@ const TABLE: &str = "bench";
 const ITEMS: usize = 100;
 const SECRETS: [&str; 3] = ["secret0", "secret1", "secret2"];
 const LENGTH: usize = 330;
-/// Each client has a turn in each; the first only warms up.
+/// Each client has a turn in each round; the first round warms up.
 const ROUNDS: usize = 12;
-/// Set for the process that is the server.
+/// Set in the server's process.
 const SERVER: &str = "TENANTSEAL_BENCH_SERVER";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The operations, by their names in what is printed.
+/// The operations, by their printed names.
 const OPERATIONS: [(&str, Operation, usize); 4] = [
     ("put", Operation::Put, 400),
     ("get", Operation::Get, 400),
@@ -69,14 +70,14 @@ enum Operation {
     QueryPage,
 }
 
-/// One of those that are compared, and what it writes.
+/// A client of the comparison, and what it writes.
 struct Contestant {
     name: &'static str,
     client: Client,
     /// The values of a put, and the value of an update.
     values: Vec<AttributeValue>,
     update: AttributeValue,
-    /// What a stored item has beside keys and values.
+    /// The overhead of a stored item beside keys and values.
     header: Option<AttributeValue>,
 }
 
@@ -103,7 +104,7 @@ async fn main() {
     drop(server);
 }
 
-/// Carries out so many operations of one kind with one client.
+/// Runs this many operations of one kind with one client.
 async fn only(all: &[Contestant], client: &str, operation: &str, count: usize) {
     let contestant = all.iter().find(|contestant| contestant.name == client).unwrap();
     let (_, operation, _) = OPERATIONS.into_iter().find(|(name, ..)| name.starts_with(operation)).unwrap();
@@ -243,7 +244,7 @@ async fn stored(plain: &Client) -> Item {
     plain.get_item().table_name(TABLE).set_key(Some(key.into())).send().await.unwrap().item.unwrap()
 }
 
-/// The server's process: says where it listens, and ends with the one that started it.
+/// The server's process: prints its address, and ends with its parent.
 async fn serve() {
     let stack = Stack::start().await.unwrap();
     let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
@@ -274,7 +275,7 @@ fn connect() -> (Child, SdkConfig) {
     (server, aws)
 }
 
-/// The CPU time of this process so far: what the scheduler gave to its threads.
+/// The CPU time of this process so far, over all threads.
 fn cpu_time() -> Option<Duration> {
     let threads = fs::read_dir("/proc/self/task").ok()?;
     let spent = threads.flatten().filter_map(|thread| {

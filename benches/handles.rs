@@ -1,7 +1,8 @@
-//! What a handle and a client for one request cost to make, beside a plain client: `cargo bench --bench handles`.
+//! The cost of a handle and of a client per request, beside a plain client: `cargo bench --bench handles`.
 //!
-//! It prints times, and how many bytes are allocated; nothing is sent, so no server is needed. `--only <what> <count>` makes so many and
-//! measures nothing, for callgrind: `valgrind --tool=callgrind <the benchmark's binary> --only client 1100`, less the same with 100.
+//! It prints times and allocated bytes. It sends nothing, so it needs no server. `--only <what> <count>` makes this
+//! many and measures nothing, for callgrind: `valgrind --tool=callgrind <the benchmark's binary> --only client 1100`,
+//! minus the same with 100.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
@@ -60,7 +61,7 @@ impl Scene {
     }
 }
 
-/// Of tenants in turn, as requests come.
+/// Handles of tenants in turn, as requests arrive.
 #[divan::bench]
 fn a_handle(bencher: Bencher<'_, '_>) {
     let scene = Scene::new();
@@ -75,7 +76,7 @@ fn a_handle_and_its_client(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(|| tenants.next().unwrap()).bench_local_values(|tenant| scene.seal.tenant(tenant).dynamodb());
 }
 
-/// A handle that is kept gives out the client that it has.
+/// A kept handle returns its client.
 #[divan::bench]
 fn the_client_of_a_kept_handle(bencher: Bencher<'_, '_>) {
     let scene = Scene::new();

@@ -1,4 +1,4 @@
-//! `seal` and `open` of one item, beside the floor: what the primitives alone take for the same bytes.
+//! `seal` and `open` of one item beside the floor, which is the time of the primitives alone for the same bytes.
 //!
 //! `cargo bench --bench item` prints times and allocations.
 
@@ -27,7 +27,7 @@ fn main() {
     divan::main();
 }
 
-/// An item: how many attributes beside the two keys, how many of them encrypted, and how long each value is.
+/// An item: the number of attributes beside the two keys, how many are encrypted, and the length of each value.
 #[derive(Clone, Copy)]
 struct Shape {
     name: &'static str,
@@ -88,7 +88,7 @@ impl Shape {
     }
 }
 
-/// With the key in the cache nothing waits, so one poll is enough.
+/// With a cached key nothing waits, so one poll is enough.
 fn now<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
     future.now_or_never().expect("a cached key is there at once").unwrap()
 }

@@ -1,6 +1,6 @@
-//! The cache of data keys: what a lookup takes, alone and with eight tasks on two workers, and what 100,000 keys weigh.
+//! The cache of data keys: the time of a lookup, alone and with 8 tasks on 2 workers, and the memory of 100,000 keys.
 //!
-//! `cargo bench --features fuzzing --bench keys` prints times and allocations; the feature shows the cache alone.
+//! `cargo bench --features fuzzing --bench keys` prints times and allocations; the feature exposes the cache.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
@@ -25,7 +25,7 @@ fn main() {
     divan::main();
 }
 
-/// Keys of the lengths that KMS answers with; it keeps none of them.
+/// A key service whose keys have the lengths of KMS's; it stores none of them.
 #[derive(Debug, Default)]
 struct Forgetful(AtomicU64);
 
@@ -65,7 +65,7 @@ fn runtime() -> Runtime {
 /// A tenant whose data key is in the cache: its handle, and the key's record.
 type Filled = (TenantLookups, Box<[u8]>);
 
-/// So many of them.
+/// This many of them.
 fn filled(runtime: &Runtime, count: usize) -> Vec<Filled> {
     let lookups = Lookups::new(Arc::new(Forgetful::default()));
     runtime.block_on(async {
@@ -89,7 +89,7 @@ fn opening(bencher: Bencher<'_, '_>, tenants: usize) {
     looked_up(bencher, tenants, |(tenant, record)| tenant.opening(record));
 }
 
-/// A look-up, each of another tenant in turn.
+/// Lookups of tenants in turn.
 fn looked_up(bencher: Bencher<'_, '_>, tenants: usize, look_up: impl Fn(&Filled) -> bool) {
     let runtime = runtime();
     let tenants = filled(&runtime, tenants);
@@ -97,7 +97,7 @@ fn looked_up(bencher: Bencher<'_, '_>, tenants: usize, look_up: impl Fn(&Filled)
     bencher.with_inputs(|| next.next().unwrap()).bench_local_values(|tenant| assert!(look_up(tenant)));
 }
 
-/// What a request takes that makes a handle of its own.
+/// The time of a request that makes its own handle.
 #[divan::bench(args = [1, 1_000], sample_size = 1_000)]
 fn handles(bencher: Bencher<'_, '_>, tenants: usize) {
     let runtime = runtime();
@@ -108,7 +108,7 @@ fn handles(bencher: Bencher<'_, '_>, tenants: usize) {
     bencher.with_inputs(|| next.next().unwrap()).bench_local_values(|tenant| lookups.for_tenant(tenant));
 }
 
-/// What stays allocated, by counting, and what the process grows by.
+/// The bytes that stay allocated, counted, and the growth of the process.
 #[divan::bench(args = [100_000], sample_count = 1, sample_size = 1)]
 fn memory(bencher: Bencher<'_, '_>, keys: usize) {
     let runtime = runtime();
@@ -120,21 +120,21 @@ fn memory(bencher: Bencher<'_, '_>, keys: usize) {
     });
 }
 
-/// Bytes in memory, as Linux counts them.
+/// The resident memory in bytes, as Linux reports it.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
     kilobytes.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or_default() * 1_024
 }
 
-/// Seconds of processor time that the process has had, as Linux counts them in hundredths.
+/// The process's CPU time in seconds, which Linux reports in hundredths.
 fn processor_time() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
     fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
-/// Eight tasks on two workers: processor time a lookup, so that other programs do not count.
+/// 8 tasks on 2 workers: CPU time per lookup, which excludes other programs.
 fn lookups_at_once() {
     const TASKS: usize = 8;
     const EACH: usize = 1_000_000;

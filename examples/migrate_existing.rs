@@ -1,13 +1,13 @@
-//! A program written for the plain SDK, migrated: it runs once on the SDK's client and once on a tenant's, and only the construction
-//! of the client differs.
+//! Migrates a program written for the plain SDK. It runs once on the SDK's client and once on a tenant's; only the
+//! construction of the client differs.
 //!
-//! `migrate_existing/program.rs` is the program, `before.rs` and `after.rs` beside it are how it gets its client. Run it with
-//! `cargo run --example migrate_existing`; nothing else is needed. It fails as soon as the two runs differ in what they print, or in
-//! what they store beyond the sealed attributes.
+//! `migrate_existing/program.rs` is the program; `before.rs` and `after.rs` beside it build its client. Run it with
+//! `cargo run --example migrate_existing`; it needs nothing else. It fails if the two runs print different lines, or
+//! store different attributes apart from the sealed ones.
 //!
-//! A program that compares, sorts by or computes with an attribute cannot have it encrypted as it stands: the client refuses the
-//! expression and names the attribute. Items from before do not open, because nothing stored is trusted to say that it is plaintext:
-//! read them with the plain client and put them with the tenant's (`tests/drop_in_libraries.rs` does).
+//! A program that compares, sorts by or computes with an attribute cannot encrypt it without a change: the client
+//! refuses the expression and names the attribute. Older items do not open, because no stored item may claim to be
+//! plaintext. Read them with the plain client and put them with the tenant's (`tests/drop_in_libraries.rs` does).
 
 #[path = "migrate_existing/after.rs"]
 mod after;
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a run left behind.
+/// The result of a run.
 struct Run {
     printed: String,
     stored: Stored,
@@ -79,7 +79,7 @@ async fn run(aws: &LocalAws, dynamodb: Client) -> Result<Run, Box<dyn Error>> {
     Ok(Run { printed, stored, key_calls })
 }
 
-/// The lines in which two texts differ, between those with which both begin and end.
+/// The lines in which two texts differ, without their common beginning and end.
 fn diff(before: &str, after: &str) -> String {
     let (mut before, mut after): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
     while before.last().is_some_and(|line| after.last() == Some(line)) {

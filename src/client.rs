@@ -1,19 +1,21 @@
 //! A genuine SDK client that seals what it sends and opens what comes back, for one tenant.
 //!
-//! The SDK's hooks are synchronous, and data keys come from the network. So the client waits in the 2 asynchronous seams of the SDK:
+//! The SDK's hooks are synchronous, and data keys come from the network. So the client waits in the 2 asynchronous
+//! seams of the SDK:
 //!
 //! ```text
-//! request   read_before_serialization   the operation is known by the type of its input, or refused
-//!           serializer                  the input is checked, or refused; looks whether its data key is in the cache: if so, seals,
-//!                                       and the SDK's serializer serializes what is sealed
-//!           auth scheme resolver        if not, awaits the data key
-//!           modify_before_signing       and then seals, serializes and swaps the body; retries resend it
+//! request   read_before_serialization   identifies the operation by the type of its input, or refuses it
+//!           serializer                  checks the input, or refuses it; with a cached data key, seals it and has the
+//!                                       SDK's serializer serialize the result
+//!           auth scheme resolver        without a cached data key, awaits it
+//!           modify_before_signing       then seals, serializes and swaps the body; retries resend it
 //! response  HTTP connector              parses with the SDK's deserializer, awaits the distinct data keys
 //!           modify_before_completion    opens the items
 //! ```
 //!
-//! The client checks what the serializer gets, and compares what arrives at the connector with what was serialized, whatever hooks do
-//! in between. The SDK signs, sends, retries and logs sealed bytes only. If a piece is missing, nothing goes out or comes back.
+//! The client checks the serializer's input. At the connector it compares the request with what was serialized,
+//! whatever hooks do in between. The SDK signs, sends, retries and logs sealed bytes only. If a piece is missing,
+//! nothing goes out or comes back.
 
 mod actions;
 mod batch_get_item;

@@ -9,6 +9,7 @@ use tenantseal_core::trail::SinkPanicked;
 use crate::item::Item;
 
 mod config;
+mod http;
 mod piece;
 mod refusal;
 mod service;
@@ -63,11 +64,12 @@ pub enum Error {
     #[error("the client is bound twice: give `Tenant::dynamodb_with` the configuration of a plain client")]
     BoundTwice,
     /// The audit sink panicked, so nothing was sealed or opened.
-    #[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be told")]
+    #[error("the audit sink panicked, so nothing was sealed or opened: each use of a data key must be recorded")]
     Audit,
     /// A query of an index with the tenant among its keys did not test the tenant.
     #[error(
-        "the index has `{attribute}` among its keys: test it in the key condition, for equality with a value of this client's tenant"
+        "`{attribute}` is a key of the index: test it in the key condition, for equality with a value of this \
+         client's tenant"
     )]
     TenantInIndex {
         /// The table's partition key.
@@ -75,7 +77,8 @@ pub enum Error {
     },
     /// A vector index cannot be searched for one tenant alone.
     #[error(
-        "the vector index lacks `{attribute}` in its search schema, so all tenants' items would be searched: add it there as HASH or INLINE_FILTER"
+        "the vector index lacks `{attribute}` in its search schema, so the search would cover all tenants' items: add \
+         it there as HASH or INLINE_FILTER"
     )]
     TenantNotInIndex {
         /// The table's partition key.
@@ -97,12 +100,12 @@ pub enum Error {
     ///
     /// For a write of the repository, [`Error::sealed_item`] has what it would have returned, as read before. For a write of the drop-in
     /// client nothing has it: read, use, then write on a condition, as [`Records::take`](crate::records::Records::take) shows.
-    #[error("an answer of DynamoDB was lost on the way, and what the first attempt brought back with it")]
+    #[error("an answer of DynamoDB was lost, and with it what the first attempt returned: read before you write again")]
     AnswerLost,
     /// The stored record has another version than expected: another writer was faster. Read it again.
     #[error(
-        "{record}: the stored record has another version than this one was read with: read it again{}",
-        if *may_be_own { " (an answer was lost on the way, so it may be this very write that was faster)" } else { "" }
+        "{record}: the stored version differs from the one that was read: read the record again{}",
+        if *may_be_own { " (an answer was lost, so this very write may have stored the new version)" } else { "" }
     )]
     Conflict {
         /// The record type.
@@ -115,8 +118,8 @@ pub enum Error {
     Cancelled(Cancelled),
     /// DynamoDB left requests of a batch unprocessed too often.
     #[error(
-        "DynamoDB has left {count} requests of a batch unprocessed, each time: it is throttled{}",
-        if *may_be_written { " (an answer was lost on the way, so some may be written: read before you repeat them)" } else { "" }
+        "DynamoDB is throttling: after all retries {count} requests of the batch are unprocessed{}",
+        if *may_be_written { " (an answer was lost, so some may be written: read before you repeat them)" } else { "" }
     )]
     Unprocessed {
         /// How many.

@@ -61,7 +61,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The same scope in a table where `discriminator` tells record types apart.
-    pub(crate) fn told_apart_by(self, discriminator: Option<&'a str>) -> Self {
+    pub(crate) fn with_discriminator(self, discriminator: Option<&'a str>) -> Self {
         Self { discriminator, ..self }
     }
 
@@ -123,18 +123,18 @@ pub(crate) struct Placeholders {
 pub(crate) struct Fresh<'a> {
     sign: char,
     taken: &'a dyn Fn(&str) -> bool,
-    made: usize,
+    count: usize,
 }
 
 impl<'a> Fresh<'a> {
     pub(crate) fn new(sign: char, taken: &'a dyn Fn(&str) -> bool) -> Self {
-        Self { sign, taken, made: 0 }
+        Self { sign, taken, count: 0 }
     }
 
     pub(crate) fn placeholder(&mut self) -> String {
         loop {
-            let placeholder = format!("{}seal{}", self.sign, self.made);
-            self.made += 1;
+            let placeholder = format!("{}seal{}", self.sign, self.count);
+            self.count += 1;
             if !(self.taken)(&placeholder) {
                 return placeholder;
             }

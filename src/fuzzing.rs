@@ -263,7 +263,7 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let kek = KekId::parse("arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab");
     let wrapped = WrappedDataKey::new(*b"wrapped").expect("7 bytes");
     let data_key = DataKey::take(vec![7; 32]).expect("32 bytes");
-    let key = VerifiedDataKey::generated(&data_key, 1_700_000_000, &context, kek.expect("a good ARN"), wrapped);
+    let key = VerifiedDataKey::from_generated(&data_key, 1_700_000_000, &context, kek.expect("a good ARN"), wrapped);
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let original: Item = [
         ("tenant_id", s("acme")),

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
 use aws_types::SdkConfig;
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{KeyRing, NeededKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, VerifiedDataKey};
 use tenantseal_core::keys::{DataKeys, OpeningMode, Revoke};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
@@ -22,7 +22,6 @@ use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
 use crate::item::{Item, distinct_keys, open_in_place, sealable_identity, stored_identity};
 use crate::schema::TableSchema;
-use tenantseal_core::envelope::Nonces;
 
 #[cfg(feature = "s3")]
 mod buckets;
@@ -152,10 +151,37 @@ impl Tenant {
     /// Seals one item for this table.
     pub(crate) async fn seal_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
         let identity = sealable_identity(table, self.id(), &item)?;
-        let Binding { tenant, keys, audit, .. } = &*self.binding;
-        let key = keys.sealing_key(None, table.record_place()).instrument(self.span("seal", table)).await?;
-        audit.record_seals(tenant, "seal", &key, &[(table.name(), 1)])?;
+        let key = self.sealing_key("seal", table, table.record_place()).await?;
         Ok(item::seal(table, &key, &identity, Nonces::Random(&OsRandom), item)?)
+    }
+
+    /// The data key that seals something of this table now. Its use is recorded.
+    pub(crate) async fn sealing_key(
+        &self,
+        operation: &'static str,
+        table: &TableSchema,
+        placement: KeyRecordPlacement,
+    ) -> Result<Arc<VerifiedDataKey>, Error> {
+        let Binding { tenant, keys, audit, .. } = &*self.binding;
+        let key = keys.sealing_key(None, placement).instrument(self.span(operation, table)).await?;
+        audit.record_seals(tenant, operation, &key, &[(table.name(), 1)])?;
+        Ok(key)
+    }
+
+    /// The data key that opens something of this table. Its use is recorded.
+    pub(crate) async fn opening_key(
+        &self,
+        operation: &'static str,
+        table: &TableSchema,
+        needed: NeededKey,
+    ) -> Result<KeyRing, Error> {
+        let needed = self.binding.opening_keys(vec![needed], OpeningMode::AllOrNothing);
+        let (ring, lacking) = needed.instrument(self.span(operation, table)).await;
+        if let Some((_, error)) = lacking.into_iter().next() {
+            return Err(error);
+        }
+        self.binding.audit.record_opens_of_item(self.id(), operation, &ring, table.name())?;
+        Ok(ring)
     }
 
     /// Opens one stored item, however it arrived: from a stream, an export, a plain client.

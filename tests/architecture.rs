@@ -19,6 +19,7 @@ const CRATES: [(&str, &str); 8] = [
     ("tenantseal_derive", "derive/src"),
     ("tenantseal_local", "local/src"),
     ("tenantseal_cli", "cli/src"),
+    ("tenantseal_tower", "tower/src"),
 ];
 
 fn workspace() -> Sources {
@@ -115,4 +116,43 @@ fn what_only_tests_import_does_not_count() {
         ("one::high", ""),
     ]);
     assert_eq!(arrows, []);
+}
+
+/// The sources of the crates below `folder`, without tests, that quote a code of an AWS error.
+fn quote_a_code(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            if name != "tests" {
+                quote_a_code(&path, found);
+            }
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let lines = source.lines().filter(|line| !line.trim_start().starts_with("//") && quotes_a_code(line));
+            found.extend(lines.map(|line| format!("{}: {}", path.display(), line.trim())));
+        }
+    }
+}
+
+/// Whether a line has a literal such as `"ThrottlingException"`.
+fn quotes_a_code(line: &str) -> bool {
+    let quoted = line.split('"').skip(1).step_by(2);
+    let is_name = |text: &str| text.starts_with(char::is_uppercase) && text.chars().all(char::is_alphanumeric);
+    quoted.into_iter().any(|text| text.ends_with("Exception") && is_name(text))
+}
+
+/// What an error of AWS means is said in one place. The local stack gives such errors, and has the codes for that.
+#[test]
+fn codes_of_aws_errors_are_in_one_table() {
+    assert!(quotes_a_code(r#"    "no" | "ThrottlingException" => 1,"#));
+    assert!(!quotes_a_code(r#"    "an Exception", "Exceptions""#));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for (_, folder) in CRATES.iter().filter(|(name, _)| *name != "tenantseal_local") {
+        quote_a_code(&root.join(folder), &mut found);
+    }
+    assert!(found.iter().any(|line| line.contains("kms/src/errors.rs")), "the table itself was found");
+    found.retain(|line| !line.contains("kms/src/errors.rs"));
+    assert!(found.is_empty(), "use `AwsErrorClass` of kms/src/errors.rs: {found:#?}");
 }

@@ -74,7 +74,7 @@ async fn a_tenants_client_behaves_as_a_plain_one_on_the_local_server() {
 }
 
 #[tokio::test]
-async fn a_tenants_client_behaves_as_a_plain_one_on_a_second_server_if_one_is_given() {
+async fn a_tenants_client_behaves_as_a_plain_one_on_a_second_server() {
     let Ok(endpoint) = std::env::var(SECOND) else {
         // Not `println!`, which the harness keeps to itself when a test succeeds.
         let skipped = format!("SKIPPED: {SECOND} is not set, so nothing was run on a second server\n");

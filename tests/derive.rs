@@ -1,4 +1,4 @@
-//! `#[derive(Record)]`: what it declares is what serde writes, and what it cannot vouch for does not compile.
+//! `#[derive(Record)]`: what it declares is what serde writes, and what it cannot check does not compile.
 
 // Most structs here exist only for their schema.
 #![allow(dead_code)]
@@ -17,7 +17,7 @@ use tenantseal::{
 };
 
 #[test]
-fn what_cannot_be_vouched_for_does_not_compile() {
+fn what_the_derive_cannot_check_does_not_compile() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }
 

@@ -9,6 +9,7 @@ mod flattened;
 mod lost_answers;
 mod marks;
 mod misuse;
+mod pages;
 mod scene;
 mod shapes;
 mod sizes;

@@ -40,7 +40,7 @@ fn kms(outcome: &Outcome) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_key_table_the_whole_fleet_makes_one_data_key_per_tenant_and_period() {
+async fn with_a_key_table_the_fleet_makes_one_data_key_per_tenant_and_period() {
     let (_, shared) = simulate(1, &settings(true)).await;
     let (_, alone) = simulate(1, &settings(false)).await;
     // One more only where the key was made ahead, for a period in which nobody wrote any more.

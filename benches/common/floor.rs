@@ -1,6 +1,6 @@
-//! What the primitives alone do for the encrypted attributes of one item: one HKDF-Expand, one AES-256 key schedule and one GCM call per
-//! attribute; for sealing, the nonces, which the operating system draws in one call. On the crates that the library uses, without an
-//! allocation.
+//! The primitives alone, for the encrypted attributes of one item: one HKDF-Expand, one AES-256 key schedule, and one
+//! GCM call per attribute. Sealing also draws the nonces in one call to the operating system. It uses the library's own
+//! crates and allocates nothing.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ impl Floor {
     }
 }
 
-/// Always the same, so that what was sealed opens: which bytes it has changes nothing of the time.
+/// Constant, so that sealed values open. Its bytes do not affect the time.
 fn nonce() -> Nonce<aes_gcm::aead::consts::U12> {
     Nonce::from([1; NONCE_LENGTH])
 }

@@ -17,7 +17,7 @@ Exit codes:
     4  AWS refused: credentials, permissions or a limit
     5  AWS could not be reached or is throttling: try again
     6  not found: the tenant, the item, the table or the role
-  130  interrupted: run the same command again to go on
+  130  interrupted: run the same command again to continue
 
 Answers are written to stdout; everything else, errors included, to stderr. With --json an error is
 {\"error\":{\"kind\":…,\"message\":…,\"help\":…,\"exit\":…}} in one line on stderr.";

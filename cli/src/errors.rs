@@ -70,7 +70,7 @@ impl Failure {
     }
 
     pub(crate) fn interrupted() -> Self {
-        Self::new(Exit::Interrupted, "interrupted").help("run the same command again to go on where it stopped")
+        Self::new(Exit::Interrupted, "interrupted").help("run the same command again to continue where it stopped")
     }
 
     /// Adds the next step.
@@ -105,7 +105,7 @@ impl Failure {
             (SdkError::ServiceError(_), Some(code)) => Self::service(doing, code, error.message().unwrap_or_default()),
             (SdkError::ServiceError(service), None) if !service.raw().status().is_server_error() => {
                 let status = service.raw().status();
-                Self::new(Exit::Aws, format!("{doing}: the endpoint answered HTTP {status}, not as AWS does"))
+                Self::new(Exit::Aws, format!("{doing}: the endpoint answered HTTP {status}, unlike AWS"))
                     .help("check --endpoint-url and AWS_ENDPOINT_URL")
             }
             (SdkError::ConstructionFailure(_), _) => Self::usage(format!("{doing}: {}", cause())),
@@ -125,23 +125,22 @@ impl Failure {
             Class::UnknownCredentials | Class::IncompleteSignature => {
                 (Exit::Aws, "AWS does not know these credentials: check --profile and the AWS_… environment variables")
             }
-            Class::AccessDenied => (
-                Exit::Aws,
-                "these credentials lack that permission: use --profile of someone who has it, or have it granted",
-            ),
+            Class::AccessDenied => {
+                (Exit::Aws, "these credentials lack that permission: use a --profile that has it, or grant it")
+            }
             Class::Throttled => (Exit::Unreachable, "AWS is throttling: try again later"),
-            Class::ServiceFault => (Exit::Unreachable, "AWS has a fault of its own: try again"),
+            Class::ServiceFault => (Exit::Unreachable, "AWS has an internal fault: try again"),
             Class::KeyStoreFault => {
                 (Exit::Unreachable, "the custom key store does not answer: check it, then try again")
             }
             Class::NotFound => (Exit::NotFound, "check the tenant's id, --region and --alias, or onboard the tenant"),
             Class::TableNotFound => (Exit::NotFound, "check the table's name, --registry and --region"),
-            Class::QuotaExceeded => (Exit::Aws, "a quota of the account is used up: have it raised (Service Quotas)"),
+            Class::QuotaExceeded => (Exit::Aws, "an account quota is used up: request an increase (Service Quotas)"),
             Class::Disabled | Class::InvalidKeyState => {
                 (Exit::Refused, "the key is disabled, pending deletion or refused by its holder: see `tenantseal show`")
             }
-            Class::InvalidRequest => (Exit::Usage, "check what was given"),
-            _ => (Exit::Aws, "AWS does not accept this"),
+            Class::InvalidRequest => (Exit::Usage, "check the arguments"),
+            _ => (Exit::Aws, "AWS rejected the request"),
         };
         Self::new(exit, message).help(help)
     }
@@ -159,9 +158,8 @@ impl From<tenantseal_tenants::Error> for Failure {
             Error::WrongAccount { .. } => {
                 Self::new(Exit::Aws, error.to_string()).help("choose another --profile, or correct --role")
             }
-            Error::NotEffective { last, .. } => {
-                Self::new(Exit::Unreachable, format!("{error} ({last})")).help("`tenantseal doctor` finds out why")
-            }
+            Error::NotEffective { last, .. } => Self::new(Exit::Unreachable, format!("{error} ({last})"))
+                .help("run `tenantseal doctor` to find out why"),
             Error::Contended(_) | Error::SlowRegistry | Error::NoRandomness => {
                 Self::new(Exit::Unreachable, error.to_string())
             }
@@ -172,13 +170,13 @@ impl From<tenantseal_tenants::Error> for Failure {
             }
             Error::ForeignKek { tenant, key } => {
                 let mark = format!(
-                    "aws kms update-key-description --region {} --key-id {} --description \"tenantseal: tenant {tenant}\"",
+                    "aws kms update-key-description --region {} --key-id {} --description \"tenantseal: tenant \
+                     {tenant}\"",
                     key.region(),
                     key.key_id()
                 );
-                Self::new(Exit::Refused, error.to_string()).help(format!(
-                    "tenantseal show {tenant} --history; if the key is the tenant's all the same: {mark}"
-                ))
+                Self::new(Exit::Refused, error.to_string())
+                    .help(format!("tenantseal show {tenant} --history; if the key is the tenant's after all: {mark}"))
             }
             Error::NotARegion(_) => Self::usage(error.to_string()),
             Error::Overtaken(tenant) => {
@@ -249,7 +247,8 @@ impl Failure {
 
     fn without_credentials(doing: &str, cause: &str) -> Self {
         Self::new(Exit::Aws, format!("{doing}: there are no AWS credentials ({cause})")).help(
-            "choose a --profile that exists, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            "choose a --profile that exists, run `aws sso login`, or export AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY",
         )
     }
 

@@ -109,8 +109,8 @@ impl Output {
         }
         let not_confirmed = |message: &str| Failure::new(Exit::Refused, message);
         if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(not_confirmed("this needs a confirmation, and there is no terminal to ask at")
-                .help("give --yes, or look at it first with --dry-run"));
+            return Err(not_confirmed("this needs confirmation, and there is no terminal to ask on")
+                .help("give --yes, or try --dry-run first"));
         }
         tell(format_args!("{WARN}{}{WARN:#}", Visible(what)));
         let mut stderr = anstream::stderr();

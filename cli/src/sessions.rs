@@ -8,6 +8,7 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::types::Tag;
 use tenantseal::TenantId;
 use tenantseal::keys::Tenancy;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use crate::aws;
 use crate::errors::{Failure, Result};
@@ -17,13 +18,10 @@ const TENANT_TAG: &str = "TenantId";
 /// The shortest session that STS grants.
 const DURATION_SECONDS: i32 = 900;
 
-pub(crate) const ACCESS_DENIED: &str = "AccessDenied";
-/// Tags and session policy are too long, together with inherited tags.
-pub(crate) const TOO_LARGE: &str = "PackedPolicyTooLarge";
-/// An inherited tag cannot be passed again.
-pub(crate) const INVALID: &str = "ValidationError";
-/// STS's error codes when it refuses a service a session for a tenant.
-pub(crate) const REFUSALS: [&str; 3] = [ACCESS_DENIED, TOO_LARGE, INVALID];
+/// STS's answers when it refuses a service a session for a tenant: access is denied, tags and session policy are too
+/// long together with inherited tags, or an inherited tag cannot be passed again.
+pub(crate) const REFUSALS: [AwsErrorClass; 3] =
+    [AwsErrorClass::AccessDenied, AwsErrorClass::SessionPolicyTooLarge, AwsErrorClass::InvalidRequest];
 
 /// The limits of a session.
 #[derive(Debug, Clone, Copy)]

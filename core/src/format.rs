@@ -17,6 +17,7 @@ pub use fault::FormatError;
 pub use identity::{InvalidPrimaryKey, PrimaryKeyPart};
 pub use kek::{InvalidKekId, InvalidKeyArn, KekId, KeyArn, is_account_id};
 pub use number::{InvalidNumber, Number};
+pub use reader::put_lp;
 pub use record::KeyRecord;
 pub use stored_key::{OwnedStoredKey, StoredKey};
 

@@ -116,12 +116,14 @@ pub enum InvalidTenantId {
     TooLong(usize),
     /// Encoded, it has more than [`TenantId::MAX_LEN`] characters: this many.
     #[error(
-        "encoded as a tenant id, which has at most 48 characters, this one has {0}: give it a shorter id, such as a number or a hash of it"
+        "encoded as a tenant id, this id has {0} characters, and at most 48 are allowed: use a shorter id, such as a \
+         number or a hash"
     )]
     TooLongEncoded(usize),
     /// A character is outside the alphabet.
     #[error(
-        "a tenant id has 1 to 48 characters of [A-Za-z0-9_-]; the character at index {position} is none of them (`TenantId::encode` takes any)"
+        "a tenant id has 1 to 48 characters of [A-Za-z0-9_-]; the character at index {position} is none of them \
+         (`TenantId::encode` takes any)"
     )]
     Character {
         /// Index of the first such character, counted in characters.

@@ -12,9 +12,9 @@ use crate::telemetry;
 use crate::tenant::TenantId;
 use crate::time::SharedTimeSource;
 
-/// The audit sink panicked, so nothing is sealed or opened: a use of a data key must be recorded.
+/// The audit sink panicked, so nothing is sealed or opened: each use of a data key must be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the audit sink panicked, so nothing was sealed or opened: a use of a data key must be recorded")]
+#[error("the audit sink panicked, so nothing was sealed or opened: each use of a data key must be recorded")]
 pub struct SinkPanicked;
 
 /// The audit trail, if a sink is configured.

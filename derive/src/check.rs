@@ -109,7 +109,7 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
         (Some(_), Some(sort_key)) => {
             errors.at(
                 sort_key,
-                format_args!("field `{name}` is the partition key already: one field cannot be both keys"),
+                format_args!("field `{name}` is already the partition key: one field cannot be both keys"),
             );
             Some("partition key")
         }
@@ -127,11 +127,11 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
         (Some(key), None, Some(plain)) => {
             errors.at(
                 plain,
-                format_args!("field `{name}` is the {key}, which is always stored as it is: leave out `plain`"),
+                format_args!("field `{name}` is the {key}, which is always stored in plaintext: remove `plain`"),
             );
         }
         (None, Some(_), Some(plain)) => {
-            errors.at(plain, format_args!("field `{name}` is either `encrypt` or `plain`"));
+            errors.at(plain, format_args!("field `{name}` cannot be both `encrypt` and `plain`: remove one"));
         }
         _ => {}
     }
@@ -140,7 +140,7 @@ fn role_of(field: &Field<'_>, errors: &mut Errors) -> Role {
         errors.at(
             version,
             format_args!(
-                "field `{name}` is {other}: a version is a number of its own, stored as it is for DynamoDB to count"
+                "field `{name}` is {other}: a version needs a field of its own, a plain number that DynamoDB counts"
             ),
         );
     }
@@ -175,9 +175,8 @@ fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
             errors.at(
                 partition_key,
                 format_args!(
-                    "field `{name}`: the partition key must show its tenant, so that each operation's key is checked \
-                     before anything is sent: add `tenant`, or `tenant = \"TENANT#{{tenant}}#\"` when it is a part of \
-                     the value"
+                    "field `{name}`: the partition key must show the tenant, which the library checks before it sends \
+                     anything: add `tenant`, or `tenant = \"TENANT#{{tenant}}#\"` if the id is only a part of the value"
                 ),
             );
             String::new()
@@ -186,8 +185,8 @@ fn check_tenant(field: &Field<'_>, errors: &mut Errors) -> String {
             errors.at(
                 tenant.span,
                 format_args!(
-                    "field `{name}`: `tenant` goes with `partition_key`: it says how the tenant shows in the key that \
-                     each operation is checked by"
+                    "field `{name}`: `tenant` works only with `partition_key`: it says how the partition key shows \
+                     the tenant"
                 ),
             );
             String::new()
@@ -208,7 +207,7 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
         Role::SortKey => ("the sort key", true, "every item has its key"),
     };
     if let Some(skip) = serde.skips() {
-        let why = if always { why_always } else { "what is written and what is read must be the same" };
+        let why = if always { why_always } else { "writing and reading must agree" };
         errors.at(skip, format_args!("field `{name}` is {what} and cannot be skipped: {why}"));
     }
     // An encrypted attribute may be absent: its presence is visible anyway.
@@ -220,14 +219,14 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
     if let (Role::Version, Some(with)) = (role, serde.with) {
         errors.at(
             with,
-            format_args!("field `{name}` is {what} and cannot be written in a form of its own: DynamoDB counts it"),
+            format_args!("field `{name}` is {what} and cannot have a `with`: DynamoDB counts it as a number"),
         );
     }
     for alias in &serde.aliases {
         let why = match role {
             Role::Version => "DynamoDB checks it under one name",
-            Role::Encrypted => "an attribute of that name would be read although nothing has sealed it",
-            _ => "a key has one name, the table's",
+            Role::Encrypted => "the library would read an unsealed attribute of that name",
+            _ => "a key has only the name that the table gives it",
         };
         errors.at(alias.span(), format_args!("field `{name}` is {what} and cannot have an alias: {why}"));
     }
@@ -237,14 +236,15 @@ fn check_serde(field: &Field<'_>, role: &Role, errors: &mut Errors) {
 fn check_flatten(field: &Field<'_>, errors: &mut Errors) {
     let name = &field.name;
     for word in field.seal.marks() {
-        errors.at(word, format_args!("field `{name}` is flattened: mark the fields of the record that it flattens"));
+        errors
+            .at(word, format_args!("field `{name}` is flattened: put the marks on the fields of the flattened record"));
     }
     if let Some(with) = field.serde.with {
         errors.at(
             with,
             format_args!(
-                "field `{name}` is flattened: a `with` could write other names than its record has, as `with_prefix!` \
-                 does"
+                "field `{name}` is flattened: `with` could write names that its record does not declare, as \
+                 `with_prefix!` does"
             ),
         );
     }
@@ -277,7 +277,7 @@ fn check_keys(record: &Record<'_>, errors: &mut Errors) {
         return;
     }
     if let Some((field, span)) = sort_keys().next() {
-        errors.at(span, format_args!("field `{}` is a sort key, but no field is the partition key", field.name));
+        errors.at(span, format_args!("field `{}` is the sort key, but no field is the partition key", field.name));
     } else if let Some(table) = &record.seal.table {
         errors.at(
             table.span(),

@@ -44,19 +44,23 @@ use syn::{DeriveInput, parse_macro_input};
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[seal(table = "crm")]` | The logical table. A record without one can only be flattened into others. |
-/// | `#[seal(discriminator = "kind", value = "contact")]` | With `table`, when its records disagree on an attribute: items whose `kind` is `contact` are this record's. A record without such a field gets the attribute when it is stored. Where `discriminator` names the sort key, `value` is what it begins with. |
-/// | `#[seal(crate = "path")]` | Where `tenantseal` is, for crates that re-export it. |
+/// | `#[seal(discriminator = "kind", value = "contact")]` | Items whose `kind` is `contact` are this record's. |
+/// | `#[seal(crate = "path")]` | The path of `tenantseal`, for crates that re-export it. |
+///
+/// Give a discriminator, with `table`, when the table's records disagree on an attribute. A record without a field of
+/// that name gets the attribute when it is stored. Where `discriminator` names the sort key, the key begins with
+/// `value`.
 ///
 /// # On fields
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `#[seal(partition_key, tenant)]` | The partition key; its value is the tenant's id, as `TenantId::as_str` gives it. |
+/// | `#[seal(partition_key, tenant)]` | The partition key; its value is the tenant's id, as in `TenantId::as_str`. |
 /// | `#[seal(partition_key, tenant = "TENANT#{tenant}#")]` | The partition key; the id is a part of its value. |
 /// | `#[seal(sort_key)]` | The sort key. |
 /// | `#[seal(encrypt)]` | Encrypted before it leaves the process. |
-/// | `#[seal(plain)]`, or nothing | Stored as it is, with everything in it. |
-/// | `#[seal(version)]` | A `u64`, stored as it is, by which the typed repository finds out that another writer was faster. |
+/// | `#[seal(plain)]`, or nothing | Stored in plaintext, with everything in it. |
+/// | `#[seal(version)]` | A plain `u64`, by which the typed repository detects another writer. |
 ///
 /// A record with a table has exactly one partition key and at most one sort key, which may come from a flattened
 /// record. The partition key must show its tenant, so that the key of each operation is checked before anything is
@@ -66,28 +70,28 @@ use syn::{DeriveInput, parse_macro_input};
 /// text after it, the key must begin with the rendered template. The text must not begin with a letter, a digit, `_` or
 /// `-`. It could otherwise be part of an id, and tenant `12` would own the items of tenant `123`.
 ///
-/// # What is honoured of serde
+/// # serde's attributes
 ///
-/// | serde's attribute | what becomes of it |
+/// | serde's attribute | effect |
 /// |---|---|
-/// | `rename`, `rename_all` | All eight rules. The split forms too, when both halves say the same. |
+/// | `rename`, `rename_all` | All 8 rules. The split forms too, when both halves give the same name. |
 /// | `r#type` | Stored as `type`. |
 /// | `default`, `bound`, `borrow`, `crate`, `expecting`, `deny_unknown_fields` | They change no name. |
-/// | `with`, `serialize_with`, `deserialize_with` | They change no name, except on a flattened field: refused there. A module has both functions. |
-/// | `skip_serializing_if` | The attribute may be absent. Not on keys: every item has its key. |
+/// | `with`, `serialize_with`, `deserialize_with` | They change no name. Refused on a flattened field. |
+/// | `skip_serializing_if` | The attribute may be absent. Refused on keys: every item has its key. |
 /// | `skip` | The field is no attribute of the item. |
 /// | `skip_serializing`, `skip_deserializing` | The field is still read or written, so it is in the schema. |
 /// | `alias` | Another name that may be stored: a plain attribute as well. |
 /// | `tag` | serde writes one more attribute: a plain one. |
 /// | `flatten` | The attributes of another `Record`, or of an `Option` of one. |
 ///
-/// # What is refused, and why
+/// # What the derive refuses, and why
 ///
 /// | refused | because |
 /// |---|---|
 /// | an encrypted key | DynamoDB finds items by it. |
 /// | two partition keys, two sort keys, a sort key alone | No table has such a key. |
-/// | a version that is a key, encrypted, skipped, written by a `with`, or not a `u64` | DynamoDB counts it, and a smaller one runs over. |
+/// | a version that is a key, encrypted, skipped, has a `with`, or is no `u64` | DynamoDB counts it; a smaller type overflows. |
 /// | `discriminator` without `value` or `table`, or of an encrypted attribute | It says what is encrypted. |
 /// | `partition_key` without `tenant`, `tenant` elsewhere | An operation could not be checked against its tenant. |
 /// | two fields of one stored name, also through `flatten` | serde writes both, and one is silently lost. |
@@ -98,11 +102,15 @@ use syn::{DeriveInput, parse_macro_input};
 /// | a split `rename` or `rename_all` | An attribute has one stored name. |
 /// | `skip*` on keys and encrypted fields | An attribute that is only read or only written gets lost. |
 /// | `alias` on keys and encrypted fields | An attribute of the other name would be read though nothing sealed it. |
-/// | `flatten` over what is no `Record`, such as a map | Its attributes are not declared. |
-/// | a field that is neither flattened nor marked, and whose type (or a type in its brackets) has encrypted fields | Nobody would heed their marks. `encrypt` encrypts it whole; `plain` says that all of it is public. What lies behind a type parameter or a struct that is no record is noticed when the repository serializes it. |
+/// | `flatten` over a type that is no `Record`, such as a map | Its attributes are not declared. |
+/// | an unmarked, unflattened field whose type (or a type in its brackets) has encrypted fields | Their marks would have no effect. |
 /// | `transparent`, `into`, `from`, `try_from`, `remote` | What is stored is another type, which a derive cannot see. |
 /// | enums, unions, tuple and unit structs | They have no attributes, or not always the same. |
 /// | attribute macros below the derive, such as `#[serde_as]` | They change fields that the derive has already seen. |
+///
+/// Where a field's type has encrypted fields, `encrypt` encrypts the field whole, and `plain` says that all of it is
+/// public. Such types behind a type parameter, or behind a struct that is no record, are found when the repository
+/// serializes the record.
 ///
 /// Clashes through `flatten` are found when the constant is evaluated. For a struct with type parameters, that is where
 /// it is used.

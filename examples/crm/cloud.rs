@@ -67,7 +67,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Onboards a tenant: a key with the key policy of the design, and the alias by which alone it can be used.
+    /// Onboards a tenant: a key with the generated key policy, and the alias that every call must name.
     pub(crate) async fn onboard(&self, tenant: &TenantId) -> Outcome<()> {
         let policy = self.tenancy.key_policy(tenant)?;
         let key = self.administrator.create_key().policy(policy.to_string()).send().await?;
@@ -77,12 +77,14 @@ impl Cloud {
         Ok(())
     }
 
-    /// The library as an application sets it up. Each has caches of its own, so another one is like another process.
+    /// Sets the library up as an application does. Each instance has its own caches, so a second one acts as a second
+    /// process.
     pub(crate) fn seal(&self) -> Outcome<TenantSeal> {
         Ok(TenantSeal::builder().assume_role(ROLE).record::<Contact>().build(&self.application)?)
     }
 
-    /// KMS as a tenant's session sees it, made as the library makes its own: session policy, session tag, session name.
+    /// A KMS client in a tenant's session, built as the library builds its own: session policy, session tag, session
+    /// name.
     pub(crate) async fn session(&self, tenant: &TenantId) -> Outcome<aws_sdk_kms::Client> {
         let answer = aws_sdk_sts::Client::new(&self.application)
             .assume_role()
@@ -98,13 +100,13 @@ impl Cloud {
         Ok(aws_sdk_kms::Client::new(&self.stack.sdk_config(session)))
     }
 
-    /// What DynamoDB has stored.
+    /// The stored items.
     pub(crate) async fn stored(&self, tenant: &str, contact: &str) -> Outcome<Item> {
         let request = self.plain.get_item().table_name(TABLE).set_key(Some(key(tenant, contact)));
         request.send().await?.item.ok_or_else(|| format!("{contact} of {tenant} is not stored").into())
     }
 
-    /// Stores an item as it is.
+    /// Stores an item unchanged.
     pub(crate) async fn store(&self, item: Item) -> Outcome<()> {
         self.plain.put_item().table_name(TABLE).set_item(Some(item)).send().await?;
         Ok(())

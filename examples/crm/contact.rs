@@ -10,7 +10,7 @@ use tenantseal::Record;
 use crate::Outcome;
 use crate::text::grouped;
 
-/// One contact. What is marked `encrypt` leaves the process as ciphertext; the rest is for queries, filters and exports.
+/// One contact. Fields marked `encrypt` leave the process as ciphertext; the others serve queries, filters and exports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
 #[serde(deny_unknown_fields)]
 #[seal(table = "crm")]
@@ -70,7 +70,7 @@ struct Credentials {
 }
 
 impl Contact {
-    /// The texts that must not be found in the table: long enough that no ciphertext has them by chance.
+    /// The texts that must not appear in the table. They are too long to occur in ciphertext by chance.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let Self { name, email, phone, ip_allowlist, api_keys, credentials, notes, .. } = self;
         let credentials = credentials.iter().flat_map(|Credentials { login, password, recovery_codes, .. }| {
@@ -85,7 +85,7 @@ impl Contact {
 pub(crate) struct DataSet(Vec<Contact>);
 
 impl DataSet {
-    /// Where the example's data set is.
+    /// The path of the example's data set.
     pub(crate) const FILE: &str = "examples/data/contacts.jsonl";
 
     /// Reads the file: one JSON object per line.
@@ -102,7 +102,7 @@ impl DataSet {
         &self.0
     }
 
-    /// How much there is of what.
+    /// The counts of the data set.
     pub(crate) fn summary(&self) -> String {
         let tenants = self.by_tenant();
         let sizes = || tenants.values().map(Vec::len);
@@ -117,7 +117,7 @@ impl DataSet {
         )
     }
 
-    /// The contacts of each tenant, in the order of their sort keys: as a query answers them.
+    /// The contacts of each tenant in the order of their sort keys, as a query returns them.
     pub(crate) fn by_tenant(&self) -> BTreeMap<&str, Vec<&Contact>> {
         let mut tenants: BTreeMap<&str, Vec<&Contact>> = BTreeMap::new();
         for contact in &self.0 {

@@ -1,4 +1,4 @@
-//! What it would cost per month, under assumptions that are printed beside the result.
+//! The cost of a month, with the assumptions printed beside the result.
 
 use crate::contact::DataSet;
 use crate::terminal::Terminal;
@@ -17,8 +17,8 @@ const SERVICES: u64 = 5;
 const PROCESSES: u64 = 10;
 const ITEM_OPERATIONS: u64 = 1_000_000;
 const DATA_KEYS: u64 = 5;
-/// A process asks KMS again for a tenant after this long, at four fifths of the library's default for `data_key_revalidation`: one answer serves all of
-/// the tenant's data keys.
+/// A process revalidates a tenant at 4/5 of the library's default `data_key_revalidation`. One answer serves all of the
+/// tenant's data keys.
 const RENEWED_AFTER_MINUTES: u64 = 12;
 const DAYS: u64 = 30;
 const MINUTES: u64 = DAYS * 24 * 60;
@@ -53,7 +53,7 @@ impl Bill {
     }
 }
 
-/// Compares one key per tenant and cached data keys with a key per tenant and service and none.
+/// Compares one key per tenant with cached data keys, and one key per tenant and service without a cache.
 pub(crate) fn compare(terminal: Terminal, data: &DataSet) {
     let tenants = data.by_tenant().len() as u64;
     let (ours, theirs) = (Bill::of_this_design(tenants), Bill::of_a_key_per_service(tenants));

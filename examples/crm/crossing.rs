@@ -1,4 +1,4 @@
-//! The walls between tenants, from the wrong side: a session at other tenants' keys, and items that were tampered with.
+//! Tenant isolation, tested from the wrong side: sessions that try other tenants' keys, and tampered items.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::contact::{Contact, DataSet};
 use crate::terminal::Terminal;
 use crate::text::left;
 
-/// What KMS answers when it gives out the key; the others are its error codes.
+/// The text for a successful KMS call; the others are KMS's error codes.
 const DATA_KEY: &str = "a data key";
 const DENIED: &str = "AccessDeniedException";
 const INCORRECT: &str = "IncorrectKeyException";
@@ -65,7 +65,7 @@ fn row(caller: &str, operation: &str, key: &str, answer: &str) -> String {
     format!("{}{}{}{answer}", left(caller, 9), left(operation, 18), left(key, 26))
 }
 
-/// Asks KMS for a new data key, or to unwrap one, and gives its answer as text.
+/// Asks KMS to make or unwrap a data key, and returns the answer as text.
 async fn ask(kms: &Kms, wrapped: Option<&Blob>, tenant: &TenantId, key: &str) -> String {
     let code = match wrapped {
         None => {
@@ -85,7 +85,7 @@ async fn ask(kms: &Kms, wrapped: Option<&Blob>, tenant: &TenantId, key: &str) ->
     }
 }
 
-/// Tampers with stored items and reads them through the tenant's client; then puts back what was there, and it opens again.
+/// Tampers with stored items and reads them through the tenant's client. Then restores them, and they open again.
 pub(crate) async fn items(terminal: Terminal, cloud: &Cloud, seal: &TenantSeal, data: &DataSet) -> Outcome<()> {
     const CONTACT: &str = "c-0003";
     terminal.heading("Stored items, after a plain client has tampered with them");
@@ -125,7 +125,7 @@ pub(crate) async fn items(terminal: Terminal, cloud: &Cloud, seal: &TenantSeal, 
     Ok(())
 }
 
-/// Says what was refused and why, when the library's error in `error` is of the right kind.
+/// Says what was refused and why, if `error` contains a library error of the expected kind.
 fn refused(
     terminal: Terminal,
     right: impl Fn(&Error) -> bool,

@@ -1,4 +1,4 @@
-//! How many calls each part of the example took, as the stack has counted them.
+//! The calls that each part of the example made, as the stack counted them.
 
 use std::collections::BTreeMap;
 
@@ -27,12 +27,12 @@ impl<'s> Ledger<'s> {
     const COLUMNS: [&'static str; 4] = ["AssumeRole", "GenerateDataKey", "Decrypt", "other KMS"];
     const PART: usize = 29;
 
-    /// Begins to count.
+    /// Starts counting.
     pub(crate) fn open(calls: &'s Calls) -> Self {
         Self { calls, before: calls.counts(), parts: Vec::new() }
     }
 
-    /// Ends a part: what was counted since the last one belongs to it.
+    /// Ends a part, which gets the counts since the previous one.
     pub(crate) fn close(&mut self, part: &'static str) {
         let now = self.calls.counts();
         let since = |(call, count): (&(Service, String), &u64)| {
@@ -42,7 +42,7 @@ impl<'s> Ledger<'s> {
         self.before = now;
     }
 
-    /// Prints the parts, and checks what caching promises: each tenant's data key is asked for once, not once per contact.
+    /// Prints the parts, and checks the cache: each tenant's data key is requested once, not once per contact.
     pub(crate) fn print(&self, terminal: Terminal, data: &DataSet) -> Outcome<()> {
         terminal.heading("What all of that took: the calls to STS and KMS, as the stack counted them");
         let heading = Self::COLUMNS.map(|name| right(name, Self::width(name))).concat();

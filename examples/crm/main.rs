@@ -1,7 +1,8 @@
-//! The main job: a CRM whose tenants share one DynamoDB table, while each tenant's contacts are sealed under a KMS key of its own.
+//! The main job: a CRM whose tenants share one DynamoDB table, while each tenant's contacts are sealed under a KMS key
+//! of its own.
 //!
-//! Run it with `cargo run --example crm`. Nothing else is needed: DynamoDB, KMS and STS run in this process, on loopback. It fails
-//! as soon as anything is not as it should be.
+//! Run it with `cargo run --example crm`; it needs nothing else. DynamoDB, KMS and STS run in this process, on
+//! loopback. It fails at the first wrong result.
 
 mod cloud;
 mod contact;

@@ -1,4 +1,4 @@
-//! One item twice: as DynamoDB stores it, and as the application has it.
+//! One item twice: as DynamoDB stores it, and as the application sees it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal::Item;
@@ -10,7 +10,7 @@ use crate::contact::{Contact, DataSet};
 use crate::terminal::{Style, Terminal};
 use crate::text::{fit, grouped, left, right};
 
-/// Whose contact is shown, and which.
+/// The tenant and the contact to show.
 const SHOWN: (&str, &str) = ("acme", "c-0007");
 
 const NAME: usize = 15;
@@ -58,7 +58,7 @@ const fn left_hand_width() -> usize {
     NAME + KIND + BYTES + 2 + STORED
 }
 
-/// An attribute's name, its type, how many bytes it has, and the first of them.
+/// An attribute's name, type and length, and its first bytes.
 fn left_hand(terminal: Terminal, name: &str, value: &AttributeValue) -> String {
     let (kind, bytes) = kind_and_bytes(value);
     let stored = left(&fit(&inline(value), STORED), STORED);
@@ -73,12 +73,12 @@ fn kind_and_bytes(value: &AttributeValue) -> (&'static str, usize) {
         AttributeValue::N(number) => ("N", number.len()),
         AttributeValue::B(bytes) => ("B", bytes.as_ref().len()),
         AttributeValue::Ss(texts) => ("SS", texts.iter().map(String::len).sum()),
-        // No contact has another type that is stored as it is.
+        // Contacts have no other plain type.
         _ => ("?", 0),
     }
 }
 
-/// The value for people, one line for each entry of a map.
+/// The value, readable, one line per map entry.
 fn lines(value: &AttributeValue) -> Vec<String> {
     let AttributeValue::M(entries) = value else { return vec![inline(value)] };
     let mut entries: Vec<_> = entries.iter().collect();
@@ -86,7 +86,7 @@ fn lines(value: &AttributeValue) -> Vec<String> {
     entries.into_iter().map(|(name, value)| format!("{name}: {}", inline(value))).collect()
 }
 
-/// The value for people, on one line.
+/// The value, readable, on one line.
 fn inline(value: &AttributeValue) -> String {
     match value {
         AttributeValue::S(text) => text.clone(),

@@ -15,10 +15,10 @@ use crate::contact::{Contact, DataSet};
 use crate::terminal::Terminal;
 use crate::text::grouped;
 
-/// How many operations are under way at once, over all tenants.
+/// The number of concurrent operations, over all tenants.
 const IN_FLIGHT: usize = 32;
 
-/// This tenant's part of the application was there before tenantseal: it goes on to build items and SDK requests.
+/// This tenant's part of the application is older than tenantseal and still builds items and SDK requests.
 const DROP_IN: &str = "kiefer_und_sohn";
 
 /// Gives each tenant its key, key policy and alias.
@@ -97,7 +97,7 @@ pub(crate) async fn read(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
     Ok(())
 }
 
-/// Looks into the whole table with a client that opens nothing: every sealed attribute is binary, and no secret shows anywhere.
+/// Reads the whole table with a plain client. Every sealed attribute is binary, and no secret is visible.
 pub(crate) async fn search_for_plaintext(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> Outcome<()> {
     let started = Instant::now();
     let schema = TableSchema::for_record::<Contact>()?;
@@ -125,7 +125,7 @@ pub(crate) async fn search_for_plaintext(terminal: Terminal, cloud: &Cloud, data
     Ok(())
 }
 
-/// What somebody who sees the stored value can read.
+/// The text that a stored value reveals.
 fn readable(value: &AttributeValue) -> Cow<'_, str> {
     match value {
         AttributeValue::S(text) => text.into(),

@@ -1,4 +1,4 @@
-//! Where the example prints: colour and a progress bar in a terminal, plain text in a pipe.
+//! The example's output: colour and a progress bar in a terminal, plain text in a pipe.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use crate::text::{duration, grouped, left, right, wrap};
 
-/// Everything is printed into this many columns.
+/// The width of all output, in columns.
 const WIDTH: usize = 80;
 
 /// Standard output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terminal {
-    /// Whether somebody watches: then lines may be drawn over.
+    /// Whether the output is a terminal, so that lines can be overwritten.
     interactive: bool,
     colour: bool,
 }
 
-/// How a piece of text stands out.
+/// A text style.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
     Strong,
@@ -27,14 +27,15 @@ pub(crate) enum Style {
 }
 
 impl Terminal {
-    /// Standard output, with colour when it is a terminal that has some and nobody objects (<https://no-color.org>).
+    /// Standard output, with colour if it is a terminal that supports it and `NO_COLOR` is unset
+    /// (<https://no-color.org>).
     pub(crate) fn stdout() -> Self {
         let interactive = io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
         let objected = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { interactive, colour: interactive && !objected }
     }
 
-    /// `text` in a style, if the terminal has styles. Pad it first: what is added has no width.
+    /// `text` in a style, if the terminal has styles. Pad it first: escape codes have no width.
     pub(crate) fn paint(self, style: Style, text: &str) -> String {
         if !self.colour {
             return text.to_owned();
@@ -50,11 +51,11 @@ impl Terminal {
 
     /// One line.
     pub(crate) fn line(self, text: &str) {
-        // A reader that has seen enough (`| head`) is no fault of what is checked here.
+        // A closed pipe (`| head`) is no failure of the example.
         let _ = writeln!(io::stdout(), "{}", text.trim_end());
     }
 
-    /// The heading of what follows.
+    /// A heading.
     pub(crate) fn heading(self, text: &str) {
         self.line("");
         self.line(&self.paint(Style::Strong, text));
@@ -70,13 +71,13 @@ impl Terminal {
         self.columns(&format!("  {}", "─".repeat(WIDTH - 2)));
     }
 
-    /// Something that was done and found right, and how long that took.
+    /// A step that succeeded, and how long it took.
     pub(crate) fn done(self, text: &str, since: Instant) {
         let taken = self.paint(Style::Dim, &right(&duration(since.elapsed()), 8));
         self.line(&format!("  {} {}{taken}", self.tick(), left(text, WIDTH - 12)));
     }
 
-    /// Something that was found right, in a table.
+    /// A check that passed, in a table.
     pub(crate) fn found(self, text: &str) {
         self.line(&format!("  {} {text}", self.tick()));
     }
@@ -86,14 +87,14 @@ impl Terminal {
         self.line(&self.paint(Style::Dim, &format!("    {text}")));
     }
 
-    /// What there is to say about the line before.
+    /// A remark on the line before.
     pub(crate) fn remark(self, text: &str) {
         for line in wrap(text, WIDTH - 6) {
             self.detail(&line);
         }
     }
 
-    /// What was not as it should be, and its causes.
+    /// A failure and its causes.
     pub(crate) fn failed(self, error: &(dyn std::error::Error + 'static)) {
         self.line("");
         self.line(&format!("  {} {error}", self.paint(Style::Bad, "✗")));
@@ -108,7 +109,7 @@ impl Terminal {
         self.paint(Style::Good, "✓")
     }
 
-    /// A bar that fills while `total` things happen. It is gone when it is dropped.
+    /// A progress bar over `total` steps. Dropping it removes it.
     pub(crate) fn progress(self, total: usize) -> Progress {
         Progress { terminal: self, total, done: 0, drawn: None }
     }
@@ -125,10 +126,10 @@ pub(crate) struct Progress {
 
 impl Progress {
     const COLUMNS: usize = 40;
-    /// Often enough to look smooth, seldom enough to cost nothing.
+    /// Often enough to look smooth, rarely enough to cost nothing.
     const PAUSE: Duration = Duration::from_millis(40);
 
-    /// One more of the things has happened.
+    /// Advances the bar by one step.
     pub(crate) fn step(&mut self) {
         self.done += 1;
         if self.terminal.interactive && self.drawn.is_none_or(|drawn| drawn.elapsed() >= Self::PAUSE) {

@@ -13,7 +13,7 @@ pub(crate) fn client(aws: &SdkConfig) -> Result<Client, Box<dyn Error>> {
     Ok(seal.tenant(&tenantseal::TenantId::parse("acme")?).dynamodb())
 }
 
-/// What each attribute of the table is. One that is missing here is refused before anything is sent.
+/// Declares each attribute of the table. The client refuses an undeclared attribute before it sends anything.
 pub(crate) fn schema() -> Result<tenantseal::schema::TableSchema, Box<dyn Error>> {
     let schema = tenantseal::schema::TableSchema::builder("tickets")
         .partition_key("tenant_id", "{tenant}")

@@ -1,4 +1,4 @@
-//! The program that was there before: a help desk, written for the plain SDK. It has never heard of tenantseal.
+//! The existing program: a help desk, written for the plain SDK. It does not know tenantseal.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -67,7 +67,7 @@ impl Ticket {
     }
 }
 
-/// What the program does all day. Gives what it prints.
+/// A day's work of the program. Returns its output.
 pub(crate) async fn run(dynamodb: &Client) -> Result<String> {
     let mut out = String::new();
     create_table(dynamodb).await?;
@@ -106,7 +106,7 @@ async fn create_table(dynamodb: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Put, on the condition that the ticket is new.
+/// Puts a ticket on the condition that it is new.
 async fn open(dynamodb: &Client, out: &mut String) -> Result<()> {
     for number in [1, 2, 1] {
         let ticket = Ticket::new(number);
@@ -130,7 +130,7 @@ async fn open(dynamodb: &Client, out: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// Conditional update: two agents answer, and the slower one is shown what the other wrote.
+/// Conditional update: two agents answer, and the slower one sees what the other wrote.
 async fn answer(dynamodb: &Client, out: &mut String) -> Result<()> {
     for text in ["We have sent a new password by post.", "Have you tried another browser?"] {
         let update = dynamodb
@@ -271,7 +271,7 @@ async fn close(dynamodb: &Client, out: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// Deletes: one that gives back what was there, one in a transaction.
+/// Deletes: one that returns the old item, one in a transaction.
 async fn erase(dynamodb: &Client, out: &mut String) -> Result<()> {
     let gone = dynamodb.delete_item().table_name(TABLE).set_key(Some(key("T-0002"))).return_values(ReturnValue::AllOld);
     writeln!(out, "erased {}", ticket(gone.send().await?.attributes)?.line())?;

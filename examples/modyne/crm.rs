@@ -1,5 +1,5 @@
-//! A CRM on modyne: one table, two kinds of entity, a partition for each contact. What it does with modyne is as modyne's own
-//! documentation has it; of tenantseal there is `derive(Record)` with its marks, and [`Stored`].
+//! A CRM on modyne: one table, two kinds of entity, a partition for each contact. It uses modyne as modyne's own
+//! documentation shows. Only `derive(Record)` with its marks, and [`Stored`], come from tenantseal.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ use tenantseal::schema::TableSchema;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The table, with the client by which modyne reaches it: any `aws_sdk_dynamodb::Client`.
+/// The table and modyne's client for it: any `aws_sdk_dynamodb::Client`.
 pub(crate) struct Crm(pub(crate) Client);
 
 impl modyne::Table for Crm {
@@ -58,7 +58,8 @@ pub(crate) struct Note {
     text: String,
 }
 
-/// An item as modyne stores it: the entity, its keys and its type. It is never made; tenantseal reads its declaration.
+/// An item as modyne stores it: the entity, its keys and its type. No value of it exists; tenantseal reads its
+/// declaration.
 #[derive(Serialize, Record)]
 #[seal(table = "crm")]
 #[serde(rename_all = "UPPERCASE")]
@@ -75,7 +76,7 @@ pub(crate) struct Stored<E> {
     entity: E,
 }
 
-/// What tenantseal goes by.
+/// The schema that tenantseal uses.
 pub(crate) fn schemas() -> Result<[TableSchema; 2]> {
     Ok([TableSchema::for_record::<Stored<Contact>>()?, TableSchema::for_record::<Stored<Note>>()?])
 }
@@ -177,7 +178,7 @@ impl QueryInput for Callable<'_> {
 
 const TENANT: &str = "acme";
 
-/// A day in the CRM. Gives what its users see.
+/// A day in the CRM. Returns what its users see.
 pub(crate) async fn run(crm: &Crm) -> Result<String> {
     let mut out = String::new();
     crm.create_table().send().await?;
@@ -205,7 +206,7 @@ async fn write(crm: &Crm, out: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// Update on a condition: of a sensitive attribute and a counter beside it.
+/// Conditional update of a sensitive attribute and a counter.
 async fn update(crm: &Crm, out: &mut String) -> Result<()> {
     for phone in ["+49 30 5550 0199", "+44 20 5550 0142"] {
         let update = expr::Update::new("SET phone = :phone, version = version + :one");

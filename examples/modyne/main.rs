@@ -1,9 +1,8 @@
-//! A mapper from the registry on a tenant's client: [modyne](https://docs.rs/modyne) takes an `aws_sdk_dynamodb::Client` and does
-//! not notice which.
+//! A mapper from crates.io on a tenant's client: [modyne](https://docs.rs/modyne) takes any `aws_sdk_dynamodb::Client`.
 //!
-//! `crm.rs` is an application on modyne. It runs once on the SDK's client and once on a tenant's, and a client that opens nothing
-//! then looks at what the table holds. Run it with `cargo run --example modyne`; nothing else is needed. It fails as soon as
-//! anything is not as it should be.
+//! `crm.rs` is an application on modyne. It runs once on the SDK's client and once on a tenant's. A plain client then
+//! reads the table. Run it with `cargo run --example modyne`; it needs nothing else. It fails at the first wrong
+//! result.
 
 mod crm;
 #[path = "../shared/local_aws.rs"]
@@ -27,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let aws = LocalAws::start(ROLE, "acme").await?;
     let schemas = crm::schemas()?;
 
-    // As modyne is used everywhere.
+    // modyne as usual.
     let plain = Crm(Client::new(&aws.config));
     let expected = crm::run(&plain).await?;
     let before = stored(&plain.0, &schemas).await?;
@@ -52,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("  {line}");
     }
 
-    // And without the tenant's key.
+    // Without the tenant's key.
     let after = stored(&plain.0, &schemas).await?;
     let sealed = compare(&schemas, &before, &after)?;
     let (key, item) = after.first_key_value().ok_or("nothing is stored")?;

@@ -1,4 +1,5 @@
-//! AWS on loopback: a key account with a role and a KMS key for the tenant, and the application's account with DynamoDB.
+//! AWS on loopback: a key account with a role and a KMS key for the tenant, and the application's account with
+//! DynamoDB.
 
 use std::error::Error;
 
@@ -9,10 +10,10 @@ use tenantseal_local::Stack;
 
 const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
-/// What an example finds when it starts.
+/// The environment of an example.
 pub(crate) struct LocalAws {
     pub(crate) stack: Stack,
-    /// What `aws_config::load_defaults` gives in production.
+    /// What `aws_config::load_defaults` returns in production.
     pub(crate) config: SdkConfig,
 }
 
@@ -39,7 +40,7 @@ impl LocalAws {
         Ok(Self { stack, config })
     }
 
-    /// How many calls KMS and STS have had for data keys and the sessions that ask for them.
+    /// The number of calls to KMS and STS for data keys and their sessions.
     pub(crate) fn key_calls(&self) -> u64 {
         ["AssumeRole", "GenerateDataKey", "Decrypt"].map(|operation| self.stack.calls().count(operation)).iter().sum()
     }

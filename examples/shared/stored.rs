@@ -1,4 +1,4 @@
-//! What is in a table after the same program ran on a plain client and on a tenant's: told apart by a client that opens nothing.
+//! Compares two tables with a plain client, after the same program ran on a plain client and on a tenant's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal::Item;
 use tenantseal::schema::{Protection, TableSchema};
 
-/// All items of a table as they are stored, by primary key.
+/// All stored items of a table, by primary key.
 pub(crate) type Stored = BTreeMap<Vec<String>, Item>;
 
-/// Reads the whole table. `plain` is a client that opens nothing, `schemas` is what the table's records declare.
+/// Reads the whole table. `plain` is a plain client, and `schemas` is what the table's records declare.
 pub(crate) async fn stored(plain: &Client, schemas: &[TableSchema]) -> Result<Stored, Box<dyn Error>> {
     let schema = schemas.first().ok_or("a table has a schema")?;
     let mut items = plain.scan().table_name(schema.name()).into_paginator().items().send();
@@ -23,7 +23,7 @@ pub(crate) async fn stored(plain: &Client, schemas: &[TableSchema]) -> Result<St
     Ok(stored)
 }
 
-/// The texts that the schema calls sensitive, from a table that nobody sealed.
+/// The texts of the attributes that the schema encrypts, from an unsealed table.
 pub(crate) fn secrets(schemas: &[TableSchema], plain: &Stored) -> BTreeSet<String> {
     let mut secrets = BTreeSet::new();
     for (name, value) in plain.values().flatten() {
@@ -36,8 +36,8 @@ pub(crate) fn secrets(schemas: &[TableSchema], plain: &Stored) -> BTreeSet<Strin
     secrets
 }
 
-/// Checks that `sealed` holds what `plain` holds, with every sensitive attribute sealed and everything else as it is. Gives the
-/// number of sealed attributes.
+/// Checks that `sealed` has the items of `plain`, with every sensitive attribute sealed and every other unchanged.
+/// Returns the number of sealed attributes.
 pub(crate) fn compare(schemas: &[TableSchema], plain: &Stored, sealed: &Stored) -> Result<usize, String> {
     if !plain.keys().eq(sealed.keys()) {
         return Err("the two runs stored items under different keys".to_owned());
@@ -64,7 +64,7 @@ pub(crate) fn compare(schemas: &[TableSchema], plain: &Stored, sealed: &Stored) 
     if count == 0 { Err("nothing was sealed".to_owned()) } else { Ok(count) }
 }
 
-/// How a stored value prints in an example.
+/// A stored value as examples print it.
 pub(crate) fn shown(value: &AttributeValue) -> String {
     match value {
         AttributeValue::S(text) => format!("{text:?}"),

@@ -12,7 +12,7 @@ const TOP: f64 = 112.0;
 const BOTTOM: f64 = HEIGHT - 48.0;
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const HOURS: f64 = 7.0 * 24.0;
-/// What is drawn, and in which colour.
+/// The lines to draw, and their colours.
 const LINES: [(&str, &str); 3] =
     [("defaults", "#b45309"), ("defaults, key table", "#0f766e"), ("2 processes a tenant, key table", "#6366f1")];
 
@@ -20,7 +20,7 @@ const STYLE: &str = "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sa
 .title{font-size:17px;font-weight:600}.note{fill:#6b7280;font-size:11px}.tick{fill:#6b7280;font-size:11px;text-anchor:end}\
 .day{fill:#6b7280;font-size:11px;text-anchor:middle}";
 
-/// Draws the chart, on a ground of its own: it is as legible on a dark page.
+/// Draws the chart with its own background, so that it is legible on a dark page.
 pub(crate) fn draw(report: &Report) -> String {
     let title = "KMS calls per hour";
     let mut svg = format!(

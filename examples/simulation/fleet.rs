@@ -23,7 +23,7 @@ pub(crate) type Error = Box<dyn std::error::Error>;
 /// Monday, 2026-01-05T00:00:00Z.
 const EPOCH: Duration = Duration::from_secs(1_767_571_200);
 const TABLE: &str = "crm";
-/// When the fleet is deployed anew: one process after the other, half a minute apart.
+/// When the fleet is redeployed: one process after the other, 30 seconds apart.
 const DEPLOYMENTS: [Duration; 2] = [Duration::from_secs(38 * 3_600), Duration::from_secs(86 * 3_600)];
 const BETWEEN_RESTARTS: Duration = Duration::from_secs(30);
 
@@ -33,11 +33,11 @@ pub(crate) struct Settings {
     pub(crate) rotation: Duration,
     pub(crate) revalidation: Duration,
     pub(crate) key_table: bool,
-    /// Among how many processes a tenant's requests go; among all unless routed.
+    /// The number of processes that serve a tenant's requests; all of them unless requests are routed.
     pub(crate) routed: Option<u32>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     pub(crate) counts: Counts,
@@ -48,13 +48,13 @@ pub(crate) struct Outcome {
     pub(crate) waited: u64,
     /// Tenants that had a request at all.
     pub(crate) active: u64,
-    /// How many pairs of a tenant and a day (or whatever the rotation period is) have a write.
+    /// The number of pairs of a tenant and a day (or other rotation period) with a write.
     pub(crate) written_periods: u64,
-    /// By how much the resident memory grew at most, without the stored items; for the whole fleet, in bytes.
+    /// The largest growth of resident memory, without the stored items, for the whole fleet, in bytes.
     pub(crate) memory: Option<u64>,
 }
 
-/// What is kept of a stored item: the rest is known.
+/// The part of a stored item that cannot be recomputed.
 struct Stored {
     header: Box<[u8]>,
     note: Box<[u8]>,
@@ -74,7 +74,7 @@ impl TimeSource for Wall {
 ///
 /// # Errors
 ///
-/// The first of an operation.
+/// The first error of an operation.
 pub(crate) async fn run(load: &Load, requests: &[Request], settings: &Settings) -> Result<Outcome, Error> {
     let aws = Aws::new();
     let begun = Instant::now();
@@ -144,7 +144,7 @@ fn process(aws: &Arc<Aws>, begun: Instant, settings: &Settings, seed: u64) -> Re
     Ok(seal.build(&config)?)
 }
 
-/// When which process is replaced.
+/// When each process is replaced.
 fn restarts(processes: u32) -> impl Iterator<Item = (Duration, u32)> {
     DEPLOYMENTS
         .into_iter()
@@ -155,7 +155,7 @@ fn restarts(processes: u32) -> impl Iterator<Item = (Duration, u32)> {
 fn serves(request: &Request, settings: &Settings, processes: u32) -> usize {
     let lot = request.lot >> 32;
     let process = match settings.routed {
-        // Neighbours in rank are not neighbours in place.
+        // Spreads tenants of similar rank over the processes.
         Some(among) => u64::from(request.tenant) * 7_919 + lot % u64::from(among),
         None => lot,
     };
@@ -173,7 +173,7 @@ async fn write(seal: &TenantSeal, tenant: &TenantId, number: usize) -> Result<St
     Ok(Stored { header: take("_seal")?, note: take("note")? })
 }
 
-/// Opens a page of items, of which recent ones are more likely; how many.
+/// Opens a page of items, recent ones more often, and returns how many.
 async fn read(seal: &TenantSeal, tenant: &TenantId, stored: &[Stored], lot: u64) -> Result<u64, Error> {
     let mut rng = fastrand::Rng::with_seed(lot);
     let mut numbers = Vec::new();
@@ -209,7 +209,7 @@ fn note(number: usize) -> String {
     format!("note {number}")
 }
 
-/// The resident memory, looked at every simulated hour.
+/// Samples the resident memory every simulated hour.
 struct Measured {
     before: Option<u64>,
     items: u64,

@@ -1,4 +1,4 @@
-//! KMS, STS and the key table as the simulation sees them: they answer at once, and count.
+//! In-memory KMS, STS and key table. They answer at once, and count calls.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -16,9 +16,9 @@ use tenantseal::keys::{
 };
 use tokio::time::Instant;
 
-/// As long as what KMS makes of a data key.
+/// The length of a data key that KMS has wrapped.
 const WRAPPED_LEN: usize = 184;
-/// How long a session lasts, and how long before its end it is replaced at the latest, and again as much earlier at most
+/// The duration of a session, and how long before its end it is replaced: at least this long, at most twice
 /// (docs/OPERATIONS.md, "Clocks").
 const SESSION: Duration = Duration::from_secs(3_600);
 const MARGIN: Duration = Duration::from_secs(300);
@@ -28,7 +28,7 @@ tokio::task_local! {
     pub(crate) static WAITED: AtomicU64;
 }
 
-/// What all processes of the fleet call, counted.
+/// Counts the calls of all processes of the fleet.
 #[derive(Debug)]
 pub(crate) struct Aws {
     begun: Instant,
@@ -37,7 +37,7 @@ pub(crate) struct Aws {
     table: InMemoryKeyTable,
 }
 
-/// How often what was called.
+/// The number of calls by kind.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
     pub(crate) generate: u64,
@@ -61,7 +61,7 @@ impl Aws {
 
     fn count(&self, count: impl FnOnce(&mut Counts)) {
         count(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
-        // What the library does in the background belongs to no request.
+        // Background calls of the library belong to no request.
         let _ = WAITED.try_with(|waited| waited.fetch_add(1, Ordering::Relaxed));
     }
 
@@ -81,7 +81,7 @@ impl Aws {
 #[derive(Debug)]
 pub(crate) struct Kms {
     aws: Arc<Aws>,
-    /// Until when each tenant's session is used.
+    /// When each tenant's session ends.
     sessions: Mutex<HashMap<TenantId, Instant>>,
     jitter: Mutex<Rng>,
 }
@@ -142,7 +142,7 @@ fn kek(tenant: &TenantId, operation: &'static str) -> Result<KekId, KeyServiceEr
     KekId::parse(&arn).map_err(|_| KeyServiceError::new(tenant, operation, KeyServiceErrorKind::Unexpected))
 }
 
-/// What a wrapped key stands for: another key for another tenant or context, and then nothing opens.
+/// The data key of a wrapped key. It differs for another tenant or context, and then nothing opens.
 fn data_key(tenant: &TenantId, context: &EncryptionContext, wrapped: &[u8]) -> DataKey {
     let mut hash = Sha256::new();
     hash.update(wrapped);

@@ -1,6 +1,8 @@
-//! A week of 10,000 tenants and 50 processes on a paused clock: how often KMS and STS are called, what that costs, how much is kept.
+//! Simulates a week of 10,000 tenants and 50 processes on a paused clock: calls to KMS and STS, their cost, and the
+//! size of the cache.
 //!
-//! `cargo run --release --example simulation` prints the table; `-- --json` prints JSON, `-- --write` renews docs/simulation.
+//! `cargo run --release --example simulation` prints the table; `-- --json` prints JSON, `-- --write` renews
+//! docs/simulation.
 
 mod chart;
 mod fleet;
@@ -20,7 +22,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LOAD: Load = Load { tenants: 10_000, processes: 50, length: DAY.saturating_mul(7), visits: 30_000, seed: 1 };
 
-/// What is simulated: what it is called in the table, and how it differs from the defaults.
+/// The scenarios: the name in the table, and the difference from the defaults.
 fn scenarios() -> Vec<(&'static str, Settings)> {
     let defaults = Settings { rotation: DAY, revalidation: 15 * MINUTE, key_table: false, routed: None };
     let every = |minutes: u32| Settings { revalidation: minutes * MINUTE, ..defaults.clone() };

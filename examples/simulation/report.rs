@@ -10,8 +10,8 @@ use crate::fleet::{Error, Outcome};
 use crate::key_service::Counts;
 use crate::traffic::Load;
 
-/// Dollars, us-east-1. KMS: 10,000 requests, and a key for a month. DynamoDB on demand: a million reads of up to 4 KB, strongly consistent, and a
-/// million writes of up to 1 KB. AssumeRole costs nothing.
+/// Dollars, us-east-1. KMS: 10,000 requests, and a key for a month. DynamoDB on demand: a million reads of up to 4 KB,
+/// strongly consistent, and a million writes of up to 1 KB. AssumeRole costs nothing.
 const KMS_10_000: f64 = 0.03;
 const KEY_MONTH: f64 = 1.0;
 const READS_MILLION: f64 = 0.125;
@@ -83,7 +83,7 @@ impl Row {
         }
     }
 
-    /// What it would be if every item sealed or opened were a KMS call.
+    /// The cost with a KMS call for each item sealed or opened.
     fn uncached(load: &Load, row: &Self) -> Self {
         let counts = Counts { generate: row.sealed, decrypt: row.opened, ..Counts::default() };
         let outcome = Outcome {
@@ -182,7 +182,7 @@ impl Report {
     }
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();

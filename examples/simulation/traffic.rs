@@ -1,11 +1,11 @@
-//! What a fleet has to do: who asks for what, when. A seed repeats it.
+//! The traffic of a fleet: which tenant requests what, and when. A seed makes it reproducible.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// How much traffic there is.
+/// The volume of traffic.
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
     pub(crate) tenants: u32,
@@ -16,13 +16,13 @@ pub(crate) struct Load {
     pub(crate) seed: u64,
 }
 
-/// How many requests a visit has, on average.
+/// The average number of requests per visit.
 pub(crate) const REQUESTS_A_VISIT: f64 = 20.0;
-/// How long after one request of a visit the next comes, on average.
+/// The average time between two requests of a visit.
 pub(crate) const BETWEEN_REQUESTS: Duration = Duration::from_secs(15);
-/// One request in so many writes.
+/// One request in this many writes.
 pub(crate) const REQUESTS_A_WRITE: u32 = 5;
-/// How many items a read opens, if there are so many.
+/// The number of items that a read opens, if there are enough.
 pub(crate) const ITEMS_A_READ: u32 = 5;
 
 const DAY: f64 = 24.0 * 60.0 * 60.0;
@@ -30,7 +30,7 @@ const DAY: f64 = 24.0 * 60.0 * 60.0;
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// After the beginning.
+    /// The time since the start.
     pub(crate) at: Duration,
     pub(crate) tenant: u32,
     /// One item; otherwise a page of them is read.
@@ -70,7 +70,7 @@ impl Load {
     }
 }
 
-/// When a visit begins: most at two in the afternoon, a twentieth of that at two in the night, and on the sixth and seventh day three tenths.
+/// When a visit begins. The rate peaks at 14:00; at 02:00 it is 1/20 of the peak. On days 6 and 7 it is 3/10 as high.
 fn begins(rng: &mut Rng, length: f64) -> f64 {
     loop {
         let at = rng.f64() * length;

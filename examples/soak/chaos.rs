@@ -1,4 +1,4 @@
-//! What goes wrong while the writers write: one thing after the other, as the seed decides.
+//! Injects faults while the writers write, one after the other, chosen by the seed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::journal::now;
 use crate::stage::{GRACE, REVALIDATION, Stage, Writer};
 use crate::zipf::Zipf;
 
-/// A tenant that was suspended, and from when to when (milliseconds since 1970): while KMS refuses its key for certain.
+/// A suspended tenant, and the interval in which KMS certainly refuses its key (milliseconds since 1970).
 #[derive(Debug, Clone)]
 pub(crate) struct Suspension {
     pub(crate) tenant: usize,
@@ -20,35 +20,35 @@ pub(crate) struct Suspension {
     pub(crate) to: u64,
 }
 
-/// A fault by which a process may lose the data keys it holds, and from when to when (milliseconds since 1970).
+/// A fault that may cost a process its cached data keys, and its interval (milliseconds since 1970).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Upheaval {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// Whether only calls that it fails cost a tenant its keys, see [`Injected::failed`].
+    /// Whether only failed calls cost a tenant its keys; see [`Injected::failed`].
     pub(crate) by_failed_calls: bool,
 }
 
-/// What was done.
+/// The injected faults.
 #[derive(Debug, Default)]
 pub(crate) struct Injected {
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) suspensions: Vec<Suspension>,
     pub(crate) upheavals: Vec<Upheaval>,
-    /// The calls for each tenant that met a fault and were not served.
+    /// The calls for each tenant that a fault failed.
     failed: Arc<Mutex<HashMap<String, u64>>>,
 }
 
-/// How a fault may cost a process the data keys it holds.
+/// How a fault may cost a process its cached data keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keys {
-    /// Not; of the tenant that is suspended the writers' refused operations tell.
+    /// It does not. For a suspended tenant, the writers' refused operations show it.
     Stay,
     /// While it lasts.
     May,
     /// By the calls that it fails, while it lasts.
     ByFailedCalls,
-    /// By the calls that it fails, until they were so many or the faults are cleared.
+    /// By the calls that it fails, until there were this many or the faults are cleared.
     ByFailedCallsUntilCleared,
 }
 
@@ -171,13 +171,13 @@ impl Injected {
         Ok(())
     }
 
-    /// No fault of before fails a call any more.
+    /// Clears all faults: none of them fails a call from here on.
     fn cleared(&mut self) {
         let now = now();
         self.upheavals.iter_mut().for_each(|upheaval| upheaval.to = upheaval.to.min(now));
     }
 
-    /// Some tenants, most of them busy, for longer than anyone may go on without them.
+    /// Suspends some tenants, most of them busy, for longer than any lease and grace.
     async fn suspend(&mut self, stage: &Stage, (zipf, random): (&Zipf, &mut fastrand::Rng)) -> Outcome<()> {
         let tenants: std::collections::BTreeSet<_> = (0..4).map(|_| zipf.draw(random)).collect();
         for &tenant in &tenants {

@@ -1,4 +1,5 @@
-//! What is written: its content follows from its key and its revision, so that whoever reads it knows whether it is whole.
+//! The entries that writers write. The key and the revision determine the content, so a reader can check that it is
+//! whole.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,11 @@ use crate::Outcome;
 /// The name of the pooled table.
 pub(crate) const TABLE: &str = "soak";
 
-/// In every encrypted value, and nowhere else: whoever finds it in the table has found plaintext.
+/// In every encrypted value and nowhere else: finding it in the table means finding plaintext.
 pub(crate) const CANARY: &str = "soak-canary";
 
-/// One entry. A put writes everything, an update only `revision` and `secret`: then two data keys may be needed to read it.
+/// One entry. A put writes all attributes, an update only `revision` and `secret`: reading it may then need two data
+/// keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
 #[serde(deny_unknown_fields)]
 #[seal(table = "soak")]
@@ -43,7 +45,7 @@ impl Entry {
     pub(crate) fn new(tenant_id: &str, entry_id: &str, revision: u64) -> Self {
         let secret = secret(tenant_id, entry_id, revision);
         let tokens = [("mail".to_owned(), format!("{secret}-mail")), ("chat".to_owned(), format!("{secret}-chat"))];
-        // Mostly small, sometimes some KB.
+        // Usually small, sometimes a few KB.
         let blob = secret.repeat(if revision.is_multiple_of(16) { 64 } else { 2 });
         Self {
             tenant_id: tenant_id.to_owned(),
@@ -56,7 +58,7 @@ impl Entry {
         }
     }
 
-    /// Whether every attribute is what was written under this key in these revisions.
+    /// Whether every attribute has the content of this key and these revisions.
     pub(crate) fn is_whole(&self) -> bool {
         let Self { tenant_id, entry_id, revision, base, secret: stored, .. } = self;
         let put = Self::new(tenant_id, entry_id, *base);

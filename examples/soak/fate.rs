@@ -39,14 +39,14 @@ where
 /// Of this library's error.
 pub(crate) fn from_error(error: &Error) -> Fate {
     if error.is_condition_failed() {
-        // Its own first attempt may be what the repetition met.
+        // The repetition may have met its own first attempt.
         return match error.written() {
             Written::No => Fate::ConditionFailed,
             _ => Fate::Unknown("an answer was lost".to_owned()),
         };
     }
     match error.cause() {
-        // It has happened, or may have; what came back with it does not open.
+        // The write happened, or may have; the returned item does not open.
         Error::KeyService(_) | Error::AnswerLost if error.written() != Written::No => {
             Fate::Unknown("not given back".to_owned())
         }

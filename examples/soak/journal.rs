@@ -1,7 +1,7 @@
 //! What a writer was about to write and what it was told about it, in a file that outlives its process.
 //!
-//! A line is one `write`, so a process that is killed leaves whole lines but for the last. Only what is in the file before the kill
-//! counts as acknowledged.
+//! A line is one `write`, so a process that is killed leaves whole lines but for the last. Only what is in the file
+//! before the kill counts as acknowledged.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -12,18 +12,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Outcome;
 
-/// What became of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It was acknowledged; so many items were sealed or opened.
+    /// It was acknowledged; this many items were sealed or opened.
     Acknowledged(usize),
-    /// Its condition did not hold.
+    /// Its condition failed.
     ConditionFailed,
     /// It failed before anything was written.
     NotSent(String),
     /// It failed, and may have happened.
     Unknown(String),
-    /// It did what must not happen.
+    /// It broke a promise of the library.
     Violation(String),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Journal {
     next: AtomicU64,
 }
 
-/// One operation as the journal has it.
+/// One operation of the journal.
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) life: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Operation {
     pub(crate) fate: Option<Fate>,
 }
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) entries: HashMap<EntryKey, Possible>,
@@ -64,7 +64,7 @@ pub(crate) struct History {
 }
 
 impl Journal {
-    /// Opens the journal for a new life of its writer, and says what is in it.
+    /// Opens the journal for a restarted writer, and returns its content.
     pub(crate) fn open(path: &Path) -> Outcome<(Self, History)> {
         let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
         let text = std::fs::read_to_string(path)?;
@@ -77,12 +77,12 @@ impl Journal {
         Ok((journal, history))
     }
 
-    /// A number that no operation and no revision has had.
+    /// A number that no earlier operation or revision used.
     pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Before an operation: what it is about to write. Gives its number.
+    /// Records, before an operation, what it will write. Returns its number.
     pub(crate) fn begin(&self, kind: &str, tenant: &str, writes: &[(String, u64)]) -> Outcome<u64> {
         let number = self.number();
         let writes: String = writes.iter().map(|(entry, revision)| format!(" {entry}={revision}")).collect();
@@ -90,7 +90,7 @@ impl Journal {
         Ok(number)
     }
 
-    /// After it: what became of it.
+    /// Records its outcome afterwards.
     pub(crate) fn end(&self, number: u64, took: Duration, fate: &Fate) -> Outcome<()> {
         let (letter, text) = match fate {
             Fate::Acknowledged(items) => ('A', items.to_string()),
@@ -102,7 +102,7 @@ impl Journal {
         self.line(&format!("{letter} {number} {} {text}", took.as_micros()))
     }
 
-    /// What an entry turned out to be whose revision was not known.
+    /// Records the revision of an entry that was unknown until now.
     pub(crate) fn settle(&self, tenant: &str, entry: &str, revision: u64) -> Outcome<()> {
         self.line(&format!("S {tenant} {entry} {revision}"))
     }
@@ -113,7 +113,7 @@ impl Journal {
 }
 
 impl History {
-    /// Reads a journal, all but a last line that its writer could not finish.
+    /// Reads a journal, except for an unfinished last line.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let mut history = Self::default();
         for line in std::fs::read_to_string(path)?.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
@@ -182,14 +182,14 @@ impl History {
     }
 }
 
-/// An entry is about to get this revision.
+/// Marks that an entry may get this revision.
 pub(crate) fn add(possible: &mut Possible, revision: u64) {
     if !possible.contains(&revision) {
         possible.push(revision);
     }
 }
 
-/// The writing of this revision ended so.
+/// Applies the outcome of the write of this revision.
 pub(crate) fn conclude(possible: &mut Possible, revision: u64, fate: &Fate) {
     match fate {
         Fate::Acknowledged(_) => *possible = vec![revision],

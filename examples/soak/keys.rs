@@ -1,9 +1,10 @@
-//! How often KMS answered for each tenant, and how often the journals and the faults explain it.
+//! Compares KMS's answers for each tenant with the number that journals and faults explain.
 //!
-//! A process asks for what it does not hold. It holds nothing in the beginning, after three seconds in which nothing of the tenant was sealed or opened
-//! (its lease may have ended unused), after it was refused, and after a fault that outlasts a lease or moves its clock. Each time it may
-//! make one data key, and unwrap each data key that the tenant's items name, once. Between, a lease is renewed when three quarters of it
-//! are over. Whoever asks more often has forgotten a key that it may use.
+//! A process requests the keys that it has not cached. The cache of a tenant is empty at the start, after 3 seconds
+//! without a seal or an open (the lease may have ended unused), after a refusal, and after a fault that outlasts a
+//! lease or moves the clock. Each time the process may make one data key, and unwrap each data key that the tenant's
+//! items name once. In between it renews a lease when 3/4 of it are over. A process that asks more often has lost a key
+//! that it may use.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use crate::chaos::{Injected, Upheaval};
 use crate::journal::{Fate, History, Operation};
 use crate::stage::REVALIDATION;
 
-/// How many of KMS's answers for a tenant are explained.
+/// The number of KMS's answers for a tenant that are explained.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Bound {
     /// Data keys made.
@@ -22,20 +23,20 @@ pub(crate) struct Bound {
     pub(crate) unwrapped: u64,
 }
 
-/// What one life of a writer did for one tenant.
+/// What a writer did for one tenant between start and end.
 #[derive(Debug, Default)]
 struct Life {
     first: u64,
     last: u64,
-    /// When a data key was certainly in use, most recently.
+    /// When a data key was last certainly in use.
     held: Option<u64>,
-    /// How often it may have had no key.
+    /// How often its cache may have been empty.
     without: u64,
     /// How many data keys the items that it sealed or opened can name.
     named: u64,
 }
 
-/// How many of its answers KMS gave for each tenant, of one operation.
+/// The number of KMS's answers for each tenant, of one operation.
 pub(crate) fn answers(stack: &Stack, operation: &str) -> HashMap<String, u64> {
     let mut answers = HashMap::new();
     for (mut context, count) in stack.calls().answered(operation) {
@@ -44,7 +45,8 @@ pub(crate) fn answers(stack: &Stack, operation: &str) -> HashMap<String, u64> {
     answers
 }
 
-/// What is explained of each tenant, for which so many data keys were `made`. Also gives how many tenants the writers' lives had, all together.
+/// The explained answers for each tenant, given how many data keys were `made`. Also returns the number of tenants,
+/// summed over all writer processes.
 pub(crate) fn explained(
     histories: &[History],
     injected: &Injected,
@@ -82,7 +84,7 @@ impl Life {
             self.held = None;
             return;
         }
-        // What is refused before it is sent and what only deletes needs no key.
+        // A request that is refused before it is sent, or only deletes, needs no key.
         let needs_a_key = !kind.starts_with("foreign") && !kind.starts_with("delete");
         if needs_a_key && self.held.is_none_or(|held| ended >= held + millis(REVALIDATION)) {
             self.without += 1;

@@ -1,9 +1,10 @@
-//! Load, and everything that goes wrong in production, against the local stack; afterwards every acknowledged write must read back equal.
+//! Runs load and production faults against the local stack. Afterwards every acknowledged write must read back equal.
 //!
-//! `cargo run --example soak` runs for a minute. Two writer processes work for thousands of tenants, a few of them busy, through the
-//! drop-in client and the typed repository, while keys are throttled, servers restart, connections break, clocks jump, tenants are
-//! suspended, and one writer is killed again and again. It ends with a report, and fails when anything is not as promised: a lost or
-//! altered write, plaintext in the table, another tenant's item served, a suspended tenant served, memory or calls to KMS beyond bounds.
+//! `cargo run --example soak` runs for a minute. Two writer processes work for thousands of tenants, a few of them
+//! busy, through the drop-in client and the typed repository, while keys are throttled, servers restart, connections
+//! break, clocks jump, tenants are suspended, and one writer is killed again and again. It ends with a report, and
+//! fails when anything is not as promised: a lost or altered write, plaintext in the table, another tenant's item
+//! served, a suspended tenant served, memory or calls to KMS beyond bounds.
 
 mod chaos;
 mod entry;
@@ -52,14 +53,14 @@ struct Options {
     /// Prints the report as JSON.
     #[arg(long)]
     json: bool,
-    /// Damages something, which the verdict must find.
+    /// Causes damage that the verdict must find.
     #[arg(long)]
     sabotage: Option<Sabotage>,
     #[command(subcommand)]
     process: Option<Process>,
 }
 
-/// What the soak starts itself.
+/// The processes that the soak starts.
 #[derive(Debug, Subcommand)]
 enum Process {
     #[command(hide = true)]
@@ -122,7 +123,7 @@ async fn judged(
     stage.onboard(tenants, || progress.inc(1)).await?;
     progress.finish_and_clear();
 
-    // Room for all that the tenants' items name: what is evicted for want of room would be asked for again.
+    // Room for all data keys of the tenants' items: an evicted key would be requested again.
     let capacity = if sabotage == Some(Sabotage::Cache) { 1 } else { 64 * tenants };
     let leak = if sabotage == Some(Sabotage::Memory) { 16 } else { 0 };
     let plan = Plan { tenants, capacity, leak };
@@ -162,7 +163,7 @@ async fn judged(
     Ok(Report::new(Run { seed, seconds, tenants }, &histories, &injected, &counted, samples, verdict))
 }
 
-/// Notes every second how much memory a process has, as far as the system says so.
+/// Records the memory of a process every second, where the system reports it.
 async fn watch(process: u32, progress: ProgressBar, samples: Arc<Mutex<Vec<u64>>>) {
     loop {
         sleep(Duration::from_secs(1)).await;
@@ -171,7 +172,7 @@ async fn watch(process: u32, progress: ProgressBar, samples: Arc<Mutex<Vec<u64>>
     }
 }
 
-/// A progress bar, when somebody watches.
+/// A progress bar, if the output is a terminal.
 fn bar(length: u64, what: &'static str) -> Outcome<ProgressBar> {
     let style = ProgressStyle::with_template("{msg:>14} {wide_bar} {pos} of {len}")?;
     Ok(ProgressBar::new(length).with_style(style).with_message(what))

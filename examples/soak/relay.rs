@@ -1,4 +1,4 @@
-//! Stands before DynamoDB and breaks connections off, wherever in a request or an answer they are.
+//! A proxy before DynamoDB that breaks connections at any point of a request or an answer.
 
 use std::net::SocketAddr;
 
@@ -27,7 +27,7 @@ impl Relay {
             while let Ok((mut client, _)) = listener.accept().await {
                 let (server, mut cut) = (server.clone(), subscribe.subscribe());
                 tokio::spawn(async move {
-                    // A server that is restarting: the client's connection closes.
+                    // The server is restarting: close the client's connection.
                     let Ok(mut server) = TcpStream::connect(&server).await else { return };
                     tokio::select! {
                         _ = copy_bidirectional(&mut client, &mut server) => {}
@@ -39,7 +39,7 @@ impl Relay {
         Ok(Self { url, cut })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -1,4 +1,4 @@
-//! The figures, from the journals and the stack's counts, and the bounds that they must keep.
+//! The figures from the journals and the stack's counts, and their bounds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Display};
@@ -27,7 +27,7 @@ pub(crate) struct Report {
     pub(crate) violations: Vec<String>,
 }
 
-/// What was asked for.
+/// The parameters of the run.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Run {
     pub(crate) seed: u64,
@@ -56,18 +56,18 @@ pub(crate) struct Keys {
     generate_data_key: u64,
     decrypt: u64,
     failed_by_faults: u64,
-    /// Answers with data keys that the journals and the faults explain, of all tenants; each is held to its own.
+    /// Explained answers with data keys, summed over all tenants; each tenant has its own bound.
     generate_data_key_bound: u64,
     decrypt_bound: u64,
     assume_role_bound: u64,
-    /// The tenant for which the largest part of what is explained was asked for.
+    /// The tenant with the largest share of its explained answers used up.
     nearest: Nearest,
     items_sealed_or_opened: u64,
-    /// The part of the items for which KMS was not asked.
+    /// The share of items that needed no KMS call.
     hit_rate: f64,
 }
 
-/// One tenant's answers, and what is explained of them.
+/// One tenant's answers, and how many of them are explained.
 #[derive(Debug, Default, Clone, Serialize)]
 pub(crate) struct Nearest {
     tenant: String,
@@ -99,7 +99,7 @@ pub(crate) struct ReadBack {
     foreign_reads_refused: usize,
 }
 
-/// What the stack had counted when the writers had ended: calls, and by tenant what was answered.
+/// The stack's counts after the writers ended: calls, and answers by tenant.
 pub(crate) struct Counted {
     assume_role: u64,
     generate_data_key: u64,
@@ -122,7 +122,8 @@ impl Counted {
 }
 
 impl Memory {
-    /// A third more than after the warm-up and 16 MB: allocators give back late, and quiet tenants come for the first time.
+    /// 4/3 of the memory after the warm-up, plus 16 MB: allocators release late, and quiet tenants come for the first
+    /// time.
     fn judged(samples: Vec<u64>) -> Self {
         let third = samples.len() / 3;
         let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or_default();
@@ -133,7 +134,7 @@ impl Memory {
 }
 
 impl Keys {
-    /// Holds each tenant to what is explained of it; `failed` calls and `items` are of all together.
+    /// Checks each tenant against its explained answers; `failed` calls and `items` are totals.
     fn judged(
         counted: &Counted,
         histories: &[History],
@@ -165,7 +166,7 @@ impl Keys {
             generate_data_key_bound += made_bound;
             decrypt_bound += unwrapped_bound;
         }
-        // A session is asked for again when a clock jumped past its end, or its tenant was suspended.
+        // A session is requested again when a clock jumped past its end, or its tenant was suspended.
         let injections = |fault: &str| injected.faults.get(fault).copied().unwrap_or_default();
         let jumps = injections("the servers' clock jumps") + injections("the writers' clocks jump");
         let assume_role_bound = lives * (1 + jumps) + injected.suspensions.len() as u64 * 2;

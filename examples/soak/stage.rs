@@ -19,7 +19,7 @@ use crate::relay::Relay;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeys";
 
-/// The writers' data keys are asked for again after this, and in an outage used so much longer: short, so that a minute sees many leases.
+/// The writers' revalidation period and outage grace. Short, so that a minute sees many leases.
 pub(crate) const REVALIDATION: Duration = Duration::from_secs(3);
 pub(crate) const GRACE: Duration = Duration::from_secs(3);
 
@@ -60,7 +60,7 @@ impl Stage {
         Ok(Self { stack, relay, administrator, plain, keys: Vec::new(), application, environment })
     }
 
-    /// Gives each of so many tenants its key, key policy and alias.
+    /// Gives each of this many tenants its key, key policy and alias.
     pub(crate) async fn onboard(&mut self, tenants: usize, step: impl Fn()) -> Outcome<()> {
         let tenancy = tenancy()?;
         let onboarding = stream::iter(0..tenants).map(|number| {
@@ -86,7 +86,7 @@ impl Stage {
         Ok(TenantSeal::builder().assume_role(ROLE).record::<Entry>().build(&self.application)?)
     }
 
-    /// Starts a life of a writer.
+    /// Starts a writer.
     pub(crate) fn writer(&self, name: &str, plan: Plan, seed: u64, journals: &Path) -> Outcome<Writer> {
         let journal = journals.join(format!("{name}.journal"));
         let Plan { tenants, capacity, leak } = plan;
@@ -112,7 +112,7 @@ pub(crate) struct Plan {
     pub(crate) tenants: usize,
     /// How many data keys each may keep.
     pub(crate) capacity: usize,
-    /// How many MiB each keeps more every second.
+    /// The MiB that each leaks every second.
     pub(crate) leak: usize,
 }
 
@@ -123,13 +123,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Makes its clock wrong by so many seconds.
+    /// Sets its clock off by this many seconds.
     pub(crate) fn clock(&mut self, seconds: i64) -> Outcome<()> {
         let input = self.process.stdin.as_mut().ok_or("the writer was told to finish")?;
         Ok(writeln!(input, "clock {seconds}")?)
     }
 
-    /// Kills it (SIGKILL), wherever it is.
+    /// Kills it (SIGKILL) at whatever point it is.
     pub(crate) fn kill(&mut self) -> Outcome<()> {
         self.process.kill()?;
         self.process.wait()?;
@@ -141,7 +141,7 @@ impl Writer {
         Ok(self.process.try_wait()?.is_none())
     }
 
-    /// Lets it finish what it does, and waits for that.
+    /// Lets it finish its work, and waits.
     pub(crate) async fn finish(&mut self) -> Outcome<()> {
         drop(self.process.stdin.take());
         for _ in 0..600 {
@@ -161,7 +161,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and needs not.
+        // A process that has ended need not be killed.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,5 @@
-//! Afterwards: is every acknowledged write there, is nothing in plaintext, was nobody served what is another's?
+//! The checks afterwards: every acknowledged write is stored, nothing is in plaintext, and no tenant was served
+//! another's item.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -15,22 +16,22 @@ use crate::journal::{EntryKey, Fate, History, Possible};
 use crate::stage::{GRACE, REVALIDATION, Stage};
 use crate::worker::key;
 
-/// What is damaged, to see that the verdict finds it: one stored item, or the writers.
+/// Deliberate damage that the verdict must find, to a stored item or to the writers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sabotage {
     /// One bit of an encrypted value.
     Bit,
     /// The item is gone.
     Lost,
-    /// An encrypted value, as it was before it was sealed, in an attribute that nobody reads.
+    /// The plaintext of an encrypted value, in an attribute that nobody reads.
     Plaintext,
-    /// The writers have no cache of data keys to speak of.
+    /// The writers have almost no cache of data keys.
     Cache,
-    /// The writers keep 16 MiB a second.
+    /// The writers leak 16 MiB a second.
     Memory,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<String>,
@@ -42,14 +43,14 @@ pub(crate) struct Verdict {
     pub(crate) open: usize,
     /// Stored values searched for plaintext.
     pub(crate) searched: usize,
-    /// Items of others' that were asked for.
+    /// Requests for other tenants' items.
     pub(crate) foreign: usize,
 }
 
 impl Verdict {
-    /// Everything that a journal alone shows: what the writers found, and who was served while suspended.
+    /// What a journal alone shows: the writers' own findings, and suspended tenants that were served.
     pub(crate) fn judge_journal(&mut self, name: &str, history: &History, suspensions: &[Suspension]) -> Outcome<()> {
-        // Leases count from the beginning of the request to KMS, which may have been under way.
+        // A lease counts from the start of its KMS request, which may have been in flight.
         let notice = REVALIDATION + GRACE + Duration::from_secs(1);
         let mut suspended: HashMap<String, Vec<(u64, u64)>> = HashMap::new();
         for Suspension { tenant, from, to } in suspensions {
@@ -75,7 +76,7 @@ impl Verdict {
         Ok(())
     }
 
-    /// Reads everything back, with a library that has no keys yet.
+    /// Reads everything back with cold caches.
     pub(crate) async fn judge_table(
         &mut self,
         stage: &Stage,
@@ -127,7 +128,7 @@ impl Verdict {
         self.cross(stage, &stored).await
     }
 
-    /// The whole table through a client that opens nothing.
+    /// Reads the whole table with a plain client.
     async fn search_for_plaintext(
         &mut self,
         stage: &Stage,
@@ -152,7 +153,7 @@ impl Verdict {
         Ok(stored)
     }
 
-    /// Each of some tenants asks for another's item, and finds it among its own.
+    /// Some tenants request another tenant's item, copied into their own partition.
     async fn cross(&mut self, stage: &Stage, stored: &HashMap<EntryKey, Item>) -> Outcome<()> {
         let seal = stage.library()?;
         let mut sample: Vec<_> = stored.iter().collect();
@@ -184,7 +185,7 @@ impl Verdict {
 }
 
 impl Sabotage {
-    /// Does it to one entry that is stored for certain.
+    /// Damages one entry that is certainly stored.
     pub(crate) async fn commit(self, stage: &Stage, entries: &HashMap<EntryKey, Possible>) -> Outcome<()> {
         if matches!(self, Self::Cache | Self::Memory) {
             return Ok(());
@@ -214,7 +215,7 @@ impl Sabotage {
     }
 }
 
-/// Whether somebody who sees the stored value sees the canary.
+/// Whether the stored value reveals the canary.
 fn shows(value: &AttributeValue) -> bool {
     match value {
         AttributeValue::B(bytes) => bytes.as_ref().windows(CANARY.len()).any(|window| window == CANARY.as_bytes()),

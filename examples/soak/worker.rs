@@ -1,4 +1,4 @@
-//! One of a writer's tasks: it alone writes its entries, one operation after the other, and so knows what they must be.
+//! One of a writer's tasks. It alone writes its entries, one operation after the other, and so knows their content.
 
 mod foreign;
 mod reads;
@@ -20,10 +20,10 @@ use crate::fate;
 use crate::journal::{EntryKey, Fate, Journal, Possible, add, conclude};
 use crate::zipf::Zipf;
 
-/// How many entries a worker has of each tenant.
+/// The number of a worker's entries per tenant.
 const SLOTS: usize = 4;
 
-/// An entry whose write ended unknown is left alone this long, so that a late request cannot meet a later one.
+/// An entry whose write has an unknown outcome is left alone this long, so that a late request cannot meet a later one.
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// What all workers of a process share.
@@ -33,7 +33,7 @@ pub(crate) type Shared = (TenantSeal, Client, Arc<Journal>, Arc<Zipf>);
 pub(crate) struct Worker {
     name: String,
     seal: TenantSeal,
-    /// Opens nothing.
+    /// A plain client.
     plain: Client,
     journal: Arc<Journal>,
     zipf: Arc<Zipf>,
@@ -82,7 +82,7 @@ impl Worker {
         Self { name, seal, plain, journal, zipf, random, entries }
     }
 
-    /// Works until it is told to stop.
+    /// Works until told to stop.
     pub(crate) async fn run(mut self, stopping: Arc<AtomicBool>) -> Outcome<()> {
         while !stopping.load(Ordering::Relaxed) {
             let tenant = tenant_id(self.zipf.draw(&mut self.random))?;
@@ -123,7 +123,7 @@ impl Worker {
                 self.write(kind, &id, vec![(entry, next)], call).await
             }
             "put-if" | "put-if-false" => {
-                // Of the revision that is there, or of one that never was.
+                // A check of the stored revision, or of one that never existed.
                 let expected = if kind == "put-if" { now } else { next };
                 let mut request = dynamodb.put_item().table_name(TABLE).set_item(Some(to_item(&put)?));
                 request = match expected {
@@ -136,7 +136,7 @@ impl Worker {
                 if kind == "put-if" {
                     return self.write(kind, &id, vec![(entry, next)], held(call)).await;
                 }
-                // Nothing is written: whatever is found later of this revision was not allowed.
+                // Nothing is written, so this revision must never be found.
                 let call = async {
                     match call.await {
                         Fate::Acknowledged(_) => Fate::Violation("a condition held that is false".to_owned()),
@@ -221,7 +221,8 @@ impl Worker {
         self.write(kind, &id, writes, call).await
     }
 
-    /// All entries of the tenant: put where there is none, else put, updated, deleted or only checked.
+    /// A transaction on all entries of the tenant: absent ones are put; others are put, updated, deleted or only
+    /// checked.
     async fn transact(&mut self, kind: &str, tenant: &Tenant) -> Outcome<()> {
         let (id, records) = (tenant.id().as_str().to_owned(), tenant.records::<Entry>());
         let mut transaction = tenant.transact_write();
@@ -255,7 +256,7 @@ impl Worker {
         self.write(kind, &id, writes, call).await
     }
 
-    /// Journals a write before and after, and keeps in mind what it makes possible.
+    /// Journals a write before and after, and tracks the revisions that it makes possible.
     async fn write(
         &mut self,
         kind: &str,
@@ -278,7 +279,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether it is known what each of the tenant's entries is; what is not is looked up when it has had its time.
+    /// Whether the revision of each of the tenant's entries is known. Unknown ones are read once their waiting time is
+    /// over.
     async fn settled(&mut self, tenant: &Tenant) -> Outcome<bool> {
         let id = tenant.id().as_str();
         for slot in 0..SLOTS {
@@ -330,8 +332,8 @@ impl Worker {
     }
 }
 
-/// A write whose condition holds: nobody else writes the entry. If DynamoDB says that it does not, an attempt whose answer was lost
-/// has written already.
+/// A write whose condition must hold, because nobody else writes the entry. If DynamoDB says that it failed, an attempt
+/// whose answer was lost has already written.
 async fn held(call: impl Future<Output = Fate>) -> Fate {
     match call.await {
         Fate::ConditionFailed => Fate::Acknowledged(1),

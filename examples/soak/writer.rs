@@ -1,4 +1,4 @@
-//! The process that writes and reads, as an application would: it is started by the soak, and may be killed at any moment.
+//! The process that writes and reads as an application would. The soak starts it, and may kill it at any moment.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use crate::stage::{GRACE, REVALIDATION, ROLE};
 use crate::worker::Worker;
 use crate::zipf::Zipf;
 
-/// What a writer is told when it starts. On its standard input it is told `clock <seconds>` by how much its clock is wrong; it
-/// finishes when the input ends.
+/// A writer's arguments. On standard input, `clock <seconds>` sets its clock off by that much; the writer finishes when
+/// the input ends.
 #[derive(Debug, Args)]
 pub(crate) struct Orders {
     /// Begins the sort keys of its entries, which no other writer touches.
@@ -38,7 +38,7 @@ pub(crate) struct Orders {
     /// How many data keys it may keep.
     #[arg(long)]
     pub(crate) capacity: u64,
-    /// How many MiB it keeps more every second.
+    /// The MiB that it leaks every second.
     #[arg(long)]
     pub(crate) leak: usize,
 }
@@ -83,7 +83,7 @@ pub(crate) async fn run(orders: Orders) -> Outcome<()> {
     Ok(())
 }
 
-/// The library over the configuration that the environment names, with short leases, and room for the keys of some tenants only.
+/// The library with the configuration from the environment, short leases, and a cache too small for all tenants.
 async fn library(clock: &WrongClock, capacity: u64) -> Outcome<TenantSeal> {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(10))
@@ -96,7 +96,7 @@ async fn library(clock: &WrongClock, capacity: u64) -> Outcome<TenantSeal> {
     Ok(seal.table_name(TABLE, TABLE).build(&config)?)
 }
 
-/// Keeps so many MiB more every second.
+/// Leaks this many MiB every second.
 async fn keep_more(leak: usize) {
     let mut kept = Vec::new();
     loop {
@@ -115,7 +115,7 @@ async fn listen(clock: WrongClock, stopping: Arc<AtomicBool>) -> Outcome<()> {
     Ok(())
 }
 
-/// The process's wall clock, wrong by so many seconds.
+/// The process's wall clock, off by this many seconds.
 #[derive(Debug, Clone, Default)]
 struct WrongClock(Arc<AtomicI64>);
 

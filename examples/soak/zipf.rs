@@ -1,6 +1,6 @@
-//! Few tenants are busy, many are quiet: Zipf's law with exponent 1.
+//! Zipf's law with exponent 1: a few tenants are busy, most are quiet.
 
-/// Draws numbers below a bound, the small ones more often.
+/// Draws numbers below a bound, small ones more often.
 #[derive(Debug, Clone)]
 pub(crate) struct Zipf(Vec<f64>);
 

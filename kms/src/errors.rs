@@ -55,6 +55,14 @@ pub enum AwsErrorClass {
     AccessDenied,
     NotFound,
     TableNotFound,
+    /// The table exists, or is being created or deleted.
+    TableInUse,
+    /// A new table has no backups yet.
+    BackupsUnavailable,
+    /// The alias or the replica exists.
+    AlreadyExists,
+    /// A call with `DryRun` would have succeeded.
+    DryRunPassed,
     IncorrectKey,
     InvalidCiphertext,
     QuotaExceeded,
@@ -71,6 +79,11 @@ pub enum AwsErrorClass {
 }
 
 impl AwsErrorClass {
+    /// Classifies an error; `None` when AWS did not answer with a code.
+    pub fn from_error(error: &impl ProvideErrorMetadata) -> Option<Self> {
+        error.code().map(Self::from_code)
+    }
+
     /// Classifies a code as AWS writes it.
     pub fn from_code(code: &str) -> Self {
         match code {
@@ -85,7 +98,9 @@ impl AwsErrorClass {
             | "SlowDown"
             | "RequestLimitExceeded"
             | "ProvisionedThroughputExceededException"
-            | "TransactionInProgressException" => Self::Throttled,
+            | "TransactionInProgressException"
+            // Another Region of a global table writes the item.
+            | "ReplicatedWriteConflictException" => Self::Throttled,
             "DependencyTimeoutException"
             | "KMSInternalException"
             | "KeyUnavailableException"
@@ -100,7 +115,11 @@ impl AwsErrorClass {
             "KMSInvalidStateException" => Self::InvalidKeyState,
             "AccessDeniedException" | "AccessDenied" => Self::AccessDenied,
             "NotFoundException" => Self::NotFound,
-            "ResourceNotFoundException" => Self::TableNotFound,
+            "ResourceNotFoundException" | "TableNotFoundException" => Self::TableNotFound,
+            "ResourceInUseException" => Self::TableInUse,
+            "ContinuousBackupsUnavailableException" => Self::BackupsUnavailable,
+            "AlreadyExistsException" => Self::AlreadyExists,
+            "DryRunOperationException" => Self::DryRunPassed,
             "IncorrectKeyException" => Self::IncorrectKey,
             "InvalidCiphertextException" => Self::InvalidCiphertext,
             "LimitExceededException" => Self::QuotaExceeded,
@@ -112,7 +131,7 @@ impl AwsErrorClass {
             | "SignatureDoesNotMatch" => Self::UnknownCredentials,
             "RequestExpired" => Self::ExpiredRequest,
             "IncompleteSignature" => Self::IncompleteSignature,
-            "ValidationException" | "ValidationError" => Self::InvalidRequest,
+            "ValidationException" | "ValidationError" | "InvalidArnException" => Self::InvalidRequest,
             _ => Self::Other,
         }
     }
@@ -129,6 +148,10 @@ impl AwsErrorClass {
             Self::QuotaExceeded | Self::SessionPolicyTooLarge => Kind::LimitExceeded,
             Self::ExpiredCredentials | Self::UnknownCredentials => Kind::Credentials,
             Self::TableNotFound
+            | Self::TableInUse
+            | Self::BackupsUnavailable
+            | Self::AlreadyExists
+            | Self::DryRunPassed
             | Self::ExpiredRequest
             | Self::IncompleteSignature
             | Self::InvalidRequest

@@ -19,7 +19,7 @@ use tenantseal_core::keys::{KeyServiceErrorKind, KeyTable, KeyTableError, KeyTab
 use tenantseal_core::tenant::TenantId;
 
 use crate::config;
-use crate::errors::{self, AwsFailure};
+use crate::errors::{self, AwsErrorClass, AwsFailure};
 use crate::new_table::{self, NewTable, TimedOut};
 
 const TENANT: &str = "tenant";
@@ -35,6 +35,7 @@ const RECORD: &str = "record";
 /// # async fn example(config: &aws_types::SdkConfig, service: KmsKeyService) -> Result<(), Box<dyn std::error::Error>> {
 /// let table = DynamoDbKeyTable::new(config, "tenantseal-keys");
 /// table.create_table().await?; // once, at deployment
+/// table.enable_recovery().await?;
 /// let vault = Vault::builder(service).key_table(table, "eu-central-1").build()?;
 /// # Ok(())
 /// # }
@@ -59,7 +60,12 @@ impl DynamoDbKeyTable {
         Self { client, table: table.into().into(), recovery: true }
     }
 
-    /// Does not require point-in-time recovery: **if this table is lost, so is what compact tables hold.** For
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// [`check`](KeyTable::check) no longer requires point-in-time recovery: **if this table is lost, so is what compact tables hold.** For
     /// emulators, which do not support recovery.
     #[must_use]
     pub fn danger_without_recovery(mut self) -> Self {
@@ -67,18 +73,25 @@ impl DynamoDbKeyTable {
         self
     }
 
-    /// Creates the table unless it exists: billed on demand, protected from deletion, with point-in-time recovery.
-    /// Waits until it is usable.
+    /// Creates the table with on-demand billing and deletion protection, and waits until it is active. An existing
+    /// table stays unchanged. Call [`DynamoDbKeyTable::enable_recovery`] afterwards.
     ///
     /// # Errors
     ///
-    /// When DynamoDB refuses, or what exists is not a key table.
+    /// When DynamoDB refuses, when the table is not active after 5 minutes, or when what exists is not a key table.
     pub async fn create_table(&self) -> Result<(), KeyTableError> {
         new_table::create_table(self).await?;
-        if self.recovery {
-            new_table::enable_recovery(self).await?;
-        }
-        self.check().await
+        self.check_keys().await
+    }
+
+    /// Enables point-in-time recovery, without which compact tables do not seal. Waits until a new table has backups.
+    ///
+    /// # Errors
+    ///
+    /// When DynamoDB refuses, or the table has no backups after 5 minutes.
+    pub async fn enable_recovery(&self) -> Result<(), KeyTableError> {
+        new_table::enable_recovery(self).await?;
+        self.check_recovery().await
     }
 
     async fn check_keys(&self) -> Result<(), KeyTableError> {
@@ -123,12 +136,10 @@ impl DynamoDbKeyTable {
     {
         use KeyServiceErrorKind as Said;
         use KeyTableErrorKind as Kind;
-        let kind = match (error.code(), errors::kind(&error)) {
-            (Some("ResourceNotFoundException" | "TableNotFoundException"), _) => Kind::NotFound,
-            // DynamoDB's limits on concurrent changes of tables and of replicas are temporary.
-            (Some("ReplicatedWriteConflictException"), _) | (_, Said::Unavailable | Said::LimitExceeded) => {
-                Kind::Unavailable
-            }
+        let kind = match (AwsErrorClass::from_error(&error), errors::kind(&error)) {
+            (Some(AwsErrorClass::TableNotFound), _) => Kind::NotFound,
+            // DynamoDB's limit on concurrent changes of tables is temporary.
+            (_, Said::Unavailable | Said::LimitExceeded) => Kind::Unavailable,
             (_, Said::Denied) => Kind::Denied,
             (_, Said::Credentials) => Kind::Credentials,
             _ => Kind::Unexpected,

@@ -19,6 +19,8 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_async::rt::sleep::{AsyncSleep, default_async_sleep};
 use tokio::time::Instant;
 
+use crate::errors::AwsErrorClass;
+
 /// How long to wait for the table, and then for its backups.
 const LIMIT: Duration = Duration::from_secs(300);
 /// The first polling interval: local servers are done at once. Each is twice the one before, up to [`LONGEST_PAUSE`].
@@ -56,14 +58,14 @@ pub struct TimedOut {
 /// Creates the table unless it exists, and waits until it is active. Safe to repeat, also while the table is being
 /// created or deleted.
 pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
-    let client = bounded(table.client());
+    let client = with_timeouts(table.client());
     let mut deadline = Deadline::new(&client, "it is not active");
     loop {
         match status(&client, table.name()).await {
             Ok(Some(TableStatus::Active | TableStatus::Updating)) => return Ok(()),
             Ok(Some(_)) => {}
             Ok(None) => match table.layout().table_name(table.name()).send_with(&client).await {
-                Err(error) if error.code() != Some("ResourceInUseException") => {
+                Err(error) if AwsErrorClass::from_error(&error) != Some(AwsErrorClass::TableInUse) => {
                     return Err(table.classify_failure("dynamodb:CreateTable", error));
                 }
                 _ => {}
@@ -76,7 +78,7 @@ pub async fn create_table<T: NewTable>(table: &T) -> Result<(), T::Error> {
 
 /// Enables point-in-time recovery, as soon as the table has backups.
 pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
-    let client = bounded(table.client());
+    let client = with_timeouts(table.client());
     let enabled = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
     let enabled = enabled.build().expect("it says whether");
     let mut deadline = Deadline::new(&client, "its backups are not available");
@@ -85,10 +87,10 @@ pub async fn enable_recovery<T: NewTable>(table: &T) -> Result<(), T::Error> {
         let Err(error) = request.point_in_time_recovery_specification(enabled.clone()).send().await else {
             return Ok(());
         };
-        let passes = match error.code() {
-            Some("ContinuousBackupsUnavailableException") => true,
+        let passes = match AwsErrorClass::from_error(&error) {
+            Some(AwsErrorClass::BackupsUnavailable) => true,
             // The backup service may learn of a new table later than its owner.
-            Some("TableNotFoundException") => matches!(status(&client, table.name()).await, Ok(Some(_))),
+            Some(AwsErrorClass::TableNotFound) => matches!(status(&client, table.name()).await, Ok(Some(_))),
             _ => false,
         };
         if !passes {
@@ -122,13 +124,13 @@ pub fn key(name: &str, kind: KeyType) -> KeySchemaElement {
 async fn status(client: &Client, name: &str) -> Result<Option<TableStatus>, SdkError<DescribeTableError>> {
     match client.describe_table().table_name(name).send().await {
         Ok(answer) => Ok(answer.table.and_then(|table| table.table_status)),
-        Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+        Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::TableNotFound) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// The same client with a timeout for attempts: without one, an unanswered request would hang forever.
-fn bounded(client: &Client) -> Client {
+fn with_timeouts(client: &Client) -> Client {
     let mut timeouts = client.config().timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
     timeouts.take_defaults_from(&TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build());
     Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())

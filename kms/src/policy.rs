@@ -2,6 +2,7 @@
 //!
 //! Tenant ids and aliases have an alphabet without wildcards, quotes and `$`, so they cannot inject anything.
 
+mod key;
 mod role_arn;
 mod trust;
 
@@ -63,9 +64,6 @@ pub const TENANT_TAG: &str = "TenantId";
 
 /// The actions of the data role. Never Encrypt or ReEncrypt, which could wrap keys of the caller's choice.
 const DATA_ACTIONS: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
-
-/// The cryptographic actions. No administrator and no other tenant's session may have any of them.
-const CRYPTOGRAPHY: [&str; 4] = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
 
 /// How the role's policies tell one tenant's key from another's. In every case the encryption context must name the
 /// tenant as well.
@@ -255,108 +253,12 @@ impl Tenancy {
             },
         ]))
     }
-
-    /// The policy of one tenant's key: the account administers it, and the role uses it only in this tenant's sessions.
-    ///
-    /// The administrators' statement has no cryptographic action: a root statement with `kms:*` would make the role's
-    /// broad permissions effective on every key. The denials also stop what no Allow here grants, such as a grant or a
-    /// mistaken statement that names a session. A negated operator is true when its condition key is absent, so calls
-    /// without an alias, without a context or without the session tag are denied.
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyTooLarge`] beyond the 32 KB that KMS allows.
-    pub fn key_policy(&self, tenant: &TenantId) -> Result<Policy, PolicyTooLarge> {
-        let context = json!({ "kms:EncryptionContext:tenant": tenant.as_str() });
-        let aliases = json!({ "kms:RequestAlias": self.alias(tenant).patterns() });
-        // The other scopes' condition keys have no meaning in key policies.
-        let (used_through, other) = match self.scope {
-            Scope::RequestAlias => (
-                json!({ "StringLike": aliases, "StringEquals": context }),
-                deny("DenyOtherAliases", json!({ "StringNotLike": aliases })),
-            ),
-            Scope::ResourceAliases | Scope::ResourceTag => {
-                (json!({ "StringEquals": context }), deny("DenyOtherContexts", json!({ "StringNotEquals": context })))
-            }
-        };
-        let other_tenants = json!({ "StringNotEquals": { format!("aws:PrincipalTag/{TENANT_TAG}"): tenant.as_str() } });
-        Policy::new(json!([
-            self.administer(),
-            self.tenant_data(used_through),
-            other,
-            deny("DenyOtherTenants", other_tenants),
-        ]))
-        .at_most(Policy::MAX_KEY)
-    }
-
-    /// The policy of a key that several tenants share: each session uses it through the alias and in the context that
-    /// its session tag names, whatever the [`Scope`].
-    ///
-    /// The policy does not list the tenants: a tenant uses the key as long as its alias is on it. A session without the
-    /// tag can do nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PolicyTooLarge`] beyond the 32 KB that KMS allows.
-    pub fn shared_key_policy(&self) -> Result<Policy, PolicyTooLarge> {
-        let key = format!("aws:PrincipalTag/{TENANT_TAG}");
-        let tag = format!("${{{key}}}");
-        let aliases = json!({ "kms:RequestAlias": self.aliases.patterns_for(&tag) });
-        let context = json!({ "kms:EncryptionContext:tenant": tag });
-        Policy::new(json!([
-            self.administer(),
-            self.tenant_data(json!({ "StringLike": aliases, "StringEquals": context })),
-            deny("DenyOtherAliases", json!({ "StringNotLike": aliases })),
-            deny("DenyOtherContexts", json!({ "StringNotEquals": context })),
-            // So the two statements before need not rely on how IAM treats a variable without a value.
-            deny("DenyUntagged", json!({ "Null": { key: "true" } })),
-        ]))
-        .at_most(Policy::MAX_KEY)
-    }
-
-    fn administer(&self) -> Value {
-        let RoleArn { partition, account, .. } = &self.role;
-        json!({
-            "Sid": "Administer",
-            "Effect": "Allow",
-            "Principal": { "AWS": format!("arn:{partition}:iam::{account}:root") },
-            "Action": [
-                "kms:Describe*", "kms:Get*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Enable*", "kms:Disable*",
-                "kms:CreateAlias", "kms:DeleteAlias", "kms:TagResource", "kms:UntagResource", "kms:RotateKeyOnDemand",
-                "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:RevokeGrant",
-            ],
-            "Resource": "*",
-        })
-    }
-
-    fn tenant_data(&self, condition: Value) -> Value {
-        json!({
-            "Sid": "TenantData",
-            "Effect": "Allow",
-            "Principal": { "AWS": self.role.arn },
-            "Action": DATA_ACTIONS,
-            "Resource": "*",
-            "Condition": condition,
-        })
-    }
 }
 
 /// A pattern that matches exactly this text: unlike a tenant's id, a template may contain any characters.
 fn literal(text: &str) -> String {
     let escaped = |c: char| if matches!(c, '*' | '?' | '$') { format!("${{{c}}}") } else { c.to_string() };
     text.chars().map(escaped).collect()
-}
-
-/// Denies all cryptographic actions to everyone, on this condition.
-fn deny(sid: &str, condition: Value) -> Value {
-    json!({
-        "Sid": sid,
-        "Effect": "Deny",
-        "Principal": { "AWS": "*" },
-        "Action": CRYPTOGRAPHY,
-        "Resource": "*",
-        "Condition": condition,
-    })
 }
 
 #[cfg(test)]

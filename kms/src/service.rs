@@ -261,14 +261,15 @@ fn checked_region(config: &SdkConfig) -> Result<&str, InvalidKmsConfig> {
 pub enum InvalidKmsConfig {
     /// The SDK's configuration has no Region.
     #[error(
-        "the SDK configuration has no Region: set AWS_REGION, the profile's, or one when loading the configuration"
+        "the SDK configuration has no Region: set AWS_REGION, or a Region in the profile or in the code that loads \
+         the configuration"
     )]
     NoRegion,
     /// An account is not 12 digits.
     #[error("`{0}` is not an AWS account id: it has 12 digits")]
     Account(String),
     /// A partition has another name.
-    #[error("`{0}` is not a partition of AWS: its name is `aws` or begins with `aws-`")]
+    #[error("`{0}` is not an AWS partition: use `aws`, or a name that begins with `aws-`")]
     Partition(String),
     /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
     #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use tenantseal_core::format::Identity;
 
@@ -101,7 +100,7 @@ fn to_refusal(error: SealError) -> Error {
 
 impl Target {
     /// The target of a delete or a condition check. Checks the primary key and the condition.
-    pub(super) fn keyed(
+    pub(super) fn for_key(
         binding: &Binding,
         table: Option<&str>,
         key: Option<&Item>,
@@ -126,7 +125,7 @@ impl Conditional<'_> {
     /// Checks the condition on the stored item that has this primary key.
     fn check(self, table: &TableSchema, key: Option<&Item>) -> Result<(), Refusal> {
         let Self { condition, names, values } = self;
-        let mut expressions = Expressions::new(table, names, values).keyed(key);
+        let mut expressions = Expressions::new(table, names, values).for_key(key);
         expressions.condition("ConditionExpression", condition)?;
         expressions.finish().map(drop)
     }
@@ -147,7 +146,7 @@ impl ItemRead {
         projection: &mut Option<String>,
         names: &mut Option<Names>,
     ) -> Result<(Self, bool), Error> {
-        let target = Target::keyed(binding, table, key, Conditional::NONE)?;
+        let target = Target::for_key(binding, table, key, Conditional::NONE)?;
         let (selection, changed) = widen(&target.table, projection, names)?;
         Ok((Self { target, selection }, changed))
     }
@@ -195,25 +194,20 @@ impl ItemUpdate {
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let identity = binding.identity_of_key(table, key)?;
-        let mut expressions = Expressions::new(table, names, values).keyed(key);
+        let mut expressions = Expressions::new(table, names, values).for_key(key);
         expressions.condition("ConditionExpression", condition)?;
         let plan = expressions.update(update)?;
         let variant = expressions.variant();
         expressions.finish()?;
-        let binary = |placeholder| values.and_then(|values| values.get(placeholder)).is_some_and(AttributeValue::is_b);
+        let value = |placeholder: &str| values.and_then(|values| values.get(placeholder));
+        let binary = |placeholder: &str| value(placeholder).is_some_and(|value| value.is_b());
         let mut assigned = plan.plain.iter();
         if let Some((name, _)) = assigned.find(|(name, value)| variant.forbids_binary(name) && binary(value)) {
             return Err(SealError::Binary(name.clone()).into());
         }
-        if let Some(SealedValue { given, .. }) =
-            plan.sealed.iter().find(|sealed| !values.is_some_and(|values| values.contains_key(&sealed.given)))
-        {
-            return Err(Refusal::UndefinedValue(given.clone()).into());
-        }
         for SealedValue { attribute, given, .. } in &plan.sealed {
-            values
-                .and_then(|values| values.get(given))
-                .map_or(Ok(()), |value| refuse_sealed(table, attribute, value))?;
+            let value = value(given).ok_or_else(|| Refusal::UndefinedValue(given.clone()))?;
+            refuse_sealed(table, attribute, value)?;
         }
         Ok(Self { target: Target { table: Arc::clone(table), identity }, plan })
     }
@@ -244,13 +238,13 @@ impl ItemUpdate {
     ) -> Result<(), Error> {
         let UpdatePlan { expression: rewritten, sealed, .. } = &self.plan;
         let values = values.get_or_insert_default();
-        let given: Vec<(&str, &AttributeValue)> = sealed
+        let given = sealed
             .iter()
             .map(|SealedValue { attribute, given, .. }| {
                 let value = values.get(given).ok_or_else(|| Refusal::UndefinedValue(given.clone()))?;
                 Ok((attribute.as_str(), value))
             })
-            .collect::<Result<_, Refusal>>()?;
+            .collect::<Result<Vec<_>, Refusal>>()?;
         let made = seal_values(&self.target.table, key, &self.target.identity, nonces, &given)?;
         values.extend(sealed.iter().map(|SealedValue { sent, .. }| sent.clone()).zip(made));
         if let Some(rewritten) = rewritten {

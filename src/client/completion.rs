@@ -34,7 +34,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
         return Ok(());
     }
     if let (Some(notes), Ok(_), false) = (&notes, &taken, standing.condition_failed)
-        && let Some(written) = lost(items.operation.gives_old(), notes)
+        && let Some(written) = find_lost(items.operation.gives_old(), notes)
     {
         return Err(Error::Unopened(Unopened::whole(Error::AnswerLost, Standing::written(written))));
     }
@@ -84,7 +84,7 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
 
 /// Whether the item that a write should return was in an answer that was lost. The retry then found what the first
 /// attempt had left.
-fn lost(gives_old: Option<Leaves>, notes: &Notes) -> Option<Written> {
+fn find_lost(gives_old: Option<Leaves>, notes: &Notes) -> Option<Written> {
     // The repository has already read the item.
     if notes.keeps_raw() || !notes.is_in_doubt() {
         return None;

@@ -22,7 +22,7 @@ impl Delete {
     pub(super) fn check(input: &DeleteItemInput, binding: &Binding) -> Result<Self, Error> {
         let conditional = condition_of_write!(input);
         let gives_old = input.return_values == Some(ReturnValue::AllOld);
-        Ok(Self { target: Target::keyed(binding, input.table_name(), input.key(), conditional)?, gives_old })
+        Ok(Self { target: Target::for_key(binding, input.table_name(), input.key(), conditional)?, gives_old })
     }
 }
 

@@ -26,10 +26,10 @@ use crate::error::{Error, Refusal};
 
 /// Item operations that are refused, each with what to use instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("ExecuteStatement", "PartiQL is not understood: use the item operations"),
-    ("BatchExecuteStatement", "PartiQL is not understood: use the item operations"),
-    ("ExecuteTransaction", "PartiQL is not understood: use the item operations"),
-    ("ImportTable", "it fills a table with items that nobody has sealed: put them"),
+    ("ExecuteStatement", "PartiQL is not supported: use the item operations"),
+    ("BatchExecuteStatement", "PartiQL is not supported: use the item operations"),
+    ("ExecuteTransaction", "PartiQL is not supported: use the item operations"),
+    ("ImportTable", "it fills a table with unsealed items: put the items instead"),
 ];
 
 /// Boxes the check of one operation on items like that of any other operation.
@@ -57,7 +57,7 @@ static ITEMS: &[Known] = operations! {
 /// The operation with this input. A refused operation is an error, which calls it `name`.
 ///
 /// The type of the input decides: any hook can change a name, none can change a type.
-pub(super) fn known(name: &str, input: &Input, binding: &Binding) -> Result<&'static Known, Error> {
+pub(super) fn find_known(name: &str, input: &Input, binding: &Binding) -> Result<&'static Known, Error> {
     if let Some(known) = ITEMS.iter().find(|known| (known.has)(input)) {
         return Ok(known);
     }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use crate::error::Refusal;
 use crate::expression::{
     Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection, Update, UpdatePlan,
@@ -14,7 +12,7 @@ use crate::schema::{TableSchema, Variant};
 /// ExpressionAttributeNames.
 pub(super) type Names = HashMap<String, String>;
 /// ExpressionAttributeValues.
-pub(super) type Values = HashMap<String, AttributeValue>;
+pub(super) type Values = Item;
 
 /// Checks the expressions of one request, one after the other.
 pub(super) struct Expressions<'a> {
@@ -33,7 +31,7 @@ impl<'a> Expressions<'a> {
 
     /// The same for a request that addresses the item with this primary key. Where the sort key shows the record type,
     /// it is taken from there.
-    pub(super) fn keyed(self, key: Option<&Item>) -> Self {
+    pub(super) fn for_key(self, key: Option<&Item>) -> Self {
         match key {
             Some(key) if self.table.is_told_apart_by_sort_key() => {
                 Self { variant: Variant::from_item(self.table, key), ..self }
@@ -52,7 +50,7 @@ impl<'a> Expressions<'a> {
         let refused = |source| Refusal::Expression { parameter, source };
         let condition = Condition::parse(expression).map_err(refused)?;
         self.learn(|attribute, scope| condition.requires(attribute, scope));
-        self.scoped(|scope| condition.check(scope)).map_err(refused)?;
+        self.check_in_scope(|scope| condition.check(scope)).map_err(refused)?;
         self.uses(condition.placeholders());
         Ok(Some(condition))
     }
@@ -63,7 +61,7 @@ impl<'a> Expressions<'a> {
         let refused = |source| Refusal::Expression { parameter: PARAMETER, source };
         let condition = KeyCondition::parse(expression.ok_or(Refusal::Missing(PARAMETER))?).map_err(refused)?;
         self.learn(|attribute, scope| condition.requires(attribute, scope));
-        self.scoped(|scope| condition.tests(scope).map(drop)).map_err(refused)?;
+        self.check_in_scope(|scope| condition.tests(scope).map(drop)).map_err(refused)?;
         self.uses(condition.placeholders());
         Ok(condition)
     }
@@ -87,7 +85,7 @@ impl<'a> Expressions<'a> {
         let refused = |source| Refusal::Expression { parameter: "UpdateExpression", source };
         let update = Update::parse(expression).map_err(refused)?;
         let taken = |placeholder: &str| self.values.is_some_and(|values| values.contains_key(placeholder));
-        let plan = self.scoped(|scope| update.plan(scope, &self.used.values, &taken)).map_err(refused)?;
+        let plan = self.check_in_scope(|scope| update.plan(scope, &self.used.values, &taken)).map_err(refused)?;
         self.uses(update.placeholders());
         Ok(plan)
     }
@@ -110,12 +108,12 @@ impl<'a> Expressions<'a> {
     }
 
     /// Runs `check` with the names and the schema of this request.
-    pub(super) fn scoped<T>(
+    pub(super) fn check_in_scope<T>(
         &self,
         check: impl FnOnce(&Scope<'_>) -> Result<T, ExpressionError>,
     ) -> Result<T, ExpressionError> {
         let protection = |attribute: &str| self.variant.protection(attribute);
-        check(&Scope::new(self.names, &protection).told_apart_by(self.table.discriminator()))
+        check(&Scope::new(self.names, &protection).with_discriminator(self.table.discriminator()))
     }
 
     fn uses(&mut self, Placeholders { names, values }: &Placeholders) {

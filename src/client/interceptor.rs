@@ -82,7 +82,7 @@ impl Intercept for Seal {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let name = config.load::<Metadata>().map_or("", Metadata::name);
-        let known = dispatch::known(name, context.input(), &self.binding)?;
+        let known = dispatch::find_known(name, context.input(), &self.binding)?;
         let own_token = config.load::<Begun>().is_some_and(|begun| begun.own_token);
         let span = telemetry::operation_span(&self.binding.tenant, known.name);
         let notes = config.load::<Notes>().cloned();

@@ -72,15 +72,15 @@ impl Mark {
 impl Notes {
     /// For an answer whose items are returned one by one, whether or not they open.
     pub(crate) fn each() -> Self {
-        Self::asking(Asked::Each)
+        Self::new(Asked::Each)
     }
 
     /// For a read that keeps the raw item.
     pub(crate) fn raw() -> Self {
-        Self::asking(Asked::Raw)
+        Self::new(Asked::Raw)
     }
 
-    fn asking(asked: Asked) -> Self {
+    fn new(asked: Asked) -> Self {
         Self(Arc::new(Mutex::new(Noted { asked, ..Noted::default() })))
     }
 

@@ -37,7 +37,7 @@ impl Query {
         let mut expressions = Expressions::new(table, input.expression_attribute_names(), values);
         let keys = expressions.key_condition(input.key_condition_expression())?;
         let tests = expressions
-            .scoped(|scope| keys.tests(scope))
+            .check_in_scope(|scope| keys.tests(scope))
             .map_err(|source| Refusal::Expression { parameter: "KeyConditionExpression", source })?;
         let partition = tests.iter().find(|(attribute, _)| attribute == table.partition_key()).map(|(_, test)| *test);
         let reach = reach(table, &binding.tenant, partition, values, input.index_name().is_some())?;

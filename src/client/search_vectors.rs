@@ -40,7 +40,7 @@ impl Search {
         let condition = expressions.condition("SearchConditionExpression", input.search_condition_expression())?;
         let selection = expressions.projection(input.projection_expression())?;
         let required = condition.as_ref().and_then(|condition| {
-            expressions.scoped(|scope| Ok(condition.requires(table.partition_key(), scope))).ok().flatten()
+            expressions.check_in_scope(|scope| Ok(condition.requires(table.partition_key(), scope))).ok().flatten()
         });
         let not_one_tenant = || Refusal::NotOneTenant { attribute: table.partition_key().to_owned() };
         let partition = match required {

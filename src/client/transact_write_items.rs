@@ -56,11 +56,11 @@ impl Action {
             }
             (None, None, Some(delete), None) => {
                 let Delete { table_name, key, .. } = delete;
-                Self::Other(Target::keyed(binding, Some(table_name), Some(key), conditional!(delete))?)
+                Self::Other(Target::for_key(binding, Some(table_name), Some(key), conditional!(delete))?)
             }
             (None, None, None, Some(check)) => {
                 let ConditionCheck { table_name, key, .. } = check;
-                Self::Other(Target::keyed(binding, Some(table_name), Some(key), conditional!(check))?)
+                Self::Other(Target::for_key(binding, Some(table_name), Some(key), conditional!(check))?)
             }
             _ => {
                 return Err(Refusal::Action.into());

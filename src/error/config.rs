@@ -18,7 +18,8 @@ pub enum ConfigError {
     NoTables,
     /// The SDK's configuration has no Region.
     #[error(
-        "the SDK configuration has no Region: set AWS_REGION, the profile's, or one when loading the configuration"
+        "the SDK configuration has no Region: set AWS_REGION, or a Region in the profile or in the code that loads \
+         the configuration"
     )]
     NoRegion,
     /// The SDK's configuration has no HTTP client and the SDK was built without one.
@@ -28,20 +29,23 @@ pub enum ConfigError {
     #[error("`{0}` is not an AWS account id: it has 12 digits")]
     Account(String),
     /// A partition has another name.
-    #[error("`{0}` is not a partition of AWS: its name is `aws` or begins with `aws-`")]
+    #[error("`{0}` is not an AWS partition: use `aws`, or a name that begins with `aws-`")]
     Partition(String),
     /// A partition is configured for keys that are not reached with the configuration's own credentials.
-    #[error("`partition` goes with `ambient_credentials` alone: a role's ARN names its own")]
+    #[error("`partition` works only with `ambient_credentials`: a role's ARN already names the partition")]
     PartitionOfARole,
     /// `alias_template` is set beside `tenancy`, which has a template of its own.
-    #[error("`alias_template` goes with `assume_role` and `ambient_credentials`: give the template to `Tenancy::new`")]
+    #[error(
+        "`alias_template` works only with `assume_role` or `ambient_credentials`: with `tenancy`, give the template \
+         to `Tenancy::new`"
+    )]
     AliasTemplateOfATenancy,
     /// The role's ARN is malformed.
     #[error(transparent)]
     Role(#[from] InvalidRoleArn),
     /// The alias template is malformed.
     #[error(transparent)]
-    Alias(#[from] InvalidAliasTemplate),
+    AliasTemplate(#[from] InvalidAliasTemplate),
     /// The encryption context, a time or a limit is out of range.
     #[error(transparent)]
     Settings(#[from] InvalidSettings),

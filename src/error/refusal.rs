@@ -9,11 +9,12 @@ use crate::item::PrimaryKeyError;
 pub enum Refusal {
     /// No record or schema is registered for the table, so nothing says what is sensitive in it.
     #[error(
-        "table `{0}` is not configured: correct its name, or register its records with the builder (and its physical name, if that is another, by `table_name`)"
+        "table `{0}` is not configured: correct the name, or register its records with the builder (`table_name` sets \
+         a physical name that differs)"
     )]
     UnknownTable(String),
     /// The table configured under this name is in a fixed account and Region, which the request does not name.
-    #[error("table `{asked}` is not the one that is configured: name it `{configured}`")]
+    #[error("table `{asked}` is not the configured table: use `{configured}`")]
     OtherTable {
         /// What the request names.
         asked: String,
@@ -22,7 +23,8 @@ pub enum Refusal {
     },
     /// The name is one table's logical name and another's physical name.
     #[error(
-        "`{0}` is the logical name of one table and the physical name of another: name the table by its ARN, or give it a logical name that is no physical one"
+        "`{0}` is the logical name of one table and the physical name of another: use the table's ARN, or a logical \
+         name that is no table's physical name"
     )]
     AmbiguousTable(String),
     /// The request names no table.
@@ -32,7 +34,9 @@ pub enum Refusal {
     #[error("the record has no table: add `#[seal(table = \"…\")]`")]
     NoRecordTable,
     /// The record type encrypts an attribute that the table's schema does not: the type is not registered.
-    #[error("record `{record}` encrypts `{attribute}`, and the client does not: register it with `record::<T>()`")]
+    #[error(
+        "record `{record}` encrypts `{attribute}`, but the client does not: register the record with `record::<T>()`"
+    )]
     Unregistered {
         /// The record type.
         record: &'static str,
@@ -41,7 +45,8 @@ pub enum Refusal {
     },
     /// This release does not know the operation.
     #[error(
-        "operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade tenantseal"
+        "operation `{0}` is unknown to this release: use a plain client if it touches no sealed table, or upgrade \
+         tenantseal"
     )]
     UnknownOperation(String),
     /// The operation cannot work on sealed items, or does not yet.
@@ -53,16 +58,15 @@ pub enum Refusal {
         instead: &'static str,
     },
     /// The operation touches no items, and the builder forbids such operations.
-    #[error(
-        "operation `{operation}` is refused by `control_plane(false)`: make it with a client of the operator's own"
-    )]
+    #[error("operation `{operation}` is turned off by `control_plane(false)`: operators use a client of their own")]
     ControlPlane {
         /// The operation.
         operation: &'static str,
     },
     /// An encrypted attribute cannot be the time to live: what is stored is not a number.
     #[error(
-        "`{attribute}` cannot be the time to live: the schema encrypts it, so no item would ever expire: keep the time in a plain number"
+        "`{attribute}` cannot be the TTL attribute: the schema encrypts it, so no item would ever expire. Store the \
+         time in a plain number"
     )]
     EncryptedTimeToLive {
         /// The attribute.
@@ -70,14 +74,15 @@ pub enum Refusal {
     },
     /// An encrypted attribute cannot be a key of an index or a table, or its vector.
     #[error(
-        "`{attribute}` cannot be a key or vector of an index: the schema encrypts it, so every put of it would fail, or nothing would be found: index a plain attribute"
+        "`{attribute}` cannot be a key or vector of an index: the schema encrypts it, so every put would fail, or \
+         searches would find nothing. Index a plain attribute"
     )]
     EncryptedIndexKey {
         /// The attribute.
         attribute: String,
     },
     /// The search vector holds other values than numbers.
-    #[error("`SearchVector` is a list of numbers")]
+    #[error("`SearchVector` must be a list of numbers")]
     SearchVector,
     /// The parameter belongs to the API before expressions.
     #[error("the legacy parameter `{parameter}` is not supported: use `{instead}`")]
@@ -91,10 +96,10 @@ pub enum Refusal {
     #[error("the request has no `{0}`")]
     Missing(&'static str),
     /// DynamoDB does not accept the idempotency token.
-    #[error("an idempotency token (`ClientRequestToken`) has 1 to 36 characters")]
+    #[error("an idempotency token (`ClientRequestToken`) must have 1 to 36 characters")]
     Token,
     /// An action of a transaction has no part, or several.
-    #[error("each action of a transaction is exactly one of `Put`, `Update`, `Delete` and `ConditionCheck`")]
+    #[error("each action of a transaction must be exactly one of `Put`, `Update`, `Delete` and `ConditionCheck`")]
     Action,
     /// A map of names or values is empty, which DynamoDB refuses.
     #[error("`{0}` is empty: leave it out")]
@@ -117,21 +122,26 @@ pub enum Refusal {
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),
     /// The primary key has other parts than the table's.
-    #[error("the key has other parts than the table's: see the table in the documentation of `records::PrimaryKey`")]
+    #[error(
+        "the primary key does not have the parts of the table's key: see the documentation of `records::PrimaryKey`"
+    )]
     PrimaryKeyParts,
     /// The primary key belongs to another record type, as its sort key says.
-    #[error("the key is not one of {record}: `{attribute}` begins with the type's own value of the discriminator")]
+    #[error("the key is not one of {record}: `{attribute}` must begin with that type's discriminator value")]
     OtherRecord {
         /// The record type.
         record: &'static str,
         /// The sort key, which tells record types apart.
         attribute: String,
     },
+    /// The page token was not made for this tenant and this query, or was altered.
+    #[error("the page token is not one of this tenant and query: ask for the first page")]
+    PageToken,
     /// A batch has the same primary key twice.
-    #[error("one key is given twice in the same batch: leave one out")]
+    #[error("the batch has the same primary key twice: remove one")]
     PrimaryKeyTwice,
     /// The record type does not declare the attribute.
-    #[error("{record} has no attribute `{attribute}`: correct its name, which is the stored one")]
+    #[error("{record} has no attribute `{attribute}`: use the name under which it is stored")]
     UnknownAttribute {
         /// The record type.
         record: &'static str,
@@ -140,7 +150,8 @@ pub enum Refusal {
     },
     /// The update changes an attribute that only a put may write.
     #[error(
-        "an update of {record} cannot touch `{attribute}`: it is a key, the discriminator or the version, which counts by itself"
+        "an update of {record} cannot touch `{attribute}`: it is a key, the discriminator, or the version, which the \
+         library increments"
     )]
     FixedAttribute {
         /// The record type.
@@ -150,7 +161,8 @@ pub enum Refusal {
     },
     /// The field cannot hold the value: once stored it could not be read, and no stored value equals it.
     #[error(
-        "`{attribute}` of {record} does not hold such a value: give one of its type, `{expected}`, or one in its stored form"
+        "`{attribute}` of {record} cannot hold this value: give one of its type, `{expected}`, or one in its stored \
+         form"
     )]
     Value {
         /// The record type.
@@ -161,9 +173,7 @@ pub enum Refusal {
         expected: &'static str,
     },
     /// The update removes an attribute that the record needs.
-    #[error(
-        "{record} cannot be read without `{attribute}`: set another value, or let the field be missing by `#[serde(default)]`"
-    )]
+    #[error("{record} cannot be read without `{attribute}`: set another value, or mark the field `#[serde(default)]`")]
     Required {
         /// The record type.
         record: &'static str,
@@ -172,7 +182,8 @@ pub enum Refusal {
     },
     /// The value has encrypted fields, and its attribute is stored as it is.
     #[error(
-        "{record} stores `{attribute}` as it is, and in it lies `{marked}`, whose encrypted fields nobody would heed: mark the field `encrypt`, or `plain` if all of it is public"
+        "{record} stores `{attribute}` in plaintext, but it contains `{marked}`, which has encrypted fields: mark the \
+         field `encrypt`, or `plain` if all of it is public"
     )]
     Unheeded {
         /// The record type.

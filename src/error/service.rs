@@ -38,7 +38,7 @@ impl fmt::Display for ServiceError {
             }
         }
         match self.written() {
-            Written::Unknown => f.write_str("; an answer was lost on the way, so the write may have happened"),
+            Written::Unknown => f.write_str("; an answer was lost, so the write may have happened"),
             _ => Ok(()),
         }
     }

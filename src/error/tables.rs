@@ -58,7 +58,8 @@ impl fmt::Display for TableFault {
 }
 
 /// Another schema does not open what was sealed by this one.
-const PUT_AGAIN: &str = "What is stored already was sealed as the schema says: scan it with the former schema, put it again with the new one";
+const PUT_AGAIN: &str =
+    "Stored items were sealed under the old schema: scan them with it, then put them again with the new one";
 
 fn sort_key(declared: &str, actual: Option<&str>) -> String {
     match actual {
@@ -76,8 +77,8 @@ pub enum TableFaultKind {
     NotFound,
     /// The table has a sort key, and the schema has none: sealed values of two items can be exchanged.
     #[error(
-        "its sort key `{actual}` is not declared as one, so the sealed values of a tenant's items can be exchanged: mark the field with \
-         `#[seal(sort_key)]`, or write `.sort_key(\"{actual}\")`. {}",
+        "its sort key `{actual}` is not declared, so sealed values can be swapped between a tenant's items: mark the \
+         field with `#[seal(sort_key)]`, or call `.sort_key(\"{actual}\")`. {}",
         PUT_AGAIN
     )]
     UndeclaredSortKey {
@@ -101,17 +102,15 @@ pub enum TableFaultKind {
         actual: String,
     },
     /// A key that shows the tenant or the record type is no string.
-    #[error(
-        "its key `{attribute}` is not a string (S), which it must be to show the tenant or the record type: create another table"
-    )]
+    #[error("its key `{attribute}` must be a string (S) to show the tenant or the record type: create another table")]
     NotAString {
         /// The key.
         attribute: String,
     },
     /// An index has an encrypted attribute among its keys, so DynamoDB refuses items, or sorts ciphertext; or a vector index has one.
     #[error(
-        "its index `{index}` has `{attribute}` among its keys, which is encrypted: delete the index, or store the attribute as it is \
-         (`plain`). {}",
+        "its index `{index}` has the encrypted attribute `{attribute}` as a key: delete the index, or declare the \
+         attribute `plain`. {}",
         PUT_AGAIN
     )]
     EncryptedIndexKey {
@@ -122,7 +121,8 @@ pub enum TableFaultKind {
     },
     /// The time to live is encrypted, so no item ever expires.
     #[error(
-        "its time to live is `{attribute}`, which is encrypted, so nothing expires: store it as it is (`plain`), or name another attribute. {}",
+        "its TTL attribute `{attribute}` is encrypted, so nothing expires: declare it `plain`, or choose another TTL \
+         attribute. {}",
         PUT_AGAIN
     )]
     EncryptedTimeToLive {

@@ -191,7 +191,7 @@ impl fmt::Display for Unopened {
         }
         let kept = self.items().iter().any(|item| item.sealed.is_some());
         match (self.written(), kept) {
-            (Written::Yes, true) => f.write_str("; the write has happened, and `sealed_item` has what it brought back"),
+            (Written::Yes, true) => f.write_str("; the write has happened, and `sealed_item` has what it returned"),
             (Written::Yes, false) => f.write_str("; the write has happened"),
             (Written::Unknown, true) => {
                 f.write_str("; the write may have happened, and `sealed_item` has what was stored before")

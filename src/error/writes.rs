@@ -53,9 +53,9 @@ impl fmt::Display for Cancelled {
             let between = if count == 0 { "" } else { ", " };
             write!(f, "{between}action {at}: ")?;
             match reason {
-                Reason::ConditionFailed => f.write_str("its condition did not hold")?,
-                Reason::Conflict => f.write_str("the record has another version")?,
-                Reason::TransactionConflict => f.write_str("another transaction is at work on the item")?,
+                Reason::ConditionFailed => f.write_str("its condition failed")?,
+                Reason::Conflict => f.write_str("the stored version differs")?,
+                Reason::TransactionConflict => f.write_str("another transaction is using the item")?,
                 Reason::Throttled => f.write_str("throttled")?,
                 Reason::Other(code) => f.write_str(code)?,
             }
@@ -95,7 +95,7 @@ impl NotWritten {
 
 impl fmt::Display for NotWritten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} were not written", self.0.len())?;
-        self.0.first().map_or(Ok(()), |(at, error)| write!(f, ", the first of them number {at}: {error}"))
+        write!(f, "{} writes failed", self.0.len())?;
+        self.0.first().map_or(Ok(()), |(at, error)| write!(f, "; the first is number {at}: {error}"))
     }
 }

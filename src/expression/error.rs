@@ -9,16 +9,16 @@
 #[expect(missing_docs, reason = "the message of each variant says what its fields are")]
 pub enum ExpressionError {
     /// Not in the language of the developer guide.
-    #[error("the expression is not understood at byte {at}: expected {expected}")]
+    #[error("syntax error at byte {at}: expected {expected}")]
     Syntax { at: usize, expected: &'static str },
     /// More than 4 KB.
-    #[error("the expression is longer than 4096 bytes: DynamoDB takes no longer one")]
+    #[error("the expression is longer than 4096 bytes, which is DynamoDB's limit: shorten it")]
     TooLong,
     /// More than 4 KB with the library's additions.
-    #[error("the expression is longer than 4096 bytes with what tenantseal must add to it: shorten it")]
+    #[error("the expression is longer than 4096 bytes with tenantseal's additions: shorten it")]
     TooLongRewritten,
     /// More than 300 operators and functions.
-    #[error("the expression has more than 300 operators and functions: DynamoDB takes no more")]
+    #[error("the expression has more than 300 operators and functions, which is DynamoDB's limit: simplify it")]
     TooManyOperators,
     /// More than 100 operands of `IN`.
     #[error("an `IN` has more than 100 operands: combine several with `OR`")]
@@ -30,27 +30,27 @@ pub enum ExpressionError {
     #[error("the expression has redundant parentheses: remove one pair")]
     RedundantParentheses,
     /// A reserved word of DynamoDB.
-    #[error("`{name}` is a reserved word: name the attribute by a placeholder such as `#{name}`")]
+    #[error("`{name}` is a reserved word: use a placeholder such as `#{name}`")]
     ReservedWord { name: String },
     /// A bare name that starts with an underscore or is a function's name.
-    #[error("`{name}` cannot stand for itself: name the attribute by a placeholder such as `#n`")]
+    #[error("`{name}` cannot be written in an expression: use a placeholder such as `#n`")]
     NeedsPlaceholder { name: String },
     /// A function that does not exist, or is not allowed here.
-    #[error("there is no function `{name}` here")]
+    #[error("there is no function `{name}`, or it is not allowed here")]
     UnknownFunction { name: String },
     /// A function in the wrong case.
     #[error("function names are case-sensitive: write `{function}`")]
     FunctionCase { function: &'static str },
     /// A clause that is written twice.
-    #[error("`{clause}` may occur only once in an update expression: separate its actions by commas")]
+    #[error("`{clause}` may occur only once in an update expression: separate its actions with commas")]
     RepeatedClause { clause: &'static str },
     /// A `#name` that `ExpressionAttributeNames` does not define.
     #[error("`{placeholder}` is not defined: add it to the expression attribute names")]
     UndefinedName { placeholder: String },
     /// A name that the library reserves.
     #[error(
-        "`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal. An item that has `_seal` is sealed already: \
-         read and write it with its tenant's client, which needs no mention of it"
+        "`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal. An item that has `_seal` is \
+         sealed already: read and write it with its tenant's client, and leave `_seal` out"
     )]
     ReservedAttribute { attribute: String },
     /// No schema names the attribute, so nobody knows whether it may be stored in plaintext.
@@ -64,14 +64,14 @@ pub enum ExpressionError {
     InsideEncrypted { path: String },
     /// A condition or filter that would inspect a ciphertext.
     #[error(
-        "`{operation}` cannot be evaluated on the encrypted attribute `{attribute}`: \
-         test only whether it exists, and compare after reading"
+        "`{operation}` cannot be evaluated on the encrypted attribute `{attribute}`: test only whether it exists, and \
+         compare after reading"
     )]
     EncryptedCondition { attribute: String, operation: &'static str },
     /// An update that would compute with a ciphertext or copy it.
     #[error(
-        "`{operation}` cannot be applied to the encrypted attribute `{attribute}`: \
-         read it, then write `SET {attribute} = :value`"
+        "`{operation}` cannot be applied to the encrypted attribute `{attribute}`: read it, then write `SET \
+         {attribute} = :value`"
     )]
     EncryptedUpdate { attribute: String, operation: &'static str },
     /// A key condition on an encrypted attribute.
@@ -80,17 +80,17 @@ pub enum ExpressionError {
     /// An attribute on which the table's records disagree, in an expression that does not say which record type it
     /// means.
     #[error(
-        "the table's records disagree on whether attribute `{attribute}` is encrypted: \
-         join `{discriminator} = :value` to the condition or filter by `AND`, with the record's own value"
+        "one record of the table encrypts attribute `{attribute}` and another does not: add `AND {discriminator} = \
+         :value` to the condition or filter, with the record's own value"
     )]
     Varies { attribute: String, discriminator: Box<str> },
     /// An update of the attribute that gives an item's record type.
-    #[error("`{attribute}` says of which record type an item is, so an update cannot change it: put the item")]
+    #[error("`{attribute}` is the discriminator, so an update cannot change it: put the item")]
     Discriminator { attribute: String },
     /// Not `attribute operator :value`, joined by `AND`.
     #[error(
-        "a key condition consists of `attribute = :value`, and for sort keys \
-         `<`, `<=`, `>`, `>=`, `BETWEEN` or `begins_with`, joined by `AND`"
+        "a key condition must be `attribute = :value`, or for a sort key also `<`, `<=`, `>`, `>=`, `BETWEEN` or \
+         `begins_with`, joined by `AND`"
     )]
     NotAKeyCondition,
     /// Two conditions on one key attribute.

@@ -97,6 +97,8 @@ fn every_property_holds_for_the_corpus_and_its_mutations() {
 fn every_property_has_a_fuzz_target() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let mut found: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // Other crates hold their own properties to the same.
+    found.retain(|path| fs::read_to_string(path).unwrap().contains("tenantseal::fuzzing::"));
     found.sort();
     let mut expected: Vec<_> = TARGETS.iter().map(|(target, _)| format!("{target}.rs")).collect();
     expected.sort();

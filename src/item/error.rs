@@ -16,14 +16,15 @@ pub enum SealError {
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),
     /// No record of the table declares the attribute, so it is unknown whether it is sensitive.
-    #[error("attribute `{0}` is declared by no record of this table: declare it `encrypt` or `plain`")]
+    #[error("no record of this table declares attribute `{0}`: declare it `encrypt` or `plain`")]
     Undeclared(String),
     /// The item's discriminator is missing, or has a value that no record of the table has.
     #[error("discriminator `{0}` is missing or has a value that no record of this table declares")]
     Discriminator(String),
     /// A plain binary value in an attribute that other records of the table seal.
     #[error(
-        "attribute `{0}` must not be binary: another record of this table encrypts it, and a sealed value could pass for this one"
+        "attribute `{0}` must not be binary: another record of this table encrypts it, and a sealed value could pass \
+         as this one"
     )]
     Binary(String),
     /// The name belongs to the library.
@@ -32,7 +33,8 @@ pub enum SealError {
     /// The caller gave a sealed value, of whatever tenant, which was read with a plain client. If it were sealed once
     /// more and put without its header, it would be lost.
     #[error(
-        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put what that gives{or}",
+        "attribute `{0}` is sealed already: read the item with its tenant's client, which opens it, and put the \
+         result{or}",
         or = own_bytes(.0)
     )]
     AlreadySealed(String),
@@ -47,7 +49,8 @@ pub enum SealError {
     /// DynamoDB would not store the item: sealed, it has more than 400 KB, names included. An update is refused only
     /// for an attribute that exceeds this alone, because the rest of the item is unknown.
     #[error(
-        "the sealed item would be at least {by} bytes larger than the 400 KB that DynamoDB stores: store less in {}, or split it over several items",
+        "the sealed item would exceed DynamoDB's limit of 400 KB by at least {by} bytes: store less in {}, or split \
+         it into several items",
         Names(largest)
     )]
     TooLarge {
@@ -62,7 +65,7 @@ pub enum SealError {
     Random,
     /// The table is compact, and the key table is not known to hold the data key's record. The item could never be
     /// opened.
-    #[error("the table is compact, and the key table does not hold the record of the data key")]
+    #[error("the table is compact, but the key table does not hold the data key's record")]
     NotInKeyTable,
 }
 
@@ -103,15 +106,15 @@ impl From<RandomError> for SealError {
 #[non_exhaustive]
 pub enum PrimaryKeyError {
     /// A key attribute is missing.
-    #[error("key attribute `{attribute}` is missing: an item has all key attributes of its table")]
+    #[error("key attribute `{attribute}` is missing: an item needs all key attributes of its table")]
     Missing {
         /// The attribute.
         attribute: String,
     },
     /// The partition key is not this tenant's.
     #[error(
-        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows its id, as `TenantId::as_str` \
-         gives it): use the handle of the tenant whose item it is"
+        "key attribute `{attribute}` does not belong to this client's tenant (it must be a string that shows the \
+         tenant's id, as `TenantId::as_str` returns it): use the handle of the tenant that owns the item"
     )]
     ForeignTenant {
         /// The attribute.
@@ -126,7 +129,7 @@ pub enum PrimaryKeyError {
         source: InvalidPrimaryKey,
     },
     /// A primary key has other attributes than the table's key attributes.
-    #[error("`{attribute}` is not a key attribute of this table: a key has exactly its declared names")]
+    #[error("`{attribute}` is not a key attribute of this table: give the declared key attributes, and no others")]
     Superfluous {
         /// The attribute.
         attribute: String,

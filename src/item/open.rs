@@ -14,14 +14,15 @@ use crate::schema::{Secrecy, TableSchema, Variant};
 #[non_exhaustive]
 pub enum OpenError {
     /// The primary key of the stored item is not the requested one, or not this tenant's.
-    #[error("the stored item is not the one that was asked for: {0}")]
+    #[error("the stored item is not the requested one: {0}")]
     PrimaryKey(#[from] PrimaryKeyError),
     /// The stored item has other key values than the request.
-    #[error("the stored item is not the one that was asked for: its key differs from the request's")]
+    #[error("the stored item is not the requested one: its primary key differs from the request's")]
     OtherItem,
     /// A query or scan of an index that does not project the header.
     #[error(
-        "index `{index}` does not project `_seal`, without which attribute `{attribute}` does not open: add it to the projection"
+        "index `{index}` does not project `_seal`, so attribute `{attribute}` does not open: add `_seal` to the \
+         projection"
     )]
     IndexLacksHeader {
         /// The index.
@@ -31,8 +32,8 @@ pub enum OpenError {
     },
     /// A query or scan of an index that does not project the discriminator.
     #[error(
-        "index `{index}` does not project the discriminator `{discriminator}`, which says whether attribute `{attribute}` is encrypted: \
-         add it to the projection"
+        "index `{index}` does not project the discriminator `{discriminator}`, which says whether attribute \
+         `{attribute}` is encrypted: add it to the projection"
     )]
     IndexLacksDiscriminator {
         /// The index.
@@ -44,7 +45,8 @@ pub enum OpenError {
     },
     /// The item does not give its record type.
     #[error(
-        "discriminator `{discriminator}`, which says whether attribute `{attribute}` is encrypted, is missing or has a value that no record declares"
+        "discriminator `{discriminator}`, which says whether attribute `{attribute}` is encrypted, is missing or has \
+         a value that no record declares"
     )]
     Discriminator {
         /// The attribute that tells the table's record types apart.

@@ -43,7 +43,7 @@ fn key(tenant_id: &str, byte: u8) -> Arc<VerifiedDataKey> {
     let context = EncryptionContext::new(&tenant(tenant_id), &StaticPairs::default());
     let kek = KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
     let data_key = DataKey::take(vec![byte; 32]).unwrap();
-    Arc::new(VerifiedDataKey::generated(
+    Arc::new(VerifiedDataKey::from_generated(
         &data_key,
         1_700_000_000,
         &context,
@@ -354,7 +354,7 @@ fn the_example_of_the_specification() {
     let kek = KekId::parse("arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap();
     let data_key = DataKey::take((0..32).collect()).unwrap();
     let wrapped = WrappedDataKey::new(vec![0xaa, 0xbb, 0xcc, 0xdd]).unwrap();
-    let key = VerifiedDataKey::generated(&data_key, 1_700_000_000, &context, kek, wrapped);
+    let key = VerifiedDataKey::from_generated(&data_key, 1_700_000_000, &context, kek, wrapped);
     let item: Item = [("tenant_id", s("acme")), ("n", AttributeValue::N("150".into())), ("a", s("hello"))]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

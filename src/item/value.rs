@@ -42,7 +42,7 @@ pub enum InvalidValue {
     #[error("a set must have at least one member")]
     EmptySet,
     /// A set contains a member twice (numbers are compared by value).
-    #[error("a set must not have a member twice")]
+    #[error("a set must not contain a member twice")]
     RepeatedMember,
     /// A number is not valid.
     #[error("not a number that DynamoDB stores: {0}")]

@@ -40,15 +40,21 @@ pub(super) fn check_own<T: Record>(item: &Item) -> Result<(), Error> {
     }
 }
 
+/// Refuses a stored item that is of another type.
+pub(super) fn check_stored<T: Record>(item: &Item) -> Result<(), Error> {
+    match T::SCHEMA.discriminator() {
+        Some((attribute, _)) if !is_record::<T>(item) => {
+            Err(record_error::<T>(format!("the item is of another record type, as its `{attribute}` says")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The record that an opened item is.
 pub(super) fn from_item<T: Record + DeserializeOwned>(mut item: Item) -> Result<T, Error> {
-    if let Some((attribute, _)) = T::SCHEMA.discriminator() {
-        if !is_record::<T>(&item) {
-            return Err(record_error::<T>(format!("the item is of another record type, as its `{attribute}` says")));
-        }
-        if T::SCHEMA.field(attribute).is_none() {
-            item.remove(attribute);
-        }
+    check_stored::<T>(&item)?;
+    if let Some((attribute, _)) = T::SCHEMA.discriminator().filter(|(name, _)| T::SCHEMA.field(name).is_none()) {
+        item.remove(attribute);
     }
     let item = serde_dynamo::Item::from(item).into();
     // Whoever put again what was read would delete what is there.

@@ -1,5 +1,6 @@
 //! Reads one record.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
@@ -7,6 +8,7 @@ use aws_sdk_dynamodb::types::{self, TransactGetItem};
 use serde::de::DeserializeOwned;
 
 use super::PrimaryKey;
+use super::convert::{check_stored, own_attribute};
 use super::repository::Records;
 use super::request::{Changes, Pending, fmt_builder, require_built, to_error};
 use crate::client::no_legacy;
@@ -67,6 +69,35 @@ impl<'a, T: Record + DeserializeOwned> Get<'a, T> {
         let records = self.records.clone();
         let found = self.request()?.send().await.map_err(to_error)?.item;
         found.map(|item| records.found(item)).transpose()
+    }
+
+    /// Whether there is such a record. It reads the key alone and opens nothing, so no data key is needed; it costs what the
+    /// whole read costs.
+    ///
+    /// ```
+    /// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+    /// # -> Result<(), tenantseal::Error> {
+    /// if !contacts.get("c-17").exists().await? {
+    ///     // There is none.
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the stored item is of another type.
+    pub async fn exists(self) -> Result<bool, Error> {
+        let (_, schema) = self.records.table()?;
+        let own = own_attribute::<T>().map(|(name, _)| name);
+        let names = [Some(schema.partition_key()), schema.sort_key(), own].into_iter().flatten();
+        let names: HashMap<_, _> = names.enumerate().map(|(at, name)| (format!("#k{at}"), name.to_owned())).collect();
+        let projection = names.keys().cloned().collect::<Vec<_>>().join(", ");
+        let request =
+            self.customize(|get| get.set_expression_attribute_names(Some(names)).projection_expression(projection));
+        match request.request()?.send().await.map_err(to_error)?.item {
+            Some(item) => check_stored::<T>(&item).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// The read as a part of a transaction, which is always consistent.

@@ -1,25 +1,23 @@
 //! Finds records, page by page, as a stream.
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use tenantseal_core::tenant::TenantId;
 
 use super::PrimaryKeyValue;
 use super::condition::{Condition, Writer, attribute};
 use super::convert::own_attribute;
+use super::page::{self, Page, PageToken};
 use super::reading::Reading;
 use super::repository::Records;
-use super::request::{fmt_builder, to_error};
-use crate::client::Notes;
+use super::request::fmt_builder;
+use super::stream::{RecordStream, count};
 use crate::error::{Error, Refusal};
-use crate::item::{Item, PrimaryKeyError};
+use crate::item::PrimaryKeyError;
 use crate::schema::{Record, TableSchema};
 
 impl<T: Record + DeserializeOwned> Records<T> {
@@ -127,6 +125,47 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     pub fn stream(self) -> RecordStream<T> {
         let (records, limit) = (self.read.records.clone(), self.read.limit);
         RecordStream::over(records, self.request(), limit)
+    }
+
+    /// One page of the records, from the beginning or from the token of the page before: for lists that a client asks for.
+    ///
+    /// It is one request. [`limit`](Self::limit) bounds the records that DynamoDB reads for it, before a filter: such a page
+    /// may have fewer records, or none, and a next one all the same.
+    ///
+    /// ```
+    /// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+    /// # -> Result<(), tenantseal::Error> {
+    /// let first = contacts.query().limit(20).page(None).await?;
+    /// if let Some(token) = &first.next {
+    ///     let second = contacts.query().limit(20).page(Some(token)).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::PageToken`] when the token was not made for this tenant and this query.
+    pub async fn page(self, token: Option<&PageToken>) -> Result<Page<T>, Error> {
+        let (records, limit) = (self.read.records.clone(), self.read.limit);
+        if limit == Some(0) {
+            return Ok(Page { records: Vec::new(), next: token.cloned() });
+        }
+        let mut request = self.request()?;
+        if request.get_limit().is_none() {
+            request = request.set_limit(limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)));
+        }
+        page::page(records, request, token).await
+    }
+
+    /// How many records there are, up to [`limit`](Self::limit). DynamoDB reads, and charges for, each of them; nothing is
+    /// opened, so no data key is needed.
+    ///
+    /// # Errors
+    ///
+    /// When DynamoDB fails.
+    pub async fn count(self) -> Result<usize, Error> {
+        let limit = self.read.limit;
+        count(self.request()?, limit).await
     }
 
     fn request(self) -> Result<QueryFluentBuilder, Error> {
@@ -241,6 +280,47 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
         RecordStream::over(records, self.request(), limit)
     }
 
+    /// One page of the records, from the beginning or from the token of the page before: for lists that a client asks for.
+    ///
+    /// It is one request. [`limit`](Self::limit) bounds the records that DynamoDB reads for it, before a filter: such a page
+    /// may have fewer records, or none, and a next one all the same.
+    ///
+    /// ```
+    /// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
+    /// # -> Result<(), tenantseal::Error> {
+    /// let first = contacts.scan().limit(20).page(None).await?;
+    /// if let Some(token) = &first.next {
+    ///     let second = contacts.scan().limit(20).page(Some(token)).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::PageToken`] when the token was not made for this tenant and this query.
+    pub async fn page(self, token: Option<&PageToken>) -> Result<Page<T>, Error> {
+        let (records, limit) = (self.read.records.clone(), self.read.limit);
+        if limit == Some(0) {
+            return Ok(Page { records: Vec::new(), next: token.cloned() });
+        }
+        let mut request = self.request()?;
+        if request.get_limit().is_none() {
+            request = request.set_limit(limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)));
+        }
+        page::page(records, request, token).await
+    }
+
+    /// How many records there are, up to [`limit`](Self::limit). DynamoDB reads, and charges for, each of them; nothing is
+    /// opened, so no data key is needed.
+    ///
+    /// # Errors
+    ///
+    /// When DynamoDB fails.
+    pub async fn count(self) -> Result<usize, Error> {
+        let limit = self.read.limit;
+        count(self.request()?, limit).await
+    }
+
     fn request(self) -> Result<ScanFluentBuilder, Error> {
         let Self { mut read } = self;
         let records = read.records.clone();
@@ -261,114 +341,5 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
 impl<T> fmt::Debug for Scan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_builder("Scan", &self.read.records, f)
-    }
-}
-
-/// Records as they are found.
-///
-/// It requests a page once the records before it are consumed, and not earlier. Consume it with [`next`](Self::next) or
-/// [`try_collect`](Self::try_collect), or as a [`Stream`].
-///
-/// A record that does not open, or is not of this type, is an error that names it (`error.item()`), and the next record follows. The
-/// same holds if its data key is not available: stop if `error.is_revoked()`, or if waiting is better. The stream ends when DynamoDB
-/// fails.
-#[must_use = "nothing is sent before the stream is polled"]
-pub struct RecordStream<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>);
-
-impl<T: Record + DeserializeOwned> RecordStream<T> {
-    fn over<P: Page>(records: Records<T>, request: Result<P, Error>, limit: Option<usize>) -> Self {
-        let pages = match request {
-            Ok(request) => {
-                let next = |request: Option<P>| async move {
-                    let Some(request) = request else { return Ok(None) };
-                    let (items, last) = request.clone().page().await?;
-                    Ok(Some((items, last.map(|last| request.after(last)))))
-                };
-                stream::try_unfold(Some(request), next).left_stream()
-            }
-            Err(error) => stream::once(async move { Err(error) }).right_stream(),
-        };
-        let items = pages.map_ok(stream::iter).try_flatten().boxed();
-        let start = (items, records.tenant, limit.unwrap_or(usize::MAX));
-        let records = stream::unfold(start, |(mut items, tenant, left)| async move {
-            let next = if left == 0 { None } else { items.next().await }?;
-            let next = next.and_then(|item| Records::<T>::new(tenant.clone()).found(item));
-            // What is no record does not count.
-            let left = left - usize::from(next.is_ok());
-            Some((next, (items, tenant, left)))
-        });
-        Self(records.boxed())
-    }
-
-    /// The next record, if there is one.
-    pub async fn next(&mut self) -> Option<Result<T, Error>> {
-        self.0.next().await
-    }
-
-    /// All records that are left.
-    ///
-    /// # Errors
-    ///
-    /// The first error.
-    pub async fn try_collect<C: Default + Extend<T>>(self) -> Result<C, Error> {
-        self.0.try_collect().await
-    }
-}
-
-impl<T> Stream for RecordStream<T> {
-    type Item = Result<T, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(context)
-    }
-}
-
-impl<T> fmt::Debug for RecordStream<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RecordStream<{}>", std::any::type_name::<T>())
-    }
-}
-
-/// The items of a page, those that did not open by their errors.
-fn each(items: Option<Vec<Item>>, notes: &Notes) -> Vec<Result<Item, Error>> {
-    let mut items: Vec<_> = items.unwrap_or_default().into_iter().map(Ok).collect();
-    for (at, error) in notes.take_failed() {
-        items[at] = Err(error);
-    }
-    items
-}
-
-/// The items of a page, and the key at which the next one begins.
-type Items = (Vec<Result<Item, Error>>, Option<Item>);
-
-/// A request that answers page by page.
-trait Page: Clone + Send + 'static {
-    fn page(self) -> impl Future<Output = Result<Items, Error>> + Send;
-
-    /// The request of the next page.
-    fn after(self, last: Item) -> Self;
-}
-
-impl Page for QueryFluentBuilder {
-    async fn page(self) -> Result<Items, Error> {
-        let notes = Notes::each();
-        let answer = self.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
-        Ok((each(answer.items, &notes), answer.last_evaluated_key))
-    }
-
-    fn after(self, last: Item) -> Self {
-        self.set_exclusive_start_key(Some(last))
-    }
-}
-
-impl Page for ScanFluentBuilder {
-    async fn page(self) -> Result<Items, Error> {
-        let notes = Notes::each();
-        let answer = self.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
-        Ok((each(answer.items, &notes), answer.last_evaluated_key))
-    }
-
-    fn after(self, last: Item) -> Self {
-        self.set_exclusive_start_key(Some(last))
     }
 }

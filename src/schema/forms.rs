@@ -115,7 +115,7 @@ impl Forms {
             let there = if *may_be_absent { Some(forms.any_in(item)?) } else { None };
             let lost = there.and_then(|there| Some((there, forms.unfit(item)?)));
             lost.map(|(there, what)| {
-                format!("the flattened record with attribute `{there}` would be read as none: {what}")
+                format!("serde would read the flattened record of attribute `{there}` as `None`: {what}")
             })
             .or_else(|| forms.read_as_none(item))
         })
@@ -131,7 +131,7 @@ impl Forms {
     fn unfit(&self, item: &Attributes) -> Option<String> {
         let own = self.fields.iter().find_map(|field| match field.in_item(item) {
             Some(value) => ((field.stored)(value) == Form::Refused)
-                .then(|| format!("attribute `{}` is not what it expects, `{}`", field.name, field.ty)),
+                .then(|| format!("attribute `{}` does not deserialize as `{}`", field.name, field.ty)),
             None => ((field.is_optional)() == Some(false)).then(|| format!("attribute `{}` is missing", field.name)),
         });
         own.or_else(|| {
@@ -234,7 +234,7 @@ pub struct ReadsBack<T>(PhantomData<T>);
 impl<T: Record + Serialize + Deserialize<'static>> ReadsBack<T> {
     /// Why the item cannot be read.
     pub const UNREADABLE: fn(&Value) -> Option<String> = |item| match read::<T>(item.clone()) {
-        Ok(record) => lost(&record, item),
+        Ok(record) => find_lost(&record, item),
         Err(what) => Some(what),
     };
 }
@@ -260,7 +260,7 @@ pub(crate) fn read<T: Record + Deserialize<'static>>(item: Value) -> Result<T, S
             }
             _ => match missing::<T>(&error.inner().to_string()) {
                 Some(attribute) => format!("attribute `{attribute}` is missing"),
-                None => "the item is not such a record: an attribute is missing or superfluous".to_owned(),
+                None => "the item does not fit the record: an attribute is missing or unexpected".to_owned(),
             },
         }
     })
@@ -273,7 +273,7 @@ fn missing<T: Record>(message: &str) -> Option<&str> {
 }
 
 /// serde reads an optional flattened record that does not fit as `None`. This names what of the item would be lost.
-fn lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
+fn find_lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
     let flattened = T::SCHEMA.fields().iter().filter_map(|field| match field {
         RecordField::Flatten(inner) => Some(*inner),
         _ => None,
@@ -287,7 +287,7 @@ fn lost<T: Record + Serialize>(record: &T, item: &Value) -> Option<String> {
     flattened.into_iter().find_map(|inner| {
         let name = item.keys().find(|name| inner.field(name).is_some())?;
         let is_there = again.keys().any(|name| inner.field(name).is_some());
-        (!is_there).then(|| format!("the flattened record with attribute `{name}` would be read as none"))
+        (!is_there).then(|| format!("serde would read the flattened record of attribute `{name}` as `None`"))
     })
 }
 

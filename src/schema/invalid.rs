@@ -10,7 +10,7 @@ pub enum InvalidSchema {
     #[error("the record has no table: add `#[seal(table = \"…\")]`")]
     NoTable,
     /// There is not exactly one partition key, or there is more than one sort key.
-    #[error("table `{table}`: a schema has exactly one partition key and at most one sort key")]
+    #[error("table `{table}`: declare exactly one partition key and at most one sort key")]
     Keys {
         /// The logical table.
         table: String,
@@ -40,14 +40,17 @@ pub enum InvalidSchema {
         attribute: String,
     },
     /// Two records in one table disagree on its key attributes.
-    #[error("table `{table}`: two records disagree on its key attributes or on how the tenant shows in them")]
+    #[error(
+        "table `{table}`: two records declare different key attributes or tenant templates: declare the same in both"
+    )]
     KeysDisagree {
         /// The logical table.
         table: String,
     },
     /// Two records in one table disagree on an attribute, and nothing tells their items apart.
     #[error(
-        "table `{table}`: one record encrypts attribute `{attribute}` and another does not: give each a value of one discriminator"
+        "table `{table}`: one record encrypts attribute `{attribute}` and another does not: give each record its own \
+         value of one discriminator"
     )]
     AttributeDisagrees {
         /// The logical table.
@@ -56,14 +59,15 @@ pub enum InvalidSchema {
         attribute: String,
     },
     /// The records of one table have different discriminators.
-    #[error("table `{table}`: its records are told apart by different attributes: a table has one discriminator")]
+    #[error("table `{table}`: its records declare different discriminators: a table has one")]
     DiscriminatorsDisagree {
         /// The logical table.
         table: String,
     },
     /// The discriminator is not a plain attribute or the sort key, has an empty value, or is given twice.
     #[error(
-        "table `{table}`: discriminator `{attribute}` must be declared plain by its records, or be the sort key, with one value that is not empty"
+        "table `{table}`: discriminator `{attribute}` must be a plain attribute or the sort key of its records, with \
+         one value that is not empty"
     )]
     Discriminator {
         /// The logical table.
@@ -72,7 +76,7 @@ pub enum InvalidSchema {
         attribute: String,
     },
     /// A record declares the discriminator but gives no value of it.
-    #[error("table `{table}`: a record declares the discriminator `{attribute}` and says no value of it")]
+    #[error("table `{table}`: a record declares the discriminator `{attribute}` but no value for it: declare both")]
     NoValue {
         /// The logical table.
         table: String,
@@ -81,7 +85,8 @@ pub enum InvalidSchema {
     },
     /// Sort keys that begin with one record's value may begin with another's.
     #[error(
-        "table `{table}`: sort keys are told apart by what they begin with, and another value begins with `{value}`"
+        "table `{table}`: records are told apart by the beginning of their sort keys, and another record's value \
+         begins with `{value}`"
     )]
     Ambiguous {
         /// The logical table.

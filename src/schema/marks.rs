@@ -115,7 +115,8 @@ pub const fn heed(marks: bool, field: &str) {
         refuse(
             "the type of field `",
             field,
-            "` has encrypted fields, and only `flatten` heeds their marks: mark it `encrypt`, or `plain` if all of it is public",
+            "` has encrypted fields, whose marks count only under `flatten`: mark it `encrypt`, or `plain` if all of \
+             it is public",
         );
     }
 }

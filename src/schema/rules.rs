@@ -64,13 +64,13 @@ impl RecordSchema {
         let mut keys = Keys { partition: (0, ""), sort: (0, ""), version: (0, "") };
         self.count_keys(&mut keys);
         if keys.partition.0 > 1 {
-            refuse("a record has one partition key, and `", keys.partition.1, "` is another");
+            refuse("a record has one partition key, but `", keys.partition.1, "` is a second one");
         }
         if keys.sort.0 > 1 {
-            refuse("a record has at most one sort key, and `", keys.sort.1, "` is another");
+            refuse("a record has at most one sort key, but `", keys.sort.1, "` is a second one");
         }
         if keys.version.0 > 1 {
-            refuse("a record has at most one version, and `", keys.version.1, "` is another");
+            refuse("a record has at most one version, but `", keys.version.1, "` is a second one");
         }
         if keys.partition.0 == 0 && keys.sort.0 == 1 {
             refuse("the sort key `", keys.sort.1, "` needs a partition key beside it");
@@ -78,7 +78,7 @@ impl RecordSchema {
         if keys.partition.0 == 0
             && let Some(table) = self.table
         {
-            refuse("a record with a table needs a partition key, and that of `", table, "` has none");
+            refuse("a record with a table needs a partition key, but that of `", table, "` has none");
         }
     }
 
@@ -117,8 +117,8 @@ const fn check_template(name: &str, template: &str) {
     let fault = match tenant_template::check(template) {
         Ok(_) => return,
         Err(TemplateFault::NotOnce) => "` must contain `{tenant}` exactly once",
-        Err(TemplateFault::OtherPlaceholder) => "` has another placeholder than `{tenant}`",
-        Err(TemplateFault::Ambiguous) => "` goes on behind `{tenant}` with what could be a part of an id",
+        Err(TemplateFault::OtherPlaceholder) => "` has a placeholder other than `{tenant}`",
+        Err(TemplateFault::Ambiguous) => "` continues after `{tenant}` with a character that an id may contain",
     };
     refuse("the tenant template of `", name, fault);
 }

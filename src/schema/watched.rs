@@ -51,14 +51,16 @@ pub(crate) enum FaultKind {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Marked(ty) => return write!(f, "`{ty}` has encrypted fields, whose marks nobody heeds there"),
-            Self::Key => "a map's key is no string, integer, boolean or variant",
+            Self::Marked(ty) => {
+                return write!(f, "`{ty}` has encrypted fields, which would be stored in plaintext here");
+            }
+            Self::Key => "a map's key must be a string, integer, boolean or enum variant",
             Self::BufferedKey => {
                 "a map's key is a number or boolean, which serde cannot read back through `flatten`: make it a string"
             }
             Self::Wide => "an integer of 128 bits cannot be read back: store it as a string",
-            Self::Range => "DynamoDB has no such number: it is not finite, or outside 1E-130 to 9.99E+125",
-            Self::NothingInSome => "a `Some` of nothing would be read back as `None`",
+            Self::Range => "DynamoDB cannot store this number: it is not finite, or outside 1E-130 to 9.99E+125",
+            Self::NothingInSome => "a `Some` that is stored as NULL would be read back as `None`",
             Self::Other => "it does not serialize",
         })
     }
@@ -103,7 +105,7 @@ impl Watch {
         let below = Below { value, watch: self, at };
         let written = self.check::<V, serde_dynamo::Error>(at).and_then(|()| below.serialize(serde_dynamo::Serializer));
         written.map_err(|_| {
-            self.found(FaultKind::Other, type_name::<V>());
+            self.record_fault(FaultKind::Other, type_name::<V>());
             self.name_fault::<V>(name);
             self.fault()
         })
@@ -125,7 +127,7 @@ impl Watch {
     }
 
     /// Remembers the first fault, because it is the cause.
-    fn found(&self, kind: FaultKind, ty: &'static str) {
+    fn record_fault(&self, kind: FaultKind, ty: &'static str) {
         self.fault.borrow_mut().get_or_insert(Fault { attribute: None, ty, kind });
     }
 
@@ -137,7 +139,7 @@ impl Watch {
     }
 
     fn refuse<E: serde::ser::Error>(&self, kind: FaultKind) -> E {
-        self.found(kind, "");
+        self.record_fault(kind, "");
         E::custom(kind)
     }
 

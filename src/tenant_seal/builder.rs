@@ -1,14 +1,13 @@
 //! Configuration: setters never fail, `build` checks everything once.
 
-use std::collections::BTreeMap;
-use std::collections::hash_map::Entry;
+mod data_keys;
+mod tables;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_types::SdkConfig;
 use tenantseal_core::audit::AuditSink;
-use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::keys::{KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::AliasTemplate;
 use tenantseal_core::trail::Audit;
@@ -18,7 +17,6 @@ use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
 use super::TenantSeal;
 #[cfg(feature = "s3")]
 use super::buckets::Buckets;
-use crate::client::{Tables, table_name};
 use crate::error::ConfigError;
 use crate::schema::{InvalidSchema, Record, TableSchema};
 
@@ -193,102 +191,6 @@ impl TenantSealBuilder {
         self
     }
 
-    /// How long one data key seals new items. Default: 1 day. Maximum: 2 days.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.data_key_rotation(Duration::from_secs(12 * 60 * 60));
-    /// ```
-    pub fn data_key_rotation(mut self, period: Duration) -> Self {
-        self.settings.rotation = Some(period);
-        self
-    }
-
-    /// How long a data key is used before KMS is asked again whether the tenant still allows it. Default: 15 minutes.
-    ///
-    /// This period and [`outage_grace`](Self::outage_grace) together bound how long a revoked tenant's items stay readable in
-    /// a running process. Together they are at most 1 day.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.data_key_revalidation(Duration::from_secs(5 * 60));
-    /// ```
-    pub fn data_key_revalidation(mut self, period: Duration) -> Self {
-        self.settings.revalidation = Some(period);
-        self
-    }
-
-    /// How much longer data keys are used while KMS throttles or is unavailable. Default: 15 minutes. Zero is allowed.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.outage_grace(Duration::ZERO);
-    /// ```
-    pub fn outage_grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = Some(grace);
-        self
-    }
-
-    /// How long errors of a tenant whose alias has never worked in this process stay retryable. Default: 5 minutes, because a
-    /// new alias takes that long. Afterwards AccessDenied and NotFound are final.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.onboarding_grace(Duration::from_secs(60));
-    /// ```
-    pub fn onboarding_grace(mut self, grace: Duration) -> Self {
-        self.settings.onboarding = Some(grace);
-        self
-    }
-
-    /// How many data keys the cache holds. Default: 100,000. It evicts the least recently used tenants first.
-    ///
-    /// ```
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.data_key_capacity(10_000);
-    /// ```
-    pub fn data_key_capacity(mut self, keys: u64) -> Self {
-        self.settings.capacity = Some(keys);
-        self
-    }
-
-    /// How many data keys the cache holds for one tenant. Default: 1,000. It evicts the tenant's least recently used first.
-    ///
-    /// ```
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.data_keys_per_tenant(100);
-    /// ```
-    pub fn data_keys_per_tenant(mut self, keys: usize) -> Self {
-        self.settings.share = Some(keys);
-        self
-    }
-
-    /// How many calls to KMS and STS may be in flight. Default: 256.
-    ///
-    /// ```
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.key_calls_in_flight(64);
-    /// ```
-    pub fn key_calls_in_flight(mut self, calls: usize) -> Self {
-        self.settings.calls = Some(calls);
-        self
-    }
-
-    /// How many of these calls may be for one tenant. Default: 8.
-    ///
-    /// ```
-    /// # let builder = tenantseal::TenantSeal::builder();
-    /// let builder = builder.key_calls_per_tenant(4);
-    /// ```
-    pub fn key_calls_per_tenant(mut self, calls: usize) -> Self {
-        self.settings.calls_per_tenant = Some(calls);
-        self
-    }
-
     /// Reports each use of a data key to `sink`, before the key seals or opens anything. Uses of cached keys are reported too.
     ///
     /// ```
@@ -437,7 +339,7 @@ impl TenantSealBuilder {
         if let (None, Some(table)) = (&settings.key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
-        let tables = tables(schemas, physical, compact, own_bytes)?;
+        let tables = tables::collect(schemas, physical, compact, own_bytes)?;
         #[cfg(feature = "s3")]
         let buckets = Buckets::new(self.buckets, self.s3, config)?;
         #[cfg(feature = "s3")]
@@ -490,54 +392,6 @@ impl Keys {
             Self::Service(service) => service,
         })
     }
-}
-
-/// The schemas by physical table name, or ARN.
-fn tables(
-    schemas: Vec<Result<TableSchema, InvalidSchema>>,
-    physical: Vec<(String, String)>,
-    compact: Vec<String>,
-    own_bytes: Vec<(String, String)>,
-) -> Result<Tables, ConfigError> {
-    let mut logical: BTreeMap<String, TableSchema> = BTreeMap::new();
-    for schema in schemas {
-        let schema = schema?;
-        match logical.get_mut(schema.name()) {
-            Some(other) => other.merge(schema)?,
-            None => {
-                logical.insert(schema.name().to_owned(), schema);
-            }
-        }
-    }
-    for name in compact {
-        let table = logical.get_mut(&name).ok_or(ConfigError::CompactTable(name))?;
-        table.set_record_place(KeyRecordPlacement::KeyTable);
-    }
-    for (name, attribute) in own_bytes {
-        let encrypts = |table: &&mut TableSchema| table.may_encrypt(&attribute);
-        match logical.get_mut(&name).filter(encrypts) {
-            Some(table) => table.set_own_bytes(attribute),
-            None => return Err(ConfigError::OwnBytes { table: name, attribute }),
-        }
-    }
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for (logical_name, physical_name) in physical {
-        if !logical.contains_key(&logical_name) || names.insert(logical_name.clone(), physical_name).is_some() {
-            return Err(ConfigError::TableName(logical_name));
-        }
-    }
-    let mut tables = Tables::new();
-    for (name, schema) in logical {
-        let physical = names.remove(&name).unwrap_or(name);
-        if physical.starts_with("arn:") && table_name(&physical) == physical {
-            return Err(ConfigError::TableArn(physical));
-        }
-        match tables.entry(physical) {
-            Entry::Vacant(free) => free.insert(Arc::new(schema)),
-            Entry::Occupied(taken) => return Err(ConfigError::TableName(taken.key().clone())),
-        };
-    }
-    Ok(tables)
 }
 
 impl fmt::Debug for TenantSealBuilder {

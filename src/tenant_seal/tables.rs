@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, ScalarAttributeType, TableDescription};
 use futures_util::future::join_all;
-use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
+use tenantseal_kms::errors::{AwsErrorClass, AwsFailure, kind as failure_kind};
 
 use super::TenantSeal;
 use crate::error::{TableFault, TableFaultKind, TablesError};
@@ -31,7 +31,7 @@ impl TenantSeal {
     ///
     /// # Errors
     ///
-    /// [`TablesError`] has every fault of every table, and how to mend it. It also names tables that DynamoDB did not describe.
+    /// [`TablesError`] has every fault of every table, and how to fix it. It also names tables that DynamoDB did not describe.
     pub async fn check_tables(&self) -> Result<(), TablesError> {
         let Self(shared) = self;
         let config = shared.dynamodb.to_builder().http_client(shared.http.clone());
@@ -116,8 +116,8 @@ fn to_fault<E>(action: &'static str, error: &SdkError<E>) -> TableFaultKind
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    match error.code() {
-        Some("ResourceNotFoundException") => TableFaultKind::NotFound,
+    match AwsErrorClass::from_error(error) {
+        Some(AwsErrorClass::TableNotFound) => TableFaultKind::NotFound,
         _ => TableFaultKind::Unanswered {
             action,
             said: AwsFailure::from_sdk(error).to_string(),

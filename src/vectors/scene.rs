@@ -205,7 +205,7 @@ impl Scene {
         let context = known.context(&self.tenant);
         let data_key = DataKey::take(data_key.clone()).unwrap();
         let wrapped = WrappedDataKey::new(wrapped.clone()).unwrap();
-        let key = VerifiedDataKey::generated(&data_key, created, &context, KekId::parse(kek).unwrap(), wrapped);
+        let key = VerifiedDataKey::from_generated(&data_key, created, &context, KekId::parse(kek).unwrap(), wrapped);
         if self.key_table.is_some() {
             key.mark_in_key_table();
         }

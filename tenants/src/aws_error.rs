@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use tenantseal_core::keys::KeyServiceErrorKind as Kind;
-use tenantseal_kms::errors::{AwsFailure, kind as failure_kind};
+use tenantseal_kms::errors::{AwsErrorClass, AwsFailure, kind as failure_kind};
 
 /// An AWS call that failed after all retries. The message names the permission that the call needs and the next step;
 /// the source quotes AWS.
@@ -82,11 +82,11 @@ impl AwsError {
 
     /// Whether AWS does not know the resource that the call names.
     pub(super) fn is_not_found(&self) -> bool {
-        self.is("NotFoundException")
+        self.is(AwsErrorClass::NotFound)
     }
 
-    pub(super) fn is(&self, code: &str) -> bool {
-        self.code() == Some(code)
+    pub(super) fn is(&self, class: AwsErrorClass) -> bool {
+        self.code().map(AwsErrorClass::from_code) == Some(class)
     }
 }
 
@@ -100,10 +100,10 @@ impl fmt::Display for AwsError {
             Kind::Unavailable => {
                 f.write_str(": AWS is throttling or cannot be reached: check the endpoint and try again")
             }
-            Kind::Denied => write!(f, ": access denied: allow `{}` to these credentials", self.action),
+            Kind::Denied => write!(f, ": access denied: allow `{}` for these credentials", self.action),
             Kind::Credentials => f.write_str(": the credentials are missing, expired or unknown: renew them"),
-            Kind::NotFound => f.write_str(": what it names does not exist in this account and Region"),
-            Kind::LimitExceeded => f.write_str(": a quota of the account is used up: have it raised"),
+            Kind::NotFound => f.write_str(": the resource does not exist in this account and Region"),
+            Kind::LimitExceeded => f.write_str(": an account quota is used up: request an increase"),
             _ => f.write_str(" failed"),
         }
     }

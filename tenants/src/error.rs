@@ -24,7 +24,8 @@ pub enum Error {
     Transition(#[from] IllegalTransition),
     /// Another operation is unfinished.
     #[error(
-        "`{operation}` of tenant `{tenant}` was begun by {by} and has not finished (last seen {since}): run it again first{}",
+        "`{operation}` of tenant `{tenant}` was begun by {by} and has not finished (last seen {since}): run it again \
+         first{}",
         or_suspend(*operation)
     )]
     UnderWay {
@@ -38,16 +39,17 @@ pub enum Error {
         since: Timestamp,
     },
     /// Concurrent writers kept changing the entry.
-    #[error("others keep changing tenant `{0}`: look at it and try again")]
+    #[error("others keep changing tenant `{0}`: look at the tenant and try again")]
     Contended(TenantId),
     /// This run was paused. Meanwhile another run finished the operation, and the tenant has changed since.
     #[error(
-        "tenant `{0}` was changed by others while this run was stopped: it has done nothing more; look at the tenant before you go on"
+        "tenant `{0}` was changed by others while this run was stopped: this run did nothing more; look at the tenant \
+         before you go on"
     )]
     Overtaken(TenantId),
     /// The registry is too slow: its answer may be outdated when KMS is called.
     #[error(
-        "the registry answers too slowly to call KMS safely: run it again, from nearer to the registry's Region if you can"
+        "the registry answers too slowly to call KMS safely: run it again, closer to the registry's Region if you can"
     )]
     SlowRegistry,
     /// KMS or STS refused or failed.
@@ -58,7 +60,8 @@ pub enum Error {
     Registry(#[from] RegistryError),
     /// The credentials belong to another account than the role.
     #[error(
-        "these credentials are of account {actual}, but the tenants' keys belong in account {expected}: use that account's"
+        "these credentials belong to account {actual}, but the tenants' keys belong in account {expected}: use \
+         credentials of that account"
     )]
     WrongAccount {
         /// The role's account.
@@ -87,7 +90,8 @@ pub enum Error {
     },
     /// The registry lists a KEK as the tenant's that was made for another owner. Nothing was done with it.
     #[error(
-        "{key} was not made for tenant `{tenant}`, as its description says: correct the registry's entry, or see who changed it"
+        "{key} was not made for tenant `{tenant}`, as its description says: correct the registry's entry, or find out \
+         who changed it"
     )]
     ForeignKek {
         /// The tenant.
@@ -97,8 +101,8 @@ pub enum Error {
     },
     /// KMS has no such key, and its deletion was not due.
     #[error(
-        "KMS knows no key {key} in {region}, and its deletion is not written down: the registry's entry names a wrong one, or someone \
-         deleted it by hand; restore the entry from its history, or write the day of its deletion into it"
+        "KMS has no key {key} in {region}, and the registry records no deletion: its entry names a wrong key, or \
+         someone deleted the key by hand; restore the entry from its history, or write the day of the deletion into it"
     )]
     KekMissing {
         /// The KEK.
@@ -108,7 +112,8 @@ pub enum Error {
     },
     /// The registry lists other Regions than those in which KMS has the tenant's KEKs. The entry has been corrected.
     #[error(
-        "the registry's entry of tenant `{tenant}` {}, as KMS says; the entry is corrected: find out who changed it, then run it again",
+        "the registry's entry of tenant `{tenant}` {}, as KMS says; the entry is corrected: find out who changed it, \
+         then run it again",
         disagreement(unlisted, unfounded)
     )]
     RegionMismatch {
@@ -122,8 +127,8 @@ pub enum Error {
     /// The tenant's aliases point to KEKs of the tenant that the registry does not list. They are disabled like the
     /// others.
     #[error(
-        "the registry's entry of tenant `{tenant}` lacks {}, which was made for it and has its alias: it is disabled too; restore the \
-         entry from its history, or delete the alias, then run it again",
+        "the registry's entry of tenant `{tenant}` lacks {}, which was made for this tenant and has its alias: it is \
+         disabled too; restore the entry from its history, or delete the alias, then run it again",
         list(keys)
     )]
     UnlistedKeks {
@@ -149,11 +154,12 @@ pub enum Error {
         failed: Vec<(String, Error)>,
     },
     /// The name cannot be a Region's.
-    #[error("{0:?} is no Region: name one as AWS does, for example `eu-central-1`")]
+    #[error("{0:?} is not a Region: name one as AWS does, for example `eu-central-1`")]
     NotARegion(String),
     /// The key cannot have replicas.
     #[error(
-        "{0} is a single-Region key, which KMS cannot replicate: rotate the tenant to a new key with replicas (`--new-key --replica`)"
+        "{0} is a single-Region key, which KMS cannot replicate: rotate the tenant to a new key with replicas \
+         (`--new-key --replica`)"
     )]
     SingleRegion(KeyArn),
     /// The tenant is active in another tier than the onboarding asked for.
@@ -180,7 +186,7 @@ pub enum Error {
     #[error("{0} is deleted already: what it sealed cannot be opened any more")]
     KekDeleted(KeyArn),
     /// The KEK's state does not allow the step.
-    #[error("{key} in {region} is in the state {state}: have it enabled or disabled in KMS, then run it again")]
+    #[error("{key} in {region} is in the state {state}: enable or disable it in KMS, then run it again")]
     KekState {
         /// The KEK.
         key: KeyArn,
@@ -196,7 +202,7 @@ pub enum Error {
     #[error("KMS rotates a key every 90 to 2,560 days, not {0}")]
     RotationPeriod(u32),
     /// The name belongs to a pool and not to a tenant, or the other way round.
-    #[error("`{0}` is taken: a pool is no tenant, and a tenant no pool: choose another name")]
+    #[error("`{0}` is taken: a pool and a tenant cannot share a name: choose another")]
     NameTaken(TenantId),
     /// The entry is no active pool.
     #[error("`{0}` is not an active pool: onboard it with `create_pool` first")]

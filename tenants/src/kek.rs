@@ -83,7 +83,7 @@ impl KekCopy {
     }
 
     /// A KEK that was created moments ago with this description.
-    pub(super) fn created(known: KeyMetadata, description: &str) -> Option<Self> {
+    pub(super) fn from_created(known: KeyMetadata, description: &str) -> Option<Self> {
         Self::read(known).filter(|copy| copy.known.description() == Some(description))
     }
 

@@ -62,7 +62,7 @@ impl<'a> Onboard<'a> {
     /// Uses the KEK of a pool. The pool's Regions are the tenant's.
     ///
     /// Crypto-shredding a member alone is impossible: offboarding removes its aliases, and the pool's KEK stays.
-    pub fn shared(mut self, pool: &TenantId) -> Self {
+    pub fn in_pool(mut self, pool: &TenantId) -> Self {
         self.tier = Some(Tier::Shared { pool: pool.clone() });
         self
     }

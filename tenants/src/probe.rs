@@ -1,7 +1,6 @@
 //! Tests an alias as a tenant's service would use it.
 
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
@@ -9,7 +8,7 @@ use tenantseal_core::keys::{KeyServiceError, KeyServiceErrorKind};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::Tenancy;
 use tenantseal_kms::config::quiet;
-use tenantseal_kms::errors::classify;
+use tenantseal_kms::errors::{AwsErrorClass, classify};
 use tenantseal_kms::sessions::TenantSessions;
 
 /// Sessions of the tenants' role, with a service's credentials.
@@ -51,7 +50,7 @@ impl Probe {
             .await;
         match answer {
             Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("DryRunOperationException") => Ok(()),
+            Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::DryRunPassed) => Ok(()),
             Err(error) => Err(classify(tenant, "GenerateDataKey", error)),
         }
     }

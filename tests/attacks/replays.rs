@@ -48,7 +48,7 @@ async fn decrypt(
 }
 
 #[tokio::test]
-async fn a_wrapped_key_is_unwrapped_in_its_own_session_by_its_own_alias_under_its_own_context_and_not_otherwise() {
+async fn a_wrapped_key_unwraps_with_its_own_session_alias_and_context_alone() {
     let world = World::start(&["acme", "globex"]).await;
     let seal = world.builder().context(ENV.0, ENV.1).build(&world.app).unwrap();
     let stored = store(&world, &seal, "acme", "c-1").await;
@@ -131,7 +131,7 @@ async fn another_tenants_record_opens_nothing_whatever_context_it_claims() {
 }
 
 #[tokio::test]
-async fn one_environments_record_opens_nothing_in_another_whatever_context_it_claims() {
+async fn one_environments_record_opens_nothing_in_another() {
     let world = World::start(&["acme"]).await;
     let stored = store(&world, &world.seal(), "acme", "c-1").await;
     let header = bytes(&stored, "_seal");
@@ -193,7 +193,7 @@ async fn a_single_region_keys_record_opens_nothing_in_another_region() {
 }
 
 #[tokio::test]
-async fn a_multi_region_keys_record_opens_in_its_replicas_region_for_its_tenant_alone() {
+async fn a_multi_region_record_opens_in_the_replica_for_its_tenant_alone() {
     let (world, eu) = two_regions(true).await;
     let stored = store(&world, &world.seal(), "acme", "c-1").await;
     let acme = eu.tenant(&id("acme"));

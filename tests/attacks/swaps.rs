@@ -28,7 +28,7 @@ fn without_record(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_sealed_value_opens_in_its_own_place_under_its_own_record_and_nowhere_else() {
+async fn a_sealed_value_opens_in_its_own_place_under_its_own_record_alone() {
     let world = World::start(&["acme", "globex"]).await;
     let now = seal(&world);
     // Another process, and so another data key.

@@ -136,7 +136,7 @@ async fn what_is_no_tables_arn_is_no_tables_name() {
 }
 
 #[tokio::test]
-async fn what_an_error_has_of_a_table_given_by_its_arn_opens_under_the_name_that_it_gives() {
+async fn an_errors_item_of_a_table_given_by_its_arn_opens_under_the_errors_name() {
     let world = World::start(&["acme"]).await;
     let (acme, _) = tenant(&world);
     let contacts = acme.records::<Contact>();

@@ -137,7 +137,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn damaged_bytes_give_the_original_item_or_an_error_that_names_the_attribute(
+    fn damaged_bytes_give_the_original_item_or_an_error_with_the_attribute(
         name in prop::sample::select(vec!["email", "notes", "api_keys", "_seal"]),
         damage in prop::collection::vec(Damage::any(), 1..3),
     ) {
@@ -323,7 +323,7 @@ async fn one_bad_item_fails_its_page_and_nothing_of_it_is_returned() {
 }
 
 #[tokio::test]
-async fn another_tenants_whole_item_in_ones_own_partition_is_an_error_before_any_call_to_kms() {
+async fn another_tenants_item_in_ones_own_partition_fails_before_any_kms_call() {
     let world = World::start(&["acme", "globex"]).await;
     let (acme, globex) = (world.tenant("acme"), world.tenant("globex"));
     globex.records::<Contact>().put(&contact("globex", "c-1")).await.unwrap();

@@ -173,7 +173,7 @@ async fn a_record_of_another_context_is_refused_before_any_call() {
 }
 
 #[tokio::test]
-async fn a_wrapped_key_that_kms_does_not_know_is_an_error_that_names_the_attribute() {
+async fn a_wrapped_key_unknown_to_kms_is_an_error_that_names_the_attribute() {
     let scene = Scene::set().await;
     let error = scene.read_forged(|forged, _| forged.wrapped[20] ^= 1).await;
     assert!(error.to_string().contains("`_seal`"), "{error}");
@@ -206,7 +206,7 @@ async fn a_page_of_forged_records_costs_a_bounded_number_of_calls() {
 }
 
 #[tokio::test]
-async fn reading_the_same_forged_record_again_and_again_costs_a_bounded_number_of_calls() {
+async fn reading_a_forged_record_repeatedly_costs_a_bounded_number_of_calls() {
     let scene = Scene::set().await;
     let [first, _] = &scene.items;
     let mut forged = Forged::from(first);
@@ -220,7 +220,7 @@ async fn reading_the_same_forged_record_again_and_again_costs_a_bounded_number_o
 }
 
 #[tokio::test]
-async fn a_forged_record_never_counts_as_the_tenants_revocation_and_evicts_nothing() {
+async fn a_forged_record_neither_revokes_its_tenant_nor_evicts_a_key() {
     let scene = Scene::set().await;
     scene.get("c-2").await.unwrap();
     let before = scene.world.stack.calls().count("Decrypt");
@@ -231,7 +231,7 @@ async fn a_forged_record_never_counts_as_the_tenants_revocation_and_evicts_nothi
 }
 
 #[tokio::test]
-async fn an_attribute_that_carries_a_forged_record_of_its_own_is_the_one_that_is_named() {
+async fn an_attribute_with_a_forged_record_of_its_own_is_the_one_named() {
     let scene = Scene::set().await;
     let [first, _] = &scene.items;
     let mut forged = Forged::from(first);
@@ -257,7 +257,7 @@ async fn an_attribute_that_carries_a_forged_record_of_its_own_is_the_one_that_is
 }
 
 #[tokio::test]
-async fn while_fresh_forged_records_are_read_a_tenants_cold_keys_stay_closed_and_its_warm_ones_open() {
+async fn while_forged_records_are_read_warm_keys_open_and_cold_ones_do_not() {
     let scene = Scene::set().await;
     scene.get("c-2").await.unwrap();
     let [first, second] = &scene.items;

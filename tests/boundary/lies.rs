@@ -121,7 +121,7 @@ async fn what_a_batch_left_undone_is_what_it_was_told_to_do() {
 }
 
 #[tokio::test]
-async fn what_a_batch_left_undone_comes_back_as_it_was_given_whatever_stands_in_the_answer() {
+async fn unprocessed_puts_come_back_as_given_whatever_the_answer_says() {
     let (world, _) = scene().await;
     let put = PutRequest::builder().set_item(Some(item(&contact("acme", "c-1")))).build().unwrap();
     let write = vec![WriteRequest::builder().put_request(put).build()];
@@ -134,7 +134,7 @@ async fn what_a_batch_left_undone_comes_back_as_it_was_given_whatever_stands_in_
 }
 
 #[tokio::test]
-async fn what_a_batch_left_undeleted_or_unread_is_what_it_was_told_to_delete_or_read() {
+async fn unprocessed_deletes_and_reads_must_be_those_of_the_request() {
     let (world, _) = scene().await;
     let json = |tenant: &str, contact_id: &str| json(&key(tenant, contact_id));
     let (asked, other, theirs) = (json("acme", "c-1"), json("acme", "c-2"), json("globex", "c-1"));

@@ -92,7 +92,7 @@ async fn one_unknown_table_anywhere_refuses_the_whole() {
 }
 
 #[tokio::test]
-async fn a_token_that_another_tenant_has_used_is_refused_by_dynamodb_and_changes_nothing() {
+async fn a_token_that_another_tenant_used_is_refused_and_changes_nothing() {
     let world = World::start(&["acme", "globex"]).await;
     let seal = world.seal();
     let transact = |tenant: &str, token: &str| {

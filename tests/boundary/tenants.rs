@@ -172,7 +172,7 @@ async fn a_scan_finds_the_tenants_own_items_whatever_its_filter_says() {
 }
 
 #[tokio::test]
-async fn a_scan_that_goes_on_at_another_tenants_key_still_finds_its_own_items_alone() {
+async fn a_scan_from_another_tenants_key_still_finds_its_own_items_alone() {
     let world = World::start(&["acme", "globex"]).await;
     let seal = world.seal();
     for tenant in ["acme", "globex"] {
@@ -219,7 +219,7 @@ async fn an_index_that_all_tenants_share_gives_each_its_own_items() {
 }
 
 #[tokio::test]
-async fn an_index_with_the_tenant_as_sort_key_is_queried_with_the_tenant_or_the_refusal_says_so() {
+async fn an_index_with_the_tenant_as_sort_key_is_queried_with_the_tenant() {
     let world = World::start(&["acme", "globex"]).await;
     let seal = world.seal();
     for tenant in ["acme", "globex"] {
@@ -287,7 +287,7 @@ async fn a_tenants_session_cannot_use_another_tenants_key_at_aws_either() {
 }
 
 #[tokio::test]
-async fn every_call_to_kms_is_made_in_the_session_of_the_tenant_whose_key_it_names() {
+async fn every_call_to_kms_is_made_in_the_session_of_its_keys_tenant() {
     let tenants = ["acme", "globex", "initech", "a", "aa"];
     let world = World::start(&tenants).await;
     let (writer, reader) = (world.seal(), world.seal());
@@ -325,7 +325,7 @@ async fn a_number_that_is_a_sort_key_is_the_same_key_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_table_that_was_restored_under_another_name_opens_when_configured_and_only_then() {
+async fn a_table_restored_under_another_name_opens_only_when_configured() {
     let world = World::start(&["acme"]).await;
     put(&world.tenant("acme"), &contact("acme", "c-1")).await;
     for name in ["restored", "other"] {

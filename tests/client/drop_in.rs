@@ -81,7 +81,7 @@ async fn counting_needs_no_key_and_counts_the_tenants_own() {
 }
 
 #[tokio::test]
-async fn conditions_and_filters_may_name_plain_attributes_and_an_encrypted_one_is_named_in_the_error() {
+async fn conditions_may_name_plain_attributes_and_encrypted_ones_are_errors() {
     let world = World::start(&["acme"]).await;
     let dynamodb = world.tenant("acme").dynamodb();
     let put = || dynamodb.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));

@@ -56,7 +56,7 @@ fn is_replaced(error: &Error, piece: Piece) {
 }
 
 #[tokio::test]
-async fn with_another_http_client_nothing_goes_out_in_plaintext_and_nothing_comes_back() {
+async fn with_another_http_client_no_plaintext_goes_out_and_nothing_comes_back() {
     let scene = Scene::set().await;
     let wire = Wire::open();
     let dynamodb = scene.acme.dynamodb();

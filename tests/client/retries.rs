@@ -214,7 +214,7 @@ async fn dynamodbs_own_errors_arrive_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_operation_that_times_out_while_kms_hangs_ends_and_leaves_nothing_behind() {
+async fn an_operation_that_times_out_while_kms_hangs_leaves_nothing_behind() {
     let world = World::start(&["acme"]).await;
     let seal = world.seal();
     let acme = seal.tenant(&id("acme"));

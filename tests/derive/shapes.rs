@@ -21,7 +21,7 @@ fn generic_structs_are_records() {
 }
 
 #[test]
-fn records_lie_in_fields_of_others_where_their_marks_are_heeded_or_said_not_to_be() {
+fn records_lie_in_fields_where_their_marks_count_or_are_said_not_to() {
     #[derive(Default, Serialize, Deserialize, Record)]
     struct Point {
         x: u8,

@@ -48,7 +48,7 @@ async fn the_readers_own_tests_pass_when_tenantseal_python_is_set() {
 }
 
 #[tokio::test]
-async fn an_independent_reader_opens_what_we_stored_when_tenantseal_python_is_set() {
+async fn an_independent_reader_opens_what_we_stored() {
     let Some(python) = python("an_independent_reader_opens_what_we_stored") else { return };
     let world = World::start(&["acme", "globex"]).await;
     let table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;
@@ -107,7 +107,7 @@ async fn an_independent_reader_opens_what_we_stored_when_tenantseal_python_is_se
 }
 
 #[tokio::test]
-async fn an_independent_reader_knows_every_key_and_name_of_a_table_when_tenantseal_python_is_set() {
+async fn an_independent_reader_knows_every_key_and_name_of_a_table() {
     let Some(python) = python("an_independent_reader_knows_every_key_and_name_of_a_table") else { return };
     let world = World::start(&["acme"]).await;
     let numbered = Table::create(&world, "numbered", "TENANT#{tenant}#", Some(ScalarAttributeType::N)).await;
@@ -138,7 +138,7 @@ async fn an_independent_reader_knows_every_key_and_name_of_a_table_when_tenantse
 }
 
 #[tokio::test]
-async fn an_independent_reader_opens_what_a_multi_region_key_wraps_when_tenantseal_python_is_set() {
+async fn an_independent_reader_opens_what_a_multi_region_key_wraps() {
     let Some(python) = python("an_independent_reader_opens_what_a_multi_region_key_wraps") else { return };
     let world = World::start(&[]).await;
     let policy = world.tenancy.key_policy(&id("acme")).unwrap().to_string();
@@ -153,7 +153,7 @@ async fn an_independent_reader_opens_what_a_multi_region_key_wraps_when_tenantse
 }
 
 #[tokio::test]
-async fn an_independent_reader_opens_compact_items_with_the_key_table_when_tenantseal_python_is_set() {
+async fn an_independent_reader_opens_compact_items_with_the_key_table() {
     let Some(python) = python("an_independent_reader_opens_compact_items") else { return };
     let world = World::with_key_table(&["acme"]).await;
     let mut table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;
@@ -190,7 +190,7 @@ async fn an_independent_reader_opens_compact_items_with_the_key_table_when_tenan
 }
 
 #[tokio::test]
-async fn an_independent_reader_opens_items_of_a_former_key_when_tenantseal_python_is_set() {
+async fn an_independent_reader_opens_items_of_a_former_key() {
     let Some(python) = python("an_independent_reader_opens_items_of_a_former_key") else { return };
     let world = World::start(&[]).await;
     let former = world.onboard("acme").await;

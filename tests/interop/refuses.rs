@@ -117,7 +117,7 @@ async fn refusal(reader: &Tenant, table: &Table, key: Item) -> Error {
 }
 
 #[tokio::test]
-async fn an_independent_reader_refuses_what_we_refuse_when_tenantseal_python_is_set() {
+async fn an_independent_reader_refuses_what_we_refuse() {
     let Some(python) = python("an_independent_reader_refuses_what_we_refuse") else { return };
     let world = World::start(&["acme", "globex"]).await;
     let table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;
@@ -176,7 +176,7 @@ async fn an_independent_reader_refuses_what_we_refuse_when_tenantseal_python_is_
 }
 
 #[tokio::test]
-async fn an_independent_reader_refuses_another_tenants_items_when_tenantseal_python_is_set() {
+async fn an_independent_reader_refuses_another_tenants_items() {
     let Some(python) = python("an_independent_reader_refuses_another_tenants_items") else { return };
     let world = World::start(&["acme", "globex"]).await;
     let table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;
@@ -221,7 +221,7 @@ const COMPACT_DAMAGES: &[(&str, &[&str], Damage)] = &[
 ];
 
 #[tokio::test]
-async fn an_independent_reader_refuses_forged_references_when_tenantseal_python_is_set() {
+async fn an_independent_reader_refuses_forged_references() {
     let Some(python) = python("an_independent_reader_refuses_forged_references") else { return };
     let world = World::with_key_table(&["acme", "globex"]).await;
     let mut table = Table::create(&world, "things", "{tenant}", Some(ScalarAttributeType::S)).await;

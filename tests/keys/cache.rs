@@ -54,7 +54,7 @@ async fn a_page_under_one_data_key_costs_one_call_when_cold_and_none_when_warm()
 }
 
 #[tokio::test]
-async fn a_page_asks_for_each_distinct_data_key_once_and_for_all_at_the_same_time() {
+async fn a_page_requests_each_distinct_data_key_once_and_concurrently() {
     let world = World::start(&["acme"]).await;
     for key in 0..8 {
         let writer = world.tenant("acme");
@@ -156,7 +156,7 @@ async fn use_does_not_prolong_a_data_keys_age() {
 }
 
 #[tokio::test]
-async fn a_disabled_key_neither_opens_nor_seals_after_the_maximum_age_and_works_when_it_is_enabled_again() {
+async fn a_disabled_key_stops_after_the_maximum_age_and_works_once_enabled() {
     let world = World::start(&[]).await;
     let arn = world.onboard("acme").await;
     let acme = aged(&world, SHORT).tenant(&id("acme"));
@@ -173,7 +173,7 @@ async fn a_disabled_key_neither_opens_nor_seals_after_the_maximum_age_and_works_
 }
 
 #[tokio::test]
-async fn when_kms_says_that_a_tenants_key_is_disabled_its_cached_keys_are_dropped() {
+async fn when_a_tenants_key_is_disabled_its_cached_data_keys_are_dropped() {
     let world = World::start(&["globex"]).await;
     let arn = world.onboard("acme").await;
     let seal = world.seal();
@@ -202,13 +202,13 @@ async fn repointed(seal: impl FnOnce(&World) -> TenantSeal) -> (World, TenantSea
 }
 
 #[tokio::test]
-async fn after_the_alias_was_pointed_elsewhere_old_items_say_so_and_new_ones_are_sealed_under_the_new_key() {
+async fn after_a_repointed_alias_old_items_say_so_and_new_ones_use_the_new_key() {
     let (world, seal, stored) = repointed(|world| aged(world, SHORT)).await;
     let acme = seal.tenant(&id("acme"));
     tokio::time::sleep(LONGER).await;
     let error = acme.open("crm", stored).await.unwrap_err();
     assert!(matches!(error.cause(), Error::KeyService(error) if error.kind() == Kind::MissingAlias), "{error}");
-    assert!(!error.is_integrity() && !error.is_revoked(), "an operator mends it");
+    assert!(!error.is_integrity() && !error.is_revoked(), "an operator fixes it");
     let new = acme.seal("crm", item(&contact("acme", "c-2"))).await.unwrap();
     let opened = world.tenant("acme").open("crm", new).await.unwrap();
     assert_eq!(opened, item(&contact("acme", "c-2")));

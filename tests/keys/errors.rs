@@ -75,7 +75,7 @@ async fn each_error_of_decrypt_means_what_the_api_reference_says() {
         world.stack.faults().on("Decrypt").fail(*code, *status);
         let error = acme.records::<Contact>().get("c-1").await.unwrap_err();
         let of_the_record = matches!(expected, Kind::IncorrectKey | Kind::InvalidCiphertext);
-        // A re-pointed alias looks like a swapped key: an operator mends it.
+        // A re-pointed alias looks like a swapped key: an operator fixes it.
         assert_eq!(error.is_integrity(), *expected == Kind::InvalidCiphertext, "{code}: {error}");
         assert!(of_the_record || kind(&error) == Some(*expected), "{code}: {error}");
         assert_eq!(

@@ -86,7 +86,7 @@ async fn reading_costs_one_unwrap_a_period_and_not_a_process() {
 }
 
 #[tokio::test]
-async fn one_process_shares_one_agreement_and_asks_the_table_once() {
+async fn one_process_requests_the_fleet_key_once_and_asks_the_table_once() {
     let world = World::with_key_table(&["acme"]).await;
     let wire = Wire::open();
     let config = world.over(wire.clone());
@@ -145,7 +145,7 @@ async fn items_open_before_and_after_the_key_table_is_used() {
 }
 
 #[tokio::test]
-async fn a_pointer_to_anything_but_this_tenants_key_of_this_period_is_an_integrity_error_and_no_new_key() {
+async fn a_pointer_to_a_key_of_another_tenant_or_period_is_an_integrity_error() {
     let world = World::with_key_table(&["acme", "globex"]).await;
     to_the_middle_of_a_day(&world).await;
     let fleet = || world.sharing().build(&world.app).unwrap();
@@ -277,7 +277,7 @@ impl TimeSource for Ahead {
 }
 
 #[tokio::test]
-async fn who_could_make_data_keys_once_can_leave_some_for_later_periods_and_a_new_kms_key_voids_them() {
+async fn data_keys_left_behind_for_later_periods_are_void_with_a_new_kms_key() {
     let world = World::with_key_table(&["acme"]).await;
     to_the_middle_of_a_day(&world).await;
     // A compromised service, whose memory is the attacker's. It is found out and stopped.

@@ -123,7 +123,7 @@ async fn a_ciphertext_that_a_key_store_rejects_is_the_records_fault_alone() {
 }
 
 #[tokio::test]
-async fn a_key_store_that_does_not_respond_takes_no_keys_until_the_grace_is_over() {
+async fn a_silent_key_store_costs_no_cached_keys_until_the_grace_is_over() {
     let world = World::start(&["acme"]).await;
     let elsewhere = write(&process(&world)).await.unwrap();
     let acme = process(&world);

@@ -64,7 +64,7 @@ async fn sealed(process: &TenantSeal) -> Item {
 }
 
 #[tokio::test]
-async fn each_region_has_a_pointer_of_its_own_and_opens_what_the_other_sealed_with_a_multi_region_key() {
+async fn each_region_has_a_pointer_and_opens_the_others_multi_region_items() {
     let fleet = Fleet::of_tenant_with(true).await;
     for compact in [false, true] {
         let (home, abroad) = (sealed(&fleet.at_home(compact)).await, sealed(&fleet.abroad(compact)).await);
@@ -83,7 +83,7 @@ async fn each_region_has_a_pointer_of_its_own_and_opens_what_the_other_sealed_wi
 }
 
 #[tokio::test]
-async fn what_a_single_region_key_sealed_opens_in_its_region_alone_and_hinders_nobody_in_the_other() {
+async fn a_single_region_keys_items_open_in_its_region_and_hinder_no_other() {
     let fleet = Fleet::of_tenant_with(false).await;
     for compact in [false, true] {
         let (home, abroad) = (sealed(&fleet.at_home(compact)).await, sealed(&fleet.abroad(compact)).await);

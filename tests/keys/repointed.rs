@@ -48,7 +48,7 @@ async fn all_open(acme: &Tenant, stored: &[Item]) {
 }
 
 #[tokio::test]
-async fn old_items_open_and_it_costs_one_failing_call_of_a_reader_and_none_of_a_writer() {
+async fn opening_old_items_costs_a_reader_one_failing_call_and_a_writer_none() {
     for multi_region in [false, true] {
         let (world, [former, present], stored) = repointed(multi_region).await;
         assert_eq!(former.starts_with("mrk-"), multi_region);

@@ -23,7 +23,7 @@ async fn crowd_out(seal: &TenantSeal, others: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_tenant_that_made_room_for_others_is_revoked_wherever_it_is_held() {
+async fn a_tenant_that_made_room_for_others_is_revoked_wherever_it_is_cached() {
     let others = ["t1", "t2", "t3", "t4"];
     let world = World::start(&["acme", "t1", "t2", "t3", "t4"]).await;
     let seal = world.builder().data_key_capacity(2).build(&world.app).unwrap();
@@ -83,7 +83,7 @@ async fn a_handle_that_outlives_an_eviction_counts_towards_the_capacity_again() 
 }
 
 #[tokio::test]
-async fn a_key_that_is_on_its_way_while_its_tenant_is_revoked_does_not_come_back() {
+async fn a_key_requested_before_a_revocation_does_not_come_back_after_it() {
     let world = World::start(&[]).await;
     let arn = world.onboard("acme").await;
     let elsewhere = world.tenant("acme").seal("crm", item(&contact("acme", "c-1"))).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_session_that_is_on_its_way_while_its_tenant_is_revoked_is_not_used() 
 }
 
 #[tokio::test]
-async fn who_comes_after_a_revocation_does_not_join_the_request_for_a_session_from_before() {
+async fn callers_after_a_revocation_do_not_join_an_earlier_session_request() {
     let world = World::start(&["acme"]).await;
     let stored = seal_one(&world.tenant("acme")).await.unwrap();
     let seal = world.seal();

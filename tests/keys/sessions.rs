@@ -114,7 +114,7 @@ async fn a_session_is_asked_for_once_although_who_asked_first_goes_away() {
 }
 
 #[tokio::test]
-async fn many_calls_whose_credentials_are_refused_renew_them_once_also_when_the_refusals_come_one_after_the_other() {
+async fn calls_with_refused_credentials_renew_them_once_also_one_by_one() {
     for apart in [Duration::ZERO, Duration::from_millis(40)] {
         let world = World::start(&["acme"]).await;
         for at in 0..12 {
@@ -200,7 +200,7 @@ async fn the_mode_without_sessions_sends_the_alias_arn() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_had_fails_its_tenant_alone_and_is_asked_for_again() {
+async fn an_unavailable_session_fails_its_tenant_alone_and_is_requested_again() {
     let world = World::start(&["acme", "globex"]).await;
     let seal = world.seal();
     let (acme, globex) = (seal.tenant(&id("acme")), seal.tenant(&id("globex")));

@@ -75,7 +75,7 @@ async fn without_the_item_in_the_error_of_a_condition_the_winner_is_read() {
 }
 
 #[tokio::test]
-async fn a_created_table_is_protected_recoverable_and_billed_on_demand_and_creating_it_again_changes_nothing() {
+async fn a_created_table_is_protected_recoverable_and_billed_on_demand() {
     let world = World::start(&[]).await;
     let wire = Wire::scripted(|sent, before| match (sent.operation.as_str(), before) {
         ("UpdateContinuousBackups", 0) => Reaction::Answer(
@@ -86,8 +86,10 @@ async fn a_created_table_is_protected_recoverable_and_billed_on_demand_and_creat
         _ => Reaction::Forward,
     });
     let table = DynamoDbKeyTable::new(&world.over(wire.clone()), KEY_TABLE);
-    table.create_table().await.unwrap();
-    table.create_table().await.unwrap();
+    for _ in 0..2 {
+        table.create_table().await.unwrap();
+        table.enable_recovery().await.unwrap();
+    }
     is_a_key_table(&table).await;
     let created = String::from_utf8(wire.bodies("CreateTable")[0].clone()).unwrap();
     for setting in [r#""BillingMode":"PAY_PER_REQUEST""#, r#""DeletionProtectionEnabled":true"#] {
@@ -132,7 +134,7 @@ async fn a_table_that_is_not_as_it_should_be_is_told_what_to_do() {
 }
 
 #[tokio::test]
-async fn compact_tables_are_sealed_for_only_when_the_key_table_can_be_restored_which_is_asked_once() {
+async fn compact_items_need_a_recoverable_key_table_which_is_checked_once() {
     let world = World::with_key_table(&["acme", "globex"]).await;
     let answers = [NOT_RECOVERABLE, RECOVERABLE];
     let wire = Wire::scripted(move |sent, before| match sent.operation.as_str() {

@@ -71,7 +71,7 @@ async fn a_throttle_by_any_name_is_no_refusal_and_takes_no_keys() {
 
 /// An hour in which everything ends: the lease, the session, the suspension. It is refused from its end on, and served a minute after.
 #[tokio::test]
-async fn a_tenant_whose_session_ends_while_it_is_suspended_is_back_within_a_minute() {
+async fn a_tenant_whose_session_ends_while_suspended_is_back_within_a_minute() {
     let world = World::start(&[]).await;
     let arn = world.onboard("acme").await;
     let acme = process(&world);

@@ -124,7 +124,7 @@ async fn no_failure_of_keys_shows_a_canary() {
     too_many_forged_items(&mut scene).await;
     a_contradiction(&mut scene).await;
     a_former_key(&mut scene).await;
-    scene.assert_covered(include_str!("../../core/src/keys/service.rs"), "KeyServiceErrorKind", &[]);
+    scene.assert_covered(include_str!("../../core/src/keys/service/error.rs"), "KeyServiceErrorKind", &[]);
     scene.assert_unseen();
 }
 
@@ -145,7 +145,7 @@ async fn too_many_forged_items(scene: &mut Scene) {
     }
 }
 
-/// KMS refuses an item's data key, and vouches for the tenant's key each time.
+/// KMS refuses an item's data key, and confirms the tenant's key each time.
 async fn a_contradiction(scene: &mut Scene) {
     let (reader, item) = (scene.cold("acme"), scene.item());
     reader.seal(TABLE, item.clone()).await.unwrap();

@@ -91,7 +91,7 @@ async fn unreadable(operation: &'static str, name: &'static str, change: fn(Stri
 }
 
 #[tokio::test]
-async fn an_answer_of_kms_that_cannot_be_read_does_not_bring_the_data_key_into_the_error() {
+async fn an_unreadable_answer_of_kms_puts_no_data_key_into_the_error() {
     let changes: [fn(String) -> String; 3] = [
         |body| body.replace("\"KeyId\":\"", "\"KeyId\":7,\"x\":\""),
         |body| body.trim_end_matches('}').to_owned(),
@@ -105,7 +105,7 @@ async fn an_answer_of_kms_that_cannot_be_read_does_not_bring_the_data_key_into_t
 }
 
 #[tokio::test]
-async fn an_answer_of_sts_that_cannot_be_read_does_not_bring_the_secret_key_into_the_error() {
+async fn an_unreadable_answer_of_sts_puts_no_secret_key_into_the_error() {
     let change: fn(String) -> String = |body| body.replace("<Expiration>", "<Expiration>x");
     let (error, secret) = unreadable("AssumeRole", "SecretAccessKey", change).await;
     let all = everything(&error);

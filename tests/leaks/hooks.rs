@@ -28,7 +28,7 @@ fn busy() -> Hook {
 }
 
 #[tokio::test]
-async fn an_interceptor_of_the_callers_changes_nothing_about_what_is_sent_and_logged() {
+async fn a_callers_interceptor_changes_nothing_about_what_is_sent_and_logged() {
     log();
     let world = World::start(&["acme"]).await;
     let (taps, app) = world.tapped().await;
@@ -200,7 +200,7 @@ async fn an_interceptor_that_fails_at_the_end_has_no_opened_item_logged() {
 /// docs/THREATS.md says so: the SDK logs the error that a failing hook replaces, and that error shows the item by the caller's own
 /// wish. When this fails the SDK has become kinder, and the document is to follow.
 #[tokio::test]
-async fn a_failed_condition_that_shows_its_item_is_logged_when_a_callers_own_hook_fails_after_it() {
+async fn a_callers_hook_that_fails_after_a_failed_condition_logs_its_item() {
     let (_world, acme, secret) = stored().await;
     let put = acme.dynamodb().put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1"))));
     let put = put.condition_expression("attribute_not_exists(email)");

@@ -42,7 +42,7 @@ async fn data_keys_and_session_credentials_are_not_logged() {
 }
 
 #[tokio::test]
-async fn an_http_client_that_keeps_whole_answers_in_memory_has_no_data_key_logged() {
+async fn an_http_client_that_keeps_answers_in_memory_has_no_data_key_logged() {
     log();
     let world = World::start(&["acme"]).await;
     let seen = Arc::new(Mutex::new(Vec::new()));

@@ -55,7 +55,7 @@ async fn the_tap_and_the_log_do_see_what_is_plain() {
 }
 
 #[tokio::test]
-async fn what_the_drop_in_client_stores_and_reads_is_neither_sent_nor_logged_in_plaintext() {
+async fn the_drop_in_client_neither_sends_nor_logs_plaintext() {
     let (_world, taps, acme) = tapped().await;
     let dynamodb = acme.dynamodb();
     let (first, mut canaries) = marked("acme", "c-1");
@@ -84,7 +84,7 @@ async fn what_the_drop_in_client_stores_and_reads_is_neither_sent_nor_logged_in_
 }
 
 #[tokio::test]
-async fn what_updates_batches_and_transactions_write_is_neither_sent_nor_logged_in_plaintext() {
+async fn updates_batches_and_transactions_neither_send_nor_log_plaintext() {
     let (_world, taps, acme) = tapped().await;
     let dynamodb = acme.dynamodb();
     let (contact, canaries) = marked("acme", "c-1");
@@ -195,7 +195,7 @@ async fn what_is_refused_is_neither_sent_nor_logged() {
 }
 
 #[tokio::test]
-async fn parameters_of_the_api_before_expressions_are_refused_with_the_values_in_them() {
+async fn legacy_parameters_are_refused_with_the_values_in_them() {
     let (_world, taps, acme) = tapped().await;
     let dynamodb = acme.dynamodb();
     let secret = canary();

@@ -31,7 +31,7 @@ async fn an_operator_works(aliases: &AliasTemplate) {
     let acme = &id("acme");
     tenants.onboard(acme).replicas(["eu-central-1"]).await.unwrap();
     tenants.onboard(&id("pool")).create_pool().await.unwrap();
-    tenants.onboard(&id("small")).shared(&id("pool")).await.unwrap();
+    tenants.onboard(&id("small")).in_pool(&id("pool")).await.unwrap();
     tenants.rotate(acme).on_demand().await.unwrap();
     tenants.rotate(acme).new_key().await.unwrap();
     tenants.move_to(&id("small"), Tier::Dedicated).await.unwrap();

@@ -57,7 +57,7 @@ impl Scene {
         tenants.onboard(&id("far")).replicas([FRANKFURT]).await.unwrap();
         self.keys.insert("small".to_owned(), key_id(tenants.onboard(&id("small")).create_pool().await.unwrap()));
         for tenant in ["p1", "p2"] {
-            tenants.onboard(&id(tenant)).shared(&id("small")).await.unwrap();
+            tenants.onboard(&id(tenant)).in_pool(&id("small")).await.unwrap();
         }
         let ours = self.office.tenancy.clone();
         let policy = |tenant: &str| Some(ours.session_policy(&id(tenant), HOME).unwrap().to_string());

@@ -89,7 +89,7 @@ async fn what_stays_unprocessed_is_an_error_after_a_bounded_number_of_attempts()
 }
 
 #[tokio::test]
-async fn one_failed_batch_is_reported_and_does_not_keep_the_others_from_being_written() {
+async fn one_failed_batch_is_reported_and_the_others_are_written() {
     let world = World::start(&["acme"]).await;
     let broken = |sent: &Sent, _| {
         let breaks = sent.operation == "BatchWriteItem" && String::from_utf8_lossy(&sent.body).contains("\"c-030\"");
@@ -155,7 +155,7 @@ async fn what_is_left_unprocessed_after_a_lost_answer_may_be_written() {
 }
 
 #[tokio::test]
-async fn one_record_that_cannot_be_sealed_keeps_none_of_its_batch_from_being_written() {
+async fn one_record_that_cannot_be_sealed_does_not_stop_its_batch() {
     let world = World::start(&["acme"]).await;
     let wire = Wire::open();
     let records = world.tenant_over("acme", wire.clone()).records::<Contact>();

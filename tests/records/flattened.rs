@@ -145,7 +145,7 @@ struct Holder {
 }
 
 #[tokio::test]
-async fn an_optional_record_is_read_whole_by_whatever_name_and_with_whatever_it_may_lack() {
+async fn an_optional_record_is_read_whole_by_any_name_without_optional_parts() {
     let world = World::start(&["acme"]).await;
     let seal = TenantSeal::builder().assume_role(ROLE).record::<Holder>().build(&world.app).unwrap();
     let acme = seal.tenant(&id("acme"));

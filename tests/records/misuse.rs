@@ -94,7 +94,7 @@ async fn a_record_that_nobody_registered_does_not_go_out_as_another_has_it() {
 }
 
 #[tokio::test]
-async fn a_changed_request_does_not_go_to_a_table_or_as_a_type_that_leaves_plain_what_the_record_encrypts() {
+async fn a_changed_request_stores_nothing_plain_that_the_record_encrypts() {
     let world = World::start(&["acme"]).await;
     let open = TableSchema::builder("open").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
     let open = ["note", "email", "logins", "version", "kind"].into_iter().fold(open, TableSchemaBuilder::plain);

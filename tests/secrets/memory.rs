@@ -69,15 +69,14 @@ async fn use_and_evict(seal: &TenantSeal) {
 }
 
 #[tokio::test]
-async fn no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction() {
+async fn nothing_of_a_data_key_is_in_memory_after_its_eviction() {
     if is_scanned() {
         let config = aws_types::SdkConfig::builder().build();
         let seal = TenantSeal::builder().key_service(Derived).record::<Contact>().build(&config).unwrap();
         return use_and_evict(&seal).await;
     }
     let needles = needles::of_data_key(&std::array::from_fn(data_key_byte));
-    let mut process =
-        Scanned::start("memory::no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction", vec![]);
+    let mut process = Scanned::start("memory::nothing_of_a_data_key_is_in_memory_after_its_eviction", vec![]);
     process.reaches("use");
     let in_use = process.count(&needles);
     process.goes_on();
@@ -94,7 +93,7 @@ async fn no_data_key_and_nothing_derived_from_it_is_in_memory_after_its_eviction
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_sdk_keeps_of_an_answer_of_kms_is_counted_and_nothing_of_ours_is_left() {
+async fn the_sdks_copies_of_an_answer_of_kms_are_counted_and_ours_are_gone() {
     if is_scanned() {
         let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
         let seal = TenantSeal::builder().assume_role(crate::common::ROLE).record::<Contact>().build(&config).unwrap();
@@ -106,10 +105,8 @@ async fn what_the_sdk_keeps_of_an_answer_of_kms_is_counted_and_nothing_of_ours_i
     environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_KMS");
     environment.push(("AWS_ENDPOINT_URL_KMS", taps.kms.url().to_owned()));
     let (needles, in_use, evicted) = tokio::task::spawn_blocking(move || {
-        let mut process = Scanned::start(
-            "memory::what_the_sdk_keeps_of_an_answer_of_kms_is_counted_and_nothing_of_ours_is_left",
-            environment,
-        );
+        let mut process =
+            Scanned::start("memory::the_sdks_copies_of_an_answer_of_kms_are_counted_and_ours_are_gone", environment);
         process.reaches("use");
         let plaintext = plaintexts(&taps.kms.answered()).remove(0);
         let data_key = aws_smithy_types::base64::decode(&plaintext).unwrap();

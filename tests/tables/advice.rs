@@ -59,14 +59,18 @@ async fn a_table_that_came_late_is_there_when_it_is_run_again_as_the_error_says(
             registry.enable_recovery().await
         };
         let keys = DynamoDbKeyTable::new(&config, "keys");
+        let prepare_keys = || async {
+            keys.create_table().await?;
+            keys.enable_recovery().await
+        };
         let told = prepare().await.unwrap_err();
         assert!(told.is_retryable() && told.to_string().ends_with("after 300 s; run it again"), "{told}");
-        let told = keys.create_table().await.unwrap_err();
+        let told = prepare_keys().await.unwrap_err();
         assert!(told.is_retryable() && told.to_string().ends_with("try again later"), "{told}");
 
         is_ready.store(true, Ordering::SeqCst);
         prepare().await.unwrap();
-        keys.create_table().await.unwrap();
+        prepare_keys().await.unwrap();
         assert_eq!(registry.get(&id("acme")).await.unwrap(), None);
         keys.check().await.unwrap();
     }
@@ -104,7 +108,7 @@ async fn put_again(former: &TenantSeal, new: &TenantSeal, expected: &Item) {
     assert_eq!(read(new, "c-1").await.as_ref(), Some(expected));
 }
 
-const AGAIN: &str = "scan it with the former schema, put it again with the new one";
+const AGAIN: &str = "scan them with it, then put them again with the new one";
 
 #[tokio::test]
 async fn a_table_that_is_missing_is_created_or_named_as_the_error_says() {
@@ -131,7 +135,7 @@ async fn a_sort_key_is_declared_and_what_is_stored_put_again_as_the_error_says()
     let partition = TableSchema::builder("crm").partition_key("tenant", "{tenant}").sort_key("contact_id");
     let partition = partition.plain("tenant_id").plain("id");
     for (wrong, says) in [
-        (crm().plain("contact_id").plain("id").plain("tenant").encrypt("email"), "write `.sort_key(\"contact_id\")`"),
+        (crm().plain("contact_id").plain("id").plain("tenant").encrypt("email"), "call `.sort_key(\"contact_id\")`"),
         (
             crm().sort_key("id").plain("contact_id").plain("tenant").encrypt("email"),
             "its sort key is `contact_id`, not `id`: declare that one",
@@ -149,7 +153,7 @@ async fn a_sort_key_is_declared_and_what_is_stored_put_again_as_the_error_says()
 }
 
 #[tokio::test]
-async fn a_sort_key_that_the_table_has_not_is_declared_no_more_as_the_error_says() {
+async fn a_sort_key_that_the_table_lacks_is_removed_as_the_error_says() {
     let world = World::start(&["acme"]).await;
     let key = KeySchemaElement::builder().attribute_name("tenant_id").key_type(KeyType::Hash).build().unwrap();
     let kind = AttributeDefinition::builder().attribute_name("tenant_id").attribute_type(ScalarAttributeType::S);
@@ -185,7 +189,7 @@ async fn an_index_on_what_is_encrypted_is_deleted_or_read_as_the_error_says() {
     let world = World::start(&["acme"]).await;
     let (wrong, plain) = (seal(&world, schema().encrypt("company")), seal(&world, schema().plain("company")));
     let text = told(&wrong).await;
-    assert!(text.contains("delete the index, or store the attribute as it is (`plain`)"), "{text}");
+    assert!(text.contains("delete the index, or declare the attribute `plain`"), "{text}");
     plain.check_tables().await.unwrap();
     put(&plain, expected.clone()).await;
     let query = plain.tenant(&id("acme")).dynamodb().query().table_name("crm").index_name("by-company-and-tenant");
@@ -213,7 +217,7 @@ async fn an_index_on_what_is_encrypted_is_deleted_or_read_as_the_error_says() {
 }
 
 #[tokio::test]
-async fn a_time_to_live_on_what_is_encrypted_is_read_or_replaced_as_the_error_says() {
+async fn a_ttl_on_an_encrypted_attribute_is_read_or_replaced_as_the_error_says() {
     let world = World::start(&["acme"]).await;
     let time_to_live = async |attribute: &str, enabled: bool| {
         let specification = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(enabled).build();
@@ -225,7 +229,7 @@ async fn a_time_to_live_on_what_is_encrypted_is_read_or_replaced_as_the_error_sa
     let wrong = seal(&world, schema().encrypt("expires"));
     let plain = seal(&world, schema().plain("expires"));
     let text = told(&wrong).await;
-    assert!(text.contains("store it as it is (`plain`), or name another attribute"), "{text}");
+    assert!(text.contains("declare it `plain`, or choose another TTL attribute"), "{text}");
     plain.check_tables().await.unwrap();
     let mut expected: Item = [("tenant_id", "acme"), ("contact_id", "c-1"), ("email", "ada@example.org")]
         .map(|(name, value)| (name.to_owned(), s(value)))

@@ -65,12 +65,12 @@ async fn without_the_sort_key_values_of_two_items_are_exchanged_and_it_is_found(
     let error = seal.check_tables().await.unwrap_err();
     assert_eq!(kinds(&error), [Kind::UndeclaredSortKey { actual: "contact_id".to_owned() }]);
     assert!(error.to_string().starts_with("table `crm`: its sort key `contact_id` is not declared"), "{error}");
-    assert!(error.to_string().contains(r#"write `.sort_key("contact_id")`"#) && !error.is_retryable(), "{error}");
+    assert!(error.to_string().contains(r#"call `.sort_key("contact_id")`"#) && !error.is_retryable(), "{error}");
 
     // As the error says: declared, checked, and what is stored is put again.
-    let mended = world.seal();
-    mended.check_tables().await.unwrap();
-    let acme = mended.tenant(&id("acme")).dynamodb();
+    let fixed = world.seal();
+    fixed.check_tables().await.unwrap();
+    let acme = fixed.tenant(&id("acme")).dynamodb();
     acme.put_item().table_name("crm").set_item(Some(item(&contact("acme", "c-1")))).send().await.unwrap();
     let mut one = world.stored("acme", "c-1").await;
     one.insert("email".to_owned(), other["email"].clone());

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::SdkConfig;
-use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableErrorKind};
+use tenantseal::keys::{DynamoDbKeyTable, KeyTable, KeyTableError, KeyTableErrorKind};
 use tenantseal_tenants::{DynamoDbRegistry, Registry, RegistryError};
 
 use crate::common::key_table::RECOVERABLE;
@@ -65,7 +65,9 @@ impl Own {
                 table.enable_recovery().await.map_err(Failed::Registry)
             }
             Self::Keys(table) => {
-                table.create_table().await.map_err(|error| Failed::Keys(error.kind().clone(), text(&error)))
+                let failed = |error: KeyTableError| Failed::Keys(error.kind().clone(), text(&error));
+                table.create_table().await.map_err(failed)?;
+                table.enable_recovery().await.map_err(failed)
             }
         }
     }
@@ -261,7 +263,11 @@ impl HttpConnector for SlowConnector {
 async fn the_time_that_slow_answers_take_counts_towards_the_end_of_the_wait() {
     // Less than an attempt may take.
     const DELAY: Duration = Duration::from_secs(4);
-    let active = format!(r#"{{"Table": {{"TableName": "{NAME}", "TableStatus": "ACTIVE"}}}}"#);
+    let active = format!(
+        r#"{{"Table": {{"TableName": "{NAME}", "TableStatus": "ACTIVE",
+        "AttributeDefinitions": [{{"AttributeName": "tenant", "AttributeType": "S"}}, {{"AttributeName": "entry", "AttributeType": "S"}}],
+        "KeySchema": [{{"AttributeName": "tenant", "KeyType": "HASH"}}, {{"AttributeName": "entry", "KeyType": "RANGE"}}]}}}}"#
+    );
     for (waits_for, described) in [("CreateTable", active.replace("ACTIVE", "CREATING")), ("backups", active)] {
         for at in 0..2 {
             let world = World::start(&[]).await;

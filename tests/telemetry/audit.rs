@@ -219,7 +219,7 @@ async fn a_key_taken_from_the_key_table_is_told_apart() {
 }
 
 #[tokio::test]
-async fn when_the_audit_panics_nothing_is_sealed_sent_or_opened_and_later_everything_works() {
+async fn when_the_audit_panics_nothing_is_sealed_sent_or_opened() {
     let world = World::start(&["acme"]).await;
     let trail = Arc::new(Trail::default());
     let acme = trail.tenant(&world);

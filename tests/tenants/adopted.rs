@@ -58,7 +58,7 @@ async fn a_tenant_whose_entry_was_lost_gets_its_own_key_back_with_its_replicas()
 }
 
 #[tokio::test]
-async fn an_alias_on_a_key_that_is_not_the_tenants_is_refused_before_anything_begins() {
+async fn an_alias_on_a_key_of_another_is_refused_before_anything_begins() {
     let office = Office::open().await;
     let tenants = office.tenants();
     let globex = tenants.onboard(&id("globex")).await.unwrap();

@@ -75,7 +75,7 @@ async fn replicas_that_are_asked_for_an_active_tenant_are_made() {
 }
 
 #[tokio::test]
-async fn replicas_of_a_key_that_cannot_have_any_are_refused_and_a_new_key_has_them() {
+async fn replicas_of_a_single_region_key_are_refused_and_a_new_key_has_them() {
     let office = Office::open().await;
     let tenants = office.tenants();
     tenants.onboard(&id("acme")).await.unwrap();
@@ -102,13 +102,14 @@ async fn a_tier_that_an_active_tenant_does_not_have_is_refused_by_name() {
     let tenants = office.tenants();
     tenants.onboard(&id("pool")).create_pool().await.unwrap();
     tenants.onboard(&id("acme")).await.unwrap();
-    let refused = tenants.onboard(&id("acme")).shared(&id("pool")).await.unwrap_err().to_string();
+    let refused = tenants.onboard(&id("acme")).in_pool(&id("pool")).await.unwrap_err().to_string();
     assert!(refused.contains("`acme` is dedicated, not shared (pool)") && refused.contains("move_to"), "{refused}");
-    tenants.onboard(&id("tiny")).shared(&id("pool")).await.unwrap();
-    tenants.onboard(&id("tiny")).shared(&id("pool")).await.unwrap();
+    tenants.onboard(&id("tiny")).in_pool(&id("pool")).await.unwrap();
+    tenants.onboard(&id("tiny")).in_pool(&id("pool")).await.unwrap();
     let refused = tenants.onboard(&id("tiny")).replicas([REGIONS[1]]).await.unwrap_err().to_string();
     assert!(refused.contains("pool `pool` has no key in eu-central-1"), "{refused}");
-    let refused = tenants.onboard(&id("new")).shared(&id("pool")).replicas([REGIONS[1]]).await.unwrap_err().to_string();
+    let refused =
+        tenants.onboard(&id("new")).in_pool(&id("pool")).replicas([REGIONS[1]]).await.unwrap_err().to_string();
     assert!(refused.contains("pool `pool` has no key in eu-central-1"), "{refused}");
 }
 

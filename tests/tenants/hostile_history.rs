@@ -232,7 +232,7 @@ async fn primary_alone(scene: &Scene, whom: &TenantId) {
 }
 
 #[tokio::test]
-async fn a_replica_that_says_something_else_has_nothing_said_to_be_done_that_is_not() {
+async fn a_replica_that_contradicts_the_registry_reports_nothing_as_done() {
     let mut wrong = Vec::new();
     for description in ["tenantseal: tenant globex", "tenantseal: pool pool", "", "anything"] {
         // What waits for its deletion can be neither replicated nor described.
@@ -273,7 +273,7 @@ async fn a_replica_that_says_something_else_has_nothing_said_to_be_done_that_is_
 
 /// The copy whose description is to be corrected is the one that the error names.
 #[tokio::test]
-async fn a_replica_that_says_something_else_is_named_and_what_is_advised_mends_it() {
+async fn a_replica_that_contradicts_the_registry_is_named_and_advice_fixes_it() {
     let scene = Scene::set().await;
     let whom = id("acme-1");
     primary_alone(&scene, &whom).await;
@@ -299,7 +299,7 @@ async fn a_replica_that_says_something_else_is_named_and_what_is_advised_mends_i
 
 /// Another's key whose replica abroad says that it is acme's, in an entry of acme that lists the replica alone.
 #[tokio::test]
-async fn a_replica_of_anothers_key_that_says_acme_gets_nobody_to_act_on_that_key() {
+async fn a_replica_of_anothers_key_that_says_acme_is_not_acted_on() {
     let scene = Scene::set().await;
     let others = id("umbrella");
     primary_alone(&scene, &others).await;

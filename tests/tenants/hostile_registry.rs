@@ -65,7 +65,7 @@ impl Command {
         match self {
             Self::Onboard => tenants.onboard(whom).await.is_ok(),
             Self::Replicas => tenants.onboard(whom).replicas([ABROAD, ELSEWHERE]).await.is_ok(),
-            Self::Shared => tenants.onboard(whom).shared(&pool).await.is_ok(),
+            Self::Shared => tenants.onboard(whom).in_pool(&pool).await.is_ok(),
             Self::AsPool => tenants.onboard(whom).create_pool().await.is_ok(),
             Self::EveryDays => tenants.rotate(whom).every_days(100).await.is_ok(),
             Self::OnDemand => tenants.rotate(whom).on_demand().await.is_ok(),
@@ -102,7 +102,7 @@ impl Scene {
             tenants.onboard(&id(tenant)).await.unwrap();
         }
         tenants.onboard(&id("pool")).create_pool().await.unwrap();
-        tenants.onboard(&id("tiny")).shared(&id("pool")).await.unwrap();
+        tenants.onboard(&id("tiny")).in_pool(&id("pool")).await.unwrap();
         tenants.suspend(&id("hooli")).await.unwrap();
         tenants.offboard(&id("initrode")).await.unwrap();
         scene
@@ -319,7 +319,7 @@ async fn a_forged_pool_puts_nobodys_alias_on_anothers_key() {
             scene.write(forged.clone()).await;
             let (tenants, pool) = (&scene.tenants, id(pool));
             match step {
-                0 => drop(tenants.onboard(&id("acme-2")).shared(&pool).await),
+                0 => drop(tenants.onboard(&id("acme-2")).in_pool(&pool).await),
                 1 => drop(tenants.move_to(&id("acme"), Tier::Shared { pool }).await),
                 2 => drop(tenants.resume(&id("tiny")).await),
                 _ => drop(tenants.offboard(&id("tiny")).await),

@@ -95,7 +95,7 @@ async fn an_onboarding_that_is_killed_again_and_again_goes_on_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_change_of_keys_goes_on_after_any_request_and_no_reader_fails_meanwhile() {
+async fn a_change_of_keys_resumes_after_any_request_and_no_reader_fails() {
     at_every_request(
         |tenants| async move { drop(tenants.onboard(&id("acme")).await.unwrap()) },
         |office, after| async move {

@@ -217,7 +217,7 @@ async fn a_missing_permission_is_named_and_an_outage_is_worth_another_try() {
     assert!(error.is_denied() && !refused.is_retryable());
     assert_eq!(
         refused.to_string(),
-        "kms:CreateAlias in us-east-1: access denied: allow `kms:CreateAlias` to these credentials"
+        "kms:CreateAlias in us-east-1: access denied: allow `kms:CreateAlias` for these credentials"
     );
 
     // Other operations wait until it is finished; with the permission it is, and with the same key.
@@ -232,7 +232,7 @@ async fn a_missing_permission_is_named_and_an_outage_is_worth_another_try() {
 }
 
 #[tokio::test]
-async fn an_alias_that_does_not_take_effect_is_reported_and_one_that_does_late_is_waited_for() {
+async fn an_alias_without_effect_is_reported_and_a_late_one_is_waited_for() {
     let office = Office::open().await;
     let tenants = office.tenants();
     office.stack.faults().on("GenerateDataKey").times(3).fail("AccessDeniedException", 400);
@@ -258,7 +258,7 @@ async fn a_key_that_was_enabled_by_hand_is_disabled_again_by_the_same_operation(
     office.kms(HOME).enable_key().key_id(&key.id).send().await.unwrap();
     tenants.suspend(&id("acme")).await.unwrap();
     assert_eq!(office.keys(HOME).await[0].state, KeyState::Disabled);
-    // And a policy that someone has changed is seen and mended.
+    // And a policy that someone has changed is seen and fixed.
     let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"kms:*","Resource":"*"}]}"#;
     office.kms(HOME).put_key_policy().key_id(&key.id).policy(open).send().await.unwrap();
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].policy_is_ours, Some(false));

@@ -77,7 +77,7 @@ fn told(office: &Office, registry: &Arc<InMemoryRegistry>, state: &'static str, 
 }
 
 #[tokio::test]
-async fn a_key_in_a_passing_state_is_waited_for_and_one_that_cannot_be_disabled_is_named() {
+async fn a_key_in_a_passing_state_is_waited_for_and_an_unusable_one_is_named() {
     let office = Office::open().await;
     let registry = Arc::new(InMemoryRegistry::default());
     let acme = &id("acme");

@@ -72,7 +72,7 @@ impl TimeSource for Ahead {
 }
 
 #[tokio::test]
-async fn a_call_is_not_repeated_by_a_process_that_was_stopped_in_the_middle_of_it() {
+async fn a_process_that_was_stopped_in_a_call_does_not_repeat_it() {
     let (office, registry) = Office::with_table().await;
     let tenants = office.builder(registry).build(&office.admin).unwrap();
     Step::Onboard.perform(&tenants).await.unwrap();

@@ -45,7 +45,7 @@ impl Step {
             Self::WidePool => tenants.onboard(pool).create_pool().replicas([REGIONS[1]]).await.map(drop),
             Self::Onboard => tenants.onboard(acme).await.map(drop),
             Self::OnboardWide => tenants.onboard(acme).replicas([REGIONS[1]]).await.map(drop),
-            Self::OnboardShared => tenants.onboard(acme).shared(pool).await.map(drop),
+            Self::OnboardShared => tenants.onboard(acme).in_pool(pool).await.map(drop),
             Self::Every120 => tenants.rotate(acme).every_days(120).await.map(drop),
             Self::OnDemand => tenants.rotate(acme).on_demand().await.map(drop),
             Self::NewKey => tenants.rotate(acme).new_key().if_generation(1).await.map(drop),

@@ -13,10 +13,10 @@ fn shared() -> Tier {
 async fn tenants_of_a_pool_share_its_key_and_nothing_else() {
     let office = Office::open().await;
     let tenants = office.tenants();
-    assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::NotAPool(_))));
+    assert!(matches!(tenants.onboard(&id("a")).in_pool(&id("small-1")).await, Err(Error::NotAPool(_))));
     let pool = tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     for tenant in ["a", "b"] {
-        let entry = tenants.onboard(&id(tenant)).shared(&id("small-1")).await.unwrap();
+        let entry = tenants.onboard(&id(tenant)).in_pool(&id("small-1")).await.unwrap();
         assert_eq!(entry.current().unwrap().key, pool.current().unwrap().key);
     }
     assert_eq!(office.stack.calls().count("CreateKey"), 1);
@@ -50,7 +50,7 @@ async fn a_tenant_moves_between_the_tiers_and_keeps_reading() {
     let office = Office::open().await;
     let tenants = office.tenants();
     tenants.onboard(&id("small-1")).create_pool().await.unwrap();
-    tenants.onboard(&id("a")).shared(&id("small-1")).await.unwrap();
+    tenants.onboard(&id("a")).in_pool(&id("small-1")).await.unwrap();
     let in_pool = office.seal("a").await.unwrap();
 
     let moved = tenants.move_to(&id("a"), Tier::Dedicated).await.unwrap();
@@ -80,15 +80,15 @@ async fn a_pool_takes_as_many_tenants_as_its_key_has_aliases_for() {
     let tenants = office.tenants();
     tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     for tenant in 0..POOL_SIZE {
-        tenants.onboard(&id(&format!("t{tenant}"))).shared(&id("small-1")).await.unwrap();
+        tenants.onboard(&id(&format!("t{tenant}"))).in_pool(&id("small-1")).await.unwrap();
     }
-    let refused = tenants.onboard(&id("late")).shared(&id("small-1")).await.unwrap_err();
+    let refused = tenants.onboard(&id("late")).in_pool(&id("small-1")).await.unwrap_err();
     assert!(matches!(refused, Error::PoolFull(_)), "{refused}");
     let [key] = &office.keys("us-east-1").await[..] else { panic!() };
     assert_eq!(key.aliases.len(), 50);
     // The one that was refused can go elsewhere: to another pool, when there is room.
     tenants.offboard(&id("t0")).await.unwrap();
-    assert_eq!(tenants.onboard(&id("late")).shared(&id("small-1")).await.unwrap().state, State::Active);
+    assert_eq!(tenants.onboard(&id("late")).in_pool(&id("small-1")).await.unwrap().state, State::Active);
 }
 
 #[tokio::test]
@@ -98,9 +98,9 @@ async fn a_pool_is_no_tenant_and_a_tenant_no_pool() {
     tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     tenants.onboard(&id("a")).await.unwrap();
     assert!(matches!(tenants.onboard(&id("small-1")).await, Err(Error::NameTaken(_))));
-    assert!(matches!(tenants.onboard(&id("small-1")).shared(&id("small-1")).await, Err(Error::NameTaken(_))));
+    assert!(matches!(tenants.onboard(&id("small-1")).in_pool(&id("small-1")).await, Err(Error::NameTaken(_))));
     assert!(matches!(tenants.onboard(&id("a")).create_pool().await, Err(Error::NameTaken(_))));
-    assert!(matches!(tenants.onboard(&id("a")).shared(&id("small-1")).await, Err(Error::TierMismatch { .. })));
+    assert!(matches!(tenants.onboard(&id("a")).in_pool(&id("small-1")).await, Err(Error::TierMismatch { .. })));
     // As they are, they are left as they are.
     tenants.onboard(&id("small-1")).create_pool().await.unwrap();
     tenants.onboard(&id("a")).await.unwrap();

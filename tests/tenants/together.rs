@@ -64,7 +64,7 @@ async fn an_operator_who_was_too_slow_deletes_the_key_that_nobody_needs() {
 }
 
 #[tokio::test]
-async fn many_are_onboarded_below_the_rate_of_kms_and_one_failure_is_one_tenants() {
+async fn many_are_onboarded_below_the_rate_of_kms_and_one_failure_stays_one() {
     let office = Office::open().await;
     let interval = Duration::from_millis(40);
     let tenants = office.builder(InMemoryRegistry::default()).request_interval(interval).build(&office.admin).unwrap();

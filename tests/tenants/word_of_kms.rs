@@ -151,12 +151,12 @@ async fn a_key_that_kms_does_not_know_is_done_with_only_after_its_day() {
         desk.tenants.suspend(&id("acme")).await.unwrap_err().to_string(),
         desk.tenants.offboard(&id("acme")).await.unwrap_err().to_string(),
     ] {
-        assert!(told.contains("KMS knows no key"), "{told}");
+        assert!(told.contains("KMS has no key"), "{told}");
     }
 }
 
 #[tokio::test]
-async fn an_end_that_is_repeated_after_the_deletion_still_lets_the_tenant_begin_anew() {
+async fn an_offboarding_repeated_after_the_deletion_lets_the_tenant_begin_anew() {
     let desk = Desk::open().await;
     desk.tenants.onboard(&id("acme")).await.unwrap();
     desk.tenants.offboard(&id("acme")).window_days(7).await.unwrap();
@@ -167,7 +167,7 @@ async fn an_end_that_is_repeated_after_the_deletion_still_lets_the_tenant_begin_
 }
 
 #[tokio::test]
-async fn while_a_region_is_out_the_others_are_suspended_and_the_failed_one_is_named() {
+async fn while_a_region_is_out_the_others_are_suspended_and_it_is_named() {
     for (out, other) in [(HOME, ABROAD), (ABROAD, HOME)] {
         let desk = Desk::open().await;
         desk.tenants.onboard(&id("acme")).replicas([ABROAD]).await.unwrap();
@@ -259,7 +259,7 @@ async fn a_copy_that_kms_names_and_does_not_find_is_not_done_with() {
     let told = desk.tenants.suspend(&id("acme")).await;
     assert!(desk.seals(ABROAD).await && !desk.seals(HOME).await);
     let told = told.unwrap_err().to_string();
-    assert!(told.contains("KMS knows no key") && told.contains("in eu-central-1"), "{told}");
+    assert!(told.contains("KMS has no key") && told.contains("in eu-central-1"), "{told}");
     faults.clear();
     assert_eq!(desk.tenants.suspend(&id("acme")).await.unwrap().state, State::Suspended);
     assert!(!desk.seals(ABROAD).await);
@@ -297,7 +297,7 @@ async fn a_region_that_does_not_answer_is_refused_before_anything_begins() {
 }
 
 #[tokio::test]
-async fn an_onboarding_that_cannot_go_on_is_put_aside_and_given_up_as_its_error_says() {
+async fn a_stuck_onboarding_is_put_aside_and_given_up_as_its_error_says() {
     let desk = Desk::open().await;
     desk.office.stack.faults().on("ReplicateKey").fail("AccessDeniedException", 400);
     drop(desk.tenants.onboard(&id("acme")).replicas([ABROAD]).await.unwrap_err());

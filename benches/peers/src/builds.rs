@@ -11,7 +11,8 @@ use nix::sys::time::TimeVal;
 use crate::Outcome;
 use crate::report::Build;
 
-/// The programs in `minimal/`: the SDK alone, one for each library, and one that seals bytes without AWS; folder and title.
+/// The programs in `minimal/`: the SDK alone, one for each library, and one that seals bytes without AWS; folder and
+/// title.
 pub const PROGRAMS: [(&str, &str); 4] = [
     ("plain", "the SDK alone"),
     ("core", "tenantseal-core alone"),

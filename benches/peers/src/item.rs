@@ -15,7 +15,8 @@ pub const SORT_KEY: &str = "id";
 /// The one tenant of all measurements.
 pub const TENANT: &str = "acme";
 
-/// How many attributes an item has beside its two keys, how many of them are encrypted, and how long each value is in bytes.
+/// How many attributes an item has beside its two keys, how many of them are encrypted, and how long each value is in
+/// bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub name: &'static str,
@@ -61,7 +62,8 @@ impl Shape {
     }
 }
 
-/// The size of an item as DynamoDB counts it: names and values in bytes. The items here have nothing but strings and binaries.
+/// The size of an item as DynamoDB counts it: names and values in bytes. The items here have nothing but strings and
+/// binaries.
 pub fn stored_size(item: &Item) -> usize {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) => text.len(),

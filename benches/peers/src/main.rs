@@ -1,8 +1,9 @@
-//! tenantseal beside AWS's Database Encryption SDK for DynamoDB and beside the bare primitives, in one process and one run.
+//! tenantseal beside AWS's Database Encryption SDK for DynamoDB and beside the bare primitives, in one process and one
+//! run.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures everything and writes `docs/peers/`, each part when it is
-//! measured; `-- --speed`, `-- --aws-lc` and `-- --build` measure one part and keep the others, `-- --build core` one program; `-- --quick` measures for a few seconds and
-//! writes nothing.
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures everything and writes `docs/peers/`, each
+//! part when it is measured; `-- --speed`, `-- --aws-lc` and `-- --build` measure one part and keep the others, `--
+//! --build core` one program; `-- --quick` measures for a few seconds and writes nothing.
 
 mod backend;
 mod builds;

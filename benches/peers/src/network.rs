@@ -1,7 +1,7 @@
 //! Through SDK clients over sockets: concurrent puts with a slow KMS, and a query.
 //!
-//! DynamoDB, KMS and STS are the local stack, on a runtime of its own, so that a client that blocks does not block them. Clients
-//! work on runtimes of two workers.
+//! DynamoDB, KMS and STS are the local stack, on a runtime of its own, so that a client that blocks does not block
+//! them. Clients work on runtimes of two workers.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -179,7 +179,8 @@ impl Cloud {
         Ok(queries.collect())
     }
 
-    /// A configuration with connections of its own, which live on the runtime that opens them; without TLS, whose set-up is nobody's here.
+    /// A configuration with connections of its own, which live on the runtime that opens them; without TLS, whose
+    /// set-up is nobody's here.
     fn fresh(&self) -> SdkConfig {
         self.config.to_builder().http_client(HttpClientBuilder::new().build_http()).build()
     }

@@ -29,8 +29,8 @@ const BATCH_BYTES: usize = 1 << 18;
 /// The most items of one batch.
 const BATCH_ITEMS: usize = 256;
 
-/// A freed block of this size makes glibc's allocator keep what is freed, as it does in a process that has run for a while. Otherwise
-/// each batch would pay for fresh pages.
+/// A freed block of this size makes glibc's allocator keep what is freed, as it does in a process that has run for a
+/// while. Otherwise each batch would pay for fresh pages.
 const WARMING: usize = 16 << 20;
 
 /// All shapes, both directions, and the primitives and tenantseal, with the peer or without.

@@ -80,7 +80,7 @@ impl Doctor {
 
         let checks = report.into_checks();
         if two.is_none() {
-            output.say("Isolation is proven between two tenants: name a second one.");
+            output.say("Isolation is proven between two tenants: name a second.");
         }
         let counts = Counts::from_checks(&checks);
         output

@@ -28,15 +28,15 @@ pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
     registry.create_table().await?;
     // The tables are usable without recovery, and not every DynamoDB has it: DynamoDB Local does not.
     let recovery = registry.enable_recovery().await.map_err(Failure::from);
-    let mut text = format!("the registry is the table {table}\n");
+    let mut text = format!("the registry is table {table}\n");
     let mut data = json!({ "registry": table, "point_in_time_recovery": recovery.is_ok() });
     let mut missing: Vec<_> = recovery.err().map(|error| (table, error)).into_iter().collect();
     if let Some(name) = key_table {
         progress.step(format!("creating the table {name}"));
-        let keys = || DynamoDbKeyTable::new(&operator, name);
-        keys().danger_without_recovery().create_table().await?;
-        let recovery = keys().create_table().await.map_err(Failure::from);
-        text.push_str(&format!("the key table is the table {name}\n"));
+        let keys = DynamoDbKeyTable::new(&operator, name);
+        keys.create_table().await?;
+        let recovery = keys.enable_recovery().await.map_err(Failure::from);
+        text.push_str(&format!("the key table is {name}\n"));
         data["key_table"] = json!({ "table": name, "point_in_time_recovery": recovery.is_ok() });
         missing.extend(recovery.err().map(|error| (name, error)));
     }

@@ -58,7 +58,7 @@ impl Offboard {
             let keys =
                 before.iter().flat_map(|entry| &entry.generations).filter(|generation| generation.pool.is_none());
             let mut steps = vec![format!("disable every key of {tenant}, and remove its aliases on shared keys")];
-            steps.extend(keys.map(|generation| format!("have {} deleted in {days} days", generation.key)));
+            steps.extend(keys.map(|generation| format!("schedule {} for deletion in {days} days", generation.key)));
             steps.extend(
                 report.map(|path| {
                     format!("write {} and {}", Record::text(&path).display(), Record::data(&path).display())
@@ -70,7 +70,8 @@ impl Offboard {
             Record::check(path)?;
         }
         let what = format!(
-            "This ends {tenant}: its keys are disabled, and deleted in {days} days. Without them nothing of it opens again."
+            "This ends {tenant}: its keys are disabled, and deleted in {days} days. Without them none of its items \
+             can ever be opened again."
         );
         output.confirm(&what, tenant.as_str()).await?;
 
@@ -94,8 +95,8 @@ impl Offboard {
             progress.step("trying the samples again");
             samples.try_after(by).await;
         }
-        let still_open = samples.as_ref().map_or(0, Samples::still_open);
-        let unanswered = samples.as_ref().map_or(0, Samples::unanswered);
+        let still_open = samples.as_ref().map_or(0, Samples::count_open);
+        let unanswered = samples.as_ref().map_or(0, Samples::count_unanswered);
         let sampled = samples.is_some();
         let skipped = samples.as_ref().map_or(0, |samples| samples.skipped.len());
         if let Some(path) = &report {
@@ -139,12 +140,14 @@ impl Offboard {
         }
         if unanswered > 0 {
             text.push_str(&format!(
-                "{BAD}✗{BAD:#} of {unanswered} sampled data keys a Region did not say whether they can be unwrapped: see the record\n"
+                "{BAD}✗{BAD:#} for {unanswered} sampled data keys, a Region did not say whether they can be \
+                 unwrapped: see the record\n"
             ));
         }
         if skipped > 0 {
             text.push_str(&format!(
-                "{WARN}-{WARN:#} {skipped} sampled data keys of compact items were not tried (--key-table): see the record\n"
+                "{WARN}-{WARN:#} {skipped} sampled data keys of compact items were not tried (--key-table): see the \
+                 record\n"
             ));
         }
         let mut data = json!(done);

@@ -49,7 +49,7 @@ impl Onboard {
         let one = |tenant: &TenantId| {
             let mut onboard = handle.onboard(tenant).replicas(&self.replicas);
             if let Some(pool) = &self.pool {
-                onboard = onboard.shared(pool);
+                onboard = onboard.in_pool(pool);
             } else if self.as_pool {
                 onboard = onboard.create_pool();
             }

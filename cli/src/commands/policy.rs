@@ -78,7 +78,7 @@ impl Policy {
                 }
                 if let Some(wrong) = services.iter().find(|service| !is_principal(service)) {
                     return Err(Failure::usage(format!("--service `{wrong}` is not the ARN of a role or user"))
-                        .help("its shape is arn:<partition>:iam::<12-digit account>:role/<name>; wildcards and accounts are refused"));
+                        .help("it must be arn:<partition>:iam::<12-digit account>:role/<name>; wildcards and accounts are refused"));
                 }
                 tenancy.trust_policy(&services.iter().map(String::as_str).collect::<Vec<_>>())
             }
@@ -89,11 +89,11 @@ impl Policy {
                     .map_err(|error| Failure::usage(format!("--partition-key `{partition_key}`: {error}")))?;
                 if !is_table(&table_arn) {
                     return Err(Failure::usage(format!("--table-arn `{table_arn}` is not the ARN of a table"))
-                        .help("its shape is arn:<partition>:dynamodb:<region>:<12-digit account>:table/<name>"));
+                        .help("it must be arn:<partition>:dynamodb:<region>:<12-digit account>:table/<name>"));
                 }
                 if let Some(wrong) = indexes.iter().find(|index| !is_name(index, b"_.-")) {
                     return Err(Failure::usage(format!("--index `{wrong}` is not the name of an index"))
-                        .help("it has characters of [A-Za-z0-9_.-]; wildcards are refused"));
+                        .help("use characters of [A-Za-z0-9_.-]; wildcards are refused"));
                 }
                 let indexes: Vec<_> = indexes.iter().map(String::as_str).collect();
                 tenancy.leading_keys_policy(&tenant, &table_arn, &indexes, &template)

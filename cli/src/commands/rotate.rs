@@ -49,7 +49,7 @@ impl Rotate {
         let (operation, what) = match &to_pool {
             Some(pool) => (
                 Operation::Rekey,
-                format!("move {tenant} to the key of pool {pool}; what its own key sealed opens as before"),
+                format!("move {tenant} to the key of pool {pool}; items sealed under its own key open as before"),
             ),
             None if new_key => (
                 Operation::Rekey,

@@ -144,7 +144,7 @@ async fn a_state_that_does_not_allow_it() {
     let world = World::start().await;
     refused(&world, &["cancel-offboard", "acme"], 3, "is active, so").await;
     for command in ["suspend", "offboard"] {
-        refused(&world, &[command, "acme"], 3, "no terminal to ask at; give --yes").await;
+        refused(&world, &[command, "acme"], 3, "no terminal to ask on; give --yes").await;
     }
     assert!(world.run(&["suspend", "acme", "--yes", "--profile", "operator"]).await.status.success());
     refused(&world, &["rotate", "acme"], 3, "is suspended, so `rotate` is not possible").await;

@@ -54,7 +54,7 @@ async fn doctor_finds_what_a_key_table_lacks_and_init_creates_it() {
     let world = World::start().await;
     let checks = examined(&world, KEYS).await;
     assert_eq!((&checks[0]["wrong"], &checks[1]["outcome"]), (&"it does not exist".into(), &"skipped".into()));
-    assert!(checks[0]["mend"].as_str().unwrap().starts_with("tenantseal init --key-table keys"), "{checks:#?}");
+    assert!(checks[0]["fix"].as_str().unwrap().starts_with("tenantseal init --key-table keys"), "{checks:#?}");
 
     let init = ["init", "--profile", "operator", "--json", "--key-table", KEYS];
     for _ in 0..2 {
@@ -68,7 +68,7 @@ async fn doctor_finds_what_a_key_table_lacks_and_init_creates_it() {
     // The server of the local stack has no backups: what cannot be restored must not be found healthy.
     let checks = examined(&world, KEYS).await;
     assert_eq!((&checks[0]["outcome"], &checks[1]["outcome"]), (&"passed".into(), &"failed".into()), "{checks:#?}");
-    assert!(checks[1]["mend"].as_str().unwrap().starts_with(RECOVERY), "{checks:#?}");
+    assert!(checks[1]["fix"].as_str().unwrap().starts_with(RECOVERY), "{checks:#?}");
 
     let checks = examined(&world, "tenantseal-tenants").await;
     assert!(checks[0]["wrong"].as_str().unwrap().contains("it is not a key table"), "{checks:#?}");
@@ -91,7 +91,7 @@ async fn the_key_table_may_stand_in_the_environment_and_in_the_file() {
 #[tokio::test]
 async fn a_compact_item_is_shown_and_sampled_by_the_records_in_the_key_table() {
     let world = World::start().await;
-    DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, KEYS).create_table().await.unwrap();
     put_a_compact_item(&world).await;
 
     let key = r#"{"tenant_id":{"S":"acme"},"contact_id":{"S":"c-1"}}"#;
@@ -120,9 +120,9 @@ async fn a_compact_item_is_shown_and_sampled_by_the_records_in_the_key_table() {
 #[tokio::test]
 async fn references_that_cannot_be_followed_are_counted() {
     let world = World::start().await;
-    DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, KEYS).create_table().await.unwrap();
     put_a_compact_item(&world).await;
-    DynamoDbKeyTable::new(&world.operator, "empty").danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, "empty").create_table().await.unwrap();
 
     let offboard = ["offboard", "acme", "--yes", "--profile", "operator", "--service-profile", "service"];
     for (report, further, why) in [
@@ -146,7 +146,7 @@ async fn references_that_cannot_be_followed_are_counted() {
 #[tokio::test]
 async fn a_sample_is_tried_by_the_tenants_alias_and_by_the_keys_own() {
     let world = World::start().await;
-    DynamoDbKeyTable::new(&world.operator, KEYS).danger_without_recovery().create_table().await.unwrap();
+    DynamoDbKeyTable::new(&world.operator, KEYS).create_table().await.unwrap();
     put_a_compact_item(&world).await;
     let key = world.kms().describe_key().key_id("alias/customer-acme").send().await.unwrap().key_metadata.unwrap();
     let own = format!("alias/customer-acme/{}", key.key_id);

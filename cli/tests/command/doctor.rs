@@ -1,4 +1,4 @@
-//! `doctor` against set-ups that are broken in one place each: it names the place, and what it says mends it.
+//! `doctor` against set-ups that are broken in one place each: it names the place, and what it says fixes it.
 
 use serde_json::{Value, json};
 use tenantseal::TenantId;
@@ -43,7 +43,7 @@ pub(crate) async fn put_policy(world: &World, tenant: &str, policy: &Value) {
 }
 
 /// A policy after the changes that doctor printed.
-pub(crate) fn mended(policy: &Value, changes: &[Value]) -> Value {
+pub(crate) fn fixed(policy: &Value, changes: &[Value]) -> Value {
     let mut policy = policy.clone();
     let statements = policy["Statement"].as_array_mut().unwrap();
     for change in changes {
@@ -84,12 +84,12 @@ async fn a_refusal_is_believed_only_while_the_other_tenants_own_calls_succeed() 
     world.kms().disable_key().key_id(key_of(&world, "globex").await).send().await.unwrap();
     let report = examined(&world, &["acme", "globex"]).await;
     finding(&report, "the key is enabled");
-    finding(&report, "the registry knows it");
+    finding(&report, "the registry's entry is correct");
     assert_eq!(report["tally"]["skipped"], 3, "isolation both ways, and the rotation: {report:#}");
 }
 
 #[tokio::test]
-async fn the_printed_changes_of_a_key_policy_mend_it() {
+async fn the_printed_changes_of_a_key_policy_fix_it() {
     let world = World::start().await;
     let sound = policy_of(&world, "globex").await;
     let mut without_tag = sound.clone();
@@ -115,15 +115,15 @@ async fn the_printed_changes_of_a_key_policy_mend_it() {
         let report = examined(&world, &["acme", "globex"]).await;
         assert_eq!(finding(&report, leak)["wrong"], "KMS would have answered");
         let changes = finding(&report, "the key policy is the generated one")["changes"].as_array().unwrap().clone();
-        assert_eq!(finding(&report, leak)["changes"], json!(changes), "the leak names what mends it");
+        assert_eq!(finding(&report, leak)["changes"], json!(changes), "the leak names what fixes it");
 
-        put_policy(&world, "globex", &mended(broken, &changes)).await;
+        put_policy(&world, "globex", &fixed(broken, &changes)).await;
         assert_eq!(examined(&world, &["acme", "globex"]).await["healthy"], true);
     }
 }
 
 /// Trust policies that are wrong are replaced by the statements that doctor prints for `check`.
-async fn a_trust_policy_is_mended(wrong: impl FnOnce(&World) -> Value, check: &str) -> Value {
+async fn a_trust_policy_is_fixed(wrong: impl FnOnce(&World) -> Value, check: &str) -> Value {
     let world = World::start().await;
     let keys = world.stack.account("111111111111").unwrap();
     let role = |trust: Value| {
@@ -139,16 +139,16 @@ async fn a_trust_policy_is_mended(wrong: impl FnOnce(&World) -> Value, check: &s
 }
 
 #[tokio::test]
-async fn a_role_that_is_given_without_the_tag_is_found_and_the_printed_trust_policy_mends_it() {
+async fn a_role_given_without_the_tag_is_found_and_the_printed_policy_fixes_it() {
     let wrong = |world: &World| json!({ "Effect": "Allow", "Principal": { "AWS": &world.service_arn }, "Action": ["sts:AssumeRole", "sts:TagSession"] });
-    let report = a_trust_policy_is_mended(wrong, "without the session tag").await;
+    let report = a_trust_policy_is_fixed(wrong, "without the session tag").await;
     finding(&report, "without session tag and session policy");
 }
 
 #[tokio::test]
-async fn a_role_that_nobody_gives_is_found_and_the_printed_trust_policy_mends_it() {
+async fn a_role_that_nobody_gives_is_found_and_the_printed_policy_fixes_it() {
     let wrong = |_: &World| json!({ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::333333333333:root" }, "Action": "sts:AssumeRole" });
-    a_trust_policy_is_mended(wrong, "can be assumed for a tenant").await;
+    a_trust_policy_is_fixed(wrong, "can be assumed for a tenant").await;
 }
 
 #[tokio::test]
@@ -172,10 +172,10 @@ async fn what_an_administrator_forgot_is_found() {
     grant.operations(aws_sdk_kms::types::GrantOperation::Decrypt).send().await.unwrap();
     put_policy(&world, "acme", &sound).await;
     let report = examined(&world, &["acme"]).await;
-    let mend = |check| finding(&report, check)["mend"].as_str().unwrap().to_owned();
-    assert!(mend("the key is rotated").contains("aws kms enable-key-rotation"));
-    assert!(mend("the key has an alias of its own").contains("aws kms create-alias"));
-    assert!(mend("no grant goes around the policies").contains("aws kms revoke-grant"));
+    let fix = |check| finding(&report, check)["fix"].as_str().unwrap().to_owned();
+    assert!(fix("the key is rotated").contains("aws kms enable-key-rotation"));
+    assert!(fix("the key has an alias of its own").contains("aws kms create-alias"));
+    assert!(fix("no grant bypasses the policies").contains("aws kms revoke-grant"));
     assert_eq!(failed(&report).len(), 3, "{report:#}");
 }
 
@@ -187,7 +187,7 @@ async fn an_alias_that_someone_moved_is_found() {
     let moved = world.kms().update_alias().alias_name("alias/customer-acme").target_key_id(&other);
     moved.send().await.unwrap();
     let report = examined(&world, &["acme"]).await;
-    let found = finding(&report, "the registry knows it");
+    let found = finding(&report, "the registry's entry is correct");
     assert!(found["wrong"].as_str().unwrap().contains(&other), "{found}");
 }
 
@@ -195,8 +195,8 @@ async fn an_alias_that_someone_moved_is_found() {
 async fn a_tenant_that_nobody_onboarded_is_found() {
     let world = World::start().await;
     let report = examined(&world, &["acme", "initech"]).await;
-    assert!(finding(&report, "the alias exists")["mend"].as_str().unwrap().starts_with("tenantseal onboard initech"));
-    finding(&report, "the registry knows it");
+    assert!(finding(&report, "the alias exists")["fix"].as_str().unwrap().starts_with("tenantseal onboard initech"));
+    finding(&report, "the registry's entry is correct");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A registry that says something else than KMS, and Regions that are out: what `doctor` and `show` say of them, and what that mends.
+//! A registry that says something else than KMS, and Regions that are out: what `doctor` and `show` say of them, and what that fixes.
 
 use serde_json::Value;
 use tenantseal::TenantId;
@@ -42,31 +42,31 @@ fn is_out(stack: &Stack, region: &str) {
 }
 
 #[tokio::test]
-async fn a_region_that_the_registry_does_not_list_is_found_and_what_is_printed_mends_it() {
+async fn an_unlisted_region_is_found_and_the_printed_command_fixes_it() {
     let world = wide().await;
     write(&world, "wide", |entry| entry.regions.truncate(1)).await;
     let shown = run(&world, "tenantseal show wide").await;
     assert!(String::from_utf8(shown.stdout).unwrap().contains("eu-central-1 (not in the registry)"));
     let report = examined(&world, &["wide"]).await;
-    let mend = finding(&report, "the registry knows it")["mend"].as_str().unwrap().to_owned();
-    let printed = mend.split("; ").nth(1).unwrap().split(" lists it").next().unwrap();
+    let fix = finding(&report, "the registry's entry is correct")["fix"].as_str().unwrap().to_owned();
+    let printed = fix.split("; ").nth(1).unwrap().split(" lists it").next().unwrap();
     // The first run says who was wrong and corrects the entry; the second one ends.
-    assert_eq!(run(&world, printed).await.status.code(), Some(3), "{mend}");
+    assert_eq!(run(&world, printed).await.status.code(), Some(3), "{fix}");
     let again = run(&world, printed).await;
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
     assert_eq!(examined(&world, &["wide"]).await["healthy"], true);
 }
 
 #[tokio::test]
-async fn another_tenants_key_in_the_registry_is_shown_as_such_and_put_behind_no_alias() {
+async fn another_tenants_key_in_the_registry_is_shown_and_put_behind_no_alias() {
     let world = World::start().await;
     let globex = world.tenants().registry().get(&tenant("globex")).await.unwrap().unwrap();
     write(&world, "acme", |entry| entry.generations.clone_from(&globex.generations)).await;
     let shown = run(&world, "tenantseal show acme").await;
     assert!(String::from_utf8(shown.stdout).unwrap().contains("(not made for this tenant)"));
     let report = examined(&world, &["acme"]).await;
-    let mend = finding(&report, "the registry knows it")["mend"].as_str().unwrap();
-    assert!(!mend.contains("update-alias") && mend.contains("tenantseal show acme --history"), "{mend}");
+    let fix = finding(&report, "the registry's entry is correct")["fix"].as_str().unwrap();
+    assert!(!fix.contains("update-alias") && fix.contains("tenantseal show acme --history"), "{fix}");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn doctor_finds_nothing_wrong_with_a_replica_looked_at_in_its_own_region()
     let world = wide().await;
     let report = examined(&world, &["wide", "--region", ABROAD]).await;
     let checks = report["checks"].as_array().unwrap();
-    let known = checks.iter().find(|check| check["check"] == "the registry knows it").unwrap();
+    let known = checks.iter().find(|check| check["check"] == "the registry's entry is correct").unwrap();
     assert_eq!(known["outcome"], "passed", "{known:#}");
 }
 
@@ -94,7 +94,7 @@ async fn a_region_that_is_out_is_named_and_the_rest_is_shown() {
 
 /// The help of `not made for`, whoever changed the description.
 #[tokio::test]
-async fn a_key_with_a_foreign_description_is_described_anew_as_the_error_prints_it() {
+async fn a_key_with_a_foreign_description_is_described_anew_as_printed() {
     let world = World::start().await;
     let key =
         world.kms().describe_key().key_id("alias/customer-acme").send().await.unwrap().key_metadata.unwrap().key_id;
@@ -105,7 +105,7 @@ async fn a_key_with_a_foreign_description_is_described_anew_as_the_error_prints_
     describe(key.clone(), "tenantseal: tenant acme-2, operation 0".to_owned()).await;
     let refused = run(&world, "tenantseal suspend acme --yes").await;
     let told = String::from_utf8(refused.stderr).unwrap();
-    let printed = told.split("all the same: ").nth(1).unwrap_or_else(|| panic!("{told}")).trim();
+    let printed = told.split("after all:").nth(1).unwrap_or_else(|| panic!("{told}")).trim();
     let (words, text) = printed.split_once(" --description ").unwrap();
     let words: Vec<_> = words.split(' ').collect();
     let ["aws", "kms", "update-key-description", "--region", "us-east-1", "--key-id", named] = words[..] else {

@@ -49,26 +49,26 @@ fn former(service: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_pod_that_is_refused_is_found_and_the_printed_statements_mend_it() {
+async fn a_pod_that_is_refused_is_found_and_the_printed_statements_fix_it() {
     let world = World::start().await;
     let service = in_a_pod(&world, &POD).await;
     trust(&world, former(&service));
     let report = examined(&world, &BOTH).await;
     let finding = finding(&report, ASSUMED);
-    assert!(finding["mend"].as_str().unwrap().contains("EKS Pod Identity"), "{finding:#}");
+    assert!(finding["fix"].as_str().unwrap().contains("EKS Pod Identity"), "{finding:#}");
     deploy(&world, finding);
     assert_eq!(examined(&world, &BOTH).await["healthy"], true);
 }
 
 #[tokio::test]
-async fn further_inherited_tags_are_named_and_the_printed_statements_mend_it() {
+async fn further_inherited_tags_are_named_and_the_printed_statements_fix_it() {
     let world = World::start().await;
     let service = in_a_pod(&world, &[&POD[..], &[("Team", "crm")]].concat()).await;
     let sound = serde_json::from_str::<Value>(&world.tenancy.trust_policy(&[&service]).to_string()).unwrap();
     trust(&world, sound["Statement"].clone());
     let report = examined(&world, &BOTH).await;
-    let mend = finding(&report, ASSUMED)["mend"].as_str().unwrap().to_owned();
-    assert!(mend.contains("transitiveTagKeys") && mend.contains("--inherited-tag"), "{mend}");
+    let fix = finding(&report, ASSUMED)["fix"].as_str().unwrap().to_owned();
+    assert!(fix.contains("transitiveTagKeys") && fix.contains("--inherited-tag"), "{fix}");
     // As it says.
     let named = POD.iter().map(|(key, _)| *key).chain(["Team"]).flat_map(|key| ["--inherited-tag", key]);
     let named: Vec<_> = BOTH.into_iter().chain(named).collect();
@@ -92,8 +92,8 @@ async fn an_inherited_tenant_is_found_with_what_to_do() {
     let sound = serde_json::from_str::<Value>(&world.tenancy.trust_policy(&[&service]).to_string()).unwrap();
     trust(&world, sound["Statement"].clone());
     let report = examined(&world, &BOTH).await;
-    let mend = finding(&report, ASSUMED)["mend"].as_str().unwrap();
-    assert!(mend.contains("TenantId") && mend.contains("must not set it as transitive"), "{mend}");
+    let fix = finding(&report, ASSUMED)["fix"].as_str().unwrap();
+    assert!(fix.contains("TenantId") && fix.contains("must not set it as transitive"), "{fix}");
     in_a_pod(&world, &[]).await;
     assert_eq!(examined(&world, &BOTH).await["healthy"], true);
 }
@@ -106,14 +106,14 @@ async fn inherited_tags_that_leave_no_room_are_found_with_what_to_do() {
     let sound = serde_json::from_str::<Value>(&world.tenancy.trust_policy(&[&service]).to_string()).unwrap();
     trust(&world, sound["Statement"].clone());
     let report = examined(&world, &BOTH).await;
-    let mend = finding(&report, ASSUMED)["mend"].as_str().unwrap();
-    assert!(mend.contains("--disable-session-tags"), "{mend}");
+    let fix = finding(&report, ASSUMED)["fix"].as_str().unwrap();
+    assert!(fix.contains("--disable-session-tags"), "{fix}");
     in_a_pod(&world, &[]).await;
     assert_eq!(examined(&world, &BOTH).await["healthy"], true);
 }
 
 #[tokio::test]
-async fn a_role_that_lets_services_name_sessions_is_found_and_mended() {
+async fn a_role_that_lets_services_name_sessions_is_found_and_fixed() {
     let world = World::start().await;
     trust(&world, former(&world.service_arn));
     let report = examined(&world, &BOTH).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::doctor::{examined, failed, finding, mended, policy_of, put_policy};
+use crate::doctor::{examined, failed, finding, fixed, policy_of, put_policy};
 use crate::world::World;
 
 /// What must be refused to acme's session, or to one that lacks a part.
@@ -22,7 +22,7 @@ const REFUSED: [&str; 12] = [
 ];
 
 /// Breaks both tenants' key policies; `leaks` must be found and nothing else of `REFUSED`, and what is printed closes them.
-async fn leaks_and_is_mended(breaks: impl Fn(&mut Vec<Value>), leaks: &[&str]) {
+async fn leaks_and_is_fixed(breaks: impl Fn(&mut Vec<Value>), leaks: &[&str]) {
     let world = World::start().await;
     let mut broken = Vec::new();
     for tenant in ["acme", "globex"] {
@@ -43,7 +43,7 @@ async fn leaks_and_is_mended(breaks: impl Fn(&mut Vec<Value>), leaks: &[&str]) {
     for (tenant, policy) in broken {
         let area = format!("tenant {tenant}");
         let of_tenant = failed(&report).into_iter().find(|check| check["area"] == area.as_str()).unwrap();
-        put_policy(&world, tenant, &mended(&policy, of_tenant["changes"].as_array().unwrap())).await;
+        put_policy(&world, tenant, &fixed(&policy, of_tenant["changes"].as_array().unwrap())).await;
     }
     assert_eq!(examined(&world, &["acme", "globex"]).await["healthy"], true);
 }
@@ -56,7 +56,7 @@ fn allow(principal: &str, condition: Value) -> Value {
 async fn every_proof_fails_on_keys_that_let_everybody_in() {
     // A statement for everybody is limited by no session policy.
     let breaks = |statements: &mut Vec<Value>| *statements = vec![allow("*", json!({}))];
-    leaks_and_is_mended(breaks, &REFUSED).await;
+    leaks_and_is_fixed(breaks, &REFUSED).await;
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn keys_that_insist_on_an_alias_but_on_no_context() {
         statements.push(allow("*", by_alias.clone()));
     };
     let leaks = [REFUSED[0], REFUSED[1], REFUSED[3], REFUSED[5], REFUSED[6], REFUSED[10], REFUSED[11]];
-    leaks_and_is_mended(breaks, &leaks).await;
+    leaks_and_is_fixed(breaks, &leaks).await;
 }
 
 #[tokio::test]
@@ -82,17 +82,17 @@ async fn keys_that_insist_on_a_context_but_on_no_alias() {
         statements.push(allow("*", condition));
     };
     let leaks = REFUSED.into_iter().filter(|check| !check.contains("context")).collect::<Vec<_>>();
-    leaks_and_is_mended(breaks, &leaks).await;
+    leaks_and_is_fixed(breaks, &leaks).await;
 }
 
 #[tokio::test]
 async fn keys_that_do_not_ask_for_the_tag() {
     let breaks = |statements: &mut Vec<Value>| statements.retain(|statement| statement["Sid"] != "DenyOtherTenants");
-    leaks_and_is_mended(breaks, &[REFUSED[10], REFUSED[11]]).await;
+    leaks_and_is_fixed(breaks, &[REFUSED[10], REFUSED[11]]).await;
 }
 
 #[tokio::test]
-async fn a_role_or_a_key_that_refuses_its_own_tenant_is_found_and_mended() {
+async fn a_role_or_a_key_that_refuses_its_own_tenant_is_found_and_fixed() {
     const OWN: &str = "acme's session makes a data key by alias/customer-acme";
     let world = World::start().await;
     let keys = world.stack.account("111111111111").unwrap();
@@ -113,7 +113,7 @@ async fn a_role_or_a_key_that_refuses_its_own_tenant_is_found_and_mended() {
     role(json!([]));
     let report = examined(&world, &["acme", "globex"]).await;
     let changes = finding(&report, OWN)["changes"].as_array().unwrap().clone();
-    put_policy(&world, "acme", &mended(&policy, &changes)).await;
+    put_policy(&world, "acme", &fixed(&policy, &changes)).await;
     assert_eq!(
         policy_of(&world, "acme").await["Statement"].as_array().unwrap().len(),
         policy["Statement"].as_array().unwrap().len() + 1
@@ -133,9 +133,9 @@ async fn a_grant_that_leaks_is_named_with_the_command_that_revokes_it() {
     grant.operations(aws_sdk_kms::types::GrantOperation::Decrypt).send().await.unwrap();
     put_policy(&world, "acme", &sound).await;
     let report = examined(&world, &["acme", "globex"]).await;
-    let mend = finding(&report, "no grant goes around the policies")["mend"].as_str().unwrap();
-    let words: Vec<_> = mend.split(' ').collect();
-    let ["aws", "kms", "revoke-grant", "--key-id", key, "--grant-id", grant] = words[..] else { panic!("{mend}") };
+    let fix = finding(&report, "no grant bypasses the policies")["fix"].as_str().unwrap();
+    let words: Vec<_> = fix.split(' ').collect();
+    let ["aws", "kms", "revoke-grant", "--key-id", key, "--grant-id", grant] = words[..] else { panic!("{fix}") };
     world.kms().revoke_grant().key_id(key).grant_id(grant).send().await.unwrap();
     assert_eq!(examined(&world, &["acme", "globex"]).await["healthy"], true);
 }

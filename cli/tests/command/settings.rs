@@ -12,7 +12,7 @@ async fn region(world: &World, arguments: &[&str], further: &[(&str, &str)]) -> 
 }
 
 #[tokio::test]
-async fn the_region_of_an_argument_wins_over_the_environment_and_that_over_the_profile() {
+async fn the_region_comes_from_the_argument_the_environment_or_the_profile() {
     let world = World::start().await;
     let config = "[profile far]\nregion = ap-south-1\n[profile operator]\nregion = eu-west-3\n";
     std::fs::write(world.path().join("config"), config).unwrap();

@@ -205,7 +205,7 @@ async fn an_onboarding_that_was_interrupted_says_so_and_goes_on() {
             std::thread::sleep(Duration::from_millis(5)); // two of each of the world's tenants, one of each of these
         }
         terminal.tmux(&["send-keys", "C-c"]);
-        terminal.wait_for("interrupted; run the same command again to go on where it stopped");
+        terminal.wait_for("interrupted; run the same command again to continue where it stopped");
         world.stack.faults().clear();
         assert!(terminal.run("tenantseal list").contains("onboarding, onboard unfinished"));
         let made = world.stack.calls().count("CreateKey");

@@ -41,7 +41,7 @@ impl Period {
     }
 
     /// How long before `now` the period began.
-    pub(crate) fn passed(self, now: SystemTime) -> Duration {
+    pub(crate) fn elapsed(self, now: SystemTime) -> Duration {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(self.start.into());
         now.duration_since(start).unwrap_or_default()
     }
@@ -66,7 +66,7 @@ mod tests {
         #[test]
         fn every_moment_is_in_its_period_and_in_no_other(now in 0..=u64::from(u32::MAX), length in 1u32..=172_800) {
             let period = Period::at(at(now), Duration::from_secs(length.into())).unwrap();
-            let passed = period.passed(at(now));
+            let passed = period.elapsed(at(now));
             prop_assert!(passed < Duration::from_secs(length.into()));
             prop_assert_eq!(Period::at(at(now) - passed, Duration::from_secs(length.into())), Some(period));
             prop_assert_eq!(Period::parse(&period.to_string()), Some(period));
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_period_is_refused() {
-        assert_eq!(Period::parse("172800+86400").unwrap().passed(at(172_800 + 86_399)), Duration::from_secs(86_399));
+        assert_eq!(Period::parse("172800+86400").unwrap().elapsed(at(172_800 + 86_399)), Duration::from_secs(86_399));
         for text in [
             "",
             "+",

@@ -26,7 +26,7 @@ pub struct VerifiedDataKey {
 
 impl VerifiedDataKey {
     /// A data key that KMS has made.
-    pub fn generated(
+    pub fn from_generated(
         data_key: &DataKey,
         created: u32,
         context: &EncryptionContext,
@@ -169,7 +169,7 @@ pub enum RecordMatch {
     Same,
     /// The key record names this data key and was not made with it.
     Forged,
-    /// It names another KEK, as after a re-wrap: KMS must vouch for that.
+    /// It names another KEK, as after a re-wrap: KMS must confirm that.
     OtherKek,
 }
 

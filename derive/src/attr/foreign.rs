@@ -71,7 +71,7 @@ fn fault(attr: &Attribute, below: &[Attribute]) -> Option<&'static str> {
     let first = path.segments.first()?.ident.unraw().to_string();
     let last = path.segments.last()?.ident.unraw().to_string();
     if REWRITERS.contains(&last.as_str()) {
-        Some("must stand above the derive: down here it changes the fields after the derive has looked at them")
+        Some("must stand above the derive: below it, the macro changes the fields after the derive has read them")
     } else if path.segments.len() > 1 && !TOOLS.contains(&first.as_str()) {
         Some(
             "is an attribute macro and must stand above the derive: down here it may change the fields after the \
@@ -79,8 +79,8 @@ fn fault(attr: &Attribute, below: &[Attribute]) -> Option<&'static str> {
         )
     } else if path.segments.len() == 1 && !BUILTIN.contains(&last.as_str()) && below.iter().any(derives_serde) {
         Some(
-            "may be an attribute macro, and serde is derived below it: put `Record` and serde's derives into one list, \
-             and this above or below it",
+            "may be an attribute macro, and serde is derived below it: put `Record` and serde's derives into one \
+             list, and this above or below it",
         )
     } else {
         None

@@ -58,8 +58,7 @@ impl ContainerSerde {
             }
             "expecting" | "bound" | "crate" | "deny_unknown_fields" => entry.skip_value(),
             name @ ("transparent" | "into" | "from" | "try_from" | "remote") => Err(entry.error(format_args!(
-                "serde's `{name}` is not supported: what is stored would be another type's fields, which this derive \
-                 cannot see"
+                "serde's `{name}` is not supported: it would store another type's fields, which this derive cannot see"
             ))),
             name => Err(unknown(entry, name)),
         });
@@ -95,8 +94,8 @@ impl FieldSerde {
                 "rename" => match Rename::parse(entry)? {
                     Rename::Whole(name) => entry.once(&mut serde.rename, name),
                     Rename::Split => Err(entry.error(format_args!(
-                        "split `rename`: it would be read under another name than it is written, and an \
-                     attribute has one stored name"
+                        "split `rename`: it would be read under a different name than it is written, and an attribute \
+                         has one stored name"
                     ))),
                 },
                 "alias" => {
@@ -141,7 +140,7 @@ impl FieldSerde {
                 }
                 "bound" | "borrow" => entry.skip_value(),
                 "getter" => {
-                    Err(entry.error(format_args!("serde's `getter` goes with `remote`, which is not supported")))
+                    Err(entry.error(format_args!("serde's `getter` works only with `remote`, which is not supported")))
                 }
                 name => Err(unknown(entry, name)),
             }

@@ -97,12 +97,12 @@ fn to_text(ty: &Type) -> String {
 /// Whether the type is written with a lifetime or a reference. A type that borrows cannot be read from a temporary
 /// value.
 fn borrows(ty: &Type) -> bool {
-    fn found(tokens: TokenStream) -> bool {
+    fn has_borrow(tokens: TokenStream) -> bool {
         tokens.into_iter().any(|token| match token {
             TokenTree::Punct(punct) => matches!(punct.as_char(), '&' | '\''),
-            TokenTree::Group(group) => found(group.stream()),
+            TokenTree::Group(group) => has_borrow(group.stream()),
             TokenTree::Ident(_) | TokenTree::Literal(_) => false,
         })
     }
-    found(ty.to_token_stream())
+    has_borrow(ty.to_token_stream())
 }

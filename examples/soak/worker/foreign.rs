@@ -1,4 +1,4 @@
-//! Another tenant's items, asked for and opened with a tenant's handle: all of it must be refused.
+//! Requests and opens another tenant's items with a tenant's handle: every attempt must be refused.
 
 use std::time::Instant;
 
@@ -55,7 +55,7 @@ impl Worker {
             Err(_) => return Fate::NotSent("connection".to_owned()),
         };
         let Some(stolen) = stolen else { return Fate::Acknowledged(0) };
-        // As it is, and as one's own.
+        // Unchanged, and in the tenant's own partition.
         let mut moved = stolen.clone();
         moved.insert("tenant_id".to_owned(), AttributeValue::S(tenant.id().as_str().to_owned()));
         let as_it_is = tenant.open(TABLE, stolen).await;

@@ -1,4 +1,4 @@
-//! What a worker reads: its own entries must be what it wrote, others' must be whole.
+//! The reads of a worker: its own entries must have the content that it wrote, others' must be whole.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -21,7 +21,7 @@ impl Worker {
             mine.iter().map(|entry| (entry.as_str(), self.revision(id, entry))).filter(|(_, now)| *now != 0).collect();
         let number = self.journal.begin(kind, id, &[])?;
         let begun = Instant::now();
-        // What was read, and of which entries it should have been everything.
+        // The entries that were read, and those that the read had to return.
         let found: Result<(Vec<Entry>, Vec<&str>), Fate> = match kind {
             "get" => {
                 let request = dynamodb_get(&tenant.dynamodb(), id, entry).send().await;
@@ -45,7 +45,7 @@ impl Worker {
                 let answer =
                     request.expression_attribute_values(":tenant", AttributeValue::S(id.to_owned())).send().await;
                 match answer {
-                    // Of entries of other workers it is only known that they must be whole.
+                    // Entries of other workers must be whole; nothing else is known.
                     Ok(answer) => serde_dynamo::from_items(answer.items.unwrap_or_default())
                         .map(|found| (found, vec![]))
                         .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
@@ -86,7 +86,7 @@ impl Worker {
     }
 }
 
-/// Whether what was read is whole, and of the entries asked for exactly what is expected.
+/// Whether the entries are whole, and the requested ones exactly as expected.
 fn judge(tenant: &str, found: &[Entry], asked: &[&str], expected: &HashMap<&str, u64>) -> Fate {
     for entry in found {
         if entry.tenant_id != tenant || !entry.is_whole() {

@@ -89,7 +89,8 @@ fn is_tag_key(key: &str) -> bool {
 /// A text is not the key of a session tag that a service may pass on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not the key of a tag that services may inherit: 1 to 128 characters of [A-Za-z0-9 _.:/=+@-], not beginning with aws:, and not {TENANT_TAG}"
+    "`{0}` is not a tag key that services may inherit: use 1 to 128 characters of [A-Za-z0-9 _.:/=+@-], not beginning \
+     with aws:, and not {TENANT_TAG}"
 )]
 pub struct InvalidTagKey(String);
 

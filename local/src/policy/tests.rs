@@ -296,7 +296,7 @@ fn what_is_not_understood_is_malformed() {
 }
 
 #[test]
-fn key_and_trust_policies_name_principals_and_only_key_policies_name_resources() {
+fn only_key_and_trust_policies_name_principals() {
     let parse = |principal: Option<Value>, resource: bool, kind| {
         let mut statement = json!({ "Effect": "Allow", "Action": "*" });
         if let Some(principal) = principal {

@@ -65,7 +65,7 @@ async fn the_encryption_context_is_part_of_the_permission() {
 }
 
 #[tokio::test]
-async fn without_a_session_policy_the_role_reaches_every_tenant_by_its_own_alias_only() {
+async fn without_a_session_policy_the_role_reaches_tenants_by_own_aliases_only() {
     let fixture = Fixture::start().await;
     fixture.tenant_key("a").await;
     let b = fixture.tenant_key("b").await;
@@ -97,7 +97,7 @@ async fn a_key_policy_that_names_the_role_is_limited_by_the_session_policy() {
 }
 
 #[tokio::test]
-async fn a_key_policy_that_names_the_session_or_anyone_is_not_limited_by_the_session_policy() {
+async fn a_key_policy_that_names_the_session_overrides_the_session_policy() {
     let fixture = Fixture::start().await;
     let statements = [
         json!({ "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:sts::{ACCOUNT}:assumed-role/TenantKeys/acme-1") },
@@ -161,7 +161,7 @@ async fn session_tags_fill_in_variables_and_a_missing_tag_matches_nothing() {
 }
 
 #[tokio::test]
-async fn identity_policies_see_the_keys_aliases_and_tags_and_key_policies_do_not() {
+async fn only_identity_policies_see_the_keys_aliases_and_tags() {
     let fixture = Fixture::start().await;
     let condition = json!({ "ForAnyValue:StringEquals": { "kms:ResourceAliases": "alias/a" },
         "StringEquals": { "aws:ResourceTag/tenant": "a" } });
@@ -233,7 +233,7 @@ async fn an_open_key_policy_opens_no_other_account_by_itself() {
 }
 
 #[tokio::test]
-async fn the_request_alias_is_a_name_only_so_a_foreign_alias_of_that_name_matches() {
+async fn the_request_alias_matches_a_foreign_alias_of_the_same_name() {
     let fixture = Fixture::start().await;
     let other = fixture.stack.account(OTHER_ACCOUNT).unwrap();
     let foreign = fixture.client(&other.user("admin").permission(allow("*")).create().unwrap());
@@ -352,7 +352,7 @@ async fn a_replaced_role_judges_its_sessions_anew() {
 }
 
 #[tokio::test]
-async fn the_recommended_key_policy_passes_the_lockout_check_and_can_be_replaced() {
+async fn the_recommended_key_policy_passes_the_lockout_check() {
     let fixture = Fixture::start().await;
     let key = fixture.tenant_key("a").await;
     let put = fixture.kms.put_key_policy().key_id(&key).policy(key_policy("b").to_string());

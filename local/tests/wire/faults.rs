@@ -79,7 +79,7 @@ async fn a_delayed_call_is_served_late() {
 }
 
 #[tokio::test]
-async fn a_hanging_call_holds_up_no_other_and_goes_on_when_the_faults_are_cleared() {
+async fn a_hanging_call_holds_up_no_other_and_ends_with_its_fault() {
     let fixture = Fixture::start().await;
     fixture.key("alias/a", None).await;
     let kms = fixture.kms.clone();

@@ -134,9 +134,9 @@ mod tests {
         for (schemas, fault) in [
             ([of_kind(kind("a"), ENCRYPTED), of_kind(kind("a"), PLAIN)], "`note`"),
             ([of_kind(kind("a"), ENCRYPTED), of_kind(None, PLAIN)], "`note`"),
-            ([of_kind(kind("a"), ENCRYPTED), of_kind(Some(("sk", "B#")), PLAIN)], "different attributes"),
+            ([of_kind(kind("a"), ENCRYPTED), of_kind(Some(("sk", "B#")), PLAIN)], "different discriminators"),
             ([of_kind(Some(("sk", "A")), ENCRYPTED), of_kind(Some(("sk", "AB")), PLAIN)], "begins with `A`"),
-            ([of_kind(kind("a"), ENCRYPTED), without("kind").build().unwrap()], "says no value"),
+            ([of_kind(kind("a"), ENCRYPTED), without("kind").build().unwrap()], "but no value for it"),
         ] {
             let error = merged(schemas).unwrap_err().to_string();
             assert!(error.contains(fault), "{error}");

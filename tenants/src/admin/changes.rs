@@ -6,6 +6,7 @@
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::types::{KeyState, Tag};
 use tenantseal_kms::Policy;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::{Admin, NewKey, unusable_state};
 use crate::aws_error::AwsError;
@@ -28,7 +29,7 @@ impl Admin {
         let once = aws_sdk_kms::Config::builder().retry_config(aws_sdk_kms::config::retry::RetryConfig::disabled());
         let answer = request.customize().config_override(once).send().await;
         let answer = answer.map_err(|error| AwsError::new(ACTION, Some(region), &error))?;
-        let copy = answer.key_metadata.and_then(|known| KekCopy::created(known, &new.description));
+        let copy = answer.key_metadata.and_then(|known| KekCopy::from_created(known, &new.description));
         Ok(copy.ok_or_else(|| AwsError::unexpected(ACTION, region))?)
     }
 
@@ -53,7 +54,7 @@ impl Admin {
             Ok(request.send().await.map(drop).map_err(|error| AwsError::new(ACTION, Some(key.region()), &error))?)
         });
         let was_there = match made.await {
-            Err(Error::Aws(error)) if error.is("AlreadyExistsException") => true,
+            Err(Error::Aws(error)) if error.is(AwsErrorClass::AlreadyExists) => true,
             result => result.map(|()| false)?,
         };
         let known = self.retry_until_known(|| self.describe_stable(region, key)).await?;
@@ -76,7 +77,7 @@ impl Admin {
             Ok(answer.map(drop).map_err(|error| AwsError::new(ACTION, Some(region), &error))?)
         });
         match created.await {
-            Err(Error::Aws(error)) if error.is("AlreadyExistsException") => {
+            Err(Error::Aws(error)) if error.is(AwsErrorClass::AlreadyExists) => {
                 match self.alias_target(region, alias).await? {
                     Some(other) if !other.is_same_key(copy.key()) => {
                         Err(Error::AliasTaken { alias: alias.to_owned(), key: other })
@@ -115,7 +116,7 @@ impl Admin {
             "kms:DeleteAlias",
             region,
             kms.delete_alias().alias_name(alias).send().await,
-            "NotFoundException",
+            AwsErrorClass::NotFound,
         )?)
     }
 
@@ -205,7 +206,7 @@ fn ignore_code<T, E>(
     action: &'static str,
     region: &str,
     answer: Result<T, SdkError<E>>,
-    before: &str,
+    before: AwsErrorClass,
 ) -> Result<(), AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

@@ -23,6 +23,7 @@ use tenantseal_core::tenant::TenantId;
 use super::{Page, Registry, RegistryError};
 use crate::aws_error::AwsError;
 use crate::entry::Entry;
+use tenantseal_kms::errors::AwsErrorClass;
 use tenantseal_kms::new_table::{self, NewTable, TimedOut};
 
 const TENANT: &str = "tenant";
@@ -46,7 +47,12 @@ pub struct DynamoDbRegistry {
 impl DynamoDbRegistry {
     /// Uses the table of this name, with the credentials and the Region of `config`.
     pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
-        Self { client: Client::new(config), table: table.into() }
+        Self::with_client(Client::new(config), table)
+    }
+
+    /// The same with your own client: a plain one, not a tenant's.
+    pub fn with_client(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
     }
 
     /// The table's name.
@@ -76,14 +82,12 @@ impl DynamoDbRegistry {
         new_table::enable_recovery(self).await
     }
 
-    fn failed<E>(&self, action: &'static str, error: &SdkError<E>) -> RegistryError
+    fn classify<E>(&self, action: &'static str, error: &SdkError<E>) -> RegistryError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        match error.code() {
-            Some("ResourceNotFoundException" | "TableNotFoundException") => {
-                RegistryError::TableNotFound(self.table.clone())
-            }
+        match AwsErrorClass::from_error(error) {
+            Some(AwsErrorClass::TableNotFound) => RegistryError::TableNotFound(self.table.clone()),
             _ => AwsError::new(action, None, error).into(),
         }
     }
@@ -129,7 +133,7 @@ impl NewTable for DynamoDbRegistry {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        Self::failed(self, action, &error)
+        Self::classify(self, action, &error)
     }
 
     fn timed_out(&self, timeout: TimedOut) -> RegistryError {
@@ -142,7 +146,7 @@ impl Registry for DynamoDbRegistry {
     async fn get(&self, tenant: &TenantId) -> Result<Option<Entry>, RegistryError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let request = request.key(TENANT, text(tenant.as_str())).key(ROW, text(CURRENT));
-        let answer = request.send().await.map_err(|error| self.failed("dynamodb:GetItem", &error))?;
+        let answer = request.send().await.map_err(|error| self.classify("dynamodb:GetItem", &error))?;
         answer.item.map(entry).transpose()
     }
 
@@ -177,7 +181,7 @@ impl Registry for DynamoDbRegistry {
         if cancelled {
             return Err(RegistryError::Conflict(entry.tenant.clone()));
         }
-        Err(self.failed("dynamodb:PutItem", &error))
+        Err(self.classify("dynamodb:PutItem", &error))
     }
 
     async fn list(&self, after: Option<&TenantId>, limit: u32) -> Result<Page, RegistryError> {
@@ -197,7 +201,7 @@ impl Registry for DynamoDbRegistry {
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| self.failed("dynamodb:Query", &error))?;
+            .map_err(|error| self.classify("dynamodb:Query", &error))?;
         let entries = answer.items.unwrap_or_default().into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
         let next = answer.last_evaluated_key.and(entries.last()).map(|entry| entry.tenant.clone());
         Ok(Page { entries, next })
@@ -220,7 +224,7 @@ impl Registry for DynamoDbRegistry {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| self.failed("dynamodb:Query", &error))?;
+                .map_err(|error| self.classify("dynamodb:Query", &error))?;
             for item in answer.items.unwrap_or_default() {
                 entries.push(entry(item)?);
             }

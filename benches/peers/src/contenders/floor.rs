@@ -1,6 +1,6 @@
-//! The least that any library with this format has to do: per item one HKDF-Expand and one AES-256 key schedule, per encrypted
-//! attribute one GCM call, in place and without an allocation; for sealing, the nonces, which the operating system draws in one call. The
-//! same as in `cargo bench --bench item`.
+//! The least that any library with this format has to do: per item one HKDF-Expand and one AES-256 key schedule, per
+//! encrypted attribute one GCM call, in place and without an allocation; for sealing, the nonces, which the operating
+//! system draws in one call. The same as in `cargo bench --bench item`.
 
 use std::hint::black_box;
 

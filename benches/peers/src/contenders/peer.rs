@@ -1,8 +1,8 @@
 //! AWS's Database Encryption SDK for DynamoDB, configured as its examples do.
 //!
-//! Keys and plain attributes are `SIGN_ONLY`, encrypted ones `ENCRYPT_AND_SIGN`; unsigned attributes have the prefix `:`, of which
-//! these items have none. With a raw AES keyring nothing waits for a network. It makes a fresh data key for each item: a
-//! raw keyring has nothing to cache.
+//! Keys and plain attributes are `SIGN_ONLY`, encrypted ones `ENCRYPT_AND_SIGN`; unsigned attributes have the prefix
+//! `:`, of which these items have none. With a raw AES keyring nothing waits for a network. It makes a fresh data key
+//! for each item: a raw keyring has nothing to cache.
 
 use std::collections::HashMap;
 

@@ -6,13 +6,14 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use serde_json::Value;
 use tenantseal::TenantId;
 use tenantseal::keys::Tenancy;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::check::{Outcome, Report};
 use super::documents::{self, document};
 use super::setup::Setup;
 use crate::aws;
 use crate::errors::{Failure, Result};
-use crate::sessions::{self, Limits};
+use crate::sessions::Limits;
 
 const AREA: &str = "access";
 
@@ -28,12 +29,13 @@ pub(super) async fn check_callers(
     let outcome = if account == role.account() {
         Outcome::passed(&arn)
     } else {
-        let wrong = format!("{arn} is of account {account}; the role and the tenants' keys are in {}", role.account());
+        let wrong =
+            format!("{arn} belongs to account {account}; the role and the tenants' keys are in {}", role.account());
         Outcome::failed(wrong, "choose a --profile of the key account, or correct --role")
     };
-    report.add(AREA, "the operator's credentials are of the key account", outcome);
+    report.add(AREA, "the operator's credentials belong to the key account", outcome);
     let (_, service_arn) = identity(service).await?;
-    report.add(AREA, "there are credentials of a service", Outcome::passed(&service_arn));
+    report.add(AREA, "a service's credentials are available", Outcome::passed(&service_arn));
     let (here, there) = (aws::region(operator)?, aws::region(service)?);
     let outcome = if here == there {
         Outcome::passed(here)
@@ -43,7 +45,7 @@ pub(super) async fn check_callers(
             "give --region, or correct the profiles",
         )
     };
-    report.add(AREA, "operator and service are in one Region", outcome);
+    report.add(AREA, "operator and service use the same Region", outcome);
     Ok(service_arn)
 }
 
@@ -51,13 +53,13 @@ pub(super) async fn check_callers(
 pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &TenantId) -> Result<()> {
     let role = setup.tenancy.role();
     let trust = document(&setup.tenancy.trust_policy(&[&principal(&setup.service_arn)]));
-    let mend = format!("replace the statements of the trust policy of {role} by these (`tenantseal policy trust`)");
+    let fix = format!("replace the statements of the trust policy of {role} with these (`tenantseal policy trust`)");
 
     let assumed = setup.sessions.assume(Limits::for_tenant(tenant)).await?;
     let granted = assumed.is_ok();
     let outcome = match assumed {
         Ok(_) => Outcome::passed(role.as_str()),
-        Err(error) => refusal_outcome(&setup.service_arn, &error, &mend, &trust)?,
+        Err(error) => refusal_outcome(&setup.service_arn, &error, &fix, &trust)?,
     };
     report.add(AREA, "the role can be assumed for a tenant", outcome);
 
@@ -79,9 +81,11 @@ pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &Tena
             Outcome::skipped("the role cannot be assumed at all")
         } else {
             match setup.sessions.assume(limits).await? {
-                Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", setup.service_arn), &mend)
+                Ok(_) => Outcome::failed(format!("STS gave {} a session {wrong}", setup.service_arn), &fix)
                     .with(documents::additions(&trust)),
-                Err(error) if error.code() == Some(sessions::ACCESS_DENIED) => Outcome::passed("refused"),
+                Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::AccessDenied) => {
+                    Outcome::passed("refused")
+                }
                 Err(error) => return Err(Failure::aws("AssumeRole", &error)),
             }
         };
@@ -92,36 +96,36 @@ pub(super) async fn check_role(report: &mut Report, setup: &Setup, tenant: &Tena
 
 /// What a refused AssumeRole means, and its fix. No API lists the transitive tags of the caller's own session, which
 /// STS counts as passed.
-fn refusal_outcome(service: &str, error: &SdkError<AssumeRoleError>, mend: &str, trust: &Value) -> Result<Outcome> {
+fn refusal_outcome(service: &str, error: &SdkError<AssumeRoleError>, fix: &str, trust: &Value) -> Result<Outcome> {
     let said = error.message().unwrap_or("access denied");
-    Ok(match error.code() {
-        Some(sessions::ACCESS_DENIED) => {
+    Ok(match AwsErrorClass::from_error(error) {
+        Some(AwsErrorClass::AccessDenied) => {
             let own = if is_of_eks(service) {
                 "; those of EKS Pod Identity are in the list unless it was changed"
             } else {
                 ""
             };
             let also = format!(
-                "{mend}, and let {service} call sts:AssumeRole and sts:TagSession on the role. If all that is so already, its \
-                 session has further transitive tags, which it passes on{own}: the event with which that session began in \
-                 CloudTrail lists them (transitiveTagKeys). Name each with --inherited-tag, and use the statements that are \
-                 printed then; or have the tags left out"
+                "{fix}, and let {service} call sts:AssumeRole and sts:TagSession on the role. If all of that is \
+                 already so, its session has further transitive tags, which it passes on{own}: the event with which \
+                 that session began in CloudTrail lists them (transitiveTagKeys). Name each with --inherited-tag, and \
+                 deploy the statements that are printed then; or leave the tags out"
             );
             Outcome::failed(said, also).with(documents::additions(trust))
         }
-        Some(sessions::TOO_LARGE) => Outcome::failed(
+        Some(AwsErrorClass::SessionPolicyTooLarge) => Outcome::failed(
             said,
             format!(
-                "the transitive tags of {service} leave too little room for the session policy: have fewer or shorter ones. For \
-                 EKS Pod Identity: aws eks update-pod-identity-association --cluster-name <cluster> --association-id <id> \
-                 --disable-session-tags"
+                "the transitive tags of {service} leave too little room for the session policy: use fewer or shorter \
+                 ones. For EKS Pod Identity: aws eks update-pod-identity-association --cluster-name <cluster> \
+                 --association-id <id> --disable-session-tags"
             ),
         ),
-        Some(sessions::INVALID) => Outcome::failed(
+        Some(AwsErrorClass::InvalidRequest) => Outcome::failed(
             said,
             format!(
-                "if {service} inherits the session tag TenantId, AWS lets nobody pass it again: whoever assumes that role must \
-                 not set it as transitive"
+                "if {service} inherits the session tag TenantId, AWS lets nobody pass it again: whoever assumes that \
+                 role must not set it as transitive"
             ),
         ),
         _ => return Err(Failure::aws("AssumeRole", error)),

@@ -30,7 +30,7 @@ pub(super) enum Outcome {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Finding {
     pub(super) wrong: String,
-    pub(super) mend: String,
+    pub(super) fix: String,
     /// Statements to add to and remove from the policy in question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) changes: Vec<Change>,
@@ -49,8 +49,8 @@ impl Outcome {
         Self::Passed { found: found.into() }
     }
 
-    pub(super) fn failed(wrong: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self::Failed(Finding { wrong: wrong.into(), mend: mend.into(), changes: Vec::new() })
+    pub(super) fn failed(wrong: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Failed(Finding { wrong: wrong.into(), fix: fix.into(), changes: Vec::new() })
     }
 
     pub(super) fn skipped(because: impl Into<String>) -> Self {
@@ -131,9 +131,9 @@ impl fmt::Display for Checklist<'_> {
                 Outcome::Skipped { because } => {
                     writeln!(f, "  {WARN}-{WARN:#} {check}{DIM}: not checked, {}{DIM:#}", Visible(because))?
                 }
-                Outcome::Failed(Finding { wrong, mend, changes }) => {
-                    let (wrong, mend) = (Visible(wrong), Visible(mend));
-                    writeln!(f, "  {BAD}✗ {check}{BAD:#}\n      wrong: {wrong}\n      mend:  {mend}")?;
+                Outcome::Failed(Finding { wrong, fix, changes }) => {
+                    let (wrong, fix) = (Visible(wrong), Visible(fix));
+                    writeln!(f, "  {BAD}✗ {check}{BAD:#}\n      wrong: {wrong}\n      fix:   {fix}")?;
                     for change in changes {
                         let (sign, style, statement) = match change {
                             Change::Add(statement) => ('+', GOOD, statement),

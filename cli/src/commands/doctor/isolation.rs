@@ -5,6 +5,7 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use tenantseal::TenantId;
 use tenantseal::keys::DataKey;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::check::{Outcome, Report};
 use super::documents::{self, document};
@@ -13,14 +14,17 @@ use crate::args::Scope;
 use crate::errors::{Failure, Result};
 use crate::sessions::{self, Limits};
 
-/// KMS's answer to a call with `DryRun` that would have succeeded (412).
-const ALLOWED: &str = "DryRunOperationException";
-const REFUSED: &str = "AccessDeniedException";
-
 /// A data key that was really created.
 struct Made {
     key_arn: String,
     wrapped: Blob,
+}
+
+/// KMS's refusal of a call.
+struct Refusal {
+    /// Whether IAM refused it, and not the key's state.
+    is_denial: bool,
+    said: String,
 }
 
 /// A call: the key that it names, and the tenant in its encryption context.
@@ -47,7 +51,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
     let made = make(&session, own, a).await?;
     let outcome = match &made {
         Ok(_) => Outcome::passed("allowed"),
-        Err(said) => denial_outcome(setup, a, said),
+        Err(refusal) => denial_outcome(setup, a, refusal),
     };
     report.add(&area, format!("{a}'s session makes a data key by {own}"), outcome);
     let theirs = make(&b_session, other, b).await?;
@@ -55,7 +59,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
         report.add(
             &area,
             "what must be refused",
-            Outcome::skipped("it means nothing while the tenants' own calls fail"),
+            Outcome::skipped("it proves nothing while the tenants' own calls fail"),
         );
         return Ok(());
     };
@@ -63,7 +67,7 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
     let decrypt = Call { key: Some(own), context: Some(a), wrapped: Some(&mine.wrapped) };
     let outcome = match try_it(&session, decrypt).await? {
         Ok(()) => Outcome::passed("allowed"),
-        Err(said) => denial_outcome(setup, a, &said),
+        Err(refusal) => denial_outcome(setup, a, &refusal),
     };
     report.add(&area, format!("{a}'s session decrypts by {own}"), outcome);
 
@@ -103,8 +107,8 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
             Limits { policy: Some(b), ..Limits::for_tenant(a) },
         ),
     ] {
-        let outcome = match self::session(setup, limits, &[sessions::ACCESS_DENIED]).await? {
-            None => Outcome::passed("STS gives no such session"),
+        let outcome = match self::session(setup, limits, &[AwsErrorClass::AccessDenied]).await? {
+            None => Outcome::passed("STS issues no such session"),
             Some(session) => must_be_refused(setup, &session, across, b).await?,
         };
         report.add(&area, format!("a session {check}"), outcome);
@@ -112,17 +116,17 @@ pub(super) async fn check_isolation(report: &mut Report, setup: &Setup, a: &Tena
     Ok(())
 }
 
-/// A KMS client within `limits`, unless STS refuses such a session by one of these codes.
-async fn session(setup: &Setup, limits: Limits<'_>, refusals: &[&str]) -> Result<Option<Client>> {
+/// A KMS client within `limits`, unless STS refuses such a session in one of these ways.
+async fn session(setup: &Setup, limits: Limits<'_>, refusals: &[AwsErrorClass]) -> Result<Option<Client>> {
     match setup.sessions.assume(limits).await? {
         Ok(session) => Ok(Some(session)),
-        Err(error) if error.code().is_some_and(|code| refusals.contains(&code)) => Ok(None),
+        Err(error) if AwsErrorClass::from_error(&error).is_some_and(|class| refusals.contains(&class)) => Ok(None),
         Err(error) => Err(Failure::aws("AssumeRole", &error)),
     }
 }
 
 /// Really creates a data key; the inner error is KMS's refusal.
-async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result<Made, String>> {
+async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result<Made, Refusal>> {
     let request = session.generate_data_key().key_id(alias).number_of_bytes(32);
     match request.encryption_context("tenant", tenant.as_str()).send().await {
         Ok(answer) => {
@@ -136,46 +140,54 @@ async fn make(session: &Client, alias: &str, tenant: &TenantId) -> Result<Result
 }
 
 /// Tries a call with `DryRun`; the inner error is KMS's refusal.
-async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), String>> {
+async fn try_it(session: &Client, call: Call<'_>) -> Result<Result<(), Refusal>> {
     let Call { key, context, wrapped } = call;
     let key = key.map(str::to_owned);
     let context = context.map(|tenant| [("tenant".to_owned(), tenant.to_string())].into());
-    let (allowed, said) = match wrapped {
+    match wrapped {
         Some(wrapped) => {
             let request = session.decrypt().set_key_id(key).ciphertext_blob(wrapped.clone());
-            match request.set_encryption_context(context).dry_run(true).send().await {
-                Err(error) if error.code() != Some(ALLOWED) => (false, refusal(&error, "Decrypt")?),
-                _ => (true, String::new()),
-            }
+            dry_run_result(request.set_encryption_context(context).dry_run(true).send().await, "Decrypt")
         }
         None => {
             let request = session.generate_data_key().set_key_id(key).number_of_bytes(32);
-            match request.set_encryption_context(context).dry_run(true).send().await {
-                Err(error) if error.code() != Some(ALLOWED) => (false, refusal(&error, "GenerateDataKey")?),
-                _ => (true, String::new()),
-            }
+            dry_run_result(request.set_encryption_context(context).dry_run(true).send().await, "GenerateDataKey")
         }
-    };
-    Ok(if allowed { Ok(()) } else { Err(said) })
+    }
 }
 
-/// KMS's refusal. An answer that proves nothing, such as throttling, ends the check.
-fn refusal<E>(error: &SdkError<E>, doing: &str) -> Result<String>
+/// What KMS answered to a call with `DryRun`.
+fn dry_run_result<T, E>(answer: Result<T, SdkError<E>>, doing: &str) -> Result<Result<(), Refusal>>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    match error.code() {
-        Some(code @ (REFUSED | "DisabledException" | "KMSInvalidStateException" | "NotFoundException")) => {
-            Ok(format!("{code}: {}", error.message().unwrap_or_default()))
+    match answer {
+        Err(error) if AwsErrorClass::from_error(&error) != Some(AwsErrorClass::DryRunPassed) => {
+            refusal(&error, doing).map(Err)
+        }
+        _ => Ok(Ok(())),
+    }
+}
+
+/// KMS's refusal. An answer that proves nothing, such as throttling, ends the check.
+fn refusal<E>(error: &SdkError<E>, doing: &str) -> Result<Refusal>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    use AwsErrorClass::{AccessDenied, Disabled, InvalidKeyState, NotFound};
+    match AwsErrorClass::from_error(error) {
+        Some(class @ (AccessDenied | Disabled | InvalidKeyState | NotFound)) => {
+            let said = [error.code(), error.message()].map(Option::unwrap_or_default).join(": ");
+            Ok(Refusal { is_denial: class == AccessDenied, said })
         }
         _ => Err(Failure::aws(doing, error)),
     }
 }
 
 /// The outcome when KMS refuses a tenant's own call.
-fn denial_outcome(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
-    if !said.starts_with(REFUSED) {
-        return Outcome::failed(said, format!("see what is said of tenant {tenant} above"));
+fn denial_outcome(setup: &Setup, tenant: &TenantId, Refusal { is_denial, said }: &Refusal) -> Outcome {
+    if !is_denial {
+        return Outcome::failed(said, format!("see the findings for tenant {tenant} above"));
     }
     let KeyFindings { key_policy, .. } = setup.findings(tenant);
     if !key_policy.is_empty() {
@@ -183,17 +195,18 @@ fn denial_outcome(setup: &Setup, tenant: &TenantId, said: &str) -> Outcome {
     }
     let role = setup.tenancy.role();
     let wanted = document(&setup.tenancy.role_policy(&setup.region));
-    let mend = format!(
-        "the key policy allows it; {role} needs this statement (`tenantseal policy role`), and nothing that denies:"
+    let fix = format!(
+        "the key policy allows it; {role} needs this statement (`tenantseal policy role`), and no statement that \
+         denies it:"
     );
-    Outcome::failed(said, mend).with(documents::additions(&wanted))
+    Outcome::failed(said, fix).with(documents::additions(&wanted))
 }
 
 /// Tries a call on the key of `tenant` that KMS must refuse.
 async fn must_be_refused(setup: &Setup, session: &Client, call: Call<'_>, tenant: &TenantId) -> Result<Outcome> {
     match try_it(session, call).await? {
-        Err(said) if said.starts_with(REFUSED) => return Ok(Outcome::passed("refused")),
-        Err(said) => return Ok(Outcome::skipped(said)),
+        Err(Refusal { is_denial: true, .. }) => return Ok(Outcome::passed("refused")),
+        Err(Refusal { said, .. }) => return Ok(Outcome::skipped(said)),
         Ok(()) => {}
     }
     let wrong = "KMS would have answered";
@@ -202,7 +215,7 @@ async fn must_be_refused(setup: &Setup, session: &Client, call: Call<'_>, tenant
         return Ok(Outcome::failed(wrong, format!("change the key policy of {tenant}:")).with(key_policy));
     }
     let role = setup.tenancy.role();
-    let mend =
+    let fix =
         format!("the key policy is right, so a grant to {role} must allow it: aws kms list-grants --key-id {key_id}");
-    Ok(Outcome::failed(wrong, mend))
+    Ok(Outcome::failed(wrong, fix))
 }

@@ -26,13 +26,13 @@ fn outcome(checked: Result<(), KeyTableError>, passed: &str, name: &str, service
     use KeyTableErrorKind as Kind;
     let Err(error) = checked else { return Ok(Outcome::passed(passed)) };
     let recovery = format!(
-        "aws dynamodb update-continuous-backups --table-name {name} \
-         --point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+        "aws dynamodb update-continuous-backups --table-name {name} --point-in-time-recovery-specification \
+         PointInTimeRecoveryEnabled=true"
     );
     Ok(match error.kind() {
         Kind::NotFound => {
-            let mend = format!("tenantseal init --key-table {name}, or check --key-table and --region");
-            Outcome::failed("it does not exist", mend)
+            let fix = format!("tenantseal init --key-table {name}, or check --key-table and --region");
+            Outcome::failed("it does not exist", fix)
         }
         Kind::NotAKeyTable => Outcome::failed(
             error.kind().to_string(),
@@ -40,10 +40,11 @@ fn outcome(checked: Result<(), KeyTableError>, passed: &str, name: &str, service
         ),
         Kind::NoRecovery => Outcome::failed(error.kind().to_string(), recovery),
         Kind::Denied => {
-            let mend = format!(
-                "let {service_arn} call dynamodb:GetItem, PutItem, DescribeTable and DescribeContinuousBackups on {name}"
+            let fix = format!(
+                "let {service_arn} call dynamodb:GetItem, PutItem, DescribeTable and DescribeContinuousBackups on \
+                 {name}"
             );
-            Outcome::failed("access denied", mend)
+            Outcome::failed("access denied", fix)
         }
         // A field that DynamoDB always sends was missing: nothing may rely on such a table.
         Kind::Unexpected => {
@@ -65,14 +66,14 @@ mod tests {
 
     #[test]
     fn each_fault_of_a_key_table_is_mended_by_what_is_said() {
-        for (kind, mend) in [
+        for (kind, fix) in [
             (KeyTableErrorKind::NotFound, "tenantseal init --key-table keys"),
             (KeyTableErrorKind::NotAKeyTable, "tenantseal init --key-table <another name>"),
             (KeyTableErrorKind::NoRecovery, "aws dynamodb update-continuous-backups --table-name keys --point-in-time"),
             (KeyTableErrorKind::Denied, "let arn:aws:iam::222222222222:role/crm call dynamodb:GetItem, PutItem, Desc"),
         ] {
-            let Ok(Outcome::Failed(Finding { mend: said, .. })) = of(kind.clone()) else { panic!("{kind:?}") };
-            assert!(said.starts_with(mend), "{said}");
+            let Ok(Outcome::Failed(Finding { fix: said, .. })) = of(kind.clone()) else { panic!("{kind:?}") };
+            assert!(said.starts_with(fix), "{said}");
         }
         assert!(matches!(outcome(Ok(()), "enabled", "keys", ""), Ok(Outcome::Passed { .. })));
     }

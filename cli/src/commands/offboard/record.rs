@@ -84,7 +84,8 @@ impl Record {
     fn markdown(&self, at: &str) -> String {
         let Self { tenant, role, by, keys, done, samples } = self;
         let mut text = format!(
-            "# Offboarding of tenant `{tenant}`\n\n| | |\n|---|---|\n| recorded | {at} |\n| by | `{}` |\n| account | {} |\n\
+            "# Offboarding of tenant `{tenant}`\n\n| | |\n|---|---|\n| recorded | {at} |\n| by | `{}` |\n| account | \
+             {} |\n\
              | state | {} |\n| can be cancelled until | {} |\n\n## Keys\n\n\
              | generation | key | Region | state | deletion |\n|---|---|---|---|---|\n",
             cell(&by.arn),
@@ -104,17 +105,19 @@ impl Record {
         for key in &done.shared {
             let _ = writeln!(
                 text,
-                "\n`{key}` is shared with other tenants and stays; all of this tenant's aliases on it, its own and that of the key, were removed."
+                "\n`{key}` is shared with other tenants and stays; all of this tenant's aliases on it, its own and \
+                 that of the key, were removed."
             );
         }
         text.push_str("\n## Samples\n\n");
         match samples {
             None => text.push_str("None were taken (`--sample-table`).\n"),
-            Some(samples) => sampled(samples, role, &mut text),
+            Some(samples) => write_samples(samples, role, &mut text),
         }
         text.push_str(
-            "\n## What this record does not say\n\nServices that had a data key in memory can use it until its lease ends (`data_key_revalidation`, \
-             15 minutes unless configured). Plain attributes and copies that applications made elsewhere are not concerned by keys.\n",
+            "\n## What this record does not say\n\nServices that had a data key in memory can use it until its lease \
+             ends (`data_key_revalidation`, 15 minutes unless configured). Plain attributes and copies that \
+             applications made elsewhere do not depend on keys.\n",
         );
         text
     }
@@ -125,16 +128,16 @@ fn cell(text: &str) -> String {
     Visible(text).to_string().replace('|', "\\|").replace('`', "'")
 }
 
-fn sampled(samples: &Samples, role: &str, text: &mut String) {
+fn write_samples(samples: &Samples, role: &str, text: &mut String) {
     let Samples { table, regions, items, data_keys, skipped } = samples;
     let refused = data_keys.values().filter(|wrapped| wrapped.is_refused()).count();
     let regions = regions.iter().map(|region| cell(region)).collect::<Vec<_>>().join(", ");
     let _ = write!(
         text,
-        "Sealed items sampled from table `{table}`: {}. Data keys that they rely on: {}; refused everywhere now: {refused}. Before and after, \
-         sessions of `{role}` for this tenant asked KMS to unwrap each of them, in {regions} and in the Region that wrapped it. They asked as \
-         services do: by the tenant's alias, then by the alias of the key itself.\n\n| data key | wrapped by | asked in | before | after \
-         |\n|---|---|---|---|---|\n",
+        "Sealed items sampled from table `{table}`: {}. Data keys that they need: {}; refused everywhere now: \
+         {refused}. Before and after, sessions of `{role}` for this tenant asked KMS to unwrap each of them, in \
+         {regions} and in the Region that wrapped it. They asked as services do: by the tenant's alias, then by the \
+         alias of the key itself.\n\n| data key | wrapped by | asked in | before | after |\n|---|---|---|---|---|\n",
         items.len(),
         data_keys.len() + skipped.len(),
     );
@@ -147,7 +150,8 @@ fn sampled(samples: &Samples, role: &str, text: &mut String) {
     if !skipped.is_empty() {
         let _ = write!(
             text,
-            "\n**Not tried**: {}. Compact items refer to these data keys, whose records lie in a key table.\n\n| data key | because |\n|---|---|\n",
+            "\n**Not tried**: {}. Compact items refer to these data keys, whose records lie in a key table.\n\n| data \
+             key | because |\n|---|---|\n",
             skipped.len()
         );
         for (id, why) in skipped {

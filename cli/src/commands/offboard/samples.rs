@@ -13,6 +13,7 @@ use tenantseal::inspect::{HEADER, SealedAttribute, StoredHeader, StoredKeyRecord
 use tenantseal::keys::{Alias, DataKey, DataKeyId, DynamoDbKeyTable, KeyTable, Tenancy};
 use tenantseal::schema::TenantTemplate;
 use tenantseal::{Item, TenantId};
+use tenantseal_kms::errors::AwsErrorClass;
 
 use crate::errors::{Exit, Failure, Result};
 use crate::sessions::{Limits, Sessions};
@@ -195,7 +196,7 @@ impl Samples {
                     data_keys.push(id);
                     continue;
                 }
-                StoredHeader::Reference(key_id) => referred(key_table, tenant, key_id).await?,
+                StoredHeader::Reference(key_id) => find_key_record(key_table, tenant, key_id).await?,
             };
             data_keys.push(id.clone());
             match record {
@@ -236,10 +237,17 @@ impl Samples {
                 tokio::time::sleep(PAUSE).await;
             }
             self.ask(by, false).await;
-            if self.still_open() == 0 {
+            if !self.is_open_where_ended() {
                 break;
             }
         }
+    }
+
+    /// Whether KMS still unwraps a data key in a Region whose KEK was ended. Elsewhere no wait helps: the key there lives on.
+    fn is_open_where_ended(&self) -> bool {
+        let answers = self.data_keys.values().flat_map(|wrapped| &wrapped.answers);
+        let mut ended = answers.filter(|(region, _)| self.regions.contains(*region));
+        ended.any(|(_, answers)| answers.after == Answer::Opened)
     }
 
     /// Asks each Region for the data keys that it has not refused yet.
@@ -272,12 +280,12 @@ impl Samples {
     }
 
     /// The number of data keys that KMS still unwraps.
-    pub(super) fn still_open(&self) -> usize {
+    pub(super) fn count_open(&self) -> usize {
         self.data_keys.values().filter(|wrapped| wrapped.is_open()).count()
     }
 
     /// The number of data keys without an answer in some Region.
-    pub(super) fn unanswered(&self) -> usize {
+    pub(super) fn count_unanswered(&self) -> usize {
         self.data_keys.values().filter(|wrapped| !wrapped.is_open() && !wrapped.is_refused()).count()
     }
 }
@@ -293,7 +301,7 @@ fn is_record(record: &StoredKeyRecord, tenant: &TenantId) -> bool {
 }
 
 /// The key record of a compact item, or why it cannot be tested.
-async fn referred(
+async fn find_key_record(
     key_table: Option<&DynamoDbKeyTable>,
     tenant: &TenantId,
     key_id: DataKeyId,
@@ -312,7 +320,7 @@ impl TenantSessions<'_> {
     async fn session(self, region: &str) -> Result<Result<aws_sdk_kms::Client, Answer>> {
         match self.sessions.assume_in(region, Limits::for_tenant(self.tenant)).await? {
             Ok(session) => Ok(Ok(session)),
-            Err(error) if error.code() == Some("AccessDenied") => {
+            Err(error) if AwsErrorClass::from_error(&error) == Some(AwsErrorClass::AccessDenied) => {
                 Ok(Err(Answer::Refused("AssumeRole: AccessDenied".to_owned())))
             }
             Err(error) => Err(Failure::aws("AssumeRole", &error)),
@@ -357,21 +365,20 @@ async fn decrypt(session: &aws_sdk_kms::Client, alias: &Alias, record: &StoredKe
             drop(answer.plaintext.map(|plaintext| DataKey::take(plaintext.into_inner())));
             Answer::Opened
         }
-        Err(error) => match error.code() {
-            Some("DryRunOperationException") => Answer::Opened,
-            Some(
-                code @ ("DisabledException"
-                | "KMSInvalidStateException"
-                | "NotFoundException"
-                | "AccessDeniedException"
-                | "IncorrectKeyException"
-                | "InvalidCiphertextException"
+        Err(error) => {
+            let Some(code) = error.code() else { return Answer::Unanswered(SILENCE.to_owned()) };
+            match AwsErrorClass::from_code(code) {
+                AwsErrorClass::DryRunPassed => Answer::Opened,
+                AwsErrorClass::Disabled
+                | AwsErrorClass::InvalidKeyState
+                | AwsErrorClass::NotFound
+                | AwsErrorClass::AccessDenied
+                | AwsErrorClass::IncorrectKey
+                | AwsErrorClass::InvalidCiphertext
                 // Anyone may have written the stored record: a name or a length that KMS always rejects opens nothing.
-                | "InvalidArnException"
-                | "ValidationException"),
-            ) => Answer::Refused(code.to_owned()),
-            Some(code) => Answer::Unanswered(code.to_owned()),
-            None => Answer::Unanswered(SILENCE.to_owned()),
-        },
+                | AwsErrorClass::InvalidRequest => Answer::Refused(code.to_owned()),
+                _ => Answer::Unanswered(code.to_owned()),
+            }
+        }
     }
 }

@@ -21,10 +21,10 @@ pub(crate) fn about(most: Duration) -> Duration {
 
 /// Full jitter up to `base` doubled `times` times, capped at `cap`.
 pub fn backoff(base: Duration, times: u32, cap: Duration) -> Duration {
-    up_to(doubled(base, times, cap))
+    up_to(double(base, times, cap))
 }
 
 /// `base` doubled `times` times, capped at `cap`.
-pub(crate) fn doubled(base: Duration, times: u32, cap: Duration) -> Duration {
+pub(crate) fn double(base: Duration, times: u32, cap: Duration) -> Duration {
     base.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(cap)
 }

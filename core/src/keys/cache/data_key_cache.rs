@@ -144,7 +144,12 @@ impl DataKeyCache {
     }
 
     /// The data key pinned to an idempotency token, among those that `may` seal.
-    pub(crate) fn pinned(&self, token: &str, now: Moment, may: impl Fn(&VerifiedDataKey) -> bool) -> Option<PinnedKey> {
+    pub(crate) fn find_pinned(
+        &self,
+        token: &str,
+        now: Moment,
+        may: impl Fn(&VerifiedDataKey) -> bool,
+    ) -> Option<PinnedKey> {
         self.pins.get(token, now, may).cloned()
     }
 
@@ -232,7 +237,7 @@ impl DataKeyCache {
         self.current = Some(SealingKey { key: Arc::clone(key), lease, rotation_start });
     }
 
-    /// Makes a data key that has already opened something the sealing key, if the tenant's alias vouches for its KEK.
+    /// Makes a data key that has already opened something the sealing key, if the tenant's alias confirms its KEK.
     pub(crate) fn seal_with_opened(
         &mut self,
         context: usize,
@@ -257,7 +262,7 @@ impl DataKeyCache {
         Some((lease.context, Arc::clone(key)))
     }
 
-    /// Stops sealing with the current key: the tenant's alias no longer vouches for it.
+    /// Stops sealing with the current key: the tenant's alias no longer confirms it.
     pub(crate) fn stop_sealing(&mut self) {
         let Some(current) = self.current.take() else { return };
         if let Some(lease) = self.leases.iter_mut().find(|lease| lease.id == current.lease) {

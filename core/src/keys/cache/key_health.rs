@@ -234,7 +234,7 @@ impl KeyHealth {
             former => {
                 let times = former.map_or(0, |former| former.times.saturating_add(1));
                 let most = if is_final { REFUSED_AT_MOST } else { NEW_AT_MOST };
-                (now, backoff::about(backoff::doubled(REFUSED, times, most)), times)
+                (now, backoff::about(backoff::double(REFUSED, times, most)), times)
             }
         };
         self.refusal = Some(Refusal { error: error.clone(), at, pause, times, probing: false });
@@ -259,5 +259,5 @@ impl KeyHealth {
 
 /// The circuit is open: the tenant's calls failed several times in a row.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("several calls in a row have failed, so for a moment none is made")]
+#[error("several calls in a row failed, so the circuit breaker holds calls back for a moment")]
 struct CircuitOpen;

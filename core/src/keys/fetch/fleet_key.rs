@@ -56,7 +56,7 @@ impl Engine {
         let now = self.clock.now();
         let period = Period::at(now.wall(), self.terms.rotation).ok_or_else(|| shared.unsettled_error())?;
         // Its rotation counts from the start of the period, whoever made it.
-        let rotation_start = now.earlier_by(period.passed(now.wall()));
+        let rotation_start = now.earlier_by(period.elapsed(now.wall()));
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[CURRENT_CONTEXT]);
         let pointer = shared.pointer_for(&keys.tenant, &context, period);
         let mut pointed = shared.read_pointer(&pointer).await?;

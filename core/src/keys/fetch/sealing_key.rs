@@ -88,7 +88,7 @@ impl Engine {
         place: KeyRecordPlacement,
     ) -> Result<Arc<VerifiedDataKey>, KeyError> {
         let may = |key: &VerifiedDataKey| self.may_seal(key, place);
-        let pinned = keys.read().cache.pinned(token, self.clock.now(), may);
+        let pinned = keys.read().cache.find_pinned(token, self.clock.now(), may);
         if let Some(pinned) = pinned {
             let look_up = || {
                 let state = keys.read();
@@ -122,7 +122,7 @@ impl Engine {
             let pinned = {
                 let mut state = keys.write();
                 // Another caller with this token may have been faster.
-                if let Some(pinned) = state.cache.pinned(token, now, may) {
+                if let Some(pinned) = state.cache.find_pinned(token, now, may) {
                     return Ok(pinned.key);
                 }
                 state.cache.pin(token, &key, now)
@@ -243,7 +243,7 @@ impl Engine {
         let (made, start) = self.call(keys, request, generate).await?;
         let GeneratedDataKey { data_key, wrapped, kek, request_id } = made;
         let created = self.clock.now().unix_seconds();
-        let key = Arc::new(VerifiedDataKey::generated(&data_key, created, context, kek, wrapped));
+        let key = Arc::new(VerifiedDataKey::from_generated(&data_key, created, context, kek, wrapped));
         key.set_origin(request_id, DataKeySource::Kms);
         Ok((key, start))
     }

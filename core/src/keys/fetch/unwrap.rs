@@ -149,8 +149,8 @@ impl Engine {
                 let state = keys.read();
                 (state.epoch, state.cache.own_lease(state.health.current()), state.health.is_doubtful())
             };
-            let vouched = match own {
-                // KMS has vouched for the tenant since.
+            let confirmed = match own {
+                // KMS has confirmed the tenant since.
                 Some((_, _, asked)) if asked.is_after(started) => true,
                 Some((_, true, _)) => self.renew_sealing(keys, true).await.is_ok(),
                 Some((lease, false, _)) => self.renew_lease(keys, lease, true).await.is_ok(),
@@ -165,11 +165,11 @@ impl Engine {
             let mut state = keys.write();
             match state.health.refusal() {
                 Some(refusal) if state.epoch != epoch => refusal,
-                // The KEK of the tenant's alias: KMS refuses it and vouches for it.
-                _ if vouched && (error.kind() == Kind::Revoked || state.health.is_current(&record.kek)) => {
+                // The KEK of the tenant's alias: KMS refuses it and confirms it.
+                _ if confirmed && (error.kind() == Kind::Revoked || state.health.is_current(&record.kek)) => {
                     error.into_contradiction()
                 }
-                _ if vouched => error.for_former_key(),
+                _ if confirmed => error.for_former_key(),
                 _ => state.health.apply_doubt(error, self.onboarding, started),
             }
         }

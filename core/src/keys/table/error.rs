@@ -83,7 +83,10 @@ pub enum KeyTableErrorKind {
     #[error("its primary key is not the strings `tenant` (partition) and `entry` (sort): it is not a key table")]
     NotAKeyTable,
     /// Point-in-time recovery is off: items of compact tables would be lost with this table.
-    #[error("point-in-time recovery is off, and items of compact tables are lost with this table")]
+    #[error(
+        "point-in-time recovery is off, and items of compact tables are lost with this table: call \
+         `DynamoDbKeyTable::enable_recovery`"
+    )]
     NoRecovery,
     /// The pointer to the tenant's current data key names something else.
     #[error(

@@ -147,20 +147,20 @@ async fn a_refusal_from_before_a_resumption_is_neither_believed_nor_remembered()
     let [slow, quick] = [scene.another().seal("acme").await.unwrap(), scene.another().seal("acme").await.unwrap()];
     let wrapped = slow.record().wrapped.clone();
     scene.script(|kms| (kms.latency, kms.refuses) = (SECOND * 3, Some((wrapped, Kind::Revoked))));
-    let vouched = async {
+    let confirmed = async {
         tokio::time::sleep(SECOND).await;
         scene.script(|kms| (kms.latency, kms.refuses) = (Duration::ZERO, None));
         scene.open("acme", &record(&quick)).await
     };
     let slow = record(&slow);
-    let (refused, vouched) = tokio::join!(scene.open("acme", &slow), vouched);
-    vouched.unwrap();
+    let (refused, confirmed) = tokio::join!(scene.open("acme", &slow), confirmed);
+    confirmed.unwrap();
     refused.unwrap();
     scene.open("acme", &slow).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forged_record_of_the_present_kek_is_refused_and_remembered() {
+async fn a_forged_record_of_the_current_kek_is_rejected_and_remembered() {
     let scene = Scene::new();
     let mut forged = KeyRecord::decode(&record(&scene.another().seal("acme").await.unwrap())).unwrap();
     forged.created += 1;

@@ -166,7 +166,7 @@ async fn rotation_counts_on_both_clocks_and_the_old_key_still_opens() {
 }
 
 #[test]
-fn a_keeper_whose_runtime_is_gone_is_replaced() {
+fn a_refresh_whose_runtime_is_gone_is_replaced() {
     // On the real clock: a paused clock belongs to one runtime.
     let terms = crate::keys::Terms {
         rotation: MINUTE,

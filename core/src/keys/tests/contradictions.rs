@@ -67,7 +67,7 @@ async fn a_refusal_after_which_kms_cannot_be_asked_is_believed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_kms_refuses_and_vouches_for_is_not_called_a_former_one() {
+async fn a_key_that_kms_refuses_and_confirms_is_not_called_a_former_one() {
     for reads_only in [false, true] {
         let scene = Scene::new();
         if reads_only {

@@ -121,7 +121,7 @@ async fn forged_records_do_not_put_off_the_return_of_a_resumed_tenant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_while_a_refused_tenant_is_asked_for_does_not_wait() {
+async fn callers_do_not_wait_while_a_refused_tenant_is_requested() {
     let scene = Scene::new();
     scene.seal("acme").await.unwrap();
     scene.script(|kms| kms.fails = Some(Kind::Revoked));
