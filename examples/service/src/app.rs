@@ -1,0 +1,108 @@
+//! The application: its routes, what lies around them, and its life.
+
+use std::error::Error;
+use std::io;
+
+use aws_types::SdkConfig;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::routing::get;
+use tenantseal::TenantSeal;
+use tenantseal::blobs::Bucket;
+use tenantseal::error::ConfigError;
+use tenantseal::keys::DynamoDbKeyTable;
+use tenantseal_tower::TenantFromJwt;
+use tokio::net::TcpListener;
+use tokio::signal;
+use tower_http::trace::TraceLayer;
+
+use crate::contact::Contact;
+use crate::settings::Settings;
+use crate::{attachments, contacts};
+
+/// The most bytes of a contact in JSON.
+const MAX_CONTACT: usize = 64 * 1024;
+
+/// The service. `aws` reaches DynamoDB, S3, KMS and STS, `web` the issuer: in production they are the same.
+///
+/// # Errors
+///
+/// When the settings do not work, the tables differ from the records, or the issuer's keys cannot be fetched: a
+/// service that cannot serve does not start.
+pub async fn service(
+    settings: Settings,
+    aws: &SdkConfig,
+    web: &SdkConfig,
+) -> Result<Router, Box<dyn Error + Send + Sync>> {
+    let seal = seal(&settings, aws)?;
+    seal.check_tables().await?;
+    let tenants = TenantFromJwt::new(seal).issuer(settings.issuer).build(web).await?;
+    Ok(router(&tenants))
+}
+
+/// The library with this service's records and buckets.
+pub(crate) fn seal(settings: &Settings, aws: &SdkConfig) -> Result<TenantSeal, ConfigError> {
+    let mut seal = TenantSeal::builder()
+        .assume_role(&settings.role)
+        .record::<Contact>()
+        .table_name("contacts", &settings.table)
+        .bucket(Bucket::new("attachments").physical(&settings.bucket));
+    if let Some(name) = &settings.key_table {
+        seal = seal.key_table(DynamoDbKeyTable::new(aws, name));
+    }
+    seal.build(aws)
+}
+
+fn router(tenants: &TenantFromJwt) -> Router {
+    let contact = get(contacts::get).put(contacts::put).delete(contacts::delete);
+    let attachment = get(attachments::get).put(attachments::put).delete(attachments::delete);
+    Router::new()
+        .route("/contacts", get(contacts::list))
+        .route("/contacts/{id}", contact)
+        .route("/contacts/{id}/attachments/{name}", attachment)
+        .layer(DefaultBodyLimit::max(MAX_CONTACT))
+        .layer(tenants.layer()) // no handler above runs without a verified tenant
+        .route("/health", get(|| async { "well" }))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+}
+
+/// The route and not the path: names of attachments are personal.
+fn span(request: &Request) -> tracing::Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    tracing::info_span!("request", method = %request.method(), route)
+}
+
+/// Serves until `shutdown` is ready. Requests in progress are answered first.
+///
+/// # Errors
+///
+/// When the socket fails.
+pub async fn serve(
+    listener: TcpListener,
+    service: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+}
+
+/// Ready when the process is told to end: by Ctrl-C, or by SIGTERM as orchestrators do.
+pub async fn shutdown_signal() {
+    let interrupt = async {
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
