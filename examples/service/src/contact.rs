@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// A contact as DynamoDB has it: the ids and the version are plaintext, everything else is ciphertext.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
 #[seal(table = "contacts")]
-pub struct Contact {
+pub(crate) struct Contact {
     #[seal(partition_key, tenant)]
     tenant_id: String,
     #[seal(sort_key)]
@@ -29,13 +29,13 @@ pub struct Contact {
 
 /// Where an attachment is, and which version of it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
+pub(crate) struct Attachment {
     /// The key of its object. Each upload has a key of its own.
-    pub object: String,
+    pub(crate) object: String,
     /// Another object under this key is refused, whoever put it there.
-    pub stamp: Stamp,
+    pub(crate) stamp: Stamp,
     /// Bytes of plaintext.
-    pub len: u64,
+    pub(crate) len: u64,
 }
 
 /// What a caller sends of a contact.

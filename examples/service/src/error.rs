@@ -9,7 +9,7 @@ use tenantseal::blobs;
 
 /// Why a request fails. A caller gets the status and its name, and nothing of what was sent or stored.
 #[derive(Debug, thiserror::Error)]
-pub enum AppError {
+pub(crate) enum AppError {
     /// The request cannot be carried out as it is.
     #[error("{0}")]
     Request(StatusCode),
@@ -20,7 +20,7 @@ pub enum AppError {
         len: u64,
     },
     /// The library refused, or DynamoDB, S3 or KMS failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Tenantseal(#[from] tenantseal::Error),
 }
 

@@ -15,6 +15,4 @@ mod upload;
 
 pub use app::{serve, service, shutdown_signal};
 pub use attachments::MAX_ATTACHMENT;
-pub use contact::{Attachment, Contact};
-pub use error::AppError;
 pub use settings::Settings;

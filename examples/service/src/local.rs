@@ -65,7 +65,7 @@ impl Local {
         local.create_table().await?;
         local.s3().create_bucket().bucket(BUCKET).send().await?;
         for tenant in tenants {
-            local.onboard(&TenantId::parse(*tenant)?).await?;
+            local.onboard(&TenantId::parse(tenant)?).await?;
         }
         Ok(local)
     }
