@@ -56,6 +56,26 @@ fn packages_that_move_together_ask_for_this_very_version() {
     }
 }
 
+/// Each block of Rust in the guide is a part of the file that the guide links to last.
+#[test]
+fn the_code_of_the_service_guide_is_that_of_the_example() {
+    let guide = include_str!("../docs/SERVICE.md");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/service");
+    let (mut file, mut quoted) = (None, 0);
+    for (at, part) in guide.split("\n```").enumerate() {
+        if at % 2 == 0 {
+            let links = part.split("](../examples/service/").skip(1).filter_map(|rest| rest.split(')').next());
+            file = links.last().map(|link| example.join(link)).or(file);
+        } else if let Some(code) = part.strip_prefix("rust\n") {
+            let file = file.as_ref().expect("a link before the code");
+            let source = fs::read_to_string(file).expect("a file of the example");
+            assert!(source.contains(&format!("{code}\n")), "{} has no such part:\n{code}", file.display());
+            quoted += 1;
+        }
+    }
+    assert!(quoted > 10, "{quoted}");
+}
+
 #[test]
 fn every_link_of_the_documents_leads_to_a_file_and_its_heading() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -9,7 +9,8 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Ident, Item, Lit, Meta, Token, token};
 
 /// The packages of the workspace.
-const PACKAGES: [&str; 9] = ["", "blobs", "cli", "core", "derive", "kms", "local", "tenants", "tower"];
+const PACKAGES: [&str; 10] =
+    ["", "blobs", "cli", "core", "derive", "examples/service", "kms", "local", "tenants", "tower"];
 
 /// Reads a source by its path from the root; none where there is no such file.
 type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;

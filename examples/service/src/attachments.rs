@@ -17,8 +17,7 @@ use tenantseal::records::Records;
 use tenantseal_tower::VerifiedTenant;
 use uuid::Uuid;
 
-use crate::contact::{Attachment, Contact};
-use crate::contacts::find;
+use crate::contact::{Attachment, Contact, find};
 use crate::error::AppError;
 use crate::extract::Path;
 use crate::upload::{byte_stream, declared_len};

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tenantseal::records::Records;
 use tenantseal::{Record, Stamp, TenantId};
 use uuid::Uuid;
 
+use crate::error::AppError;
+
 /// A contact as DynamoDB has it: the ids and the version are plaintext, everything else is ciphertext.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
+#[derive(Serialize, Deserialize, Record)]
 #[seal(table = "contacts")]
 pub(crate) struct Contact {
     #[seal(partition_key, tenant)]
@@ -27,8 +31,13 @@ pub(crate) struct Contact {
     pub(crate) version: u64,
 }
 
+/// The contact, as the last write left it.
+pub(crate) async fn find(contacts: &Records<Contact>, id: Uuid) -> Result<Contact, AppError> {
+    contacts.get(id.to_string()).consistent().await?.ok_or(AppError::Request(StatusCode::NOT_FOUND))
+}
+
 /// Where an attachment is, and which version of it counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attachment {
     /// The key of its object. Each upload has a key of its own.
     pub(crate) object: String,

@@ -4,12 +4,12 @@ use axum::Json as JsonBody;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tenantseal::records::{PageToken, Records};
+use tenantseal::records::PageToken;
 use tenantseal_tower::VerifiedTenant;
 use uuid::Uuid;
 
 use crate::attachments;
-use crate::contact::{Contact, ContactBody, ContactView};
+use crate::contact::{Contact, ContactBody, ContactView, find};
 use crate::error::AppError;
 use crate::extract::{Json, Path, Precondition, Query};
 
@@ -107,11 +107,6 @@ pub(crate) async fn list(
         }
     }
     Ok(JsonBody(listed))
-}
-
-/// The contact, as the last write left it.
-pub(crate) async fn find(contacts: &Records<Contact>, id: Uuid) -> Result<Contact, AppError> {
-    contacts.get(id.to_string()).consistent().await?.ok_or(AppError::Request(StatusCode::NOT_FOUND))
 }
 
 fn answer(contact: Contact) -> Response {

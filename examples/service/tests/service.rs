@@ -5,6 +5,8 @@
 mod attachments;
 #[path = "service/contacts.rs"]
 mod contacts;
+#[path = "service/failures.rs"]
+mod failures;
 #[path = "service/scene.rs"]
 mod scene;
 #[path = "service/tenants.rs"]

@@ -12,7 +12,7 @@ fn bytes(len: usize) -> Vec<u8> {
     (0..=250).cycle().take(len).collect()
 }
 
-async fn range(caller: &Caller<'_>, path: &str, range: &str) -> Answer {
+async fn range(caller: &Caller, path: &str, range: &str) -> Answer {
     caller.call(Method::GET, path, &[("range", range)], "").await
 }
 

@@ -1,5 +1,8 @@
 //! A service with two tenants, and callers that have tokens.
 
+use std::io;
+use std::sync::{Arc, LazyLock, Mutex};
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -19,6 +22,32 @@ pub(crate) struct World {
     service: Router,
 }
 
+/// What the tests of this process have logged so far.
+pub(crate) fn logged() -> String {
+    String::from_utf8_lossy(&LOG.0.lock().unwrap()).into_owned()
+}
+
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_env_filter("debug").with_ansi(false).with_writer(move || writer.clone()).init();
+    log
+});
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -30,6 +59,7 @@ pub(crate) struct Answer {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        LazyLock::force(&LOG);
         let local = Local::start(&["acme", "globex"]).await.unwrap();
         let service = local.service().await.unwrap();
         Self { local, service }
@@ -40,12 +70,12 @@ impl World {
         Self { service: self.local.service().await.unwrap(), local: self.local }
     }
 
-    pub(crate) fn caller(&self, tenant: &str) -> Caller<'_> {
-        Caller { world: self, token: Some(self.local.token(tenant).unwrap()) }
+    pub(crate) fn caller(&self, tenant: &str) -> Caller {
+        self.caller_with(Some(self.local.token(tenant).unwrap()))
     }
 
-    pub(crate) fn caller_with(&self, token: Option<String>) -> Caller<'_> {
-        Caller { world: self, token }
+    pub(crate) fn caller_with(&self, token: Option<String>) -> Caller {
+        Caller { service: self.service.clone(), token }
     }
 
     /// The keys of all objects.
@@ -74,12 +104,12 @@ impl World {
 
 /// Somebody who calls the service.
 #[derive(Clone)]
-pub(crate) struct Caller<'a> {
-    world: &'a World,
+pub(crate) struct Caller {
+    service: Router,
     token: Option<String>,
 }
 
-impl Caller<'_> {
+impl Caller {
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -94,7 +124,7 @@ impl Caller<'_> {
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let response = self.world.service.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let response = self.service.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.ok().map(|body| body.to_bytes());
         let answer = Answer { status: parts.status, headers: parts.headers, body };
