@@ -31,7 +31,7 @@ async fn run() -> Outcome {
 
     let is_check = std::env::args().any(|argument| argument == "--check");
     let local = Local::start(&["acme", "globex"]).await?;
-    let listener = TcpListener::bind(if is_check { "127.0.0.1:0" } else { "127.0.0.1:8080" }).await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (address, service) = (listener.local_addr()?, local.service().await?);
     if is_check {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
