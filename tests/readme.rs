@@ -41,16 +41,18 @@ fn packages_that_move_together_ask_for_this_very_version() {
     let version = version.split('"').next().expect("its end");
     let manifests = [
         library,
+        include_str!("../blobs/Cargo.toml"),
         include_str!("../cli/Cargo.toml"),
         include_str!("../core/Cargo.toml"),
         include_str!("../kms/Cargo.toml"),
         include_str!("../local/Cargo.toml"),
         include_str!("../tenants/Cargo.toml"),
+        include_str!("../tower/Cargo.toml"),
     ];
     let siblings = manifests.iter().flat_map(|manifest| manifest.lines()).filter(|line| line.contains("path = \""));
     // What only tests depend on has no version.
     let asked: Vec<_> = siblings.filter_map(|line| line.split_once(", version = \"")).collect();
-    assert_eq!(asked.len(), 11, "{asked:?}");
+    assert_eq!(asked.len(), 15, "{asked:?}");
     for (sibling, asked) in asked {
         assert!(asked.starts_with(&format!("={version}\"")), "{sibling}, {asked}");
     }
