@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem,
 };
 
-use tenantseal::records::attribute;
+use tenantseal::records::{PageToken, attribute};
 
 use crate::common::wire::Reaction;
 use crate::common::{Contact, Unregistered, contact, id, item, key, s};
@@ -38,6 +38,8 @@ async fn no_refusal_shows_a_canary() {
     let by_name = by_arn.put_item().table_name("crm").set_item(Some(item(&scene.contact()))).send().await;
     scene.fails("other table", by_name);
     scene.fails("no table", dynamodb.batch_get_item().request_items("", keys).send().await);
+    let token = PageToken::from(text.as_str());
+    scene.fails("a page token of somebody's own making", records.query().page(Some(&token)).await);
     scene.fails("no record table", acme.records::<Tableless>().put(&Tableless::of(&text)).await);
     scene.fails("unregistered", acme.records::<Unregistered>().put(&Unregistered::of(&text)).await);
     let statement = dynamodb.execute_statement().statement(format!("INSERT INTO crm VALUE {{'email': '{text}'}}"));
@@ -227,7 +229,8 @@ async fn no_refusal_shows_a_canary() {
     let opened = swapped.tenant(&id("acme")).open("crm", scene.item()).await;
     scene.fails("a name that is one table's and another's physical name", opened);
 
-    scene.assert_covered(include_str!("../../src/error.rs"), "Error", &[]);
+    // Errors of objects have their scenarios in blobs/tests/blobs/leaks.rs.
+    scene.assert_covered(include_str!("../../src/error.rs"), "Error", &["Blob", "S3"]);
     // There is no operation that the SDK has and neither list knows.
     scene.assert_covered(include_str!("../../src/error/refusal.rs"), "Refusal", &["UnknownOperation"]);
     scene.assert_covered(include_str!("../../src/item/error.rs"), "PrimaryKeyError", &[]);

@@ -7,7 +7,7 @@ use tenantseal::Record;
 struct Contact {
     name: String,
     #[serde(flatten)]
-    rest: HashMap<String, String>,
+    rest: HashMap<char, char>,
 }
 
 #[derive(Serialize, Deserialize)]

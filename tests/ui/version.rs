@@ -25,7 +25,7 @@ struct OfAnotherType {
     #[seal(partition_key, tenant)]
     tenant_id: String,
     #[seal(version)]
-    version: String,
+    version: char,
 }
 
 #[derive(Serialize, Record)]

@@ -27,9 +27,6 @@ pub(super) fn collect(
             }
         }
     }
-    if logical.is_empty() {
-        return Err(ConfigError::NoTables);
-    }
     for name in compact {
         let table = logical.get_mut(&name).ok_or(ConfigError::CompactTable(name))?;
         table.set_record_place(KeyRecordPlacement::KeyTable);
