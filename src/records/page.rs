@@ -97,12 +97,18 @@ impl fmt::Debug for PageToken {
     }
 }
 
-/// Sends one request for the page that begins at `token`.
+/// Sends one request for the page of at most `limit` records that begins at `token`.
 pub(super) async fn page<T: Record + DeserializeOwned, P: Paged>(
     records: Records<T>,
     request: P,
+    limit: Option<usize>,
     token: Option<&PageToken>,
 ) -> Result<Page<T>, Error> {
+    // DynamoDB reads one item at least.
+    if limit == Some(0) {
+        return Ok(Page { records: Vec::new(), next: token.cloned() });
+    }
+    let request = request.at_most(limit);
     let (_, schema) = records.table()?;
     let place = Place { tenant: &records.tenant, schema, identity: request.identity(&records.tenant, schema)? };
     let request = match token {

@@ -147,14 +147,7 @@ impl<'a, T: Record + DeserializeOwned> Query<'a, T> {
     /// [`Refusal::PageToken`] when the token was not made for this tenant and this query.
     pub async fn page(self, token: Option<&PageToken>) -> Result<Page<T>, Error> {
         let (records, limit) = (self.read.records.clone(), self.read.limit);
-        if limit == Some(0) {
-            return Ok(Page { records: Vec::new(), next: token.cloned() });
-        }
-        let mut request = self.request()?;
-        if request.get_limit().is_none() {
-            request = request.set_limit(limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)));
-        }
-        page::page(records, request, token).await
+        page::page(records, self.request()?, limit, token).await
     }
 
     /// How many records there are, up to [`limit`](Self::limit). DynamoDB reads, and charges for, each of them; nothing is
@@ -300,14 +293,7 @@ impl<'a, T: Record + DeserializeOwned> Scan<'a, T> {
     /// [`Refusal::PageToken`] when the token was not made for this tenant and this query.
     pub async fn page(self, token: Option<&PageToken>) -> Result<Page<T>, Error> {
         let (records, limit) = (self.read.records.clone(), self.read.limit);
-        if limit == Some(0) {
-            return Ok(Page { records: Vec::new(), next: token.cloned() });
-        }
-        let mut request = self.request()?;
-        if request.get_limit().is_none() {
-            request = request.set_limit(limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)));
-        }
-        page::page(records, request, token).await
+        page::page(records, self.request()?, limit, token).await
     }
 
     /// How many records there are, up to [`limit`](Self::limit). DynamoDB reads, and charges for, each of them; nothing is

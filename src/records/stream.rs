@@ -116,6 +116,9 @@ pub(super) trait Paged: Clone + Send + 'static {
     /// The request of the next page.
     fn after(self, last: Item) -> Self;
 
+    /// With this limit of a page, unless the caller has set one.
+    fn at_most(self, limit: Option<usize>) -> Self;
+
     /// How many of the matching items there are on this page, and the key at which the next one begins.
     fn count(self) -> impl Future<Output = Result<(i32, Option<Item>), Error>> + Send;
 
@@ -123,44 +126,37 @@ pub(super) trait Paged: Clone + Send + 'static {
     fn identity(&self, tenant: &Tenant, schema: &TableSchema) -> Result<Identity, Error>;
 }
 
-impl Paged for QueryFluentBuilder {
-    async fn page(self) -> Result<Items, Error> {
-        let notes = Notes::each();
-        let answer = self.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
-        Ok((each(answer.items, &notes), answer.last_evaluated_key))
-    }
+/// The SDK's builders have the same methods and no trait for them.
+macro_rules! paged {
+    ($request:ty, $identity:path) => {
+        impl Paged for $request {
+            async fn page(self) -> Result<Items, Error> {
+                let notes = Notes::each();
+                let answer = self.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
+                Ok((each(answer.items, &notes), answer.last_evaluated_key))
+            }
 
-    fn after(self, last: Item) -> Self {
-        self.set_exclusive_start_key(Some(last))
-    }
+            fn after(self, last: Item) -> Self {
+                self.set_exclusive_start_key(Some(last))
+            }
 
-    async fn count(self) -> Result<(i32, Option<Item>), Error> {
-        let answer = self.select(Select::Count).send().await.map_err(to_error)?;
-        Ok((answer.count, answer.last_evaluated_key))
-    }
+            fn at_most(self, limit: Option<usize>) -> Self {
+                let limit = limit.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
+                let limit = self.get_limit().or(limit);
+                self.set_limit(limit)
+            }
 
-    fn identity(&self, tenant: &Tenant, schema: &TableSchema) -> Result<Identity, Error> {
-        shape::of_query(self, tenant, schema)
-    }
+            async fn count(self) -> Result<(i32, Option<Item>), Error> {
+                let answer = self.select(Select::Count).send().await.map_err(to_error)?;
+                Ok((answer.count, answer.last_evaluated_key))
+            }
+
+            fn identity(&self, tenant: &Tenant, schema: &TableSchema) -> Result<Identity, Error> {
+                $identity(self, tenant, schema)
+            }
+        }
+    };
 }
 
-impl Paged for ScanFluentBuilder {
-    async fn page(self) -> Result<Items, Error> {
-        let notes = Notes::each();
-        let answer = self.customize().config_override(notes.hook()).send().await.map_err(to_error)?;
-        Ok((each(answer.items, &notes), answer.last_evaluated_key))
-    }
-
-    fn after(self, last: Item) -> Self {
-        self.set_exclusive_start_key(Some(last))
-    }
-
-    async fn count(self) -> Result<(i32, Option<Item>), Error> {
-        let answer = self.select(Select::Count).send().await.map_err(to_error)?;
-        Ok((answer.count, answer.last_evaluated_key))
-    }
-
-    fn identity(&self, tenant: &Tenant, schema: &TableSchema) -> Result<Identity, Error> {
-        shape::of_scan(self, tenant, schema)
-    }
-}
+paged!(QueryFluentBuilder, shape::of_query);
+paged!(ScanFluentBuilder, shape::of_scan);
