@@ -12,6 +12,7 @@ pub mod audit {
 /// Tenants' objects in S3: re-exports what users need of `tenantseal-blobs`.
 #[cfg(feature = "s3")]
 pub mod blobs {
+    #[doc(no_inline)]
     pub use tenantseal_blobs::*;
 }
 mod client;
