@@ -4,7 +4,6 @@
 //! attachment until the record names the new one, and of two uploads at a time one wins as a whole.
 
 use std::ops::RangeInclusive;
-use std::pin::pin;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -97,7 +96,7 @@ pub(crate) async fn delete(
 /// Deletes the objects of a contact that is deleted, with those that no record names.
 pub(crate) async fn delete_all(tenant: &VerifiedTenant, id: Uuid) -> Result<(), AppError> {
     let objects = objects(tenant);
-    let mut found = pin!(objects.list(format!("{id}/")).stream());
+    let mut found = objects.list(format!("{id}/")).stream();
     while let Some(object) = found.try_next().await? {
         objects.delete(object.key()).await?;
     }
