@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use http_range_header::parse_range_header;
+use tenantseal::Tenant;
 use tenantseal::blobs::{self, BlobBody, Blobs};
 use tenantseal::records::Records;
 use tenantseal_tower::VerifiedTenant;
@@ -149,7 +150,7 @@ async fn discard(objects: &Blobs, attachment: &Attachment) {
     }
 }
 
-fn objects(tenant: &VerifiedTenant) -> Blobs {
+pub(crate) fn objects(tenant: &Tenant) -> Blobs {
     tenant.blobs("attachments")
 }
 
