@@ -40,6 +40,7 @@ fn row(plan: &Value, bits: u64) -> &Value {
     plan["rows"].as_array().unwrap().iter().find(|row| row["bits"] == bits).unwrap()
 }
 
+/// Expected guesses are means of an independent simulation, which draws items. Tables differ much from each other.
 fn assert_near(row: &Value, name: &str, expected: f64, tolerance: f64) {
     let found = row[name].as_f64().unwrap();
     assert!((found - expected).abs() <= tolerance, "{name} with {} bits: {found}, not {expected}", row["bits"]);
@@ -51,13 +52,13 @@ fn surnames() -> Vec<u64> {
 }
 
 #[test]
-fn surnames_leak_what_the_simulation_of_the_design_says() {
+fn surnames_show_what_another_simulation_found() {
     let plan = plan_of_counts(&surnames(), &["--items", "50000"]);
     let expected = [
         (128, 0.041, 0.28, 1.0, 52.0, 1.0),
-        (12, 0.029, 0.2, 0.81, 64.0, 13.2),
-        (10, 0.022, 0.18, 0.52, 100.0, 50.0),
-        (7, 0.013, 0.08, 0.12, 442.0, 391.0),
+        (12, 0.031, 0.21, 0.81, 64.0, 13.2),
+        (10, 0.021, 0.15, 0.51, 100.0, 50.0),
+        (7, 0.012, 0.11, 0.12, 442.0, 391.0),
     ];
     for (bits, guessed, of_commonest, equal, read, rare) in expected {
         let row = row(&plan, bits);
@@ -75,7 +76,7 @@ fn surnames_leak_what_the_simulation_of_the_design_says() {
 }
 
 #[test]
-fn zipf_leaks_what_the_simulation_of_the_design_says() {
+fn zipf_shows_what_another_simulation_found() {
     let plan = plan(&["--items", "50000", "--zipf", "1", "--values", "2000"]);
     let expected = [(128, 0.44, 0.92, 1.0, 1_230.0), (10, 0.38, 0.84, 0.963, 1_278.0), (5, 0.23, 0.53, 0.446, 2_754.0)];
     for (bits, guessed, of_commonest, equal, read) in expected {
