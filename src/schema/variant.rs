@@ -4,15 +4,15 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Item;
-use super::table::Attributes;
-use super::{Protection, TableSchema};
+use super::table::Declared;
+use super::{Lookup, Protection, TableSchema};
 
 /// The schema of one item, as far as its record type is known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variant<'s> {
     schema: &'s TableSchema,
-    /// The attributes that the item's record type declares; `None` when the type is unknown.
-    own: Option<&'s Attributes>,
+    /// What the item's record type declares; `None` when the type is unknown.
+    own: Option<&'s Declared>,
 }
 
 impl<'s> Variant<'s> {
@@ -62,11 +62,33 @@ impl<'s> Variant<'s> {
     pub(crate) fn protection(&self, attribute: &str) -> Option<Protection> {
         match self.schema.protection(attribute)? {
             protection if protection.varies() => match self.own {
-                Some(own) => own.get(attribute).copied(),
+                Some(own) => own.attributes.get(attribute).copied(),
                 None => Some(protection),
             },
             protection => Some(protection),
         }
+    }
+
+    /// Whether the item has a token for this lookup of the table, as soon as it has all its parts. `None` when that
+    /// depends on the record type and the type is unknown.
+    pub(crate) fn declares(&self, lookup: &Lookup) -> Option<bool> {
+        match self.own {
+            _ if !self.schema.lookup_varies(lookup) => Some(true),
+            Some(own) => Some(own.lookups.contains(lookup.name())),
+            None => None,
+        }
+    }
+
+    /// The table's lookups that the item has for certain.
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = &'s Lookup> {
+        let own = *self;
+        self.schema.lookups().iter().filter(move |lookup| own.declares(lookup) == Some(true))
+    }
+
+    /// A lookup with this part that only some record types have, while the item's type is unknown.
+    pub(crate) fn unknown_lookup(&self, attribute: &str) -> Option<&'s Lookup> {
+        let of_attribute = |lookup: &&Lookup| lookup.has_part(attribute) && self.declares(lookup).is_none();
+        self.schema.lookups().iter().find(of_attribute)
     }
 
     /// Whether the attribute must not be binary: it is stored as it is, but another record type encrypts it. If someone
