@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 mod hygiene;
+mod lookups;
 mod names;
 mod schemas;
 mod shapes;

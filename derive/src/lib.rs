@@ -128,9 +128,9 @@ pub fn derive_record(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
 fn derive(input: &DeriveInput) -> TokenStream {
     let mut errors = errors::Errors::default();
     let record = ast::Record::parse(input, &mut errors);
-    let entries = record.as_ref().map(|record| check::check(record, &mut errors)).unwrap_or_default();
-    match (record, errors.into_compile_errors()) {
-        (Some(record), None) => expand::expand(&record, &entries),
+    let checked = record.as_ref().map(|record| check::check(record, &mut errors)).unwrap_or_default();
+    match (&record, errors.into_compile_errors()) {
+        (Some(record), None) => expand::expand(record, &checked),
         (_, faults) => {
             // Its faults, if any, are already among those reported.
             let krate = attr::ContainerSeal::parse(&input.attrs, &mut errors::Errors::default()).krate;
@@ -177,7 +177,7 @@ mod tests {
                             ),
                             ::tenantseal::schema::RecordField::Encrypted { name: "type" }
                         ]
-                    )
+                    ).with_lookups(&[])
                 };
             }
         }
