@@ -14,7 +14,7 @@ use crate::envelope::{KeyRecordPlacement, NeededKey, Seals, VerifiedDataKey};
 use crate::format::{KekId, StoredKey};
 use crate::keys::outcome::KeyError;
 use crate::keys::{
-    DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
+    DataKeys, DataKeysConfig, DeclaredLookups, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
     KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, OpeningMode, Retries, SharedKeys, Terms,
     UnwrappedDataKey,
 };
@@ -260,6 +260,8 @@ impl Scene {
             time: Arc::new(wall.clone()),
             shared,
             contexts: vec![StaticPairs::default()],
+            lookups: DeclaredLookups::default(),
+            makes_lookup_keys: true,
             terms,
             onboarding: MINUTE * 5,
             limits,
