@@ -18,7 +18,9 @@ pub use few::FewValued;
 pub use few::{Few, Many, refuse_few};
 pub use form::Form;
 
-use tenantseal_core::format::RESERVED_PREFIX;
+use tenantseal_core::format::{LookupDefinition, RESERVED_PREFIX};
+
+pub use tenantseal_core::format::LookupKind;
 
 /// Behind the reserved prefix of every name, this begins the name of the attribute that holds a lookup's tokens.
 const TOKENS: &str = "_by_";
@@ -50,7 +52,7 @@ pub struct Lookup {
     stored: String,
     parts: Vec<LookupPart>,
     kind: LookupKind,
-    bits: u8,
+    definition: LookupDefinition,
     is_unique: bool,
     index: Option<LookupIndex>,
     key: u16,
@@ -59,7 +61,7 @@ pub struct Lookup {
 
 impl Lookup {
     /// The bits of a token unless fewer are declared. Such a lookup is [exact](Self::is_exact).
-    pub const EXACT_BITS: u8 = 128;
+    pub const EXACT_BITS: u8 = LookupDefinition::EXACT;
 
     /// Starts a lookup of one attribute, whose values are compared in `form`. `attribute` is the stored name.
     pub const fn on(attribute: &str, form: Form) -> LookupBuilder<'_> {
@@ -97,19 +99,25 @@ impl Lookup {
         self.parts.iter().any(|part| part.attribute == attribute)
     }
 
-    /// Which questions it answers.
+    /// Which questions it answers: whether a value is this one, whether a string begins with these characters, or
+    /// whether a set or list has this member.
     pub fn kind(&self) -> LookupKind {
         self.kind
     }
 
     /// The number of bits that are kept of a token: 128, or 3 to 40.
     pub fn bits(&self) -> u8 {
-        self.bits
+        self.definition.bits()
+    }
+
+    /// What its tokens are made of, as a part of their key.
+    pub(crate) fn definition(&self) -> &LookupDefinition {
+        &self.definition
     }
 
     /// Whether equal tokens mean equal values: it compares whole values and keeps all bits.
     pub fn is_exact(&self) -> bool {
-        self.kind == LookupKind::Equality && self.bits == Self::EXACT_BITS
+        self.kind == LookupKind::Equality && self.bits() == Self::EXACT_BITS
     }
 
     /// Whether no two items of a tenant have the same value.
@@ -156,19 +164,6 @@ impl LookupPart {
     pub fn form(&self) -> Form {
         self.form
     }
-}
-
-/// Which questions a lookup answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LookupKind {
-    /// Whether a value is this one: `=` and `IN`.
-    Equality,
-    /// Whether a string begins with these characters: `begins_with`. The token is that of the first characters, as many
-    /// Unicode scalar values as this says.
-    Prefix(u8),
-    /// Whether a set or list has this member: `contains`. Each member has a token.
-    Each,
 }
 
 /// The index of a lookup.

@@ -1,5 +1,7 @@
 //! A lookup as it is declared: collected first, checked by the schema that it belongs to.
 
+use tenantseal_core::format::LookupDefinition;
+
 use super::{Form, Lookup, LookupFault, LookupIndex, LookupKind, LookupPart, LookupState, RESERVED_PREFIX, TOKENS};
 use crate::schema::rules::is_same;
 
@@ -256,27 +258,55 @@ impl<'a> LookupBuilder<'a> {
         }
     }
 
+    /// Whether the lookup of a table is this one.
+    pub(in crate::schema) fn is(&self, lookup: &Lookup) -> bool {
+        let Self { name: _, parts, count, is_compound, bits, prefix, each, unique, index, tenant_index, key, state } =
+            *self;
+        let declared = parts.iter().take(count).map(|(attribute, form)| (*attribute, *form));
+        let kind = match lookup.kind {
+            LookupKind::Equality => prefix.is_none() && !each,
+            LookupKind::Prefix(characters) => prefix == Some(characters),
+            LookupKind::Each => each,
+        };
+        let indexes = match &lookup.index {
+            None => (None, None),
+            Some(LookupIndex::Token(name)) => (Some(name.as_str()), None),
+            Some(LookupIndex::Tenant(name)) => (None, Some(name.as_str())),
+        };
+        let has_name =
+            if self.own_prefix().is_some() { self.name() == lookup.name } else { self.label() == lookup.name };
+        has_name
+            && declared.eq(lookup.parts.iter().map(|part| (part.attribute.as_str(), part.form)))
+            && is_compound == (count > 1)
+            && kind
+            && bits.unwrap_or(LookupDefinition::EXACT) == lookup.bits()
+            && (unique, key, state) == (lookup.is_unique, lookup.key, lookup.state)
+            && (index, tenant_index) == indexes
+    }
+
     /// The lookup, when nothing is wrong with the declaration by itself.
     pub(in crate::schema) fn build(&self) -> Result<Lookup, LookupFault> {
         if let Some(fault) = self.fault() {
             return Err(fault);
         }
         let name = self.name();
-        let parts = self.parts.iter().take(self.count);
+        let part = |(attribute, form): &(&str, Form)| LookupPart { attribute: (*attribute).to_owned(), form: *form };
+        let parts: Vec<_> = self.parts.iter().take(self.count).map(part).collect();
         let kind = match self.prefix {
             Some(characters) => LookupKind::Prefix(characters),
             None if self.each => LookupKind::Each,
             None => LookupKind::Equality,
         };
+        let bits = self.bits.unwrap_or(LookupDefinition::EXACT);
+        let named = parts.iter().map(|part| (part.attribute(), part.form().name()));
+        let definition = LookupDefinition::new(kind, bits, named).expect("`fault` has its rules, and more");
         let index = self.index.map(|name| LookupIndex::Token(name.to_owned()));
         Ok(Lookup {
             stored: format!("{RESERVED_PREFIX}{TOKENS}{name}"),
             name,
-            parts: parts
-                .map(|(attribute, form)| LookupPart { attribute: (*attribute).to_owned(), form: *form })
-                .collect(),
+            parts,
             kind,
-            bits: self.bits.unwrap_or(Lookup::EXACT_BITS),
+            definition,
             is_unique: self.unique,
             index: index.or_else(|| self.tenant_index.map(|name| LookupIndex::Tenant(name.to_owned()))),
             key: self.key,
