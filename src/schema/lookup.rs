@@ -30,7 +30,35 @@ const TOKENS: &str = "_by_";
 /// A token is a keyed hash of the attribute's value in a [`Form`]. Equal values of one tenant have equal tokens, so an
 /// index on the tokens finds them. The token lies in an attribute of its own, [`stored`](Self::stored).
 ///
-/// Declare one with `#[seal(encrypt, lookup(..))]`, or by hand:
+/// Declare one with `#[seal(encrypt, lookup(..))]`; [`Record`](derive@crate::Record) lists the words:
+///
+/// ```
+/// use tenantseal::Record;
+/// use tenantseal::schema::{Form, TableSchema};
+///
+/// /// The month of a date: who asks compares the days.
+/// const MONTH: Form = Form::new("month", |date| date.get(..7).map(str::to_owned));
+///
+/// #[derive(Record)]
+/// #[seal(table = "crm", lookup(name = "person", part(last_name, alphanumeric), part(born), index = "by-person"))]
+/// struct Contact {
+///     #[seal(partition_key, tenant)]
+///     tenant_id: String,
+///     #[seal(encrypt, lookup(email, index = "by-email"))]
+///     email: String,
+///     #[seal(encrypt, lookup(alphanumeric, prefix = 3, bits = 8, index = "by-name-start"))]
+///     last_name: String,
+///     #[seal(encrypt, lookup(with = "MONTH", bits = 8, name = "birth_month", index = "by-birth-month"))]
+///     born: String,
+/// }
+///
+/// let crm = TableSchema::for_record::<Contact>()?;
+/// let names: Vec<_> = crm.lookups().iter().map(|lookup| lookup.name()).collect();
+/// assert_eq!(names, ["birth_month", "email", "last_name_3", "person"]);
+/// # Ok::<_, tenantseal::schema::InvalidSchema>(())
+/// ```
+///
+/// Without structs, [`on`](Self::on) and [`all_of`](Self::all_of) start one:
 ///
 /// ```
 /// use tenantseal::schema::{Form, Lookup, TableSchema};

@@ -69,6 +69,11 @@ impl<'a> LookupBuilder<'a> {
     /// Its name, of 1 to 246 bytes. The tokens lie in `_seal_by_` and this.
     ///
     /// Default: the stored name of the attribute, with `_3` for a prefix of 3.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let second = Lookup::on("email", Form::EMAIL).named("email_2");
+    /// ```
     pub const fn named(self, name: &'a str) -> Self {
         Self { name: Some(name), ..self }
     }
@@ -77,18 +82,33 @@ impl<'a> LookupBuilder<'a> {
     /// one occurs; a question reads the items of all of them.
     ///
     /// Default: 128, which no two values share.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("last_name", Form::ALPHANUMERIC).bits(10);
+    /// ```
     pub const fn bits(self, bits: u8) -> Self {
         Self { bits: Some(bits), ..self }
     }
 
     /// Makes the token of the first characters alone: 1 to 16 Unicode scalar values of the form. It answers
     /// `begins_with`, and needs [`bits`](Self::bits).
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("last_name", Form::ALPHANUMERIC).prefix(3).bits(8).index("by-name-start");
+    /// ```
     pub const fn prefix(self, characters: u8) -> Self {
         Self { prefix: Some(characters), ..self }
     }
 
     /// Makes one token per member of a set or list. It answers `contains`, needs [`bits`](Self::bits), and has no
     /// index: DynamoDB has no sets as keys.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("tags", Form::EXACT).each().bits(16);
+    /// ```
     pub const fn each(self) -> Self {
         Self { each: true, ..self }
     }
@@ -99,17 +119,32 @@ impl<'a> LookupBuilder<'a> {
     }
 
     /// The global index whose partition key is the token, a string. The index is yours to create.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("email", Form::EMAIL).index("by-email");
+    /// ```
     pub const fn index(self, name: &'a str) -> Self {
         Self { index: Some(name), ..self }
     }
 
     /// The index whose partition key is that of the table, and whose sort key is the token. It may be a local one.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("email", Form::EMAIL).tenant_index("by-email");
+    /// ```
     pub const fn tenant_index(self, name: &'a str) -> Self {
         Self { tenant_index: Some(name), ..self }
     }
 
     /// The number of the tenant's lookup key. Default: 1. A lookup under a new lookup key is a second lookup, with a
     /// name of its own.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("email", Form::EMAIL).named("email_2").key(2).building();
+    /// ```
     pub const fn key(self, number: u16) -> Self {
         Self { key: number, ..self }
     }
