@@ -4,6 +4,7 @@
 //! [`open`] opens each item with the keys that the edge fetched.
 
 mod error;
+mod formed;
 mod open;
 mod seal;
 mod size;
@@ -20,6 +21,7 @@ use tenantseal_core::trail::ItemsUnderKey;
 pub(crate) use crate::schema::Item;
 use crate::schema::TableSchema;
 pub use error::{PrimaryKeyError, SealError};
+pub(crate) use formed::{Asked, Formed, FormedParts};
 pub use open::OpenError;
 #[cfg(test)]
 use open::needed_keys;

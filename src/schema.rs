@@ -5,6 +5,7 @@
 
 mod forms;
 mod invalid;
+mod lookup;
 mod marked;
 mod marks;
 mod protection;
@@ -20,9 +21,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 pub(crate) use forms::read;
 #[doc(hidden)]
 pub use forms::{
-    De, FieldForm, Form, Forms, NotRead, NotReadBack, Read, Reads, ReadsBack, Ser, Unwritten, Write, Writes, through,
+    De, FieldForm, Forms, NotRead, NotReadBack, Read, Reads, ReadsBack, Ser, StoredForm, Unwritten, Write, Writes,
+    through,
 };
 pub use invalid::InvalidSchema;
+#[doc(hidden)]
+pub use lookup::{Few, Many, refuse_few};
+pub use lookup::{
+    FewValued, Form, Lookup, LookupBuilder, LookupFault, LookupIndex, LookupKind, LookupPart, LookupState,
+};
 #[doc(hidden)]
 pub use marked::{MarkedRecord, inventory, path_of};
 #[doc(hidden)]
@@ -64,6 +71,7 @@ pub struct RecordSchema {
     table: Option<&'static str>,
     discriminator: Option<(&'static str, &'static str)>,
     fields: &'static [RecordField],
+    lookups: &'static [LookupBuilder<'static>],
 }
 
 impl RecordSchema {
@@ -81,7 +89,7 @@ impl RecordSchema {
     /// In a `const`, where the derive calls it, that is a compile error.
     #[track_caller]
     pub const fn new(table: Option<&'static str>, fields: &'static [RecordField]) -> Self {
-        let schema = Self { table, discriminator: None, fields };
+        let schema = Self { table, discriminator: None, fields, lookups: &[] };
         schema.check_fields(&schema);
         schema.check_keys();
         schema
@@ -114,6 +122,28 @@ impl RecordSchema {
             refuse("the discriminator `", attribute, "` must be the sort key or stored as it is, as a string");
         }
         Self { discriminator: Some((attribute, value)), ..self }
+    }
+
+    /// The same schema, with lookups of its own. Those of flattened records come with them.
+    ///
+    /// # Panics
+    ///
+    /// When, flattened records included,
+    /// - a lookup is not declared as [`LookupBuilder`] says,
+    /// - a part of one is not encrypted,
+    /// - two lookups have the same name or the same index.
+    ///
+    /// In a `const`, where the derive calls it, that is a compile error.
+    #[track_caller]
+    pub const fn with_lookups(self, lookups: &'static [LookupBuilder<'static>]) -> Self {
+        let schema = Self { lookups, ..self };
+        schema.check_lookups(&schema);
+        schema
+    }
+
+    /// The lookups of its own, without those of flattened records.
+    pub const fn lookups(&self) -> &'static [LookupBuilder<'static>] {
+        self.lookups
     }
 
     /// The attribute that tells this record's items from others in the table, and its value. See

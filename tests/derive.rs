@@ -3,7 +3,9 @@
 // Most structs here exist only for their schema.
 #![allow(dead_code)]
 
+mod forms;
 mod hygiene;
+mod lookups;
 #[path = "common/must_not_compile.rs"]
 mod must_not_compile;
 mod names;

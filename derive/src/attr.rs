@@ -1,12 +1,14 @@
 //! The attributes of a struct and its fields, as written. [`check`](crate::check) decides what they mean together.
 
 mod foreign;
+mod lookup;
 mod seal;
 mod serde;
 mod spelling;
 
 pub(crate) use self::{
     foreign::refuse_rewriting_macros,
+    lookup::{Form, FormKind, Lookup},
     seal::{ContainerSeal, FieldSeal, TenantTemplate},
     serde::{ContainerSerde, FieldSerde},
 };

@@ -1,6 +1,7 @@
 //! The rules: which attributes a struct may have together, and which attributes of an item follow from them.
 
 mod discriminator;
+mod lookups;
 mod names;
 mod tenant;
 
@@ -12,6 +13,15 @@ use crate::{
     attr::TenantTemplate,
     errors::Errors,
 };
+
+pub(crate) use lookups::Lookup;
+
+/// What follows from a struct's attributes.
+#[derive(Default)]
+pub(crate) struct Checked<'a> {
+    pub(crate) entries: Vec<Entry<'a>>,
+    pub(crate) lookups: Vec<Lookup<'a>>,
+}
 
 /// One entry of the schema.
 pub(crate) enum Entry<'a> {
@@ -44,7 +54,7 @@ pub(crate) enum Role {
 }
 
 /// Checks every rule that one struct can break by itself. `RecordSchema::new` checks those that span records.
-pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'a>> {
+pub(crate) fn check<'a>(record: &'a Record<'_>, errors: &mut Errors) -> Checked<'a> {
     let mut entries = Vec::new();
     if let Some(tag) = &record.serde.tag {
         // serde writes the struct's name there. It reads nothing from it, but the attribute is in the item.
@@ -68,7 +78,8 @@ pub(crate) fn check<'a>(record: &Record<'a>, errors: &mut Errors) -> Vec<Entry<'
     {
         errors.at(table.span(), "the table's name is empty");
     }
-    entries
+    let lookups = lookups::check(record, &entries, errors);
+    Checked { entries, lookups }
 }
 
 /// The entries that one field adds to the schema.

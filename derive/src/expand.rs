@@ -1,6 +1,7 @@
 //! The implementation for a struct without faults.
 
 mod forms;
+mod lookups;
 mod marks;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
@@ -11,11 +12,11 @@ use syn::{
 
 use crate::{
     ast::Record,
-    check::{Attribute, Entry, Role},
+    check::{Attribute, Checked, Entry, Role},
 };
 
 /// Writes the implementation of `Record`.
-pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream {
+pub(crate) fn expand(record: &Record<'_>, Checked { entries, lookups }: &Checked<'_>) -> TokenStream {
     let Record { ident, generics, seal, fields, .. } = record;
     let krate = krate(seal.krate.as_ref(), Span::call_site());
     let table = match &seal.table {
@@ -47,8 +48,10 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
         .as_ref()
         .zip(seal.value.as_ref())
         .map(|(attribute, value)| quote_spanned!(span=> .with_discriminator(#attribute, #value)));
+    let declared = lookups::declare(lookups, &krate);
+    let checked = (!lookups.is_empty() || !flattened.is_empty()).then(|| lookups::check(lookups, span));
     let schema = quote_spanned! {span=>
-        #here::schema::RecordSchema::new(#table, &[#(#schema_fields),*]) #discriminator
+        #here::schema::RecordSchema::new(#table, &[#(#schema_fields),*]) #discriminator #checked
     };
     let version = fields.iter().find(|field| field.seal.version.is_some()).map(|field| {
         let (ident, ty) = (field.ident, span_of(field.ty));
@@ -71,6 +74,7 @@ pub(crate) fn expand(record: &Record<'_>, entries: &[Entry<'_>]) -> TokenStream 
                     let Self { #(#names: _),* } = __record;
                 };
                 #version
+                #declared
                 #schema
             };
             #unheeded

@@ -46,6 +46,18 @@ pub enum SealError {
         /// The rule that it breaks.
         source: InvalidValue,
     },
+    /// The attribute has a lookup, whose form does not take a value of this type.
+    #[error(
+        "attribute `{attribute}` has a lookup in the form `{form}`, which takes {takes}: store such a value, or NULL"
+    )]
+    LookupValue {
+        /// The attribute.
+        attribute: String,
+        /// The name of the form.
+        form: String,
+        /// The types of the values that the lookup takes.
+        takes: &'static str,
+    },
     /// DynamoDB would not store the item: sealed, it has more than 400 KB, names included. An update is refused only
     /// for an attribute that exceeds this alone, because the rest of the item is unknown.
     #[error(

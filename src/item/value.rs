@@ -14,10 +14,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::format::reader::{Reader, put_lp};
 use tenantseal_core::format::{FormatError, InvalidNumber, Number};
 
-const S: u8 = 0x01;
-const N: u8 = 0x02;
-const B: u8 = 0x03;
-const BOOL: u8 = 0x04;
+pub(super) const S: u8 = 0x01;
+pub(super) const N: u8 = 0x02;
+pub(super) const B: u8 = 0x03;
+pub(super) const BOOL: u8 = 0x04;
 const NULL: u8 = 0x05;
 const M: u8 = 0x06;
 const L: u8 = 0x07;

@@ -9,7 +9,7 @@ use serde_dynamo::AttributeValue as Value;
 
 use super::convert::fault_error;
 use crate::error::{Error, Refusal};
-use crate::schema::{Fault, FieldForm, Form, Record, RecordField, Watch};
+use crate::schema::{Fault, FieldForm, Record, RecordField, StoredForm, Watch};
 
 /// A value as the caller gave it.
 #[derive(Clone)]
@@ -94,14 +94,14 @@ impl Use {
             Self::Assign | Self::Equal | Self::Order | Self::Prefix => field.store(value),
         };
         match form {
-            Form::Unknown => Some(value.clone()),
+            StoredForm::Unknown => Some(value.clone()),
             // A part of a text is in its stored form already.
-            Form::As(stored) if matches!(self, Self::Prefix | Self::Element) && is_alike(&stored, value) => {
+            StoredForm::As(stored) if matches!(self, Self::Prefix | Self::Element) && is_alike(&stored, value) => {
                 Some(value.clone())
             }
-            Form::As(stored) => Some(stored),
+            StoredForm::As(stored) => Some(stored),
             // Numbers are compared with any number, -1 and 1.5 too, and texts with what only begins like one of the field's.
-            Form::Refused => {
+            StoredForm::Refused => {
                 let is_comparable = match value {
                     Value::N(_) => matches!(self, Self::Equal | Self::Order) && field.is_number() == Some(true),
                     Value::S(_) | Value::B(_) => !matches!(self, Self::Assign | Self::Equal) && !is_other(field, value),
@@ -121,15 +121,15 @@ fn to_addend(field: &FieldForm, value: &Value) -> Option<Value> {
         value => value.clone(),
     };
     match (field.store(&magnitude), value) {
-        (Form::Unknown, _) | (Form::As(Value::N(_)), Value::N(_)) => Some(value.clone()),
-        (Form::As(set @ (Value::Ss(_) | Value::Ns(_) | Value::Bs(_))), _) => Some(set),
+        (StoredForm::Unknown, _) | (StoredForm::As(Value::N(_)), Value::N(_)) => Some(value.clone()),
+        (StoredForm::As(set @ (Value::Ss(_) | Value::Ns(_) | Value::Bs(_))), _) => Some(set),
         _ => None,
     }
 }
 
 /// The value as an element of a set or list, when the field is one.
 fn to_element(field: &FieldForm, value: &Value) -> Option<Value> {
-    let Form::As(stored) = field.store(&Value::L(vec![value.clone()])) else { return None };
+    let StoredForm::As(stored) = field.store(&Value::L(vec![value.clone()])) else { return None };
     match stored {
         Value::L(list) => <[Value; 1]>::try_from(list).ok().map(|[element]| element),
         Value::Ss(set) => <[String; 1]>::try_from(set).ok().map(|[element]| Value::S(element)),
@@ -146,8 +146,8 @@ fn is_other(field: &FieldForm, value: &Value) -> bool {
     let (bytes, map) = (Value::B(Vec::new()), Value::M([].into()));
     let probes = [number("0"), number("1"), Value::Bool(true), text, bytes, list, map];
     let stored = probes.iter().filter_map(|probe| match field.store(probe) {
-        Form::As(stored) => Some(stored),
-        Form::Refused | Form::Unknown => None,
+        StoredForm::As(stored) => Some(stored),
+        StoredForm::Refused | StoredForm::Unknown => None,
     });
     let mut stored = stored.peekable();
     stored.peek().is_some() && stored.all(|stored| !is_alike(&stored, value))

@@ -51,9 +51,9 @@ pub struct FieldForm {
     /// Whether the field is marked plain, so that marks below it are ignored on purpose.
     pub is_public: bool,
     /// Takes a value of the field's type, and returns it as the record stores it.
-    pub given: fn(&Value) -> Form,
+    pub given: fn(&Value) -> StoredForm,
     /// Takes a stored value, and returns it as it is stored again.
-    pub stored: fn(&Value) -> Form,
+    pub stored: fn(&Value) -> StoredForm,
     /// Whether the record can be read without the attribute.
     pub is_optional: fn() -> Option<bool>,
 }
@@ -61,7 +61,7 @@ pub struct FieldForm {
 /// The stored form of a value in a field.
 #[doc(hidden)]
 #[derive(Clone, PartialEq)]
-pub enum Form {
+pub enum StoredForm {
     /// The field stores it like this.
     As(Value),
     /// The field cannot hold this value.
@@ -70,7 +70,7 @@ pub enum Form {
     Unknown,
 }
 
-impl fmt::Debug for Form {
+impl fmt::Debug for StoredForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::As(_) => "As(..)",
@@ -130,7 +130,7 @@ impl Forms {
     /// The reason why the record cannot be read.
     fn unfit(&self, item: &Attributes) -> Option<String> {
         let own = self.fields.iter().find_map(|field| match field.in_item(item) {
-            Some(value) => ((field.stored)(value) == Form::Refused)
+            Some(value) => ((field.stored)(value) == StoredForm::Refused)
                 .then(|| format!("attribute `{}` does not deserialize as `{}`", field.name, field.ty)),
             None => ((field.is_optional)() == Some(false)).then(|| format!("attribute `{}` is missing", field.name)),
         });
@@ -148,13 +148,13 @@ impl FieldForm {
     }
 
     /// The value as the record stores it. The caller gives it as the field's type or in its stored form.
-    pub(crate) fn store(&self, value: &Value) -> Form {
+    pub(crate) fn store(&self, value: &Value) -> StoredForm {
         let form = match (self.given)(value) {
-            Form::As(value) => Form::As(value),
-            Form::Refused | Form::Unknown => (self.stored)(value),
+            StoredForm::As(value) => StoredForm::As(value),
+            StoredForm::Refused | StoredForm::Unknown => (self.stored)(value),
         };
         match &form {
-            Form::As(stored) if (self.stored)(stored) == Form::Refused => Form::Refused,
+            StoredForm::As(stored) if (self.stored)(stored) == StoredForm::Refused => StoredForm::Refused,
             _ => form,
         }
     }
@@ -162,9 +162,9 @@ impl FieldForm {
     /// Whether the field is stored as a number; `None` when that is unknown.
     pub(crate) fn is_number(&self) -> Option<bool> {
         let is = |number: &str| match (self.stored)(&Value::N(number.to_owned())) {
-            Form::As(value) => Some(matches!(value, Value::N(_))),
-            Form::Refused => Some(false),
-            Form::Unknown => None,
+            StoredForm::As(value) => Some(matches!(value, Value::N(_))),
+            StoredForm::Refused => Some(false),
+            StoredForm::Unknown => None,
         };
         // Tries both, for types that refuse 0.
         Some(is("0")? || is("1")?)
@@ -173,13 +173,13 @@ impl FieldForm {
 
 /// A value that is read in one way and written in another.
 #[doc(hidden)]
-pub fn through<F>(value: &Value, read: Option<Read<F>>, write: Option<Write<F>>) -> Form {
-    let Some(read) = read else { return Form::Unknown };
-    let Ok(field) = read(De::from_attribute_value(value.clone())) else { return Form::Refused };
-    let Some(write) = write else { return Form::As(value.clone()) };
+pub fn through<F>(value: &Value, read: Option<Read<F>>, write: Option<Write<F>>) -> StoredForm {
+    let Some(read) = read else { return StoredForm::Unknown };
+    let Ok(field) = read(De::from_attribute_value(value.clone())) else { return StoredForm::Refused };
+    let Some(write) = write else { return StoredForm::As(value.clone()) };
     match write(&field, Watch::default().value()) {
-        Ok(value) => Form::As(value),
-        Err(_) => Form::Refused,
+        Ok(value) => StoredForm::As(value),
+        Err(_) => StoredForm::Refused,
     }
 }
 

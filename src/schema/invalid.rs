@@ -1,6 +1,6 @@
 //! What is wrong with a table's schema.
 
-use super::InvalidTenantTemplate;
+use super::{InvalidTenantTemplate, LookupFault};
 
 /// Why a schema is inconsistent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,5 +93,46 @@ pub enum InvalidSchema {
         table: String,
         /// The value.
         value: String,
+    },
+    /// A lookup cannot be declared like this.
+    #[error("table `{table}`: lookup `{lookup}`: {fault}")]
+    Lookup {
+        /// The logical table.
+        table: String,
+        /// The lookup's name.
+        lookup: String,
+        /// The rule that it breaks.
+        fault: LookupFault,
+    },
+    /// A part of a lookup is not encrypted in the record that declares it.
+    #[error(
+        "table `{table}`: lookup `{lookup}` has the part `{attribute}`, which is not encrypted: declare it `encrypt`, \
+         or query the plain attribute"
+    )]
+    LookupPart {
+        /// The logical table.
+        table: String,
+        /// The lookup's name.
+        lookup: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// A table has two lookups of one name. Two records may share one, in the same words.
+    #[error(
+        "table `{table}`: lookup `{lookup}` is declared twice and not in the same words: give one of them another name"
+    )]
+    LookupsDisagree {
+        /// The logical table.
+        table: String,
+        /// The lookups' name.
+        lookup: String,
+    },
+    /// A table has two lookups with one index.
+    #[error("table `{table}`: two lookups have the index `{index}`: each needs an index of its own")]
+    LookupIndex {
+        /// The logical table.
+        table: String,
+        /// The index.
+        index: String,
     },
 }

@@ -152,17 +152,23 @@ pub(super) const fn starts_with(text: &[u8], start: &[u8]) -> bool {
     true
 }
 
-/// Panics with a message around a name. Formatting is not `const`, so the message is assembled byte by byte.
+/// Panics with a message around a name.
 #[track_caller]
 pub(super) const fn refuse(before: &str, name: &str, after: &str) -> ! {
+    refuse_with(&[before, name, after])
+}
+
+/// Panics with a message of these parts. Formatting is not `const`, so the message is assembled byte by byte.
+#[track_caller]
+pub(super) const fn refuse_with(parts: &[&str]) -> ! {
     let mut text = [0; 512];
     let mut len = 0;
-    let parts = [before.as_bytes(), name.as_bytes(), after.as_bytes()];
     let mut part = 0;
     while part < parts.len() {
+        let bytes = parts[part].as_bytes();
         let mut i = 0;
-        while i < parts[part].len() && len < text.len() {
-            text[len] = parts[part][i];
+        while i < bytes.len() && len < text.len() {
+            text[len] = bytes[i];
             len += 1;
             i += 1;
         }
@@ -171,7 +177,7 @@ pub(super) const fn refuse(before: &str, name: &str, after: &str) -> ! {
     match core::str::from_utf8(text.split_at(len).0) {
         Ok(message) => panic!("{}", message),
         // The name was too long and was cut within a letter.
-        Err(_) => panic!("{}", before),
+        Err(_) => panic!("{}", parts[0]),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenantseal_core::envelope::KeyRecordPlacement;
 
-use super::{InvalidSchema, Protection, Record, RecordField, RecordSchema, TenantTemplate};
+use super::{InvalidSchema, Lookup, Protection, Record, RecordField, RecordSchema, TenantTemplate};
 
 mod builder;
 mod merge;
@@ -24,8 +24,12 @@ pub struct TableSchema {
     attributes: Attributes,
     /// The attribute that tells record types apart.
     discriminator: Option<String>,
-    /// The attributes that records declare, by their value of the discriminator. `None` stands for records without one.
-    records: BTreeMap<Option<String>, Attributes>,
+    /// What records declare, by their value of the discriminator. `None` stands for records without one.
+    records: BTreeMap<Option<String>, Declared>,
+    /// The lookups of all records, by name.
+    lookups: Vec<Lookup>,
+    /// The names of those lookups that some record types lack although they declare a part of it.
+    varying: BTreeSet<String>,
     record_place: KeyRecordPlacement,
     /// Attributes whose plaintext may be any bytes, so that their beginning tells nothing.
     own_bytes: BTreeSet<String>,
@@ -33,6 +37,21 @@ pub struct TableSchema {
 
 /// Attributes and their protection.
 pub(super) type Attributes = BTreeMap<String, Protection>;
+
+/// What the records with one value of the discriminator declare.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Declared {
+    pub(super) attributes: Attributes,
+    /// The names of their lookups.
+    pub(super) lookups: BTreeSet<String>,
+}
+
+impl Declared {
+    /// Whether their items have tokens of the lookup.
+    pub(super) fn has(&self, lookup: &Lookup) -> bool {
+        self.lookups.contains(lookup.name())
+    }
+}
 
 impl TableSchema {
     /// The schema of one record type.
@@ -47,20 +66,23 @@ impl TableSchema {
     }
 
     pub(crate) fn from_record(record: &RecordSchema) -> Result<Self, InvalidSchema> {
-        fn add(mut builder: TableSchemaBuilder, fields: &[RecordField]) -> TableSchemaBuilder {
-            for field in fields {
+        fn add(mut builder: TableSchemaBuilder, record: &RecordSchema) -> TableSchemaBuilder {
+            for lookup in record.lookups() {
+                builder = builder.lookup(*lookup);
+            }
+            for field in record.fields() {
                 builder = match *field {
                     RecordField::PartitionKey { name, tenant } => builder.partition_key(name, tenant),
                     RecordField::SortKey { name } => builder.sort_key(name),
                     RecordField::Plain { name } | RecordField::Version { name } => builder.plain(name),
                     RecordField::Encrypted { name } => builder.encrypt(name),
-                    RecordField::Flatten(inner) => add(builder, inner.fields()),
+                    RecordField::Flatten(inner) => add(builder, inner),
                 };
             }
             builder
         }
         let table = record.table().ok_or(InvalidSchema::NoTable)?;
-        let mut builder = add(Self::builder(table), record.fields());
+        let mut builder = add(Self::builder(table), record);
         if let Some((attribute, value)) = record.discriminator() {
             if record.field(attribute).is_none() {
                 builder = builder.plain(attribute);
@@ -133,6 +155,21 @@ impl TableSchema {
         self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))
     }
 
+    /// The lookups of all its records, by name.
+    pub fn lookups(&self) -> &[Lookup] {
+        &self.lookups
+    }
+
+    /// The lookup of this name.
+    pub fn lookup(&self, name: &str) -> Option<&Lookup> {
+        self.lookups.iter().find(|lookup| lookup.name() == name)
+    }
+
+    /// Whether some record types lack the lookup although they declare a part of it.
+    pub(super) fn lookup_varies(&self, lookup: &Lookup) -> bool {
+        self.varying.contains(lookup.name())
+    }
+
     /// The attribute that tells the table's record types apart, when there is one.
     pub fn discriminator(&self) -> Option<&str> {
         self.discriminator.as_deref()
@@ -143,13 +180,13 @@ impl TableSchema {
         self.discriminator.is_some() && self.discriminator == self.sort_key
     }
 
-    /// The attributes that the records with this value of the discriminator declare.
-    pub(super) fn records_of(&self, value: Option<&str>) -> Option<&Attributes> {
+    /// What the records with this value of the discriminator declare.
+    pub(super) fn records_of(&self, value: Option<&str>) -> Option<&Declared> {
         match value {
             None => self.records.get(&None),
             Some(value) if self.is_told_apart_by_sort_key() => {
                 let begins = |known: &Option<String>| known.as_deref().is_some_and(|known| value.starts_with(known));
-                let found = self.records.iter().find(|(known, _)| begins(known)).map(|(_, attributes)| attributes);
+                let found = self.records.iter().find(|(known, _)| begins(known)).map(|(_, declared)| declared);
                 found.or_else(|| self.records.get(&None))
             }
             Some(value) => self.records.get(&Some(value.to_owned())),
@@ -162,17 +199,38 @@ impl TableSchema {
         self.leaves_plain_of(record.fields(), own)
     }
 
-    fn leaves_plain_of(&self, fields: &[RecordField], own: Option<&Attributes>) -> Option<&'static str> {
+    fn leaves_plain_of(&self, fields: &[RecordField], own: Option<&Declared>) -> Option<&'static str> {
         fields.iter().find_map(|field| match *field {
             RecordField::Flatten(inner) => self.leaves_plain_of(inner.fields(), own),
             RecordField::Encrypted { name } => {
                 let protection = match self.protection(name) {
-                    Some(protection) if protection.varies() => own.and_then(|own| own.get(name).copied()),
+                    Some(protection) if protection.varies() => own.and_then(|own| own.attributes.get(name).copied()),
                     protection => protection,
                 };
                 (!protection.is_some_and(Protection::is_encrypted)).then_some(name)
             }
             _ => None,
         })
+    }
+
+    /// A lookup that the record declares and its items in this table lack, because nobody has registered the record.
+    pub(crate) fn lacks_lookup(&self, record: &RecordSchema) -> Option<String> {
+        let own = self.records_of(record.discriminator().map(|(_, value)| value));
+        self.lacks_lookup_of(record, own)
+    }
+
+    fn lacks_lookup_of(&self, record: &RecordSchema, own: Option<&Declared>) -> Option<String> {
+        let is_there = |lookup: &Lookup| !self.lookup_varies(lookup) || own.is_some_and(|own| own.has(lookup));
+        let missing = record
+            .lookups()
+            .iter()
+            .find(|declared| !self.lookups.iter().any(|lookup| declared.is(lookup) && is_there(lookup)));
+        let flattened = || {
+            record.fields().iter().find_map(|field| match field {
+                RecordField::Flatten(inner) => self.lacks_lookup_of(inner, own),
+                _ => None,
+            })
+        };
+        missing.map(|declared| declared.name()).or_else(flattened)
     }
 }

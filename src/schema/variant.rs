@@ -4,15 +4,15 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Item;
-use super::table::Attributes;
-use super::{Protection, TableSchema};
+use super::table::Declared;
+use super::{Lookup, Protection, TableSchema};
 
 /// The schema of one item, as far as its record type is known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variant<'s> {
     schema: &'s TableSchema,
-    /// The attributes that the item's record type declares; `None` when the type is unknown.
-    own: Option<&'s Attributes>,
+    /// What the item's record type declares; `None` when the type is unknown.
+    own: Option<&'s Declared>,
 }
 
 impl<'s> Variant<'s> {
@@ -62,11 +62,33 @@ impl<'s> Variant<'s> {
     pub(crate) fn protection(&self, attribute: &str) -> Option<Protection> {
         match self.schema.protection(attribute)? {
             protection if protection.varies() => match self.own {
-                Some(own) => own.get(attribute).copied(),
+                Some(own) => own.attributes.get(attribute).copied(),
                 None => Some(protection),
             },
             protection => Some(protection),
         }
+    }
+
+    /// Whether the item has a token for this lookup of the table, as soon as it has all its parts. `None` when that
+    /// depends on the record type and the type is unknown.
+    pub(crate) fn declares(&self, lookup: &Lookup) -> Option<bool> {
+        match self.own {
+            _ if !self.schema.lookup_varies(lookup) => Some(true),
+            Some(own) => Some(own.has(lookup)),
+            None => None,
+        }
+    }
+
+    /// The table's lookups that the item has for certain.
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = &'s Lookup> {
+        let own = *self;
+        self.schema.lookups().iter().filter(move |lookup| own.declares(lookup) == Some(true))
+    }
+
+    /// A lookup with this part that only some record types have, while the item's type is unknown.
+    pub(crate) fn unknown_lookup(&self, attribute: &str) -> Option<&'s Lookup> {
+        let of_attribute = |lookup: &&Lookup| lookup.has_part(attribute) && self.declares(lookup).is_none();
+        self.schema.lookups().iter().find(of_attribute)
     }
 
     /// Whether the attribute must not be binary: it is stored as it is, but another record type encrypts it. If someone
@@ -74,5 +96,57 @@ impl<'s> Variant<'s> {
     pub(crate) fn forbids_binary(&self, attribute: &str) -> bool {
         self.schema.protection(attribute).is_some_and(Protection::varies)
             && !self.protection(attribute).is_some_and(Protection::may_encrypt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Form, TableSchemaBuilder};
+
+    fn of_kind(kind: &str, declare: fn(TableSchemaBuilder) -> TableSchemaBuilder) -> TableSchema {
+        let builder = TableSchema::builder("crm").partition_key("pk", "{tenant}").plain("kind");
+        declare(builder.discriminator("kind", kind)).build().unwrap()
+    }
+
+    /// Contacts have a lookup of `email`; `other` declares another type.
+    fn with(other: fn(TableSchemaBuilder) -> TableSchemaBuilder) -> TableSchema {
+        let contact = |builder: TableSchemaBuilder| builder.encrypt("email").lookup(Lookup::on("email", Form::EMAIL));
+        let mut schema = of_kind("contact", contact);
+        schema.merge(of_kind("other", other)).unwrap();
+        schema
+    }
+
+    fn of_type(schema: &TableSchema, kind: Option<&str>) -> Option<bool> {
+        let value = kind.map(|kind| AttributeValue::S(kind.to_owned()));
+        let variant = Variant::from_value(schema, value.as_ref());
+        let declares = variant.declares(&schema.lookups()[0]);
+        assert_eq!(variant.lookups().count(), usize::from(declares == Some(true)));
+        assert_eq!(variant.unknown_lookup("email").is_some(), declares.is_none());
+        assert!(variant.unknown_lookup("phone").is_none());
+        declares
+    }
+
+    #[test]
+    fn a_lookup_is_of_all_items_where_no_type_has_the_attribute_without_it() {
+        let all = with(|builder| builder.encrypt("email").lookup(Lookup::on("email", Form::EMAIL)));
+        let one = with(|builder| builder.encrypt("notes"));
+        for schema in [all, one] {
+            for kind in [None, Some("contact"), Some("other"), Some("third")] {
+                assert_eq!(of_type(&schema, kind), Some(true), "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_record_type_says_whether_an_item_has_a_lookup_that_varies() {
+        let encrypted = with(|builder| builder.encrypt("email"));
+        let plain = with(|builder| builder.plain("email"));
+        for schema in [encrypted, plain] {
+            assert_eq!(of_type(&schema, Some("contact")), Some(true));
+            assert_eq!(of_type(&schema, Some("other")), Some(false));
+            assert_eq!(of_type(&schema, Some("third")), None, "a type that no record declares");
+            assert_eq!(of_type(&schema, None), None);
+        }
     }
 }

@@ -15,13 +15,17 @@ use tenantseal::records::{
     Check, Condition, Delete, Get, GetEach, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet,
     TransactWrite, Update, WriteMany, attribute,
 };
+use tenantseal::schema::StoredForm;
 use tenantseal::{Error, Tenant, TenantSeal, TenantSealBuilder};
 use tenantseal_core::Vault;
-use tenantseal_core::crypto::{OsRandom, PseudorandomKey, RandomError};
+use tenantseal_core::crypto::{LookupKey, OsRandom, PseudorandomKey, RandomError, RandomSource};
 use tenantseal_core::envelope::{KeyRing, Nonces, Opener, Sealer, VerifiedDataKey};
 use tenantseal_core::format::reader::Reader;
-use tenantseal_core::format::{Identity, PrimaryKeyPart, StoredKey};
-use tenantseal_core::keys::Settings;
+use tenantseal_core::format::{
+    Identity, KnownLookups, LookupContents, LookupDefinition, LookupKind, PrimaryKeyPart, StoredKey,
+};
+use tenantseal_core::keys::{DeclaredLookup, InMemoryKeyTable, Retries, Settings};
+use tenantseal_core::time::SystemTimeSource;
 use zeroize::ZeroizeOnDrop;
 
 use crate::common::{Contact, World, contact, id};
@@ -54,6 +58,11 @@ const HOLD_SECRETS: &[&str] = &[
     "ItemsUnderKey",
     "KeyRing",
     "KmsKeyService",
+    "LookupContents",
+    "LookupKey",
+    "LookupKeys",
+    "LookupPrk",
+    "MacKey",
     "NonceKey",
     "Nonces",
     "Number",
@@ -75,8 +84,10 @@ const HOLD_SECRETS: &[&str] = &[
     "SharedKeys",
     "SingleFlight",
     "StoredBlob",
+    "StoredForm",
     "Tenant",
     "TenantHandle",
+    "TenantLookupKey",
     "TenantSeal",
     "TenantSealBuilder",
     "TenantSessions",
@@ -119,6 +130,8 @@ const HOLD_NONE: &[&str] = &[
     "DataKeyId",
     "DataKeySource",
     "DataKeyUse",
+    "DeclaredLookup",
+    "DeclaredLookups",
     "DeletedKek",
     "DetachedLimit",
     "DynamoDbKeyTable",
@@ -131,6 +144,7 @@ const HOLD_NONE: &[&str] = &[
     "ExpressionError",
     "Extent",
     "FetchError",
+    "Few",
     "FieldForm",
     "Form",
     "FormatError",
@@ -149,6 +163,8 @@ const HOLD_NONE: &[&str] = &[
     "InvalidKey",
     "InvalidKeyArn",
     "InvalidKmsConfig",
+    "InvalidLookup",
+    "InvalidLookups",
     "InvalidNumber",
     "InvalidPrimaryKey",
     "InvalidRoleArn",
@@ -173,9 +189,20 @@ const HOLD_NONE: &[&str] = &[
     "KeyServiceErrorKind",
     "KeyTableError",
     "KeyTableErrorKind",
+    "KnownLookups",
     "Limits",
     "List",
     "Listed",
+    "Lookup",
+    "LookupBuilder",
+    "LookupDefinition",
+    "LookupFault",
+    "LookupIndex",
+    "LookupKeyId",
+    "LookupKind",
+    "LookupPart",
+    "LookupRecord",
+    "LookupState",
     "MarkedRecord",
     "Marks",
     "MissingAlias",
@@ -397,6 +424,7 @@ async fn no_type_shows_what_it_holds() {
             "{:?}",
             records.update("c-1").set("email", "c-1@example.org").condition(attribute("notes").equals("notes on c-1"))
         ),
+        format!("{:?}", StoredForm::As(serde_dynamo::AttributeValue::S("c-1@example.org".to_owned()))),
         format!("{:?}", records.delete("c-1").condition(attribute("email").equals("c-1@example.org"))),
         format!("{:?}", records.check("c-1", attribute("email").equals("c-1@example.org"))),
         format!("{:?}", attribute("email").equals("c-1@example.org").and(attribute("notes").equals("notes on c-1"))),
@@ -458,5 +486,34 @@ async fn of_core(key: &[u8; 32]) -> Vec<String> {
     let item_key = prk.item_key(&identity);
     shown.push(format!("{prk:?} {unwrapped:#?} {ring:?} {item_key:?} {sealer:?} {nonces:?}"));
     shown.push(format!("{:?} {:?}", Opener::new(&identity, None, &ring), Reader(text)));
+    shown.push(of_lookups(key).await);
     shown
+}
+
+/// Gives the same bytes each time.
+#[derive(Debug)]
+struct Fixed([u8; 32]);
+
+impl RandomSource for Fixed {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        bytes.copy_from_slice(&self.0);
+        Ok(())
+    }
+}
+
+/// What the parts of lookups print.
+async fn of_lookups(key: &[u8; 32]) -> String {
+    let acme = id("acme");
+    let definition = LookupDefinition::new(LookupKind::Equality, 128, [("email", "email")]).unwrap();
+    let lookup_key = LookupKey::generate(&Fixed(*key)).unwrap();
+    let prk = lookup_key.extract();
+    let mac_key = definition.mac_key(&prk, &acme, "crm", "email");
+    let lookup = DeclaredLookup { table: "crm".to_owned(), name: "email".to_owned(), number: 1, definition };
+    let settings =
+        Settings { key_table: Some(Arc::new(InMemoryKeyTable::new())), lookups: vec![lookup], ..Settings::default() };
+    let service = Arc::new(InMemoryKeyService::new());
+    let keys = settings.build(service, "", Arc::new(SystemTimeSource), Retries::default()).unwrap();
+    let lookups = keys.for_tenant(&acme).lookup_keys(&[1]).await.unwrap();
+    let contents = LookupContents { key: lookup_key, known: KnownLookups::default() };
+    format!("{contents:?} {prk:?} {mac_key:?} {mac_key:#?} {lookups:?} {lookups:#?} {keys:#?}")
 }

@@ -3,10 +3,10 @@
 use proc_macro2::Span;
 use syn::{Attribute, LitStr, Path};
 
-use super::{for_each_entry, of_field, spelling};
+use super::{Lookup, for_each_entry, of_field, spelling};
 use crate::errors::Errors;
 
-const ON_STRUCTS: [&str; 4] = ["table", "crate", "discriminator", "value"];
+const ON_STRUCTS: [&str; 5] = ["table", "crate", "discriminator", "value", "lookup"];
 
 /// What `#[seal(...)]` says on a struct.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(crate) struct ContainerSeal {
     pub(crate) discriminator: Option<LitStr>,
     /// Its value in the record's items.
     pub(crate) value: Option<LitStr>,
+    /// The lookups of several fields.
+    pub(crate) lookups: Vec<Lookup>,
     /// Something in it was reported as not understood. What seems missing may be that.
     pub(crate) is_faulty: bool,
     /// The path of `tenantseal`, for crates that re-export it.
@@ -33,6 +35,10 @@ impl ContainerSeal {
             "table" => entry.once(&mut seal.table, entry.text()?),
             "discriminator" => entry.once(&mut seal.discriminator, entry.text()?),
             "value" => entry.once(&mut seal.value, entry.text()?),
+            "lookup" => {
+                seal.lookups.push(Lookup::parse(entry)?);
+                Ok(())
+            }
             "crate" => entry.once(&mut seal.krate, entry.text()?.parse_with(Path::parse_mod_style)?),
             name if ON_FIELDS.contains(&name) => Err(entry.error(format_args!("`{name}` belongs on a field"))),
             name => {
@@ -44,10 +50,11 @@ impl ContainerSeal {
     }
 }
 
-/// Lists the marks of a field once: those before `tenant`, which has a value, and those after it.
+/// Lists the marks of a field once: those before `tenant`, which has a value, and those after it. `lookup`, which may
+/// be written several times, is the last.
 macro_rules! field_marks {
     ([$($before:ident),*] tenant [$($after:ident),*]) => {
-        const ON_FIELDS: &[&str] = &[$(stringify!($before),)* "tenant", $(stringify!($after),)*];
+        const ON_FIELDS: &[&str] = &[$(stringify!($before),)* "tenant", $(stringify!($after),)* "lookup"];
 
         /// What `#[seal(...)]` says on a field: where each word was written.
         #[derive(Default)]
@@ -55,6 +62,7 @@ macro_rules! field_marks {
             $(pub(crate) $before: Option<Span>,)*
             pub(crate) tenant: Option<TenantTemplate>,
             $(pub(crate) $after: Option<Span>,)*
+            pub(crate) lookups: Vec<Lookup>,
             /// Something in it was reported as not understood. What seems missing may be that.
             pub(crate) is_faulty: bool,
         }
@@ -63,7 +71,8 @@ macro_rules! field_marks {
             /// Where each mark of the field was written.
             pub(crate) fn marks(&self) -> impl Iterator<Item = Span> {
                 let tenant = self.tenant.as_ref().map(|tenant| tenant.span);
-                [$(self.$before,)* tenant, $(self.$after,)*].into_iter().flatten()
+                let lookups = self.lookups.iter().map(|lookup| lookup.span);
+                [$(self.$before,)* tenant, $(self.$after,)*].into_iter().flatten().chain(lookups)
             }
 
             /// The slot for the mark of this name, which takes no value.
@@ -101,6 +110,10 @@ impl FieldSeal {
                         TenantTemplate { text: "{tenant}".to_owned(), span: entry.span() }
                     };
                     entry.once(&mut seal.tenant, template)
+                }
+                "lookup" => {
+                    seal.lookups.push(Lookup::parse(entry)?);
+                    Ok(())
                 }
                 name if ON_STRUCTS.contains(&name) => Err(entry.error(format_args!("`{name}` belongs on the struct"))),
                 name => match seal.flag(name) {

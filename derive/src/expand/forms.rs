@@ -61,7 +61,7 @@ fn form(field: &Field<'_>, record: &Record<'_>, params: &[String], krate: &Token
         let form = |read| quote!(|__value| #krate::schema::through::<#ty>(__value, #read, #write));
         (form(own_read.clone()), form(read.unwrap_or(own_read)))
     } else {
-        let unknown = quote!(|_| #krate::schema::Form::Unknown);
+        let unknown = quote!(|_| #krate::schema::StoredForm::Unknown);
         (unknown.clone(), unknown)
     };
     let some = |optional: bool| quote!(|| ::core::option::Option::Some(#optional));

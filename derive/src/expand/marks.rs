@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Refuses a field that is stored as it is although its type marks fields of its own, because these marks would be
-/// ignored. The check is separate from the schema: records that contain each other could not evaluate it there.
+/// ignored, and a field with a lookup whose type has few values. The check is separate from the schema: records that contain each other could not evaluate it there.
 pub(super) fn check_heeded(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
     let mut probes = Vec::new();
     for field in record.fields.iter().filter(|field| is_plain_by_default(field)) {
@@ -28,10 +28,22 @@ pub(super) fn check_heeded(record: &Record<'_>, krate: &TokenStream) -> Option<T
             probes.push(quote_spanned!(span=> #here::schema::heed(#here::schema::#probe::<#ty>::THERE, #name);));
         }
     }
+    for field in record.fields.iter().filter(|field| !field.seal.lookups.is_empty()) {
+        let (name, mut types) = (&field.name, vec![field.ty]);
+        if field.seal.lookups.iter().any(|lookup| lookup.each.is_some()) {
+            named_types(field.ty, &mut types);
+        }
+        for ty in types {
+            let span = span_of(ty);
+            let here = self::krate(record.seal.krate.as_ref(), span);
+            probes.push(quote_spanned!(span=> #here::schema::refuse_few(#here::schema::Few::<#ty>::VALUES, #name);));
+        }
+    }
     (!probes.is_empty()).then(|| {
         quote! {
             const HEEDED: () = {
-                use #krate::schema::NoMarks as _;
+                #[allow(unused_imports)]
+                use #krate::schema::{Many as _, NoMarks as _};
                 #(#probes)*
             };
         }

@@ -6,8 +6,8 @@ use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::format::RESERVED_PREFIX;
 use tenantseal_core::tenant_template::TenantTemplate;
 
-use super::{Attributes, Protection, TableSchema};
-use crate::schema::InvalidSchema;
+use super::{Attributes, Declared, Protection, TableSchema};
+use crate::schema::{InvalidSchema, Lookup, LookupBuilder, LookupFault};
 
 /// Collects a [`TableSchema`]. Nothing is checked before [`Self::build`].
 #[must_use = "nothing is checked before `build`"]
@@ -18,6 +18,8 @@ pub struct TableSchemaBuilder {
     sort_keys: Vec<String>,
     attributes: Vec<(String, Protection)>,
     discriminators: Vec<(String, String)>,
+    /// The name of each, and what it is or what is wrong with it.
+    lookups: Vec<(String, Result<Lookup, LookupFault>)>,
 }
 
 impl TableSchemaBuilder {
@@ -28,6 +30,7 @@ impl TableSchemaBuilder {
             sort_keys: Vec::new(),
             attributes: Vec::new(),
             discriminators: Vec::new(),
+            lookups: Vec::new(),
         }
     }
 
@@ -56,6 +59,25 @@ impl TableSchemaBuilder {
         self
     }
 
+    /// A lookup of encrypted attributes.
+    ///
+    /// ```
+    /// use tenantseal::schema::{Form, Lookup, TableSchema};
+    ///
+    /// let crm = TableSchema::builder("crm")
+    ///     .partition_key("tenant_id", "{tenant}")
+    ///     .encrypt("last_name")
+    ///     .encrypt("born")
+    ///     .lookup(Lookup::on("last_name", Form::ALPHANUMERIC).prefix(3).bits(8).index("by-name-start"))
+    ///     .lookup(Lookup::all_of([("last_name", Form::ALPHANUMERIC), ("born", Form::EXACT)]).named("person"))
+    ///     .build()?;
+    /// # Ok::<_, tenantseal::schema::InvalidSchema>(())
+    /// ```
+    pub fn lookup(mut self, lookup: LookupBuilder<'_>) -> Self {
+        self.lookups.push((lookup.name(), lookup.build()));
+        self
+    }
+
     /// Limits the schema to items whose `attribute` is `value`. Where `attribute` is the sort key, it need only begin
     /// with `value`.
     ///
@@ -72,7 +94,7 @@ impl TableSchemaBuilder {
     ///
     /// [`InvalidSchema`] names the rule that the schema breaks.
     pub fn build(self) -> Result<TableSchema, InvalidSchema> {
-        let Self { name, mut partition_keys, mut sort_keys, attributes, mut discriminators } = self;
+        let Self { name, mut partition_keys, mut sort_keys, attributes, mut discriminators, lookups } = self;
         if name.is_empty() {
             return Err(InvalidSchema::NoTable);
         }
@@ -93,13 +115,15 @@ impl TableSchemaBuilder {
                 return Err(InvalidSchema::Repeated { table: name, attribute });
             }
         }
+        let lookups = check_lookups(&name, lookups, &all)?;
         let (discriminator, value) = discriminators.pop().unzip();
         if let Some(attribute) = discriminator.clone()
             && (!discriminators.is_empty() || value.as_ref().is_some_and(String::is_empty))
         {
             return Err(InvalidSchema::Discriminator { table: name, attribute });
         }
-        let records = BTreeMap::from([(value, all)]);
+        let declared = lookups.iter().map(|lookup| lookup.name().to_owned()).collect();
+        let records = BTreeMap::from([(value, Declared { attributes: all, lookups: declared })]);
         let mut schema = TableSchema {
             name,
             partition_key,
@@ -108,12 +132,37 @@ impl TableSchemaBuilder {
             attributes: Attributes::new(),
             discriminator,
             records,
+            lookups,
+            varying: BTreeSet::new(),
             record_place: KeyRecordPlacement::default(),
             own_bytes: BTreeSet::new(),
         };
         schema.settle()?;
         Ok(schema)
     }
+}
+
+/// The lookups of one record, by name.
+fn check_lookups(
+    table: &str,
+    declared: Vec<(String, Result<Lookup, LookupFault>)>,
+    attributes: &Attributes,
+) -> Result<Vec<Lookup>, InvalidSchema> {
+    let mut lookups = BTreeMap::new();
+    for (lookup, declared) in declared {
+        let table = || table.to_owned();
+        let declared =
+            declared.map_err(|fault| InvalidSchema::Lookup { table: table(), lookup: lookup.clone(), fault })?;
+        let encrypted = |attribute| attributes.get(attribute) == Some(&Protection::ENCRYPTED);
+        if let Some(part) = declared.parts().iter().find(|part| !encrypted(part.attribute())) {
+            let attribute = part.attribute().to_owned();
+            return Err(InvalidSchema::LookupPart { table: table(), lookup, attribute });
+        }
+        if lookups.insert(lookup.clone(), declared).is_some() {
+            return Err(InvalidSchema::LookupsDisagree { table: table(), lookup });
+        }
+    }
+    Ok(lookups.into_values().collect())
 }
 
 #[cfg(test)]

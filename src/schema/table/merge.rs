@@ -1,7 +1,9 @@
 //! Merges several record types of one table, and checks what tells them apart.
 
-use super::{Attributes, TableSchema};
-use crate::schema::{InvalidSchema, Protection};
+use std::collections::BTreeSet;
+
+use super::{Attributes, Declared, TableSchema};
+use crate::schema::{InvalidSchema, Lookup, Protection};
 
 impl TableSchema {
     /// Adds the declarations of another record type in the same table.
@@ -13,7 +15,9 @@ impl TableSchema {
             tenant,
             discriminator,
             records,
+            lookups,
             attributes: _,
+            varying: _,
             record_place: _,
             own_bytes: _,
         } = other;
@@ -27,12 +31,20 @@ impl TableSchema {
             (None, theirs) => self.discriminator = theirs,
             (Some(_), _) => {}
         }
-        for (value, attributes) in records {
+        for (value, declared) in records {
             let ours = self.records.entry(value).or_default();
-            for (attribute, protection) in attributes {
-                if *ours.entry(attribute.clone()).or_insert(protection) != protection {
+            ours.lookups.extend(declared.lookups);
+            for (attribute, protection) in declared.attributes {
+                if *ours.attributes.entry(attribute.clone()).or_insert(protection) != protection {
                     return Err(InvalidSchema::AttributeDisagrees { table, attribute });
                 }
+            }
+        }
+        for lookup in lookups {
+            match self.lookups.binary_search_by(|ours| ours.name().cmp(lookup.name())) {
+                Ok(at) if self.lookups[at] == lookup => {}
+                Ok(_) => return Err(InvalidSchema::LookupsDisagree { table, lookup: lookup.name().to_owned() }),
+                Err(at) => self.lookups.insert(at, lookup),
             }
         }
         self.settle()
@@ -41,6 +53,14 @@ impl TableSchema {
     /// Merges the declarations of all records.
     pub(super) fn settle(&mut self) -> Result<(), InvalidSchema> {
         self.attributes = self.merge_types()?;
+        let mut indexes = BTreeSet::new();
+        for index in self.lookups.iter().filter_map(Lookup::own_index) {
+            if !indexes.insert(index) {
+                return Err(InvalidSchema::LookupIndex { table: self.name.clone(), index: index.to_owned() });
+            }
+        }
+        let varies = |lookup: &&Lookup| self.records.values().any(|record| record.lacks(lookup));
+        self.varying = self.lookups.iter().filter(varies).map(|lookup| lookup.name().to_owned()).collect();
         Ok(())
     }
 
@@ -48,7 +68,7 @@ impl TableSchema {
     fn merge_types(&self) -> Result<Attributes, InvalidSchema> {
         let Self { name: table, discriminator, records, .. } = self;
         let mut merged = Attributes::new();
-        for (attribute, protection) in records.values().flatten() {
+        for (attribute, protection) in records.values().flat_map(|record| &record.attributes) {
             let known = merged.entry(attribute.clone()).or_insert(*protection);
             if known != protection {
                 *known = Protection::VARIES;
@@ -56,7 +76,7 @@ impl TableSchema {
         }
         let without = records.get(&None);
         let varies = |attribute: &&String| merged.get(*attribute).is_some_and(|merged| merged.varies());
-        if let Some(attribute) = without.and_then(|attributes| attributes.keys().find(varies)) {
+        if let Some(attribute) = without.and_then(|record| record.attributes.keys().find(varies)) {
             return Err(InvalidSchema::AttributeDisagrees { table: table.clone(), attribute: attribute.clone() });
         }
         let Some(discriminator) = discriminator else { return Ok(merged) };
@@ -65,7 +85,7 @@ impl TableSchema {
         if merged.get(discriminator) != Some(&allowed) {
             return Err(InvalidSchema::Discriminator { table: table.clone(), attribute: discriminator.clone() });
         }
-        if !is_key && without.is_some_and(|attributes| attributes.contains_key(discriminator)) {
+        if !is_key && without.is_some_and(|record| record.attributes.contains_key(discriminator)) {
             return Err(InvalidSchema::NoValue { table: table.clone(), attribute: discriminator.clone() });
         }
         let values: Vec<&str> = records.keys().flatten().map(String::as_str).collect();
@@ -74,6 +94,14 @@ impl TableSchema {
             Some(value) => Err(InvalidSchema::Ambiguous { table: table.clone(), value: (*value).to_owned() }),
             None => Ok(merged),
         }
+    }
+}
+
+impl Declared {
+    /// Whether items of these records have a part of the lookup, and no token.
+    fn lacks(&self, lookup: &Lookup) -> bool {
+        let declares = |attribute| self.attributes.contains_key(attribute);
+        !self.has(lookup) && lookup.parts().iter().any(|part| declares(part.attribute()))
     }
 }
 
@@ -119,7 +147,7 @@ mod tests {
             let schema =
                 merged([of_kind(Some((attribute, "A#")), ENCRYPTED), of_kind(Some((attribute, "B#")), PLAIN)]).unwrap();
             assert_eq!(schema.protection("note"), Some(Protection::VARIES));
-            let note = |value: &str| schema.records_of(Some(value)).and_then(|own| own.get("note")).copied();
+            let note = |value: &str| schema.records_of(Some(value)).and_then(|own| own.attributes.get("note")).copied();
             assert_eq!((note("A#"), note("B#"), note("C#")), (Some(ENCRYPTED), Some(PLAIN), None));
         }
     }

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use tenantseal_core::envelope::KeyRecordPlacement;
+use tenantseal_core::keys::DeclaredLookup;
 
 use crate::client::{Tables, table_name};
 use crate::error::ConfigError;
@@ -56,4 +57,24 @@ pub(super) fn collect(
         };
     }
     Ok(tables)
+}
+
+/// The lookups of all tables, whose tokens are made under tenants' lookup keys.
+pub(super) fn lookups(tables: &Tables) -> Result<Vec<DeclaredLookup>, ConfigError> {
+    let mut declared = Vec::new();
+    for table in tables.values() {
+        for lookup in table.lookups() {
+            let (table, name) = (table.name().to_owned(), lookup.name().to_owned());
+            if lookup.is_unique() {
+                return Err(ConfigError::UniqueLookup { table, lookup: name });
+            }
+            declared.push(DeclaredLookup {
+                table,
+                name,
+                number: lookup.key(),
+                definition: lookup.definition().clone(),
+            });
+        }
+    }
+    Ok(declared)
 }
