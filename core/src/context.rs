@@ -19,6 +19,8 @@ pub struct EncryptionContext(Box<[(String, String)]>);
 impl EncryptionContext {
     /// The name of the pair that holds the tenant's id.
     pub const TENANT: &'static str = "tenant";
+    /// The name of the pair of data keys that are not for items.
+    const PURPOSE: &'static str = "purpose";
     /// The most pairs, `tenant` included.
     pub const MAX_PAIRS: usize = 8;
 
@@ -36,6 +38,18 @@ impl EncryptionContext {
         all.push((Period::NAME.to_owned(), period.to_string()));
         all.sort();
         Self(all.into())
+    }
+
+    /// The same context for the data key that wraps a lookup key. No item opens under it. `None` when there is no room
+    /// for the pair.
+    pub fn for_lookups(&self) -> Option<Self> {
+        if self.0.len() == Self::MAX_PAIRS {
+            return None;
+        }
+        let mut all = self.0.to_vec();
+        all.push((Self::PURPOSE.to_owned(), "lookup".to_owned()));
+        all.sort();
+        Some(Self(all.into()))
     }
 
     /// The pairs, ascending by name.
@@ -58,7 +72,7 @@ impl fmt::Debug for EncryptionContext {
 pub struct StaticPairs(Vec<(String, String)>);
 
 impl StaticPairs {
-    const RESERVED: [&'static str; 4] = [EncryptionContext::TENANT, "table", Period::NAME, "purpose"];
+    const RESERVED: [&'static str; 4] = [EncryptionContext::TENANT, "table", Period::NAME, EncryptionContext::PURPOSE];
 
     /// Whether the key record of a shared data key has room for these pairs beside `tenant` and `period`.
     pub(crate) fn has_room_for_period(&self) -> bool {

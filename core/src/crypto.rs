@@ -1,4 +1,4 @@
-//! Keys and the algorithms they are used with: HKDF-SHA256 and AES-256-GCM. The only module that names an algorithm.
+//! Keys and the algorithms they are used with: HKDF-SHA256, HMAC-SHA256 and AES-256-GCM. The only module that names an algorithm.
 //!
 //! docs/FORMAT.md, "Keys and derivations", is the specification. Every type here that holds a key is redacted in
 //! `Debug`, is not `Clone` and is zeroized on drop.
@@ -9,6 +9,7 @@ mod cipher;
 mod data_key;
 mod derivation;
 mod identity;
+mod lookup_key;
 mod random;
 
 pub(crate) use blob_key::{BlobKey, Commitment};
@@ -17,6 +18,8 @@ pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedDataKey, WrongLength};
 pub use derivation::{Check, DataKeyId, InvalidDataKeyId, NonceKey, PseudorandomKey};
 pub use identity::Identity;
+pub(crate) use lookup_key::LookupWrapKey;
+pub use lookup_key::{LookupKey, LookupKeyId, LookupPrk, MacKey};
 pub use random::{OsRandom, RandomError, RandomSource};
 
 /// `label(s) = "tenantseal v1 " ‖ s ‖ 0x00`: begins every HKDF info and every AAD, so that no two purposes share an
@@ -39,8 +42,9 @@ mod tests {
     #[test]
     fn every_kind_of_key_is_zeroized_on_drop() {
         is_zeroized::<DataKey>();
+        is_zeroized::<LookupKey>();
         is_zeroized::<zeroize::Zeroizing<[u8; 32]>>(); // NonceKey
-        // ItemKey, BlobKey and PseudorandomKey: see the backends.
+        // ItemKey, BlobKey, PseudorandomKey, LookupPrk and MacKey: see the backends.
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub mod cache;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
+pub mod declared_lookups;
+#[doc(hidden)]
 pub mod fetch;
 mod memory;
 #[doc(hidden)]
@@ -27,7 +29,13 @@ pub use cache::clock::{Clock, Moment};
 #[doc(hidden)]
 pub use cache::lease::Terms;
 #[doc(hidden)]
+pub use cache::lookup_key::LookupKeys;
+#[doc(hidden)]
 pub use config::{Limits, Retries};
+#[doc(inline)]
+pub use declared_lookups::InvalidLookups;
+#[doc(hidden)]
+pub use declared_lookups::{DeclaredLookup, DeclaredLookups};
 #[doc(hidden)]
 pub use fetch::data_keys::{DataKeys, DataKeysConfig};
 #[doc(hidden)]

@@ -63,6 +63,7 @@ pub mod error;
 pub mod format;
 mod hex;
 pub mod keys;
+mod six;
 #[doc(hidden)]
 pub mod telemetry;
 #[doc(hidden)]

@@ -41,6 +41,7 @@ pub(crate) fn record_use(purpose: Purpose, key: &VerifiedDataKey, now: SystemTim
     match purpose {
         Purpose::Seal => histogram!("tenantseal_data_key_age_seconds", "purpose" => "seal"),
         Purpose::Open => histogram!("tenantseal_data_key_age_seconds", "purpose" => "open"),
+        Purpose::Lookup => histogram!("tenantseal_data_key_age_seconds", "purpose" => "lookup"),
     }
     .record(age);
 }
@@ -50,6 +51,7 @@ pub(crate) fn record_hit(tenant: &TenantId, purpose: Purpose, keys: usize) {
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "hit"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "hit"),
+        Purpose::Lookup => counter!("tenantseal_data_key_lookups_total", "purpose" => "lookup", "cache" => "hit"),
     }
     .increment(number(keys));
     tracing::trace!(tenant = tenant.as_str(), %purpose, keys, cache = "hit", "data key");
@@ -61,6 +63,7 @@ pub(crate) fn record_miss(tenant: &TenantId, purpose: Purpose, keys: usize) -> W
     match purpose {
         Purpose::Seal => counter!("tenantseal_data_key_lookups_total", "purpose" => "seal", "cache" => "miss"),
         Purpose::Open => counter!("tenantseal_data_key_lookups_total", "purpose" => "open", "cache" => "miss"),
+        Purpose::Lookup => counter!("tenantseal_data_key_lookups_total", "purpose" => "lookup", "cache" => "miss"),
     }
     .increment(number(keys));
     tracing::debug!(tenant = tenant.as_str(), %purpose, keys, cache = "miss", "data key");
@@ -78,6 +81,7 @@ impl Drop for Waiting {
         match self.purpose {
             Purpose::Seal => histogram!("tenantseal_data_key_wait_seconds", "purpose" => "seal"),
             Purpose::Open => histogram!("tenantseal_data_key_wait_seconds", "purpose" => "open"),
+            Purpose::Lookup => histogram!("tenantseal_data_key_wait_seconds", "purpose" => "lookup"),
         }
         .record(self.since.elapsed());
     }
@@ -169,7 +173,8 @@ impl TableCall {
             TableKind::Credentials => "credentials",
             TableKind::NotAKeyTable => "not_a_key_table",
             TableKind::NoRecovery => "no_recovery",
-            TableKind::ForgedPointer { .. } | TableKind::Unexpected => "unexpected",
+            // The others are no answers of the table.
+            _ => "unexpected",
         });
     }
 }
@@ -207,6 +212,8 @@ pub(crate) enum Eviction {
     ByHand,
     /// A former KEK refused.
     FormerKey,
+    /// The key table forbids a lookup key.
+    LookupKey,
     /// The keys were unused, or KMS was unavailable for too long.
     Expired,
     /// The tenant has too many.
@@ -222,6 +229,7 @@ impl Eviction {
             Self::Revoked => ("revoked", true),
             Self::ByHand => ("by_hand", true),
             Self::FormerKey => ("former_key", true),
+            Self::LookupKey => ("lookup_key", false),
             Self::Expired => ("lapsed", false),
             Self::TenantLimit => ("tenant_limit", false),
             Self::Capacity => ("capacity", false),
@@ -321,6 +329,42 @@ pub fn record_repointing(tenant: &TenantId, kek: &KekId) {
 /// Records a KEK that answers by its own alias, and not by the tenant's.
 pub fn record_former_kek(tenant: &TenantId, kek: &KekId) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias was re-pointed: a former key answers by its own");
+}
+
+/// Records that a process made a tenant's lookup key: with the first item, and never again.
+pub(crate) fn record_lookup_key_made(tenant: &TenantId, number: u16, kek: &KekId) {
+    counter!("tenantseal_lookup_keys_made_total").increment(1);
+    tracing::warn!(
+        tenant = tenant.as_str(),
+        number,
+        %kek,
+        "made a lookup key: tokens that were made with another one are not found any more"
+    );
+}
+
+/// Records that a lookup key is wrapped by the KEK that the tenant's alias points to by now.
+pub(crate) fn record_lookup_key_rewrapped(tenant: &TenantId, number: u16, kek: &KekId) {
+    tracing::info!(tenant = tenant.as_str(), number, %kek, "wrapped the lookup key under the tenant's present key");
+}
+
+/// Records that a lookup key stays wrapped by a former KEK for now.
+pub(crate) fn record_lookup_key_not_rewrapped(tenant: &TenantId, number: u16, error: &dyn std::fmt::Display) {
+    tracing::warn!(
+        tenant = tenant.as_str(),
+        number,
+        %error,
+        "the lookup key is still wrapped by a former key of the tenant: do not delete that one yet"
+    );
+}
+
+/// Records that the entry of a lookup key was lost, and that this process has stored it again.
+pub(crate) fn record_lookup_key_restored(tenant: &TenantId, number: u16) {
+    tracing::warn!(tenant = tenant.as_str(), number, "the entry of the lookup key was lost: it is stored again");
+}
+
+/// Records that the entry of a lookup key could not be read again.
+pub(crate) fn record_lookup_key_unchecked(tenant: &TenantId, number: u16, error: &dyn std::fmt::Display) {
+    tracing::warn!(tenant = tenant.as_str(), number, %error, "the entry of the lookup key was not checked");
 }
 
 /// Records that a stored blob is not what was sealed there.

@@ -89,6 +89,31 @@ impl Audit {
         self.record_opens(tenant, operation, keys, &used)
     }
 
+    /// Records that tokens of these tables' items are about to be made or asked for with the lookup keys that these data
+    /// keys wrap.
+    pub fn record_lookups<'k>(
+        &self,
+        tenant: &TenantId,
+        operation: &'static str,
+        keys: impl Iterator<Item = &'k VerifiedDataKey>,
+        tables: &[(impl AsRef<str>, usize)],
+    ) -> Result<(), SinkPanicked> {
+        let at = self.time.now();
+        let mut used = Vec::new();
+        for key in keys {
+            telemetry::record_use(Purpose::Lookup, key, at);
+            if self.is_on() {
+                let used_for = |(table, items): &(_, usize)| ItemsUnderKey {
+                    key,
+                    table: AsRef::<str>::as_ref(table).to_owned(),
+                    items: *items,
+                };
+                used.extend(tables.iter().map(used_for));
+            }
+        }
+        self.report(tenant, operation, Purpose::Lookup, &used, at)
+    }
+
     fn report(
         &self,
         tenant: &TenantId,

@@ -1,6 +1,6 @@
 //! The primitives, from two libraries with identical output: RustCrypto, and AWS-LC with the feature `aws-lc-rs`.
 //!
-//! Each has `Aes256Gcm`, `HkdfSha256` and `hmac_sha256`; only this module decides which is used.
+//! Each has `Aes256Gcm`, `HkdfSha256`, `HmacSha256` and `hmac_sha256`; only this module decides which is used.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
@@ -8,9 +8,9 @@ mod aws_lc;
 mod rust_crypto;
 
 #[cfg(feature = "aws-lc-rs")]
-pub(super) use aws_lc::{Aes256Gcm, HkdfSha256, hmac_sha256};
+pub(super) use aws_lc::{Aes256Gcm, HkdfSha256, HmacSha256, hmac_sha256};
 #[cfg(not(feature = "aws-lc-rs"))]
-pub(super) use rust_crypto::{Aes256Gcm, HkdfSha256, hmac_sha256};
+pub(super) use rust_crypto::{Aes256Gcm, HkdfSha256, HmacSha256, hmac_sha256};
 
 #[cfg(all(test, feature = "aws-lc-rs"))]
 mod tests {
@@ -60,7 +60,10 @@ mod tests {
             rust_crypto::HkdfSha256::extract(b"salt", &key).expand(&parts, &mut one);
             aws_lc::HkdfSha256::extract(b"salt", &key).expand(&parts, &mut other);
             prop_assert_eq!(one, other);
-            prop_assert_eq!(rust_crypto::hmac_sha256(&key, &parts), aws_lc::hmac_sha256(&key, &parts));
+            let mac = rust_crypto::hmac_sha256(&key, &parts);
+            prop_assert_eq!(mac, aws_lc::hmac_sha256(&key, &parts));
+            prop_assert_eq!(mac, rust_crypto::HmacSha256::new(&key).mac(|feed| parts.iter().for_each(|part| feed(part))));
+            prop_assert_eq!(mac, aws_lc::HmacSha256::new(&key).mac(|feed| parts.iter().for_each(|part| feed(part))));
         }
     }
 }

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::backend::{HkdfSha256, hmac_sha256};
-use super::{BlobKey, Commitment, DataKey, Identity, ItemKey, NONCE_LEN, label};
+use super::{BlobKey, Commitment, DataKey, Identity, ItemKey, LookupWrapKey, NONCE_LEN, label};
 use crate::hex;
 
 /// The salt of the one Extract per data key.
@@ -58,6 +58,13 @@ impl PseudorandomKey {
         let mut committed = [0; Commitment::LEN];
         committed.copy_from_slice(commitment);
         (BlobKey::new(key), Commitment(committed))
+    }
+
+    /// `Expand(PRK, label("lookup key") ‖ lp(tenant) ‖ u16be(number), 32)`: the key that wraps a lookup key.
+    pub(crate) fn lookup_wrap_key(&self, lp_tenant: &[u8], number: u16) -> LookupWrapKey {
+        let mut key = Zeroizing::new([0; LookupWrapKey::LEN]);
+        self.0.expand(&[label!("lookup key"), lp_tenant, &number.to_be_bytes()], key.as_mut());
+        LookupWrapKey::new(&key)
     }
 
     /// `Expand(PRK, label("nonce") ‖ identity, 32)`: the key of one item's synthetic nonces.

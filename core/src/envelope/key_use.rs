@@ -4,11 +4,14 @@ use std::fmt;
 
 /// What a data key is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Purpose {
     /// Encryption.
     Seal,
     /// Decryption.
     Open,
+    /// It wraps a lookup key, from which tokens are made.
+    Lookup,
 }
 
 /// Where a data key came from.
@@ -28,6 +31,7 @@ impl fmt::Display for Purpose {
         f.write_str(match self {
             Self::Seal => "seal",
             Self::Open => "open",
+            Self::Lookup => "lookup",
         })
     }
 }

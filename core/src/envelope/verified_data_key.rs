@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::KeyRecordPlacement;
 use crate::context::EncryptionContext;
-use crate::crypto::{BlobKey, Commitment, DataKey, ItemKey, NonceKey, PseudorandomKey, WrappedDataKey};
+use crate::crypto::{BlobKey, Commitment, DataKey, ItemKey, LookupWrapKey, NonceKey, PseudorandomKey, WrappedDataKey};
 use crate::envelope::{DataKeySource, Seals};
-use crate::format::{Identity, KekId, KeyRecord, StoredKey};
+use crate::format::{Identity, KekId, KeyRecord, StoredKey, put_lp};
+use crate::tenant::TenantId;
 
 /// A data key that matches its key record. Only such a key seals or opens.
 #[derive(Debug)]
@@ -147,6 +148,13 @@ impl VerifiedDataKey {
     /// The key of one blob, and what commits to it.
     pub(crate) fn blob_key(&self, magic: &[u8], blob_id: &[u8], identity: &[u8]) -> (BlobKey, Commitment) {
         self.key.blob_key(magic, blob_id, identity)
+    }
+
+    /// The key that wraps lookup key `number` of a tenant.
+    pub(crate) fn lookup_wrap_key(&self, tenant: &TenantId, number: u16) -> LookupWrapKey {
+        let mut lp_tenant = Vec::with_capacity(4 + tenant.as_str().len());
+        put_lp(&mut lp_tenant, tenant.as_str().as_bytes());
+        self.key.lookup_wrap_key(&lp_tenant, number)
     }
 
     /// The key of one item's synthetic nonces.

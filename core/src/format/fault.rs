@@ -1,7 +1,7 @@
 //! Faults of stored bytes.
 
-/// The first bytes of headers and key records that newer releases may write (docs/FORMAT.md, section 10).
-pub(crate) const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x03..=0x0f;
+/// The first bytes of records and headers that newer releases may write (docs/FORMAT.md, section 10).
+pub(crate) const RESERVED_VERSIONS: std::ops::RangeInclusive<u8> = 0x04..=0x0f;
 /// The first bytes of sealed attributes; this release knows 3 of them.
 pub(crate) const FORMS: std::ops::RangeInclusive<u8> = 0x10..=0x2f;
 

@@ -60,6 +60,11 @@ impl KeyRecord {
         &self.context
     }
 
+    /// Whether it was made for exactly this context.
+    pub(crate) fn is_for(&self, context: &EncryptionContext) -> bool {
+        *self.context == *Self::context_bytes(context)
+    }
+
     /// The period in the context, if there is one in the format of periods.
     pub(crate) fn period(&self) -> Option<Period> {
         Period::parse(value_of(&self.context, Period::NAME)?)
@@ -185,7 +190,8 @@ mod tests {
             forged[at] = byte;
             KeyRecord::decode(&forged)
         };
-        assert_eq!(with(0, 3), Err(FormatError::UnknownVersion(3)));
+        assert_eq!(with(0, 4), Err(FormatError::UnknownVersion(4)));
+        assert_eq!(with(0, 3), Err(FormatError::NotARecord), "a lookup record is not a key record");
         assert_eq!(with(0, 2), Err(FormatError::NotARecord), "a reference is not a record");
         assert_eq!(with(0, 0x10), Err(FormatError::NotARecord));
         assert_eq!(with(21, 0), Err(FormatError::Context));

@@ -7,6 +7,7 @@ pub mod data_key_cache;
 pub mod fetches;
 pub mod key_health;
 pub mod lease;
+pub mod lookup_key;
 pub mod pins;
 pub mod rejected_records;
 pub mod single_flight;

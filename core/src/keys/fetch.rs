@@ -7,6 +7,8 @@ pub mod decrypt;
 pub mod engine;
 pub mod fleet_key;
 pub mod handle;
+pub mod lookup;
+pub mod lookup_entry;
 pub mod opening_keys;
 pub mod refresh;
 pub mod renew;

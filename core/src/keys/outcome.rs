@@ -41,6 +41,29 @@ pub(crate) enum UnwrapError {
     Table(KeyTableError),
 }
 
+impl UnwrapError {
+    /// Whether the same may succeed later without anyone's help.
+    pub(crate) fn is_retryable(&self) -> bool {
+        match self {
+            Self::Service(error) => error.is_retryable(),
+            Self::Rejected(_) => false,
+            Self::Table(error) => error.is_retryable(),
+        }
+    }
+}
+
+impl From<KeyServiceError> for UnwrapError {
+    fn from(error: KeyServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+impl From<KeyTableError> for UnwrapError {
+    fn from(error: KeyTableError) -> Self {
+        Self::Table(error)
+    }
+}
+
 impl From<KeyError> for UnwrapError {
     fn from(error: KeyError) -> Self {
         match error {

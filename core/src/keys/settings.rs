@@ -10,6 +10,7 @@ use crate::context::{InvalidContext, StaticPairs};
 use crate::envelope::Seals;
 use crate::keys::cache::lease::Terms;
 use crate::keys::config::{Limits, Retries};
+use crate::keys::declared_lookups::{DeclaredLookup, DeclaredLookups, InvalidLookups};
 use crate::keys::fetch::data_keys::{DataKeys, DataKeysConfig};
 use crate::keys::fetch::shared_keys::SharedKeys;
 use crate::keys::service::KeyService;
@@ -41,6 +42,10 @@ pub struct Settings {
     pub calls_per_tenant: Option<usize>,
     /// The key table of a fleet.
     pub key_table: Option<Arc<dyn KeyTable>>,
+    /// The lookups of all tables.
+    pub lookups: Vec<DeclaredLookup>,
+    /// This process never makes a lookup key: one that is not there is an error.
+    pub makes_no_lookup_keys: bool,
 }
 
 impl Settings {
@@ -78,7 +83,7 @@ impl Settings {
         time: SharedTimeSource,
         retries: Retries,
     ) -> Result<DataKeys, InvalidSettings> {
-        let Self { pairs, former, rotation, revalidation, grace, onboarding, key_table, .. } = self;
+        let Self { pairs, former, rotation, revalidation, grace, onboarding, key_table, lookups, .. } = self;
         let contexts =
             std::iter::once(pairs).chain(former).map(StaticPairs::new).collect::<Result<Vec<_>, InvalidContext>>()?;
         let rotation = rotation.unwrap_or(Self::ROTATION);
@@ -101,7 +106,9 @@ impl Settings {
         if limits.data_keys_per_tenant == 0 || !in_range(limits.calls) || !in_range(limits.calls_per_tenant) {
             return Err(InvalidSettings::Limits);
         }
+        let lookups = DeclaredLookups::new(lookups)?;
         let shared = match key_table {
+            None if lookups.len() > 0 => return Err(InvalidSettings::LookupsNeedKeyTable),
             Some(_) if !contexts[0].has_room_for_period() => return Err(InvalidSettings::NoRoomForPeriod),
             Some(_) if rotation.subsec_nanos() != 0 => return Err(InvalidSettings::KeyTableRotation),
             Some(table) => Some(SharedKeys::new(table, region)),
@@ -112,6 +119,8 @@ impl Settings {
             service,
             time,
             contexts,
+            lookups,
+            makes_lookup_keys: !self.makes_no_lookup_keys,
             terms: Terms { rotation, revalidation, grace, seals: Seals::MOST },
             onboarding: onboarding.unwrap_or(Self::ONBOARDING),
             limits,
@@ -139,6 +148,12 @@ pub enum InvalidSettings {
     /// Processes agree on periods in whole seconds.
     #[error("with a key table `data_key_rotation` must be in whole seconds")]
     KeyTableRotation,
+    /// The lookups cannot be declared together.
+    #[error(transparent)]
+    Lookups(#[from] InvalidLookups),
+    /// Lookup keys are stored in a key table, and none is configured.
+    #[error("lookups need a key table, where the tenants' lookup keys are stored: configure one with `key_table`")]
+    LookupsNeedKeyTable,
     /// The rotation period is out of range.
     #[error("`data_key_rotation` must be more than zero and at most 48 hours")]
     Rotation,

@@ -1,9 +1,10 @@
 //! Data keys that a fleet shares: their wrapped form, in a table of its own.
 //!
-//! [`KeyTable`] is the seam. A table has 2 kinds of entries, and both hold a key record (docs/FORMAT.md, "Key table").
+//! [`KeyTable`] is the seam. A table has 3 kinds of entries (docs/FORMAT.md, "Key table"). The first 2 hold a key record.
 //! *Records* are stored by data key id, written first and never changed. *Pointers*, one for each tenant, Region,
 //! context and period, name the record whose key seals. The process that sets a pointer first has made the fleet's key;
-//! the others drop theirs. Whatever the table returns is as hostile as an item.
+//! the others drop theirs. *Lookup records*, one for each tenant, context and number, hold a lookup key, wrapped under a
+//! data key that was made for it; the process that stores one first has made the fleet's. Whatever the table returns is as hostile as an item.
 
 mod error;
 mod memory;

@@ -5,6 +5,7 @@ mod clocks;
 mod contradictions;
 mod fairness;
 mod fleet;
+mod lookups;
 mod memory;
 mod outage;
 mod pins;

@@ -218,7 +218,8 @@ fn what_is_no_blob_is_named_for_what_it_is() {
     let no_record = BlobFault::Key(OpenFault::Format(FormatError::NotARecord));
     assert_eq!((with(8, &[0, 0]), with(8, &[0x40, 1]), with(10, &[2])), (no_record, no_record, no_record));
     assert_eq!(with(8, &[0x40, 0]), BlobFault::Truncated, "a record as long as it may be, which is not there");
-    assert_eq!(with(10, &[3]), BlobFault::Key(OpenFault::Format(FormatError::UnknownVersion(3))));
+    assert_eq!(with(10, &[3]), BlobFault::Key(OpenFault::Format(FormatError::NotARecord)));
+    assert_eq!(with(10, &[4]), BlobFault::Key(OpenFault::Format(FormatError::UnknownVersion(4))));
     assert!(!BlobFault::UnknownVersion(2).is_integrity() && !BlobFault::Changed.is_integrity());
     assert!(BlobFault::NotSealed.is_integrity() && no_record.is_integrity() && BlobFault::OtherVersion.is_integrity());
 }

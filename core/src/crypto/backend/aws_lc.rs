@@ -2,7 +2,7 @@
 //!
 //! It zeroizes the key schedule (in memory of its own, which is cleansed before it is freed), the HMAC states, and the
 //! copy of the data key from which HKDF starts each time, as the approved interface requires. It does not zeroize
-//! `aws_lc_rs::hmac::Tag`, from which only a nonce is ever made, nor what its C code leaves in registers and on the
+//! `aws_lc_rs::hmac::Tag`, from which only nonces and lookup tokens are ever made, nor what its C code leaves in registers and on the
 //! stack.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -62,6 +62,22 @@ struct Length(usize);
 impl KeyType for Length {
     fn len(&self) -> usize {
         self.0
+    }
+}
+
+/// HMAC with its key schedule kept: the state after the key.
+pub(crate) struct HmacSha256(hmac::Key);
+
+impl HmacSha256 {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// The MAC of what `message` feeds.
+    pub(crate) fn mac(&self, message: impl FnOnce(&mut dyn FnMut(&[u8]))) -> [u8; 32] {
+        let mut mac = hmac::Context::with_key(&self.0);
+        message(&mut |part| mac.update(part));
+        *mac.sign().as_ref().first_chunk().expect("SHA-256 has 32 bytes")
     }
 }
 

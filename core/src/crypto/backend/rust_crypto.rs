@@ -77,6 +77,36 @@ fn overwrite_stack() {
     std::hint::black_box([0_u8; 2_048]);
 }
 
+/// HMAC with its key schedule kept: the state after the key. It stays in place, as [`HkdfSha256`] does.
+pub(crate) struct HmacSha256(Box<Hmac<Sha256>>);
+
+impl HmacSha256 {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        let keyed = schedule(key);
+        overwrite_stack();
+        Self(keyed)
+    }
+
+    /// The MAC of what `message` feeds.
+    pub(crate) fn mac(&self, message: impl FnOnce(&mut dyn FnMut(&[u8]))) -> [u8; 32] {
+        let mac = finish(&self.0, message);
+        overwrite_stack();
+        mac
+    }
+}
+
+#[inline(never)]
+fn schedule(key: &[u8; 32]) -> Box<Hmac<Sha256>> {
+    Box::new(Hmac::new_from_slice(key).expect("HMAC takes a key of any length"))
+}
+
+#[inline(never)]
+fn finish(keyed: &Hmac<Sha256>, message: impl FnOnce(&mut dyn FnMut(&[u8]))) -> [u8; 32] {
+    let mut mac = keyed.clone();
+    message(&mut |part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
 /// HMAC of the concatenated parts.
 pub(crate) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");

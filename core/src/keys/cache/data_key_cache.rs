@@ -10,6 +10,7 @@ use crate::envelope::VerifiedDataKey;
 use crate::format::KekId;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::lease::{Lease, Terms};
+use crate::keys::cache::lookup_key::{LookupKeySlots, LookupSlot, TenantLookupKey};
 use crate::keys::cache::pins::{PinnedKey, Pins};
 use crate::telemetry::Dropped;
 
@@ -24,6 +25,8 @@ pub(crate) struct DataKeyCache {
     current: Option<SealingKey>,
     pins: Pins,
     opened: HashMap<(usize, DataKeyId), OpeningKey>,
+    /// Apart from `opened`: an item that names the data key of a lookup key must not open.
+    lookups: LookupKeySlots,
     leases: Vec<Lease>,
     next_lease: u64,
 }
@@ -60,12 +63,21 @@ pub(crate) struct LeaseRenewal {
     pub(crate) by_alias: bool,
 }
 
-/// The result of looking up a cached data key.
-pub(crate) enum Lookup {
+/// A cached key.
+pub(crate) enum CachedKey<K = VerifiedDataKey> {
     /// The key may be used. The flag says whether the refresher seems to be gone.
-    Usable(Arc<VerifiedDataKey>, bool),
+    Usable(Arc<K>, bool),
     /// The key's lease has expired.
-    Expired { key: Arc<VerifiedDataKey>, lease: u64 },
+    Expired { key: Arc<K>, lease: u64 },
+}
+
+/// A data key with which a lease can be renewed.
+pub(crate) struct LeasedKey {
+    /// The index of its context.
+    pub(crate) context: usize,
+    /// Whether it wraps a lookup key, and so has the pair `purpose` in its context.
+    pub(crate) for_lookups: bool,
+    pub(crate) key: Arc<VerifiedDataKey>,
 }
 
 impl DataKeyCache {
@@ -76,14 +88,15 @@ impl DataKeyCache {
             current: None,
             pins: Pins::default(),
             opened: HashMap::new(),
+            lookups: LookupKeySlots::default(),
             leases: Vec::new(),
             next_lease: 0,
         }
     }
 
-    /// The number of data keys.
+    /// The number of data keys, those of lookup keys included.
     pub(crate) fn len(&self) -> usize {
-        self.opened.len()
+        self.opened.len() + self.lookups.len()
     }
 
     /// The memory in use, in data keys: idempotency tokens and the keys that they alone need count too.
@@ -95,9 +108,10 @@ impl DataKeyCache {
     /// Drops everything.
     pub(crate) fn clear(&mut self) -> Dropped {
         let keys = self.len();
-        let Self { current, pins, opened, leases, capacity: _, created: _, next_lease: _ } = self;
+        let Self { current, pins, opened, lookups, leases, capacity: _, created: _, next_lease: _ } = self;
         *current = None;
         opened.clear();
+        lookups.clear();
         leases.clear();
         Dropped { keys, tokens: pins.clear() }
     }
@@ -134,7 +148,7 @@ impl DataKeyCache {
         terms: &Terms,
         outage: Option<Moment>,
         now: Moment,
-    ) -> Option<Lookup> {
+    ) -> Option<CachedKey> {
         let opened = self.opened.get(&(context, key_id))?;
         let tick = self.tick(now);
         if opened.used.load(Ordering::Relaxed) != tick {
@@ -159,22 +173,53 @@ impl DataKeyCache {
         terms: &Terms,
         outage: Option<Moment>,
         now: Moment,
-    ) -> Option<Lookup> {
+    ) -> Option<CachedKey> {
         self.look_up(&pinned.key, pinned.lease, terms, outage, now)
     }
 
-    fn look_up(
+    /// The lookup key of this number.
+    pub(crate) fn lookup_key(
         &self,
-        key: &Arc<VerifiedDataKey>,
+        number: u16,
+        terms: &Terms,
+        outage: Option<Moment>,
+        now: Moment,
+    ) -> Option<CachedKey<TenantLookupKey>> {
+        let slot = self.lookups.get(number)?;
+        self.look_up(&slot.key, slot.lease, terms, outage, now)
+    }
+
+    /// What is cached of the lookup key of this number.
+    pub(crate) fn lookup_slot(&self, number: u16) -> Option<&LookupSlot> {
+        self.lookups.get(number)
+    }
+
+    pub(crate) fn lookup_slot_mut(&mut self, number: u16) -> Option<&mut LookupSlot> {
+        self.lookups.get_mut(number)
+    }
+
+    /// Caches a lookup key under a lease, in place of one of its number.
+    pub(crate) fn insert_lookup_key(&mut self, slot: LookupSlot) {
+        self.lookups.insert(slot);
+    }
+
+    /// Drops the lookup key of this number. Returns how many that are.
+    pub(crate) fn remove_lookup_key(&mut self, number: u16) -> usize {
+        self.lookups.remove(number)
+    }
+
+    fn look_up<K>(
+        &self,
+        key: &Arc<K>,
         lease: u64,
         terms: &Terms,
         outage: Option<Moment>,
         now: Moment,
-    ) -> Option<Lookup> {
+    ) -> Option<CachedKey<K>> {
         let lease = self.lease(lease)?;
         Some(match terms.allow(lease.granted, outage, now) {
-            true => Lookup::Usable(Arc::clone(key), lease.touch(false, now, terms)),
-            false => Lookup::Expired { key: Arc::clone(key), lease: lease.id },
+            true => CachedKey::Usable(Arc::clone(key), lease.touch(false, now, terms)),
+            false => CachedKey::Expired { key: Arc::clone(key), lease: lease.id },
         })
     }
 
@@ -217,14 +262,14 @@ impl DataKeyCache {
     /// Caches a data key under a lease, and evicts this tenant's least recently used keys if needed. Returns how many
     /// were evicted.
     pub(crate) fn insert(&mut self, context: usize, key: &Arc<VerifiedDataKey>, lease: u64, now: Moment) -> usize {
-        let before = self.len();
+        let before = self.opened.len();
         let slot = (context, key.record().key_id);
         while self.opened.len() >= self.capacity && !self.opened.contains_key(&slot) {
             let least = self.opened.iter().min_by_key(|(_, opened)| opened.used.load(Ordering::Relaxed));
             let Some(least) = least.map(|(slot, _)| *slot) else { break };
             self.opened.remove(&least);
         }
-        let evicted = before - self.len();
+        let evicted = before - self.opened.len();
         let used = AtomicU64::new(self.tick(now));
         self.opened.insert(slot, OpeningKey { key: Arc::clone(key), lease, used });
         evicted
@@ -253,13 +298,18 @@ impl DataKeyCache {
         Some(key)
     }
 
-    /// A data key with which the lease can be renewed, and the index of its context.
-    pub(crate) fn key_for_lease(&self, id: u64) -> Option<(usize, Arc<VerifiedDataKey>)> {
-        let lease = self.lease(id)?;
+    /// A data key with which the lease can be renewed.
+    pub(crate) fn key_for_lease(&self, id: u64) -> Option<LeasedKey> {
+        let context = self.lease(id)?.context;
         let current = self.current.as_ref().filter(|current| current.lease == id).map(|current| &current.key);
         let opened = || self.opened.values().find(|opened| opened.lease == id).map(|opened| &opened.key);
-        let key = current.or_else(opened).or_else(|| self.pins.key_for_lease(id))?;
-        Some((lease.context, Arc::clone(key)))
+        match current.or_else(opened).or_else(|| self.pins.key_for_lease(id)) {
+            Some(key) => Some(LeasedKey { context, for_lookups: false, key: Arc::clone(key) }),
+            None => {
+                let key = self.lookups.data_key_for_lease(id)?;
+                Some(LeasedKey { context, for_lookups: true, key: Arc::clone(key) })
+            }
+        }
     }
 
     /// Stops sealing with the current key: the tenant's alias no longer confirms it.
@@ -313,9 +363,10 @@ impl DataKeyCache {
         let (before, keys, mut tokens) = (self.leases.len(), self.len(), 0);
         self.leases.retain(keep);
         if self.leases.len() != before {
-            let Self { leases, current, pins, opened, .. } = self;
+            let Self { leases, current, pins, opened, lookups, .. } = self;
             let is_there = |id| leases.iter().any(|lease| lease.id == id);
             opened.retain(|_, opened| is_there(opened.lease));
+            lookups.retain_leases(is_there);
             tokens = pins.retain_leases(is_there);
             if current.as_ref().is_some_and(|current| !is_there(current.lease)) {
                 *current = None;

@@ -1,11 +1,13 @@
 //! A tenant's fetches in flight: concurrent callers that need the same data key share one.
 
+use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 
 use crate::envelope::VerifiedDataKey;
+use crate::keys::cache::lookup_key::TenantLookupKey;
 use crate::keys::cache::single_flight::{SingleFlight, Waiter};
 use crate::keys::outcome::UnwrapError;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
@@ -31,11 +33,21 @@ pub(crate) type FetchResult = Result<Arc<VerifiedDataKey>, UnwrapError>;
 /// The fetches in flight of one tenant.
 pub(crate) type KeyFetches = SingleFlight<KeyFetch, FetchResult>;
 
-impl KeyFetches {
+/// The fetches in flight of one tenant's lookup keys, by their numbers.
+pub(crate) type LookupKeyFetches = SingleFlight<u16, LookupKeyResult>;
+
+/// The result of fetching a lookup key.
+pub(crate) type LookupKeyResult = Result<Arc<TenantLookupKey>, UnwrapError>;
+
+impl<K, T> SingleFlight<K, Result<T, UnwrapError>>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    T: Clone + Send + 'static,
+{
     /// Joins the fetch in flight, or starts `body`.
-    pub fn join<F>(&self, tenant: &TenantId, fetch: KeyFetch, body: impl FnOnce() -> F) -> Waiter<FetchResult>
+    pub fn join<F>(&self, tenant: &TenantId, fetch: K, body: impl FnOnce() -> F) -> Waiter<Result<T, UnwrapError>>
     where
-        F: Future<Output = FetchResult> + Send + 'static,
+        F: Future<Output = Result<T, UnwrapError>> + Send + 'static,
     {
         self.run(fetch, |_| {
             let tenant = tenant.clone();

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
+use crate::crypto::LookupKeyId;
 use crate::keys::KeyServiceError;
 use crate::keys::cache::circuit::Admission;
 use crate::keys::cache::clock::Moment;
 use crate::keys::cache::data_key_cache::DataKeyCache;
-use crate::keys::cache::fetches::KeyFetches;
+use crate::keys::cache::fetches::{KeyFetches, LookupKeyFetches};
 use crate::keys::cache::key_health::KeyHealth;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::rejected_records::RejectedRecords;
@@ -27,6 +28,9 @@ use crate::tenant::TenantId;
 pub(crate) struct TenantKeys {
     pub(crate) tenant: TenantId,
     pub(crate) fetches: KeyFetches,
+    /// Made when they are needed: most tenants have no lookups.
+    lookup_fetches: OnceLock<LookupKeyFetches>,
+    detached: DetachedLimit,
     /// The tenant's slots among the calls in flight.
     calls: Semaphore,
     /// The tenant's place in the queue for a global permit: one per tenant, so no tenant's calls queue behind all calls
@@ -54,6 +58,8 @@ pub(crate) struct State {
     pub(crate) health: KeyHealth,
     pub(crate) rejected: RejectedRecords,
     pub(crate) refresher: Refresher,
+    /// The ids of the lookup keys that this process has used, by number; they outlive evictions.
+    pub(crate) lookup_ids: Vec<(u16, LookupKeyId)>,
 }
 
 /// The current refresher, and since when it runs.
@@ -89,10 +95,13 @@ impl TenantKeys {
             health: KeyHealth::new(now),
             rejected: RejectedRecords::new(now),
             refresher: Refresher::default(),
+            lookup_ids: Vec::new(),
         };
         Self {
             tenant: entry.tenant.clone(),
-            fetches: KeyFetches::new(detached),
+            fetches: KeyFetches::new(detached.clone()),
+            lookup_fetches: OnceLock::new(),
+            detached,
             calls: Semaphore::new(limits.calls_per_tenant),
             queue: Semaphore::new(1),
             probe_ended: Notify::new(),
@@ -108,6 +117,11 @@ impl TenantKeys {
     /// The shared state, while somebody holds it.
     pub(crate) fn upgrade(&self) -> Option<Arc<Self>> {
         self.entry.me.upgrade()
+    }
+
+    /// The fetches of its lookup keys in flight.
+    pub(crate) fn lookup_fetches(&self) -> &LookupKeyFetches {
+        self.lookup_fetches.get_or_init(|| LookupKeyFetches::new(self.detached.clone()))
     }
 
     /// Poisoning is ignored: nothing in here panics, and a panic elsewhere changes nothing here.

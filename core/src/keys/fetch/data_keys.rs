@@ -16,6 +16,7 @@ use crate::keys::cache::clock::Clock;
 use crate::keys::cache::lease::Terms;
 use crate::keys::cache::tenants::TenantMap;
 use crate::keys::config::{Limits, Retries};
+use crate::keys::declared_lookups::DeclaredLookups;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::handle::TenantHandle;
 use crate::keys::fetch::shared_keys::SharedKeys;
@@ -32,6 +33,10 @@ pub struct DataKeysConfig {
     pub(crate) shared: Option<SharedKeys>,
     /// The pairs of new key records, then those of former ones that still open.
     pub(crate) contexts: Vec<StaticPairs>,
+    /// The lookups of all tables.
+    pub(crate) lookups: DeclaredLookups,
+    /// Whether this process makes lookup keys that are not there.
+    pub(crate) makes_lookup_keys: bool,
     pub(crate) terms: Terms,
     /// How long an alias that never worked in this process may be new.
     pub(crate) onboarding: Duration,
@@ -44,12 +49,25 @@ pub struct DataKeys(Arc<Engine>);
 
 impl DataKeys {
     pub fn new(config: DataKeysConfig) -> Self {
-        let DataKeysConfig { service, time, shared, contexts, terms, onboarding, limits, retries } = config;
+        let DataKeysConfig {
+            service,
+            time,
+            shared,
+            contexts,
+            lookups,
+            makes_lookup_keys,
+            terms,
+            onboarding,
+            limits,
+            retries,
+        } = config;
         Self(Arc::new(Engine {
             service,
             clock: Clock::new(time),
             shared,
             contexts,
+            lookups: Arc::new(lookups),
+            makes_lookup_keys,
             terms,
             onboarding,
             retries,

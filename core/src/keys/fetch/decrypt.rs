@@ -1,5 +1,6 @@
 //! Has KMS unwrap a data key, by the alias that should point to its KEK.
 
+use crate::context::EncryptionContext;
 use crate::envelope::{OpenFault, VerifiedDataKey};
 use crate::format::KeyRecord;
 use crate::keys::cache::key_health::Route;
@@ -13,11 +14,12 @@ use crate::telemetry;
 pub(crate) const DECRYPT: &str = "Decrypt";
 
 impl Engine {
-    /// Unwraps a key record's data key by the alias that should point to its KEK, then by the other alias.
+    /// Unwraps a key record's data key by the alias that should point to its KEK, then by the other alias. `context` is
+    /// the one that the record was compared with.
     pub(crate) async fn decrypt(
         &self,
         keys: &TenantKeys,
-        context: usize,
+        context: &EncryptionContext,
         record: &KeyRecord,
         verified: bool,
     ) -> Result<Answer, UnwrapError> {
@@ -68,17 +70,16 @@ impl Engine {
     pub(crate) async fn request_unwrap(
         &self,
         keys: &TenantKeys,
-        context: usize,
+        context: &EncryptionContext,
         record: &KeyRecord,
         route: Route,
         verified: bool,
     ) -> Result<(UnwrappedDataKey, CallStart), KeyServiceError> {
-        let context = self.context_for(keys, context, record);
         let KeyRecord { kek, wrapped, .. } = record;
         let request = KeyRequest { operation: DECRYPT, route, verified };
         let unwrap = || match route {
-            Route::TenantAlias => self.service.unwrap_data_key(&keys.tenant, &context, kek, wrapped),
-            Route::KeyAlias => self.service.unwrap_former_data_key(&keys.tenant, &context, kek, wrapped),
+            Route::TenantAlias => self.service.unwrap_data_key(&keys.tenant, context, kek, wrapped),
+            Route::KeyAlias => self.service.unwrap_former_data_key(&keys.tenant, context, kek, wrapped),
         };
         self.call(keys, request, unwrap).await
     }

@@ -12,6 +12,7 @@ use crate::keys::cache::lease::Terms;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::cache::tenants::TenantMap;
 use crate::keys::config::Retries;
+use crate::keys::declared_lookups::DeclaredLookups;
 use crate::keys::fetch::shared_keys::SharedKeys;
 
 /// Fetches tenants' data keys and caches them.
@@ -20,6 +21,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) shared: Option<SharedKeys>,
     pub(crate) contexts: Vec<StaticPairs>,
+    pub(crate) lookups: Arc<DeclaredLookups>,
+    pub(crate) makes_lookup_keys: bool,
     pub(crate) terms: Terms,
     pub(crate) onboarding: Duration,
     pub(crate) retries: Retries,

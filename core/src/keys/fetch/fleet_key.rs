@@ -105,7 +105,8 @@ impl Engine {
         }
         let asked = {
             let _slot = keys.acquire_slot().await;
-            self.request_unwrap(keys, CURRENT_CONTEXT, record, Route::TenantAlias, false).await
+            let context = self.context_for(keys, CURRENT_CONTEXT, record);
+            self.request_unwrap(keys, &context, record, Route::TenantAlias, false).await
         };
         let key = match asked {
             Ok((answer, start)) => {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Purpose, VerifiedDataKey};
+use crate::keys::cache::lookup_key::LookupKeys;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::opening_keys::{FailedKeys, OpeningMode};
@@ -69,6 +70,24 @@ impl TenantHandle {
         let Some(found) = needed.iter().map(warm).collect::<Option<Vec<_>>>() else { return Err(needed) };
         telemetry::record_hit(self.tenant(), Purpose::Open, found.len());
         Ok(KeyRing::new(needed.into_iter().map(|needed| needed.stored).zip(found).collect()))
+    }
+
+    /// Fetches the tenant's lookup keys of these numbers: concurrently, each at most once. One that is not there is
+    /// made.
+    pub async fn lookup_keys(&self, numbers: &[u16]) -> Result<LookupKeys, KeyError> {
+        match self.warm_lookup_keys(numbers) {
+            Some(keys) => Ok(keys),
+            None => self.engine.fetch_lookup_keys(&self.keys, numbers).await,
+        }
+    }
+
+    /// The same from the cache alone; `None` when one is missing.
+    pub fn warm_lookup_keys(&self, numbers: &[u16]) -> Option<LookupKeys> {
+        let now = self.engine.clock.now();
+        let warm = |number: &u16| self.engine.cached_lookup_key(&self.keys, *number, now);
+        let found = numbers.iter().map(warm).collect::<Option<Vec<_>>>()?;
+        telemetry::record_hit(self.tenant(), Purpose::Lookup, found.len());
+        Some(LookupKeys::new(found))
     }
 }
 

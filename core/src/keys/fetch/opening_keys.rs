@@ -8,7 +8,7 @@ use crate::context::EncryptionContext;
 use crate::envelope::{DataKeySource, KeyRing, NeededKey, OpenFault, Purpose, VerifiedDataKey};
 use crate::format::{KeyRecord, OwnedStoredKey, StoredKey};
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::data_key_cache::Lookup;
+use crate::keys::cache::data_key_cache::CachedKey;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::unwrap::UnverifiedRecord;
@@ -68,7 +68,7 @@ impl Engine {
         let state = keys.read();
         let found = (0..self.contexts.len()).find_map(|context| {
             match state.cache.opening_key(context, key_id, &self.terms, state.health.outage(), now)? {
-                Lookup::Usable(key, neglected) if names(&key) => Some((key, neglected)),
+                CachedKey::Usable(key, neglected) if names(&key) => Some((key, neglected)),
                 _ => None,
             }
         });

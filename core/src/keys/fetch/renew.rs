@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::keys::cache::data_key_cache::LeaseRenewal;
+use crate::envelope::OpenFault;
+use crate::format::KekId;
+use crate::keys::cache::data_key_cache::{LeaseRenewal, LeasedKey};
 use crate::keys::cache::fetches::{FetchResult, KeyFetch};
 use crate::keys::cache::key_health::Route;
-use crate::keys::cache::tenant_state::TenantKeys;
+use crate::keys::cache::tenant_state::{CallStart, TenantKeys};
 use crate::keys::fetch::decrypt::{Answer, DECRYPT};
 use crate::keys::fetch::engine::Engine;
 use crate::keys::outcome::UnwrapError;
@@ -26,7 +28,7 @@ impl Engine {
 
     async fn run_lease_renewal(self: &Arc<Self>, keys: &Arc<TenantKeys>, lease: u64, ahead: bool) -> FetchResult {
         let leased = keys.read().cache.key_for_lease(lease);
-        let Some((context, key)) = leased else {
+        let Some(LeasedKey { context, for_lookups, key }) = leased else {
             return Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, DECRYPT, Kind::Unavailable)));
         };
         let asked = {
@@ -38,7 +40,15 @@ impl Engine {
             if !ahead && is_renewed {
                 return Ok(key);
             }
-            self.decrypt(keys, context, key.record(), true).await
+            let encryption_context = match for_lookups {
+                false => Some(self.context_for(keys, context, key.record())),
+                true => self.lookup_context(keys, context),
+            };
+            match encryption_context {
+                Some(context) => self.decrypt(keys, &context, key.record(), true).await,
+                // A lookup key is cached only under a context with room for the pair.
+                None => Err(UnwrapError::Rejected(OpenFault::ForeignContext)),
+            }
         };
         telemetry::record_revalidation(ahead, asked.is_ok());
         let failure = match asked {
@@ -68,13 +78,23 @@ impl Engine {
     /// Renews the lease of a data key that KMS unwrapped, unless the tenant was evicted since the call began. Returns
     /// its id.
     pub(crate) fn renew_from(&self, keys: &TenantKeys, context: usize, answer: &Answer) -> Option<u64> {
-        let start = answer.start;
         let by_alias = answer.route == Route::TenantAlias;
+        self.renew_after(keys, context, &answer.key.record().kek, by_alias, answer.start)
+    }
+
+    /// Renews the lease of the KEK that answered a call, unless the tenant was evicted since it began. Returns its id.
+    pub(crate) fn renew_after(
+        &self,
+        keys: &TenantKeys,
+        context: usize,
+        kek: &KekId,
+        by_alias: bool,
+        start: CallStart,
+    ) -> Option<u64> {
         let mut state = keys.write();
         if state.epoch != start.epoch {
             return None;
         }
-        let kek = &answer.key.record().kek;
         let repointed = by_alias && state.health.record_answering_kek(kek);
         let lease = state.cache.renew(context, kek, LeaseRenewal { granted: start.at, by_alias }, &self.terms);
         drop(state);

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use crate::context::EncryptionContext;
 use crate::envelope::{DataKeySource, KeyRecordPlacement, Purpose, VerifiedDataKey};
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, LeaseRenewal, Lookup};
+use crate::keys::cache::data_key_cache::{CURRENT_CONTEXT, CachedKey, LeaseRenewal};
 use crate::keys::cache::fetches::{FetchResult, KeyFetch};
 use crate::keys::cache::key_health::Route;
 use crate::keys::cache::tenant_state::{CallStart, TenantKeys};
@@ -18,7 +18,7 @@ use crate::keys::outcome::{KeyError, UnwrapError};
 use crate::keys::{GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind};
 use crate::telemetry::{self, Eviction};
 
-const GENERATE: &str = "GenerateDataKey";
+pub(crate) const GENERATE: &str = "GenerateDataKey";
 
 impl Engine {
     /// How often to start again when the tenant was evicted meanwhile.
@@ -95,18 +95,18 @@ impl Engine {
                 state.cache.look_up_pinned(&pinned, &self.terms, state.health.outage(), self.clock.now())
             };
             let renewed = match look_up() {
-                Some(Lookup::Usable(key, _)) => {
+                Some(CachedKey::Usable(key, _)) => {
                     telemetry::record_hit(&keys.tenant, Purpose::Seal, 1);
                     return Ok(key);
                 }
-                Some(Lookup::Expired { lease, .. }) => {
+                Some(CachedKey::Expired { lease, .. }) => {
                     let _waiting = telemetry::record_miss(&keys.tenant, Purpose::Seal, 1);
                     self.renew_lease(keys, lease, false).await
                 }
                 None => Err(UnwrapError::Service(KeyServiceError::new(&keys.tenant, GENERATE, Kind::Unexpected))),
             };
             match (look_up(), renewed) {
-                (Some(Lookup::Usable(key, _)), _) => return Ok(key),
+                (Some(CachedKey::Usable(key, _)), _) => return Ok(key),
                 (_, Err(UnwrapError::Service(error))) if error.is_retryable() || error.is_revoked() => {
                     return Err(error.into());
                 }
@@ -204,7 +204,8 @@ impl Engine {
     ) -> Result<Option<Arc<VerifiedDataKey>>, KeyServiceError> {
         let record = key.record();
         let _slot = keys.acquire_slot().await;
-        let asked = self.request_unwrap(keys, CURRENT_CONTEXT, record, Route::TenantAlias, true).await;
+        let context = self.context_for(keys, CURRENT_CONTEXT, record);
+        let asked = self.request_unwrap(keys, &context, record, Route::TenantAlias, true).await;
         telemetry::record_revalidation(ahead, asked.is_ok());
         match asked {
             Ok((answer, start)) if answer.kek.is_same_key(&record.kek) => {

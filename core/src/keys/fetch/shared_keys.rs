@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use moka::sync::Cache;
-use sha2::{Digest, Sha256};
 
 use crate::context::{EncryptionContext, Period};
 use crate::crypto::DataKeyId;
-use crate::format::KeyRecord;
 use crate::format::inspect::record_entry;
-use crate::hex;
+use crate::format::{KeyRecord, context_digest};
 use crate::keys::cache::single_flight::{DetachedLimit, SingleFlight};
 use crate::keys::fetch::counted_table::CountedTable;
 use crate::keys::table::{KeyTable, KeyTableError, KeyTableErrorKind, Swap};
@@ -75,8 +73,7 @@ impl SharedKeys {
 
     /// The pointer for new items of `tenant`; `context` is without a period.
     pub(crate) fn pointer_for(&self, tenant: &TenantId, context: &EncryptionContext, period: Period) -> Pointer {
-        let digest = Sha256::digest(KeyRecord::context_bytes(context));
-        let digest = hex::encode(&digest[..16]);
+        let digest = context_digest(context);
         Pointer {
             tenant: tenant.clone(),
             entry: format!("current#{}#{digest}#{period}", self.region),
@@ -179,7 +176,12 @@ impl SharedKeys {
         Ok(PointerTarget { record, stored: stored.into() })
     }
 
-    fn error(&self, kind: KeyTableErrorKind) -> KeyTableError {
+    /// The table itself.
+    pub(crate) fn table(&self) -> &CountedTable {
+        &self.table
+    }
+
+    pub(crate) fn error(&self, kind: KeyTableErrorKind) -> KeyTableError {
         KeyTableError::new(self.table.name(), kind)
     }
 }

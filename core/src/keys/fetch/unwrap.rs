@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::envelope::{DataKeySource, OpenFault, RecordMatch, VerifiedDataKey};
 use crate::format::KeyRecord;
 use crate::keys::cache::clock::Moment;
-use crate::keys::cache::data_key_cache::Lookup;
+use crate::keys::cache::data_key_cache::CachedKey;
 use crate::keys::cache::fetches::{FetchResult, KeyFetch};
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::decrypt::{Answer, DECRYPT};
@@ -72,8 +72,8 @@ impl Engine {
         let found = state.cache.opening_key(*context, record.key_id, &self.terms, outage, self.clock.now());
         drop(state);
         let (key, known) = match found {
-            Some(Lookup::Usable(key, _)) => (Arc::clone(&key), CachedRecord::Usable(key)),
-            Some(Lookup::Expired { key, lease }) => (key, CachedRecord::Expired(lease)),
+            Some(CachedKey::Usable(key, _)) => (Arc::clone(&key), CachedRecord::Usable(key)),
+            Some(CachedKey::Expired { key, lease }) => (key, CachedRecord::Expired(lease)),
             None => return Ok(CachedRecord::Missing),
         };
         match key.match_record(record, stored) {
@@ -94,6 +94,7 @@ impl Engine {
             return Ok(key);
         }
         let UnverifiedRecord { context, record, stored: _, source } = unverified;
+        let encryption_context = self.context_for(keys, context, &record);
         for round in 0..Self::ROUNDS {
             let started = self.clock.now();
             let asked = {
@@ -107,7 +108,7 @@ impl Engine {
                 };
                 // Remembered even when no handle outlives the request: tries count.
                 self.tenants.remember(keys);
-                let asked = self.decrypt(keys, context, &record, false).await;
+                let asked = self.decrypt(keys, &encryption_context, &record, false).await;
                 trial.end(&asked);
                 asked
             };
@@ -137,7 +138,7 @@ impl Engine {
 
     /// Explains a refusal of an unverified key record. The record may be the cause, so the tenant's own key is tested,
     /// and that decides.
-    fn explain_refusal<'a>(
+    pub(crate) fn explain_refusal<'a>(
         self: &'a Arc<Self>,
         keys: &'a Arc<TenantKeys>,
         record: &'a KeyRecord,

@@ -37,9 +37,23 @@ impl KeyTableError {
         self.kind == KeyTableErrorKind::Unavailable
     }
 
+    /// Whether a lookup key must not be used any more.
+    pub(crate) fn forbids_lookup_key(&self) -> bool {
+        use KeyTableErrorKind::{ForgedLookupKey, LookupKeyChanged, LookupRedefined, NoLookupKey, TwoLookupKeys};
+        matches!(
+            self.kind,
+            ForgedLookupKey { .. }
+                | LookupKeyChanged { .. }
+                | LookupRedefined { .. }
+                | NoLookupKey { .. }
+                | TwoLookupKeys { .. }
+        )
+    }
+
     /// Whether someone has tampered with the table, as far as can be told.
     pub fn is_integrity(&self) -> bool {
-        matches!(self.kind, KeyTableErrorKind::ForgedPointer { .. })
+        use KeyTableErrorKind::{ForgedLookupKey, ForgedPointer, LookupKeyChanged};
+        matches!(self.kind, ForgedPointer { .. } | ForgedLookupKey { .. } | LookupKeyChanged { .. })
     }
 }
 
@@ -95,6 +109,63 @@ pub enum KeyTableErrorKind {
     ForgedPointer {
         /// The tenant.
         tenant: TenantId,
+    },
+    /// The entry of the tenant's lookup key holds something else.
+    #[error(
+        "lookup key {number} of tenant `{tenant}` is forged: its entry does not open for this tenant, context and \
+         number. Find out who writes to this table, then restore the entry from a backup"
+    )]
+    ForgedLookupKey {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which of its lookup keys.
+        number: u16,
+    },
+    /// The entry of the tenant's lookup key holds another lookup key than this process has used.
+    #[error(
+        "lookup key {number} of tenant `{tenant}` is not the one that this process has used: what one half of the \
+         fleet writes, the other would not find. Restore the entry that made the items' tokens, then restart the \
+         processes that report this"
+    )]
+    LookupKeyChanged {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which of its lookup keys.
+        number: u16,
+    },
+    /// There is an entry of the tenant's lookup key under the current static pairs, and one under former ones.
+    #[error(
+        "tenant `{tenant}` has several entries of lookup key {number}, under current and former static pairs. Find \
+         out which one made the items' tokens, keep a copy of the others, and delete those"
+    )]
+    TwoLookupKeys {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which of its lookup keys.
+        number: u16,
+    },
+    /// There is no entry of the tenant's lookup key, and this process makes none.
+    #[error(
+        "tenant `{tenant}` has no lookup key {number}, and this process makes none: it has used one before, or \
+         `makes_no_lookup_keys` is set. If items have tokens, restore the entry from a backup; otherwise let a process \
+         make it that may"
+    )]
+    NoLookupKey {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which of its lookup keys.
+        number: u16,
+    },
+    /// A lookup was declared otherwise before: with another form, other bits, other parts or another lookup key.
+    #[error(
+        "lookup `{name}` of table `{table}` was declared otherwise before (form, bits, parts or lookup key), so items \
+         that have its tokens would not be found: give it another name"
+    )]
+    LookupRedefined {
+        /// The logical table.
+        table: String,
+        /// The lookup's name.
+        name: String,
     },
     /// An unexpected answer.
     #[error("it gave an unexpected answer")]

@@ -14,7 +14,7 @@ use crate::envelope::{KeyRecordPlacement, NeededKey, Seals, VerifiedDataKey};
 use crate::format::{KekId, StoredKey};
 use crate::keys::outcome::KeyError;
 use crate::keys::{
-    DataKeys, DataKeysConfig, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
+    DataKeys, DataKeysConfig, DeclaredLookups, GeneratedDataKey, InMemoryKeyService, KeyService, KeyServiceError,
     KeyServiceErrorKind as Kind, KeyTable, Limits, OpeningKeyError, OpeningMode, Retries, SharedKeys, Terms,
     UnwrappedDataKey,
 };
@@ -84,6 +84,8 @@ pub(super) struct Script {
     /// The tenants whose calls never end.
     pub hangs: BTreeSet<TenantId>,
     pub panics: bool,
+    /// It makes no data keys, as when a quota is reached.
+    pub makes_nothing: bool,
     pub forgetting_panics: bool,
     /// The next calls by the tenant's alias fail with these, the last one first.
     pub refusing: Vec<Kind>,
@@ -161,7 +163,10 @@ impl KeyService for Kms {
         context: &EncryptionContext,
     ) -> Result<GeneratedDataKey, KeyServiceError> {
         self.made.fetch_add(1, Ordering::SeqCst);
-        let Script { alias, .. } = self.passes(tenant, "GenerateDataKey", true).await?;
+        let Script { alias, makes_nothing, .. } = self.passes(tenant, "GenerateDataKey", true).await?;
+        if makes_nothing {
+            return Err(KeyServiceError::new(tenant, "GenerateDataKey", Kind::LimitExceeded));
+        }
         let made = self.keys.generate_data_key(tenant, context).await?;
         let wrapped = WrappedDataKey::new([&[alias], made.wrapped.as_bytes()].concat()).unwrap();
         Ok(GeneratedDataKey { kek: kek(alias), wrapped, ..made })
@@ -254,18 +259,29 @@ impl Scene {
     }
 
     fn with_retries(retries: Retries, terms: Terms, limits: Limits, kms: Arc<Kms>, shared: Option<SharedKeys>) -> Self {
+        Self::configured(kms, |config| {
+            config.shared = shared;
+            (config.retries, config.terms, config.limits) = (retries, terms, limits);
+        })
+    }
+
+    /// A process with this KMS, configured otherwise.
+    pub(super) fn configured(kms: Arc<Kms>, change: impl FnOnce(&mut DataKeysConfig)) -> Self {
         let wall = Wall { start: Instant::now(), ahead: Arc::default() };
-        let keys = DataKeys::new(DataKeysConfig {
+        let mut config = DataKeysConfig {
             service: Arc::clone(&kms) as _,
             time: Arc::new(wall.clone()),
-            shared,
+            shared: None,
             contexts: vec![StaticPairs::default()],
-            terms,
+            lookups: DeclaredLookups::default(),
+            makes_lookup_keys: true,
+            terms: TERMS,
             onboarding: MINUTE * 5,
-            limits,
-            retries,
-        });
-        Self { kms, wall, keys }
+            limits: LIMITS,
+            retries: Retries::default(),
+        };
+        change(&mut config);
+        Self { kms, wall, keys: DataKeys::new(config) }
     }
 
     pub(super) fn script(&self, change: impl FnOnce(&mut Script)) {

@@ -1,0 +1,29 @@
+//! Lookups: what a token is made of, and the record in which a lookup key is stored (docs/FORMAT.md, section 15).
+
+mod definition;
+mod known;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use definition::{InvalidLookup, LookupDefinition, LookupKind};
+pub use known::KnownLookups;
+pub(crate) use record::LookupContents;
+pub use record::{LookupFault, LookupRecord};
+
+use sha2::{Digest, Sha256};
+
+use super::KeyRecord;
+use crate::context::EncryptionContext;
+use crate::hex;
+
+/// The name of the key table's entry that holds lookup key `number` of the tenant of `context`, which is without the
+/// pair `purpose`.
+pub fn lookup_entry(context: &EncryptionContext, number: u16) -> String {
+    format!("lookup#{}#{number}", context_digest(context))
+}
+
+/// How entries of the key table name a context: the first 16 bytes of its SHA-256, in hex digits.
+pub(crate) fn context_digest(context: &EncryptionContext) -> String {
+    hex::encode(&Sha256::digest(KeyRecord::context_bytes(context))[..16])
+}

@@ -1,0 +1,189 @@
+//! In memory a lookup key is a data key like others: leases, revocation, outages, re-pointed aliases, limits.
+
+use super::*;
+use crate::keys::KeyServiceErrorKind;
+
+async fn error(scene: &Scene) -> crate::keys::KeyServiceError {
+    match scene.lookup_keys("acme").await.map(|_| ()) {
+        Err(KeyError::Service(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lookup_keys_and_data_keys_share_a_lease() {
+    let fleet = Fleet::default();
+    let scene = fleet.process();
+    let _handle = scene.keys.for_tenant(&id("acme"));
+    scene.seal("acme").await.unwrap();
+    scene.token("acme").await.unwrap();
+    let before = scene.calls();
+    for _ in 0..60 {
+        tokio::time::sleep(MINUTE).await;
+        scene.seal("acme").await.unwrap();
+        scene.token("acme").await.unwrap();
+    }
+    // About every 12 min.
+    assert!((3..=6).contains(&(scene.calls() - before)), "{}", scene.calls() - before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_key_alone_keeps_its_lease() {
+    let fleet = Fleet::default();
+    let scene = fleet.process();
+    let token = scene.token("acme").await;
+    let reads = fleet.table.calls();
+    for _ in 0..60 {
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(scene.token("acme").await, token);
+    }
+    assert_eq!(fleet.table.calls(), reads);
+    assert!((3..=6).contains(&scene.counts().1), "{:?}", scene.counts());
+    // Unused, it leaves memory with its lease.
+    tokio::time::sleep(TERMS.revalidation + TERMS.grace).await;
+    assert!(!scene.is_warm("acme"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_tenants_lookup_key_is_dropped_and_comes_back_with_the_tenant() {
+    let fleet = Fleet::default();
+    let scene = fleet.process();
+    let token = scene.token("acme").await;
+    scene.script(|kms| kms.fails = Some(KeyServiceErrorKind::Revoked));
+    tokio::time::sleep(TERMS.revalidation).await;
+    assert!(!scene.is_warm("acme"));
+    assert!(error(&scene).await.is_revoked());
+    assert!(match fleet.process().lookup_keys("acme").await {
+        Err(KeyError::Service(error)) => error.is_revoked(),
+        _ => false,
+    });
+    scene.script(|kms| kms.fails = None);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(scene.token("acme").await, token);
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoking_by_hand_drops_the_lookup_key_from_all_handles() {
+    let fleet = Fleet::default();
+    let scene = fleet.process();
+    let token = scene.token("acme").await;
+    let handle = scene.keys.for_tenant(&id("acme"));
+    scene.keys.revoke(&id("acme")).await;
+    assert!(handle.warm_lookup_keys(&[1]).is_none());
+    assert_eq!(scene.token("acme").await, token);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_an_outage_a_lookup_key_serves_for_the_grace_and_no_longer() {
+    let fleet = Fleet::default();
+    let scene = fleet.process();
+    let token = scene.token("acme").await;
+    scene.script(|kms| kms.fails = Some(KeyServiceErrorKind::Unavailable));
+    for _ in 0..29 {
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(scene.token("acme").await, token);
+    }
+    tokio::time::sleep(MINUTE).await;
+    assert!(error(&scene).await.is_outage());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cached_lookup_key_serves_on_while_the_table_fails() {
+    let fleet = Fleet::default();
+    let scene = fleet.process();
+    let token = scene.token("acme").await;
+    fleet.table.down.store(true, Ordering::SeqCst);
+    for _ in 0..=(TERMS.rotation.as_secs() / 600) {
+        tokio::time::sleep(MINUTE * 10).await;
+        let started = tokio::time::Instant::now();
+        assert_eq!(scene.token("acme").await, token);
+        assert!(started.elapsed() < Duration::from_millis(1), "nobody waits for the table");
+    }
+    let before = fleet.table.calls().0;
+    for _ in 0..30 {
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(scene.token("acme").await, token);
+    }
+    let reads = fleet.table.calls().0 - before;
+    assert!((25..=31).contains(&reads), "{reads} reads in 30 minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_alias_was_repointed_the_same_lookup_key_is_wrapped_again() {
+    let fleet = Fleet::default();
+    let token = fleet.process().token("acme").await;
+    assert_eq!(fleet.kek("acme", 1), kek(0));
+    fleet.repoint();
+    let scene = fleet.process();
+    assert_eq!(scene.token("acme").await, token);
+    assert_eq!(fleet.kek("acme", 1), kek(1));
+    // The former key is deleted.
+    scene.script(|kms| kms.own_aliases.clear());
+    for scene in [scene, fleet.process()] {
+        tokio::time::sleep(MINUTE * 31).await;
+        assert_eq!(scene.token("acme").await, token);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_process_wraps_it_again_within_minutes_after_it_sees_the_new_key() {
+    let fleet = Fleet::default();
+    let scene = fleet.process();
+    let _handle = scene.keys.for_tenant(&id("acme"));
+    let token = scene.token("acme").await;
+    fleet.repoint();
+    for _ in 0..20 {
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(scene.token("acme").await, token);
+    }
+    assert_eq!(fleet.kek("acme", 1), kek(1));
+    let calls = fleet.table.calls();
+    for _ in 0..60 {
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(scene.token("acme").await, token);
+    }
+    assert_eq!(fleet.table.calls(), calls, "once is enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_before_is_wrapped_again_too() {
+    let fleet = Fleet::default();
+    fleet.process().token("acme").await.unwrap();
+    let second = || fleet.declaring(vec![lookup("phone", 2, 128)]);
+    let token = second().token_under("acme", "phone", 2).await;
+    fleet.repoint();
+    assert_eq!(second().token_under("acme", "phone", 2).await, token);
+    assert_eq!((fleet.kek("acme", 1), fleet.kek("acme", 2)), (kek(1), kek(1)));
+    fleet.kms.script.lock().unwrap().own_aliases.clear();
+    assert_eq!(second().token_under("acme", "phone", 2).await, token);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_key_that_cannot_be_wrapped_again_serves_on() {
+    let fleet = Fleet::default();
+    let token = fleet.process().token("acme").await;
+    fleet.repoint();
+    // KMS unwraps, and makes nothing new.
+    fleet.kms.script.lock().unwrap().makes_nothing = true;
+    assert_eq!(fleet.process().token("acme").await, token);
+    assert_eq!(fleet.kek("acme", 1), kek(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lookup_keys_count_as_data_keys_and_are_evicted_with_them() {
+    let fleet = Fleet::default();
+    let scene = Scene::configured(Arc::clone(&fleet.kms), |config| {
+        config.shared = Some(SharedKeys::new(Arc::clone(&fleet.table) as _, "us-east-1"));
+        config.lookups = DeclaredLookups::new(vec![lookup("email", 1, 128)]).unwrap();
+        config.limits = LIMITS;
+        config.limits.data_keys = 10;
+        config.limits.data_keys_per_tenant = 10;
+    });
+    let tenants: Vec<String> = (0..100).map(|at| format!("t{at}")).collect();
+    for tenant in &tenants {
+        scene.token(tenant).await.unwrap();
+    }
+    settle().await;
+    let warm = tenants.iter().filter(|tenant| scene.is_warm(tenant)).count();
+    assert!((1..=10).contains(&warm), "{warm}");
+}
