@@ -12,6 +12,7 @@ mod condition;
 mod error;
 mod key_condition;
 mod lexer;
+mod lookups;
 mod parser;
 mod path;
 mod projection;
@@ -32,10 +33,13 @@ pub use self::error::ExpressionError;
 pub(crate) use self::{
     condition::Condition,
     key_condition::{KeyCondition, KeyTest},
+    lookups::{
+        Asked, Assigned, KeyAnswer, KeyQuestion, LookupSchema, LookupTest, Lookups, Place, Question, TokenAction,
+    },
     path::{Path, Segment},
     projection::{Projection, ProjectionRequest, Selection},
     prune::prune,
-    update::{SealedValue, Update, UpdatePlan},
+    update::{SealedValue, SentToken, Update, UpdatePlan},
 };
 
 use self::path::{Name, Step, WrittenPath};
@@ -48,6 +52,8 @@ pub(crate) struct Scope<'a> {
     names: Option<&'a HashMap<String, String>>,
     protection: &'a dyn Fn(&str) -> Option<Protection>,
     discriminator: Option<&'a str>,
+    /// `None` where the table has no lookups.
+    lookups: Option<Lookups<'a>>,
 }
 
 impl<'a> Scope<'a> {
@@ -57,12 +63,17 @@ impl<'a> Scope<'a> {
         names: Option<&'a HashMap<String, String>>,
         protection: &'a dyn Fn(&str) -> Option<Protection>,
     ) -> Self {
-        Self { names, protection, discriminator: None }
+        Self { names, protection, discriminator: None, lookups: None }
     }
 
     /// The same scope in a table where `discriminator` tells record types apart.
     pub(crate) fn with_discriminator(self, discriminator: Option<&'a str>) -> Self {
         Self { discriminator, ..self }
+    }
+
+    /// The same scope in a table with lookups.
+    pub(crate) fn with_lookups(self, lookups: Lookups<'a>) -> Self {
+        Self { lookups: Some(lookups), ..self }
     }
 
     /// Refuses an attribute when it is unknown whether it is encrypted.

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
 use aws_types::SdkConfig;
+use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, VerifiedDataKey};
-use tenantseal_core::keys::{DataKeys, OpeningMode, Revoke};
+use tenantseal_core::keys::{DataKeys, LookupKeys, OpeningMode, Revoke};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Audit;
@@ -20,7 +21,9 @@ use tracing::{Instrument, Span};
 use crate::client::{self, Binding, Tables};
 use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
-use crate::item::{Item, distinct_keys, open_in_place, sealable_identity, stored_identity};
+use crate::item::{
+    Item, Tokens, distinct_keys, needed_lookup_keys, open_in_place, seal_with, sealable_identity, stored_identity,
+};
 use crate::schema::TableSchema;
 
 #[cfg(feature = "s3")]
@@ -151,8 +154,25 @@ impl Tenant {
     /// Seals one item for this table.
     pub(crate) async fn seal_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
         let identity = sealable_identity(table, self.id(), &item)?;
-        let key = self.sealing_key("seal", table, table.record_place()).await?;
-        Ok(item::seal(table, &key, &identity, Nonces::Random(&OsRandom), item)?)
+        let needed = needed_lookup_keys(table, &item)?;
+        let sealing = self.sealing_key("seal", table, table.record_place());
+        let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed)).await?;
+        let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_item(table, &identity, &item)?;
+        Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
+    }
+
+    /// The lookup keys of these numbers; `None` when there is no number.
+    async fn lookup_keys(
+        &self,
+        operation: &'static str,
+        table: &TableSchema,
+        numbers: &[u16],
+    ) -> Result<Option<LookupKeys>, Error> {
+        if numbers.is_empty() {
+            return Ok(None);
+        }
+        let keys = self.binding.keys.lookup_keys(numbers).instrument(self.span(operation, table)).await?;
+        Ok(Some(keys))
     }
 
     /// The data key that seals something of this table now. Its use is recorded.

@@ -118,6 +118,20 @@ pub enum Refusal {
     /// An expression uses a value that the request does not define.
     #[error("`{0}` is not defined: add it to the expression attribute values")]
     UndefinedValue(String),
+    /// A value that a lookup answers for is used in plaintext too, so it would be sent beside its token.
+    #[error(
+        "`{0}` is compared with an encrypted attribute and used for a plain one: give each a placeholder of its own"
+    )]
+    SharedValue(String),
+    /// The number of items with a token is asked for, and some of them may have other values.
+    #[error(
+        "`Select: COUNT` would count items that only share some bits of a token of lookup `{lookup}`: read the items \
+         and count them"
+    )]
+    LookupCount {
+        /// The lookup.
+        lookup: String,
+    },
     /// The primary key is not this tenant's.
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),

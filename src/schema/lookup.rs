@@ -18,7 +18,7 @@ pub use few::FewValued;
 pub use few::{Few, Many, refuse_few};
 pub use form::Form;
 
-use tenantseal_core::format::RESERVED_PREFIX;
+use tenantseal_core::format::{LookupDefinition, RESERVED_PREFIX};
 
 /// Behind the reserved prefix of every name, this begins the name of the attribute that holds a lookup's tokens.
 const TOKENS: &str = "_by_";
@@ -131,6 +131,18 @@ impl Lookup {
     /// The number of the tenant's lookup key: 1 to 65535.
     pub fn key(&self) -> u16 {
         self.key
+    }
+
+    /// What its tokens are made of. It is a part of the key that makes them.
+    pub(crate) fn definition(&self) -> LookupDefinition {
+        use tenantseal_core::format::LookupKind as Kind;
+        let kind = match self.kind {
+            LookupKind::Equality => Kind::Equality,
+            LookupKind::Prefix(characters) => Kind::Prefix(characters),
+            LookupKind::Each => Kind::Each,
+        };
+        let parts = self.parts.iter().map(|part| (part.attribute(), part.form().name()));
+        LookupDefinition::new(kind, self.bits, parts).expect("`LookupBuilder::fault` has checked kind, bits and parts")
     }
 
     /// Whether it is asked, and whether tokens are written.

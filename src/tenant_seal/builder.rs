@@ -326,7 +326,7 @@ impl TenantSealBuilder {
     ///
     /// [`ConfigError`] names what is missing or contradictory.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
-        let Self { keys, alias_template, settings, schemas, physical, compact, own_bytes, .. } = self;
+        let Self { keys, alias_template, mut settings, schemas, physical, compact, own_bytes, .. } = self;
         let Self { audit, partition, without_control_plane, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
@@ -340,6 +340,7 @@ impl TenantSealBuilder {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
         let tables = tables::collect(schemas, physical, compact, own_bytes)?;
+        settings.lookups = tables::lookups(&tables);
         #[cfg(feature = "s3")]
         let buckets = Buckets::new(self.buckets, self.s3, config)?;
         #[cfg(feature = "s3")]

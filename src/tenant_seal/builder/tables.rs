@@ -5,10 +5,11 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use tenantseal_core::envelope::KeyRecordPlacement;
+use tenantseal_core::keys::DeclaredLookup;
 
 use crate::client::{Tables, table_name};
 use crate::error::ConfigError;
-use crate::schema::{InvalidSchema, TableSchema};
+use crate::schema::{InvalidSchema, Lookup, TableSchema};
 
 /// The schemas by physical table name, or ARN.
 pub(super) fn collect(
@@ -56,4 +57,18 @@ pub(super) fn collect(
         };
     }
     Ok(tables)
+}
+
+/// The lookups of all tables, for which tenants have lookup keys.
+pub(super) fn lookups(tables: &Tables) -> Vec<DeclaredLookup> {
+    let of_table = |table: &Arc<TableSchema>| {
+        let declared = |lookup: &Lookup| DeclaredLookup {
+            table: table.name().to_owned(),
+            name: lookup.name().to_owned(),
+            number: lookup.key(),
+            definition: lookup.definition(),
+        };
+        table.lookups().iter().map(declared).collect::<Vec<_>>()
+    };
+    tables.values().flat_map(of_table).collect()
 }
