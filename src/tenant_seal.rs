@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_types::SdkConfig;
 use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
@@ -24,7 +25,7 @@ use crate::item;
 use crate::item::{
     Item, Tokens, distinct_keys, needed_lookup_keys, open_in_place, seal_with, sealable_identity, stored_identity,
 };
-use crate::schema::TableSchema;
+use crate::schema::{Lookup, TableSchema};
 
 #[cfg(feature = "s3")]
 mod buckets;
@@ -161,6 +162,24 @@ impl Tenant {
         Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
     }
 
+    /// The token of these values of a lookup's parts.
+    pub(crate) async fn token_of(
+        &self,
+        table: &TableSchema,
+        lookup: &Lookup,
+        values: &[&AttributeValue],
+    ) -> Result<String, Error> {
+        let nothing = || Refusal::LookupValue { lookup: lookup.name().to_owned() };
+        let asked = lookup.asked(values)?.ok_or_else(nothing)?;
+        let keys = self.lookup_keys("token", table, &[lookup.key()]).await?;
+        Ok(Tokens::new(keys.as_ref(), self.id()).asked(table, lookup, &asked)?)
+    }
+
+    /// The table that a caller names by its logical name, or as a request names it.
+    pub(crate) fn table_by_any_name(&self, name: &str) -> Result<&TableSchema, Refusal> {
+        self.binding.table_by_any_name(name).map(|schema| &**schema)
+    }
+
     /// The lookup keys of these numbers; `None` when there is no number.
     async fn lookup_keys(
         &self,
@@ -171,7 +190,9 @@ impl Tenant {
         if numbers.is_empty() {
             return Ok(None);
         }
-        let keys = self.binding.keys.lookup_keys(numbers).instrument(self.span(operation, table)).await?;
+        let Binding { tenant, keys, audit, .. } = &*self.binding;
+        let keys = keys.lookup_keys(numbers).instrument(self.span(operation, table)).await?;
+        audit.record_lookups(tenant, operation, keys.data_keys(), &[(table.name(), 1)])?;
         Ok(Some(keys))
     }
 

@@ -87,6 +87,14 @@ impl<'a> Expressions<'a> {
         }
     }
 
+    /// Learns the record type of the items from a filter that is checked later, where a lookup's place depends on it.
+    pub(super) fn learn_from(&mut self, parameter: &'static str, filter: Option<&str>) -> Result<(), Refusal> {
+        let Some(filter) = filter.filter(|_| !self.table.lookups().is_empty()) else { return Ok(()) };
+        let condition = Condition::parse(filter).map_err(|source| Refusal::Expression { parameter, source })?;
+        self.learn(|attribute, scope| condition.requires(attribute, scope));
+        Ok(())
+    }
+
     /// A condition or filter. An encrypted attribute can only be tested for existence, and for what lookups answer where
     /// `place` lets them.
     pub(super) fn condition(

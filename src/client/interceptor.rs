@@ -171,7 +171,7 @@ impl ResolveAuthScheme for Seal {
             Some((pending, awaited, token, items.deadline))
         });
         // A future that may fetch keys is large, so it is created only when it does.
-        let Some((pending, Awaited { place, lookups }, token, deadline)) = waiting else {
+        let Some((pending, Awaited { place, lookups, tables }, token, deadline)) = waiting else {
             return self.auth.resolve_auth_scheme(params, config, components);
         };
         AuthSchemeOptionsFuture::new(async move {
@@ -202,6 +202,10 @@ impl ResolveAuthScheme for Seal {
             let sealed = pending.state().items.as_mut().map(|items| std::mem::take(&mut items.sealed));
             if let (Some(sealed), Some(key)) = (sealed, &key) {
                 audit.record_seals(tenant, pending.known().name, key, &sealed).map_err(Error::from)?;
+            }
+            if let Some(keys) = &lookup_keys {
+                let recorded = audit.record_lookups(tenant, pending.known().name, keys.data_keys(), &tables);
+                recorded.map_err(Error::from)?;
             }
             if let Some(items) = &mut pending.state().items {
                 // What was cached is kept.

@@ -242,6 +242,10 @@ impl ItemState {
             true => None,
             false => binding.keys.warm_lookup_keys(&lookups),
         };
+        if let Some(keys) = &lookup_keys {
+            let tables = tables_with_lookups(&*operation);
+            binding.audit.record_lookups(&binding.tenant, name, keys.data_keys(), &tables)?;
+        }
         Ok(Self {
             sealed,
             operation,
@@ -280,8 +284,21 @@ impl ItemState {
     pub(super) fn awaited(&self) -> Option<Awaited> {
         let place = self.operation.seals().filter(|_| self.key.is_none());
         let lookups = if self.lookup_keys.is_none() { self.lookups.clone() } else { Vec::new() };
-        (place.is_some() || !lookups.is_empty()).then_some(Awaited { place, lookups })
+        let tables = if lookups.is_empty() { Vec::new() } else { tables_with_lookups(&*self.operation) };
+        (place.is_some() || !lookups.is_empty()).then_some(Awaited { place, lookups, tables })
     }
+}
+
+/// The logical tables with lookups that an operation names, and how many items it seals in each, for the audit.
+fn tables_with_lookups(operation: &dyn Operation) -> Vec<(String, usize)> {
+    let mut tables: Vec<(String, usize)> = Vec::new();
+    for (table, items) in operation.tables().into_iter().filter(|(table, _)| !table.lookups().is_empty()) {
+        match tables.iter_mut().find(|(name, _)| name == table.name()) {
+            Some((_, sum)) => *sum += items,
+            None => tables.push((table.name().to_owned(), items)),
+        }
+    }
+    tables
 }
 
 /// Keys that a request waits for.
@@ -290,6 +307,8 @@ pub(super) struct Awaited {
     pub(super) place: Option<KeyRecordPlacement>,
     /// The numbers of the lookup keys.
     pub(super) lookups: Vec<u16>,
+    /// The tables with lookups, for the audit.
+    pub(super) tables: Vec<(String, usize)>,
 }
 
 impl Storable for Pending {

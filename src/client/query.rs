@@ -36,6 +36,7 @@ impl Query {
         let values = input.expression_attribute_values();
         let mut expressions = Expressions::new(table, input.expression_attribute_names(), values);
         expressions = expressions.in_index(input.index_name());
+        expressions.learn_from("FilterExpression", input.filter_expression())?;
         let (keys, keys_are_rewritten) = expressions.key_condition(input.key_condition_expression())?;
         let tests = expressions
             .check_in_scope(|scope| keys.tests(scope))
