@@ -1,14 +1,18 @@
 //! Questions to lookups: the tokens that are sent instead of the caller's values, and the comparison after opening.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::expressions::{Names, Values};
 use crate::error::{Error, Refusal};
 use crate::expression::{LookupTest, Placeholders};
 use crate::item::{Asked, Item, OpenError, Tokens};
 use crate::schema::{Lookup, TableSchema, Variant};
+
+/// ExpressionAttributeNames.
+pub(super) type Names = HashMap<String, String>;
+/// ExpressionAttributeValues.
+pub(super) type Values = Item;
 
 /// A question to a lookup.
 pub(super) struct Asking {

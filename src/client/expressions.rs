@@ -12,10 +12,7 @@ use crate::expression::{
 use crate::item::Item;
 use crate::schema::{TableSchema, Variant};
 
-/// ExpressionAttributeNames.
-pub(super) type Names = HashMap<String, String>;
-/// ExpressionAttributeValues.
-pub(super) type Values = Item;
+pub(super) use super::asking::{Names, Values};
 
 /// Checks the expressions of one request, one after the other.
 pub(super) struct Expressions<'a> {

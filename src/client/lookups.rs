@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::expressions::Values;
+use super::asking::Values;
 use crate::expression::{
     Assigned, ExpressionError, KeyAnswer, KeyQuestion, LookupSchema, Place, Question, TokenAction,
 };
