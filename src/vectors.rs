@@ -25,6 +25,7 @@ mod dense;
 mod discriminators;
 mod hex;
 mod json;
+mod lookups;
 mod opened;
 mod periods;
 mod pointers;
@@ -80,7 +81,8 @@ fn compare(folder: &Path, made: impl IntoIterator<Item = (String, Value)>) {
 fn the_committed_vectors_are_those_that_are_made() {
     let items = vectors().into_iter().map(|vector| (vector.name.clone(), vector.to_json()));
     let blobs = blobs::vectors().into_iter().map(|vector| (vector.name.clone(), vector.to_json()));
-    compare(&folder(), items.chain(blobs));
+    let lookups = lookups::vectors();
+    compare(&folder(), items.chain(blobs).chain(lookups));
     let pointers = pointers::vectors();
     compare(&folder().join("pointers"), pointers.iter().map(|vector| (vector.name.clone(), vector.to_json())));
 }

@@ -3,6 +3,7 @@
 // Most structs here exist only for their schema.
 #![allow(dead_code)]
 
+mod forms;
 mod hygiene;
 mod lookups;
 mod names;

@@ -3,6 +3,7 @@
 //!
 //! Runs when `TENANTSEAL_PYTHON` names a Python 3.10 or newer with `boto3` and `cryptography`, as in `.ci/peers`.
 
+mod forms;
 mod opens;
 mod python;
 mod refuses;

@@ -28,7 +28,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///     #[seal(sort_key)]
 ///     contact_id: String,
 ///     company: String,
-///     #[seal(encrypt)]
+///     #[seal(encrypt, lookup(email, index = "by-email"))]
 ///     email: String,
 ///     #[seal(encrypt)]
 ///     api_keys: HashMap<String, String>,
@@ -45,6 +45,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// |---|---|
 /// | `#[seal(table = "crm")]` | The logical table. A record without one can only be flattened into others. |
 /// | `#[seal(discriminator = "kind", value = "contact")]` | Items whose `kind` is `contact` are this record's. |
+/// | `#[seal(lookup(name = "person", part(last_name, text), part(born)))]` | A lookup of several encrypted fields. |
 /// | `#[seal(crate = "path")]` | The path of `tenantseal`, for crates that re-export it. |
 ///
 /// Give a discriminator, with `table`, when the table's records disagree on an attribute. A record without a field of
@@ -61,6 +62,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[seal(encrypt)]` | Encrypted before it leaves the process. |
 /// | `#[seal(plain)]`, or nothing | Stored in plaintext, with everything in it. |
 /// | `#[seal(version)]` | A plain `u64`, by which the typed repository detects another writer. |
+/// | `#[seal(encrypt, lookup(email, index = "by-email"))]` | Items are found by it although it is encrypted. |
 ///
 /// A record with a table has exactly one partition key and at most one sort key, which may come from a flattened
 /// record. The partition key must show its tenant, so that the key of each operation is checked before anything is
@@ -69,6 +71,32 @@ use syn::{DeriveInput, parse_macro_input};
 /// A tenant template has exactly one `{tenant}`. With nothing after it, the key must equal the rendered template. With
 /// text after it, the key must begin with the rendered template. The text must not begin with a letter, a digit, `_` or
 /// `-`. It could otherwise be part of an id, and tenant `12` would own the items of tenant `123`.
+///
+/// # Lookups
+///
+/// A lookup stores a keyed hash of the field's value, its token, in an attribute of its own, `_seal_by_email`. Equal
+/// values of one tenant have equal tokens, which every reader of the table sees. A field has as many lookups as it
+/// needs, each a `lookup(..)` with these words:
+///
+/// | word | meaning |
+/// |---|---|
+/// | `exact`, `email`, `digits`, `alphanumeric`, `text` | The form in which values are compared; `exact` unless written. `text` needs the feature `unicode`. |
+/// | `with = "path::to::FORM"` | A form of your own: a constant of type `tenantseal::schema::Form`. |
+/// | `bits = 10` | 3 to 40 bits are kept of a token, so different values share tokens; 128 unless written. |
+/// | `prefix = 3` | The token of the first 1 to 16 characters of the form. It answers `begins_with`, and needs `bits`. |
+/// | `each` | One token per member of a set or list. It answers `contains`, needs `bits`, and has no index. |
+/// | `index = "by-email"` | The index whose partition key is the token: yours to create, with the key declared as S. |
+/// | `tenant_index = "by-email"` | The same with the table's partition key, and the token as sort key. |
+/// | `name = "email_2"` | The token's attribute is `_seal_by_` and this; else the stored name, with `_3` for a prefix of 3. |
+/// | `part(field, form)` | On the struct: 2 to 8 encrypted fields make one token. It needs `name`. A field of a flattened record goes by its stored name. |
+/// | `key = 2` | Which of the tenant's lookup keys; 1 unless written. |
+/// | `building`, `retired` | The state: tokens are written but nobody asks; nor are they written any more. |
+/// | `unique` | No two items of a tenant have the value. Not in this release: `TenantSealBuilder::build` refuses it. |
+///
+/// A type with few values has no lookup of its own: `bool`, `u8`, `i8`, `char`, `()`, their `Option`s, and types that
+/// say so (`impl FewValued for Gender {}`). As parts they are allowed.
+///
+/// A name never changes its meaning: another form, other bits or parts are a second lookup with a name of its own.
 ///
 /// # serde's attributes
 ///
@@ -97,6 +125,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | two fields of one stored name, also through `flatten` | serde writes both, and one is silently lost. |
 /// | a stored name that is empty or begins with `_seal` | DynamoDB has no such name, or it is reserved. |
 /// | a key's name of more than 255 bytes | DynamoDB's limit. |
+/// | a lookup of a field that is not encrypted, or of a type with few values | It is queried as it is, or would be shown. |
+/// | two lookups of one name or one index, also through `flatten` | One token would overwrite the other. |
+/// | `prefix` or `each` without `bits`, `each` with an index, `unique` with one of the three | See the table above. |
 /// | an unknown `seal` attribute | It is misspelt, and the field would be stored in plaintext. |
 /// | an unknown `serde` attribute | It might change names. |
 /// | a split `rename` or `rename_all` | An attribute has one stored name. |

@@ -69,6 +69,17 @@ pub enum ConfigError {
         /// The attribute.
         attribute: String,
     },
+    /// A lookup is `unique`, which this release does not do.
+    #[error(
+        "lookup `{lookup}` of table `{table}` is `unique`, but there are no claims yet: remove `unique`, and check for \
+         duplicates with a look-up before you write"
+    )]
+    UniqueLookup {
+        /// The logical table.
+        table: String,
+        /// The lookup.
+        lookup: String,
+    },
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
     CompactWithoutKeyTable(String),

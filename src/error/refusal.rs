@@ -57,6 +57,17 @@ pub enum Refusal {
         /// What to use.
         instead: &'static str,
     },
+    /// A record type declares a lookup that its items in the table lack, because nobody has registered the type.
+    #[error(
+        "the table has no lookup `{lookup}` for `{record}`, or another of this name, so items would not be found: \
+         register the type with `record::<T>()`, or declare the lookup in the same words in its schema by hand"
+    )]
+    UnregisteredLookup {
+        /// The record type.
+        record: &'static str,
+        /// The lookup.
+        lookup: String,
+    },
     /// The operation touches no items, and the builder forbids such operations.
     #[error("operation `{operation}` is turned off by `control_plane(false)`: operators use a client of their own")]
     ControlPlane {

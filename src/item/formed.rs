@@ -1,5 +1,8 @@
 //! Values in the form of a lookup: what a token is made of, and what is compared after an item was opened.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;

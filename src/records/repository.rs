@@ -53,10 +53,14 @@ impl<T: Record> Records<T> {
         Ok(found)
     }
 
-    /// Refuses a schema that would store in plaintext what the record encrypts.
+    /// Refuses a schema that would store in plaintext what the record encrypts, or without its lookups' tokens.
     pub(super) fn heeded_by(schema: &TableSchema) -> Result<(), Refusal> {
-        match schema.leaves_plain(&T::SCHEMA) {
-            Some(attribute) => Err(Refusal::Unregistered { record: std::any::type_name::<T>(), attribute }),
+        let record = std::any::type_name::<T>();
+        if let Some(attribute) = schema.leaves_plain(&T::SCHEMA) {
+            return Err(Refusal::Unregistered { record, attribute });
+        }
+        match schema.lacks_lookup(&T::SCHEMA) {
+            Some(lookup) => Err(Refusal::UnregisteredLookup { record, lookup }),
             None => Ok(()),
         }
     }

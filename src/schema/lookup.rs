@@ -20,6 +20,8 @@ pub use form::Form;
 
 use tenantseal_core::format::{LookupDefinition, RESERVED_PREFIX};
 
+pub use tenantseal_core::format::LookupKind;
+
 /// Behind the reserved prefix of every name, this begins the name of the attribute that holds a lookup's tokens.
 const TOKENS: &str = "_by_";
 
@@ -28,7 +30,35 @@ const TOKENS: &str = "_by_";
 /// A token is a keyed hash of the attribute's value in a [`Form`]. Equal values of one tenant have equal tokens, so an
 /// index on the tokens finds them. The token lies in an attribute of its own, [`stored`](Self::stored).
 ///
-/// Declare one with `#[seal(encrypt, lookup(..))]`, or by hand:
+/// Declare one with `#[seal(encrypt, lookup(..))]`; [`Record`](derive@crate::Record) lists the words:
+///
+/// ```
+/// use tenantseal::Record;
+/// use tenantseal::schema::{Form, TableSchema};
+///
+/// /// The month of a date: who asks compares the days.
+/// const MONTH: Form = Form::new("month", |date| date.get(..7).map(str::to_owned));
+///
+/// #[derive(Record)]
+/// #[seal(table = "crm", lookup(name = "person", part(last_name, alphanumeric), part(born), index = "by-person"))]
+/// struct Contact {
+///     #[seal(partition_key, tenant)]
+///     tenant_id: String,
+///     #[seal(encrypt, lookup(email, index = "by-email"))]
+///     email: String,
+///     #[seal(encrypt, lookup(alphanumeric, prefix = 3, bits = 8, index = "by-name-start"))]
+///     last_name: String,
+///     #[seal(encrypt, lookup(with = "MONTH", bits = 8, name = "birth_month", index = "by-birth-month"))]
+///     born: String,
+/// }
+///
+/// let crm = TableSchema::for_record::<Contact>()?;
+/// let names: Vec<_> = crm.lookups().iter().map(|lookup| lookup.name()).collect();
+/// assert_eq!(names, ["birth_month", "email", "last_name_3", "person"]);
+/// # Ok::<_, tenantseal::schema::InvalidSchema>(())
+/// ```
+///
+/// Without structs, [`on`](Self::on) and [`all_of`](Self::all_of) start one:
 ///
 /// ```
 /// use tenantseal::schema::{Form, Lookup, TableSchema};
@@ -50,7 +80,7 @@ pub struct Lookup {
     stored: String,
     parts: Vec<LookupPart>,
     kind: LookupKind,
-    bits: u8,
+    definition: LookupDefinition,
     is_unique: bool,
     index: Option<LookupIndex>,
     key: u16,
@@ -59,7 +89,7 @@ pub struct Lookup {
 
 impl Lookup {
     /// The bits of a token unless fewer are declared. Such a lookup is [exact](Self::is_exact).
-    pub const EXACT_BITS: u8 = 128;
+    pub const EXACT_BITS: u8 = LookupDefinition::EXACT;
 
     /// Starts a lookup of one attribute, whose values are compared in `form`. `attribute` is the stored name.
     pub const fn on(attribute: &str, form: Form) -> LookupBuilder<'_> {
@@ -97,19 +127,25 @@ impl Lookup {
         self.parts.iter().any(|part| part.attribute == attribute)
     }
 
-    /// Which questions it answers.
+    /// Which questions it answers: whether a value is this one, whether a string begins with these characters, or
+    /// whether a set or list has this member.
     pub fn kind(&self) -> LookupKind {
         self.kind
     }
 
     /// The number of bits that are kept of a token: 128, or 3 to 40.
     pub fn bits(&self) -> u8 {
-        self.bits
+        self.definition.bits()
+    }
+
+    /// What its tokens are made of, as a part of their key.
+    pub(crate) fn definition(&self) -> &LookupDefinition {
+        &self.definition
     }
 
     /// Whether equal tokens mean equal values: it compares whole values and keeps all bits.
     pub fn is_exact(&self) -> bool {
-        self.kind == LookupKind::Equality && self.bits == Self::EXACT_BITS
+        self.kind == LookupKind::Equality && self.bits() == Self::EXACT_BITS
     }
 
     /// Whether no two items of a tenant have the same value.
@@ -131,18 +167,6 @@ impl Lookup {
     /// The number of the tenant's lookup key: 1 to 65535.
     pub fn key(&self) -> u16 {
         self.key
-    }
-
-    /// What its tokens are made of. It is a part of the key that makes them.
-    pub(crate) fn definition(&self) -> LookupDefinition {
-        use tenantseal_core::format::LookupKind as Kind;
-        let kind = match self.kind {
-            LookupKind::Equality => Kind::Equality,
-            LookupKind::Prefix(characters) => Kind::Prefix(characters),
-            LookupKind::Each => Kind::Each,
-        };
-        let parts = self.parts.iter().map(|part| (part.attribute(), part.form().name()));
-        LookupDefinition::new(kind, self.bits, parts).expect("`LookupBuilder::fault` has checked kind, bits and parts")
     }
 
     /// Whether it is asked, and whether tokens are written.
@@ -168,19 +192,6 @@ impl LookupPart {
     pub fn form(&self) -> Form {
         self.form
     }
-}
-
-/// Which questions a lookup answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LookupKind {
-    /// Whether a value is this one: `=` and `IN`.
-    Equality,
-    /// Whether a string begins with these characters: `begins_with`. The token is that of the first characters, as many
-    /// Unicode scalar values as this says.
-    Prefix(u8),
-    /// Whether a set or list has this member: `contains`. Each member has a token.
-    Each,
 }
 
 /// The index of a lookup.

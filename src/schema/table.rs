@@ -46,6 +46,13 @@ pub(super) struct Declared {
     pub(super) lookups: BTreeSet<String>,
 }
 
+impl Declared {
+    /// Whether their items have tokens of the lookup.
+    pub(super) fn has(&self, lookup: &Lookup) -> bool {
+        self.lookups.contains(lookup.name())
+    }
+}
+
 impl TableSchema {
     /// The schema of one record type.
     ///
@@ -204,5 +211,26 @@ impl TableSchema {
             }
             _ => None,
         })
+    }
+
+    /// A lookup that the record declares and its items in this table lack, because nobody has registered the record.
+    pub(crate) fn lacks_lookup(&self, record: &RecordSchema) -> Option<String> {
+        let own = self.records_of(record.discriminator().map(|(_, value)| value));
+        self.lacks_lookup_of(record, own)
+    }
+
+    fn lacks_lookup_of(&self, record: &RecordSchema, own: Option<&Declared>) -> Option<String> {
+        let is_there = |lookup: &Lookup| !self.lookup_varies(lookup) || own.is_some_and(|own| own.has(lookup));
+        let missing = record
+            .lookups()
+            .iter()
+            .find(|declared| !self.lookups.iter().any(|lookup| declared.is(lookup) && is_there(lookup)));
+        let flattened = || {
+            record.fields().iter().find_map(|field| match field {
+                RecordField::Flatten(inner) => self.lacks_lookup_of(inner, own),
+                _ => None,
+            })
+        };
+        missing.map(|declared| declared.name()).or_else(flattened)
     }
 }

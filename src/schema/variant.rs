@@ -74,7 +74,7 @@ impl<'s> Variant<'s> {
     pub(crate) fn declares(&self, lookup: &Lookup) -> Option<bool> {
         match self.own {
             _ if !self.schema.lookup_varies(lookup) => Some(true),
-            Some(own) => Some(own.lookups.contains(lookup.name())),
+            Some(own) => Some(own.has(lookup)),
             None => None,
         }
     }
@@ -96,5 +96,57 @@ impl<'s> Variant<'s> {
     pub(crate) fn forbids_binary(&self, attribute: &str) -> bool {
         self.schema.protection(attribute).is_some_and(Protection::varies)
             && !self.protection(attribute).is_some_and(Protection::may_encrypt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Form, TableSchemaBuilder};
+
+    fn of_kind(kind: &str, declare: fn(TableSchemaBuilder) -> TableSchemaBuilder) -> TableSchema {
+        let builder = TableSchema::builder("crm").partition_key("pk", "{tenant}").plain("kind");
+        declare(builder.discriminator("kind", kind)).build().unwrap()
+    }
+
+    /// Contacts have a lookup of `email`; `other` declares another type.
+    fn with(other: fn(TableSchemaBuilder) -> TableSchemaBuilder) -> TableSchema {
+        let contact = |builder: TableSchemaBuilder| builder.encrypt("email").lookup(Lookup::on("email", Form::EMAIL));
+        let mut schema = of_kind("contact", contact);
+        schema.merge(of_kind("other", other)).unwrap();
+        schema
+    }
+
+    fn of_type(schema: &TableSchema, kind: Option<&str>) -> Option<bool> {
+        let value = kind.map(|kind| AttributeValue::S(kind.to_owned()));
+        let variant = Variant::from_value(schema, value.as_ref());
+        let declares = variant.declares(&schema.lookups()[0]);
+        assert_eq!(variant.lookups().count(), usize::from(declares == Some(true)));
+        assert_eq!(variant.unknown_lookup("email").is_some(), declares.is_none());
+        assert!(variant.unknown_lookup("phone").is_none());
+        declares
+    }
+
+    #[test]
+    fn a_lookup_is_of_all_items_where_no_type_has_the_attribute_without_it() {
+        let all = with(|builder| builder.encrypt("email").lookup(Lookup::on("email", Form::EMAIL)));
+        let one = with(|builder| builder.encrypt("notes"));
+        for schema in [all, one] {
+            for kind in [None, Some("contact"), Some("other"), Some("third")] {
+                assert_eq!(of_type(&schema, kind), Some(true), "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_record_type_says_whether_an_item_has_a_lookup_that_varies() {
+        let encrypted = with(|builder| builder.encrypt("email"));
+        let plain = with(|builder| builder.plain("email"));
+        for schema in [encrypted, plain] {
+            assert_eq!(of_type(&schema, Some("contact")), Some(true));
+            assert_eq!(of_type(&schema, Some("other")), Some(false));
+            assert_eq!(of_type(&schema, Some("third")), None, "a type that no record declares");
+            assert_eq!(of_type(&schema, None), None);
+        }
     }
 }

@@ -340,7 +340,7 @@ impl TenantSealBuilder {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
         let tables = tables::collect(schemas, physical, compact, own_bytes)?;
-        settings.lookups = tables::lookups(&tables);
+        settings.lookups = tables::lookups(&tables)?;
         #[cfg(feature = "s3")]
         let buckets = Buckets::new(self.buckets, self.s3, config)?;
         #[cfg(feature = "s3")]

@@ -13,7 +13,7 @@ pub(super) fn item(item: &Item) -> Value {
     item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>().into()
 }
 
-fn value(value: &AttributeValue) -> Value {
+pub(super) fn value(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({ "S": text }),
         AttributeValue::N(number) => json!({ "N": number }),

@@ -34,6 +34,7 @@ fn opened() -> Vec<Vector> {
         period: Period::parse("1763769600+86400"),
         data_key: (32..64).collect(),
         kek: STANDARD.to_owned(),
+        for_lookups: false,
         alias_of: None,
     });
     let next_day = two.unwrapped(1, CREATED + 86_400);

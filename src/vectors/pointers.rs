@@ -132,6 +132,7 @@ fn with_another(mut scene: Scene, kek: &str) -> Scene {
         period,
         data_key: (32..64).collect(),
         kek: kek.to_owned(),
+        for_lookups: false,
         alias_of: None,
     });
     scene

@@ -137,6 +137,9 @@ fn contexts() -> Vec<Vector> {
     let nine: Vec<(&[u8], &[u8])> =
         [&b"a"[..], b"b", b"c", b"d", b"e", b"f", b"g", b"h"].map(|name| (name, &b"x"[..])).into();
     let nine = [nine, vec![tenant]].concat();
+    // KMS unwraps it, and its data key has sealed the item.
+    let of_a_lookup_key = scene().for_lookups();
+    let under_it = stored(&of_a_lookup_key);
     let mut configured = scene().with_pairs(&[("env", "test")]);
     let unlike = stored(&configured);
     configured.contexts = vec![vec![("env".to_owned(), "prod".to_owned())]];
@@ -156,6 +159,7 @@ fn contexts() -> Vec<Vector> {
         foreign("with_a_name_twice_but_for_its_case", &[(b"Tenant", b"acme"), tenant]),
         foreign("with_a_reserved_name", &[(b"purpose", b"lookup"), tenant]),
         foreign("with_a_name_of_aws", &[(b"aws:x", b"y"), tenant]),
+        refused("record_of_a_lookup_key", CONFIGURED, "foreign context", &NAMED, of_a_lookup_key, under_it),
         refused("record_context_of_other_static_pairs", CONFIGURED, "foreign context", &NAMED, configured, unlike),
     ]
 }

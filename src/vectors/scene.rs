@@ -89,6 +89,7 @@ pub(super) fn scene() -> Scene {
             period: None,
             data_key: (0..32).collect(),
             kek: STANDARD.to_owned(),
+            for_lookups: false,
             alias_of: None,
         }]),
         key_table: None,
@@ -118,6 +119,12 @@ impl Scene {
         self
     }
 
+    /// With a data key that was made to wrap a lookup key.
+    pub(super) fn for_lookups(mut self) -> Self {
+        self.kms.0[0].for_lookups = true;
+        self
+    }
+
     /// Stores items compactly, and their record in the key table.
     pub(super) fn compact(mut self) -> Self {
         let record = self.unwrapped(0, CREATED).stored_record().to_vec();
@@ -139,6 +146,7 @@ impl Scene {
             period: None,
             data_key: (32..64).collect(),
             kek: STANDARD.to_owned(),
+            for_lookups: false,
             alias_of: None,
         });
         two
@@ -229,6 +237,8 @@ pub(super) struct Unwrapping {
     pub(super) context: Vec<(String, String)>,
     /// Of a data key that is shared (section 13.2).
     pub(super) period: Option<Period>,
+    /// Of a data key that wraps a lookup key (section 15).
+    pub(super) for_lookups: bool,
     pub(super) data_key: Vec<u8>,
     pub(super) kek: String,
     /// The id of the key on which the tenant's alias for a former key stays, when its present key is another.
@@ -239,7 +249,8 @@ impl Unwrapping {
     /// With which KMS wrapped.
     pub(super) fn context(&self, tenant: &TenantId) -> EncryptionContext {
         let context = EncryptionContext::new(tenant, &StaticPairs::new(self.context.clone()).unwrap());
-        self.period.map_or_else(|| context.clone(), |period| context.in_period(period))
+        let context = self.period.map_or_else(|| context.clone(), |period| context.in_period(period));
+        if self.for_lookups { context.for_lookups().unwrap() } else { context }
     }
 }
 

@@ -2,7 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use tenantseal::schema::{FewValued, Form, InvalidSchema, Lookup, LookupIndex, LookupKind, LookupState, TableSchema};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use tenantseal::aws_types::SdkConfig;
+use tenantseal::error::ConfigError;
+use tenantseal::keys::{InMemoryKeyService, InMemoryKeyTable, InvalidSettings};
+use tenantseal::schema::{
+    FewValued, Form, InvalidSchema, Lookup, LookupBuilder, LookupIndex, LookupKind, LookupState, TableSchema,
+};
+use tenantseal::{TenantSeal, TenantSealBuilder};
 
 use super::*;
 
@@ -145,9 +154,7 @@ fn a_type_with_few_values_may_be_a_part() {
 }
 
 /// A record of table `crm`, by hand.
-fn record(
-    lookups: impl IntoIterator<Item = tenantseal::schema::LookupBuilder<'static>>,
-) -> Result<TableSchema, InvalidSchema> {
+fn record(lookups: impl IntoIterator<Item = LookupBuilder<'static>>) -> Result<TableSchema, InvalidSchema> {
     let builder =
         TableSchema::builder("crm").partition_key("pk", "{tenant}").plain("company").encrypt("a").encrypt("b");
     lookups.into_iter().fold(builder, |builder, lookup| builder.lookup(lookup)).build()
@@ -232,4 +239,71 @@ fn two_lookups_share_neither_name_nor_index() {
     // The index of a retired lookup may be gone, and another may have its name.
     let after = [on("a").index("by-a").retired(), on("a").named("a_2").bits(8).index("by-a")];
     assert_eq!(record(after).map(|schema| schema.lookups().len()), Ok(2));
+}
+
+/// The error of a configuration with these schemas of table `crm`.
+fn built(builder: TenantSealBuilder) -> Result<(), ConfigError> {
+    let config = SdkConfig::builder().region(Region::new("eu-central-1")).behavior_version(BehaviorVersion::latest());
+    let credentials = Credentials::new("key", "secret", None, None, "test");
+    let config = config.credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    builder.key_service(InMemoryKeyService::new()).build(&config).map(drop)
+}
+
+fn with_key_table() -> TenantSealBuilder {
+    TenantSeal::builder().key_table(InMemoryKeyTable::new())
+}
+
+#[test]
+fn record_types_of_a_table_share_a_lookup_in_the_same_words() {
+    let on = |lookup: fn(LookupBuilder<'static>) -> LookupBuilder<'static>| {
+        record([lookup(Lookup::on("a", Form::EMAIL).index("by-a"))]).unwrap()
+    };
+    let both = |other| built(with_key_table().table(on(|lookup| lookup)).table(other));
+    assert!(both(on(|lookup| lookup)).is_ok());
+    assert!(both(on(|lookup| lookup.named("a_2").index("by-a-2"))).is_ok());
+    for other in [
+        record([Lookup::on("a", Form::EXACT).index("by-a")]).unwrap(),
+        record([Lookup::on("b", Form::EMAIL).named("a").index("by-a")]).unwrap(),
+        on(|lookup| lookup.bits(10)),
+        on(|lookup| lookup.key(2)),
+        on(|lookup| lookup.building()),
+        on(|lookup| lookup.index("by-b")),
+        record([Lookup::on("a", Form::EMAIL)]).unwrap(),
+    ] {
+        let error = both(other).unwrap_err();
+        let disagrees =
+            matches!(&error, ConfigError::Schema(InvalidSchema::LookupsDisagree { lookup, .. }) if lookup == "a");
+        assert!(disagrees, "{error}");
+    }
+    let error = both(on(|lookup| lookup.named("a_2"))).unwrap_err();
+    assert!(
+        matches!(&error, ConfigError::Schema(InvalidSchema::LookupIndex { index, .. }) if index == "by-a"),
+        "{error}"
+    );
+}
+
+#[test]
+fn lookups_need_a_key_table_and_room_in_the_encryption_context() {
+    let with_lookup = || record([Lookup::on("a", Form::EMAIL)]).unwrap();
+    let without = TenantSeal::builder().table(with_lookup());
+    let error = built(without).unwrap_err();
+    assert!(matches!(error, ConfigError::Settings(InvalidSettings::LookupsNeedKeyTable)), "{error}");
+    assert!(built(TenantSeal::builder().table(record([]).unwrap())).is_ok());
+    let pairs = |count: usize| {
+        let pairs = (0..count).map(|at| (format!("pair-{at}"), "value"));
+        pairs.fold(with_key_table().table(with_lookup()), |builder, (name, value)| builder.context(name, value))
+    };
+    assert!(built(pairs(6)).is_ok());
+    let error = built(pairs(7)).unwrap_err();
+    assert!(error.to_string().contains("room for 6 static pairs"), "{error}");
+}
+
+#[test]
+fn a_unique_lookup_is_refused_by_name_while_there_are_no_claims() {
+    let error = built(with_key_table().table(record([Lookup::on("a", Form::EMAIL).unique()]).unwrap())).unwrap_err();
+    assert!(
+        matches!(&error, ConfigError::UniqueLookup { table, lookup } if table == "crm" && lookup == "a"),
+        "{error}"
+    );
+    assert!(error.to_string().contains("no claims yet: remove `unique`"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! The independent reader as a process.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -40,6 +41,21 @@ impl Python {
     pub(crate) async fn unit_tests(&self) -> Output {
         let arguments = ["-m", "unittest", "discover", "--start-directory", FOLDER, "--pattern", "test_*.py"];
         self.command().args(arguments).output().await.unwrap()
+    }
+
+    /// The forms of each text; `None` where this Python's Unicode does not know a character.
+    pub(crate) async fn forms(&self, texts: &[String]) -> Vec<Option<BTreeMap<String, String>>> {
+        let lines: String = texts.iter().map(|text| json!(text).to_string() + "\n").collect();
+        let mut command = self.command();
+        command.arg(format!("{FOLDER}/forms.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut stdin = process.stdin.take().unwrap();
+        // Both at once: neither pipe holds all of it.
+        let write = async move { stdin.write_all(lines.as_bytes()).await };
+        let (written, output) = tokio::join!(write, process.wait_with_output());
+        written.unwrap();
+        let output = String::from_utf8(output.unwrap().stdout).unwrap();
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// What the reader makes of each item in a partition.

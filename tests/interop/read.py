@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import struct
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Callable
@@ -629,3 +630,189 @@ def verified(record, data_key, kek):
     check = expand(prk, label("record") + b"\x01" + record.created + record.context, 16)
     require(hmac.compare_digest(kid + check, record.kid + record.check), "a forged record")
     return prk
+
+
+# ---- 15. Lookups ----
+
+
+@dataclass(frozen=True)
+class Lookup:
+    name: str
+    kind: str  # equality, prefix or each
+    bits: int
+    parts: list[tuple[str, str]]  # each an attribute and a form
+    prefix: int | None = None
+
+    # 15.3
+
+    def definition(self):
+        kind = {"equality": b"\x01", "prefix": b"\x02", "each": b"\x03"}[self.kind]
+        if self.kind == "prefix":
+            kind += bytes([self.prefix])
+        parts = b"".join(lp(attribute.encode()) + lp(form.encode()) for attribute, form in self.parts)
+        return b"\x01" + kind + bytes([self.bits, 1, len(self.parts)]) + parts
+
+    def keys(self, lookup_key, tenant, table):
+        """The MAC key, and the mark's letters."""
+        prk = hmac.digest(b"tenantseal v1 lookup", lookup_key, "sha256")
+        scope = b"".join(map(lp, [tenant.encode(), table.encode(), self.name.encode(), self.definition()]))
+        return expand(prk, label("lookup") + scope, 32), six(expand(prk, label("lookup mark") + scope, 2), 12)
+
+    def stored(self, lookup_key, schema, tenant, item, forms):
+        """What lies beside the parts in this item; none when a part is missing."""
+        if not all(attribute in item for attribute, _ in self.parts):
+            return None
+        mac_key, mark = self.keys(lookup_key, tenant, schema.table)
+        rendered = schema.template.replace("{tenant}", tenant)
+
+        def token(message):
+            return f"{rendered}.{mark}{six(hmac.digest(mac_key, message, 'sha256'), self.bits)}"
+
+        filler = token(b"\x02" + schema.identity(tenant, item))
+        if self.kind == "each":
+            [(attribute, form)] = self.parts
+            encoded = [self.encoded(forms, form, member) for member in members(item[attribute])]
+            return {"SS": sorted({token(b"\0\0" + lp(one)) for one in encoded if one is not None}) or [filler]}
+        encoded = [self.encoded(forms, form, item[attribute]) for attribute, form in self.parts]
+        if None in encoded:
+            return {"S": filler}
+        return {"S": token(b"\0\0" + b"".join(map(lp, encoded)))}
+
+    def encoded(self, forms, form, value):
+        """A value in its form, cut and encoded; none when there is nothing to look up in it."""
+        value = formed(forms, form, value)
+        if value is None:
+            return None
+        if self.kind == "prefix":
+            if len(value["S"]) < self.prefix:
+                return None
+            value = {"S": value["S"][: self.prefix]}
+        return encode_scalar(value)
+
+
+def members(value):
+    [(kind, inner)] = value.items()
+    require(kind in ("SS", "NS", "BS", "L"), "neither a set nor a list")
+    return inner if kind == "L" else [{kind[0]: member} for member in inner]
+
+
+def encode_scalar(value):
+    [(kind, inner)] = value.items()
+    match kind:
+        case "S":
+            return b"\x01" + inner.encode()
+        case "N":
+            return b"\x02" + encode_number(inner)
+        case "B":
+            return b"\x03" + inner
+        case "BOOL":
+            return b"\x04" + bytes([inner])
+    raise Refused("not a scalar that is looked up")
+
+
+SIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def six(data, bits):
+    digits = "".join(f"{byte:08b}" for byte in data)[:bits]
+    return "".join(SIX[int(digits[at : at + 6].ljust(6, "0"), 2)] for at in range(0, bits, 6))
+
+
+# 15.2
+
+WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def ascii_lower(text):
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
+
+
+def as_text(text):
+    def normal(form, text):
+        return unicodedata.normalize(form, text)
+
+    text = normal("NFKC", normal("NFKC", normal("NFD", text).casefold()).casefold())
+    words = "".join(" " if c in WHITE_SPACE else c for c in text).split(" ")
+    return " ".join(word for word in words if word)
+
+
+FORMS = {
+    "email": lambda text: ascii_lower(text.strip("\t\n\x0b\x0c\r ")),
+    "digits": lambda text: "".join(c for c in text if c in "0123456789"),
+    "alphanumeric": lambda text: "".join(c for c in ascii_lower(text) if c in SIX[26:62]),
+    "text": as_text,
+}
+
+
+def formed(forms, name, value):
+    """A value in its form, or none when there is nothing to look up in it. `forms` are the application's own."""
+    [(kind, inner)] = value.items()
+    if kind == "NULL":
+        return None
+    if name.startswith("="):
+        return forms[name](value)
+    if name != "exact":
+        require(kind == "S", "a form of strings")
+        value = {"S": FORMS[name](inner)}
+    require(kind in ("S", "N", "B", "BOOL"), "another type")
+    return None if value in ({"S": ""}, {"B": b""}) else value
+
+
+# 15.4
+
+
+@dataclass(frozen=True)
+class LookupRecord:
+    record: Record
+    nonce: bytes
+    ciphertext: bytes
+
+    @classmethod
+    def decode(cls, stored):
+        cursor = Cursor(stored)
+        require(cursor.uint(1) == 3, "another version")
+        record = Record.decode(cursor.take(cursor.uint(2)))
+        nonce, ciphertext = cursor.take(12), cursor.rest
+        require(len(ciphertext) >= 32 + 16, "bytes end too early")
+        return cls(record, nonce, ciphertext)
+
+    def open(self, prk, tenant, number):
+        """The lookup key, and of each known table and name the digest."""
+        wrap_key = expand(prk, label("lookup key") + lp(tenant.encode()) + struct.pack(">H", number), 32)
+        try:
+            opened = AESGCM(wrap_key).decrypt(self.nonce, self.ciphertext, label("lookup key") + b"\x03")
+        except InvalidTag:
+            raise Refused("does not decrypt") from None
+        cursor, known, before = Cursor(opened[32:]), {}, b""
+        while cursor.rest:
+            rest = cursor.rest
+            table, name = utf8(cursor.take(cursor.uint(4))), utf8(cursor.take(cursor.uint(4)))
+            place = rest[: len(rest) - len(cursor.rest)]
+            require(place > before, "known lookups are not strictly ascending")
+            known[table, name], before = cursor.take(16), place
+        return opened[:32], known
+
+
+def lookup_entry(context, number):
+    """Of a context without `purpose`."""
+    return f"lookup#{hashlib.sha256(encode_context(context)).digest()[:16].hex()}#{number}"
+
+
+# 15.5
+
+
+def find_lookup_key(tenant, number, table, lookups):
+    """The lookup key of this number, and what its record knows, for a process that declares these lookups of a table."""
+    contexts = [pairs for pairs in tenant.contexts if len(pairs) < 8]
+    entries = {lookup_entry(pairs, number): pairs for pairs in contexts}
+    found = [(pairs, tenant.key_table[entry]) for entry, pairs in entries.items() if entry in tenant.key_table]
+    require(len(found) == 1, "no lookup key, or several")
+    [(pairs, stored)] = found
+    context = pairs | {"purpose": "lookup"}
+    record = LookupRecord.decode(stored)
+    require(record.record.context == encode_context(context), "not a context of this entry")
+    lookup_key, known = record.open(tenant.prk(record.record, context), tenant.id, number)
+    for lookup in lookups:
+        digest = hashlib.sha256(lookup.definition()).digest()[:16]
+        require(known.get((table, lookup.name), digest) == digest, "a lookup that is known otherwise")
+    return lookup_key, known

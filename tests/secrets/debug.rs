@@ -15,6 +15,7 @@ use tenantseal::records::{
     Check, Condition, Delete, Get, GetEach, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet,
     TransactWrite, Update, WriteMany, attribute,
 };
+use tenantseal::schema::StoredForm;
 use tenantseal::{Error, Tenant, TenantSeal, TenantSealBuilder};
 use tenantseal_core::Vault;
 use tenantseal_core::crypto::{OsRandom, PseudorandomKey, RandomError};
@@ -75,6 +76,7 @@ const HOLD_SECRETS: &[&str] = &[
     "SharedKeys",
     "SingleFlight",
     "StoredBlob",
+    "StoredForm",
     "Tenant",
     "TenantHandle",
     "TenantSeal",
@@ -131,6 +133,7 @@ const HOLD_NONE: &[&str] = &[
     "ExpressionError",
     "Extent",
     "FetchError",
+    "Few",
     "FieldForm",
     "Form",
     "FormatError",
@@ -176,6 +179,12 @@ const HOLD_NONE: &[&str] = &[
     "Limits",
     "List",
     "Listed",
+    "Lookup",
+    "LookupBuilder",
+    "LookupFault",
+    "LookupIndex",
+    "LookupPart",
+    "LookupState",
     "MarkedRecord",
     "Marks",
     "MissingAlias",
@@ -397,6 +406,7 @@ async fn no_type_shows_what_it_holds() {
             "{:?}",
             records.update("c-1").set("email", "c-1@example.org").condition(attribute("notes").equals("notes on c-1"))
         ),
+        format!("{:?}", StoredForm::As(serde_dynamo::AttributeValue::S("c-1@example.org".to_owned()))),
         format!("{:?}", records.delete("c-1").condition(attribute("email").equals("c-1@example.org"))),
         format!("{:?}", records.check("c-1", attribute("email").equals("c-1@example.org"))),
         format!("{:?}", attribute("email").equals("c-1@example.org").and(attribute("notes").equals("notes on c-1"))),

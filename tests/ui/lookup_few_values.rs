@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use tenantseal::Record;
 use tenantseal::schema::FewValued;
 
@@ -14,7 +13,7 @@ enum Gender {
 
 impl FewValued for Gender {}
 
-type Flag = Option<Arc<bool>>;
+type Flag = Option<Box<bool>>;
 
 #[derive(Serialize, Record)]
 #[seal(table = "crm")]

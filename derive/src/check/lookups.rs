@@ -69,8 +69,7 @@ fn of_field<'r>(
             &part.field,
             format_args!(
                 "field `{name}`: a lookup of several fields belongs on the struct: \
-                 `#[seal(lookup(name = \"...\", part({name}), part({})))]`",
-                part.field
+                 `#[seal(lookup(name = \"...\", part({name}), part(...)))]`"
             ),
         );
         return None;

@@ -1,5 +1,7 @@
 //! A lookup as it is declared: collected first, checked by the schema that it belongs to.
 
+use tenantseal_core::format::LookupDefinition;
+
 use super::{Form, Lookup, LookupFault, LookupIndex, LookupKind, LookupPart, LookupState, RESERVED_PREFIX, TOKENS};
 use crate::schema::rules::is_same;
 
@@ -67,6 +69,11 @@ impl<'a> LookupBuilder<'a> {
     /// Its name, of 1 to 246 bytes. The tokens lie in `_seal_by_` and this.
     ///
     /// Default: the stored name of the attribute, with `_3` for a prefix of 3.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let second = Lookup::on("email", Form::EMAIL).named("email_2");
+    /// ```
     pub const fn named(self, name: &'a str) -> Self {
         Self { name: Some(name), ..self }
     }
@@ -75,18 +82,33 @@ impl<'a> LookupBuilder<'a> {
     /// one occurs; a question reads the items of all of them.
     ///
     /// Default: 128, which no two values share.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("last_name", Form::ALPHANUMERIC).bits(10);
+    /// ```
     pub const fn bits(self, bits: u8) -> Self {
         Self { bits: Some(bits), ..self }
     }
 
     /// Makes the token of the first characters alone: 1 to 16 Unicode scalar values of the form. It answers
     /// `begins_with`, and needs [`bits`](Self::bits).
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("last_name", Form::ALPHANUMERIC).prefix(3).bits(8).index("by-name-start");
+    /// ```
     pub const fn prefix(self, characters: u8) -> Self {
         Self { prefix: Some(characters), ..self }
     }
 
     /// Makes one token per member of a set or list. It answers `contains`, needs [`bits`](Self::bits), and has no
     /// index: DynamoDB has no sets as keys.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("tags", Form::EXACT).each().bits(16);
+    /// ```
     pub const fn each(self) -> Self {
         Self { each: true, ..self }
     }
@@ -97,17 +119,32 @@ impl<'a> LookupBuilder<'a> {
     }
 
     /// The global index whose partition key is the token, a string. The index is yours to create.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("email", Form::EMAIL).index("by-email");
+    /// ```
     pub const fn index(self, name: &'a str) -> Self {
         Self { index: Some(name), ..self }
     }
 
     /// The index whose partition key is that of the table, and whose sort key is the token. It may be a local one.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("email", Form::EMAIL).tenant_index("by-email");
+    /// ```
     pub const fn tenant_index(self, name: &'a str) -> Self {
         Self { tenant_index: Some(name), ..self }
     }
 
     /// The number of the tenant's lookup key. Default: 1. A lookup under a new lookup key is a second lookup, with a
     /// name of its own.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("email", Form::EMAIL).named("email_2").key(2).building();
+    /// ```
     pub const fn key(self, number: u16) -> Self {
         Self { key: number, ..self }
     }
@@ -256,27 +293,55 @@ impl<'a> LookupBuilder<'a> {
         }
     }
 
+    /// Whether the lookup of a table is this one.
+    pub(in crate::schema) fn is(&self, lookup: &Lookup) -> bool {
+        let Self { name: _, parts, count, is_compound, bits, prefix, each, unique, index, tenant_index, key, state } =
+            *self;
+        let declared = parts.iter().take(count).map(|(attribute, form)| (*attribute, *form));
+        let kind = match lookup.kind {
+            LookupKind::Equality => prefix.is_none() && !each,
+            LookupKind::Prefix(characters) => prefix == Some(characters),
+            LookupKind::Each => each,
+        };
+        let indexes = match &lookup.index {
+            None => (None, None),
+            Some(LookupIndex::Token(name)) => (Some(name.as_str()), None),
+            Some(LookupIndex::Tenant(name)) => (None, Some(name.as_str())),
+        };
+        let has_name =
+            if self.own_prefix().is_some() { self.name() == lookup.name } else { self.label() == lookup.name };
+        has_name
+            && declared.eq(lookup.parts.iter().map(|part| (part.attribute.as_str(), part.form)))
+            && is_compound == (count > 1)
+            && kind
+            && bits.unwrap_or(LookupDefinition::EXACT) == lookup.bits()
+            && (unique, key, state) == (lookup.is_unique, lookup.key, lookup.state)
+            && (index, tenant_index) == indexes
+    }
+
     /// The lookup, when nothing is wrong with the declaration by itself.
     pub(in crate::schema) fn build(&self) -> Result<Lookup, LookupFault> {
         if let Some(fault) = self.fault() {
             return Err(fault);
         }
         let name = self.name();
-        let parts = self.parts.iter().take(self.count);
+        let part = |(attribute, form): &(&str, Form)| LookupPart { attribute: (*attribute).to_owned(), form: *form };
+        let parts: Vec<_> = self.parts.iter().take(self.count).map(part).collect();
         let kind = match self.prefix {
             Some(characters) => LookupKind::Prefix(characters),
             None if self.each => LookupKind::Each,
             None => LookupKind::Equality,
         };
+        let bits = self.bits.unwrap_or(LookupDefinition::EXACT);
+        let named = parts.iter().map(|part| (part.attribute(), part.form().name()));
+        let definition = LookupDefinition::new(kind, bits, named).expect("`fault` has its rules, and more");
         let index = self.index.map(|name| LookupIndex::Token(name.to_owned()));
         Ok(Lookup {
             stored: format!("{RESERVED_PREFIX}{TOKENS}{name}"),
             name,
-            parts: parts
-                .map(|(attribute, form)| LookupPart { attribute: (*attribute).to_owned(), form: *form })
-                .collect(),
+            parts,
             kind,
-            bits: self.bits.unwrap_or(Lookup::EXACT_BITS),
+            definition,
             is_unique: self.unique,
             index: index.or_else(|| self.tenant_index.map(|name| LookupIndex::Tenant(name.to_owned()))),
             key: self.key,

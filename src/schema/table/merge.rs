@@ -100,8 +100,8 @@ impl TableSchema {
 impl Declared {
     /// Whether items of these records have a part of the lookup, and no token.
     fn lacks(&self, lookup: &Lookup) -> bool {
-        let has = |attribute| self.attributes.contains_key(attribute);
-        !self.lookups.contains(lookup.name()) && lookup.parts().iter().any(|part| has(part.attribute()))
+        let declares = |attribute| self.attributes.contains_key(attribute);
+        !self.has(lookup) && lookup.parts().iter().any(|part| declares(part.attribute()))
     }
 }
 

@@ -100,4 +100,19 @@ impl TenantSealBuilder {
         self.settings.calls_per_tenant = Some(calls);
         self
     }
+
+    /// Never makes a tenant's lookup key: where the key table has none, look-ups and writes of attributes with lookups
+    /// fail with [`NoLookupKey`](tenantseal_core::keys::KeyTableErrorKind::NoLookupKey).
+    ///
+    /// Set it in all Regions but one of a replicated key table, where two processes could make a key each. Set it, too,
+    /// where a lost entry shall be noticed before a new lookup key hides it.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.makes_no_lookup_keys();
+    /// ```
+    pub fn makes_no_lookup_keys(mut self) -> Self {
+        self.settings.makes_no_lookup_keys = true;
+        self
+    }
 }

@@ -9,7 +9,7 @@ use tenantseal_core::keys::DeclaredLookup;
 
 use crate::client::{Tables, table_name};
 use crate::error::ConfigError;
-use crate::schema::{InvalidSchema, Lookup, TableSchema};
+use crate::schema::{InvalidSchema, TableSchema};
 
 /// The schemas by physical table name, or ARN.
 pub(super) fn collect(
@@ -59,16 +59,22 @@ pub(super) fn collect(
     Ok(tables)
 }
 
-/// The lookups of all tables, for which tenants have lookup keys.
-pub(super) fn lookups(tables: &Tables) -> Vec<DeclaredLookup> {
-    let of_table = |table: &Arc<TableSchema>| {
-        let declared = |lookup: &Lookup| DeclaredLookup {
-            table: table.name().to_owned(),
-            name: lookup.name().to_owned(),
-            number: lookup.key(),
-            definition: lookup.definition(),
-        };
-        table.lookups().iter().map(declared).collect::<Vec<_>>()
-    };
-    tables.values().flat_map(of_table).collect()
+/// The lookups of all tables, whose tokens are made under tenants' lookup keys.
+pub(super) fn lookups(tables: &Tables) -> Result<Vec<DeclaredLookup>, ConfigError> {
+    let mut declared = Vec::new();
+    for table in tables.values() {
+        for lookup in table.lookups() {
+            let (table, name) = (table.name().to_owned(), lookup.name().to_owned());
+            if lookup.is_unique() {
+                return Err(ConfigError::UniqueLookup { table, lookup: name });
+            }
+            declared.push(DeclaredLookup {
+                table,
+                name,
+                number: lookup.key(),
+                definition: lookup.definition().clone(),
+            });
+        }
+    }
+    Ok(declared)
 }

@@ -51,9 +51,10 @@ impl Engine {
     ) -> Result<LookupEntry, KeyTableError> {
         let mut names: Vec<(usize, String)> = Vec::with_capacity(self.contexts.len());
         for (context, pairs) in self.contexts.iter().enumerate() {
-            let name = lookup_entry(&EncryptionContext::new(&keys.tenant, pairs), number);
-            // The current pairs may be listed as former ones too.
-            if !names.iter().any(|(_, other)| *other == name) {
+            let pairs = EncryptionContext::new(&keys.tenant, pairs);
+            let name = lookup_entry(&pairs, number);
+            // The current pairs may be listed as former ones too. Former ones without room have no lookup keys.
+            if !names.iter().any(|(_, other)| *other == name) && pairs.for_lookups().is_some() {
                 names.push((context, name));
             }
         }

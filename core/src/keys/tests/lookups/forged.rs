@@ -58,7 +58,9 @@ async fn a_lookup_key_under_a_context_without_purpose_is_forged() {
     let key = sealing.lookup_wrap_key(&id("acme"), 1);
     let record = LookupRecord::seal(sealing.stored_record(), &key, [0; 12], &contents);
     fleet.table.put("acme", &entry("acme", 1), Some(record));
+    let before = scene.calls();
     assert_eq!(scene.token("acme").await, Err(forged(1)));
+    assert_eq!(scene.calls(), before, "contexts are compared before the first call");
 }
 
 #[tokio::test(start_paused = true)]
