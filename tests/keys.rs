@@ -7,6 +7,7 @@ mod errors;
 mod fairness;
 mod fleet;
 mod key_stores;
+mod lookups;
 mod matrix;
 mod partitions;
 mod quotas;

@@ -8,6 +8,8 @@ mod common;
 mod debug;
 #[path = "secrets/logged.rs"]
 mod logged;
+#[path = "secrets/lookups.rs"]
+mod lookups;
 #[path = "secrets/memory.rs"]
 mod memory;
 #[path = "secrets/needles.rs"]

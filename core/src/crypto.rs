@@ -43,6 +43,7 @@ mod tests {
     fn every_kind_of_key_is_zeroized_on_drop() {
         is_zeroized::<DataKey>();
         is_zeroized::<LookupKey>();
+        is_zeroized::<LookupWrapKey>();
         is_zeroized::<zeroize::Zeroizing<[u8; 32]>>(); // NonceKey
         // ItemKey, BlobKey, PseudorandomKey, LookupPrk and MacKey: see the backends.
     }

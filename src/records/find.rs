@@ -92,8 +92,7 @@ impl<V: Serialize> ToQuestion for V {
 
 impl<V: Serialize> Sought for V {}
 
-/// Values that begin with a text; see [`begins`].
-#[derive(Debug)]
+/// Values that begin with a text; see [`begins`]. Its `Debug` shows no value.
 pub struct Begins<V>(V);
 
 /// Looks for values that begin with a text, in the form of the lookup: `find_by("last_name", begins("lov"))`.
@@ -111,8 +110,7 @@ impl<V: Serialize> ToQuestion for Begins<V> {
 
 impl<V: Serialize> Sought for Begins<V> {}
 
-/// Any of several values; see [`any_of`].
-#[derive(Debug)]
+/// Any of several values; see [`any_of`]. Its `Debug` shows no value.
 pub struct AnyOf<I>(I);
 
 /// Looks for any of several values: `find_by("email", any_of(["a@x.org", "b@x.org"]))`.
@@ -129,6 +127,18 @@ impl<I: IntoIterator<Item: Serialize>> ToQuestion for AnyOf<I> {
 }
 
 impl<I: IntoIterator<Item: Serialize>> Sought for AnyOf<I> {}
+
+impl<V> fmt::Debug for Begins<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Begins(..)")
+    }
+}
+
+impl<I> fmt::Debug for AnyOf<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyOf(..)")
+    }
+}
 
 /// Finds one tenant's records by an encrypted attribute. It is sent when it is awaited or its stream is polled.
 ///

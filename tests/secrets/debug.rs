@@ -13,16 +13,17 @@ use tenantseal::keys::{
 };
 use tenantseal::records::{
     Check, Condition, Delete, Get, GetEach, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet,
-    TransactWrite, Update, WriteMany, attribute,
+    TransactWrite, Update, WriteMany, any_of, attribute, begins,
 };
 use tenantseal::schema::StoredForm;
 use tenantseal::{Error, Tenant, TenantSeal, TenantSealBuilder};
 use tenantseal_core::Vault;
-use tenantseal_core::crypto::{OsRandom, PseudorandomKey, RandomError};
+use tenantseal_core::crypto::{LookupKey, OsRandom, PseudorandomKey, RandomError, RandomSource};
 use tenantseal_core::envelope::{KeyRing, Nonces, Opener, Sealer, VerifiedDataKey};
 use tenantseal_core::format::reader::Reader;
-use tenantseal_core::format::{Identity, PrimaryKeyPart, StoredKey};
-use tenantseal_core::keys::Settings;
+use tenantseal_core::format::{Identity, LookupDefinition, LookupKind, PrimaryKeyPart, StoredKey};
+use tenantseal_core::keys::{DeclaredLookup, InMemoryKeyTable, Retries, Settings};
+use tenantseal_core::time::SystemTimeSource;
 use zeroize::ZeroizeOnDrop;
 
 use crate::common::{Contact, World, contact, id};
@@ -30,6 +31,8 @@ use crate::common::{Contact, World, contact, id};
 /// Types that hold, or lead to, keys or plaintext of encrypted attributes. [`no_type_shows_what_it_holds`] prints each of them;
 /// tower/tests/tower/logs.rs prints the one of tenantseal-tower.
 const HOLD_SECRETS: &[&str] = &[
+    "AnyOf",
+    "Begins",
     "BlobBody",
     "BlobOpener",
     "BlobSealer",
@@ -44,6 +47,7 @@ const HOLD_SECRETS: &[&str] = &[
     "DataKeysConfig",
     "Delete",
     "Error",
+    "FindBy",
     "GeneratedDataKey",
     "Get",
     "GetBytes",
@@ -55,6 +59,10 @@ const HOLD_SECRETS: &[&str] = &[
     "ItemsUnderKey",
     "KeyRing",
     "KmsKeyService",
+    "LookupKey",
+    "LookupKeys",
+    "LookupPrk",
+    "MacKey",
     "NonceKey",
     "Nonces",
     "Number",
@@ -79,6 +87,7 @@ const HOLD_SECRETS: &[&str] = &[
     "StoredForm",
     "Tenant",
     "TenantHandle",
+    "TenantLookupKey",
     "TenantSeal",
     "TenantSealBuilder",
     "TenantSessions",
@@ -121,6 +130,8 @@ const HOLD_NONE: &[&str] = &[
     "DataKeyId",
     "DataKeySource",
     "DataKeyUse",
+    "DeclaredLookup",
+    "DeclaredLookups",
     "DeletedKek",
     "DetachedLimit",
     "DynamoDbKeyTable",
@@ -152,6 +163,8 @@ const HOLD_NONE: &[&str] = &[
     "InvalidKey",
     "InvalidKeyArn",
     "InvalidKmsConfig",
+    "InvalidLookup",
+    "InvalidLookups",
     "InvalidNumber",
     "InvalidPrimaryKey",
     "InvalidRoleArn",
@@ -176,14 +189,19 @@ const HOLD_NONE: &[&str] = &[
     "KeyServiceErrorKind",
     "KeyTableError",
     "KeyTableErrorKind",
+    "KnownLookups",
     "Limits",
     "List",
     "Listed",
     "Lookup",
     "LookupBuilder",
+    "LookupDefinition",
     "LookupFault",
     "LookupIndex",
+    "LookupKeyId",
+    "LookupKind",
     "LookupPart",
+    "LookupRecord",
     "LookupState",
     "MarkedRecord",
     "Marks",
@@ -412,6 +430,8 @@ async fn no_type_shows_what_it_holds() {
         format!("{:?}", attribute("email").equals("c-1@example.org").and(attribute("notes").equals("notes on c-1"))),
         format!("{:?}", acme.transact_write().with(records.put(&secret))),
         format!("{:?} {:?}", records.scan(), records.scan().stream()),
+        format!("{:?} {:?}", begins("c-1@example.org"), any_of(["c-1@example.org"])),
+        format!("{:?}", records.find_by("email", "c-1@example.org")),
         format!("{taken:?} {service_error:?}"),
         format!("{unopened} {unopened:?} {:#?} {:?}", unopened.items(), records.get_many(["c-1"]).each()),
         format!("{:?}", acme.open("crm", world.stored("acme", "c-1").await).await.map(|_| ())),
@@ -468,5 +488,33 @@ async fn of_core(key: &[u8; 32]) -> Vec<String> {
     let item_key = prk.item_key(&identity);
     shown.push(format!("{prk:?} {unwrapped:#?} {ring:?} {item_key:?} {sealer:?} {nonces:?}"));
     shown.push(format!("{:?} {:?}", Opener::new(&identity, None, &ring), Reader(text)));
+    shown.push(of_lookups(key).await);
     shown
+}
+
+/// Gives the same bytes each time.
+#[derive(Debug)]
+struct Fixed([u8; 32]);
+
+impl RandomSource for Fixed {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        bytes.copy_from_slice(&self.0);
+        Ok(())
+    }
+}
+
+/// What the parts of lookups print.
+async fn of_lookups(key: &[u8; 32]) -> String {
+    let acme = id("acme");
+    let definition = LookupDefinition::new(LookupKind::Equality, 128, [("email", "email")]).unwrap();
+    let lookup_key = LookupKey::generate(&Fixed(*key)).unwrap();
+    let prk = lookup_key.extract();
+    let mac_key = definition.mac_key(&prk, &acme, "crm", "email");
+    let lookup = DeclaredLookup { table: "crm".to_owned(), name: "email".to_owned(), number: 1, definition };
+    let settings =
+        Settings { key_table: Some(Arc::new(InMemoryKeyTable::new())), lookups: vec![lookup], ..Settings::default() };
+    let service = Arc::new(InMemoryKeyService::new());
+    let keys = settings.build(service, "", Arc::new(SystemTimeSource), Retries::default()).unwrap();
+    let lookups = keys.for_tenant(&acme).lookup_keys(&[1]).await.unwrap();
+    format!("{lookup_key:?} {prk:?} {mac_key:?} {mac_key:#?} {lookups:?} {lookups:#?} {keys:#?}")
 }

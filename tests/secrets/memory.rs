@@ -18,10 +18,15 @@ fn data_key_byte(at: usize) -> u8 {
 
 /// A key service that makes the key anew each time, in the place where it stays.
 #[derive(Debug)]
-struct Derived;
+pub(crate) struct Derived;
 
 impl Derived {
-    fn data_key() -> DataKey {
+    /// Its data key, for those who scan.
+    pub(crate) fn bytes() -> [u8; 32] {
+        std::array::from_fn(data_key_byte)
+    }
+
+    pub(crate) fn data_key() -> DataKey {
         let Ok(key) = DataKey::try_from_fn(|bytes| {
             bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = data_key_byte(at));
             Ok::<_, std::convert::Infallible>(())
@@ -29,7 +34,7 @@ impl Derived {
         key
     }
 
-    fn kek() -> KekId {
+    pub(crate) fn kek() -> KekId {
         KekId::parse("arn:aws:kms:us-east-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab").unwrap()
     }
 }
@@ -75,7 +80,7 @@ async fn nothing_of_a_data_key_is_in_memory_after_its_eviction() {
         let seal = TenantSeal::builder().key_service(Derived).record::<Contact>().build(&config).unwrap();
         return use_and_evict(&seal).await;
     }
-    let needles = needles::of_data_key(&std::array::from_fn(data_key_byte));
+    let needles = needles::of_data_key(&Derived::bytes());
     let mut process = Scanned::start("memory::nothing_of_a_data_key_is_in_memory_after_its_eviction", vec![]);
     process.reaches("use");
     let in_use = process.count(&needles);

@@ -176,19 +176,24 @@ impl fmt::Debug for MacKey {
 }
 
 /// Wraps a lookup key: AES-256-GCM under a key of a data key, for one tenant and number.
-pub(crate) struct LookupWrapKey(Aes256Gcm);
+///
+/// It keeps the key alone and expands it for each use: it is used once, and the expanded key moves while it is made.
+pub(crate) struct LookupWrapKey(Box<[u8; Self::LEN]>);
 
 impl LookupWrapKey {
     /// Length of a wrap key in bytes.
     pub(crate) const LEN: usize = 32;
 
     pub(crate) fn new(key: &[u8; Self::LEN]) -> Self {
-        Self(Aes256Gcm::new(key))
+        let mut kept = Self(Box::new([0; Self::LEN]));
+        kept.0.copy_from_slice(key);
+        kept
     }
 
     /// Encrypts `buffer` from `start` on, in place, and appends the tag. `version` is the lookup record's first byte.
     pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], version: u8, buffer: &mut Vec<u8>, start: usize) {
-        let tag = self.0.encrypt(nonce, &Self::aad(version), &mut buffer[start..]);
+        let tag = encrypt(&self.0, nonce, &aad(version), &mut buffer[start..]);
+        overwrite_stack();
         buffer.extend_from_slice(&tag);
     }
 
@@ -200,14 +205,47 @@ impl LookupWrapKey {
         buffer: &mut [u8],
         tag: &[u8; TAG_LEN],
     ) -> Result<(), NotAuthentic> {
-        self.0.decrypt(nonce, &Self::aad(version), buffer, tag)
-    }
-
-    /// `label("lookup key") ‖ version`.
-    fn aad(version: u8) -> Vec<u8> {
-        [label!("lookup key"), &[version]].concat()
+        let decrypted = decrypt(&self.0, nonce, &aad(version), buffer, tag);
+        overwrite_stack();
+        decrypted
     }
 }
+
+#[inline(never)]
+fn encrypt(key: &[u8; 32], nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut [u8]) -> [u8; TAG_LEN] {
+    Aes256Gcm::new(key).encrypt(nonce, aad, buffer)
+}
+
+#[inline(never)]
+fn decrypt(
+    key: &[u8; 32],
+    nonce: &[u8; NONCE_LEN],
+    aad: &[u8],
+    buffer: &mut [u8],
+    tag: &[u8; TAG_LEN],
+) -> Result<(), NotAuthentic> {
+    Aes256Gcm::new(key).decrypt(nonce, aad, buffer, tag)
+}
+
+/// `label("lookup key") ‖ version`.
+fn aad(version: u8) -> Vec<u8> {
+    [label!("lookup key"), &[version]].concat()
+}
+
+/// Overwrites what the previous call left on the stack: the expanded key moves by value, and only its last place is
+/// wiped.
+#[inline(never)]
+fn overwrite_stack() {
+    std::hint::black_box([0_u8; 8_192]);
+}
+
+impl Drop for LookupWrapKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for LookupWrapKey {}
 
 impl fmt::Debug for LookupWrapKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
