@@ -6,11 +6,14 @@
 mod forms;
 mod hygiene;
 mod lookups;
+#[path = "common/must_not_compile.rs"]
+mod must_not_compile;
 mod names;
 mod schemas;
 mod shapes;
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tenantseal::{
@@ -18,9 +21,12 @@ use tenantseal::{
     schema::{RecordField, RecordSchema},
 };
 
+use self::must_not_compile::must_not_compile;
+
 #[test]
 fn what_the_derive_cannot_check_does_not_compile() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    must_not_compile(project, "project", "tests/ui", &["serde", "tenantseal"]);
 }
 
 /// The stored names that a schema declares, flattened records included.

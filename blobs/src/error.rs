@@ -270,6 +270,12 @@ impl BodyError {
     pub(crate) fn new(error: impl StdError + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
     }
+
+    /// The body's own error: the same text, and its type, so that a caller tells "too long" from "broken off". Its
+    /// [`source`](StdError::source) chain is walked as that of any error.
+    pub fn get_ref(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.0
+    }
 }
 
 impl fmt::Display for BodyError {

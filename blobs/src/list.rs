@@ -96,15 +96,15 @@ impl List {
     /// # use futures_util::TryStreamExt;
     /// # use tenantseal_blobs::{Blobs, Error};
     /// # async fn example(blobs: Blobs) -> Result<(), Error> {
-    /// let mut reports = std::pin::pin!(blobs.list("reports/").stream());
+    /// let mut reports = blobs.list("reports/").stream();
     /// while let Some(report) = reports.try_next().await? {
     ///     println!("{} takes {} bytes", report.key(), report.stored_len());
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn stream(self) -> impl Stream<Item = Result<Listed, Error>> + Send {
+    pub fn stream(self) -> impl Stream<Item = Result<Listed, Error>> + Send + Unpin {
         let start = self.request().map(|(blobs, request)| (blobs, Some(request), VecDeque::new()));
-        stream::try_unfold(Some(start), |state| async move {
+        Box::pin(stream::try_unfold(Some(start), |state| async move {
             let Some(state) = state else { return Ok(None) };
             let (blobs, mut request, mut listed) = state?;
             loop {
@@ -116,7 +116,7 @@ impl List {
                 listed = page.blobs.into();
                 request = page.next_token.map(|token| asked.continuation_token(token));
             }
-        })
+        }))
     }
 
     fn request(self) -> Result<(Blobs, ListObjectsV2FluentBuilder), Error> {

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Cost(cost::Cost),
     /// Check the setup, and prove that one tenant's session cannot use another tenant's key
     Doctor(doctor::Doctor),
-    /// Start KMS, STS and DynamoDB on loopback, with two tenants, and print the environment to export
+    /// Start KMS, STS, DynamoDB and S3 on loopback, with two tenants, and print the environment to export
     #[cfg(feature = "local")]
     Local(local::Local),
 }

@@ -27,6 +27,8 @@ mod proofs;
 mod redact;
 #[path = "command/samples.rs"]
 mod samples;
+#[path = "command/sandbox.rs"]
+mod sandbox;
 #[path = "command/settings.rs"]
 mod settings;
 #[path = "command/terminal.rs"]

@@ -12,8 +12,10 @@ pub mod tap;
 pub mod wire;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, VectorIndex,
@@ -81,6 +83,11 @@ pub fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
 }
 
+/// The SDK's own retries, which do not wait for a second: what fails in a test goes on failing.
+pub fn soon() -> RetryConfig {
+    RetryConfig::standard().with_initial_backoff(Duration::from_millis(10))
+}
+
 /// The local stack with a key account, an application account, the table `crm` and two tenants.
 pub struct World {
     pub stack: Stack,
@@ -107,7 +114,7 @@ impl World {
             .unwrap();
         let admin = aws_sdk_kms::Client::new(&stack.sdk_config(&admin));
         let credentials = Credentials::from(&app);
-        let app = stack.sdk_config(&app);
+        let app = stack.sdk_config(&app).into_builder().retry_config(soon()).build();
         let plain = aws_sdk_dynamodb::Client::new(&app);
         let world = Self { stack, admin, app, credentials, plain, tenancy };
         world.create_table("crm").await;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use futures_util::future::join_all;
 use tenantseal::Error;
@@ -90,7 +91,9 @@ async fn a_tenant_that_quota_throttles_is_served_after_all() {
     let tenants = names(30);
     let world = world_of(&tenants).await;
     world.stack.faults().on("GenerateDataKey").beyond(20).fail("ThrottlingException", 400);
-    let seal = world.seal();
+    // As services have it: retries are seconds apart, and quotas are per second.
+    let app = world.app.clone().into_builder().retry_config(RetryConfig::standard()).build();
+    let seal = world.builder().build(&app).unwrap();
     let sealed = tenants.iter().map(|tenant| {
         let handle = seal.tenant(&id(tenant));
         async move { handle.seal("crm", item(&contact(handle.id().as_str(), "c-1"))).await }

@@ -14,7 +14,7 @@ use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
 use tenantseal_local::Stack;
 use tenantseal_tenants::{DynamoDbRegistry, InMemoryRegistry, Registry, Tenants, TenantsBuilder};
 
-use crate::common::{ROLE, id};
+use crate::common::{ROLE, id, soon};
 
 pub(crate) const ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
@@ -46,7 +46,8 @@ impl Office {
         let service = stack.account("222222222222").unwrap().user("crm-service").permission(ALL).create().unwrap();
         let role = keys.role("TenantKeys").trust(tenancy.trust_policy(&[service.user_arn()]));
         role.permission(tenancy.role_policy("*")).create().unwrap();
-        let (admin, service) = (stack.sdk_config(&admin), stack.sdk_config(&service));
+        let config = |user| stack.sdk_config(user).into_builder().retry_config(soon()).build();
+        let (admin, service) = (config(&admin), config(&service));
         Self { stack, admin, service, tenancy }
     }
 

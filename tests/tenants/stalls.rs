@@ -13,7 +13,7 @@ use crate::tenants::interrupted::Interrupted;
 use crate::tenants::office::Office;
 use crate::tenants::steps::{Step, picture};
 
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 24;
 /// Longer than what the registry has said is believed.
 const STOPPED: Duration = Duration::from_millis(2_100);
 
@@ -93,32 +93,42 @@ async fn a_process_that_was_stopped_in_a_call_does_not_repeat_it() {
 
 #[tokio::test]
 async fn a_change_of_keys_does_not_point_the_alias_back() {
-    loses(&[Step::Onboard], Step::NewKey, &[Step::Suspend, Step::Resume, Step::OnDemand]).await;
-    loses(&[Step::Pool, Step::Onboard], Step::ToPool, &[Step::Suspend]).await;
-    loses(&[Step::Pool, Step::OnboardShared], Step::Out, &[Step::Offboard]).await;
+    tokio::join!(
+        loses(&[Step::Onboard], Step::NewKey, &[Step::Suspend, Step::Resume, Step::OnDemand]),
+        loses(&[Step::Pool, Step::Onboard], Step::ToPool, &[Step::Suspend]),
+        loses(&[Step::Pool, Step::OnboardShared], Step::Out, &[Step::Offboard]),
+    );
 }
 
 #[tokio::test]
 async fn a_suspension_does_not_disable_what_has_been_resumed() {
-    loses(&[Step::Onboard], Step::Suspend, &[Step::Resume]).await;
-    loses(&[Step::Pool, Step::OnboardShared], Step::Suspend, &[Step::Resume]).await;
+    tokio::join!(
+        loses(&[Step::Onboard], Step::Suspend, &[Step::Resume]),
+        loses(&[Step::Pool, Step::OnboardShared], Step::Suspend, &[Step::Resume]),
+    );
 }
 
 #[tokio::test]
 async fn a_resumption_does_not_enable_what_has_been_suspended_again() {
-    loses(&[Step::OnboardWide, Step::Suspend], Step::Resume, &[Step::Suspend]).await;
-    loses(&[Step::Pool, Step::OnboardShared, Step::Suspend], Step::Resume, &[Step::Offboard]).await;
+    tokio::join!(
+        loses(&[Step::OnboardWide, Step::Suspend], Step::Resume, &[Step::Suspend]),
+        loses(&[Step::Pool, Step::OnboardShared, Step::Suspend], Step::Resume, &[Step::Offboard]),
+    );
 }
 
 #[tokio::test]
 async fn an_end_does_not_schedule_the_deletion_of_what_has_come_back() {
-    loses(&[Step::OnboardWide], Step::Offboard, &[Step::Cancel, Step::Resume]).await;
-    loses(&[Step::Pool, Step::OnboardShared], Step::Offboard, &[Step::Cancel, Step::Resume]).await;
-    loses(&[Step::Onboard, Step::Offboard], Step::Cancel, &[Step::Offboard]).await;
+    tokio::join!(
+        loses(&[Step::OnboardWide], Step::Offboard, &[Step::Cancel, Step::Resume]),
+        loses(&[Step::Pool, Step::OnboardShared], Step::Offboard, &[Step::Cancel, Step::Resume]),
+        loses(&[Step::Onboard, Step::Offboard], Step::Cancel, &[Step::Offboard]),
+    );
 }
 
 #[tokio::test]
 async fn an_onboarding_leaves_no_key_behind() {
-    loses(&[], Step::OnboardWide, &[Step::Suspend]).await;
-    loses(&[Step::Pool], Step::OnboardShared, &[Step::Offboard]).await;
+    tokio::join!(
+        loses(&[], Step::OnboardWide, &[Step::Suspend]),
+        loses(&[Step::Pool], Step::OnboardShared, &[Step::Offboard]),
+    );
 }

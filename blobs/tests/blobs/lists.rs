@@ -1,7 +1,5 @@
 //! Lists: of the tenant's objects, and of no other's whatever S3 answers.
 
-use std::pin::pin;
-
 use futures_util::TryStreamExt;
 use tenantseal::blobs::{Blobs, Error, List};
 
@@ -9,7 +7,7 @@ use crate::scene::Scene;
 use crate::wire::{Reaction, Wire};
 
 async fn keys(list: List) -> Result<Vec<String>, Error> {
-    let mut listed = pin!(list.stream());
+    let mut listed = list.stream();
     let mut keys = Vec::new();
     while let Some(blob) = listed.try_next().await? {
         keys.push(blob.key().to_owned());

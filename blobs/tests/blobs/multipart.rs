@@ -70,7 +70,11 @@ async fn a_body_that_fails_stores_nothing() {
         let body = tenantseal::blobs::aws_sdk_s3::primitives::SdkBody::from_body_1_x(body);
         let body = tenantseal::blobs::aws_sdk_s3::primitives::ByteStream::new(body);
         let failed = blobs.put("a", body).await.unwrap_err();
-        assert!(matches!(failed, Error::Source(_)) && failed.to_string().contains("the disk is gone"), "{failed}");
+        let Error::Source(of_the_body) = &failed else { panic!("{failed}") };
+        assert!(failed.to_string().contains("the disk is gone"), "{failed}");
+        let first: &(dyn std::error::Error + 'static) = of_the_body.get_ref();
+        let causes = std::iter::successors(Some(first), |cause| cause.source());
+        assert!(causes.into_iter().any(|cause| cause.is::<std::io::Error>()), "its type is lost: {of_the_body:?}");
         assert_eq!(failed.written(), Written::No);
     }
     assert_eq!((scene.keys().await.len(), scene.uploads().await), (0, 0));

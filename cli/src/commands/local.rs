@@ -1,4 +1,4 @@
-//! `local`: KMS, STS and DynamoDB on loopback, behind one address, until Ctrl-C.
+//! `local`: KMS, STS, DynamoDB and S3 on loopback, behind one address, until Ctrl-C.
 
 mod door;
 
@@ -23,7 +23,7 @@ const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allo
 const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeys";
 const TABLE: &str = "crm";
 
-/// Start KMS, STS and DynamoDB on loopback, with two tenants, and print the environment to export.
+/// Start KMS, STS, DynamoDB and S3 on loopback, with two tenants, and print the environment to export.
 ///
 /// It runs until Ctrl-C and stores nothing. KMS and STS evaluate the real policies. The table `crm` has an item of each
 /// tenant.
@@ -45,7 +45,7 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) async fn run(self, settings: Settings, output: &Output) -> Result<Exit> {
         if output.is_dry_run() {
-            return output.print_dry_run(&[format!("serve KMS, STS and DynamoDB on 127.0.0.1:{}", self.port)]);
+            return output.print_dry_run(&[format!("serve KMS, STS, DynamoDB and S3 on 127.0.0.1:{}", self.port)]);
         }
         let settings = settings.with_role(ROLE);
         let tenancy = settings.tenancy()?;

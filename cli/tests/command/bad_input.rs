@@ -3,6 +3,8 @@
 use std::process::Output;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::world::{EVERYTHING, World};
 
 /// What a failed command said in its one line on stderr.
@@ -115,12 +117,15 @@ async fn an_endpoint_that_is_down_or_is_not_aws() {
     let down = ["AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_DYNAMODB"];
     let mut further = down.map(|name| (name, "http://127.0.0.1:1")).to_vec();
     further.push(("AWS_PROFILE", "operator"));
-    for arguments in [&["list"][..], &["onboard", "initech"], &["doctor", "acme"], &["init"]] {
-        refused_with(&world, arguments, &further, 5, "the endpoint does not answer").await;
-    }
     let key = r#"{"tenant_id":{"S":"acme"}}"#;
-    let fetch = ["inspect", "--table", "crm", "--key", key];
-    refused_with(&world, &fetch, &further, 5, "the endpoint does not answer").await;
+    let commands: [&[&str]; 5] = [
+        &["list"],
+        &["onboard", "initech"],
+        &["doctor", "acme"],
+        &["init"],
+        &["inspect", "--table", "crm", "--key", key],
+    ];
+    join_all(commands.map(|command| refused_with(&world, command, &further, 5, "the endpoint does not answer"))).await;
 }
 
 #[tokio::test]

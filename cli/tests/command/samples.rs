@@ -7,6 +7,7 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kms::types::Tag;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tenantseal::schema::TableSchema;
 use tenantseal::{Item, TenantId, TenantSeal};
@@ -105,7 +106,7 @@ async fn a_sample_that_opens_in_a_region_that_nobody_lists_is_found() {
 /// The tenant is ended all the same, and nothing is claimed of the Region that did not answer.
 #[tokio::test]
 async fn a_region_that_does_not_answer_is_not_taken_for_one_that_refuses() {
-    for code in [None, Some("ThrottlingException")] {
+    join_all([None, Some("ThrottlingException")].map(async |code| {
         let world = wide().await;
         put(&world, sealed(&world, HOME, "c-1").await).await;
         let fault = world.stack.faults().on("Decrypt").in_region(ABROAD);
@@ -132,7 +133,8 @@ async fn a_region_that_does_not_answer_is_not_taken_for_one_that_refuses() {
         let (output, _, text) = recorded(&world, "again").await;
         assert_eq!(output.status.code(), Some(0), "{text}");
         assert!(text.contains("refused everywhere now: 1"), "{text}");
-    }
+    }))
+    .await;
 }
 
 /// A sealed item is anybody's: the Region that it names is asked and keeps no tenant from being ended.

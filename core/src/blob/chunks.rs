@@ -45,7 +45,14 @@ impl BlobSealer {
     pub fn push(&mut self, mut plaintext: &[u8], stored: &mut Vec<u8>) -> Result<(), BlobFault> {
         while self.pending.len() + plaintext.len() > CHUNK_LEN {
             let (now, rest) = plaintext.split_at(CHUNK_LEN - self.pending.len());
-            self.seal(now, false, stored)?;
+            let index = self.index()?;
+            if self.pending.is_empty() {
+                self.key.encrypt(index, false, now, stored);
+            } else {
+                self.pending.extend_from_slice(now);
+                self.key.encrypt(index, false, &self.pending, stored);
+                self.pending.clear();
+            }
             plaintext = rest;
         }
         if self.pending.capacity() == 0 && self.next > 0 {
@@ -61,19 +68,16 @@ impl BlobSealer {
     ///
     /// [`BlobFault::TooLong`].
     pub fn finish(mut self, stored: &mut Vec<u8>) -> Result<(), BlobFault> {
-        self.seal(&[], true, stored)
+        let index = self.index()?;
+        self.key.encrypt(index, true, &self.pending, stored);
+        Ok(())
     }
 
-    /// Seals what is pending, and `more` behind it.
-    fn seal(&mut self, more: &[u8], last: bool, stored: &mut Vec<u8>) -> Result<(), BlobFault> {
+    /// The position of the chunk that is sealed now.
+    fn index(&mut self) -> Result<u32, BlobFault> {
         let index = u32::try_from(self.next).map_err(|_| BlobFault::TooLong)?;
         self.next += 1;
-        let start = stored.len();
-        stored.extend_from_slice(&self.pending);
-        stored.extend_from_slice(more);
-        self.pending.clear();
-        self.key.encrypt(index, last, stored, start);
-        Ok(())
+        Ok(index)
     }
 }
 
@@ -104,13 +108,17 @@ impl BlobOpener {
     /// [`BlobFault::TooLong`]. The blob is then to be given up: what was given out before is authentic.
     pub fn push(&mut self, stored: &mut &[u8]) -> Result<Option<Vec<u8>>, BlobFault> {
         let (now, rest) = stored.split_at(stored.len().min(SEALED_CHUNK_LEN - self.pending.len()));
+        *stored = rest;
+        // Only when a byte follows is it known that this chunk is not the last.
+        let follows = !rest.is_empty();
+        if follows && self.pending.is_empty() {
+            return self.open(now, false).map(Some);
+        }
         if self.pending.capacity() == 0 {
             self.pending.reserve_exact(SEALED_CHUNK_LEN);
         }
         self.pending.extend_from_slice(now);
-        *stored = rest;
-        // Only when a byte follows is it known that this chunk is not the last.
-        if rest.is_empty() { Ok(None) } else { self.open(false).map(Some) }
+        if follows { self.open_pending(false).map(Some) } else { Ok(None) }
     }
 
     /// Opens the last chunk.
@@ -124,15 +132,21 @@ impl BlobOpener {
         if self.pending.len() < least {
             return Err(BlobFault::Truncated);
         }
-        self.open(self.ends_the_blob)
+        self.open_pending(self.ends_the_blob)
     }
 
-    fn open(&mut self, last: bool) -> Result<Vec<u8>, BlobFault> {
+    fn open_pending(&mut self, last: bool) -> Result<Vec<u8>, BlobFault> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let plaintext = self.open(&pending, last)?;
+        pending.clear();
+        self.pending = pending;
+        Ok(plaintext)
+    }
+
+    fn open(&mut self, chunk: &[u8], last: bool) -> Result<Vec<u8>, BlobFault> {
         let index = u32::try_from(self.next).map_err(|_| BlobFault::TooLong)?;
         self.next += 1;
-        let mut chunk = std::mem::take(&mut self.pending);
-        self.key.decrypt(index, last, &mut chunk).map_err(|_| BlobFault::NotAuthentic)?;
-        Ok(chunk)
+        self.key.decrypt(index, last, chunk).map_err(|_| BlobFault::NotAuthentic)
     }
 }
 

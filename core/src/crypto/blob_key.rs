@@ -5,7 +5,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 
 use super::backend::Aes256Gcm;
-use super::{NONCE_LEN, NotAuthentic, TAG_LEN};
+use super::{NONCE_LEN, NotAuthentic};
 
 /// The key that encrypts the chunks of one blob, with its expanded key schedule.
 ///
@@ -20,17 +20,20 @@ impl BlobKey {
         Self(Aes256Gcm::new(key))
     }
 
-    /// Encrypts a chunk, which is `buffer` from `start` on, in place, and appends the tag.
-    pub(crate) fn encrypt(&self, index: u32, last: bool, buffer: &mut Vec<u8>, start: usize) {
-        let tag = self.0.encrypt(&nonce(index, last), &[], &mut buffer[start..]);
-        buffer.extend_from_slice(&tag);
+    /// Encrypts a chunk, and appends it and its tag to `stored`.
+    pub(crate) fn encrypt(&self, index: u32, last: bool, plaintext: &[u8], stored: &mut Vec<u8>) {
+        let start = stored.len();
+        stored.resize(start + plaintext.len(), 0);
+        let tag = self.0.encrypt_into(&nonce(index, last), plaintext, &mut stored[start..]);
+        stored.extend_from_slice(&tag);
     }
 
-    /// Decrypts a chunk in place and cuts off its tag. On failure `buffer` holds no plaintext.
-    pub(crate) fn decrypt(&self, index: u32, last: bool, buffer: &mut Vec<u8>) -> Result<(), NotAuthentic> {
-        let &tag = buffer.last_chunk().ok_or(NotAuthentic)?;
-        buffer.truncate(buffer.len() - TAG_LEN);
-        self.0.decrypt(&nonce(index, last), &[], buffer, &tag)
+    /// Decrypts a chunk that its tag follows.
+    pub(crate) fn decrypt(&self, index: u32, last: bool, chunk: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
+        let (ciphertext, tag) = chunk.split_last_chunk().ok_or(NotAuthentic)?;
+        let mut plaintext = vec![0; ciphertext.len()];
+        self.0.decrypt_into(&nonce(index, last), ciphertext, tag, &mut plaintext)?;
+        Ok(plaintext)
     }
 }
 

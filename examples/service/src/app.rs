@@ -2,20 +2,22 @@
 
 use std::error::Error;
 use std::io;
+use std::time::{Duration, SystemTime};
 
 use aws_types::SdkConfig;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::routing::get;
-use tenantseal::TenantSeal;
 use tenantseal::blobs::Bucket;
 use tenantseal::error::ConfigError;
 use tenantseal::keys::DynamoDbKeyTable;
+use tenantseal::{TenantId, TenantSeal};
 use tenantseal_tower::TenantFromJwt;
 use tokio::net::TcpListener;
 use tokio::signal;
 use tower_http::trace::TraceLayer;
 
+use crate::cleaning::delete_unnamed;
 use crate::contact::Contact;
 use crate::settings::Settings;
 use crate::{attachments, contacts};
@@ -38,6 +40,26 @@ pub async fn service(
     seal.check_tables().await?;
     let tenants = TenantFromJwt::new(seal).issuer(settings.issuer).build(web).await?;
     Ok(router(&tenants))
+}
+
+/// Deletes the objects of these tenants that no record has named for a day, and says how many: a job beside the
+/// service, once a day.
+///
+/// # Errors
+///
+/// When the settings do not work, a name is no tenant's, or a tenant's records or objects fail.
+pub async fn clean(
+    settings: &Settings,
+    aws: &SdkConfig,
+    tenants: &[String],
+) -> Result<u64, Box<dyn Error + Send + Sync>> {
+    let seal = seal(settings, aws)?;
+    let yesterday = SystemTime::now() - Duration::from_secs(24 * 60 * 60);
+    let mut deleted = 0;
+    for tenant in tenants {
+        deleted += delete_unnamed(&seal.tenant(&TenantId::parse(tenant)?), yesterday).await?;
+    }
+    Ok(deleted)
 }
 
 /// The library with this service's records and buckets.

@@ -4,7 +4,6 @@
 //! attachment until the record names the new one, and of two uploads at a time one wins as a whole.
 
 use std::ops::RangeInclusive;
-use std::pin::pin;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -12,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use http_range_header::parse_range_header;
+use tenantseal::Tenant;
 use tenantseal::blobs::{self, BlobBody, Blobs};
 use tenantseal::records::Records;
 use tenantseal_tower::VerifiedTenant;
@@ -97,7 +97,7 @@ pub(crate) async fn delete(
 /// Deletes the objects of a contact that is deleted, with those that no record names.
 pub(crate) async fn delete_all(tenant: &VerifiedTenant, id: Uuid) -> Result<(), AppError> {
     let objects = objects(tenant);
-    let mut found = pin!(objects.list(format!("{id}/")).stream());
+    let mut found = objects.list(format!("{id}/")).stream();
     while let Some(object) = found.try_next().await? {
         objects.delete(object.key()).await?;
     }
@@ -150,7 +150,7 @@ async fn discard(objects: &Blobs, attachment: &Attachment) {
     }
 }
 
-fn objects(tenant: &VerifiedTenant) -> Blobs {
+pub(crate) fn objects(tenant: &Tenant) -> Blobs {
     tenant.blobs("attachments")
 }
 

@@ -4,6 +4,7 @@
 
 mod app;
 mod attachments;
+mod cleaning;
 mod contact;
 mod contacts;
 mod error;
@@ -13,6 +14,7 @@ pub mod local;
 mod settings;
 mod upload;
 
-pub use app::{serve, service, shutdown_signal};
+pub use app::{clean, serve, service, shutdown_signal};
 pub use attachments::MAX_ATTACHMENT;
+pub use cleaning::delete_unnamed;
 pub use settings::Settings;

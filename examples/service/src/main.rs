@@ -15,11 +15,19 @@ async fn main() -> Outcome {
     run().await
 }
 
-/// In AWS: the settings come from the environment, the credentials from the task's or the pod's role.
+/// In AWS: the settings come from the environment, the credentials from the task's or the pod's role. With `clean` and
+/// tenants it is the daily job.
 #[cfg(not(feature = "local"))]
 async fn run() -> Outcome {
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-    let service = tenantseal_service::service(tenantseal_service::Settings::from_env()?, &aws, &aws).await?;
+    let settings = tenantseal_service::Settings::from_env()?;
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("clean") {
+        let deleted = tenantseal_service::clean(&settings, &aws, &arguments.collect::<Vec<_>>()).await?;
+        tracing::info!(deleted, "objects that no record names");
+        return Ok(());
+    }
+    let service = tenantseal_service::service(settings, &aws, &aws).await?;
     serve(TcpListener::bind("0.0.0.0:8080").await?, service, shutdown_signal()).await?;
     Ok(())
 }

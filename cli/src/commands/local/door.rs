@@ -1,4 +1,4 @@
-//! One address for the stack's 3 services, so that `--endpoint-url` reaches them all.
+//! One address for the stack's 4 services, so that `--endpoint-url` reaches them all.
 
 use std::net::Ipv4Addr;
 
@@ -20,6 +20,7 @@ struct Door {
     client: Client<HttpConnector, Body>,
     dynamodb: String,
     kms: String,
+    s3: String,
     sts: String,
 }
 
@@ -34,6 +35,7 @@ pub(super) async fn open(stack: &Stack, port: u16) -> Result<String> {
         client: Client::builder(TokioExecutor::new()).build_http(),
         dynamodb: stack.dynamodb_url().to_owned(),
         kms: stack.kms_url().to_owned(),
+        s3: stack.s3_url().to_owned(),
         sts: stack.sts_url().to_owned(),
     };
     let router = Router::new().fallback(pass).with_state(door);
@@ -44,7 +46,7 @@ pub(super) async fn open(stack: &Stack, port: u16) -> Result<String> {
 
 async fn pass(State(door): State<Door>, mut request: Request) -> Response {
     let Some(service) = door.service(request.headers()) else {
-        return (StatusCode::BAD_REQUEST, "the request is not signed for dynamodb, kms or sts").into_response();
+        return (StatusCode::BAD_REQUEST, "the request is not signed for dynamodb, kms, s3 or sts").into_response();
     };
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     let Ok(uri) = format!("{service}{path}").parse::<Uri>() else {
@@ -65,6 +67,7 @@ impl Door {
         match scope.split('/').nth(3)? {
             "dynamodb" => Some(&self.dynamodb),
             "kms" => Some(&self.kms),
+            "s3" => Some(&self.s3),
             "sts" => Some(&self.sts),
             _ => None,
         }

@@ -38,6 +38,24 @@ impl Aes256Gcm {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         self.0.open_in_place_separate_tag(nonce, Aad::from(aad), tag, buffer).map(|_| ()).map_err(|_| NotAuthentic)
     }
+
+    /// Encrypts `plaintext` into `output`, which is as long. AWS-LC encrypts in place alone.
+    pub(crate) fn encrypt_into(&self, nonce: &[u8; NONCE_LEN], plaintext: &[u8], output: &mut [u8]) -> [u8; TAG_LEN] {
+        output.copy_from_slice(plaintext);
+        self.encrypt(nonce, &[], output)
+    }
+
+    /// Decrypts `ciphertext` into `output`, which is as long. On failure `output` holds no plaintext.
+    pub(crate) fn decrypt_into(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        ciphertext: &[u8],
+        tag: &[u8; TAG_LEN],
+        output: &mut [u8],
+    ) -> Result<(), NotAuthentic> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.0.open_separate_gather(nonce, Aad::empty(), ciphertext, tag, output).map_err(|_| NotAuthentic)
+    }
 }
 
 /// The data key and the salt: AWS-LC extracts anew for every expansion.

@@ -38,6 +38,26 @@ impl Aes256Gcm {
             .decrypt_inout_detached(&Nonce::from(*nonce), aad, InOutBuf::from(buffer), &Tag::from(*tag))
             .map_err(|_| NotAuthentic)
     }
+
+    /// Encrypts `plaintext` into `output`, which is as long.
+    pub(crate) fn encrypt_into(&self, nonce: &[u8; NONCE_LEN], plaintext: &[u8], output: &mut [u8]) -> [u8; TAG_LEN] {
+        let buffers = InOutBuf::new(plaintext, output).expect("both have one length");
+        let tag = self.0.encrypt_inout_detached(&Nonce::from(*nonce), &[], buffers);
+        tag.expect("chunks are far shorter than the 64 GiB that GCM allows").into()
+    }
+
+    /// Decrypts `ciphertext` into `output`, which is as long. On failure `output` holds no plaintext.
+    pub(crate) fn decrypt_into(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        ciphertext: &[u8],
+        tag: &[u8; TAG_LEN],
+        output: &mut [u8],
+    ) -> Result<(), NotAuthentic> {
+        let buffers = InOutBuf::new(ciphertext, output).expect("both have one length");
+        let opened = self.0.decrypt_inout_detached(&Nonce::from(*nonce), &[], buffers, &Tag::from(*tag));
+        opened.map_err(|_| NotAuthentic)
+    }
 }
 
 /// The pseudorandom key, as a keyed HMAC state. It stays in place: a value that moves, with the future that holds it,

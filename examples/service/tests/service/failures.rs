@@ -1,10 +1,18 @@
 //! What happens beside a request: others are faster, services fail, and somebody reads the log.
 
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode, header};
+use futures_util::future::join_all;
 use futures_util::stream;
+use tenantseal::TenantId;
+use tenantseal_service::delete_unnamed;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use uuid::Uuid;
 
 use crate::scene::{CANARY, World, ada, logged};
 
@@ -62,6 +70,91 @@ async fn an_upload_whose_object_cannot_be_stored_changes_nothing() {
     world.local.stack().faults().on("PutObject").fail("AccessDenied", 403);
     assert_eq!(acme.upload(&path, "new").await.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(acme.get(&path).await.body.unwrap(), "former");
+}
+
+#[tokio::test]
+async fn an_upload_that_others_are_always_faster_than_is_409() {
+    let world = World::start().await;
+    let acme = world.caller("acme");
+    let contact = acme.create().await;
+    let names: Vec<_> = (0..40).map(|name| format!("{contact}/attachments/{name}")).collect();
+    let answers = join_all(names.iter().map(|name| acme.upload(name, name.clone()))).await;
+    let (mut stored, mut refused) = (0, 0);
+    for (name, answer) in names.iter().zip(answers) {
+        match answer.status {
+            StatusCode::CREATED => {
+                stored += 1;
+                assert_eq!(acme.get(name).await.body.unwrap(), name.as_bytes());
+            }
+            StatusCode::CONFLICT => {
+                refused += 1;
+                assert_eq!(acme.get(name).await.status, StatusCode::NOT_FOUND);
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert!(stored >= 5 && refused > 0, "{stored} stored, {refused} refused");
+}
+
+#[tokio::test]
+async fn the_daily_job_deletes_what_no_record_names_and_nothing_else() {
+    let world = World::start().await;
+    let acme = world.caller("acme");
+    let path = format!("{}/attachments/a", acme.create().await);
+    acme.upload(&path, "named").await;
+    let tenant = world.other_program().tenant(&TenantId::parse("acme").unwrap());
+    let contact = path.split('/').nth(2).unwrap();
+    let unnamed = format!("{contact}/{}", Uuid::new_v4());
+    tenant.blobs("attachments").put(&unnamed, b"unnamed".to_vec()).await.unwrap();
+    let other = world.caller("globex");
+    other.upload(&format!("{}/attachments/a", other.create().await), "another tenant's").await;
+    world.plant("acme/not-of-this-service", CANARY).await;
+    assert_eq!(world.objects().await.len(), 4);
+
+    let (hour, now) = (Duration::from_secs(3_600), SystemTime::now());
+    assert_eq!(delete_unnamed(&tenant, now - hour).await.unwrap(), 0, "an upload may be under way");
+    assert_eq!(delete_unnamed(&tenant, now + hour).await.unwrap(), 1);
+    assert!(world.objects().await.iter().all(|object| !object.ends_with(&unnamed)));
+    assert_eq!(world.objects().await.len(), 3);
+    assert_eq!(acme.get(&path).await.body.unwrap(), "named");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn at_sigterm_a_request_in_progress_is_answered_and_the_process_ends() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenantseal-service"));
+    let mut service = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let mut printed = BufReader::new(service.stdout.take().unwrap()).lines();
+    let (mut token, mut address) = (None, None);
+    while token.is_none() || address.is_none() {
+        let line = printed.next_line().await.unwrap().unwrap();
+        token = token.or(line.strip_prefix("acme='").map(|header| header.trim_end_matches('\'').to_owned()));
+        let url = line.split_once("http://").and_then(|(_, url)| url.split_once('/'));
+        address = address.or(url.map(|(address, _)| address.to_owned()));
+    }
+    let mut connection = TcpStream::connect(address.as_ref().unwrap()).await.unwrap();
+    let contact = ada().to_string();
+    let head = format!(
+        "PUT /contacts/{} HTTP/1.1\r\nhost: service\r\n{}\r\nif-none-match: *\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        Uuid::new_v4(),
+        token.unwrap(),
+        contact.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&contact.as_bytes()[..1]).await.unwrap();
+    // Its handler waits for the body, and nothing says so to the outside.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let told = Command::new("kill").args(["-TERM", &service.id().unwrap().to_string()]).status().await.unwrap();
+    assert!(told.success());
+    while TcpStream::connect(address.as_ref().unwrap()).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    connection.write_all(&contact.as_bytes()[1..]).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert!(service.wait().await.unwrap().success());
 }
 
 #[tokio::test]
