@@ -2,6 +2,7 @@
 
 mod conditions;
 mod copied;
+mod differential;
 mod filters;
 mod history;
 mod keys;

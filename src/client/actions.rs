@@ -296,7 +296,8 @@ impl ItemUpdate {
     /// The lookup of a token that the update writes.
     fn lookup(&self, token: &SentToken) -> Result<&Lookup, Refusal> {
         let mut lookups = self.target.table.lookups().iter();
-        lookups.find(|lookup| lookup.stored() == token.stored).ok_or(Refusal::Action)
+        let found = lookups.find(|lookup| lookup.stored() == token.stored);
+        found.ok_or_else(|| Refusal::LookupValue { lookup: token.stored.clone() })
     }
 
     /// The numbers of the lookup keys that it needs.

@@ -27,7 +27,8 @@ impl Asking {
     fn new(table: &TableSchema, test: &LookupTest, values: Option<&Values>) -> Result<Self, Refusal> {
         let LookupTest { stored, given, sent } = test;
         let found = table.lookups().iter().enumerate().find(|(_, lookup)| lookup.stored() == stored);
-        let (at, lookup) = found.ok_or(Refusal::Action)?;
+        let unanswered = || Refusal::LookupValue { lookup: stored.clone() };
+        let (at, lookup) = found.ok_or_else(unanswered)?;
         // Each value is an alternative, unless together they are the parts of one.
         let per_token = given.len() / sent.len().max(1);
         let alternatives = given.chunks(per_token.max(1)).zip(sent).map(|(given, sent)| {
@@ -36,7 +37,7 @@ impl Asking {
                 value.ok_or_else(|| Refusal::UndefinedValue(placeholder.clone()))
             };
             let given = given.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-            let asked = lookup.asked(&given).ok().flatten().ok_or(Refusal::Action)?;
+            let asked = lookup.asked(&given).ok().flatten().ok_or_else(unanswered)?;
             Ok((asked, sent.clone()))
         });
         Ok(Self { lookup: at, alternatives: alternatives.collect::<Result<_, Refusal>>()? })

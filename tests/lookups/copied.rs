@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal::Item;
 
-use super::scene::{TABLE, assert_right, contact, create, item, put, stored, tenant, tokens, world};
-use crate::common::{World, s};
+use super::scene::{TABLE, assert_right, contact, item, key, put, stored, tenant, tokens, world};
+use crate::common::{World, s, sealing_error};
 
 async fn found(db: &Client, email: &str) -> Vec<String> {
     let request = db.query().table_name(TABLE).index_name("by-email").key_condition_expression("email = :e");
@@ -81,9 +81,8 @@ async fn a_whole_page_of_copied_tokens_is_dropped_and_the_next_page_read() {
 }
 
 #[tokio::test]
-async fn tokens_of_two_tenants_tables_and_lookups_share_nothing() {
+async fn tokens_of_two_tenants_and_lookups_share_nothing() {
     let world = world(&["acme", "globex"]).await;
-    create(&world.plain, "others").await;
     let text = s("1815");
     let all = [("email", text.clone()), ("phone", text.clone()), ("last_name", text.clone()), ("born", text)];
     let mut seen = Vec::new();
@@ -120,4 +119,29 @@ async fn a_sealed_attribute_that_is_gone_answers_no_filter() {
     let scan = acme.dynamodb().scan().table_name(TABLE).filter_expression("email = :e");
     let output = scan.expression_attribute_values(":e", s("ada@x.org")).send().await.unwrap();
     assert_eq!(output.count(), 0);
+}
+
+#[tokio::test]
+async fn a_condition_holds_for_a_token_that_was_copied() {
+    let world = world(&["acme"]).await;
+    let acme = tenant(&world, "acme");
+    for (id, email) in [("c-1", "ada@x.org"), ("c-2", "eve@x.org")] {
+        put(&acme.dynamodb(), contact("acme", id, [("email", s(email))])).await;
+    }
+    let ada = stored(&world, "acme", "c-1").await;
+    forge(&world, stored(&world, "acme", "c-2").await, TOKEN, Some(ada[TOKEN].clone())).await;
+    let delete = acme.dynamodb().delete_item().table_name(TABLE).set_key(Some(key("acme", "c-2")));
+    let delete = delete.condition_expression("email = :e").expression_attribute_values(":e", s("ada@x.org"));
+    delete.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_without_its_attribute_is_an_error_in_an_index() {
+    let world = world(&["acme"]).await;
+    let acme = tenant(&world, "acme");
+    put(&acme.dynamodb(), contact("acme", "c-1", [("email", s("ada@x.org"))])).await;
+    forge(&world, stored(&world, "acme", "c-1").await, "email", None).await;
+    let query = acme.dynamodb().query().table_name(TABLE).index_name("by-email").key_condition_expression("email = :e");
+    let error = sealing_error(query.expression_attribute_values(":e", s("ada@x.org")).send().await).to_string();
+    assert!(error.contains("index `by-email` does not project `email`"), "{error}");
 }

@@ -1,13 +1,28 @@
 //! The typed repository finds records by encrypted attributes.
 
+use std::sync::{Arc, Mutex};
+
 use serde::{Deserialize, Serialize};
+use tenantseal::audit::{AuditSink, DataKeyUse, Purpose};
 use tenantseal::error::{Error, Refusal};
 use tenantseal::records::{Records, any_of, attribute, begins};
-use tenantseal::{Record, Tenant, TenantSeal};
+use tenantseal::{Record, Tenant, TenantSeal, TenantSealBuilder};
 
 use super::scene::{TABLE, stored, tokens, world};
 use crate::common::key_table::key_table;
+use crate::common::wire::{Reaction, Wire};
 use crate::common::{ROLE, World, id};
+
+/// Hears of the uses of lookup keys.
+struct Trail(Arc<Mutex<Vec<String>>>);
+
+impl AuditSink for Trail {
+    fn record(&self, used: &DataKeyUse<'_>) {
+        if used.purpose == Purpose::Lookup {
+            self.0.lock().unwrap().push(format!("{}: {}", used.table, used.operation));
+        }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
 #[seal(table = "people", lookup(name = "person", part(last_name, alphanumeric), part(born), index = "by-person"))]
@@ -48,9 +63,12 @@ fn contact(id: &str, email: &str, phone: Option<&str>, last_name: &str, born: &s
     }
 }
 
+fn builder(world: &World) -> TenantSealBuilder {
+    TenantSeal::builder().assume_role(ROLE).key_table(key_table(&world.app)).record::<Contact>()
+}
+
 fn acme(world: &World) -> Tenant {
-    let builder = TenantSeal::builder().assume_role(ROLE).key_table(key_table(&world.app));
-    builder.record::<Contact>().build(&world.app).unwrap().tenant(&id("acme"))
+    builder(world).build(&world.app).unwrap().tenant(&id("acme"))
 }
 
 async fn people() -> (World, Tenant, Records<Contact>) {
@@ -90,7 +108,7 @@ async fn a_record_is_found_by_what_nobody_else_can_read() {
 
 #[tokio::test]
 async fn beginnings_ask_the_longest_prefix_that_fits() {
-    let (_world, _, contacts) = people().await;
+    let (world, _, contacts) = people().await;
     for (beginning, expected) in [
         ("l-i", &["c-3"][..]),
         ("lo", &["c-1", "c-2"]),
@@ -101,6 +119,24 @@ async fn beginnings_ask_the_longest_prefix_that_fits() {
         let found = contacts.find_by("last_name", begins(beginning)).all().await.unwrap();
         assert_eq!(ids(found), expected, "{beginning}");
     }
+    let (asked, told) = (Arc::new(Mutex::new(Vec::new())), Arc::default());
+    let wire = Wire::scripted({
+        let asked = Arc::clone(&asked);
+        move |sent, _| {
+            let body = String::from_utf8_lossy(&sent.body);
+            asked.lock().unwrap().extend(["by-name-2", "by-name-4"].into_iter().filter(|index| body.contains(index)));
+            Reaction::Forward
+        }
+    });
+    let trail = Trail(Arc::clone(&told));
+    let seal = builder(&world).audit(trail).build(&world.over(wire)).unwrap();
+    for beginning in ["lov", "love", "lovelace"] {
+        let records = seal.tenant(&id("acme")).records::<Contact>();
+        records.find_by("last_name", begins(beginning)).all().await.unwrap();
+    }
+    assert_eq!(*asked.lock().unwrap(), ["by-name-2", "by-name-4", "by-name-4"]);
+    // Each question is a use of the tenant's lookup key.
+    assert_eq!(*told.lock().unwrap(), ["people: Query"; 3]);
     // A limit counts records, whatever shares their tokens.
     assert_eq!(contacts.find_by("last_name", begins("lo")).limit(2).all().await.unwrap().len(), 2);
     let short = contacts.find_by("last_name", begins("l")).all().await.unwrap_err().to_string();
@@ -186,6 +222,18 @@ struct Person {
     email: String,
 }
 
+/// Shares the lookup and the index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
+#[seal(table = "people", discriminator = "kind", value = "partner")]
+struct Partner {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    #[seal(encrypt, lookup(email, index = "by-email"))]
+    email: String,
+}
+
 /// Its addresses have no lookup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
 #[seal(table = "people", discriminator = "kind", value = "firm")]
@@ -202,9 +250,12 @@ struct Firm {
 async fn a_record_type_finds_its_own_records_by_its_own_lookups() {
     let world = world(&["acme"]).await;
     let builder = TenantSeal::builder().assume_role(ROLE).key_table(key_table(&world.app));
-    let acme = builder.record::<Person>().record::<Firm>().build(&world.app).unwrap().tenant(&id("acme"));
+    let acme =
+        builder.record::<Person>().record::<Firm>().record::<Partner>().build(&world.app).unwrap().tenant(&id("acme"));
     let (tenant_id, email) = ("acme".to_owned(), "ada@x.org".to_owned());
     let person = Person { tenant_id: tenant_id.clone(), contact_id: "p-1".to_owned(), email: email.clone() };
+    let partner = Partner { tenant_id: tenant_id.clone(), contact_id: "a-1".to_owned(), email: email.clone() };
+    acme.records::<Partner>().put(&partner).await.unwrap();
     let firm = Firm { tenant_id, contact_id: "f-1".to_owned(), email };
     acme.records::<Person>().put(&person).await.unwrap();
     acme.records::<Firm>().put(&firm).await.unwrap();
@@ -224,4 +275,27 @@ async fn a_record_type_finds_its_own_records_by_its_own_lookups() {
     assert!(acme.records::<Person>().find_by("email", "X@x").one().await.unwrap().is_some());
     acme.records::<Firm>().update("f-1").set("email", "y@x").await.unwrap();
     assert!(tokens(&stored(&world, "acme", "f-1").await).is_empty());
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_open_is_an_error_beside_those_that_were_dropped() {
+    let (world, _, contacts) = people().await;
+    contacts.put(&contact("c-4", "ada@x.org", None, "King", "1815")).await.unwrap();
+    let token = stored(&world, "acme", "c-1").await["_seal_by_email"].clone();
+    // In the order of an index: one that is dropped, one that does not open, and two that are found.
+    for (id, name, value) in [("c-2", "_seal_by_email", token), ("c-3", "email", crate::common::s("plaintext"))] {
+        let mut item = stored(&world, "acme", id).await;
+        item.insert(name.to_owned(), value);
+        super::scene::put(&world.plain, item).await;
+    }
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    let mut stream = contacts.find_by("email", "ada@x.org").stream();
+    while let Some(next) = stream.next().await {
+        match next {
+            Ok(contact) => found.push(contact),
+            Err(error) => failed.push(format!("{:?}", error.item().unwrap())),
+        }
+    }
+    assert_eq!(ids(found), ["c-1", "c-4"]);
+    assert!(matches!(&failed[..], [one] if one.contains("c-3")), "{failed:?}");
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 use tenantseal::schema::{Form, Lookup, TableSchema, TableSchemaBuilder};
 use tenantseal::{Item, Tenant, TenantSeal, TenantSealBuilder};
@@ -113,40 +113,56 @@ pub(crate) async fn assert_right(tenant: &Tenant, stored: &Item) {
     assert_eq!(tokens(stored), tokens(&sealed), "{opened:?}");
 }
 
-/// Creates the table with its indexes.
+/// An index of all attributes, and its keys: the partition key, then the sort key.
+pub(crate) type Index = (&'static str, &'static [&'static str]);
+
+const INDEXES: [Index; 6] = [
+    ("by-email", &["_seal_by_email"]),
+    ("by-email-and-status", &["_seal_by_email", "status"]),
+    ("by-phone", &["tenant_id", "_seal_by_phone"]),
+    ("by-name-2", &["_seal_by_last_name_2"]),
+    ("by-name-4", &["_seal_by_last_name_4"]),
+    ("by-person", &["_seal_by_person"]),
+];
+
+/// Creates the table with its indexes, and one that does not project what its lookup compares.
 pub(crate) async fn create(plain: &Client, name: &str) {
-    let attribute = |name: &str| {
-        let attribute = AttributeDefinition::builder().attribute_name(name);
-        attribute.attribute_type(ScalarAttributeType::S).build().unwrap()
-    };
-    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
-    let all = || Projection::builder().projection_type(ProjectionType::All).build();
-    let include = |names: &[&str]| {
-        let projection = Projection::builder().projection_type(ProjectionType::Include);
-        projection.set_non_key_attributes(Some(names.iter().map(|name| (*name).to_owned()).collect())).build()
-    };
-    let indexes: [(&str, Vec<(&str, KeyType)>, Projection); 7] = [
-        ("by-email", vec![("_seal_by_email", KeyType::Hash)], all()),
-        ("by-email-and-status", vec![("_seal_by_email", KeyType::Hash), ("status", KeyType::Range)], all()),
-        ("by-email-alone", vec![("_seal_by_email", KeyType::Hash)], include(&["_seal", "status"])),
-        ("by-phone", vec![("tenant_id", KeyType::Hash), ("_seal_by_phone", KeyType::Range)], all()),
-        ("by-name-2", vec![("_seal_by_last_name_2", KeyType::Hash)], all()),
-        ("by-name-4", vec![("_seal_by_last_name_4", KeyType::Hash)], all()),
-        ("by-person", vec![("_seal_by_person", KeyType::Hash)], all()),
-    ];
+    create_with(plain, name, &INDEXES).await;
+    let alone = CreateGlobalSecondaryIndexAction::builder().index_name("by-email-alone");
+    let projection = Projection::builder().projection_type(ProjectionType::Include);
+    let projection = projection.non_key_attributes("_seal").non_key_attributes("status").build();
+    let alone = alone.key_schema(key_of("_seal_by_email", KeyType::Hash)).projection(projection).build().unwrap();
+    let update = plain.update_table().table_name(name).attribute_definitions(attribute("_seal_by_email"));
+    let alone = GlobalSecondaryIndexUpdate::builder().create(alone).build();
+    update.global_secondary_index_updates(alone).send().await.unwrap();
+}
+
+/// Creates the table with these indexes.
+pub(crate) async fn create_with(plain: &Client, name: &str, indexes: &[Index]) {
     let mut table = plain.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-    let mut names: Vec<_> = indexes.iter().flat_map(|(_, keys, _)| keys.iter().map(|(name, _)| *name)).collect();
+    let mut names: Vec<_> = indexes.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
     names.extend(["tenant_id", "contact_id"]);
     names.sort_unstable();
     names.dedup();
     for name in names {
         table = table.attribute_definitions(attribute(name));
     }
-    for (index, keys, projection) in indexes {
-        let index = GlobalSecondaryIndex::builder().index_name(index).projection(projection);
-        let keys = keys.into_iter().map(|(name, kind)| key(name, kind)).collect();
-        table = table.global_secondary_indexes(index.set_key_schema(Some(keys)).build().unwrap());
+    let kinds = || [KeyType::Hash, KeyType::Range].into_iter();
+    for (index, keys) in indexes {
+        let keys = keys.iter().zip(kinds()).map(|(name, kind)| key_of(name, kind)).collect();
+        let all = Projection::builder().projection_type(ProjectionType::All).build();
+        let index = GlobalSecondaryIndex::builder().index_name(*index).projection(all).set_key_schema(Some(keys));
+        table = table.global_secondary_indexes(index.build().unwrap());
     }
-    let table = table.key_schema(key("tenant_id", KeyType::Hash)).key_schema(key("contact_id", KeyType::Range));
-    table.send().await.unwrap();
+    let keys = ["tenant_id", "contact_id"].into_iter().zip(kinds()).map(|(name, kind)| key_of(name, kind)).collect();
+    table.set_key_schema(Some(keys)).send().await.unwrap();
+}
+
+fn attribute(name: &str) -> AttributeDefinition {
+    let attribute = AttributeDefinition::builder().attribute_name(name);
+    attribute.attribute_type(ScalarAttributeType::S).build().unwrap()
+}
+
+fn key_of(name: &str, kind: KeyType) -> KeySchemaElement {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
 }
