@@ -3,6 +3,7 @@
 //! The parser reads an expression as the Amazon DynamoDB Developer Guide defines it, or refuses it. Nothing passes on
 //! unread, and nothing changes its meaning. DynamoDB sees an encrypted attribute as one binary value. These work on
 //! one: `attribute_exists` and `attribute_not_exists`, `SET a = :v`, `SET a = if_not_exists(a, :v)` and `REMOVE a`.
+//! What a lookup answers becomes a test on its token.
 //!
 //! Input: strings, names and a lookup. Output: checked paths, plans or a refusal.
 

@@ -11,8 +11,9 @@ use tenantseal::schema::{Form, Lookup, TableSchema};
 use tenantseal::{Item, Record, Tenant, TenantSeal};
 
 use crate::common::key_table::KEY_TABLE;
+use crate::common::wire::Reaction;
 use crate::common::{ROLE, id, s};
-use crate::scene::Scene;
+use crate::scene::{Scene, service_error};
 
 #[derive(Debug, Serialize, Deserialize, Record)]
 #[seal(table = "people", lookup(name = "person", part(email), part(phone), index = "by-person"))]
@@ -58,9 +59,14 @@ async fn acme(scene: &Scene) -> Tenant {
     let alone = alone.projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
     let alone = alone.key_schema(key("_seal_by_email", KeyType::Hash)).build().unwrap();
     table.global_secondary_indexes(alone).send().await.unwrap();
+    seal(scene).tenant(&id("acme"))
+}
+
+/// A process that knows people.
+fn seal(scene: &Scene) -> TenantSeal {
     let key_table = DynamoDbKeyTable::new(&scene.app, KEY_TABLE);
     let builder = TenantSeal::builder().assume_role(ROLE).key_table(key_table).record::<Sought>();
-    builder.build(&scene.app).unwrap().tenant(&id("acme"))
+    builder.build(&scene.app).unwrap()
 }
 
 fn person(scene: &Scene, contact_id: &str) -> Sought {
@@ -71,7 +77,7 @@ fn person(scene: &Scene, contact_id: &str) -> Sought {
 
 #[tokio::test]
 async fn no_value_that_only_a_lookup_uses_is_sent_or_logged() {
-    let scene = Scene::set().await;
+    let mut scene = Scene::set().await;
     scene.create_key_table().await;
     let acme = acme(&scene).await;
     let people = acme.records::<Sought>();
@@ -85,10 +91,24 @@ async fn no_value_that_only_a_lookup_uses_is_sent_or_logged() {
     let found = found.expression_attribute_names("#e", "email").expression_attribute_values(":b", s(&digits));
     assert_eq!(found.expression_attribute_values(":a", s(&text)).send().await.unwrap().count(), 2);
     let is_there = || tenantseal::records::attribute("email").equals(&text);
-    people.update("p-1").set("email", &text).condition(is_there()).await.unwrap();
+    people.update("p-1").set("email", &text).set("phone", &digits).condition(is_there()).await.unwrap();
     people.delete("p-2").condition(is_there()).await.unwrap();
     acme.transact_write().with(people.check("p-1", is_there())).await.unwrap();
     acme.token("people", "email", &text).await.unwrap();
+    for (status, code) in [(400, "ValidationException"), (500, "InternalServerError")] {
+        scene.react("Query", move || Reaction::Answer(status, service_error(code)));
+        scene.fails(&format!("find_by: {code}"), people.find_by("email", &text).one().await);
+        scene.react("Query", || Reaction::Break);
+        scene.fails("find_by: no answer", people.find_by("email", begins(&text)).all().await);
+        scene.behave();
+    }
+    scene.world.stack.faults().on("Decrypt").fail("AccessDeniedException", 400);
+    let cold = seal(&scene).tenant(&id("acme"));
+    scene.fails("find_by: without a key", cold.records::<Sought>().find_by("email", &text).one().await);
+    scene.fails("token: without a key", cold.token("people", "email", &text).await);
+    scene.behave();
+    let find = people.find_by("person", any_of([(&text, &digits)]));
+    scene.shows("find_by", format!("{find:?} {:?} {:?}", begins(&text), any_of([&text])));
     scene.assert_unseen();
 }
 
@@ -158,10 +178,12 @@ async fn varies(scene: &mut Scene) {
     let acme = seal.tenant(&id("acme"));
     let scan = acme.dynamodb().scan().table_name("people").filter_expression("email = :v");
     scene.fails("varies", scan.expression_attribute_values(":v", s(&text)).send().await);
-    scene.fails("unregistered lookup", acme.records::<Sought>().find_by("email", &text).one().await);
     let key_table = DynamoDbKeyTable::new(&scene.app, KEY_TABLE);
     let builder = TenantSeal::builder().assume_role(ROLE).key_table(key_table).record::<Twice>();
     let twice = builder.build(&scene.app).unwrap().tenant(&id("acme"));
+    let by_hand = TableSchema::builder("twice").partition_key("tenant_id", "{tenant}").encrypt("email").build();
+    let lacks = scene.builder().table(by_hand.unwrap()).build(&scene.app).unwrap().tenant(&id("acme"));
+    scene.fails("unregistered lookup", lacks.records::<Twice>().find_by("email", &text).one().await);
     scene.fails("ambiguous lookup", twice.records::<Twice>().find_by("email", &text).one().await);
 }
 
