@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use tenantseal::error::Refusal;
+use tenantseal::keys::{InMemoryKeyService, InMemoryKeyTable};
 use tenantseal::records::{PrimaryKey, PrimaryKeyValue};
-use tenantseal::schema::{TableSchema, TableSchemaBuilder};
-use tenantseal::{Error, Record};
+use tenantseal::schema::{Form, Lookup, TableSchema, TableSchemaBuilder};
+use tenantseal::{Error, Record, TenantSeal};
 
 use crate::common::wire::Wire;
 use crate::common::{Contact, Unregistered, World, contact, id, s};
@@ -91,6 +92,60 @@ async fn a_record_that_nobody_registered_does_not_go_out_as_another_has_it() {
     ] {
         assert!(matches!(&error, Error::Refused(Refusal::Unregistered { .. })), "{error}");
     }
+}
+
+/// The same items as a contact's, found by what nobody has declared for their table.
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "crm")]
+struct Found {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    #[serde(flatten)]
+    address: Address,
+}
+
+#[derive(Debug, Serialize, Deserialize, Record)]
+struct Address {
+    #[seal(encrypt, lookup(email, index = "by-email"))]
+    email: String,
+}
+
+#[tokio::test]
+async fn a_record_is_not_stored_without_the_tokens_of_its_lookups() {
+    let world = World::start(&["acme"]).await;
+    let by_hand = |lookup| {
+        let crm = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
+        let crm = crm.plain("company").encrypt("email").lookup(lookup).build().unwrap();
+        let seal = TenantSeal::builder().key_service(InMemoryKeyService::new()).key_table(InMemoryKeyTable::new());
+        seal.table(crm).build(&world.app).unwrap().tenant(&id("acme")).records::<Found>()
+    };
+    let (tenant_id, contact_id) = ("acme".to_owned(), "c-1".to_owned());
+    let record = Found { tenant_id, contact_id, address: Address { email: "ada@example.org".to_owned() } };
+    let on = || Lookup::on("email", Form::EMAIL);
+    for found in [
+        world.tenant("acme").records::<Found>(),
+        by_hand(on()),
+        by_hand(on().index("by-mail")),
+        by_hand(on().tenant_index("by-email")),
+        by_hand(on().index("by-email").bits(10)),
+        by_hand(on().index("by-email").key(2)),
+        by_hand(on().index("by-email").retired()),
+        by_hand(on().index("by-email").prefix(3).bits(8).named("email")),
+        by_hand(on().index("by-email").named("mail")),
+        by_hand(Lookup::on("email", Form::EXACT).index("by-email")),
+    ] {
+        for error in [found.put(&record).await.unwrap_err(), found.seal(&record).await.unwrap_err()] {
+            let lookup = match &error {
+                Error::Refused(Refusal::UnregisteredLookup { lookup, .. }) => lookup,
+                _ => panic!("{error}"),
+            };
+            assert_eq!(lookup, "email");
+            assert!(error.to_string().contains("register the type with `record::<T>()`"), "{error}");
+        }
+    }
+    by_hand(on().index("by-email")).seal(&record).await.unwrap();
 }
 
 #[tokio::test]
