@@ -20,11 +20,13 @@ use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
 
 mod blobs;
+mod lookup_record;
 mod lookups;
 #[cfg(test)]
 mod replay;
 
 pub use blobs::blob;
+pub use lookup_record::lookup_record;
 pub use lookups::{Lookups, TenantLookups};
 
 /// A property by the name of its target, as `fuzz/fuzz_targets` has it.
@@ -32,8 +34,9 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("record", record),
+    ("lookup_record", lookup_record),
     ("value", value),
     ("number", number),
     ("ciphertext", ciphertext),

@@ -17,8 +17,10 @@ pub use ciphertext::{Form, Sealed, attribute_aad, prefix_len, put_prefix};
 pub use fault::FormatError;
 pub use identity::{InvalidPrimaryKey, PrimaryKeyPart};
 pub use kek::{InvalidKekId, InvalidKeyArn, KekId, KeyArn, is_account_id};
-pub use lookup::{InvalidLookup, KnownLookups, LookupDefinition, LookupFault, LookupKind, LookupRecord, lookup_entry};
-pub(crate) use lookup::{LookupContents, context_digest};
+pub(crate) use lookup::context_digest;
+pub use lookup::{
+    InvalidLookup, KnownLookups, LookupContents, LookupDefinition, LookupFault, LookupKind, LookupRecord, lookup_entry,
+};
 pub use number::{InvalidNumber, Number};
 pub use reader::put_lp;
 pub use record::KeyRecord;

@@ -21,7 +21,9 @@ use tenantseal_core::Vault;
 use tenantseal_core::crypto::{LookupKey, OsRandom, PseudorandomKey, RandomError, RandomSource};
 use tenantseal_core::envelope::{KeyRing, Nonces, Opener, Sealer, VerifiedDataKey};
 use tenantseal_core::format::reader::Reader;
-use tenantseal_core::format::{Identity, LookupDefinition, LookupKind, PrimaryKeyPart, StoredKey};
+use tenantseal_core::format::{
+    Identity, KnownLookups, LookupContents, LookupDefinition, LookupKind, PrimaryKeyPart, StoredKey,
+};
 use tenantseal_core::keys::{DeclaredLookup, InMemoryKeyTable, Retries, Settings};
 use tenantseal_core::time::SystemTimeSource;
 use zeroize::ZeroizeOnDrop;
@@ -59,6 +61,7 @@ const HOLD_SECRETS: &[&str] = &[
     "ItemsUnderKey",
     "KeyRing",
     "KmsKeyService",
+    "LookupContents",
     "LookupKey",
     "LookupKeys",
     "LookupPrk",
@@ -516,5 +519,6 @@ async fn of_lookups(key: &[u8; 32]) -> String {
     let service = Arc::new(InMemoryKeyService::new());
     let keys = settings.build(service, "", Arc::new(SystemTimeSource), Retries::default()).unwrap();
     let lookups = keys.for_tenant(&acme).lookup_keys(&[1]).await.unwrap();
-    format!("{lookup_key:?} {prk:?} {mac_key:?} {mac_key:#?} {lookups:?} {lookups:#?} {keys:#?}")
+    let contents = LookupContents { key: lookup_key, known: KnownLookups::default() };
+    format!("{contents:?} {prk:?} {mac_key:?} {mac_key:#?} {lookups:?} {lookups:#?} {keys:#?}")
 }

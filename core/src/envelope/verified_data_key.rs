@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::KeyRecordPlacement;
 use crate::context::EncryptionContext;
-use crate::crypto::{BlobKey, Commitment, DataKey, ItemKey, LookupWrapKey, NonceKey, PseudorandomKey, WrappedDataKey};
+use crate::crypto::{
+    BlobKey, Commitment, DataKey, ItemKey, LookupWrapKey, NONCE_LEN, NonceKey, PseudorandomKey, WrappedDataKey,
+};
 use crate::envelope::{DataKeySource, Seals};
-use crate::format::{Identity, KekId, KeyRecord, StoredKey, put_lp};
+use crate::format::{Identity, KekId, KeyRecord, LookupContents, LookupFault, LookupRecord, StoredKey, put_lp};
 use crate::tenant::TenantId;
 
 /// A data key that matches its key record. Only such a key seals or opens.
@@ -150,8 +152,28 @@ impl VerifiedDataKey {
         self.key.blob_key(magic, blob_id, identity)
     }
 
-    /// The key that wraps lookup key `number` of a tenant.
-    pub(crate) fn lookup_wrap_key(&self, tenant: &TenantId, number: u16) -> LookupWrapKey {
+    /// The lookup record of lookup key `number` of a tenant, which this data key wraps.
+    pub fn wrap_lookup_key(
+        &self,
+        tenant: &TenantId,
+        number: u16,
+        nonce: [u8; NONCE_LEN],
+        contents: &LookupContents,
+    ) -> Vec<u8> {
+        LookupRecord::seal(&self.stored, &self.lookup_wrap_key(tenant, number), nonce, contents)
+    }
+
+    /// Opens the lookup record of lookup key `number` of a tenant, which names this data key.
+    pub fn unwrap_lookup_key(
+        &self,
+        tenant: &TenantId,
+        number: u16,
+        record: &LookupRecord<'_>,
+    ) -> Result<LookupContents, LookupFault> {
+        record.open(&self.lookup_wrap_key(tenant, number))
+    }
+
+    fn lookup_wrap_key(&self, tenant: &TenantId, number: u16) -> LookupWrapKey {
         let mut lp_tenant = Vec::with_capacity(4 + tenant.as_str().len());
         put_lp(&mut lp_tenant, tenant.as_str().as_bytes());
         self.key.lookup_wrap_key(&lp_tenant, number)

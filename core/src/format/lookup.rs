@@ -8,8 +8,7 @@ mod tests;
 
 pub use definition::{InvalidLookup, LookupDefinition, LookupKind};
 pub use known::KnownLookups;
-pub(crate) use record::LookupContents;
-pub use record::{LookupFault, LookupRecord};
+pub use record::{LookupContents, LookupFault, LookupRecord};
 
 use sha2::{Digest, Sha256};
 

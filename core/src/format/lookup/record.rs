@@ -22,9 +22,11 @@ pub struct LookupRecord<'a> {
 
 /// What a lookup record holds.
 #[derive(Debug)]
-pub(crate) struct LookupContents {
-    pub(crate) key: LookupKey,
-    pub(crate) known: KnownLookups,
+pub struct LookupContents {
+    /// The lookup key.
+    pub key: LookupKey,
+    /// The lookups that were ever declared under it.
+    pub known: KnownLookups,
 }
 
 impl<'a> LookupRecord<'a> {
@@ -64,11 +66,11 @@ impl<'a> LookupRecord<'a> {
     }
 
     /// Opens it under the wrap key of its tenant and number.
-    pub(crate) fn open(&self, key: &LookupWrapKey) -> Result<LookupContents, NotOpened> {
+    pub(crate) fn open(&self, key: &LookupWrapKey) -> Result<LookupContents, LookupFault> {
         let mut plaintext = Zeroizing::new(self.ciphertext.to_vec());
-        key.decrypt(&self.nonce, Self::VERSION, &mut plaintext, &self.tag).map_err(|_| NotOpened)?;
-        let (key, known) = plaintext.split_first_chunk().ok_or(NotOpened)?;
-        let known = KnownLookups::decode(known).map_err(|_| NotOpened)?;
+        key.decrypt(&self.nonce, Self::VERSION, &mut plaintext, &self.tag).map_err(|_| LookupFault::NotAuthentic)?;
+        let (key, known) = plaintext.split_first_chunk().ok_or(LookupFault::NotAuthentic)?;
+        let known = KnownLookups::decode(known).map_err(|_| LookupFault::NotAuthentic)?;
         Ok(LookupContents { key: LookupKey::copy_from(key), known })
     }
 
@@ -130,7 +132,3 @@ impl From<FormatError> for LookupFault {
         Self::Truncated
     }
 }
-
-/// A lookup record was not sealed under this key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotOpened;

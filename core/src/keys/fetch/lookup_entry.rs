@@ -118,8 +118,7 @@ impl Engine {
                 }
             }
         };
-        let opened = record.open(&wrapping.key.lookup_wrap_key(&keys.tenant, number));
-        opened.map_err(|_| forged(LookupFault::NotAuthentic))
+        wrapping.key.unwrap_lookup_key(&keys.tenant, number, &record).map_err(forged)
     }
 
     /// The data key of the cached lookup key of this number.
@@ -231,8 +230,7 @@ impl WrappingKey {
     ) -> Result<Vec<u8>, KeyServiceError> {
         let mut nonce = [0; NONCE_LEN];
         OsRandom.fill(&mut nonce).map_err(|error| no_randomness(keys, error))?;
-        let key = self.key.lookup_wrap_key(&keys.tenant, number);
-        Ok(LookupRecord::seal(self.key.stored_record(), &key, nonce, contents))
+        Ok(self.key.wrap_lookup_key(&keys.tenant, number, nonce, contents))
     }
 }
 

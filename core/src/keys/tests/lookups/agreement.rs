@@ -97,7 +97,7 @@ async fn an_entry_under_former_static_pairs_serves_and_two_are_an_error() {
     let fleet = Fleet::default();
     let (email, prod): (_, &[(&str, &str)]) = (vec![lookup("email", 1, 128)], &[("env", "prod")]);
     let token = fleet.process().token("acme").await;
-    let both = fleet.with(email.clone(), &[prod, &[], prod], true);
+    let both = fleet.with(email.clone(), &[prod, &[], &[]], true);
     assert_eq!(both.token("acme").await, token);
     assert_eq!(fleet.table.lookups().len(), 1);
     // A process that does not list the former pairs makes a second one.

@@ -55,8 +55,7 @@ async fn a_lookup_key_under_a_context_without_purpose_is_forged() {
         key: crate::crypto::LookupKey::generate(&crate::crypto::OsRandom).unwrap(),
         known: crate::format::KnownLookups::default(),
     };
-    let key = sealing.lookup_wrap_key(&id("acme"), 1);
-    let record = LookupRecord::seal(sealing.stored_record(), &key, [0; 12], &contents);
+    let record = sealing.wrap_lookup_key(&id("acme"), 1, [0; 12], &contents);
     fleet.table.put("acme", &entry("acme", 1), Some(record));
     let before = scene.calls();
     assert_eq!(scene.token("acme").await, Err(forged(1)));

@@ -1,7 +1,10 @@
 //! In memory a lookup key is a data key like others: leases, revocation, outages, re-pointed aliases, limits.
 
 use super::*;
+use crate::audit::{AuditSink, DataKeySource, DataKeyUse, Purpose};
 use crate::keys::KeyServiceErrorKind;
+use crate::time::SystemTimeSource;
+use crate::trail::Audit;
 
 async fn error(scene: &Scene) -> crate::keys::KeyServiceError {
     match scene.lookup_keys("acme").await.map(|_| ()) {
@@ -186,4 +189,31 @@ async fn lookup_keys_count_as_data_keys_and_are_evicted_with_them() {
     settle().await;
     let warm = tenants.iter().filter(|tenant| scene.is_warm(tenant)).count();
     assert!((1..=10).contains(&warm), "{warm}");
+}
+
+/// The uses that an audit sink was told of.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<(Purpose, DataKeySource, String, usize)>>);
+
+impl AuditSink for Told {
+    fn record(&self, key: &DataKeyUse<'_>) {
+        assert_eq!((key.tenant.as_str(), key.operation, *key.kek == kek(0)), ("acme", "PutItem", true));
+        self.0.lock().unwrap().push((key.purpose, key.source, key.table.to_owned(), key.items));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_tells_who_made_a_lookup_key_and_each_use_of_it() {
+    use DataKeySource::{Cache, KeyTable, Kms};
+    let fleet = Fleet::default();
+    for (scene, first) in [(fleet.process(), Kms), (fleet.process(), KeyTable)] {
+        let told = Arc::new(Told::default());
+        let audit = Audit::new(Some(Arc::clone(&told) as _), Arc::new(SystemTimeSource));
+        for _ in 0..2 {
+            let keys = scene.lookup_keys("acme").await.unwrap();
+            audit.record_lookups(&id("acme"), "PutItem", keys.data_keys(), &[("crm", 3)]).unwrap();
+        }
+        let expected = [first, Cache].map(|source| (Purpose::Lookup, source, "crm".to_owned(), 3));
+        assert_eq!(*told.0.lock().unwrap(), expected);
+    }
 }
