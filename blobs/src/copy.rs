@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use tenantseal_core::blob::Stamp;
+use tenantseal_core::error::Written;
 
 use crate::blobs::{Blobs, Place};
 use crate::changes::awaits;
@@ -29,7 +30,7 @@ pub struct Copy {
 /// Renames an object; see [`Blobs::rename`]. It gives the new object's [`PutBlob`].
 ///
 /// It is a copy, then a delete of the version that was read. When the delete fails, the error is
-/// [`Error::NotDeleted`], and both are there.
+/// [`Error::NotDeleted`], and both are there; or [`Error::PerhapsDeleted`], and the copy is there.
 #[must_use = "nothing is renamed before it is awaited"]
 pub struct Rename {
     blobs: Blobs,
@@ -157,7 +158,7 @@ impl Rename {
     ///
     /// # Errors
     ///
-    /// As [`Copy::send`], and [`Error::NotDeleted`].
+    /// As [`Copy::send`], and [`Error::NotDeleted`] or [`Error::PerhapsDeleted`].
     pub async fn send(self) -> Result<PutBlob, Error> {
         let Self { blobs, copy } = self;
         if copy.from == copy.to {
@@ -165,9 +166,15 @@ impl Rename {
         }
         let from = copy.from.clone();
         let (renamed, etag) = copy.run(false).await?;
-        match blobs.delete(from).if_match(etag).send().await {
-            Ok(_) => Ok(renamed),
-            Err(error) => Err(Error::NotDeleted(Arc::new(error))),
+        let Err(error) = blobs.delete(&from).if_match(etag).send().await else { return Ok(renamed) };
+        // The answer to a delete that happened may be lost, and there is nothing to delete for the attempt after it.
+        if error.written() == Written::No && !error.is_not_found() {
+            return Err(Error::NotDeleted(Arc::new(error)));
+        }
+        match blobs.head(&from).send().await {
+            Err(absent) if absent.is_not_found() => Ok(renamed),
+            Ok(_) => Err(Error::NotDeleted(Arc::new(error))),
+            Err(_) => Err(Error::PerhapsDeleted(Arc::new(error))),
         }
     }
 }

@@ -49,9 +49,9 @@ pub enum Error {
     /// The body that was to be put gave an error. Nothing was stored.
     #[error("the body to put failed, and nothing was stored: {0}")]
     Source(BodyError),
-    /// The body is longer than a multipart upload of unknown length holds. Nothing was stored.
+    /// The body is longer than a multipart upload holds. Nothing was stored.
     #[error(
-        "the body is longer than the 7.8 TiB that fit when its length is not known: give a body that knows its length"
+        "the body is longer than S3 holds: 48 TiB, or 7.8 TiB when its length is not known: give a body that knows its length, or divide it"
     )]
     TooManyParts,
     /// S3 answered otherwise than it was asked.
@@ -79,6 +79,11 @@ pub enum Error {
     /// The copy is there, and the original was not deleted.
     #[error("the copy was made, and the original was not deleted: delete it, or the copy. {0}")]
     NotDeleted(Arc<Self>),
+    /// The copy is there, and nobody can tell whether the original is.
+    #[error(
+        "the copy was made, and nobody can tell whether the original was deleted: look for it, and keep the copy. {0}"
+    )]
+    PerhapsDeleted(Arc<Self>),
     /// S3, or the connection to it, failed.
     #[error("S3: {0}")]
     S3(ServiceError),
@@ -120,7 +125,7 @@ impl Error {
     pub fn is_revoked(&self) -> bool {
         match self {
             Self::KeyService(error) => error.is_revoked(),
-            Self::NotDeleted(error) => error.is_revoked(),
+            Self::NotDeleted(error) | Self::PerhapsDeleted(error) => error.is_revoked(),
             _ => false,
         }
     }
@@ -153,7 +158,7 @@ impl Error {
     pub fn written(&self) -> Written {
         match self {
             Self::S3(error) => error.written,
-            Self::NotDeleted(_) => Written::Yes,
+            Self::NotDeleted(_) | Self::PerhapsDeleted(_) => Written::Yes,
             _ => Written::No,
         }
     }

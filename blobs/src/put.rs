@@ -11,6 +11,7 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
 use tenantseal_core::blob::{BlobHeader, Stamp};
+use tenantseal_core::error::Written;
 use tracing::Instrument;
 
 use crate::blobs::{Blobs, Place};
@@ -20,7 +21,7 @@ use crate::error::{Error, ServiceError};
 pub(crate) use fields::{Fields, like};
 pub(crate) use sealing::Source;
 use sealing::{PART_CHUNKS, Sealing};
-use upload::Upload;
+use upload::{Upload, check_len};
 
 /// How often a put begins anew when S3 answers that requests conflicted.
 const ROUNDS: u32 = 3;
@@ -48,7 +49,10 @@ pub struct PutBlob {
 }
 
 impl Blobs {
-    /// Seals `body` and stores it. It may have any length: at most 33 MiB of it are in memory at a time.
+    /// Seals `body` and stores it. At most 33 MiB of it are in memory at a time. Beyond 78 GiB, or 8 GiB when it does not
+    /// know its length, S3 wants larger parts: then it is 4 parts, each a 10,000th of the whole.
+    ///
+    /// A body that has more or fewer bytes than it says is not stored.
     ///
     /// `body` is bytes in memory, a file ([`ByteStream::from_path`], with the feature `rt-tokio` of `aws-sdk-s3`), or any
     /// stream.
@@ -147,6 +151,7 @@ impl Put {
 /// Seals a source under a new blob id, and stores it.
 pub(crate) async fn put(place: &Arc<Place>, key: &str, fields: &Fields, source: Source) -> Result<PutBlob, Error> {
     let known = source.len();
+    check_len(known)?;
     let mut sealing = Sealing::start(place, key, source).await?;
     let target = Target { place, key, fields };
     let mut sealed = VecDeque::new();
@@ -223,7 +228,7 @@ impl Target<'_> {
     async fn settle(&self, sealing: Sealing, error: ServiceError) -> Result<PutBlob, Error> {
         // A condition does not hold after the attempt whose answer was lost, and its upload is gone.
         let is_condition = error.status() == Some(412);
-        let is_in_doubt = error.written() != tenantseal_core::error::Written::No;
+        let is_in_doubt = error.written() != Written::No;
         if !is_condition && !is_in_doubt && error.code() != Some("NoSuchUpload") {
             return Err(Error::S3(error));
         }
@@ -247,21 +252,28 @@ impl Target<'_> {
             }
         };
         let (etag, version_id) = (answer.e_tag, answer.version_id);
-        let stored = answer
-            .body
-            .collect()
-            .await
-            .map_err(|_| Error::Answer { bucket: place.bucket.clone(), what: "the header of the object broke off" })?;
-        let stored = BlobHeader::parse(&stored.into_bytes());
+        let (mut body, mut stored) = (answer.body, Vec::with_capacity(own.len()));
+        // S3 need not heed the range.
+        while stored.len() < own.len()
+            && let Some(bytes) = body.next().await
+        {
+            let bytes = bytes.map_err(|_| Error::Answer {
+                bucket: place.bucket.clone(),
+                what: "the header of the object broke off",
+            })?;
+            stored.extend_from_slice(&bytes[..bytes.len().min(own.len() - stored.len())]);
+        }
+        let stored = BlobHeader::parse(&stored);
         let is_own = stored.is_ok_and(|found| found.is_some_and(|found| found.claimed_stamp() == own.claimed_stamp()));
         Ok(is_own.then_some((etag, version_id)))
     }
 }
 
 impl Error {
-    /// Whether S3 refused the write because another one was under way: it changed nothing, and may be begun anew.
+    /// Whether S3 refused the write because another one was under way: it changed nothing, and may be begun anew. Where
+    /// an earlier attempt was not answered, that other one may be it.
     pub(crate) fn is_conflict_of_requests(&self) -> bool {
-        matches!(self, Self::S3(error) if error.status() == Some(409))
+        matches!(self, Self::S3(error) if error.status() == Some(409)) && self.written() == Written::No
     }
 }
 

@@ -7,6 +7,8 @@ mod scene;
 #[path = "blobs/wire.rs"]
 mod wire;
 
+#[path = "blobs/announced.rs"]
+mod announced;
 #[path = "blobs/data_keys.rs"]
 mod data_keys;
 #[path = "blobs/hostile.rs"]

@@ -1,5 +1,6 @@
 //! What the caller sets of a put, for each of the requests that it may take.
 
+use aws_sdk_s3::operation::abort_multipart_upload::builders::AbortMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::create_multipart_upload::builders::{
     CreateMultipartUploadFluentBuilder, CreateMultipartUploadInputBuilder,
@@ -142,8 +143,11 @@ impl Fields {
             .set_sse_customer_key_md5(object.get_sse_customer_key_md5().clone())
     }
 
-    pub(crate) fn expected_bucket_owner(&self) -> Option<String> {
-        self.object.get_expected_bucket_owner().clone()
+    pub(crate) fn abort(&self, request: AbortMultipartUploadFluentBuilder) -> AbortMultipartUploadFluentBuilder {
+        let object = &self.object;
+        request
+            .set_expected_bucket_owner(object.get_expected_bucket_owner().clone())
+            .set_request_payer(object.get_request_payer().clone())
     }
 }
 

@@ -17,6 +17,8 @@ use crate::pace::Pace;
 pub(super) const PART_CHUNKS: u64 = 128;
 /// How many chunks are sealed before others get their turn: 1 MiB.
 const PIECE_CHUNKS: usize = 16;
+/// How many chunks a buffer is made for before they are there: 16 MiB.
+const MOST_AHEAD: usize = 2 * PART_CHUNKS as usize;
 /// How large the buffer of an unknown body is at first.
 const LEAST_BUFFER: usize = 2 * SEALED_CHUNK_LEN;
 
@@ -39,7 +41,7 @@ impl Source {
         Self::Body { body: ByteStream::new(body), len }
     }
 
-    /// How many bytes it says that it has. Nothing depends on it but the size of buffers and parts.
+    /// How many bytes it says that it has. Parts are sized by it, and at the end it must be true.
     pub(super) fn len(&self) -> Option<u64> {
         match self {
             Self::Body { len, .. } => *len,
@@ -126,6 +128,10 @@ impl Sealing {
                 match self.source.next().await {
                     Ok(Some(bytes)) => self.arrived = bytes,
                     Ok(None) => {
+                        // A connection that is given up may look like the end of its body.
+                        if self.source.len().is_some_and(|len| self.len < len) {
+                            return Err(Error::Source(BodyError::new(OtherLength)));
+                        }
                         sealed.make_room(1);
                         sealer.finish(&mut sealed.bytes).map_err(|fault| self.place.fault(fault))?;
                         break;
@@ -141,24 +147,31 @@ impl Sealing {
             sealer.push(&self.arrived[..piece], &mut sealed.bytes).map_err(|fault| self.place.fault(fault))?;
             self.arrived.advance(piece);
             self.len += piece as u64;
+            if self.source.len().is_some_and(|len| self.len > len) {
+                return Err(Error::Source(BodyError::new(OtherLength)));
+            }
             self.sealer = Some(sealer);
             self.pace.step(chunks, &self.vault, &self.header).await.map_err(|error| self.place.vault_error(error))?;
         }
         Ok(sealed.bytes.into())
     }
 
-    /// How large a part will be, as far as that is known.
+    /// How large a buffer is at first: as large as the part will be, but no larger than plaintext justifies that has
+    /// only been announced.
     fn capacity(&self, most: usize, known: Option<u64>) -> usize {
-        match known {
-            None if !self.begun => self.header.len() + LEAST_BUFFER,
-            None => most.saturating_mul(SEALED_CHUNK_LEN),
-            Some(len) => {
-                let chunks = usize::try_from(chunks_of(len.saturating_sub(self.len))).unwrap_or(usize::MAX).min(most);
-                self.header.len() + chunks.saturating_mul(SEALED_CHUNK_LEN)
-            }
-        }
+        let chunks = match known {
+            None if !self.begun => return self.header.len() + LEAST_BUFFER,
+            None => most,
+            Some(len) => usize::try_from(chunks_of(len.saturating_sub(self.len))).unwrap_or(usize::MAX).min(most),
+        };
+        self.header.len() + chunks.min(MOST_AHEAD) * SEALED_CHUNK_LEN
     }
 }
+
+/// The body has another length than it said.
+#[derive(Debug, thiserror::Error)]
+#[error("the body does not have as many bytes as it said")]
+struct OtherLength;
 
 /// A buffer that grows by doubling, and never beyond the size of a part.
 struct Buffer {

@@ -12,6 +12,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt};
+use tenantseal_core::blob::{BlobHeader, SEALED_CHUNK_LEN};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
@@ -25,6 +26,8 @@ use crate::error::{Error, ServiceError};
 const IN_FLIGHT: usize = 4;
 /// S3's limit.
 const MOST_PARTS: u64 = 10_000;
+/// How many chunks S3's largest part of 5 GiB holds, with a header.
+const MOST_CHUNKS: u64 = ((5 << 30) - BlobHeader::MAX_LEN as u64) / SEALED_CHUNK_LEN as u64;
 /// After how many parts their size doubles where the length is not known: so 7.8 TiB fit.
 const DOUBLED_AFTER: u64 = 1_000;
 
@@ -141,7 +144,7 @@ impl Upload {
     fn abort_request(&self) -> AbortMultipartUploadFluentBuilder {
         let Self { place, key, fields, id, .. } = self;
         let request = place.client.abort_multipart_upload().bucket(&place.physical).key(key).upload_id(id);
-        request.set_expected_bucket_owner(fields.expected_bucket_owner())
+        fields.abort(request)
     }
 }
 
@@ -175,6 +178,14 @@ fn completed(number: i32, sent: UploadPartOutput) -> CompletedPart {
         .build()
 }
 
+/// Refuses a body that no multipart upload holds, before anything is made for it.
+pub(super) fn check_len(known: Option<u64>) -> Result<(), Error> {
+    match known {
+        Some(len) if chunks_of(len).div_ceil(MOST_PARTS) > MOST_CHUNKS => Err(Error::TooManyParts),
+        _ => Ok(()),
+    }
+}
+
 /// How many chunks the part has that follows `sent` others.
 fn chunks_of_part(sent: u64, known: Option<u64>) -> u64 {
     match known {
@@ -185,7 +196,7 @@ fn chunks_of_part(sent: u64, known: Option<u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use tenantseal_core::blob::{BlobHeader, CHUNK_LEN, SEALED_CHUNK_LEN};
+    use tenantseal_core::blob::CHUNK_LEN;
 
     use super::*;
 
@@ -200,6 +211,10 @@ mod tests {
             assert!(PART.contains(&size(chunks)), "{len}: {chunks}");
             assert!(chunks * MOST_PARTS >= chunks_of(len), "{len}");
             assert_eq!(chunks, chunks_of_part(9_999, Some(len)), "all parts are as long");
+        }
+        assert!(check_len(Some(48 << 40)).is_ok() && check_len(None).is_ok());
+        for len in [49 << 40, u64::MAX - 2, u64::MAX] {
+            assert!(matches!(check_len(Some(len)), Err(Error::TooManyParts)), "{len}");
         }
         let unknown: Vec<u64> = (0..MOST_PARTS).map(|sent| chunks_of_part(sent, None)).collect();
         assert!(unknown.iter().all(|chunks| PART.contains(&size(*chunks))));

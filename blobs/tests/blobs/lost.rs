@@ -1,8 +1,11 @@
 //! Answers that are lost, and answers that break off.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tenantseal::blobs::Written;
+use tenantseal::blobs::aws_sdk_s3::primitives::SdkBody;
 
 use crate::scene::{CHUNK, PART, Scene, fault, plaintext};
 use crate::wire::{Reaction, Wire};
@@ -117,6 +120,44 @@ async fn a_delete_whose_answer_was_lost_succeeds_when_repeated() {
     assert!(matches!(kept, Error::NotDeleted(_)) && kept.written() == Written::Yes, "{kept}");
     assert_eq!(scene.keys().await, ["acme/b", "acme/c"], "both are there, as the error says");
     scene.stack.faults().clear();
+}
+
+#[tokio::test]
+async fn a_rename_says_so_when_nobody_can_tell_what_became_of_the_original() {
+    let scene = Scene::start(&["acme"]).await;
+    let blobs = scene.blobs("acme");
+    blobs.put("a", b"x".to_vec()).await.unwrap();
+    scene.stack.faults().on("DeleteObject").lose_answer();
+    scene.stack.faults().on("HeadObject").fail("SlowDown", 503);
+    let doubt = blobs.rename("a", "b").await.unwrap_err();
+    assert!(matches!(doubt, Error::PerhapsDeleted(_)) && doubt.written() == Written::Yes, "{doubt}");
+    assert!(doubt.to_string().contains("keep the copy"), "{doubt}");
+    assert_eq!(scene.keys().await, ["acme/b"]);
+    // The same, and the original is found to be gone.
+    scene.stack.faults().clear();
+    scene.stack.faults().on("DeleteObject").lose_answer();
+    blobs.rename("b", "c").await.unwrap();
+    assert_eq!(scene.keys().await, ["acme/c"]);
+}
+
+/// The first attempt is still under way: its own repetition conflicts with it, and a read does not find it yet.
+#[tokio::test]
+async fn a_conflict_after_a_lost_answer_is_in_doubt_and_not_begun_anew() {
+    let scene = Scene::start(&["acme"]).await;
+    let (puts, gets) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let answer = |code| format!(r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code></Error>"#);
+    let wire = Wire::scripted(&scene, move |sent, _| match sent.method.as_str() {
+        "PUT" => match puts.fetch_add(1, Ordering::SeqCst) {
+            0 => Reaction::Alter(Box::new(|_| HttpResponse::new(500.try_into().unwrap(), SdkBody::empty()))),
+            1 => Reaction::Answer(409, answer("ConditionalRequestConflict")),
+            _ => Reaction::Forward,
+        },
+        "GET" if gets.fetch_add(1, Ordering::SeqCst) == 0 => Reaction::Answer(404, answer("NoSuchKey")),
+        _ => Reaction::Forward,
+    });
+    let doubt = scene.blobs_over("acme", wire).put("a", b"hello".to_vec()).if_none_match().await.unwrap_err();
+    assert_eq!((doubt.written(), doubt.is_condition_failed(), doubt.is_retryable()), (Written::Unknown, false, false));
+    assert_eq!(scene.blobs("acme").get("a").bytes(5).await.unwrap(), "hello".as_bytes());
 }
 
 #[tokio::test]

@@ -55,11 +55,19 @@ pub async fn clean(
 ) -> Result<u64, Box<dyn Error + Send + Sync>> {
     let seal = seal(settings, aws)?;
     let yesterday = SystemTime::now() - Duration::from_secs(24 * 60 * 60);
-    let mut deleted = 0;
-    for tenant in tenants {
-        deleted += delete_unnamed(&seal.tenant(&TenantId::parse(tenant)?), yesterday).await?;
+    let tenants = tenants.iter().map(|tenant| TenantId::parse(tenant)).collect::<Result<Vec<_>, _>>()?;
+    let (mut deleted, mut failed) = (0, 0);
+    for tenant in &tenants {
+        match delete_unnamed(&seal.tenant(tenant), yesterday).await {
+            Ok(of_tenant) => deleted += of_tenant,
+            // A tenant that has taken its key away does not stop the others.
+            Err(error) => {
+                failed += 1;
+                tracing::error!(%tenant, %error, "a tenant's objects were not cleaned up");
+            }
+        }
     }
-    Ok(deleted)
+    if failed > 0 { Err(format!("{failed} of {} tenants failed", tenants.len()).into()) } else { Ok(deleted) }
 }
 
 /// The library with this service's records and buckets.

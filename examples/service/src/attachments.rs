@@ -13,6 +13,7 @@ use futures_util::TryStreamExt;
 use http_range_header::parse_range_header;
 use tenantseal::Tenant;
 use tenantseal::blobs::{self, BlobBody, Blobs};
+use tenantseal::error::Written;
 use tenantseal::records::Records;
 use tenantseal_tower::VerifiedTenant;
 use uuid::Uuid;
@@ -94,14 +95,22 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes the objects of a contact that is deleted, with those that no record names.
-pub(crate) async fn delete_all(tenant: &VerifiedTenant, id: Uuid) -> Result<(), AppError> {
-    let objects = objects(tenant);
-    let mut found = objects.list(format!("{id}/")).stream();
-    while let Some(object) = found.try_next().await? {
-        objects.delete(object.key()).await?;
+/// The keys of a contact's objects, with those that no record names.
+pub(crate) async fn keys_of(tenant: &Tenant, id: Uuid) -> Result<Vec<String>, AppError> {
+    let found = objects(tenant).list(format!("{id}/")).stream();
+    Ok(found.map_ok(|object| object.key().to_owned()).try_collect().await?)
+}
+
+/// Deletes the object under a key of a list.
+pub(crate) async fn delete_listed(objects: &Blobs, key: &str) -> Result<(), blobs::Error> {
+    match objects.delete(key).await {
+        // A key that this service does not write. Whoever may write to the bucket must not stop a deletion by it.
+        Err(error @ blobs::Error::Refused(_)) => {
+            tracing::warn!(%error, "an object was left alone");
+            Ok(())
+        }
+        done => done.map(drop),
     }
-    Ok(())
 }
 
 /// Names an object in the record, and gives the one that it named before.
@@ -115,12 +124,14 @@ async fn name_in_record(
     loop {
         let mut contact = find(contacts, id).await?;
         let former = contact.attachments.insert(name.to_owned(), new.clone());
-        if former.as_ref() == Some(new) {
-            // An earlier round has done it, and its answer was lost.
-            return Ok(None);
-        }
         let update = contacts.update(id.to_string()).set("attachments", &contact.attachments);
         match update.expect_version(contact.version).await {
+            // An answer was lost, so this very write may have been the faster one. Then somebody may have replaced its
+            // object since, and deleted it: it must not be named again.
+            Err(error) if error.is_conflict() && error.written() != Written::No => {
+                let named = find(contacts, id).await?.attachments.remove(name);
+                return if named.as_ref() == Some(new) { Ok(None) } else { Err(error.into()) };
+            }
             Err(error) if error.is_conflict() && round < ROUNDS => round += 1,
             done => return done.map(|()| former).map_err(AppError::from),
         }

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use tenantseal::{Error, Tenant};
 use uuid::Uuid;
 
-use crate::attachments::objects;
+use crate::attachments::{delete_listed, objects};
 use crate::contact::Contact;
 
 /// Deletes the tenant's objects that were stored before `before` and that no contact names, and says how many.
@@ -30,7 +30,7 @@ pub async fn delete_unnamed(tenant: &Tenant, before: SystemTime) -> Result<u64, 
         if contact.is_some_and(|contact| contact.attachments.values().any(|named| named.object == object.key())) {
             continue;
         }
-        objects.delete(object.key()).await?;
+        delete_listed(&objects, object.key()).await?;
         deleted += 1;
     }
     Ok(deleted)

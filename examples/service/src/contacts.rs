@@ -55,6 +55,8 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, AppError> {
     let Precondition::Version(version) = precondition else { return Err(StatusCode::BAD_REQUEST.into()) };
     let contacts = tenant.records::<Contact>();
+    // Before the record goes: afterwards there may be another contact of this id, with objects of its own.
+    let keys = attachments::keys_of(&tenant, id).await?;
     match contacts.delete(id.to_string()).expect_version(version).await {
         Err(error) if error.is_conflict() => {
             if contacts.get(id.to_string()).consistent().exists().await? {
@@ -63,7 +65,10 @@ pub(crate) async fn delete(
         }
         done => done?,
     }
-    attachments::delete_all(&tenant, id).await?;
+    let objects = attachments::objects(&tenant);
+    for key in keys {
+        attachments::delete_listed(&objects, &key).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

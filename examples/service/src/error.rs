@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tenantseal::blobs;
+use tenantseal::error::Written;
 
 /// Why a request fails. A caller gets the status and its name, and nothing of what was sent or stored.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,9 @@ pub(crate) enum AppError {
 impl AppError {
     /// The error of a write that names a version: another writer was faster, or there is no such contact.
     pub(crate) fn of_versioned_write(error: tenantseal::Error) -> Self {
-        if error.is_conflict() { StatusCode::PRECONDITION_FAILED.into() } else { error.into() }
+        // Where an answer was lost, this very write may have stored the new version.
+        let was_not_written = error.written() == Written::No;
+        if error.is_conflict() && was_not_written { StatusCode::PRECONDITION_FAILED.into() } else { error.into() }
     }
 
     fn status(&self) -> StatusCode {

@@ -145,11 +145,12 @@ impl S3 for Objects {
         let input = req.input;
         let mut state = self.0.s3.lock();
         let bucket = state.bucket(&input.bucket)?;
-        // What is gone already meets every condition.
-        if let (Some(condition), Some(object)) = (&input.if_match, bucket.get(&input.key))
-            && !object.is(condition)
-        {
-            return Err(s3_error!(PreconditionFailed));
+        // As in general purpose buckets: what is gone meets no condition.
+        if let Some(condition) = &input.if_match {
+            let object = bucket.get(&input.key).ok_or_else(|| s3_error!(NoSuchKey))?;
+            if !object.is(condition) {
+                return Err(s3_error!(PreconditionFailed));
+            }
         }
         bucket.remove(&input.key);
         Ok(S3Response::new(DeleteObjectOutput::default()))

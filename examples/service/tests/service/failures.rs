@@ -119,6 +119,25 @@ async fn the_daily_job_deletes_what_no_record_names_and_nothing_else() {
     assert_eq!(acme.get(&path).await.body.unwrap(), "named");
 }
 
+/// Whoever writes to the bucket may plant a key that the library refuses. It must not keep a contact's data there.
+#[tokio::test]
+async fn a_planted_key_stops_no_deletion() {
+    let world = World::start().await;
+    let acme = world.caller("acme");
+    let contact = acme.create().await;
+    acme.upload(&format!("{contact}/attachments/a"), "bytes").await;
+    let id = contact.rsplit('/').next().unwrap();
+    world.plant(&format!("acme/{id}/.."), CANARY).await;
+    assert_eq!(world.objects().await.len(), 2);
+    let tenant = world.other_program().tenant(&TenantId::parse("acme").unwrap());
+    let unnamed = format!("{id}/{}", Uuid::new_v4());
+    tenant.blobs("attachments").put(&unnamed, b"unnamed".to_vec()).await.unwrap();
+    delete_unnamed(&tenant, SystemTime::now() + Duration::from_secs(3_600)).await.unwrap();
+    assert_eq!(world.objects().await.len(), 2);
+    assert_eq!(acme.delete(&contact, 2).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.objects().await, [format!("acme/{id}/..")]);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn at_sigterm_a_request_in_progress_is_answered_and_the_process_ends() {
