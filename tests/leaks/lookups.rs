@@ -163,6 +163,27 @@ pub(crate) async fn refuse(scene: &mut Scene) {
     varies(scene).await;
 }
 
+/// Brings about errors of lookup keys that the key table shows.
+pub(crate) async fn refuse_keys(scene: &mut Scene) {
+    let acme = acme(scene).await;
+    let [text, _] = scene.canaries.clone();
+    acme.records::<Sought>().put(&person(scene, "p-1")).await.unwrap();
+    let redefined = TableSchema::builder("people").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
+    let redefined = redefined.encrypt("email").lookup(Lookup::on("email", Form::EXACT)).build().unwrap();
+    let with_keys = || {
+        let key_table = DynamoDbKeyTable::new(&scene.app, KEY_TABLE);
+        TenantSeal::builder().assume_role(ROLE).key_table(key_table)
+    };
+    let redefined = with_keys().table(redefined).build(&scene.app).unwrap().tenant(&id("acme"));
+    let none = with_keys().record::<Sought>().makes_no_lookup_keys().build(&scene.app).unwrap().tenant(&id("globex"));
+    scene.fails("a lookup is redefined", redefined.token("people", "email", &text).await);
+    scene.fails("there is no lookup key", none.token("people", "email", &text).await);
+    for (tenant, entry, _) in scene.world.entries("lookup#").await {
+        scene.world.plant_entry(&tenant, &entry, s("forged")).await;
+    }
+    scene.fails("a forged lookup key", seal(scene).tenant(&id("acme")).token("people", "email", &text).await);
+}
+
 /// A table of which only some records have the lookup.
 async fn varies(scene: &mut Scene) {
     let [text, _] = scene.canaries.clone();
