@@ -239,6 +239,9 @@ impl<'a> Expressions<'a> {
         {
             return Err(Refusal::SharedValue(placeholder.clone()));
         }
+        if tests.is_empty() && added_names.is_empty() {
+            return Ok(Finished { names: kept.names, edits: Edits::default() });
+        }
         kept.values.extend(sent);
         let dropped = Placeholders {
             names: used
