@@ -18,6 +18,7 @@
 //! nothing goes out or comes back.
 
 mod actions;
+mod asking;
 mod batch_get_item;
 mod batch_write_item;
 mod completion;
@@ -29,6 +30,7 @@ mod expressions;
 mod get_item;
 mod interceptor;
 mod known;
+mod lookups;
 mod notes;
 mod opening;
 mod operation;

@@ -75,6 +75,23 @@ pub enum Error {
         /// The table's partition key.
         attribute: String,
     },
+    /// A filter by a lookup whose token is a key of the index that is read.
+    #[error(
+        "the token of lookup `{lookup}` is a key of the index, which no filter may test: test the attribute in the \
+         key condition"
+    )]
+    LookupInIndex {
+        /// The lookup.
+        lookup: String,
+    },
+    /// Several records have the value, and one was asked for.
+    #[error("{record}: several records have the value that lookup `{lookup}` was asked for: read all of them")]
+    Several {
+        /// The record type.
+        record: &'static str,
+        /// The lookup, as it was asked for.
+        lookup: String,
+    },
     /// A vector index cannot be searched for one tenant alone.
     #[error(
         "the vector index lacks `{attribute}` in its search schema, so the search would cover all tenants' items: add \

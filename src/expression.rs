@@ -3,6 +3,7 @@
 //! The parser reads an expression as the Amazon DynamoDB Developer Guide defines it, or refuses it. Nothing passes on
 //! unread, and nothing changes its meaning. DynamoDB sees an encrypted attribute as one binary value. These work on
 //! one: `attribute_exists` and `attribute_not_exists`, `SET a = :v`, `SET a = if_not_exists(a, :v)` and `REMOVE a`.
+//! What a lookup answers becomes a test on its token.
 //!
 //! Input: strings, names and a lookup. Output: checked paths, plans or a refusal.
 
@@ -12,6 +13,7 @@ mod condition;
 mod error;
 mod key_condition;
 mod lexer;
+mod lookups;
 mod parser;
 mod path;
 mod projection;
@@ -32,10 +34,13 @@ pub use self::error::ExpressionError;
 pub(crate) use self::{
     condition::Condition,
     key_condition::{KeyCondition, KeyTest},
+    lookups::{
+        Asked, Assigned, KeyAnswer, KeyQuestion, LookupSchema, LookupTest, Lookups, Place, Question, TokenAction,
+    },
     path::{Path, Segment},
     projection::{Projection, ProjectionRequest, Selection},
     prune::prune,
-    update::{SealedValue, Update, UpdatePlan},
+    update::{SealedValue, SentToken, Update, UpdatePlan},
 };
 
 use self::path::{Name, Step, WrittenPath};
@@ -48,6 +53,8 @@ pub(crate) struct Scope<'a> {
     names: Option<&'a HashMap<String, String>>,
     protection: &'a dyn Fn(&str) -> Option<Protection>,
     discriminator: Option<&'a str>,
+    /// `None` where the table has no lookups.
+    lookups: Option<Lookups<'a>>,
 }
 
 impl<'a> Scope<'a> {
@@ -57,12 +64,17 @@ impl<'a> Scope<'a> {
         names: Option<&'a HashMap<String, String>>,
         protection: &'a dyn Fn(&str) -> Option<Protection>,
     ) -> Self {
-        Self { names, protection, discriminator: None }
+        Self { names, protection, discriminator: None, lookups: None }
     }
 
     /// The same scope in a table where `discriminator` tells record types apart.
     pub(crate) fn with_discriminator(self, discriminator: Option<&'a str>) -> Self {
         Self { discriminator, ..self }
+    }
+
+    /// The same scope in a table with lookups.
+    pub(crate) fn with_lookups(self, lookups: Lookups<'a>) -> Self {
+        Self { lookups: Some(lookups), ..self }
     }
 
     /// Refuses an attribute when it is unknown whether it is encrypted.

@@ -10,6 +10,7 @@ mod seal;
 mod size;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod value;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -21,14 +22,17 @@ use tenantseal_core::trail::ItemsUnderKey;
 pub(crate) use crate::schema::Item;
 use crate::schema::TableSchema;
 pub use error::{PrimaryKeyError, SealError};
-pub(crate) use formed::{Asked, Formed, FormedParts};
+pub(crate) use formed::Asked;
 pub use open::OpenError;
 #[cfg(test)]
 use open::needed_keys;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open;
 pub(crate) use open::{distinct_keys, open_in_place, stored_identity};
-pub(crate) use seal::{check_name, refuse_sealed, seal, seal_values, sealable_identity};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use seal::seal;
+pub(crate) use seal::{check_name, refuse_sealed, seal_values, seal_with, sealable_identity};
+pub(crate) use tokens::{Tokens, needed_lookup_keys};
 pub use value::InvalidValue;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use value::encodings;

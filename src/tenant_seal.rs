@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_types::SdkConfig;
+use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, VerifiedDataKey};
-use tenantseal_core::keys::{DataKeys, OpeningMode, Revoke};
+use tenantseal_core::keys::{DataKeys, LookupKeys, OpeningMode, Revoke};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Audit;
@@ -20,8 +22,10 @@ use tracing::{Instrument, Span};
 use crate::client::{self, Binding, Tables};
 use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
-use crate::item::{Item, distinct_keys, open_in_place, sealable_identity, stored_identity};
-use crate::schema::TableSchema;
+use crate::item::{
+    Item, Tokens, distinct_keys, needed_lookup_keys, open_in_place, seal_with, sealable_identity, stored_identity,
+};
+use crate::schema::{Lookup, TableSchema};
 
 #[cfg(feature = "s3")]
 mod buckets;
@@ -151,8 +155,45 @@ impl Tenant {
     /// Seals one item for this table.
     pub(crate) async fn seal_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
         let identity = sealable_identity(table, self.id(), &item)?;
-        let key = self.sealing_key("seal", table, table.record_place()).await?;
-        Ok(item::seal(table, &key, &identity, Nonces::Random(&OsRandom), item)?)
+        let needed = needed_lookup_keys(table, &item)?;
+        let sealing = self.sealing_key("seal", table, table.record_place());
+        let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed)).await?;
+        let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_item(table, &identity, &item)?;
+        Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
+    }
+
+    /// The token of these values of a lookup's parts.
+    pub(crate) async fn token_of(
+        &self,
+        table: &TableSchema,
+        lookup: &Lookup,
+        values: &[&AttributeValue],
+    ) -> Result<String, Error> {
+        let nothing = || Refusal::LookupValue { lookup: lookup.name().to_owned() };
+        let asked = lookup.asked(values)?.ok_or_else(nothing)?;
+        let keys = self.lookup_keys("token", table, &[lookup.key()]).await?;
+        Ok(Tokens::new(keys.as_ref(), self.id()).asked(table, lookup, &asked)?)
+    }
+
+    /// The table that a caller names by its logical name, or as a request names it.
+    pub(crate) fn table_by_any_name(&self, name: &str) -> Result<&TableSchema, Refusal> {
+        self.binding.table_by_any_name(name).map(|schema| &**schema)
+    }
+
+    /// The lookup keys of these numbers; `None` when there is no number.
+    async fn lookup_keys(
+        &self,
+        operation: &'static str,
+        table: &TableSchema,
+        numbers: &[u16],
+    ) -> Result<Option<LookupKeys>, Error> {
+        if numbers.is_empty() {
+            return Ok(None);
+        }
+        let Binding { tenant, keys, audit, .. } = &*self.binding;
+        let keys = keys.lookup_keys(numbers).instrument(self.span(operation, table)).await?;
+        audit.record_lookups(tenant, operation, keys.data_keys(), &[(table.name(), 1)])?;
+        Ok(Some(keys))
     }
 
     /// The data key that seals something of this table now. Its use is recorded.

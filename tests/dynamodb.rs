@@ -9,6 +9,7 @@ mod common;
 mod conformance;
 mod drop_in_libraries;
 mod interop;
+mod lookups;
 mod main_job;
 mod records;
 mod sdk_fields;

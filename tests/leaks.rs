@@ -12,6 +12,8 @@ mod errors;
 mod hooks;
 #[path = "leaks/keys.rs"]
 mod keys;
+#[path = "leaks/lookups.rs"]
+mod lookups;
 #[path = "leaks/refusals.rs"]
 mod refusals;
 #[path = "leaks/repository.rs"]

@@ -331,6 +331,12 @@ pub fn record_former_kek(tenant: &TenantId, kek: &KekId) {
     tracing::info!(tenant = tenant.as_str(), %kek, "the tenant's alias was re-pointed: a former key answers by its own");
 }
 
+/// Records items that were found by a lookup's token and do not have the value: it shares bits of its token with
+/// another one, or the token is stale or copied.
+pub fn record_dropped(items: usize) {
+    counter!("tenantseal_lookup_dropped_total").increment(number(items));
+}
+
 /// Records that a process made a tenant's lookup key: with the first item, and never again.
 pub(crate) fn record_lookup_key_made(tenant: &TenantId, number: u16, kek: &KekId) {
     counter!("tenantseal_lookup_keys_made_total").increment(1);

@@ -6,8 +6,8 @@ use aws_sdk_kms::config::Credentials;
 use aws_sdk_sts::types::Tag;
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
-use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
-use tenantseal::{Item, TenantId, TenantSeal};
+use tenantseal::keys::{AliasTemplate, DynamoDbKeyTable, RoleArn, Tenancy};
+use tenantseal::{Item, Record, TenantId, TenantSeal};
 use tenantseal_local::Stack;
 
 use crate::Outcome;
@@ -81,6 +81,15 @@ impl Cloud {
     /// process.
     pub(crate) fn seal(&self) -> Outcome<TenantSeal> {
         Ok(TenantSeal::builder().assume_role(ROLE).record::<Contact>().build(&self.application)?)
+    }
+
+    /// The same for a record with lookups: the tenants' lookup keys are in a key table.
+    pub(crate) async fn seal_with_lookups<T: Record>(&self) -> Outcome<TenantSeal> {
+        // The local server has no backups, so nobody could restore the key table.
+        let keys = DynamoDbKeyTable::new(&self.application, "tenantseal-keys").danger_without_recovery();
+        keys.create_table().await?;
+        let builder = TenantSeal::builder().assume_role(ROLE).record::<T>();
+        Ok(builder.key_table(keys).build(&self.application)?)
     }
 
     /// A KMS client in a tenant's session, built as the library builds its own: session policy, session tag, session

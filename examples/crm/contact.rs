@@ -28,10 +28,10 @@ pub(crate) struct Contact {
     #[seal(encrypt)]
     pub(crate) name: String,
     #[seal(encrypt)]
-    email: String,
+    pub(crate) email: String,
     #[seal(encrypt)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    phone: Option<String>,
+    pub(crate) phone: Option<String>,
     #[seal(encrypt)]
     #[serde(skip_serializing_if = "Option::is_none")]
     contract_cents: Option<i64>,

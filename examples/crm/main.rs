@@ -8,6 +8,7 @@ mod cloud;
 mod contact;
 mod costs;
 mod crossing;
+mod finding;
 mod ledger;
 mod side_by_side;
 mod storing;
@@ -62,6 +63,7 @@ async fn tour(terminal: Terminal) -> Outcome<()> {
 
     ledger.print(terminal, &data)?;
     costs::compare(terminal, &data);
+    finding::show(terminal, &cloud, &data).await?;
 
     terminal.line("");
     terminal.done("all of it as it should be", started);

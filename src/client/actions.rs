@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
+use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::format::Identity;
 
 use super::Binding;
-use super::expressions::{Expressions, Names, Values};
+use super::asking::Edits;
+use super::expressions::{Expressions, Finished, Names, SentCondition, Values, check_length};
 use super::notes::Mark;
-use super::operation::{Cut, Expected, Returned};
+use super::operation::{Cut, Expected, Keys, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
-use crate::expression::{Path, SealedValue, Selection, UpdatePlan};
-use crate::item::{Item, SealError, refuse_sealed, seal, seal_values, sealable_identity};
-use crate::schema::{Protection, TableSchema, Variant};
+use crate::expression::{Path, Place, SealedValue, Selection, SentToken, UpdatePlan};
+use crate::item::{Item, SealError, needed_lookup_keys, refuse_sealed, seal_values, seal_with, sealable_identity};
+use crate::schema::{Lookup, Protection, TableSchema, Variant};
 use tenantseal_core::envelope::Nonces;
 
 /// One item that a request names: its table and identity.
@@ -30,9 +32,20 @@ pub(super) struct Conditional<'a> {
     pub(super) values: Option<&'a Values>,
 }
 
+/// A condition that is checked.
+#[derive(Default)]
+pub(super) struct CheckedCondition {
+    /// The expression to send; `None` when the caller's own suffices.
+    rewritten: Option<String>,
+    edits: Edits,
+}
+
 /// A put whose item and condition are checked.
 pub(super) struct ItemPut {
     pub(super) target: Target,
+    condition: CheckedCondition,
+    /// The numbers of the lookup keys that the item's tokens need.
+    lookups: Vec<u16>,
 }
 
 /// The condition of a request or of a transaction's action.
@@ -67,16 +80,67 @@ impl ItemPut {
     ) -> Result<Self, Error> {
         let table = binding.table(table)?;
         let item = item.ok_or(Refusal::Missing("Item"))?;
-        conditional.check(table, Some(item))?;
+        let condition = conditional.check(table, Some(item))?;
         let identity = sealable_identity(table, &binding.tenant, item).map_err(to_refusal)?;
-        Ok(Self { target: Target { table: Arc::clone(table), identity } })
+        let lookups = needed_lookup_keys(table, item)?;
+        Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups })
     }
 
-    /// Seals the checked item.
-    pub(super) fn seal(&self, key: &VerifiedDataKey, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
+    /// Seals the checked item, and stores the tokens of its lookups with it.
+    pub(super) fn seal(&self, keys: &Keys<'_>, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
         let Target { table, identity } = &self.target;
-        *item = seal(table, key, identity, nonces, std::mem::take(item))?;
+        let tokens = keys.tokens().of_item(table, identity, item)?;
+        *item = seal_with(table, keys.sealing()?, identity, nonces, std::mem::take(item), tokens)?;
         Ok(())
+    }
+
+    /// Turns the condition into the one that is sent.
+    pub(super) fn write_condition(&self, keys: &Keys<'_>, condition: ConditionParts<'_>) -> Result<(), Error> {
+        self.condition.write(&self.target.table, keys, condition)
+    }
+
+    /// The numbers of the lookup keys that it needs.
+    pub(super) fn lookups(&self) -> impl Iterator<Item = u16> + '_ {
+        self.lookups.iter().copied().chain(self.condition.edits.numbers(&self.target.table))
+    }
+}
+
+/// The parameters of a condition that may have to change.
+pub(super) struct ConditionParts<'a> {
+    pub(super) condition: &'a mut Option<String>,
+    pub(super) names: &'a mut Option<Names>,
+    pub(super) values: &'a mut Option<Values>,
+}
+
+/// The parameters of a request's condition that may have to change.
+macro_rules! condition_parts {
+    ($of:expr) => {
+        $crate::client::actions::ConditionParts {
+            condition: &mut $of.condition_expression,
+            names: &mut $of.expression_attribute_names,
+            values: &mut $of.expression_attribute_values,
+        }
+    };
+}
+pub(super) use condition_parts;
+
+impl CheckedCondition {
+    /// Turns the caller's condition into the one that is sent, and fills in the tokens that it asks for.
+    pub(super) fn write(
+        &self,
+        table: &TableSchema,
+        keys: &Keys<'_>,
+        ConditionParts { condition, names, values }: ConditionParts<'_>,
+    ) -> Result<(), Error> {
+        if let Some(rewritten) = &self.rewritten {
+            *condition = Some(rewritten.clone());
+        }
+        self.edits.apply(names, values);
+        self.edits.fill(table, keys.tokens(), values)
+    }
+
+    pub(super) fn lookups<'t>(&'t self, table: &'t TableSchema) -> impl Iterator<Item = u16> + 't {
+        self.edits.numbers(table)
     }
 }
 
@@ -105,16 +169,16 @@ impl Target {
         table: Option<&str>,
         key: Option<&Item>,
         conditional: Conditional<'_>,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, CheckedCondition), Error> {
         let table = binding.table(table)?;
         let identity = binding.identity_of_key(table, key)?;
-        conditional.check(table, key)?;
-        Ok(Self { table: Arc::clone(table), identity })
+        let condition = conditional.check(table, key)?;
+        Ok((Self { table: Arc::clone(table), identity }, condition))
     }
 
     /// An item in the answer, which must be this one.
     pub(super) fn returned<'a>(&'a self, item: &'a mut Item) -> Returned<'a> {
-        Returned { item, table: &self.table, expected: Expected::One(&self.identity), cut: Cut::Whole }
+        Returned { item, table: &self.table, expected: Expected::One(&self.identity), cut: Cut::Whole, asking: &[] }
     }
 }
 
@@ -123,12 +187,23 @@ impl Conditional<'_> {
     pub(super) const NONE: Conditional<'static> = Conditional { condition: None, names: None, values: None };
 
     /// Checks the condition on the stored item that has this primary key.
-    fn check(self, table: &TableSchema, key: Option<&Item>) -> Result<(), Refusal> {
+    fn check(self, table: &TableSchema, key: Option<&Item>) -> Result<CheckedCondition, Refusal> {
         let Self { condition, names, values } = self;
         let mut expressions = Expressions::new(table, names, values).for_key(key);
-        expressions.condition("ConditionExpression", condition)?;
-        expressions.finish().map(drop)
+        let condition = expressions.condition(CONDITION, condition, Some(Place::Write))?;
+        let Finished { edits, .. } = expressions.finish()?;
+        Ok(CheckedCondition { rewritten: rewritten(condition)?, edits })
     }
+}
+
+const CONDITION: &str = "ConditionExpression";
+
+/// The condition to send; `None` when the caller's own suffices.
+fn rewritten(condition: Option<SentCondition>) -> Result<Option<String>, Refusal> {
+    let rewritten = condition.filter(|condition| condition.is_rewritten);
+    let rewritten = rewritten.map(|SentCondition { condition, .. }| condition.to_string());
+    rewritten.as_deref().map_or(Ok(()), |rewritten| check_length(CONDITION, rewritten))?;
+    Ok(rewritten)
 }
 
 /// A read of one item by its primary key.
@@ -146,7 +221,7 @@ impl ItemRead {
         projection: &mut Option<String>,
         names: &mut Option<Names>,
     ) -> Result<(Self, bool), Error> {
-        let target = Target::for_key(binding, table, key, Conditional::NONE)?;
+        let (target, _) = Target::for_key(binding, table, key, Conditional::NONE)?;
         let (selection, changed) = widen(&target.table, projection, names)?;
         Ok((Self { target, selection }, changed))
     }
@@ -171,7 +246,7 @@ pub(super) fn widen(
     let selection = expressions.projection(projection.as_deref())?;
     expressions.finish()?;
     let changed = match &selection {
-        Some(selection) => Reading { projection, names }.widen(table, selection, &Default::default())?,
+        Some(selection) => Reading { projection, names }.widen(table, selection, &Default::default(), &[])?,
         None => false,
     };
     Ok((selection, changed))
@@ -181,6 +256,7 @@ pub(super) fn widen(
 pub(super) struct ItemUpdate {
     pub(super) target: Target,
     plan: UpdatePlan,
+    condition: CheckedCondition,
 }
 
 impl ItemUpdate {
@@ -195,10 +271,11 @@ impl ItemUpdate {
         let table = binding.table(table)?;
         let identity = binding.identity_of_key(table, key)?;
         let mut expressions = Expressions::new(table, names, values).for_key(key);
-        expressions.condition("ConditionExpression", condition)?;
+        let condition = expressions.condition(CONDITION, condition, Some(Place::Write))?;
         let plan = expressions.update(update)?;
         let variant = expressions.variant();
-        expressions.finish()?;
+        let Finished { edits, .. } = expressions.finish()?;
+        let condition = CheckedCondition { rewritten: rewritten(condition)?, edits };
         let value = |placeholder: &str| values.and_then(|values| values.get(placeholder));
         let binary = |placeholder: &str| value(placeholder).is_some_and(|value| value.is_b());
         let mut assigned = plan.plain.iter();
@@ -209,7 +286,24 @@ impl ItemUpdate {
             let value = value(given).ok_or_else(|| Refusal::UndefinedValue(given.clone()))?;
             refuse_sealed(table, attribute, value)?;
         }
-        Ok(Self { target: Target { table: Arc::clone(table), identity }, plan })
+        let update = Self { target: Target { table: Arc::clone(table), identity }, plan, condition };
+        for token in &update.plan.tokens {
+            update.lookup(token)?.formed(&given_values(&token.given, values)?)?;
+        }
+        Ok(update)
+    }
+
+    /// The lookup of a token that the update writes.
+    fn lookup(&self, token: &SentToken) -> Result<&Lookup, Refusal> {
+        let mut lookups = self.target.table.lookups().iter();
+        let found = lookups.find(|lookup| lookup.stored() == token.stored);
+        found.ok_or_else(|| Refusal::LookupValue { lookup: token.stored.clone() })
+    }
+
+    /// The numbers of the lookup keys that it needs.
+    pub(super) fn lookups(&self) -> impl Iterator<Item = u16> + '_ {
+        let written = self.plan.tokens.iter().filter_map(|token| Some(self.lookup(token).ok()?.key()));
+        written.chain(self.condition.lookups(&self.target.table))
     }
 
     /// Where the key record must be, when the update assigns a sensitive value.
@@ -228,28 +322,52 @@ impl ItemUpdate {
         &self.plan.touched
     }
 
-    /// Replaces plain values with sealed ones. Where several attributes shared a placeholder, each gets its own.
+    /// Replaces plain values with sealed ones, and stores tokens with them. Where several attributes shared a
+    /// placeholder, each gets its own.
     pub(super) fn seal(
         &self,
-        key: &VerifiedDataKey,
+        keys: &Keys<'_>,
         nonces: Nonces<'_>,
         expression: &mut Option<String>,
-        values: &mut Option<Values>,
+        condition: ConditionParts<'_>,
     ) -> Result<(), Error> {
-        let UpdatePlan { expression: rewritten, sealed, .. } = &self.plan;
-        let values = values.get_or_insert_default();
-        let given = sealed
-            .iter()
-            .map(|SealedValue { attribute, given, .. }| {
-                let value = values.get(given).ok_or_else(|| Refusal::UndefinedValue(given.clone()))?;
-                Ok((attribute.as_str(), value))
-            })
-            .collect::<Result<Vec<_>, Refusal>>()?;
-        let made = seal_values(&self.target.table, key, &self.target.identity, nonces, &given)?;
-        values.extend(sealed.iter().map(|SealedValue { sent, .. }| sent.clone()).zip(made));
+        let UpdatePlan { expression: rewritten, sealed, tokens, names: added_names, .. } = &self.plan;
+        let ConditionParts { condition, names, values } = condition;
         if let Some(rewritten) = rewritten {
             *expression = Some(rewritten.clone());
         }
+        // All values are read before any is replaced: one may serve several attributes.
+        let mut made = Vec::new();
+        if !sealed.is_empty() {
+            let Target { table, identity } = &self.target;
+            let given = sealed.iter().map(|SealedValue { attribute, given, .. }| {
+                Ok((attribute.as_str(), given_value(given, values.as_ref())?))
+            });
+            let given = given.collect::<Result<Vec<_>, Refusal>>()?;
+            let ciphertexts = seal_values(table, keys.sealing()?, identity, nonces, &given)?;
+            made.extend(sealed.iter().map(|SealedValue { sent, .. }| sent.clone()).zip(ciphertexts));
+            for token in tokens {
+                let given = given_values(&token.given, values.as_ref())?;
+                made.push((token.sent.clone(), keys.tokens().stored(table, self.lookup(token)?, identity, &given)?));
+            }
+        }
+        self.condition.write(&self.target.table, keys, ConditionParts { condition, names, values })?;
+        if !added_names.is_empty() {
+            names.get_or_insert_default().extend(added_names.clone());
+        }
+        if !made.is_empty() {
+            values.get_or_insert_default().extend(made);
+        }
         Ok(())
     }
+}
+
+/// A value of the request.
+fn given_value<'v>(placeholder: &str, values: Option<&'v Values>) -> Result<&'v AttributeValue, Refusal> {
+    let value = values.and_then(|values| values.get(placeholder));
+    value.ok_or_else(|| Refusal::UndefinedValue(placeholder.to_owned()))
+}
+
+fn given_values<'v>(placeholders: &[String], values: Option<&'v Values>) -> Result<Vec<&'v AttributeValue>, Refusal> {
+    placeholders.iter().map(|placeholder| given_value(placeholder, values)).collect()
 }

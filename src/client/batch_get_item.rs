@@ -6,13 +6,12 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemInput, BatchGetItemOutput};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
-use tenantseal_core::envelope::VerifiedDataKey;
 use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
 use super::actions::widen;
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Cut, Expected, NOT_CHECKED, Operation, Returned};
+use super::operation::{Carrier, Cut, Expected, Keys, NOT_CHECKED, Operation, Returned};
 use super::{Binding, asked_name};
 use crate::error::Error;
 use crate::expression::Selection;
@@ -59,7 +58,7 @@ impl Operation for BatchGet {
         self.reads.values().map(|read| (&*read.table, 0)).collect()
     }
 
-    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: &Keys<'_>) -> Result<Input, Error> {
         self.asked = Some(input.downcast().map_err(|_| NOT_CHECKED)?);
         self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
@@ -72,7 +71,7 @@ impl Operation for BatchGet {
             let asked = asked_name(&self.reads, name).and_then(|name| self.reads.get(name));
             let Read { table, identities, selection } = asked.ok_or(OpenError::OtherItem)?;
             let (cut, expected) = (selection.as_ref().map_or(Cut::Whole, Cut::Selected), Expected::Among(identities));
-            returned.extend(items.iter_mut().map(|item| Returned { item, table, expected, cut }));
+            returned.extend(items.iter_mut().map(|item| Returned { item, table, expected, cut, asking: &[] }));
         }
         Ok(returned)
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
+use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
 use super::actions::{Conditional, ItemPut};
-use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, downcast_input, require_key};
+use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned, downcast_input};
 use super::{Binding, asked_name};
 use crate::error::Error;
 use crate::item::{Item, OpenError, stored_identity};
@@ -65,11 +65,15 @@ impl Operation for BatchWrite {
         self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
     }
 
+    fn lookups(&self) -> Vec<u16> {
+        self.tables.values().flat_map(|writes| writes.puts.iter().flat_map(ItemPut::lookups)).collect()
+    }
+
     fn writes(&self) -> bool {
         true
     }
 
-    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, mut input: Input, keys: &Keys<'_>) -> Result<Input, Error> {
         let BatchWriteItemInput { request_items, .. } = downcast_input(&mut input)?;
         for (name, writes) in request_items.iter_mut().flatten() {
             let TableWrites { puts, given, .. } = self.tables.get_mut(name).ok_or(NOT_CHECKED)?;
@@ -77,7 +81,7 @@ impl Operation for BatchWrite {
             for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
                 let checked = puts.next().ok_or(NOT_CHECKED)?;
                 given.insert(checked.target.identity.clone(), put.item.clone());
-                checked.seal(require_key(key)?, Nonces::Random(&OsRandom), &mut put.item)?;
+                checked.seal(keys, Nonces::Random(&OsRandom), &mut put.item)?;
             }
         }
         Ok(input)

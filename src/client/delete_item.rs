@@ -3,18 +3,18 @@
 use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemInput, DeleteItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
-use super::actions::{Target, condition_of_write};
+use super::actions::{CheckedCondition, Target, condition_of_write, condition_parts};
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Leaves, Operation, Returned, returned_item};
+use super::operation::{Carrier, Keys, Leaves, Operation, Returned, downcast_input, returned_item};
 use crate::error::Error;
 use crate::item::OpenError;
 use crate::schema::TableSchema;
 
 pub(super) struct Delete {
     target: Target,
+    condition: CheckedCondition,
     gives_old: bool,
 }
 
@@ -22,7 +22,8 @@ impl Delete {
     pub(super) fn check(input: &DeleteItemInput, binding: &Binding) -> Result<Self, Error> {
         let conditional = condition_of_write!(input);
         let gives_old = input.return_values == Some(ReturnValue::AllOld);
-        Ok(Self { target: Target::for_key(binding, input.table_name(), input.key(), conditional)?, gives_old })
+        let (target, condition) = Target::for_key(binding, input.table_name(), input.key(), conditional)?;
+        Ok(Self { target, condition, gives_old })
     }
 }
 
@@ -31,7 +32,13 @@ impl Operation for Delete {
         vec![(&self.target.table, 0)]
     }
 
-    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn lookups(&self) -> Vec<u16> {
+        self.condition.lookups(&self.target.table).collect()
+    }
+
+    fn seal(&mut self, mut input: Input, keys: &Keys<'_>) -> Result<Input, Error> {
+        let given: &mut DeleteItemInput = downcast_input(&mut input)?;
+        self.condition.write(&self.target.table, keys, condition_parts!(given))?;
         Ok(input)
     }
 

@@ -1,32 +1,76 @@
 //! The expressions of one request. Each is checked against the table's schema, and every value is accounted for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::asking::Edits;
+use super::lookups::Lookable;
 use crate::error::Refusal;
 use crate::expression::{
-    Condition, ExpressionError, KeyCondition, Placeholders, Projection, Scope, Selection, Update, UpdatePlan,
+    Asked, Condition, ExpressionError, KeyCondition, LookupTest, Lookups, Place, Placeholders, Projection, Scope,
+    Selection, Update, UpdatePlan,
 };
 use crate::item::Item;
 use crate::schema::{TableSchema, Variant};
 
-/// ExpressionAttributeNames.
-pub(super) type Names = HashMap<String, String>;
-/// ExpressionAttributeValues.
-pub(super) type Values = Item;
+pub(super) use super::asking::{Names, Values};
 
 /// Checks the expressions of one request, one after the other.
 pub(super) struct Expressions<'a> {
     table: &'a TableSchema,
     names: Option<&'a Names>,
     values: Option<&'a Values>,
+    /// The index that the request reads.
+    index: Option<&'a str>,
+    /// What the caller's expressions use.
     used: Placeholders,
+    /// What the expressions that are sent use of it. Differs from `used` where lookups are asked.
+    kept: Placeholders,
+    /// The names that lookups add.
+    added_names: BTreeMap<String, String>,
+    tests: Vec<LookupTest>,
+    /// The placeholders of the sealed values and tokens of an update.
+    sent: BTreeSet<String>,
+    /// The name placeholders of the projection.
+    projected: BTreeSet<String>,
     /// The record type of the items that the expressions address, as far as the request shows it.
     variant: Variant<'a>,
 }
 
+/// A condition to send.
+pub(super) struct SentCondition {
+    pub(super) condition: Condition,
+    /// Whether it differs from the caller's.
+    pub(super) is_rewritten: bool,
+}
+
+/// What the expressions of a request come to.
+pub(super) struct Finished {
+    /// The caller's name placeholders that the conditions and key conditions that are sent use.
+    pub(super) names: BTreeSet<String>,
+    /// What lookups change.
+    pub(super) edits: Edits,
+}
+
 impl<'a> Expressions<'a> {
     pub(super) fn new(table: &'a TableSchema, names: Option<&'a Names>, values: Option<&'a Values>) -> Self {
-        Self { table, names, values, used: Placeholders::default(), variant: Variant::unknown(table) }
+        Self {
+            table,
+            names,
+            values,
+            index: None,
+            used: Placeholders::default(),
+            kept: Placeholders::default(),
+            added_names: BTreeMap::new(),
+            tests: Vec::new(),
+            sent: BTreeSet::new(),
+            projected: BTreeSet::new(),
+            variant: Variant::unknown(table),
+        }
+    }
+
+    /// The same for a request that reads this index.
+    pub(super) fn in_index(self, index: Option<&'a str>) -> Self {
+        Self { index, ..self }
     }
 
     /// The same for a request that addresses the item with this primary key. Where the sort key shows the record type,
@@ -40,30 +84,46 @@ impl<'a> Expressions<'a> {
         }
     }
 
-    /// A condition or filter: an encrypted attribute can only be tested for existence.
+    /// Learns the record type of the items from a filter that is checked later, where a lookup's place depends on it.
+    pub(super) fn learn_from(&mut self, parameter: &'static str, filter: Option<&str>) -> Result<(), Refusal> {
+        let Some(filter) = filter.filter(|_| !self.table.lookups().is_empty()) else { return Ok(()) };
+        let condition = Condition::parse(filter).map_err(|source| Refusal::Expression { parameter, source })?;
+        self.learn(|attribute, scope| condition.requires(attribute, scope));
+        Ok(())
+    }
+
+    /// A condition or filter. An encrypted attribute can only be tested for existence, and for what lookups answer where
+    /// `place` lets them.
     pub(super) fn condition(
         &mut self,
         parameter: &'static str,
         expression: Option<&str>,
-    ) -> Result<Option<Condition>, Refusal> {
+        place: Option<Place>,
+    ) -> Result<Option<SentCondition>, Refusal> {
         let Some(expression) = expression else { return Ok(None) };
         let refused = |source| Refusal::Expression { parameter, source };
-        let condition = Condition::parse(expression).map_err(refused)?;
+        let mut condition = Condition::parse(expression).map_err(refused)?;
         self.learn(|attribute, scope| condition.requires(attribute, scope));
-        self.check_in_scope(|scope| condition.check(scope)).map_err(refused)?;
-        self.uses(condition.placeholders());
-        Ok(Some(condition))
+        self.use_all(condition.placeholders());
+        let asked = match place {
+            Some(place) => self.check_in_scope(|scope| condition.look_up(scope, place)),
+            None => self.check_in_scope(|scope| condition.check(scope)).map(|()| Asked::default()),
+        };
+        let is_rewritten = self.ask(asked.map_err(refused)?, condition.placeholders());
+        Ok(Some(SentCondition { condition, is_rewritten }))
     }
 
-    /// A key condition and its tests.
-    pub(super) fn key_condition(&mut self, expression: Option<&str>) -> Result<KeyCondition, Refusal> {
+    /// A key condition, and whether it differs from the caller's.
+    pub(super) fn key_condition(&mut self, expression: Option<&str>) -> Result<(KeyCondition, bool), Refusal> {
         const PARAMETER: &str = "KeyConditionExpression";
         let refused = |source| Refusal::Expression { parameter: PARAMETER, source };
-        let condition = KeyCondition::parse(expression.ok_or(Refusal::Missing(PARAMETER))?).map_err(refused)?;
+        let mut condition = KeyCondition::parse(expression.ok_or(Refusal::Missing(PARAMETER))?).map_err(refused)?;
         self.learn(|attribute, scope| condition.requires(attribute, scope));
+        self.use_all(condition.placeholders());
+        let asked = self.check_in_scope(|scope| condition.look_up(scope)).map_err(refused)?;
         self.check_in_scope(|scope| condition.tests(scope).map(drop)).map_err(refused)?;
-        self.uses(condition.placeholders());
-        Ok(condition)
+        let is_rewritten = self.ask(asked, condition.placeholders());
+        Ok((condition, is_rewritten))
     }
 
     /// A projection and its selection.
@@ -71,6 +131,7 @@ impl<'a> Expressions<'a> {
         let Some(expression) = expression else { return Ok(None) };
         let refused = |source| Refusal::Expression { parameter: "ProjectionExpression", source };
         let projection = Projection::parse(expression).map_err(refused)?;
+        self.projected.extend(projection.placeholders().names.iter().cloned());
         // Returned items show their record type themselves.
         let protection = |attribute: &str| self.table.protection(attribute);
         projection.resolve(&Scope::new(self.names, &protection)).map(Some).map_err(refused)
@@ -80,13 +141,21 @@ impl<'a> Expressions<'a> {
     /// because it leaves their values alone.
     pub(super) fn update(&mut self, expression: Option<&str>) -> Result<UpdatePlan, Refusal> {
         let Some(expression) = expression else {
-            return Ok(UpdatePlan { expression: None, sealed: Vec::new(), plain: Vec::new(), touched: Vec::new() });
+            return Ok(UpdatePlan::default());
         };
         let refused = |source| Refusal::Expression { parameter: "UpdateExpression", source };
         let update = Update::parse(expression).map_err(refused)?;
-        let taken = |placeholder: &str| self.values.is_some_and(|values| values.contains_key(placeholder));
-        let plan = self.check_in_scope(|scope| update.plan(scope, &self.used.values, &taken)).map_err(refused)?;
-        self.uses(update.placeholders());
+        let taken = |placeholder: &str| self.is_taken(placeholder);
+        let plan = self.check_in_scope(|scope| update.plan(scope, &self.kept.values, &taken)).map_err(refused)?;
+        if let Some(rewritten) = &plan.expression {
+            check_length("UpdateExpression", rewritten)?;
+        }
+        self.use_all(update.placeholders());
+        self.kept.names.extend(update.placeholders().names.iter().cloned());
+        self.kept.values.extend(plan.plain_values.iter().cloned());
+        self.added_names.extend(plan.names.clone());
+        self.sent.extend(plan.sealed.iter().map(|sealed| sealed.sent.clone()));
+        self.sent.extend(plan.tokens.iter().map(|token| token.sent.clone()));
         Ok(plan)
     }
 
@@ -113,35 +182,87 @@ impl<'a> Expressions<'a> {
         check: impl FnOnce(&Scope<'_>) -> Result<T, ExpressionError>,
     ) -> Result<T, ExpressionError> {
         let protection = |attribute: &str| self.variant.protection(attribute);
-        check(&Scope::new(self.names, &protection).with_discriminator(self.table.discriminator()))
+        let scope = Scope::new(self.names, &protection).with_discriminator(self.table.discriminator());
+        if self.table.lookups().is_empty() {
+            return check(&scope);
+        }
+        let schema = Lookable { variant: self.variant, values: self.values, index: self.index };
+        let taken = |placeholder: &str| self.is_taken(placeholder);
+        check(&scope.with_lookups(Lookups { schema: &schema, taken: &taken }))
     }
 
-    fn uses(&mut self, Placeholders { names, values }: &Placeholders) {
+    /// Whether the request defines the placeholder, or it was given one of this name.
+    fn is_taken(&self, placeholder: &str) -> bool {
+        self.names.is_some_and(|names| names.contains_key(placeholder))
+            || self.values.is_some_and(|values| values.contains_key(placeholder))
+            || self.added_names.contains_key(placeholder)
+            || self.tests.iter().any(|test| test.sent.iter().any(|sent| sent == placeholder))
+    }
+
+    fn use_all(&mut self, Placeholders { names, values }: &Placeholders) {
         self.used.names.extend(names.iter().cloned());
         self.used.values.extend(values.iter().cloned());
     }
 
-    /// The name placeholders that conditions use. Fails unless a condition uses every value that would be sent.
+    /// Takes note of what an expression asks, and what it uses now. Returns whether it was rewritten.
+    fn ask(&mut self, Asked { names, tests }: Asked, now: &Placeholders) -> bool {
+        self.kept.names.extend(now.names.iter().cloned());
+        self.kept.values.extend(now.values.iter().cloned());
+        let is_rewritten = !tests.is_empty();
+        self.added_names.extend(names);
+        self.tests.extend(tests);
+        is_rewritten
+    }
+
+    /// What the request comes to. Fails unless an expression uses every value that would be sent.
     ///
     /// DynamoDB also refuses a superfluous value, but only after it has been sent, in plaintext.
-    pub(super) fn finish(self) -> Result<BTreeSet<String>, Refusal> {
-        if self.names.is_some_and(HashMap::is_empty) {
+    pub(super) fn finish(self) -> Result<Finished, Refusal> {
+        let Self { table, names, values, used, mut kept, added_names, tests, sent, projected, .. } = self;
+        if names.is_some_and(HashMap::is_empty) {
             return Err(Refusal::Empty("ExpressionAttributeNames"));
         }
-        if self.values.is_some_and(HashMap::is_empty) {
+        if values.is_some_and(HashMap::is_empty) {
             return Err(Refusal::Empty("ExpressionAttributeValues"));
         }
-        let defined = |value: &String| self.values.is_some_and(|values| values.contains_key(value));
-        if let Some(undefined) = self.used.values.iter().find(|value| !defined(value)) {
+        let defined = |value: &String| values.is_some_and(|values| values.contains_key(value));
+        if let Some(undefined) = used.values.iter().find(|value| !defined(value)) {
             // This also keeps a placeholder that is added later from defining it.
             return Err(Refusal::UndefinedValue(undefined.clone()));
         }
-        let unused = self.values.into_iter().flat_map(HashMap::keys).find(|value| !self.used.values.contains(*value));
-        match unused {
-            Some(value) => Err(Refusal::UnusedValue(value.clone())),
-            None => Ok(self.used.names),
+        let unused = values.into_iter().flat_map(HashMap::keys).find(|value| !used.values.contains(*value));
+        if let Some(value) = unused {
+            return Err(Refusal::UnusedValue(value.clone()));
         }
+        // What a lookup and a plain attribute use would be sent beside its token.
+        if let Some(placeholder) = tests.iter().flat_map(|test| &test.given).find(|given| kept.values.contains(*given))
+        {
+            return Err(Refusal::SharedValue(placeholder.clone()));
+        }
+        if tests.is_empty() && added_names.is_empty() {
+            return Ok(Finished { names: kept.names, edits: Edits::default() });
+        }
+        kept.values.extend(sent);
+        let dropped = Placeholders {
+            names: used
+                .names
+                .iter()
+                .filter(|name| !kept.names.contains(*name) && !projected.contains(*name))
+                .cloned()
+                .collect(),
+            values: used.values.difference(&kept.values).cloned().collect(),
+        };
+        let edits = Edits::new(table, &tests, values, dropped, added_names)?;
+        Ok(Finished { names: kept.names, edits })
     }
+}
+
+/// DynamoDB accepts expressions of at most 4 KB (developer guide, "Constraints", expression strings).
+pub(super) fn check_length(parameter: &'static str, expression: &str) -> Result<(), Refusal> {
+    if expression.len() <= 4_096 {
+        return Ok(());
+    }
+    Err(Refusal::Expression { parameter, source: ExpressionError::TooLongRewritten })
 }
 
 /// Refuses a legacy parameter of the API, from before expressions.

@@ -2,12 +2,11 @@
 
 use aws_sdk_dynamodb::operation::get_item::{GetItemInput, GetItemOutput};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::actions::ItemRead;
 use super::expressions::no_legacy;
-use super::operation::{Carrier, Operation, Returned};
+use super::operation::{Carrier, Keys, Operation, Returned};
 use crate::error::Error;
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -39,7 +38,7 @@ impl Operation for Get {
         vec![(self.read.table(), 0)]
     }
 
-    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: &Keys<'_>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 

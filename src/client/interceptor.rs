@@ -1,4 +1,4 @@
-//! The synchronous hooks, and the auth scheme resolver that awaits the data key.
+//! The synchronous hooks, and the auth scheme resolver that awaits data keys and lookup keys.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::ser_de::{SharedRequestSerializer, SharedResponseDeserializer};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use aws_smithy_types::timeout::TimeoutConfig;
+use futures_util::future;
 use tenantseal_core::keys::KeyServiceError;
 use tenantseal_core::telemetry;
 use tracing::Instrument;
@@ -26,7 +27,7 @@ use super::Binding;
 use super::completion;
 use super::dispatch;
 use super::notes::Notes;
-use super::pending::Pending;
+use super::pending::{Awaited, Pending};
 use crate::error::{Error, Piece};
 
 /// The marker that a sealing client has begun the operation.
@@ -124,14 +125,14 @@ impl Intercept for Seal {
         request.add_extension(pending.clone());
         let state = &mut *pending.state();
         if let Some(items) = &mut state.items {
-            if items.operation.seals().is_some() && !items.resolved {
+            if (items.operation.seals().is_some() || !items.lookups.is_empty()) && !items.resolved {
                 return Err(Error::Replaced(Piece::AuthSchemeResolver).into());
             }
             // Drops what an earlier attempt brought.
             items.arrived = None;
             config.interceptor_state().store_put(SharedResponseDeserializer::new(pending.clone()));
             if let Some(input) = items.input.take() {
-                let sealed = items.seal(input)?;
+                let sealed = items.seal(input, &self.binding.tenant)?;
                 state.send(pending.known(), sealed, config)?;
             }
         }
@@ -165,32 +166,51 @@ impl ResolveAuthScheme for Seal {
             let mut state = pending.state();
             let items = state.items.as_mut()?;
             items.resolved = true;
-            let place = items.awaited_key()?;
+            let awaited = items.awaited()?;
             let token = items.operation.token().map(str::to_owned);
-            Some((pending, place, token, items.deadline))
+            Some((pending, awaited, token, items.deadline))
         });
         // A future that may fetch keys is large, so it is created only when it does.
-        let Some((pending, place, token, deadline)) = waiting else {
+        let Some((pending, Awaited { place, lookups, tables }, token, deadline)) = waiting else {
             return self.auth.resolve_auth_scheme(params, config, components);
         };
         AuthSchemeOptionsFuture::new(async move {
             let Binding { tenant, keys, audit, .. } = &*self.binding;
-            let key = keys.sealing_key(token.as_deref(), place).instrument(pending.span().clone());
-            let key = Box::pin(async { key.await.map_err(Error::from) });
-            let key = match (deadline, components.sleep_impl()) {
+            let operation = if place.is_some() { "GenerateDataKey" } else { "Decrypt" };
+            let sealing = async {
+                match place {
+                    Some(place) => keys.sealing_key(token.as_deref(), place).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let looking_up = async {
+                match lookups.is_empty() {
+                    true => Ok(None),
+                    false => keys.lookup_keys(&lookups).await.map(Some),
+                }
+            };
+            let both = future::try_join(sealing, looking_up).instrument(pending.span().clone());
+            let both = Box::pin(async { both.await.map_err(Error::from) });
+            let (key, lookup_keys) = match (deadline, components.sleep_impl()) {
                 (Some(deadline), Some(sleep)) => {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    let slow = || Err(KeyServiceError::timed_out(tenant, "GenerateDataKey").into());
-                    Timeout::new(key, sleep.sleep(left)).await.unwrap_or_else(|_| slow())
+                    let slow = || Err(KeyServiceError::timed_out(tenant, operation).into());
+                    Timeout::new(both, sleep.sleep(left)).await.unwrap_or_else(|_| slow())
                 }
-                _ => key.await,
+                _ => both.await,
             }?;
             let sealed = pending.state().items.as_mut().map(|items| std::mem::take(&mut items.sealed));
-            if let Some(sealed) = sealed {
-                audit.record_seals(tenant, pending.known().name, &key, &sealed).map_err(Error::from)?;
+            if let (Some(sealed), Some(key)) = (sealed, &key) {
+                audit.record_seals(tenant, pending.known().name, key, &sealed).map_err(Error::from)?;
+            }
+            if let Some(keys) = &lookup_keys {
+                let recorded = audit.record_lookups(tenant, pending.known().name, keys.data_keys(), &tables);
+                recorded.map_err(Error::from)?;
             }
             if let Some(items) = &mut pending.state().items {
-                items.key = Some(key);
+                // What was cached is kept.
+                items.key = items.key.take().or(key);
+                items.lookup_keys = items.lookup_keys.take().or(lookup_keys);
             }
             self.auth.resolve_auth_scheme(params, config, components).await
         })

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault};
 use tenantseal_core::format::OwnedStoredKey;
+use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::ItemsUnderKey;
 
 use super::Binding;
+use super::asking::Asking;
 use super::notes::Notes;
 use super::operation::{Answer, Carrier, Operation, Returned};
 use crate::error::{Error, ItemRef, Sealed, Standing, Unopened, UnopenedItem, Written};
@@ -104,7 +106,7 @@ pub(super) fn used_keys<'k>(
 /// Opens the items of an answer that have not failed, and cuts each to what the caller asked for.
 ///
 /// Returns those that do not open, with the stored item where only this answer may have it. When all are wanted and
-/// some are known to have failed, no other is opened.
+/// some are known to have failed, no other is opened. Removes those that are not what a lookup was asked for.
 pub(super) fn open(
     operation: &dyn Operation,
     binding: &Binding,
@@ -113,9 +115,10 @@ pub(super) fn open(
     all: bool,
     answer: Answer,
 ) -> (Answer, Result<Vec<(usize, UnopenedItem)>, Error>) {
-    visit_returned(operation, answer, |returned| {
+    let mut dropped = Vec::new();
+    let (mut answer, mut unopened) = visit_returned(operation, answer, |returned| {
         let mut unopened = Vec::new();
-        for (at, Returned { item, table, expected, cut }) in returned.into_iter().enumerate() {
+        for (at, Returned { item, table, expected, cut, asking }) in returned.into_iter().enumerate() {
             if all && !failed.is_empty() && !failed.contains_key(&at) {
                 continue;
             }
@@ -126,11 +129,16 @@ pub(super) fn open(
                     let identity = stored_identity(table, &binding.tenant, item)?;
                     expected.check(table, item, &identity)?;
                     cut.restrict(table, item);
-                    Ok(item::open_in_place(table, &identity, keys, item)?)
+                    item::open_in_place(table, &identity, keys, item)?;
+                    Ok(answers_all(asking, table, item, operation.index())?)
                 })(),
             };
             match opened {
-                Ok(()) => cut.apply(item),
+                Ok(true) => cut.apply(item),
+                Ok(false) => {
+                    dropped.push(at);
+                    item.clear();
+                }
                 Err(error) => {
                     unopened.push((at, unopened_item(table, item, sealed, error)));
                     item.clear();
@@ -138,7 +146,27 @@ pub(super) fn open(
             }
         }
         Ok(unopened)
-    })
+    });
+    if let Ok(output) = &mut answer
+        && !dropped.is_empty()
+    {
+        telemetry::record_dropped(dropped.len());
+        operation.remove(output, &dropped);
+        for (at, _) in unopened.iter_mut().flatten() {
+            *at -= dropped.partition_point(|dropped| dropped < at);
+        }
+    }
+    (answer, unopened)
+}
+
+/// Whether an opened item is what each lookup was asked for. Equal tokens may be of other values, copied or stale.
+fn answers_all(asking: &[Asking], table: &TableSchema, item: &Item, index: Option<&str>) -> Result<bool, OpenError> {
+    for asking in asking {
+        if !asking.holds(table, item, index)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// An error that concerns all items of the answer. Takes them out of the answer.

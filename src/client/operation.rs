@@ -7,11 +7,14 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationEr
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
 use tenantseal_core::format::{HEADER, Identity};
+use tenantseal_core::keys::LookupKeys;
+use tenantseal_core::tenant::TenantId;
 
+use super::asking::Asking;
 use super::notes::Mark;
 use crate::error::{Error, Piece};
 use crate::expression::{Path, Selection, prune};
-use crate::item::{Item, OpenError};
+use crate::item::{Item, OpenError, Tokens};
 use crate::schema::{Protection, TableSchema};
 
 /// DynamoDB's answer, with the SDK's types erased.
@@ -22,6 +25,11 @@ pub(super) trait Operation: Send + Sync {
     /// Where the key record of the data key must be that the request needs; `None` when it needs no data key.
     fn seals(&self) -> Option<KeyRecordPlacement> {
         None
+    }
+
+    /// The numbers of the lookup keys that the request needs for its tokens. Each may appear several times.
+    fn lookups(&self) -> Vec<u16> {
+        Vec::new()
     }
 
     /// The caller's own idempotency token. The data key is pinned to it, so that a repeated request repeats its bytes.
@@ -36,7 +44,7 @@ pub(super) trait Operation: Send + Sync {
     fn forget_token(&mut self) {}
 
     /// Turns the caller's checked input into the one that is sent. Called once.
-    fn seal(&mut self, input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error>;
+    fn seal(&mut self, input: Input, keys: &Keys<'_>) -> Result<Input, Error>;
 
     /// Whether it may change what is stored. What it returns may then exist nowhere else.
     fn writes(&self) -> bool {
@@ -60,6 +68,9 @@ pub(super) trait Operation: Send + Sync {
     fn index(&self) -> Option<&str> {
         None
     }
+
+    /// Removes the items at these places, in ascending order, from an output whose items are opened.
+    fn remove(&self, _: &mut Output, _dropped: &[usize]) {}
 
     /// Finishes an output whose items are opened and cut.
     fn finish(&mut self, _: &mut Output) -> Result<(), OpenError> {
@@ -92,6 +103,8 @@ pub(super) struct Returned<'a> {
     pub(super) expected: Expected<'a>,
     /// The parts that the caller asked for.
     pub(super) cut: Cut<'a>,
+    /// The questions to lookups that it must answer, or it is removed.
+    pub(super) asking: &'a [Asking],
 }
 
 /// Which items an answer may hold.
@@ -180,7 +193,21 @@ macro_rules! returned_item {
 }
 pub(super) use returned_item;
 
-/// The data key that was in the cache, or that the auth scheme resolver awaited.
-pub(super) fn require_key(key: Option<&VerifiedDataKey>) -> Result<&VerifiedDataKey, Error> {
-    key.ok_or(Error::Replaced(Piece::AuthSchemeResolver))
+/// The keys that were in the cache, or that the auth scheme resolver awaited.
+pub(super) struct Keys<'a> {
+    pub(super) tenant: &'a TenantId,
+    pub(super) sealing: Option<&'a VerifiedDataKey>,
+    pub(super) lookups: Option<&'a LookupKeys>,
+}
+
+impl<'a> Keys<'a> {
+    /// The data key that seals.
+    pub(super) fn sealing(&self) -> Result<&'a VerifiedDataKey, Error> {
+        self.sealing.ok_or(Error::Replaced(Piece::AuthSchemeResolver))
+    }
+
+    /// What makes tokens.
+    pub(super) fn tokens(&self) -> Tokens<'a> {
+        Tokens::new(self.lookups, self.tenant)
+    }
 }

@@ -12,14 +12,16 @@ use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SerializeReque
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
+use tenantseal_core::keys::LookupKeys;
 use tenantseal_core::telemetry;
+use tenantseal_core::tenant::TenantId;
 use tracing::Span;
 
 use super::Binding;
 use super::known::Known;
 use super::notes::Notes;
 use super::opening::Opens;
-use super::operation::{Answer, NOT_CHECKED, Operation};
+use super::operation::{Answer, Keys, NOT_CHECKED, Operation};
 use super::stable;
 use crate::error::{Error, Piece, Standing, Unopened, Written};
 
@@ -68,6 +70,9 @@ pub(super) struct ItemState {
     /// The checked input, while it waits for the data key.
     pub(super) input: Option<Input>,
     pub(super) key: Option<Arc<VerifiedDataKey>>,
+    /// The numbers of the lookup keys that the operation needs, each once.
+    pub(super) lookups: Vec<u16>,
+    pub(super) lookup_keys: Option<LookupKeys>,
     /// Whether our auth scheme resolver has run.
     pub(super) resolved: bool,
     /// The deadline of this attempt for waiting for data keys.
@@ -146,13 +151,13 @@ impl Pending {
         let items = ItemState::new(known.name, operation, notes, binding)?;
         let state = &mut *self.state();
         let items = state.items.insert(items);
-        if items.awaited_key().is_some() {
+        if items.awaited().is_some() {
             items.input = Some(input);
             // Serializes an empty input for what surrounds the body. The body follows when the data key has arrived, so
             // none of this is sent.
             return known.serialize(known.empty()?, config);
         }
-        let sealed = items.seal(input)?;
+        let sealed = items.seal(input, &binding.tenant)?;
         state.send(known, sealed, config)
     }
 }
@@ -230,11 +235,24 @@ impl ItemState {
         if let Some(key) = &key {
             binding.audit.record_seals(&binding.tenant, name, key, &sealed)?;
         }
+        let mut lookups = operation.lookups();
+        lookups.sort_unstable();
+        lookups.dedup();
+        let lookup_keys = match lookups.is_empty() {
+            true => None,
+            false => binding.keys.warm_lookup_keys(&lookups),
+        };
+        if let Some(keys) = &lookup_keys {
+            let tables = tables_with_lookups(&*operation);
+            binding.audit.record_lookups(&binding.tenant, name, keys.data_keys(), &tables)?;
+        }
         Ok(Self {
             sealed,
             operation,
             input: None,
             key,
+            lookups,
+            lookup_keys,
             resolved: false,
             deadline: None,
             unanswered: 0,
@@ -244,8 +262,9 @@ impl ItemState {
     }
 
     /// Turns the checked input into the one that is sent.
-    pub(super) fn seal(&mut self, input: Input) -> Result<Input, Error> {
-        let sent = self.operation.seal(input, self.key.as_deref())?;
+    pub(super) fn seal(&mut self, input: Input, tenant: &TenantId) -> Result<Input, Error> {
+        let keys = Keys { tenant, sealing: self.key.as_deref(), lookups: self.lookup_keys.as_ref() };
+        let sent = self.operation.seal(input, &keys)?;
         if let Some(notes) = self.notes.as_ref().filter(|_| self.operation.writes()) {
             notes.record_sealed(self.operation.marks(&sent));
         }
@@ -261,10 +280,35 @@ impl ItemState {
         Error::Unopened(Unopened::whole(error, Standing::written(Written::Unknown)))
     }
 
-    /// Where the key record is of the data key that sealing still needs.
-    pub(super) fn awaited_key(&self) -> Option<KeyRecordPlacement> {
-        self.operation.seals().filter(|_| self.key.is_none())
+    /// The keys that the request still needs.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        let place = self.operation.seals().filter(|_| self.key.is_none());
+        let lookups = if self.lookup_keys.is_none() { self.lookups.clone() } else { Vec::new() };
+        let tables = if lookups.is_empty() { Vec::new() } else { tables_with_lookups(&*self.operation) };
+        (place.is_some() || !lookups.is_empty()).then_some(Awaited { place, lookups, tables })
     }
+}
+
+/// The logical tables with lookups that an operation names, and how many items it seals in each, for the audit.
+fn tables_with_lookups(operation: &dyn Operation) -> Vec<(String, usize)> {
+    let mut tables: Vec<(String, usize)> = Vec::new();
+    for (table, items) in operation.tables().into_iter().filter(|(table, _)| !table.lookups().is_empty()) {
+        match tables.iter_mut().find(|(name, _)| name == table.name()) {
+            Some((_, sum)) => *sum += items,
+            None => tables.push((table.name().to_owned(), items)),
+        }
+    }
+    tables
+}
+
+/// Keys that a request waits for.
+pub(super) struct Awaited {
+    /// Where the key record is of the data key that seals.
+    pub(super) place: Option<KeyRecordPlacement>,
+    /// The numbers of the lookup keys.
+    pub(super) lookups: Vec<u16>,
+    /// The tables with lookups, for the audit.
+    pub(super) tables: Vec<(String, usize)>,
 }
 
 impl Storable for Pending {

@@ -4,13 +4,13 @@ use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemO
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
+use tenantseal_core::envelope::KeyRecordPlacement;
 
 use super::Binding;
-use super::actions::{ItemPut, condition_of_write};
+use super::actions::{ItemPut, condition_of_write, condition_parts};
 use super::expressions::no_legacy;
 use super::notes::Mark;
-use super::operation::{Carrier, Leaves, NOT_CHECKED, Operation, Returned, downcast_input, require_key, returned_item};
+use super::operation::{Carrier, Keys, Leaves, NOT_CHECKED, Operation, Returned, downcast_input, returned_item};
 use crate::error::Error;
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -38,9 +38,14 @@ impl Operation for Put {
         Some(self.put.target.table.record_place())
     }
 
-    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
-        let item = downcast_input::<PutItemInput>(&mut input)?.item.as_mut().ok_or(NOT_CHECKED)?;
-        self.put.seal(require_key(key)?, Nonces::Random(&OsRandom), item)?;
+    fn lookups(&self) -> Vec<u16> {
+        self.put.lookups().collect()
+    }
+
+    fn seal(&mut self, mut input: Input, keys: &Keys<'_>) -> Result<Input, Error> {
+        let given = downcast_input::<PutItemInput>(&mut input)?;
+        self.put.seal(keys, Nonces::Random(&OsRandom), given.item.as_mut().ok_or(NOT_CHECKED)?)?;
+        self.put.write_condition(keys, condition_parts!(given))?;
         Ok(input)
     }
 

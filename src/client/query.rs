@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::query::{QueryError, QueryInput, QueryOutput};
-use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
-use tenantseal_core::envelope::VerifiedDataKey;
+use aws_sdk_dynamodb::types::Select;
+use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use tenantseal_core::format::Identity;
 use tenantseal_core::tenant::TenantId;
 
 use super::Binding;
-use super::expressions::{Expressions, Values, no_legacy};
-use super::operation::{Carrier, Operation, Returned};
-use super::reading::{ReadingMany, Rows};
+use super::expressions::{Expressions, Values, check_length, no_legacy};
+use super::operation::{Carrier, Keys, Operation, Returned};
+use super::reading::{ReadingMany, Rows, names, remove_at};
 use crate::error::{Error, Refusal};
-use crate::expression::KeyTest;
+use crate::expression::{KeyTest, Place};
 use crate::item::{Item, OpenError, PrimaryKeyError, check_name, identity};
-use crate::schema::{TableSchema, Variant};
+use crate::schema::{Lookup, TableSchema, Variant};
 
 pub(super) struct Query {
     /// The input that is sent instead of the caller's, when the caller's lacks something.
@@ -35,25 +35,29 @@ impl Query {
         no_legacy(input.conditional_operator(), "ConditionalOperator", "FilterExpression")?;
         let values = input.expression_attribute_values();
         let mut expressions = Expressions::new(table, input.expression_attribute_names(), values);
-        let keys = expressions.key_condition(input.key_condition_expression())?;
+        expressions = expressions.in_index(input.index_name());
+        expressions.learn_from("FilterExpression", input.filter_expression())?;
+        let (keys, keys_are_rewritten) = expressions.key_condition(input.key_condition_expression())?;
         let tests = expressions
             .check_in_scope(|scope| keys.tests(scope))
-            .map_err(|source| Refusal::Expression { parameter: "KeyConditionExpression", source })?;
+            .map_err(|source| Refusal::Expression { parameter: KEY_CONDITION, source })?;
         let partition = tests.iter().find(|(attribute, _)| attribute == table.partition_key()).map(|(_, test)| *test);
         let reach = reach(table, &binding.tenant, partition, values, input.index_name().is_some())?;
         match (reach, input.exclusive_start_key()) {
             (Reach::Partition(_), Some(start)) if input.index_name().is_none() => {
                 binding.identity_of_key(table, Some(start))?;
             }
-            (_, start) => check_start_key(table, start)?,
+            (_, start) => check_start_key(table, start, input.index_name())?,
         }
-        let condition = expressions.condition("FilterExpression", input.filter_expression())?;
+        let condition = expressions.condition("FilterExpression", input.filter_expression(), Some(Place::Filter))?;
         let selection = expressions.projection(input.projection_expression())?;
-        let used = expressions.finish()?;
+        let finished = expressions.finish()?;
 
         let filtered = reach == Reach::Beyond;
-        let mut rewritten = (filtered || selection.is_some()).then(|| input.clone());
+        let is_rewritten = filtered || selection.is_some() || !finished.edits.is_empty();
+        let mut rewritten = is_rewritten.then(|| input.clone());
         if let Some(QueryInput {
+            key_condition_expression: key_condition,
             projection_expression: projection,
             filter_expression: filter,
             expression_attribute_names: names,
@@ -61,19 +65,30 @@ impl Query {
             ..
         }) = &mut rewritten
         {
+            if keys_are_rewritten {
+                let rewritten = keys.to_string();
+                check_length(KEY_CONDITION, &rewritten)?;
+                *key_condition = Some(rewritten);
+            }
             let mut many = ReadingMany { projection, filter, names, values };
             let (tenant, filter) = (filtered.then_some(&binding.tenant), ("FilterExpression", condition.as_ref()));
-            many.complete(table, selection.as_ref(), &used, tenant, filter)?;
+            many.complete(table, selection.as_ref(), &finished, tenant, filter)?;
         }
         let partition = match reach {
             Reach::Partition(value) => value.map(str::to_owned),
             Reach::Beyond => None,
         };
         let one = named_identity(table, &binding.tenant, &tests, values);
-        let rows = Rows { table: Arc::clone(table), partition, one, selection, index: input.index_name.clone() };
+        let (index, edits) = (input.index_name.clone(), finished.edits);
+        let rows = Rows { table: Arc::clone(table), partition, one, selection, index, edits };
+        if input.select == Some(Select::Count) {
+            rows.check_count()?;
+        }
         Ok(Self { rewritten, filtered, rows })
     }
 }
+
+const KEY_CONDITION: &str = "KeyConditionExpression";
 
 /// Which tenants' items a read can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,10 +140,13 @@ fn named_identity(
 }
 
 /// Checks the key at which a scan or an index query continues. It may be another tenant's, as the last key evaluated.
-/// It must not carry a sensitive value.
-pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Result<(), Error> {
+/// It must not carry a sensitive value. The token of a lookup is a key of the lookup's index.
+pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>, index: Option<&str>) -> Result<(), Error> {
     let Some(start) = start else { return Ok(()) };
-    for name in start.keys() {
+    for (name, value) in start {
+        if index.is_some() && value.is_s() && is_token_in(table, name, index) {
+            continue;
+        }
         if !check_name(&Variant::unknown(table), name)?.is_plain() {
             return Err(Refusal::PrimaryKey(PrimaryKeyError::Superfluous { attribute: name.clone() }).into());
         }
@@ -136,9 +154,11 @@ pub(super) fn check_start_key(table: &TableSchema, start: Option<&Item>) -> Resu
     Ok(())
 }
 
-/// Whether a message of DynamoDB ends with this attribute's name.
-pub(super) fn names(message: &str, attribute: &str) -> bool {
-    message.strip_suffix(attribute).is_some_and(|before| before.ends_with(": "))
+/// Whether the attribute stores the tokens of a lookup that has this index, or declares none.
+fn is_token_in(table: &TableSchema, attribute: &str, index: Option<&str>) -> bool {
+    let stores = |lookup: &&Lookup| lookup.stored() == attribute;
+    let found = table.lookups().iter().find(stores);
+    found.is_some_and(|lookup| lookup.index().is_none_or(|own| Some(own.name()) == index))
 }
 
 impl Operation for Query {
@@ -146,14 +166,32 @@ impl Operation for Query {
         vec![(&self.rows.table, 0)]
     }
 
-    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
-        Ok(self.rewritten.take().map_or(input, Input::erase))
+    fn lookups(&self) -> Vec<u16> {
+        self.rows.lookups()
+    }
+
+    fn seal(&mut self, input: Input, keys: &Keys<'_>) -> Result<Input, Error> {
+        let Some(mut rewritten) = self.rewritten.take() else { return Ok(input) };
+        self.rows.fill(keys, &mut rewritten.expression_attribute_values)?;
+        Ok(Input::erase(rewritten))
+    }
+
+    fn remove(&self, output: &mut Output, dropped: &[usize]) {
+        if let Some(QueryOutput { items: Some(items), count, .. }) = output.downcast_mut() {
+            remove_at(items, dropped);
+            *count = i32::try_from(items.len()).unwrap_or(i32::MAX);
+        }
     }
 
     fn explain(&self, error: &OperationError) -> Option<Error> {
         // A filter may not name a key of the index (developer guide, "Filter expressions for the Query operation").
         let message = error.downcast_ref::<QueryError>()?.message()?;
         // The message names the key. The caller's own filter may test the same key.
+        if message.contains("non-primary key attributes")
+            && let Some(error) = self.rows.lookup_named_in(message)
+        {
+            return Some(error);
+        }
         let attribute = self.rows.table.partition_key();
         let refused = self.filtered && message.contains("non-primary key attributes") && names(message, attribute);
         refused.then(|| Error::TenantInIndex { attribute: attribute.to_owned() })

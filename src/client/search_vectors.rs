@@ -10,13 +10,11 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::search_vectors::{SearchVectorsError, SearchVectorsInput, SearchVectorsOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input};
-use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::expressions::Expressions;
-use super::operation::{Carrier, Operation, Returned};
-use super::query::names;
-use super::reading::{ReadingMany, Rows};
+use super::operation::{Carrier, Keys, Operation, Returned};
+use super::reading::{ReadingMany, Rows, names};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -37,10 +35,11 @@ impl Search {
         }
         let values = input.expression_attribute_values();
         let mut expressions = Expressions::new(table, input.expression_attribute_names(), values);
-        let condition = expressions.condition("SearchConditionExpression", input.search_condition_expression())?;
+        let condition =
+            expressions.condition("SearchConditionExpression", input.search_condition_expression(), None)?;
         let selection = expressions.projection(input.projection_expression())?;
-        let required = condition.as_ref().and_then(|condition| {
-            expressions.check_in_scope(|scope| Ok(condition.requires(table.partition_key(), scope))).ok().flatten()
+        let required = condition.as_ref().and_then(|sent| {
+            expressions.check_in_scope(|scope| Ok(sent.condition.requires(table.partition_key(), scope))).ok().flatten()
         });
         let not_one_tenant = || Refusal::NotOneTenant { attribute: table.partition_key().to_owned() };
         let partition = match required {
@@ -52,7 +51,7 @@ impl Search {
             _ if table.tenant().is_prefix() => return Err(not_one_tenant().into()),
             _ => None,
         };
-        let used = expressions.finish()?;
+        let finished = expressions.finish()?;
 
         let filtered = partition.is_none();
         let mut rewritten = (filtered || selection.is_some()).then(|| input.clone());
@@ -67,9 +66,10 @@ impl Search {
             let mut many = ReadingMany { projection, filter, names, values };
             let (tenant, filter) =
                 (filtered.then_some(&binding.tenant), ("SearchConditionExpression", condition.as_ref()));
-            many.complete(table, selection.as_ref(), &used, tenant, filter)?;
+            many.complete(table, selection.as_ref(), &finished, tenant, filter)?;
         }
-        let rows = Rows { table: Arc::clone(table), partition, one: None, selection, index: input.index_name.clone() };
+        let (index, edits) = (input.index_name.clone(), finished.edits);
+        let rows = Rows { table: Arc::clone(table), partition, one: None, selection, index, edits };
         Ok(Self { rewritten, filtered, rows })
     }
 }
@@ -79,7 +79,7 @@ impl Operation for Search {
         vec![(&self.rows.table, 0)]
     }
 
-    fn seal(&mut self, input: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, input: Input, _: &Keys<'_>) -> Result<Input, Error> {
         Ok(self.rewritten.take().map_or(input, Input::erase))
     }
 

@@ -3,11 +3,10 @@
 use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsInput, TransactGetItemsOutput};
 use aws_sdk_dynamodb::types::Get;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use tenantseal_core::envelope::VerifiedDataKey;
 
 use super::Binding;
 use super::actions::ItemRead;
-use super::operation::{Carrier, NOT_CHECKED, Operation, Returned};
+use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -44,7 +43,7 @@ impl Operation for TransactGet {
         self.reads.iter().map(|read| (read.table(), 0)).collect()
     }
 
-    fn seal(&mut self, _: Input, _: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn seal(&mut self, _: Input, _: &Keys<'_>) -> Result<Input, Error> {
         self.rewritten.take().map(Input::erase).ok_or(NOT_CHECKED)
     }
 

@@ -7,11 +7,11 @@ use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError,
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update};
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
+use tenantseal_core::envelope::KeyRecordPlacement;
 
 use super::Binding;
-use super::actions::{ItemPut, ItemUpdate, Target, conditional};
-use super::operation::{Carrier, NOT_CHECKED, Operation, Returned, downcast_input, require_key};
+use super::actions::{CheckedCondition, ConditionParts, ItemPut, ItemUpdate, Target, condition_parts, conditional};
+use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned, downcast_input};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -27,7 +27,7 @@ enum Action {
     Put(ItemPut),
     Update(ItemUpdate),
     /// A delete or a condition check.
-    Other(Target),
+    Other(Target, CheckedCondition),
 }
 
 impl TransactWrite {
@@ -56,11 +56,13 @@ impl Action {
             }
             (None, None, Some(delete), None) => {
                 let Delete { table_name, key, .. } = delete;
-                Self::Other(Target::for_key(binding, Some(table_name), Some(key), conditional!(delete))?)
+                let (target, condition) = Target::for_key(binding, Some(table_name), Some(key), conditional!(delete))?;
+                Self::Other(target, condition)
             }
             (None, None, None, Some(check)) => {
                 let ConditionCheck { table_name, key, .. } = check;
-                Self::Other(Target::for_key(binding, Some(table_name), Some(key), conditional!(check))?)
+                let (target, condition) = Target::for_key(binding, Some(table_name), Some(key), conditional!(check))?;
+                Self::Other(target, condition)
             }
             _ => {
                 return Err(Refusal::Action.into());
@@ -72,14 +74,22 @@ impl Action {
         match self {
             Self::Put(put) => Some(put.target.table.record_place()),
             Self::Update(update) => update.seals(),
-            Self::Other(_) => None,
+            Self::Other(..) => None,
+        }
+    }
+
+    fn lookups(&self) -> Vec<u16> {
+        match self {
+            Self::Put(put) => put.lookups().collect(),
+            Self::Update(update) => update.lookups().collect(),
+            Self::Other(target, condition) => condition.lookups(&target.table).collect(),
         }
     }
 
     fn target(&self) -> &Target {
         match self {
             Self::Put(put) => &put.target,
-            Self::Other(target) => target,
+            Self::Other(target, _) => target,
             Self::Update(update) => &update.target,
         }
     }
@@ -106,7 +116,11 @@ impl Operation for TransactWrite {
         true
     }
 
-    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
+    fn lookups(&self) -> Vec<u16> {
+        self.actions.iter().flat_map(Action::lookups).collect()
+    }
+
+    fn seal(&mut self, mut input: Input, keys: &Keys<'_>) -> Result<Input, Error> {
         let TransactWriteItemsInput { transact_items, .. } = downcast_input(&mut input)?;
         let nonces = self.token.as_deref().map_or(Nonces::Random(&OsRandom), Nonces::FromToken);
         let items = transact_items.as_deref_mut().unwrap_or_default();
@@ -114,17 +128,32 @@ impl Operation for TransactWrite {
             return Err(NOT_CHECKED);
         }
         for (item, action) in items.iter_mut().zip(&self.actions) {
-            match (action, &mut item.put, &mut item.update) {
-                (Action::Put(checked), Some(put), None) => checked.seal(require_key(key)?, nonces, &mut put.item)?,
-                (Action::Update(action), None, Some(update)) if action.seals().is_some() => {
-                    let Update { update_expression, expression_attribute_values, .. } = update;
+            let TransactWriteItem { condition_check, put, delete, update, .. } = item;
+            match (action, put, update, delete, condition_check) {
+                (Action::Put(checked), Some(put), None, None, None) => {
+                    checked.seal(keys, nonces, &mut put.item)?;
+                    checked.write_condition(keys, condition_parts!(put))?;
+                }
+                (Action::Update(checked), None, Some(update), None, None) => {
                     let mut expression = None;
-                    action.seal(require_key(key)?, nonces, &mut expression, expression_attribute_values)?;
+                    checked.seal(keys, nonces, &mut expression, condition_parts!(update))?;
                     if let Some(expression) = expression {
-                        *update_expression = expression;
+                        update.update_expression = expression;
                     }
                 }
-                (Action::Update(_), None, Some(_)) | (Action::Other(_), None, None) => {}
+                (Action::Other(target, condition), None, None, Some(delete), None) => {
+                    condition.write(&target.table, keys, condition_parts!(delete))?;
+                }
+                (Action::Other(target, condition), None, None, None, Some(check)) => {
+                    let mut expression = Some(std::mem::take(&mut check.condition_expression));
+                    let parts = ConditionParts {
+                        condition: &mut expression,
+                        names: &mut check.expression_attribute_names,
+                        values: &mut check.expression_attribute_values,
+                    };
+                    condition.write(&target.table, keys, parts)?;
+                    check.condition_expression = expression.unwrap_or_default();
+                }
                 _ => return Err(NOT_CHECKED),
             }
         }

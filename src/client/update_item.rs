@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput,
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{KeyRecordPlacement, VerifiedDataKey};
+use tenantseal_core::envelope::KeyRecordPlacement;
 
 use super::Binding;
-use super::actions::{ItemUpdate, condition_of_write};
+use super::actions::{ItemUpdate, condition_of_write, condition_parts};
 use super::expressions::no_legacy;
 use super::notes::Mark;
-use super::operation::{Carrier, Cut, Leaves, Operation, Returned, downcast_input, require_key, returned_item};
+use super::operation::{Carrier, Cut, Keys, Leaves, Operation, Returned, downcast_input, returned_item};
 use crate::error::Error;
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -52,19 +52,15 @@ impl Operation for UpdateItem {
         self.update.seals()
     }
 
-    fn seal(&mut self, mut input: Input, key: Option<&VerifiedDataKey>) -> Result<Input, Error> {
-        let UpdateItemInput { update_expression, expression_attribute_values, return_values, .. } =
-            downcast_input(&mut input)?;
-        if self.update.seals().is_some() {
-            self.update.seal(
-                require_key(key)?,
-                Nonces::Random(&OsRandom),
-                update_expression,
-                expression_attribute_values,
-            )?;
-        }
+    fn lookups(&self) -> Vec<u16> {
+        self.update.lookups().collect()
+    }
+
+    fn seal(&mut self, mut input: Input, keys: &Keys<'_>) -> Result<Input, Error> {
+        let given: &mut UpdateItemInput = downcast_input(&mut input)?;
+        self.update.seal(keys, Nonces::Random(&OsRandom), &mut given.update_expression, condition_parts!(given))?;
         if let Some(all) = &self.all {
-            *return_values = Some(all.clone());
+            given.return_values = Some(all.clone());
         }
         Ok(input)
     }

@@ -129,6 +129,61 @@ pub enum Refusal {
     /// An expression uses a value that the request does not define.
     #[error("`{0}` is not defined: add it to the expression attribute values")]
     UndefinedValue(String),
+    /// A value that a lookup answers for is used in plaintext too, so it would be sent beside its token.
+    #[error(
+        "`{0}` is compared with an encrypted attribute and used for a plain one: give each a placeholder of its own"
+    )]
+    SharedValue(String),
+    /// There is no such lookup, or none that answers.
+    #[error(
+        "{place} has no lookup `{lookup}` that answers this: `find_by` of a value asks a lookup of whole values, and \
+         `begins` one with a `prefix`. Declare one, or correct the name"
+    )]
+    UnknownLookup {
+        /// The record type or table.
+        place: String,
+        /// The name that was asked for.
+        lookup: String,
+    },
+    /// Several lookups of the attribute answer.
+    #[error("lookups {lookups} of attribute `{attribute}` all answer this: name one of them")]
+    AmbiguousLookup {
+        /// The attribute.
+        attribute: String,
+        /// The names of the lookups.
+        lookups: String,
+    },
+    /// The lookup has no index.
+    #[error("lookup `{lookup}` has no index: filter by its attribute, or give it an index")]
+    LookupWithoutIndex {
+        /// The lookup.
+        lookup: String,
+    },
+    /// A compound lookup needs a value of each part.
+    #[error("lookup `{lookup}` takes a tuple of the values of {parts}, in this order")]
+    LookupTuple {
+        /// The lookup.
+        lookup: String,
+        /// Its parts.
+        parts: String,
+    },
+    /// There is nothing to look up in the value, or it does not serialize.
+    #[error(
+        "lookup `{lookup}` has nothing to look up in the value: give one that is neither NULL nor empty in its form"
+    )]
+    LookupValue {
+        /// The lookup.
+        lookup: String,
+    },
+    /// The number of items with a token is asked for, and some of them may have other values.
+    #[error(
+        "`Select: COUNT` would count items that only share some bits of a token of lookup `{lookup}`: read the items \
+         and count them"
+    )]
+    LookupCount {
+        /// The lookup.
+        lookup: String,
+    },
     /// The primary key is not this tenant's.
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),

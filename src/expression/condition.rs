@@ -17,8 +17,8 @@ const MAX_IN_OPERANDS: usize = 100;
 /// A condition or filter expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
-    clause: Clause,
-    placeholders: Placeholders,
+    pub(super) clause: Clause,
+    pub(super) placeholders: Placeholders,
 }
 
 /// The syntax tree of a condition. Parentheses are not kept: the nesting implies them.
@@ -228,7 +228,7 @@ impl Test {
         }
     }
 
-    fn check(&self, scope: &Scope<'_>) -> Result<(), ExpressionError> {
+    pub(super) fn check(&self, scope: &Scope<'_>) -> Result<(), ExpressionError> {
         match self {
             Self::Exists(path) | Self::NotExists(path) => scope.resolve_whole(path).map(drop),
             Self::HasType(path, _) => check_plain(path, "attribute_type", scope),
@@ -280,7 +280,7 @@ impl Comparator {
     pub(super) const ALL: [Self; 6] =
         [Self::Equal, Self::NotEqual, Self::Less, Self::LessOrEqual, Self::Greater, Self::GreaterOrEqual];
 
-    fn symbol(self) -> &'static str {
+    pub(super) fn symbol(self) -> &'static str {
         match self {
             Self::Equal => "=",
             Self::NotEqual => "<>",

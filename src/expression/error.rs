@@ -65,7 +65,7 @@ pub enum ExpressionError {
     /// A condition or filter that would inspect a ciphertext.
     #[error(
         "`{operation}` cannot be evaluated on the encrypted attribute `{attribute}`: test only whether it exists, and \
-         compare after reading"
+         compare after reading, or declare a lookup on it"
     )]
     EncryptedCondition { attribute: String, operation: &'static str },
     /// An update that would compute with a ciphertext or copy it.
@@ -75,8 +75,66 @@ pub enum ExpressionError {
     )]
     EncryptedUpdate { attribute: String, operation: &'static str },
     /// A key condition on an encrypted attribute.
-    #[error("the encrypted attribute `{attribute}` cannot be a key: query by a plain attribute")]
+    #[error(
+        "the encrypted attribute `{attribute}` cannot be a key: query by a plain attribute, or declare a lookup on \
+         `{attribute}` and query its index"
+    )]
     EncryptedKey { attribute: String },
+    /// An operation that no lookup of the attribute answers.
+    #[error(
+        "`{operation}` is not answered by any lookup of the encrypted attribute `{attribute}`: ask with an operation \
+         that one answers, or compare after reading. For ranges declare a lookup whose form gives a bucket, such as \
+         the month, and ask for the buckets"
+    )]
+    LookupOperation { attribute: String, operation: &'static str },
+    /// Several lookups answer the test, and the index is none of theirs.
+    #[error("lookups {lookups} all answer the test of `{attribute}`: query the index that one of them declares")]
+    LookupAmbiguous { attribute: String, lookups: String },
+    /// The lookup is not asked yet: older items may lack its token.
+    #[error(
+        "lookup `{lookup}` of attribute `{attribute}` is `building`: deploy it without `building` once a sweep \
+         changes nothing"
+    )]
+    LookupBuilding { attribute: String, lookup: String },
+    /// The lookup is not asked any more: newer items lack its token.
+    #[error("lookup `{lookup}` of attribute `{attribute}` is `retired`: ask the lookup that replaces it")]
+    LookupRetired { attribute: String, lookup: String },
+    /// A filter that holds elsewhere than where the lookup's test holds. What a token says could not be corrected.
+    #[error(
+        "`{operation}` on the encrypted attribute `{attribute}` must be joined to the rest of the filter by `AND`, \
+         and stand under no `OR`, `NOT` or `<>`: filter after reading"
+    )]
+    LookupFilter { attribute: String, operation: &'static str },
+    /// The condition of a write on a lookup with few bits would hold for other values too.
+    #[error(
+        "no lookup of attribute `{attribute}` can decide the condition of a write, which would hold for other values \
+         too: give the attribute a lookup without `bits`, `prefix` and `each`, or read first and expect the version"
+    )]
+    LookupCondition { attribute: String },
+    /// The value is NULL, empty in the lookup's form, or shorter than its prefix.
+    #[error(
+        "lookup `{lookup}` of attribute `{attribute}` has nothing to look up in the value: it is NULL, empty in the \
+         lookup's form, or too short. Filter after reading"
+    )]
+    LookupNothing { attribute: String, lookup: String },
+    /// The value has a type that the lookup's form does not take.
+    #[error("lookup `{lookup}` of attribute `{attribute}` does not take a value of this type")]
+    LookupType { attribute: String, lookup: String },
+    /// A key condition that tests only some parts of the compound lookup whose index is queried.
+    #[error("the key condition must test each part of lookup `{lookup}` with `=`: add {missing}")]
+    LookupKey { lookup: String, missing: String },
+    /// An update assigns only some parts of a compound lookup.
+    #[error(
+        "the update must assign all parts of lookup `{lookup}`, each by `SET part = :value`: add {missing}, or put \
+         the item"
+    )]
+    LookupParts { lookup: String, missing: String },
+    /// Only some of the table's records have the lookup, and the expression does not say which record type it means.
+    #[error(
+        "only some records of the table have a lookup on attribute `{attribute}`: add `AND {discriminator} = :value` \
+         to the condition or filter, with the record's own value"
+    )]
+    LookupVaries { attribute: String, discriminator: Box<str> },
     /// An attribute on which the table's records disagree, in an expression that does not say which record type it
     /// means.
     #[error(

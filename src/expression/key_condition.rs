@@ -3,9 +3,12 @@
 //! Source: "Key condition expressions for the Query operation in DynamoDB". As there, the value stands on the right: a
 //! server may read `:v = pk`, but the guide does not list it.
 
+use std::fmt;
+
 use super::{
-    ExpressionError, Placeholders, Scope,
+    Asked, ExpressionError, KeyQuestion, LookupTest, Placeholders, Question, Scope,
     condition::{Clause, Comparator, Operand, Test},
+    lookups::Placing,
     path::WrittenPath,
 };
 
@@ -27,6 +30,8 @@ pub(crate) enum KeyTest {
     Between(String, String),
     /// `begins_with(attribute, :prefix)`.
     BeginsWith(String),
+    /// A lookup's stored attribute equals a token.
+    Token(String),
 }
 
 impl KeyCondition {
@@ -41,10 +46,6 @@ impl KeyCondition {
             clause => vec![clause],
         };
         let tests: Vec<_> = clauses.into_iter().map(key_test).collect::<Result<_, _>>()?;
-        // Without an equality there is no partition to query.
-        if !tests.iter().any(|(_, test)| matches!(test, KeyTest::Equals(_))) {
-            return Err(ExpressionError::NotAKeyCondition);
-        }
         Ok(Self { tests, placeholders })
     }
 
@@ -69,7 +70,7 @@ impl KeyCondition {
     /// must be tested for equality. An index may have up to 4 attributes of each kind.
     pub(crate) fn tests(&self, scope: &Scope<'_>) -> Result<Vec<(String, &KeyTest)>, ExpressionError> {
         let mut tests: Vec<(String, &KeyTest)> = Vec::new();
-        for (path, test) in &self.tests {
+        for (path, test) in self.tests.iter().filter(|(_, test)| !matches!(test, KeyTest::Token(_))) {
             let (path, protection) = scope.resolve(path)?;
             if protection.varies() {
                 return Err(scope.varies(path));
@@ -83,7 +84,97 @@ impl KeyCondition {
             }
             tests.push((attribute, test));
         }
+        // Without an equality there is no partition to query.
+        if !self.tests.iter().any(|(_, test)| matches!(test, KeyTest::Equals(_) | KeyTest::Token(_))) {
+            return Err(ExpressionError::NotAKeyCondition);
+        }
         Ok(tests)
+    }
+
+    /// Replaces the tests of encrypted attributes that lookups answer.
+    pub(crate) fn look_up(&mut self, scope: &Scope<'_>) -> Result<Asked, ExpressionError> {
+        let Some(lookups) = scope.lookups else { return Ok(Asked::default()) };
+        let mut asked = Vec::new();
+        for (at, (path, test)) in self.tests.iter().enumerate() {
+            let (path, protection) = scope.resolve(path)?;
+            if protection.is_encrypted() && lookups.schema.has(&path.attribute) {
+                let (question, value) = match test {
+                    KeyTest::Equals(value) => (Question::Equals, value.clone()),
+                    KeyTest::BeginsWith(value) => (Question::BeginsWith, value.clone()),
+                    test => return Err(test.not_answered(path.attribute)),
+                };
+                asked.push((at, path.attribute, question, value));
+            }
+        }
+        let questions: Vec<_> = asked
+            .iter()
+            .map(|(_, attribute, question, value)| KeyQuestion { attribute, question: *question, value })
+            .collect();
+        if questions.is_empty() {
+            return Ok(Asked::default());
+        }
+        let mut placing = Placing::new(lookups);
+        let mut tests = Vec::new();
+        for answer in lookups.schema.answer_keys(&questions)? {
+            let (path, token) = (placing.path(&answer.stored), placing.value());
+            self.tests.push((path, KeyTest::Token(token.clone())));
+            tests.push(LookupTest {
+                stored: answer.stored,
+                given: answer.tests.iter().map(|test| questions[*test].value.to_owned()).collect(),
+                sent: vec![token],
+            });
+        }
+        let replaced: Vec<_> = asked.iter().map(|(at, ..)| *at).collect();
+        let mut at = 0;
+        self.tests.retain(|_| {
+            at += 1;
+            !replaced.contains(&(at - 1))
+        });
+        self.placeholders = Placeholders::default();
+        for (path, test) in &self.tests {
+            path.collect_placeholders(&mut self.placeholders);
+            self.placeholders.values.extend(test.values().map(str::to_owned));
+        }
+        Ok(Asked { names: placing.names(), tests })
+    }
+}
+
+impl KeyTest {
+    /// The placeholders of its values.
+    fn values(&self) -> impl Iterator<Item = &str> {
+        let (one, other) = match self {
+            Self::Equals(value) | Self::Compares(_, value) | Self::BeginsWith(value) | Self::Token(value) => {
+                (value, None)
+            }
+            Self::Between(low, high) => (low, Some(high)),
+        };
+        std::iter::once(one).chain(other).map(String::as_str)
+    }
+
+    /// No lookup answers it.
+    fn not_answered(&self, attribute: String) -> ExpressionError {
+        let operation = match self {
+            Self::Compares(comparator, _) => comparator.symbol(),
+            Self::Between(..) => "BETWEEN",
+            Self::BeginsWith(_) => "begins_with",
+            Self::Equals(_) | Self::Token(_) => "=",
+        };
+        ExpressionError::LookupOperation { attribute, operation }
+    }
+}
+
+impl fmt::Display for KeyCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (path, test)) in self.tests.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { " AND " })?;
+            match test {
+                KeyTest::Equals(value) | KeyTest::Token(value) => write!(f, "{path} = {value}"),
+                KeyTest::Compares(comparator, value) => write!(f, "{path} {} {value}", comparator.symbol()),
+                KeyTest::Between(low, high) => write!(f, "{path} BETWEEN {low} AND {high}"),
+                KeyTest::BeginsWith(prefix) => write!(f, "begins_with({path}, {prefix})"),
+            }?;
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ExpressionError;
+use super::{ExpressionError, Placeholders};
 
 /// One name in a path as it is written: `name` or `#name`, with its sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,20 @@ pub(crate) enum Segment {
     Field(String),
     /// An element of a list.
     Element(u32),
+}
+
+impl WrittenPath {
+    pub(super) fn collect_placeholders(&self, into: &mut Placeholders) {
+        let fields = self.steps.iter().filter_map(|step| match step {
+            Step::Field(name) => Some(name),
+            Step::Element(_) => None,
+        });
+        for name in std::iter::once(&self.attribute).chain(fields) {
+            if let Name::Placeholder(placeholder) = name {
+                into.names.insert(placeholder.clone());
+            }
+        }
+    }
 }
 
 impl Path {

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     ExpressionError, Fresh, Path, Placeholders, Scope,
     parser::Parser,
-    path::{Name, Step, WrittenPath, refuse_overlaps},
+    path::{WrittenPath, refuse_overlaps},
     prune,
 };
 
@@ -57,6 +57,11 @@ impl Projection {
             paths.push(parser.path()?);
         }
         Ok(Self { paths, placeholders: parser.finish("a comma or the end")? })
+    }
+
+    /// The placeholders in it.
+    pub(crate) fn placeholders(&self) -> &Placeholders {
+        &self.placeholders
     }
 
     /// Resolves its names and finds out what it selects.
@@ -110,13 +115,14 @@ impl Selection {
         let mut fresh = Fresh::new('#', taken);
         let added_names: BTreeMap<_, _> =
             missing.into_iter().map(|name| (fresh.placeholder(), name.to_owned())).collect();
-        let used: BTreeSet<_> = self.requested.iter().flat_map(placeholders).collect();
+        let mut used = Placeholders::default();
+        self.requested.iter().for_each(|path| path.collect_placeholders(&mut used));
         let paths: Vec<_> =
             self.requested.iter().map(WrittenPath::to_string).chain(added_names.keys().cloned()).collect();
         Some(ProjectionRequest {
             expression: paths.join(", "),
             added_names,
-            dropped_names: self.names.iter().filter(|name| !used.contains(name.as_str())).cloned().collect(),
+            dropped_names: self.names.iter().filter(|name| !used.names.contains(*name)).cloned().collect(),
         })
     }
 
@@ -132,15 +138,4 @@ impl Selection {
             item.extend(encrypted);
         }
     }
-}
-
-fn placeholders(path: &WrittenPath) -> impl Iterator<Item = &str> {
-    let fields = path.steps.iter().filter_map(|step| match step {
-        Step::Field(name) => Some(name),
-        Step::Element(_) => None,
-    });
-    std::iter::once(&path.attribute).chain(fields).filter_map(|name| match name {
-        Name::Placeholder(placeholder) => Some(placeholder.as_str()),
-        Name::Literal(_) => None,
-    })
 }

@@ -10,6 +10,7 @@ use super::{
 };
 
 mod conditions;
+mod lookups;
 mod projections;
 mod updates;
 

@@ -13,7 +13,7 @@ use super::{
 
 mod plan;
 
-pub(crate) use self::plan::{SealedValue, UpdatePlan};
+pub(crate) use self::plan::{SealedValue, SentToken, UpdatePlan};
 
 /// An update expression.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -72,6 +72,12 @@ pub enum SealError {
         /// The names of the largest attributes, the largest first.
         largest: Vec<String>,
     },
+    /// The tenant's lookup key for this lookup was not fetched.
+    #[error("the tenant's lookup key for lookup `{lookup}` was not fetched, so its token cannot be made")]
+    NoLookupKey {
+        /// The lookup.
+        lookup: String,
+    },
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for nonces")]
     Random,

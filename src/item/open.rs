@@ -43,6 +43,17 @@ pub enum OpenError {
         /// An attribute about which they disagree.
         attribute: String,
     },
+    /// A query or scan by a lookup, of an index that does not project the attribute that must be compared.
+    #[error(
+        "index `{index}` does not project `{attribute}`, so what its lookup finds cannot be compared: add the \
+         attribute and `_seal` to the projection"
+    )]
+    IndexLacksLookup {
+        /// The index.
+        index: String,
+        /// An attribute of the lookup.
+        attribute: String,
+    },
     /// The item does not give its record type.
     #[error(
         "discriminator `{discriminator}`, which says whether attribute `{attribute}` is encrypted, is missing or has \
@@ -69,7 +80,9 @@ impl OpenError {
     pub(crate) fn is_integrity(&self) -> bool {
         match self {
             Self::PrimaryKey(_) | Self::OtherItem | Self::Discriminator { .. } => true,
-            Self::IndexLacksHeader { .. } | Self::IndexLacksDiscriminator { .. } => false,
+            Self::IndexLacksHeader { .. } | Self::IndexLacksDiscriminator { .. } | Self::IndexLacksLookup { .. } => {
+                false
+            }
             Self::Attribute { fault, .. } => fault.is_integrity(),
         }
     }

@@ -22,14 +22,27 @@ pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &
     Ok(identity(schema, tenant, item)?)
 }
 
-/// Seals the item with this identity in the form that PutItem stores. Refuses the same attributes as
-/// [`sealable_identity`].
+/// Seals an item without tokens of lookups.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn seal(
     schema: &TableSchema,
     key: &VerifiedDataKey,
     identity: &Identity,
     nonces: Nonces<'_>,
+    item: Item,
+) -> Result<Item, SealError> {
+    seal_with(schema, key, identity, nonces, item, Vec::new())
+}
+
+/// Seals the item with this identity in the form that PutItem stores, with these tokens of its lookups. Refuses the
+/// same attributes as [`sealable_identity`].
+pub(crate) fn seal_with(
+    schema: &TableSchema,
+    key: &VerifiedDataKey,
+    identity: &Identity,
+    nonces: Nonces<'_>,
     mut item: Item,
+    tokens: Vec<(String, AttributeValue)>,
 ) -> Result<Item, SealError> {
     let header = key.stored_at(schema.record_place())?.to_header();
     let mut sealer = Sealer::new(None, key, identity, nonces, item.len())?;
@@ -40,6 +53,7 @@ pub(crate) fn seal(
         }
     }
     item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
+    item.extend(tokens);
     check_size(&item)?;
     Ok(item)
 }

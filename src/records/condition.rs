@@ -15,7 +15,10 @@ use crate::schema::Record;
 
 /// Names an attribute to test, as it is stored: `attribute("status").equals("open")`.
 ///
-/// An encrypted attribute supports only [`exists`](Attribute::exists) and [`not_exists`](Attribute::not_exists).
+/// An encrypted attribute supports only [`exists`](Attribute::exists) and [`not_exists`](Attribute::not_exists). With a
+/// lookup, filters have [`equals`](Attribute::equals), [`begins_with`](Attribute::begins_with) and
+/// [`contains`](Attribute::contains) too, as the lookup answers them, and conditions of writes have
+/// [`equals`](Attribute::equals) and [`not_equals`](Attribute::not_equals) of an exact one.
 ///
 /// Values are compared in the form in which the record stores them, also where the field has a `#[serde(with = "..")]`. Give a value of
 /// the field's type, or in its stored form. A value that the field never holds is refused ([`Refusal::Value`]), because nothing would
@@ -69,6 +72,14 @@ impl Attribute {
     /// [`equals`](Self::equals), for a value in its stored form.
     pub(super) fn is(self, value: AttributeValue) -> Condition {
         Condition(Node::Compare(self.0, "=", Given::Stored(value)))
+    }
+
+    /// Whether it equals, or begins with, what a lookup is asked for.
+    pub(super) fn tested(self, value: Given, begins: bool) -> Condition {
+        Condition(match begins {
+            true => Node::Function("begins_with", self.0, Some(value)),
+            false => Node::Compare(self.0, "=", value),
+        })
     }
 
     /// [`between`](Self::between), for the values of a key.

@@ -24,6 +24,11 @@ impl<'a, T: Record, B: TakesExpression> Reading<'a, T, B> {
         self.filter = Condition::all([self.filter.take(), Some(condition)]);
     }
 
+    /// Takes the caller's filter.
+    pub(super) fn take_filter(&mut self) -> Option<Condition> {
+        self.filter.take()
+    }
+
     /// Changes the SDK's request before it is sent.
     pub(super) fn customize(&mut self, change: impl FnOnce(B) -> B + Send + 'a) {
         self.changes.push(change);

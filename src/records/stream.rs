@@ -1,5 +1,6 @@
 //! Records page by page, as a stream or counted.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,6 +8,7 @@ use std::task::{Context, Poll};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::Select;
+use futures_util::future;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use tenantseal_core::format::Identity;
@@ -16,7 +18,7 @@ use super::request::to_error;
 use super::shape;
 use crate::client::Notes;
 use crate::error::Error;
-use crate::item::Item;
+use crate::item::{Item, identity};
 use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
 
@@ -31,24 +33,43 @@ use crate::tenant_seal::Tenant;
 #[must_use = "nothing is sent before the stream is polled"]
 pub struct RecordStream<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>);
 
+/// How many queries of one stream run at once.
+const AT_ONCE: usize = 4;
+
+/// Items as they are found.
+type Found = Pin<Box<dyn Stream<Item = Result<Result<Item, Error>, Error>> + Send>>;
+
 impl<T: Record + DeserializeOwned> RecordStream<T> {
     pub(super) fn over<P: Paged>(records: Records<T>, request: Result<P, Error>, limit: Option<usize>) -> Self {
-        let pages = match request {
-            Ok(request) => {
-                let next = |request: Option<P>| async move {
-                    let Some(request) = request else { return Ok(None) };
-                    let (items, last) = request.clone().page().await?;
-                    Ok(Some((items, last.map(|last| request.after(last)))))
-                };
-                stream::try_unfold(Some(request), next).left_stream()
-            }
-            Err(error) => stream::once(async move { Err(error) }).right_stream(),
+        Self::of(records, items(request), limit)
+    }
+
+    /// Over the records that several requests find, each once.
+    pub(super) fn over_all<P: Paged>(records: Records<T>, requests: Vec<P>, limit: Option<usize>) -> Self {
+        if let [_] = requests[..] {
+            return Self::of(
+                records,
+                stream::iter(requests).map(|request| items(Ok(request))).flatten().boxed(),
+                limit,
+            );
+        }
+        let all = stream::iter(requests).map(|request| items(Ok(request))).flatten_unordered(AT_ONCE);
+        let (tenant, mut seen) = (records.tenant.clone(), HashSet::new());
+        let is_new = move |found: &Result<Result<Item, Error>, Error>| {
+            let Ok(Ok(item)) = found else { return true };
+            let schema = T::SCHEMA.table().and_then(|logical| tenant.logical_table(logical));
+            let identity = schema.and_then(|(_, schema)| identity(schema, tenant.id(), item).ok());
+            identity.is_none_or(|identity| seen.insert(identity))
         };
-        let items = pages.map_ok(stream::iter).try_flatten().boxed();
+        let mut is_new = is_new;
+        Self::of(records, all.filter(move |found| future::ready(is_new(found))).boxed(), limit)
+    }
+
+    fn of(records: Records<T>, items: Found, limit: Option<usize>) -> Self {
         let start = (items, records.tenant, limit.unwrap_or(usize::MAX));
         let records = stream::unfold(start, |(mut items, tenant, left)| async move {
             let next = if left == 0 { None } else { items.next().await }?;
-            let next = next.and_then(|item| Records::<T>::new(tenant.clone()).found(item));
+            let next = next.and_then(|item| Records::<T>::new(tenant.clone()).found(item?));
             // What is no record does not count.
             let left = left - usize::from(next.is_ok());
             Some((next, (items, tenant, left)))
@@ -83,6 +104,22 @@ impl<T> fmt::Debug for RecordStream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RecordStream<{}>", std::any::type_name::<T>())
     }
+}
+
+/// The items that a request finds, page by page. An outer error ends them.
+fn items<P: Paged>(request: Result<P, Error>) -> Found {
+    let pages = match request {
+        Ok(request) => {
+            let next = |request: Option<P>| async move {
+                let Some(request) = request else { return Ok(None) };
+                let (items, last) = request.clone().page().await?;
+                Ok(Some((items, last.map(|last| request.after(last)))))
+            };
+            stream::try_unfold(Some(request), next).left_stream()
+        }
+        Err(error) => stream::once(async move { Err(error) }).right_stream(),
+    };
+    pages.map_ok(|items| stream::iter(items.into_iter().map(Ok))).try_flatten().boxed()
 }
 
 /// The items of a page, those that did not open by their errors.

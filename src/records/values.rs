@@ -57,6 +57,15 @@ impl Given {
         }
     }
 
+    /// The value without a field's form; none when it does not serialize.
+    pub(super) fn into_plain(self) -> Option<AttributeValue> {
+        match self {
+            Self::Value(value) => Some(value.into()),
+            Self::Stored(value) => Some(value),
+            Self::Fault(_) => None,
+        }
+    }
+
     /// The value as it is sent.
     pub(super) fn to_attribute_value<T: Record>(&self, attribute: &str, purpose: Use) -> Result<AttributeValue, Error> {
         let value = match self {
@@ -68,14 +77,18 @@ impl Given {
             Self::Stored(value) => return Ok(value.clone()),
         };
         let is_encrypted = matches!(T::SCHEMA.field(attribute), Some(RecordField::Encrypted { .. }));
-        let form = T::FORMS.field(attribute).filter(|_| purpose == Use::Assign || !is_encrypted);
+        let form = T::FORMS.field(attribute);
         let sent = match form {
+            // A lookup may answer. Of what none answers, the expression's check says more.
+            Some(form) if is_encrypted && purpose != Use::Assign => {
+                purpose.convert(form, value).unwrap_or_else(|| value.clone())
+            }
             Some(form) => purpose.convert(form, value).ok_or_else(|| Refusal::Value {
                 record: std::any::type_name::<T>(),
                 attribute: attribute.to_owned(),
                 expected: form.ty,
             })?,
-            // What only the schema names is taken as it is; and of what is encrypted the expression's check says more.
+            // What only the schema names is taken as it is.
             None => value.clone(),
         };
         Ok(sent.into())

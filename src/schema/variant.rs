@@ -85,12 +85,6 @@ impl<'s> Variant<'s> {
         self.schema.lookups().iter().filter(move |lookup| own.declares(lookup) == Some(true))
     }
 
-    /// A lookup with this part that only some record types have, while the item's type is unknown.
-    pub(crate) fn unknown_lookup(&self, attribute: &str) -> Option<&'s Lookup> {
-        let of_attribute = |lookup: &&Lookup| lookup.has_part(attribute) && self.declares(lookup).is_none();
-        self.schema.lookups().iter().find(of_attribute)
-    }
-
     /// Whether the attribute must not be binary: it is stored as it is, but another record type encrypts it. If someone
     /// changed the discriminator, a sealed value would pass for plain data.
     pub(crate) fn forbids_binary(&self, attribute: &str) -> bool {
@@ -122,8 +116,6 @@ mod tests {
         let variant = Variant::from_value(schema, value.as_ref());
         let declares = variant.declares(&schema.lookups()[0]);
         assert_eq!(variant.lookups().count(), usize::from(declares == Some(true)));
-        assert_eq!(variant.unknown_lookup("email").is_some(), declares.is_none());
-        assert!(variant.unknown_lookup("phone").is_none());
         declares
     }
 

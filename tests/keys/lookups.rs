@@ -102,7 +102,7 @@ async fn every_scope_of_the_policies_allows_the_context_of_lookup_keys() {
         let template = AliasTemplate::parse(&format!("alias/by-{name}-{{tenant}}")).unwrap();
         let tenancy = Tenancy::new(role, template).scoped_by(scope);
         let trust = tenancy.trust_policy(&["arn:aws:iam::222222222222:user/crm-service"]);
-        let created = account.role(&format!("By-{name}")).trust(trust);
+        let created = account.role(format!("By-{name}")).trust(trust);
         created.permission(tenancy.role_policy(world.stack.region())).create().unwrap();
         // A key of one tenant, and one that tenants share.
         for (tenant, policy) in

@@ -229,14 +229,20 @@ async fn no_refusal_shows_a_canary() {
     let opened = swapped.tenant(&id("acme")).open("crm", scene.item()).await;
     scene.fails("a name that is one table's and another's physical name", opened);
 
+    crate::lookups::refuse(&mut scene).await;
     // Errors of objects have their scenarios in blobs/tests/blobs/leaks.rs.
     scene.assert_covered(include_str!("../../src/error.rs"), "Error", &["Blob", "S3"]);
     // There is no operation that the SDK has and neither list knows.
     scene.assert_covered(include_str!("../../src/error/refusal.rs"), "Refusal", &["UnknownOperation"]);
     scene.assert_covered(include_str!("../../src/item/error.rs"), "PrimaryKeyError", &[]);
-    // The operating system's generator does not fail at a test's wish; and a key that the key table does not hold is never
+    // An operation waits for the lookup keys of its tokens. The operating system's generator does not fail at a test's
+    // wish; and a key that the key table does not hold is never
     // given to a compact table, which the sealing checks once more.
-    scene.assert_covered(include_str!("../../src/item/error.rs"), "SealError", &["Random", "NotInKeyTable"]);
+    scene.assert_covered(
+        include_str!("../../src/item/error.rs"),
+        "SealError",
+        &["NoLookupKey", "Random", "NotInKeyTable"],
+    );
     scene.assert_covered(include_str!("../../src/expression/error.rs"), "ExpressionError", &[]);
     scene.assert_unseen();
 }

@@ -1,13 +1,14 @@
 //! Decides which values of an update are sealed, for which attributes, and what is sent instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SetValue, Sign, Update};
+use super::{Actions, SetValue, Sign, Update};
+use crate::expression::lookups::Placing;
 use crate::expression::path::{WrittenPath, refuse_overlaps};
-use crate::expression::{ExpressionError, Fresh, Path, Scope, Secrecy};
+use crate::expression::{Assigned, ExpressionError, Fresh, Lookups, Path, Scope, Secrecy, TokenAction};
 
 /// How an update is carried out with encrypted attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct UpdatePlan {
     /// The expression to send; `None` when the caller's own suffices.
     pub(crate) expression: Option<String>,
@@ -17,6 +18,23 @@ pub(crate) struct UpdatePlan {
     pub(crate) plain: Vec<(String, String)>,
     /// Every path that the update may change, which is what `UPDATED_OLD` and `UPDATED_NEW` return.
     pub(crate) touched: Vec<Path>,
+    /// The tokens to write beside the values.
+    pub(crate) tokens: Vec<SentToken>,
+    /// The added names: placeholders of the attributes that store tokens.
+    pub(crate) names: BTreeMap<String, String>,
+    /// The placeholders whose plain values the update uses.
+    pub(crate) plain_values: BTreeSet<String>,
+}
+
+/// A token that an update writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SentToken {
+    /// The attribute that stores it.
+    pub(crate) stored: String,
+    /// The placeholders of the caller's values, in the order of the lookup's parts.
+    pub(crate) given: Vec<String>,
+    /// The placeholder of the token.
+    pub(crate) sent: String,
 }
 
 /// One value that must be sealed before it is sent. Each attribute has its own ciphertext, and therefore its own
@@ -44,8 +62,9 @@ impl Update {
     ) -> Result<UpdatePlan, ExpressionError> {
         let mut actions = self.actions.clone();
         let (mut touched, mut plain) = (Vec::new(), Vec::new());
-        let mut used = elsewhere.clone();
+        let mut used = BTreeSet::new();
         let mut to_seal = Vec::new();
+        let mut conditional = BTreeSet::new();
         for (path, value) in &mut actions.set {
             let (target, protection) = scope.resolve_whole(path)?;
             match protection.secrecy {
@@ -56,7 +75,12 @@ impl Update {
                     }
                 }
                 Secrecy::Varies => return Err(scope.varies(target)),
-                Secrecy::Encrypted => to_seal.push((target.attribute.clone(), given_value(value, &target, scope)?)),
+                Secrecy::Encrypted => {
+                    if matches!(value, SetValue::IfNotExists(..)) {
+                        conditional.insert(target.attribute.clone());
+                    }
+                    to_seal.push((target.attribute.clone(), given_value(value, &target, scope)?));
+                }
             }
             touched.push(target);
         }
@@ -77,17 +101,63 @@ impl Update {
         // A placeholder that is used but not defined must stay undefined, for DynamoDB to refuse it.
         let taken = |value: &str| taken(value) || elsewhere.contains(value) || self.placeholders.values.contains(value);
         let mut fresh = Fresh::new(':', &taken);
+        let plain_values = used.clone();
         let mut sealed = Vec::new();
         let mut is_rewritten = false;
         for (attribute, placeholder) in to_seal {
             let given = placeholder.clone();
-            if !used.insert(given.clone()) {
+            if elsewhere.contains(&given) || !used.insert(given.clone()) {
                 *placeholder = fresh.placeholder();
                 is_rewritten = true;
             }
             sealed.push(SealedValue { attribute, given, sent: placeholder.clone() });
         }
-        Ok(UpdatePlan { expression: is_rewritten.then(|| actions.to_string()), sealed, plain, touched })
+        let (tokens, names) = actions.write_tokens(scope, &sealed, &conditional)?;
+        is_rewritten |= !names.is_empty();
+        let expression = is_rewritten.then(|| actions.to_string());
+        Ok(UpdatePlan { expression, sealed, plain, touched, tokens, names, plain_values })
+    }
+}
+
+impl Actions {
+    /// Repeats each action on an encrypted attribute on the tokens of its lookups. `conditional` are the attributes
+    /// that are assigned by `if_not_exists`.
+    fn write_tokens(
+        &mut self,
+        scope: &Scope<'_>,
+        sealed: &[SealedValue],
+        conditional: &BTreeSet<String>,
+    ) -> Result<(Vec<SentToken>, BTreeMap<String, String>), ExpressionError> {
+        let Some(lookups) = scope.lookups else { return Ok(Default::default()) };
+        let assigned = sealed.iter().map(|SealedValue { attribute, given, .. }| Assigned {
+            attribute,
+            given,
+            if_not_exists: conditional.contains(attribute),
+        });
+        let assigned: Vec<_> = assigned.collect();
+        let removed: Vec<_> = self.remove.iter().map(|path| scope.name(&path.attribute)).collect::<Result<_, _>>()?;
+        let removed: Vec<_> = removed.iter().map(String::as_str).collect();
+        let own: BTreeSet<_> = sealed.iter().map(|value| value.sent.as_str()).collect();
+        let taken = |placeholder: &str| own.contains(placeholder) || (lookups.taken)(placeholder);
+        let mut placing = Placing::new(Lookups { taken: &taken, ..lookups });
+        let mut tokens = Vec::new();
+        for action in lookups.schema.write(&assigned, &removed)? {
+            match action {
+                TokenAction::Remove { stored } => self.remove.push(placing.path(&stored)),
+                TokenAction::Set { stored, given } => {
+                    let (path, sent) = (placing.path(&stored), placing.value());
+                    self.set.push((path, SetValue::Value(sent.clone())));
+                    tokens.push(SentToken { stored, given, sent });
+                }
+                TokenAction::SetIfNotExists { stored, given } => {
+                    let (path, sent) = (placing.path(&stored), placing.value());
+                    let value = Box::new(SetValue::Value(sent.clone()));
+                    self.set.push((path.clone(), SetValue::IfNotExists(path, value)));
+                    tokens.push(SentToken { stored, given, sent });
+                }
+            }
+        }
+        Ok((tokens, placing.names()))
     }
 }
 

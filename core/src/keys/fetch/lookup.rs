@@ -58,9 +58,10 @@ impl Engine {
 
     fn is_check_due(&self, state: &State, number: u16, now: Moment) -> bool {
         state.cache.lookup_slot(number).is_some_and(|slot| {
+            let age = now.since(slot.checked);
             let is_former = || state.health.route(&slot.key.data_key().record().kek) == Route::KeyAlias;
-            let soon = slot.is_unchecked || is_former();
-            now.since(slot.checked) >= if soon { SOON.min(self.terms.rotation) } else { self.terms.rotation }
+            // In this order: the first is all that is compared on most uses.
+            age >= SOON.min(self.terms.rotation) && (age >= self.terms.rotation || slot.is_unchecked || is_former())
         })
     }
 

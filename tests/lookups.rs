@@ -1,0 +1,12 @@
+//! Items are found by encrypted attributes, and every write keeps the tokens right.
+
+mod conditions;
+mod copied;
+mod differential;
+mod filters;
+mod history;
+mod keys;
+mod repository;
+mod scene;
+mod states;
+mod writes;
