@@ -210,16 +210,16 @@ impl Tenant {
     }
 
     /// The data key that opens something of this table. Its use is recorded.
-    pub(crate) async fn opening_key(
+    pub(crate) async fn opening_key_for_caller(
         &self,
         operation: &'static str,
         table: &TableSchema,
         needed: NeededKey,
     ) -> Result<KeyRing, Error> {
-        let needed = self.binding.opening_keys(vec![needed], OpeningMode::AllOrNothing);
+        let needed = self.binding.keys.opening_key_for_caller(needed);
         let (ring, lacking) = needed.instrument(self.span(operation, table)).await;
         if let Some((_, error)) = lacking.into_iter().next() {
-            return Err(error);
+            return Err(error.into());
         }
         self.binding.audit.record_opens_of_item(self.id(), operation, &ring, table.name())?;
         Ok(ring)

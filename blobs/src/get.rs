@@ -92,9 +92,11 @@ impl Get {
             let request = Request::new(&place, key, self.changes.apply(place.client.get_object()))?;
             let (mut reader, output) = request.begin(None).await?;
             let beginning = Beginning::read(&place, &mut reader).await?;
-            let opened = beginning.open(&place, &vault, self.stamp).await?;
+            // Lengths first, as FORMAT says: what cannot be a blob costs no call to KMS.
             let extent = Extent::new(reader.version().stored, &beginning.header);
-            let (len, stamp) = (extent.map_err(|fault| place.fault(fault))?.len(), opened.stamp());
+            let len = extent.map_err(|fault| place.fault(fault))?.len();
+            let opened = beginning.open(&place, &vault, self.stamp).await?;
+            let stamp = opened.stamp();
             let etag = reader.version().etag.clone();
             let body = BlobBody::new(Opening::whole(&place, vault, reader, beginning, opened));
             Ok(StoredBlob { body, output, etag, stamp, len })

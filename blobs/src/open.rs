@@ -86,9 +86,9 @@ impl Open {
             let request = Request::new(&place, key, self.changes.apply(place.client.get_object()))?;
             let (mut reader, output) = request.begin(Some(FIRST)).await?;
             let beginning = Beginning::read(&place, &mut reader).await?;
-            let opened = beginning.open(&place, &vault, self.stamp).await?;
             let version = reader.version().clone();
             let extent = Extent::new(version.stored, &beginning.header).map_err(|fault| place.fault(fault))?;
+            let opened = beginning.open(&place, &vault, self.stamp).await?;
             let Beginning { header, behind } = beginning;
             let blob = OpenBlob { request, vault, header, extent, version, stamp: opened.stamp(), output };
             blob.check_end(&opened, reader, behind).await?;

@@ -8,6 +8,7 @@ mod errors;
 mod output;
 mod sessions;
 mod settings;
+mod svg;
 mod visible;
 
 use std::process::ExitCode;

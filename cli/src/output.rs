@@ -197,7 +197,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let widths: Vec<_> = (0..columns)
         .map(|column| rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or_default())
         .collect();
-    let is_figure = |cell: &str| cell.chars().all(|c| c.is_ascii_digit() || "$,.".contains(c));
+    let is_figure = |cell: &str| cell.chars().all(|c| c.is_ascii_digit() || "$,.%".contains(c));
     let figures: Vec<_> = (0..columns)
         .map(|column| rows.len() > 1 && rows.iter().skip(1).all(|row| is_figure(&cell(row, column))))
         .collect();
@@ -216,6 +216,19 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
             0 => text.push_str(&format!("{BOLD}{line}{BOLD:#}\n")),
             _ => text.push_str(&format!("{line}\n")),
         }
+    }
+    text
+}
+
+/// Formats a count with thousands separators.
+pub(crate) fn count(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
     text
 }

@@ -13,6 +13,8 @@ mod dry_run;
 mod elsewhere;
 #[path = "command/hostile.rs"]
 mod hostile;
+#[path = "command/lookup.rs"]
+mod lookup;
 #[path = "command/overtaken.rs"]
 mod overtaken;
 #[path = "command/pipe.rs"]

@@ -10,10 +10,11 @@ impl Error {
     ///
     /// | status | when |
     /// |---|---|
-    /// | 400 | the page token is not one of this tenant and query |
+    /// | 400 | the page token is not one of this tenant and query, or the text cannot be the key of an object |
     /// | 403 | the tenant is revoked, or the primary key is another tenant's |
+    /// | 404 | there is no such object in S3; a record that is not there is no error |
     /// | 409 | another writer was faster, or a condition did not hold |
-    /// | 413 | the record is larger than DynamoDB stores |
+    /// | 413 | the record is larger than DynamoDB stores, or the object than was allowed |
     /// | 503 | the same call may succeed later ([`is_retryable`](Self::is_retryable)), or DynamoDB throttles or did not answer, and nothing was written |
     /// | 500 | anything else: a mistake of the program, a stored item that does not open, a write that may have happened |
     ///
@@ -35,6 +36,13 @@ impl Error {
             Self::Refused(Refusal::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }))
             | Self::Seal(SealError::PrimaryKey(PrimaryKeyError::ForeignTenant { .. })) => 403,
             Self::Seal(SealError::TooLarge { .. }) => 413,
+            #[cfg(feature = "s3")]
+            Self::S3(error) => match error {
+                tenantseal_blobs::Error::Refused(tenantseal_blobs::Refusal::Key(_)) => 400,
+                tenantseal_blobs::Error::TooLarge { .. } | tenantseal_blobs::Error::TooManyParts => 413,
+                error if error.is_not_found() => 404,
+                _ => 500,
+            },
             Self::DynamoDb(error) if error.is_passing() && self.written() == Written::No => 503,
             _ => 500,
         }

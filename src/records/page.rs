@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRecordPlacement, NeededKey, Nonces, Opener, Sealer};
 use tenantseal_core::format::{Identity, Sealed, StoredKey};
-use tenantseal_core::keys::KeyServiceErrorKind;
+use tenantseal_core::keys::{KeyServiceError, KeyServiceErrorKind};
 
 use super::repository::Records;
 use super::shape::NAME;
@@ -21,7 +21,7 @@ use crate::schema::{Record, TableSchema};
 use crate::tenant_seal::Tenant;
 
 /// No token is longer: a primary key has at most 3 KiB, a key of an index the same again.
-const LONGEST: usize = 16 * 1024;
+const LONGEST: usize = 32 * 1024;
 
 /// Some records, and where the next page begins. See [`Query::page`](super::Query::page).
 #[must_use = "it has the records"]
@@ -152,12 +152,15 @@ impl Place<'_> {
             return Err(refused());
         }
         let sealed = URL_SAFE_NO_PAD.decode(&token.0).map_err(|_| refused())?;
-        let named = Sealed::parse(&sealed).ok().and_then(|sealed| sealed.key).ok_or_else(refused)?;
+        let named = Sealed::parse(&sealed).ok().and_then(|sealed| sealed.key);
+        // Every token has a record of its own.
+        let named = named.filter(|named| matches!(named, StoredKey::Record(_))).ok_or_else(refused)?;
         let needed = NeededKey { attribute: NAME.to_owned(), stored: named.to_owned() };
-        let ring = self.tenant.opening_key("page", self.schema, needed).await.map_err(|error| match error {
+        let ring = self.tenant.opening_key_for_caller("page", self.schema, needed).await;
+        let ring = ring.map_err(|error| match error {
             // Forged, or from before a change of keys: whoever sent it is told no more.
             Error::Open(_) => refused(),
-            Error::KeyService(error) if is_of_the_token(error.kind()) => refused(),
+            Error::KeyService(error) if is_of_the_token(&error) => refused(),
             error => error,
         })?;
         let opened = Opener::new(&self.identity, None, &ring).open(NAME, sealed);
@@ -170,7 +173,8 @@ impl Place<'_> {
 }
 
 /// Whether a data key is missing because of what the token says, and not for the tenant as a whole.
-fn is_of_the_token(kind: KeyServiceErrorKind) -> bool {
+fn is_of_the_token(error: &KeyServiceError) -> bool {
     use KeyServiceErrorKind::{FormerKeyDisabled, IncorrectKey, InvalidCiphertext, MissingAlias};
-    matches!(kind, FormerKeyDisabled | IncorrectKey | InvalidCiphertext | MissingAlias)
+    error.concerns_former_key()
+        || matches!(error.kind(), FormerKeyDisabled | IncorrectKey | InvalidCiphertext | MissingAlias)
 }

@@ -8,6 +8,7 @@ use tenantseal::Error;
 use tenantseal::error::{Refusal, Written};
 use tenantseal::records::{PageToken, Query, Records, attribute};
 
+use crate::common::key_table::key_table;
 use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{Contact, World, contact, id};
 use crate::records::scene::{Firm, Person, acme, firm, person};
@@ -197,6 +198,49 @@ async fn a_record_of_another_type_neither_counts_nor_exists() {
     assert!(people.get("p-1").exists().await.unwrap());
     let other = people.get("f-1").exists().await.unwrap_err();
     assert_eq!(other.to_string(), people.get("f-1").await.unwrap_err().cause().to_string());
+}
+
+/// A token carries its key record, so each forged one makes KMS unwrap another.
+#[tokio::test]
+async fn forged_tokens_shut_nobody_out_of_what_is_stored() {
+    let (world, contacts) = with_contacts(3).await;
+    let token = contacts.query().limit(1).page(None).await.unwrap().next.unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(token.as_str()).unwrap();
+    let process = world.seal().tenant(&id("acme")).records::<Contact>();
+    let before = world.stack.calls().count("Decrypt");
+    let mut statuses = BTreeSet::new();
+    for at in 0..160 {
+        let mut forged = bytes.clone();
+        (forged[5], forged[6]) = (at, forged[6] ^ 1);
+        let forged = PageToken::from(URL_SAFE_NO_PAD.encode(forged));
+        statuses.insert(process.query().limit(1).page(Some(&forged)).await.unwrap_err().http_status());
+    }
+    assert_eq!(statuses, BTreeSet::from([400, 503]));
+    let calls = world.stack.calls().count("Decrypt") - before;
+    assert!((20..60).contains(&calls), "{calls} calls to KMS for 160 forged tokens");
+    assert!(process.get("c-00").await.unwrap().is_some());
+    // The data key is cached now.
+    assert!(process.query().limit(1).page(Some(&token)).await.is_ok());
+}
+
+/// A reference to a data key costs a read of the key table, and no token has one.
+#[tokio::test]
+async fn a_token_that_refers_to_a_data_key_is_refused_unread() {
+    let world = World::with_key_table(&["acme"]).await;
+    let wire = Wire::scripted(|_, _| Reaction::Forward);
+    let config = world.over(wire.clone());
+    let seal = world.builder().key_table(key_table(&config)).build(&config).unwrap();
+    let contacts = seal.tenant(&id("acme")).records::<Contact>();
+    for at in ["c-1", "c-2"] {
+        contacts.put(&contact("acme", at)).await.unwrap();
+    }
+    let token = contacts.query().limit(1).page(None).await.unwrap().next.unwrap();
+    let mut bytes = URL_SAFE_NO_PAD.decode(token.as_str()).unwrap();
+    bytes[0] = 0x13;
+    let before = wire.bodies("GetItem").len();
+    let forged = PageToken::from(URL_SAFE_NO_PAD.encode(bytes));
+    let refused = contacts.query().limit(1).page(Some(&forged)).await.unwrap_err();
+    assert_eq!((refused.http_status(), wire.bodies("GetItem").len()), (400, before));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use tenantseal_core::time::SharedTimeSource;
 use tokio::time::{Sleep, sleep};
 
 use crate::claims::LEEWAY;
-use crate::refused::{GRPC_STATUS, Refused};
+use crate::refused::{GRPC_STATUS, Protocol, Refused};
 
 /// The error of a body whose token has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +22,6 @@ use crate::refused::{GRPC_STATUS, Refused};
 pub struct TokenExpired;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// How an end is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Http,
-    Grpc,
-}
 
 /// When a token is no longer accepted, by the configuration's clock.
 pub(crate) struct Deadline {

@@ -4,12 +4,12 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request, Response, header};
+use http::{Request, Response, header};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::expiry::{Deadline, ExpiringBody, Protocol};
-use crate::refused::{Refused, is_grpc};
+use crate::expiry::{Deadline, ExpiringBody};
+use crate::refused::{Protocol, Refused};
 use crate::tenant_from_jwt::TenantFromJwt;
 use crate::verified_tenant::VerifiedTenant;
 
@@ -100,8 +100,8 @@ where
         let tenants = self.tenants.clone();
         Box::pin(async move {
             match admit(&tenants, request).await {
-                Ok((request, _)) => inner.call(request).await,
-                Err((refused, headers)) => Ok(refused.response(&headers)),
+                Ok((request, ..)) => inner.call(request).await,
+                Err((refused, protocol)) => Ok(refused.response(protocol)),
             }
         })
     }
@@ -126,11 +126,10 @@ where
         let mut inner = take_ready(&mut self.inner);
         let tenants = self.tenants.clone();
         Box::pin(async move {
-            let (request, tenant) = match admit(&tenants, request).await {
+            let (request, tenant, protocol) = match admit(&tenants, request).await {
                 Ok(admitted) => admitted,
-                Err((refused, headers)) => return Ok(refused.response(&headers)),
+                Err((refused, protocol)) => return Ok(refused.response(protocol)),
             };
-            let protocol = if is_grpc(request.headers()) { Protocol::Grpc } else { Protocol::Http };
             let deadline = || tenant.expires().map(|at| Deadline::new(at, tenants.time()));
             let request = request.map(|body| ExpiringBody::of_request(body, deadline(), protocol));
             let response = inner.call(request).await?;
@@ -145,12 +144,13 @@ fn take_ready<S: Clone>(inner: &mut S) -> S {
     mem::replace(inner, clone)
 }
 
-/// The request with its tenant, or why it is refused and in which protocol it asked.
+/// The request with its tenant, or why it is refused; and its protocol.
 async fn admit<B>(
     tenants: &TenantFromJwt,
     request: Request<B>,
-) -> Result<(Request<B>, VerifiedTenant), (Refused, HeaderMap)> {
+) -> Result<(Request<B>, VerifiedTenant, Protocol), (Refused, Protocol)> {
     let (mut parts, body) = request.into_parts();
+    let protocol = Protocol::of(&parts.method, &parts.headers);
     match tenants.verify(&parts.headers).await {
         Ok(tenant) => {
             // Whoever logs the headers further in does not log the token.
@@ -158,8 +158,8 @@ async fn admit<B>(
                 token.set_sensitive(true);
             }
             parts.extensions.insert(tenant.clone());
-            Ok((Request::from_parts(parts, body), tenant))
+            Ok((Request::from_parts(parts, body), tenant, protocol))
         }
-        Err(refused) => Err((refused, parts.headers)),
+        Err(refused) => Err((refused, protocol)),
     }
 }

@@ -1,6 +1,6 @@
 //! Why a request got no tenant: the caller learns a status, the operator a reason.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 /// Why a request got no tenant.
 ///
@@ -150,15 +150,20 @@ impl Refused {
         }
     }
 
-    /// The answer, in the protocol of the request that has these headers, with an empty body.
-    pub(crate) fn response<B: Default>(self, request: &HeaderMap) -> Response<B> {
-        if is_grpc(request) { self.grpc_response() } else { self.http_response() }
+    /// The answer in the protocol of the request, with an empty body.
+    pub(crate) fn response<B: Default>(self, protocol: Protocol) -> Response<B> {
+        match protocol {
+            Protocol::Grpc => self.grpc_response(),
+            Protocol::Http => self.http_response(),
+        }
     }
 
     /// The answer for HTTP, with an empty body.
     pub fn http_response<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status();
+        // Of this caller: no cache on the way may answer another with it.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let (name, value) = match (self.answer(), self) {
             // RFC 6750, section 3.1: no error code for a request that tried nothing.
             (Answer::Unauthenticated, Self::NoToken) => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
@@ -187,9 +192,21 @@ const GRPC: &str = "application/grpc";
 /// The header or trailer with the status.
 pub(crate) const GRPC_STATUS: &str = "grpc-status";
 
-/// Whether the request is one of gRPC: its content type is that, or that with a format (`application/grpc+proto`).
-pub(crate) fn is_grpc(request: &HeaderMap) -> bool {
-    let content_type = request.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let rest = content_type.and_then(|text| text.strip_prefix(GRPC));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))
+/// The protocol of a request, in which it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    Grpc,
+}
+
+impl Protocol {
+    /// gRPC is POST, and its content type is that, or that with a format (`application/grpc+proto`). In gRPC a refusal has
+    /// status 200, so nothing else may pass for it.
+    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let rest = content_type.and_then(|text| text.strip_prefix(GRPC));
+        let is_grpc =
+            method == Method::POST && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']));
+        if is_grpc { Self::Grpc } else { Self::Http }
+    }
 }

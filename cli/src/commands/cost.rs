@@ -9,8 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 use self::model::{Design, Estimate, Prices, Traffic};
-use crate::errors::{Exit, Failure, Result};
-use crate::output::{DIM, Output, table};
+use crate::errors::{Exit, Result};
+use crate::output::{DIM, Output, count, table};
+use crate::svg;
 
 /// KMS's quota of keys in a Region of an account, unless it is raised.
 const KEYS_QUOTA: f64 = 100_000.0;
@@ -70,14 +71,9 @@ impl Cost {
         let estimates = Design::ALL.map(|design| (design, traffic.estimate(design, prices)));
         if let Some(path) = &self.svg {
             let chart = chart::draw(&estimates, &self.subtitle());
-            if path.as_os_str() == "-" {
-                return output.print(chart).map(|()| Exit::Done);
+            if let Some(exit) = svg::deliver(output, path, &chart)? {
+                return Ok(exit);
             }
-            if output.is_dry_run() {
-                return output.print_dry_run(&[format!("write {}", path.display())]);
-            }
-            std::fs::write(path, chart).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-            output.say(format_args!("wrote {}", path.display()));
         }
         let mut text = table(&rows(&estimates));
         text.push_str(&format!("{DIM}{}{DIM:#}\n", self.subtitle()));
@@ -143,19 +139,6 @@ fn rows(estimates: &[(Design, Estimate)]) -> Vec<Vec<String>> {
         ]
     }));
     rows
-}
-
-/// Formats a count with thousands separators.
-fn count(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn money(dollars: f64) -> String {

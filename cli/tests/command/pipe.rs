@@ -37,15 +37,17 @@ fn what_the_readme_shows_of_doctor_is_in_the_guide() {
 }
 
 #[test]
-fn the_chart_of_the_guide_is_what_its_command_draws() {
+fn the_charts_of_the_guide_are_what_their_commands_draw() {
     let guide = std::fs::read_to_string(root().join("docs/COMMAND.md")).unwrap();
-    let (before, _) = guide.split_once(" --svg docs/cost.svg`").unwrap();
-    let (_, arguments) = before.rsplit_once("`tenantseal ").unwrap();
-    let words = arguments.split_whitespace().chain(["--svg", "-"]);
-    let drawn = Command::new(env!("CARGO_BIN_EXE_tenantseal")).args(words).output().unwrap();
-    assert!(drawn.status.success() && drawn.stdout.starts_with(b"<svg"), "{drawn:?}");
-    let committed = snapbox::Data::read_from(&root().join("docs/cost.svg"), None).raw();
-    snapbox::Assert::new().action_env("SNAPSHOTS").eq(String::from_utf8(drawn.stdout).unwrap(), committed);
+    for chart in ["docs/cost.svg", "docs/lookups-plan.svg"] {
+        let (before, _) = guide.split_once(&format!(" --svg {chart}`")).unwrap();
+        let (_, arguments) = before.rsplit_once("`tenantseal ").unwrap();
+        let words = arguments.split_whitespace().chain(["--svg", "-"]);
+        let drawn = Command::new(env!("CARGO_BIN_EXE_tenantseal")).args(words).output().unwrap();
+        assert!(drawn.status.success() && drawn.stdout.starts_with(b"<svg"), "{drawn:?}");
+        let committed = snapbox::Data::read_from(&root().join(chart), None).raw();
+        snapbox::Assert::new().action_env("SNAPSHOTS").eq(String::from_utf8(drawn.stdout).unwrap(), committed);
+    }
 }
 
 #[test]
@@ -55,8 +57,9 @@ fn data_goes_to_stdout_and_talk_to_stderr_without_colours() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantseal"));
         command.args(arguments).env_clear().envs(local.environment.clone()).stdin(Stdio::null()).output().unwrap()
     };
+    let plan = &["lookup", "plan", "--items", "500", "--uniform", "900"];
     for arguments in
-        [&["list"][..], &["show", "acme"], &["doctor"], &["cost"], &["onboard", "initech"], &["policy", "role"]]
+        [&["list"][..], &["show", "acme"], &["doctor"], &["cost"], plan, &["onboard", "initech"], &["policy", "role"]]
     {
         let output = run(arguments);
         assert!(output.status.success(), "{arguments:?}");
@@ -75,6 +78,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     let command = env!("CARGO_BIN_EXE_tenantseal");
     for arguments in [
         "cost",
+        "lookup plan --items 500 --uniform 900",
         "list",
         "list --json",
         "show acme --history",

@@ -20,7 +20,7 @@ async fn the_local_stack_has_s3_behind_its_one_address() {
         .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(credentials))
         .build();
     tenantseal::blobs::aws_sdk_s3::Client::new(&config).create_bucket().bucket("documents").send().await.unwrap();
-    let seal = TenantSeal::builder().assume_role(&said("TENANTSEAL_ROLE")).bucket(Bucket::new("documents"));
+    let seal = TenantSeal::builder().assume_role(said("TENANTSEAL_ROLE")).bucket(Bucket::new("documents"));
     let acme = seal.build(&config).unwrap().tenant(&TenantId::parse("acme").unwrap()).blobs("documents");
     acme.put("a", b"hello".to_vec()).await.unwrap();
     assert_eq!(acme.get("a").bytes(5).await.unwrap(), "hello".as_bytes());

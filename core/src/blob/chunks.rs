@@ -92,11 +92,13 @@ pub struct BlobOpener {
     ends_the_blob: bool,
     /// Stored bytes of at most one chunk.
     pending: Vec<u8>,
+    /// Whether a chunk did not open. What comes behind it is no continuation.
+    has_failed: bool,
 }
 
 impl BlobOpener {
     pub(crate) fn new(key: Arc<BlobKey>, first_chunk: u64, ends_the_blob: bool) -> Self {
-        Self { key, next: first_chunk, ends_the_blob, pending: Vec::new() }
+        Self { key, next: first_chunk, ends_the_blob, pending: Vec::new(), has_failed: false }
     }
 
     /// Takes stored bytes from the front of `stored` until a chunk is complete, and opens that one; `None` when
@@ -146,7 +148,9 @@ impl BlobOpener {
     fn open(&mut self, chunk: &[u8], last: bool) -> Result<Vec<u8>, BlobFault> {
         let index = u32::try_from(self.next).map_err(|_| BlobFault::TooLong)?;
         self.next += 1;
-        self.key.decrypt(index, last, chunk).map_err(|_| BlobFault::NotAuthentic)
+        let opened = if self.has_failed { None } else { self.key.decrypt(index, last, chunk).ok() };
+        self.has_failed = opened.is_none();
+        opened.ok_or(BlobFault::NotAuthentic)
     }
 }
 
@@ -176,6 +180,24 @@ mod tests {
         let header =
             BlobHeader { record: Box::new([1]), id: Stamp::from_bytes([0; 32]), commitment: Commitment([0; 32]) };
         BlobSealer { next, ..BlobSealer::new(key(), header) }
+    }
+
+    #[test]
+    fn nothing_opens_behind_a_chunk_that_did_not() {
+        let mut stored = Vec::new();
+        let mut sealer = sealer_at(0);
+        sealer.push(&vec![0x5a; 3 * CHUNK_LEN], &mut stored).unwrap();
+        sealer.finish(&mut stored).unwrap();
+        stored[7] ^= 1;
+        for piece in [stored.len(), 1_000] {
+            let mut opener = BlobOpener::new(Arc::new(key()), 0, true);
+            for mut piece in stored.chunks(piece) {
+                while !piece.is_empty() {
+                    assert!(matches!(opener.push(&mut piece), Ok(None) | Err(BlobFault::NotAuthentic)));
+                }
+            }
+            assert_eq!(opener.finish(), Err(BlobFault::NotAuthentic));
+        }
     }
 
     #[test]

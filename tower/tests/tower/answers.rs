@@ -55,6 +55,17 @@ async fn a_handler_gets_the_tenant_of_the_token() {
     assert_eq!((response.status(), body.as_str()), (StatusCode::OK, "acme"));
 }
 
+/// A refusal of gRPC has the status 200: what counts requests, or caches answers, must not take one for a success.
+#[tokio::test]
+async fn a_refusal_is_no_success_and_is_not_cached_whatever_the_caller_says() {
+    let world = World::start().await;
+    let mut said = headers("no.to.ken");
+    said.insert(header::CONTENT_TYPE, "application/grpc".parse().unwrap());
+    let (response, _) = ask(app(&world), "/whoami", said).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+}
+
 #[tokio::test]
 async fn a_bad_token_is_401_and_the_body_says_nothing() {
     let world = World::start().await;

@@ -1,21 +1,18 @@
 //! The estimate as an SVG: stacked bars that are readable on light and dark pages, and in black and white.
 
 use super::model::{Design, Estimate};
-use super::{count, money};
+use super::money;
+use crate::output::count;
+use crate::svg::{self, Colors, WIDTH, line, text};
 
-const WIDTH: f64 = 760.0;
 const LEFT: f64 = 24.0;
 const RIGHT: f64 = 110.0;
 const TOP: f64 = 92.0;
 const ROW: f64 = 62.0;
 const BAR: f64 = 26.0;
 
-const STYLE: &str = "\
-svg{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}\
-.page{fill:#ffffff}.ink{fill:#1f2328;stroke:#ffffff;stroke-width:4px;paint-order:stroke}.dim{fill:#59636e}.grid{stroke:#d1d9e0}.axis{stroke:#59636e}\
-.keys{fill:#0969da}.requests{fill:#bc4c00}\
-@media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#f0f6fc;stroke:#0d1117}.dim{fill:#9198a1}.grid{stroke:#2f3742}\
-.axis{stroke:#9198a1}.keys{fill:#4493f8}.requests{fill:#f0883e}}";
+const COLORS: Colors =
+    Colors { light: ".keys{fill:#0969da}.requests{fill:#bc4c00}", dark: ".keys{fill:#4493f8}.requests{fill:#f0883e}" };
 
 /// Draws a bar for each design: the cost of its keys and of its requests.
 pub(super) fn draw(estimates: &[(Design, Estimate)], subtitle: &str) -> String {
@@ -28,12 +25,7 @@ pub(super) fn draw(estimates: &[(Design, Estimate)], subtitle: &str) -> String {
     let described: Vec<_> =
         estimates.iter().map(|(design, e)| format!("{}: {}", design.name(), money(e.total()))).collect();
 
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" \
-         aria-labelledby=\"title desc\">\n<title id=\"title\">Cost of a month, in US dollars</title>\n<desc id=\"desc\">{}</desc>\n\
-         <style>{STYLE}</style>\n<rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>\n",
-        described.join("; "),
-    );
+    let mut svg = svg::begin(height, "Cost of a month, in US dollars", &described.join("; "), COLORS);
     svg.push_str(&text(LEFT, 32.0, "ink", "start", 17, "Cost of a month"));
     svg.push_str(&text(LEFT, 53.0, "dim", "start", 12, subtitle));
     for (x, class, label) in [(LEFT, "keys", "keys"), (LEFT + 62.0, "requests", "requests to KMS")] {
@@ -44,7 +36,7 @@ pub(super) fn draw(estimates: &[(Design, Estimate)], subtitle: &str) -> String {
     while tick <= end + step / 2.0 {
         let x = LEFT + tick * scale;
         let class = if tick == 0.0 { "axis" } else { "grid" };
-        svg.push_str(&format!("<line class=\"{class}\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>\n"));
+        svg.push_str(&line(class, (x, TOP), (x, bottom)));
         svg.push_str(&text(x, bottom + 18.0, "dim", "middle", 12, &format!("${}", label(tick, step))));
         tick += step;
     }
@@ -67,13 +59,6 @@ pub(super) fn draw(estimates: &[(Design, Estimate)], subtitle: &str) -> String {
     }
     svg.push_str("</svg>\n");
     svg
-}
-
-fn text(x: f64, y: f64, class: &str, anchor: &str, size: u32, text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    format!(
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\">{text}</text>\n"
-    )
 }
 
 /// The distance between ticks: 1, 2 or 5 times a power of 10, so that there are 4 to 9.

@@ -16,16 +16,24 @@ const CAPACITY: usize = 1_000;
 /// The burst of key records that may fail, and their rate per second.
 const BURST: f64 = 100.0;
 const PER_SECOND: f64 = 10.0;
+/// The same of those that an application's callers name, as in page tokens: a part of the above.
+const CALLERS_BURST: f64 = 20.0;
+const CALLERS_PER_SECOND: f64 = 2.0;
 
 #[derive(Debug)]
 pub(crate) struct RejectedRecords {
     records: HashMap<(usize, [u8; 32]), (UnwrapError, Moment, Duration)>,
     allowance: TokenBucket,
+    callers: TokenBucket,
 }
 
 impl RejectedRecords {
     pub(crate) fn new(now: Moment) -> Self {
-        Self { records: HashMap::new(), allowance: TokenBucket::new(BURST, PER_SECOND, now) }
+        Self {
+            records: HashMap::new(),
+            allowance: TokenBucket::new(BURST, PER_SECOND, now),
+            callers: TokenBucket::new(CALLERS_BURST, CALLERS_PER_SECOND, now),
+        }
     }
 
     pub(crate) fn get(&self, record: &(usize, [u8; 32]), now: Moment) -> Option<UnwrapError> {
@@ -50,6 +58,16 @@ impl RejectedRecords {
     /// Takes a token for trying one more unverified key record. Returns whether there was one.
     pub(crate) fn allow(&mut self, now: Moment) -> bool {
         self.allowance.take(now)
+    }
+
+    /// Takes a token for one more key record that a caller of the application names. Returns whether there was one.
+    pub(crate) fn allow_caller(&mut self, now: Moment) -> bool {
+        self.callers.take(now)
+    }
+
+    /// Returns the caller's token: the key record was genuine.
+    pub(crate) fn refund_caller(&mut self) {
+        self.callers.refund();
     }
 
     /// Returns the token: the key record was not at fault.

@@ -8,7 +8,8 @@ use crate::keys::cache::lookup_key::LookupKeys;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::opening_keys::{FailedKeys, OpeningMode};
-use crate::keys::outcome::KeyError;
+use crate::keys::outcome::{KeyError, OpeningKeyError};
+use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 use crate::telemetry;
 use crate::tenant::TenantId;
 
@@ -61,6 +62,28 @@ impl TenantHandle {
             Ok(keys) => (keys, Vec::new()),
             Err(needed) => self.engine.fetch_opening_keys(&self.keys, needed, mode).await,
         }
+    }
+
+    /// The same of one data key that a caller of the application names, and no stored item. Callers may try a part of the
+    /// unverified key records that stored items may, so that they cannot use all of it up.
+    pub async fn opening_key_for_caller(&self, needed: NeededKey) -> (KeyRing, FailedKeys) {
+        let needed = match self.warm_opening_keys(vec![needed]) {
+            Ok(keys) => return (keys, Vec::new()),
+            Err(needed) => needed,
+        };
+        if !self.keys.write().rejected.allow_caller(self.engine.clock.now()) {
+            let kind = KeyServiceErrorKind::TooManyRefused;
+            let refused = KeyServiceError::new(self.tenant(), "Decrypt", kind);
+            let failed = needed.into_iter().map(|needed| (needed.stored, refused.clone().into())).collect();
+            return (KeyRing::new(Vec::new()), failed);
+        }
+        let (keys, failed) = self.engine.fetch_opening_keys(&self.keys, needed, OpeningMode::AllOrNothing).await;
+        // Genuine, or a failure that says nothing of the key record.
+        let is_of_the_tenant = |error: &OpeningKeyError| matches!(error, OpeningKeyError::Service(error) if error.is_revoked() || error.is_outage());
+        if failed.iter().all(|(_, error)| is_of_the_tenant(error)) {
+            self.keys.write().rejected.refund_caller();
+        }
+        (keys, failed)
     }
 
     /// The same from the cache alone; returns `needed` when a key is missing.

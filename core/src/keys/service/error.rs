@@ -108,8 +108,8 @@ impl KeyServiceError {
         Self { consequence: Consequence::Slow, ..Self::new(tenant, operation, KeyServiceErrorKind::Unavailable) }
     }
 
-    /// Whether a former KEK was refused.
-    pub(crate) fn concerns_former_key(&self) -> bool {
+    /// Whether a former KEK was refused, which a key record named. It says nothing of the tenant.
+    pub fn concerns_former_key(&self) -> bool {
         self.consequence == Consequence::FormerKey
     }
 
