@@ -49,7 +49,7 @@ pub(crate) async fn show(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
 
     let (mut addresses, mut numbers) = (0, 0);
     for person in &people {
-        let shouted = person.email.to_uppercase();
+        let shouted = person.email.to_ascii_uppercase();
         if !records.find_by("email", &shouted).all().await?.contains(person) {
             return Err(format!("{} is not found by e-mail address", person.contact_id).into());
         }

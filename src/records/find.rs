@@ -286,10 +286,11 @@ impl<T> fmt::Debug for FindBy<'_, T> {
 /// The lookup that answers. Those in service come first, then the one of this name.
 fn choose<'s, T: Record>(schema: &'s TableSchema, asked: &str, sought: &Question) -> Result<&'s Lookup, Error> {
     let variant = variant_of::<T>(schema);
-    let answers = |lookup: &&Lookup| match (sought, lookup.kind()) {
-        (Question::Equals(_), LookupKind::Equality) => true,
-        (Question::BeginsWith(_), LookupKind::Prefix(_)) => true,
-        _ => false,
+    let answers = |lookup: &&Lookup| {
+        matches!(
+            (sought, lookup.kind()),
+            (Question::Equals(_), LookupKind::Equality) | (Question::BeginsWith(_), LookupKind::Prefix(_))
+        )
     };
     let is_of =
         |lookup: &&Lookup| lookup.name() == asked || matches!(lookup.parts(), [part] if part.attribute() == asked);

@@ -167,7 +167,7 @@ pub(crate) async fn refuse(scene: &mut Scene) {
 pub(crate) async fn refuse_keys(scene: &mut Scene) {
     let acme = acme(scene).await;
     let [text, _] = scene.canaries.clone();
-    acme.records::<Sought>().put(&person(scene, "p-1")).await.unwrap();
+    acme.token("people", "email", &text).await.unwrap();
     let redefined = TableSchema::builder("people").partition_key("tenant_id", "{tenant}").sort_key("contact_id");
     let redefined = redefined.encrypt("email").lookup(Lookup::on("email", Form::EXACT)).build().unwrap();
     let with_keys = || {

@@ -74,6 +74,12 @@ impl LookupKeys {
         Some(self.0.iter().find(|key| key.number == lookup.number)?.mac_key(at))
     }
 
+    /// Tells, in tests, whether anything still holds them.
+    #[cfg(test)]
+    pub(crate) fn downgrade(&self) -> Vec<std::sync::Weak<TenantLookupKey>> {
+        self.0.iter().map(Arc::downgrade).collect()
+    }
+
     /// The data keys that wrap them.
     pub fn data_keys(&self) -> impl Iterator<Item = &VerifiedDataKey> {
         self.0.iter().map(|key| &**key.data_key())

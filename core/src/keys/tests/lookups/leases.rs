@@ -43,7 +43,11 @@ async fn a_lookup_key_alone_keeps_its_lease() {
     assert_eq!(fleet.table.calls(), reads);
     assert!((3..=6).contains(&scene.counts().1), "{:?}", scene.counts());
     // Unused, it leaves memory with its lease.
-    tokio::time::sleep(TERMS.revalidation + TERMS.grace).await;
+    let held = scene.lookup_keys("acme").await.unwrap().downgrade();
+    assert!(held[0].upgrade().is_some());
+    // The first period ends with a renewal: it was used.
+    tokio::time::sleep((TERMS.revalidation + TERMS.grace) * 2).await;
+    assert!(held[0].upgrade().is_none());
     assert!(!scene.is_warm("acme"));
 }
 
