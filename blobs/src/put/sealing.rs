@@ -17,8 +17,8 @@ use crate::pace::Pace;
 pub(super) const PART_CHUNKS: u64 = 128;
 /// How many chunks are sealed before others get their turn: 1 MiB.
 const PIECE_CHUNKS: usize = 16;
-/// How many chunks a buffer is made for before they are there: 16 MiB.
-const MOST_AHEAD: usize = 2 * PART_CHUNKS as usize;
+/// How many chunks a buffer is made for before they are there: 16 MiB, as one request takes.
+const MOST_AHEAD: usize = 256;
 /// How large the buffer of an unknown body is at first.
 const LEAST_BUFFER: usize = 2 * SEALED_CHUNK_LEN;
 
