@@ -67,7 +67,8 @@ pub(crate) async fn show(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
     if people.iter().any(|person| shown.contains(&person.email)) {
         return Err("an address that is found stands in the table".into());
     }
-    terminal.done(&format!("{addresses} people of {tenant} found by e-mail address, {numbers} by number"), started);
+    terminal
+        .done(&format!("{addresses} people of tenant {tenant} found by e-mail address, {numbers} by number"), started);
     terminal.detail("records.find_by(\"email\", \"Ada@Example.org\").one(): the index has tokens, and no address");
     Ok(())
 }

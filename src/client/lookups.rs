@@ -71,7 +71,7 @@ impl Lookable<'_> {
     fn check_value(&self, lookup: &Lookup, attributes: &[&str], values: &[&str]) -> Result<(), ExpressionError> {
         let value = |placeholder: &&str| self.values.and_then(|values| values.get(*placeholder));
         let Some(values) = values.iter().map(value).collect::<Option<Vec<&AttributeValue>>>() else { return Ok(()) };
-        let named = || (attributes.join("`, `"), lookup.name().to_owned());
+        let named = || (attributes.join("`, `"), lookup.name().into());
         match lookup.asked(&values) {
             Ok(Some(_)) => Ok(()),
             Ok(None) => {
@@ -136,7 +136,7 @@ impl LookupSchema for Lookable<'_> {
             let missing: Vec<_> = lookup.parts().iter().zip(&tests).filter(|(_, test)| test.is_none()).collect();
             if !missing.is_empty() {
                 let missing: Vec<_> = missing.iter().map(|(part, _)| format!("`{}`", part.attribute())).collect();
-                let (lookup, missing) = (lookup.name().to_owned(), missing.join(", "));
+                let (lookup, missing) = (lookup.name().to_owned(), missing.join(", ").into());
                 return Err(ExpressionError::LookupKey { lookup, missing });
             }
             let tests: Vec<_> = tests.into_iter().flatten().collect();
@@ -150,7 +150,7 @@ impl LookupSchema for Lookable<'_> {
                 let names: Vec<_> = found.iter().map(|lookup| format!("`{}`", lookup.name())).collect();
                 return Err(ExpressionError::LookupAmbiguous {
                     attribute: attribute.to_owned(),
-                    lookups: names.join(", "),
+                    lookups: names.join(", ").into(),
                 });
             };
             answers.push(self.answer_key(lookup, questions, vec![at])?);
@@ -185,7 +185,7 @@ impl LookupSchema for Lookable<'_> {
             let Ok(given) = given else {
                 let lacks = |part: &&str| value(part).is_none_or(|assigned| assigned.if_not_exists);
                 let missing: Vec<_> = parts().filter(lacks).map(|part| format!("`{part}`")).collect();
-                let (lookup, missing) = (lookup.name().to_owned(), missing.join(", "));
+                let (lookup, missing) = (lookup.name().to_owned(), missing.join(", ").into());
                 return Err(ExpressionError::LookupParts { lookup, missing });
             };
             let if_not_exists = given.iter().any(|assigned| assigned.if_not_exists);
@@ -257,7 +257,7 @@ fn prefix(lookup: &Lookup) -> u8 {
 /// Those of the lookups that may be asked; an error when none may.
 fn in_service<'l>(lookups: Vec<&'l Lookup>, attribute: &str) -> Result<Vec<&'l Lookup>, ExpressionError> {
     let refused = lookups.first().map(|lookup| {
-        let (attribute, name) = (attribute.to_owned(), lookup.name().to_owned());
+        let (attribute, name) = (attribute.to_owned(), lookup.name().into());
         match lookup.state() {
             LookupState::Retired => ExpressionError::LookupRetired { attribute, lookup: name },
             LookupState::Building | LookupState::Ready => ExpressionError::LookupBuilding { attribute, lookup: name },

@@ -89,16 +89,16 @@ pub enum ExpressionError {
     LookupOperation { attribute: String, operation: &'static str },
     /// Several lookups answer the test, and the index is none of theirs.
     #[error("lookups {lookups} all answer the test of `{attribute}`: query the index that one of them declares")]
-    LookupAmbiguous { attribute: String, lookups: String },
+    LookupAmbiguous { attribute: String, lookups: Box<str> },
     /// The lookup is not asked yet: older items may lack its token.
     #[error(
         "lookup `{lookup}` of attribute `{attribute}` is `building`: deploy it without `building` once a sweep \
          changes nothing"
     )]
-    LookupBuilding { attribute: String, lookup: String },
+    LookupBuilding { attribute: String, lookup: Box<str> },
     /// The lookup is not asked any more: newer items lack its token.
     #[error("lookup `{lookup}` of attribute `{attribute}` is `retired`: ask the lookup that replaces it")]
-    LookupRetired { attribute: String, lookup: String },
+    LookupRetired { attribute: String, lookup: Box<str> },
     /// A filter that holds elsewhere than where the lookup's test holds. What a token says could not be corrected.
     #[error(
         "`{operation}` on the encrypted attribute `{attribute}` must be joined to the rest of the filter by `AND`, \
@@ -116,19 +116,19 @@ pub enum ExpressionError {
         "lookup `{lookup}` of attribute `{attribute}` has nothing to look up in the value: it is NULL, empty in the \
          lookup's form, or too short. Filter after reading"
     )]
-    LookupNothing { attribute: String, lookup: String },
+    LookupNothing { attribute: String, lookup: Box<str> },
     /// The value has a type that the lookup's form does not take.
     #[error("lookup `{lookup}` of attribute `{attribute}` does not take a value of this type")]
-    LookupType { attribute: String, lookup: String },
+    LookupType { attribute: String, lookup: Box<str> },
     /// A key condition that tests only some parts of the compound lookup whose index is queried.
     #[error("the key condition must test each part of lookup `{lookup}` with `=`: add {missing}")]
-    LookupKey { lookup: String, missing: String },
+    LookupKey { lookup: String, missing: Box<str> },
     /// An update assigns only some parts of a compound lookup.
     #[error(
         "the update must assign all parts of lookup `{lookup}`, each by `SET part = :value`: add {missing}, or put \
          the item"
     )]
-    LookupParts { lookup: String, missing: String },
+    LookupParts { lookup: String, missing: Box<str> },
     /// Only some of the table's records have the lookup, and the expression does not say which record type it means.
     #[error(
         "only some records of the table have a lookup on attribute `{attribute}`: add `AND {discriminator} = :value` \

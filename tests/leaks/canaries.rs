@@ -228,12 +228,12 @@ async fn no_failure_of_the_key_table_shows_a_canary() {
         let opened = call(operation, &scene.compact("acme").dynamodb(), &item).await.unwrap();
         assert_opened(operation, &opened, &item);
     }
+    crate::lookups::refuse_keys(&mut scene).await;
     for (tenant, pointer, _) in scene.world.entries("current#").await {
         scene.world.plant_entry(&tenant, &pointer, s("forged")).await;
     }
     let result = call("PutItem", &scene.compact("acme").dynamodb(), &item).await;
     scene.fails("a forged pointer", result);
-    crate::lookups::refuse_keys(&mut scene).await;
     // They take two lookup keys of one tenant, which core's tests make. Both name the tenant and a number.
     let without = ["LookupKeyChanged", "TwoLookupKeys"];
     scene.assert_covered(include_str!("../../core/src/keys/table/error.rs"), "KeyTableErrorKind", &without);

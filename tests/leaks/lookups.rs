@@ -10,7 +10,7 @@ use tenantseal::records::{any_of, begins};
 use tenantseal::schema::{Form, Lookup, TableSchema};
 use tenantseal::{Item, Record, Tenant, TenantSeal};
 
-use crate::common::key_table::KEY_TABLE;
+use crate::common::key_table::{KEY_TABLE, b};
 use crate::common::wire::Reaction;
 use crate::common::{ROLE, id, s};
 use crate::scene::{Scene, service_error};
@@ -179,7 +179,7 @@ pub(crate) async fn refuse_keys(scene: &mut Scene) {
     scene.fails("a lookup is redefined", redefined.token("people", "email", &text).await);
     scene.fails("there is no lookup key", none.token("people", "email", &text).await);
     for (tenant, entry, _) in scene.world.entries("lookup#").await {
-        scene.world.plant_entry(&tenant, &entry, s("forged")).await;
+        scene.world.plant_entry(&tenant, &entry, b(b"forged")).await;
     }
     scene.fails("a forged lookup key", seal(scene).tenant(&id("acme")).token("people", "email", &text).await);
 }
