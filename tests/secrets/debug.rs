@@ -13,7 +13,7 @@ use tenantseal::keys::{
 };
 use tenantseal::records::{
     Check, Condition, Delete, Get, GetEach, GetMany, Put, Query, RecordStream, Records, Scan, TransactGet,
-    TransactWrite, Update, WriteMany, attribute,
+    TransactWrite, Update, WriteMany, any_of, attribute, begins,
 };
 use tenantseal::schema::StoredForm;
 use tenantseal::{Error, Tenant, TenantSeal, TenantSealBuilder};
@@ -33,6 +33,8 @@ use crate::common::{Contact, World, contact, id};
 /// Types that hold, or lead to, keys or plaintext of encrypted attributes. [`no_type_shows_what_it_holds`] prints each of them;
 /// tower/tests/tower/logs.rs prints the one of tenantseal-tower.
 const HOLD_SECRETS: &[&str] = &[
+    "AnyOf",
+    "Begins",
     "BlobBody",
     "BlobOpener",
     "BlobSealer",
@@ -47,6 +49,7 @@ const HOLD_SECRETS: &[&str] = &[
     "DataKeysConfig",
     "Delete",
     "Error",
+    "FindBy",
     "GeneratedDataKey",
     "Get",
     "GetBytes",
@@ -430,6 +433,8 @@ async fn no_type_shows_what_it_holds() {
         format!("{:?}", attribute("email").equals("c-1@example.org").and(attribute("notes").equals("notes on c-1"))),
         format!("{:?}", acme.transact_write().with(records.put(&secret))),
         format!("{:?} {:?}", records.scan(), records.scan().stream()),
+        format!("{:?} {:?}", begins("c-1@example.org"), any_of(["c-1@example.org"])),
+        format!("{:?}", records.find_by("email", "c-1@example.org")),
         format!("{taken:?} {service_error:?}"),
         format!("{unopened} {unopened:?} {:#?} {:?}", unopened.items(), records.get_many(["c-1"]).each()),
         format!("{:?}", acme.open("crm", world.stored("acme", "c-1").await).await.map(|_| ())),
