@@ -50,6 +50,30 @@ mod tests {
         }
 
         #[test]
+        fn both_backends_agree_between_two_buffers(
+            key: [u8; 32],
+            nonce: [u8; 12],
+            plaintext in vec(any::<u8>(), 0..3000),
+            flip in any::<prop::sample::Index>(),
+        ) {
+            let (ours, theirs) = (rust_crypto::Aes256Gcm::new(&key), aws_lc::Aes256Gcm::new(&key));
+            let mut in_place = plaintext.clone();
+            let tag = ours.encrypt(&nonce, &[], &mut in_place);
+            let (mut one, mut other) = (vec![0; plaintext.len()], vec![0; plaintext.len()]);
+            prop_assert_eq!(tag, ours.encrypt_into(&nonce, &plaintext, &mut one));
+            prop_assert_eq!(tag, theirs.encrypt_into(&nonce, &plaintext, &mut other));
+            prop_assert_eq!((&one, &other), (&in_place, &in_place));
+            let (mut one, mut other) = (vec![0; plaintext.len()], vec![0; plaintext.len()]);
+            prop_assert!(ours.decrypt_into(&nonce, &in_place, &tag, &mut one).is_ok());
+            prop_assert!(theirs.decrypt_into(&nonce, &in_place, &tag, &mut other).is_ok());
+            prop_assert_eq!((&one, &other), (&plaintext, &plaintext));
+            let mut forged = tag;
+            forged[flip.index(tag.len())] ^= 1;
+            prop_assert!(ours.decrypt_into(&nonce, &in_place, &forged, &mut one).is_err());
+            prop_assert!(theirs.decrypt_into(&nonce, &in_place, &forged, &mut other).is_err());
+        }
+
+        #[test]
         fn both_backends_derive_the_same(
             key: [u8; 32],
             info in vec(vec(any::<u8>(), 0..200), 0..5),
