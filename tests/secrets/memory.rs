@@ -80,21 +80,12 @@ async fn nothing_of_a_data_key_is_in_memory_after_its_eviction() {
         let seal = TenantSeal::builder().key_service(Derived).record::<Contact>().build(&config).unwrap();
         return use_and_evict(&seal).await;
     }
-    let needles = needles::of_data_key(&Derived::bytes());
-    let mut process = Scanned::start("memory::nothing_of_a_data_key_is_in_memory_after_its_eviction", vec![]);
-    process.reaches("use");
-    let in_use = process.count(&needles);
-    process.goes_on();
-    process.reaches("eviction");
-    let evicted = process.count(&needles);
-    process.goes_on();
-    for ((needle, in_use), evicted) in needles.iter().zip(&in_use).zip(&evicted) {
-        println!("{}: {in_use} in use, {evicted} after the eviction", needle.name);
-    }
+    let process = Scanned::start("memory::nothing_of_a_data_key_is_in_memory_after_its_eviction", vec![]);
+    let found = process.scan(|| needles::of_data_key(&Derived::bytes()));
     // The scan finds what is there: the backend's own form of the key.
     let held = if cfg!(feature = "aws-lc-rs") { "data key" } else { "HMAC state, inner" };
-    assert!(needles.iter().zip(&in_use).any(|(needle, count)| needle.name == held && *count > 0), "{in_use:?}");
-    assert_eq!(evicted, vec![0; needles.len()]);
+    assert!(found.iter().any(|found| found.name == held && found.in_use > 0), "{found:?}");
+    assert!(found.iter().all(|found| found.evicted == 0), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,30 +100,23 @@ async fn the_sdks_copies_of_an_answer_of_kms_are_counted_and_ours_are_gone() {
     let mut environment = world.stack.environment(world.credentials.clone());
     environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_KMS");
     environment.push(("AWS_ENDPOINT_URL_KMS", taps.kms.url().to_owned()));
-    let (needles, in_use, evicted) = tokio::task::spawn_blocking(move || {
-        let mut process =
+    let found = tokio::task::spawn_blocking(move || {
+        let process =
             Scanned::start("memory::the_sdks_copies_of_an_answer_of_kms_are_counted_and_ours_are_gone", environment);
-        process.reaches("use");
-        let plaintext = plaintexts(&taps.kms.answered()).remove(0);
-        let data_key = aws_smithy_types::base64::decode(&plaintext).unwrap();
-        let mut needles = needles::of_data_key(&data_key.try_into().unwrap());
-        needles.push(needles::Needle { name: "data key in Base64", bytes: plaintext.into_bytes() });
-        let in_use = process.count(&needles);
-        process.goes_on();
-        process.reaches("eviction");
-        let evicted = process.count(&needles);
-        process.goes_on();
-        (needles, in_use, evicted)
+        process.scan(|| {
+            let plaintext = plaintexts(&taps.kms.answered()).remove(0);
+            let data_key = aws_smithy_types::base64::decode(&plaintext).unwrap();
+            let mut needles = needles::of_data_key(&data_key.try_into().unwrap());
+            needles.push(needles::Needle { name: "data key in Base64", bytes: plaintext.into_bytes() });
+            needles
+        })
     })
     .await
     .unwrap();
-    for ((needle, in_use), evicted) in needles.iter().zip(&in_use).zip(&evicted) {
-        println!("{}: {in_use} in use, {evicted} after the eviction", needle.name);
-    }
-    for ((needle, _), evicted) in needles.iter().zip(&in_use).zip(&evicted) {
+    for found in found {
         // The answer itself lay in buffers of the HTTP client and of the SDK's parser, which nobody wipes.
-        let is_beyond_reach = needle.name.starts_with("data key");
-        assert!(is_beyond_reach || *evicted == 0, "{}: {evicted}", needle.name);
+        let is_beyond_reach = found.name.starts_with("data key");
+        assert!(is_beyond_reach || found.evicted == 0, "{found:?}");
     }
 }
 

@@ -21,6 +21,14 @@ pub(crate) struct Scanned {
     output: BufReader<ChildStdout>,
 }
 
+/// How often a needle was found in the memory of the process.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) name: &'static str,
+    pub(crate) in_use: usize,
+    pub(crate) evicted: usize,
+}
+
 impl Scanned {
     pub(crate) fn start(test: &str, environment: Vec<(&'static str, String)>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -31,7 +39,7 @@ impl Scanned {
     }
 
     /// Waits until the process has come to this point.
-    pub(crate) fn reaches(&mut self, point: &str) {
+    fn reaches(&mut self, point: &str) {
         loop {
             let mut line = String::new();
             assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the process ended before it came to {point}");
@@ -41,12 +49,31 @@ impl Scanned {
         }
     }
 
-    pub(crate) fn goes_on(&mut self) {
+    /// How often each needle is in memory while its key is in use, and after its eviction. `needles` are asked for when
+    /// the key is in use.
+    pub(crate) fn scan(mut self, needles: impl FnOnce() -> Vec<Needle>) -> Vec<Found> {
+        self.reaches("use");
+        let needles = needles();
+        let in_use = self.count(&needles);
+        self.goes_on();
+        self.reaches("eviction");
+        let evicted = self.count(&needles);
+        self.goes_on();
+        let counts = needles.into_iter().zip(in_use).zip(evicted);
+        counts
+            .map(|((Needle { name, .. }, in_use), evicted)| {
+                println!("{name}: {in_use} in use, {evicted} after the eviction");
+                Found { name, in_use, evicted }
+            })
+            .collect()
+    }
+
+    fn goes_on(&mut self) {
         self.input.write_all(b"\n").unwrap();
     }
 
     /// How often each needle is in the memory that the process can write.
-    pub(crate) fn count(&self, needles: &[Needle]) -> Vec<usize> {
+    fn count(&self, needles: &[Needle]) -> Vec<usize> {
         let id = self.child.id();
         let maps = fs::read_to_string(format!("/proc/{id}/maps")).unwrap();
         let mut memory = File::open(format!("/proc/{id}/mem")).expect("a parent may read its child's memory");
