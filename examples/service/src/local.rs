@@ -76,8 +76,22 @@ impl Local {
     ///
     /// As [`service`].
     pub async fn service(&self) -> Outcome<Router> {
+        self.service_over(&self.aws).await
+    }
+
+    /// The same, which reaches AWS by this configuration: over an HTTP client that loses answers, for example.
+    ///
+    /// # Errors
+    ///
+    /// As [`service`].
+    pub async fn service_over(&self, aws: &SdkConfig) -> Outcome<Router> {
         let web = self.aws.to_builder().http_client(self.issuer.clone()).build();
-        service(self.settings(), &self.aws, &web).await
+        service(self.settings(), aws, &web).await
+    }
+
+    /// The configuration by which the service reaches AWS.
+    pub fn aws(&self) -> &SdkConfig {
+        &self.aws
     }
 
     /// Another program on the same stores, with the same records and buckets.

@@ -11,3 +11,6 @@ mod failures;
 mod scene;
 #[path = "service/tenants.rs"]
 mod tenants;
+#[allow(unreachable_pub, dead_code, reason = "shared by test binaries that each use a part of it")]
+#[path = "../../../tests/common/wire.rs"]
+mod wire;

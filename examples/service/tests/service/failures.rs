@@ -1,6 +1,7 @@
 //! What happens beside a request: others are faster, services fail, and somebody reads the log.
 
 use std::process::Stdio;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
@@ -15,6 +16,7 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 use crate::scene::{CANARY, World, ada, logged};
+use crate::wire::{Reaction, Wire};
 
 #[tokio::test]
 async fn an_upload_to_a_contact_that_is_deleted_meanwhile_leaves_nothing() {
@@ -94,6 +96,34 @@ async fn an_upload_that_others_are_always_faster_than_is_409() {
         }
     }
     assert!(stored >= 5 && refused > 0, "{stored} stored, {refused} refused");
+}
+
+/// The answer to the first upload's write of the record is lost, and another upload replaces its object before the SDK
+/// repeats the write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_upload_whose_answer_was_lost_names_no_object_that_is_gone() {
+    let world = World::start().await;
+    let acme = world.caller("acme");
+    let path = format!("{}/attachments/a", acme.create().await);
+    let (replaced, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(waits);
+    let wire = Wire::scripted(move |sent, before| match (&*sent.operation, before) {
+        ("UpdateItem", 0) => Reaction::Lose,
+        ("UpdateItem", 1) => {
+            waits.lock().unwrap().recv().unwrap();
+            Reaction::Forward
+        }
+        _ => Reaction::Forward,
+    });
+    let (first, its) = (world.caller_over("acme", wire).await, path.clone());
+    let first = tokio::spawn(async move { first.upload(&its, "first").await });
+    while acme.get(&path).await.status != StatusCode::OK {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(acme.upload(&path, "second").await.status, StatusCode::CREATED);
+    replaced.send(()).unwrap();
+    assert_eq!(first.await.unwrap().status, StatusCode::CONFLICT);
+    assert_eq!(acme.get(&path).await.body.unwrap(), "second");
 }
 
 #[tokio::test]

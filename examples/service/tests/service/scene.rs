@@ -14,6 +14,8 @@ use tenantseal_service::local::Local;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use crate::wire::Wire;
+
 /// What no error may show: it is in every contact, attachment, name and token-like text of these tests.
 pub(crate) const CANARY: &str = "canary-7f3a";
 
@@ -72,6 +74,13 @@ impl World {
 
     pub(crate) fn caller(&self, tenant: &str) -> Caller {
         self.caller_with(Some(self.local.token(tenant).unwrap()))
+    }
+
+    /// A caller of another process of the service, which reaches AWS over this HTTP client.
+    pub(crate) async fn caller_over(&self, tenant: &str, http: Wire) -> Caller {
+        let aws = self.local.aws().to_builder().http_client(http).build();
+        let service = self.local.service_over(&aws).await.unwrap();
+        Caller { service, token: Some(self.local.token(tenant).unwrap()) }
     }
 
     pub(crate) fn caller_with(&self, token: Option<String>) -> Caller {
