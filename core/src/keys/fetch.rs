@@ -8,6 +8,7 @@ pub mod engine;
 pub mod fleet_key;
 pub mod handle;
 pub mod lookup;
+pub mod lookup_agreement;
 pub mod lookup_entry;
 pub mod opening_keys;
 pub mod refresh;
