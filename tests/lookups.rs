@@ -9,4 +9,5 @@ mod keys;
 mod repository;
 mod scene;
 mod states;
+mod tables;
 mod writes;

@@ -106,9 +106,7 @@ impl LookupSchema for Lookable<'_> {
             Question::BeginsWith if place == Place::Filter => {
                 self.longest_prefix(&found, attribute, values.first().map_or("", String::as_str))?
             }
-            _ => *found
-                .iter()
-                .max_by_key(|lookup| lookup.bits())
+            _ => one_of(&found, attribute)?
                 .ok_or_else(|| ExpressionError::LookupCondition { attribute: attribute.to_owned() })?,
         };
         values.iter().try_for_each(|value| self.check_value(lookup, &[attribute], &[value]))?;
@@ -146,13 +144,7 @@ impl LookupSchema for Lookable<'_> {
         for at in open {
             let KeyQuestion { attribute, question, .. } = questions[at];
             let found = in_service(self.candidates(attribute, question)?, attribute)?;
-            let [lookup] = found[..] else {
-                let names: Vec<_> = found.iter().map(|lookup| format!("`{}`", lookup.name())).collect();
-                return Err(ExpressionError::LookupAmbiguous {
-                    attribute: attribute.to_owned(),
-                    lookups: names.join(", ").into(),
-                });
-            };
+            let [lookup] = found[..] else { return Err(ambiguous(&found, attribute)) };
             answers.push(self.answer_key(lookup, questions, vec![at])?);
         }
         Ok(answers)
@@ -190,9 +182,12 @@ impl LookupSchema for Lookable<'_> {
             };
             let if_not_exists = given.iter().any(|assigned| assigned.if_not_exists);
             let given = given.into_iter().map(|assigned| assigned.given.to_owned()).collect();
-            actions.push(match if_not_exists {
-                true => TokenAction::SetIfNotExists { stored, given },
-                false => TokenAction::Set { stored, given },
+            actions.push(match (if_not_exists, lookup.state()) {
+                (false, _) => TokenAction::Set { stored, given },
+                // The attribute may be older than its token. Then its value stays, and a token of this one would be
+                // wrong for good; that none is there can be seen.
+                (true, LookupState::Building) => TokenAction::Remove { stored },
+                (true, _) => TokenAction::SetIfNotExists { stored, given },
             });
         }
         Ok(actions)
@@ -225,6 +220,24 @@ impl Lookable<'_> {
         self.check_value(lookup, &attributes, &values)?;
         Ok(KeyAnswer { stored: lookup.stored().to_owned(), tests })
     }
+}
+
+/// The lookup that answers a test which names no index; `None` of none. Lookups of several forms give several answers,
+/// so the one counts that is named as the attribute.
+fn one_of<'l>(found: &[&'l Lookup], attribute: &str) -> Result<Option<&'l Lookup>, ExpressionError> {
+    let form = |lookup: &Lookup| lookup.parts().first().map(|part| part.form());
+    if let Some(named) = found.iter().find(|lookup| lookup.name() == attribute) {
+        return Ok(Some(named));
+    }
+    if found.windows(2).any(|pair| form(pair[0]) != form(pair[1])) {
+        return Err(ambiguous(found, attribute));
+    }
+    Ok(found.iter().copied().max_by_key(|lookup| lookup.bits()))
+}
+
+fn ambiguous(found: &[&Lookup], attribute: &str) -> ExpressionError {
+    let names: Vec<_> = found.iter().map(|lookup| format!("`{}`", lookup.name())).collect();
+    ExpressionError::LookupAmbiguous { attribute: attribute.to_owned(), lookups: names.join(", ").into() }
 }
 
 /// Whether the lookup is one of this attribute alone.

@@ -119,6 +119,44 @@ pub enum TableFaultKind {
         /// The key.
         attribute: String,
     },
+    /// The table lacks the index that a lookup asks.
+    #[error(
+        "it has no index `{index}`, which lookup `{lookup}` asks: create it on the attribute `{stored}` of type S, or \
+         declare the lookup without it"
+    )]
+    NoLookupIndex {
+        /// The lookup.
+        lookup: String,
+        /// The index.
+        index: String,
+        /// The attribute with the tokens, which is the index's key.
+        stored: String,
+    },
+    /// The index of a lookup has other keys, so queries of it are refused.
+    #[error(
+        "its index `{index}` of lookup `{lookup}` has other keys than `{stored}` of type S needs: create another index"
+    )]
+    LookupIndexKeys {
+        /// The lookup.
+        lookup: String,
+        /// The index.
+        index: String,
+        /// The attribute with the tokens.
+        stored: String,
+    },
+    /// The index of a lookup does not project what records are opened and compared by: they would not be found.
+    #[error(
+        "its index `{index}` of lookup `{lookup}` does not project `{attribute}`, so records are not found: create \
+         another index that projects it, or ALL"
+    )]
+    LookupIndexProjection {
+        /// The lookup.
+        lookup: String,
+        /// The index.
+        index: String,
+        /// The attribute.
+        attribute: String,
+    },
     /// The time to live is encrypted, so no item ever expires.
     #[error(
         "its TTL attribute `{attribute}` is encrypted, so nothing expires: declare it `plain`, or choose another TTL \

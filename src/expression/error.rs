@@ -49,8 +49,8 @@ pub enum ExpressionError {
     UndefinedName { placeholder: String },
     /// A name that the library reserves.
     #[error(
-        "`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal. An item that has `_seal` is \
-         sealed already: read and write it with its tenant's client, and leave `_seal` out"
+        "`{attribute}` is reserved: names beginning with `_seal` belong to tenantseal. {}",
+        reserved_advice(attribute)
     )]
     ReservedAttribute { attribute: String },
     /// No schema names the attribute, so nobody knows whether it may be stored in plaintext.
@@ -88,7 +88,10 @@ pub enum ExpressionError {
     )]
     LookupOperation { attribute: String, operation: &'static str },
     /// Several lookups answer the test, and the index is none of theirs.
-    #[error("lookups {lookups} all answer the test of `{attribute}`: query the index that one of them declares")]
+    #[error(
+        "lookups {lookups} all answer the test of `{attribute}`: query the index that one of them declares, or give \
+         the one that counts in filters and conditions the attribute's name"
+    )]
     LookupAmbiguous { attribute: String, lookups: Box<str> },
     /// The lookup is not asked yet: older items may lack its token.
     #[error(
@@ -154,4 +157,13 @@ pub enum ExpressionError {
     /// Two conditions on one key attribute.
     #[error("a key condition may test `{attribute}` only once: use `BETWEEN`")]
     RepeatedKey { attribute: String },
+}
+
+/// What to do instead of naming a reserved attribute.
+fn reserved_advice(attribute: &str) -> &'static str {
+    if attribute.starts_with("_seal_by_") {
+        "It stores the tokens of a lookup: test the attribute that the lookup finds. Which items lack a token shows to a plain client"
+    } else {
+        "An item that has `_seal` is sealed already: read and write it with its tenant's client, and leave `_seal` out"
+    }
 }

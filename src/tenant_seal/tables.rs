@@ -5,20 +5,21 @@ use std::error::Error as StdError;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, ScalarAttributeType, TableDescription};
+use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, ProjectionType, ScalarAttributeType, TableDescription};
 use futures_util::future::join_all;
+use tenantseal_core::format::HEADER;
 use tenantseal_kms::errors::{AwsErrorClass, AwsFailure, kind as failure_kind};
 
 use super::TenantSeal;
 use crate::error::{TableFault, TableFaultKind, TablesError};
-use crate::schema::TableSchema;
+use crate::schema::{Lookup, LookupIndex, LookupPart, LookupState, TableSchema};
 
 impl TenantSeal {
     /// Compares the schema of each configured table with the table itself. Call it once when the service starts, or when you deploy it.
     ///
     /// Nothing else notices a schema that does not declare the table's sort key. Such a schema takes two items of a tenant for the same
     /// item, so whoever writes the table can exchange their sealed values. The check also finds keys of other names and types, and
-    /// indexes and times to live on encrypted attributes.
+    /// indexes and times to live on encrypted attributes, and indexes of lookups that are missing or project too little.
     ///
     /// It calls DescribeTable and DescribeTimeToLive for each table, reads no item and needs no data key. It uses the credentials, Region
     /// and endpoint passed to [`build`](super::TenantSealBuilder::build).
@@ -105,7 +106,47 @@ fn compare(schema: &TableSchema, table: &TableDescription) -> Vec<TableFaultKind
         index: index.unwrap_or_default().to_owned(),
         attribute: attribute.to_owned(),
     }));
+    let ready = schema.lookups().iter().filter(|lookup| lookup.state() == LookupState::Ready);
+    faults.extend(ready.filter_map(|lookup| lookup_fault(schema, table, lookup)));
     faults
+}
+
+/// What is wrong with the index that a lookup asks. One that is `building` need not have it yet.
+fn lookup_fault(schema: &TableSchema, table: &TableDescription, lookup: &Lookup) -> Option<TableFaultKind> {
+    let asked = lookup.index()?;
+    let (name, index, stored) = (lookup.name().to_owned(), asked.name().to_owned(), lookup.stored().to_owned());
+    let global = table.global_secondary_indexes().iter();
+    let global = global.map(|index| (index.index_name(), index.key_schema(), index.projection()));
+    let local = table.local_secondary_indexes().iter();
+    let local = local.map(|index| (index.index_name(), index.key_schema(), index.projection()));
+    let Some((_, keys, projection)) = global.chain(local).find(|(found, ..)| *found == Some(&*index)) else {
+        return Some(TableFaultKind::NoLookupIndex { lookup: name, index, stored });
+    };
+    let keys: Vec<_> = keys.iter().map(self::name).collect();
+    let needed = match asked {
+        LookupIndex::Token(_) => vec![lookup.stored()],
+        LookupIndex::Tenant(_) => vec![schema.partition_key(), lookup.stored()],
+    };
+    let is_text = table
+        .attribute_definitions()
+        .iter()
+        .any(|definition| definition.attribute_name == stored && definition.attribute_type == ScalarAttributeType::S);
+    if !keys.starts_with(&needed) || !is_text {
+        return Some(TableFaultKind::LookupIndexKeys { lookup: name, index, stored });
+    }
+    let projection = projection?;
+    if projection.projection_type() == Some(&ProjectionType::All) {
+        return None;
+    }
+    let parts = lookup.parts().iter().map(LookupPart::attribute);
+    let needed = [HEADER].into_iter().chain(parts).chain(schema.discriminator());
+    let is_there = |attribute: &&str| {
+        keys.contains(attribute)
+            || schema.key_names().any(|key| key == *attribute)
+            || projection.non_key_attributes().iter().any(|projected| projected == attribute)
+    };
+    let attribute = needed.into_iter().find(|attribute| !is_there(attribute))?.to_owned();
+    Some(TableFaultKind::LookupIndexProjection { lookup: name, index, attribute })
 }
 
 fn name(key: &KeySchemaElement) -> &str {

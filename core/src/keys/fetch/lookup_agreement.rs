@@ -66,6 +66,9 @@ impl<'a> Agreement<'a> {
             let unknown = self.engine.lookups.unknown(self.number, &contents.known);
             let unknown = unknown.map_err(|lookup| self.redefined(lookup))?;
             let is_known = unknown.is_empty();
+            if !is_known {
+                self.check_after().await?;
+            }
             unknown.into_iter().for_each(|lookup| lookup.add_to(&mut contents.known));
             if !self.renew(&contents, is_known).await? {
                 // Another process was faster.
@@ -84,13 +87,24 @@ impl<'a> Agreement<'a> {
     /// A name keeps its lookup key too: no lookup of the next number may be known under this one.
     async fn check_before(mut self) -> Result<(), UnwrapError> {
         let Some(contents) = self.open().await? else { return Ok(()) };
-        let is_known = |lookup: &&DeclaredLookup| contents.known.get(&lookup.table, &lookup.name).is_some();
-        if let Some(lookup) = self.engine.lookups.under(self.number + 1).find(is_known) {
+        if let Some(lookup) = self.engine.lookups.under(self.number + 1).find(|lookup| is_known(&contents, lookup)) {
             return Err(self.redefined(lookup));
         }
         // Perhaps no process uses it any more; but it must open as long as it is there.
         self.renew(&contents, true).await?;
         Ok(())
+    }
+
+    /// No lookup that is new under this number may be known under the next one: a process without the declaration of a
+    /// change would make tokens that nobody else asks for.
+    async fn check_after(&self) -> Result<(), UnwrapError> {
+        let Some(after) = self.number.checked_add(1) else { return Ok(()) };
+        let mut after = Self::read(self.engine, self.keys, self.shared, after).await?;
+        let Some(contents) = after.open().await? else { return Ok(()) };
+        match self.engine.lookups.under(self.number).find(|lookup| is_known(&contents, lookup)) {
+            Some(lookup) => Err(self.redefined(lookup)),
+            None => Ok(()),
+        }
     }
 
     /// What the entry holds; `None` when there is none.
@@ -102,7 +116,7 @@ impl<'a> Agreement<'a> {
 
     /// Fills an entry that is not there: with the record that this process knows of it, or with a new lookup key.
     async fn fill(&mut self) -> Result<(), UnwrapError> {
-        let Self { engine, keys, shared, number, entry, wrapping } = self;
+        let Self { engine, keys, shared, number, entry, .. } = self;
         let number = *number;
         let (is_used, cached) = {
             let state = keys.read();
@@ -125,6 +139,8 @@ impl<'a> Agreement<'a> {
             let kind = Kind::NoLookupKey { tenant: keys.tenant.clone(), number };
             return Err(UnwrapError::Table(shared.error(kind)));
         }
+        self.check_after().await?;
+        let Self { engine, keys, shared, entry, wrapping, .. } = self;
         shared.ensure_recoverable().await?;
         let made = engine.generate_wrapping_key(keys, CURRENT_CONTEXT).await?;
         let mut contents = LookupContents { key: draw_lookup_key(keys)?, known: KnownLookups::default() };
@@ -222,4 +238,9 @@ impl<'a> Agreement<'a> {
         let DeclaredLookup { table, name, .. } = lookup.clone();
         UnwrapError::Table(self.shared.error(Kind::LookupRedefined { table, name }))
     }
+}
+
+/// Whether a lookup of this name was declared under a lookup key.
+fn is_known(contents: &LookupContents, lookup: &DeclaredLookup) -> bool {
+    contents.known.get(&lookup.table, &lookup.name).is_some()
 }

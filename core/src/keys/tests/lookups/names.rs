@@ -37,6 +37,21 @@ async fn a_name_does_not_change_its_lookup_key() {
     assert!(fleet.table.record("acme", 2).is_some());
 }
 
+/// As a process does that was deployed without `key = 2`: its tokens would be found by nobody else.
+#[tokio::test(start_paused = true)]
+async fn a_name_does_not_go_back_to_an_earlier_lookup_key() {
+    let fleet = Fleet::default();
+    let second = fleet.declaring(vec![lookup("email", 2, 128)]);
+    let token = second.token_under("acme", "email", 2).await.unwrap();
+    assert_eq!(fleet.process().token("acme").await, Err(redefined("email")));
+    assert_eq!(fleet.table.record("acme", 1), None, "nothing is made for it");
+    // Also where the earlier key is there for others.
+    fleet.declaring(vec![lookup("phone", 1, 128)]).token_under("acme", "phone", 1).await.unwrap();
+    assert_eq!(fleet.process().token("acme").await, Err(redefined("email")));
+    let restarted = fleet.declaring(vec![lookup("email", 2, 128)]);
+    assert_eq!(restarted.token_under("acme", "email", 2).await, Ok(token));
+}
+
 #[tokio::test(start_paused = true)]
 async fn services_that_add_their_lookups_at_once_lose_none() {
     let fleet = Fleet::default();
