@@ -4,5 +4,6 @@
 
 mod architecture;
 mod derive;
+mod packages;
 mod readme;
 mod threats;

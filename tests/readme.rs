@@ -33,31 +33,6 @@ fn the_dependencies_of_the_readme_are_those_of_this_workspace() {
     assert!(named > 6, "{block}");
 }
 
-/// The macro's code uses names of the library that are no interface, and the command is released with both.
-#[test]
-fn packages_that_move_together_ask_for_this_very_version() {
-    let library = include_str!("../Cargo.toml");
-    let (_, version) = library.split_once("[workspace.package]\nversion = \"").expect("the version");
-    let version = version.split('"').next().expect("its end");
-    let manifests = [
-        library,
-        include_str!("../blobs/Cargo.toml"),
-        include_str!("../cli/Cargo.toml"),
-        include_str!("../core/Cargo.toml"),
-        include_str!("../kms/Cargo.toml"),
-        include_str!("../local/Cargo.toml"),
-        include_str!("../tenants/Cargo.toml"),
-        include_str!("../tower/Cargo.toml"),
-    ];
-    let siblings = manifests.iter().flat_map(|manifest| manifest.lines()).filter(|line| line.contains("path = \""));
-    // What only tests depend on has no version.
-    let asked: Vec<_> = siblings.filter_map(|line| line.split_once(", version = \"")).collect();
-    assert_eq!(asked.len(), 15, "{asked:?}");
-    for (sibling, asked) in asked {
-        assert!(asked.starts_with(&format!("={version}\"")), "{sibling}, {asked}");
-    }
-}
-
 /// Each block of Rust in the guide is a part of the file that the guide links to last.
 #[test]
 fn the_code_of_the_service_guide_is_that_of_the_example() {
