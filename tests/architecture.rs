@@ -57,6 +57,29 @@ fn no_files_import_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
+/// No crate grows higher unnoticed: who reads a module needs the floors under it. `--nocapture` prints the chains.
+#[test]
+fn no_crate_has_more_floors_than_can_be_read() {
+    let (table, arrows) = (contributing(), workspace().arrows());
+    for (name, _) in CRATES {
+        let chain = table.floors(&arrows, &Module::parse(name));
+        println!("{name}: {} floors: {chain:?}", chain.len());
+        assert!(chain.len() <= 12, "{chain:?}");
+    }
+}
+
+#[test]
+fn floors_are_counted_along_the_longest_chain() {
+    let arrows = made_up([
+        ("one", "mod low; mod high; pub use high::High;"),
+        ("one::low", ""),
+        ("one::high", "use super::low::Low; pub struct High;"),
+    ]);
+    let table = Table::parse(TABLE);
+    let chain = table.floors(&arrows, &Module::parse("one"));
+    assert_eq!(chain, ["one", "one::high", "one::low"].map(Module::parse).iter().collect::<Vec<_>>());
+}
+
 /// A crate of three modules, each with its source.
 fn made_up(sources: [(&str, &str); 3]) -> Vec<Arrow> {
     let sources: BTreeMap<Module, String> =

@@ -4,7 +4,7 @@
 
 mod operations;
 mod request;
-mod store;
+pub(crate) mod store;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -22,8 +22,6 @@ use s3s::{
     s3_error,
     service::{S3Service, S3ServiceBuilder},
 };
-
-pub(crate) use store::Store;
 
 use crate::{
     calls::{Call, Outcome, Service},

@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) calls: Calls,
     pub(crate) faults: Faults,
     #[cfg(feature = "s3")]
-    pub(crate) s3: crate::s3::Store,
+    pub(crate) s3: crate::s3::store::Store,
     state: Mutex<State>,
 }
 
@@ -36,7 +36,7 @@ impl Shared {
             calls: Calls::default(),
             faults: Faults::default(),
             #[cfg(feature = "s3")]
-            s3: crate::s3::Store::default(),
+            s3: crate::s3::store::Store::default(),
             state: Mutex::default(),
         }
     }

@@ -29,6 +29,23 @@ impl Table {
         named.max_by_key(|(_, row)| row.depth()).map(|(at, _)| at)
     }
 
+    /// The rows of the longest chain of imports within a crate, from its top floor to its ground.
+    pub(crate) fn floors(&self, arrows: &[Arrow], home: &Module) -> Vec<&Module> {
+        let within = arrows.iter().filter(|arrow| arrow.from.is_in(home) && arrow.to.is_in(home));
+        let rows = within.filter_map(|arrow| Some((self.row_of(&arrow.from)?, self.row_of(&arrow.to)?)));
+        let rows: Vec<_> = rows.filter(|(from, to)| from > to).collect();
+        // A row imports rows above it alone, so the chains of those are known when it comes.
+        let mut chains: Vec<Vec<usize>> = Vec::new();
+        for row in 0..self.0.len() {
+            let below = rows.iter().filter(|(from, _)| *from == row).map(|(_, to)| &chains[*to]);
+            let longest = below.max_by_key(|chain| chain.len()).cloned().unwrap_or_default();
+            chains.push([row].into_iter().chain(longest).collect());
+        }
+        let homely = |chain: &Vec<usize>| chain.iter().all(|row| self.0[*row].is_in(home));
+        let longest = chains.into_iter().filter(homely).max_by_key(Vec::len).unwrap_or_default();
+        longest.into_iter().map(|row| &self.0[row]).collect()
+    }
+
     /// The arrows that point down.
     pub(crate) fn violations(&self, arrows: &[Arrow]) -> Vec<String> {
         let points_down = |arrow: &&Arrow| self.row_of(&arrow.from) < self.row_of(&arrow.to);
