@@ -1,4 +1,4 @@
-//! The tables of a configuration.
+//! The tables of a configuration: the setters, and what follows from them.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
@@ -7,9 +7,87 @@ use std::sync::Arc;
 use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::keys::DeclaredLookup;
 
+use super::TenantSealBuilder;
 use crate::client::{Tables, table_name};
 use crate::error::ConfigError;
-use crate::schema::{InvalidSchema, TableSchema};
+use crate::schema::{InvalidSchema, Record, TableSchema};
+
+impl TenantSealBuilder {
+    /// Registers a record type. Several types may share one table.
+    ///
+    /// ```
+    /// # use tenantseal::Record;
+    /// # #[derive(Record)]
+    /// # #[seal(table = "crm")]
+    /// # struct Contact { #[seal(partition_key, tenant)] tenant_id: String, #[seal(encrypt)] email: String }
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.record::<Contact>();
+    /// ```
+    pub fn record<T: Record>(mut self) -> Self {
+        self.schemas.push(TableSchema::for_record::<T>());
+        self
+    }
+
+    /// Registers a table without a struct.
+    ///
+    /// ```
+    /// use tenantseal::schema::TableSchema;
+    ///
+    /// let crm = TableSchema::builder("crm").partition_key("tenant_id", "{tenant}").encrypt("email").build()?;
+    /// let builder = tenantseal::TenantSeal::builder().table(crm);
+    /// # Ok::<_, tenantseal::schema::InvalidSchema>(())
+    /// ```
+    pub fn table(mut self, schema: TableSchema) -> Self {
+        self.schemas.push(Ok(schema));
+        self
+    }
+
+    /// Stores the logical table `logical` in the physical table `physical`, for a prefix per stage or a table restored under
+    /// a new name.
+    ///
+    /// Items are bound to the logical name, and callers of [`Tenant`](crate::Tenant) give the logical name. Requests of the
+    /// SDK client give the physical name. Where `physical` is an ARN, it means that table of that account and Region: requests
+    /// give the ARN, and nothing else.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.table_name("crm", "prod-crm");
+    /// ```
+    pub fn table_name(mut self, logical: impl Into<String>, physical: impl Into<String>) -> Self {
+        self.physical.push((logical.into(), physical.into()));
+        self
+    }
+
+    /// Leaves key records out of the items of the logical table `table`. The items refer to the key table instead, and are
+    /// about 250 bytes smaller. **Who loses the key table loses these items.**
+    ///
+    /// The setting decides how new items are stored. Items stored the other way still open, so you can switch it on and off.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.compact("crm");
+    /// ```
+    pub fn compact(mut self, table: impl Into<String>) -> Self {
+        self.compact.push(table.into());
+        self
+    }
+
+    /// Declares that the encrypted `attribute` of the logical table `table` may hold any bytes, such as file contents, hashes
+    /// or your own tokens.
+    ///
+    /// Without it, a binary value of at least 30 bytes that begins with `0x11` or `0x13`, as sealed values do, is refused as
+    /// [sealed already](crate::error::SealError::AlreadySealed). That hits 1 random value in 128. Values of other types are
+    /// never refused.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.own_bytes("crm", "avatar");
+    /// ```
+    pub fn own_bytes(mut self, table: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.own_bytes.push((table.into(), attribute.into()));
+        self
+    }
+}
 
 /// The schemas by physical table name, or ARN.
 pub(super) fn collect(
