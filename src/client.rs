@@ -21,6 +21,7 @@ mod actions;
 mod asking;
 mod batch_get_item;
 mod batch_write_item;
+mod claiming;
 mod completion;
 mod connector;
 mod control_plane;
@@ -60,6 +61,7 @@ use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::TableSchema;
 
+pub(crate) use claiming::{Claiming, touches_unique};
 pub(crate) use expressions::no_legacy;
 pub(crate) use notes::Notes;
 
@@ -88,6 +90,8 @@ pub(crate) struct Binding {
     pub(crate) tables: Arc<Tables>,
     pub(crate) keys: TenantHandle,
     pub(crate) audit: Arc<Audit>,
+    /// The claims table, where there are unique lookups.
+    pub(crate) claims: Option<Arc<str>>,
     /// Whether operations that touch no items may pass.
     pub(crate) control_plane: bool,
 }

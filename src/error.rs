@@ -7,6 +7,7 @@ use tenantseal_core::keys::{KeyError, KeyServiceError, KeyTableError, OpeningKey
 use tenantseal_core::trail::SinkPanicked;
 
 use crate::item::Item;
+use crate::schema::Lookup;
 
 mod config;
 mod http;
@@ -130,6 +131,28 @@ pub enum Error {
         /// An answer to the same write was lost, so the faster write may be this one.
         may_be_own: bool,
     },
+    /// Another item of the tenant has the value of a unique lookup. Nothing was written.
+    #[error(
+        "lookup `{lookup}` of table `{}` is unique, and another item has the value: give another value, or change that \
+         item first (`Error::NotUnique` has its primary key)", item.table()
+    )]
+    NotUnique {
+        /// The lookup.
+        lookup: String,
+        /// The item that has the value.
+        item: ItemRef,
+    },
+    /// A claim of a unique value has another shape, or names another tenant's item. Nothing was written.
+    #[error(
+        "claims table `{table}`: the claim `{entry}` names no item of this tenant: find out who writes to this table, \
+         then delete the claim"
+    )]
+    ForgedClaim {
+        /// The claims table.
+        table: String,
+        /// The claim's sort key.
+        entry: String,
+    },
     /// DynamoDB canceled the transaction.
     #[error("the transaction was cancelled: {0}")]
     Cancelled(Cancelled),
@@ -227,6 +250,11 @@ impl Error {
         }
     }
 
+    /// Whether another item of the tenant has the value of a unique lookup. Nothing was written.
+    pub fn is_not_unique(&self) -> bool {
+        matches!(self.cause(), Self::NotUnique { .. })
+    }
+
     /// Whether the tenant was revoked, as [`KeyServiceError::is_revoked`] defines it: its KEK is disabled, pending deletion or refused by
     /// its owner, or an alias that did work is denied or gone.
     pub fn is_revoked(&self) -> bool {
@@ -249,6 +277,7 @@ impl Error {
         match self {
             Self::Open(error) => error.is_integrity(),
             Self::KeyTable(error) => error.is_integrity(),
+            Self::ForgedClaim { .. } => true,
             Self::Unopened(unopened) => unopened.any(Self::is_integrity),
             #[cfg(feature = "s3")]
             Self::Blob { fault, .. } => fault.is_integrity(),
@@ -311,6 +340,11 @@ impl Error {
             Self::Unopened(unopened) => unopened.cause().cause(),
             error => error,
         }
+    }
+
+    /// That this item has the value of a unique lookup.
+    pub(crate) fn not_unique(lookup: &Lookup, item: ItemRef) -> Self {
+        Self::NotUnique { lookup: lookup.name().to_owned(), item }
     }
 
     /// This error, of one item.

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use aws_types::SdkConfig;
 use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
@@ -19,11 +19,13 @@ use tenantseal_core::trail::Audit;
 use tenantseal_kms::http::http_client;
 use tracing::{Instrument, Span};
 
+use crate::claims::{ClaimStore, ClaimsTable, Spot};
 use crate::client::{self, Binding, Tables};
 use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
 use crate::item::{
     Item, Tokens, distinct_keys, needed_lookup_keys, open_in_place, seal_with, sealable_identity, stored_identity,
+    unique_of_item,
 };
 use crate::schema::{Lookup, TableSchema};
 
@@ -45,6 +47,7 @@ struct Shared {
     tables: Arc<Tables>,
     keys: DataKeys,
     audit: Arc<Audit>,
+    claims: Option<ClaimsTable>,
     control_plane: bool,
     dynamodb: aws_sdk_dynamodb::Config,
     /// Every sealing client uses it, so all tenants share its connections.
@@ -63,6 +66,7 @@ impl TenantSeal {
         tables: Tables,
         keys: DataKeys,
         audit: Audit,
+        claims: Option<ClaimsTable>,
         control_plane: bool,
         config: &SdkConfig,
         #[cfg(feature = "s3")] buckets: buckets::Buckets,
@@ -76,6 +80,7 @@ impl TenantSeal {
             tables,
             keys,
             audit,
+            claims,
             control_plane,
             dynamodb,
             http,
@@ -91,6 +96,11 @@ impl TenantSeal {
         self.0.keys.revoke(tenant).await;
     }
 
+    /// A client that neither seals nor opens, on the connections of the tenants' clients.
+    fn plain(&self) -> Client {
+        Client::from_conf(self.0.dynamodb.to_builder().http_client(self.0.http.clone()).build())
+    }
+
     /// The handle of one tenant. Cheap: it makes no call and no data key.
     ///
     /// ```
@@ -99,12 +109,13 @@ impl TenantSeal {
     /// # Ok(()) }
     /// ```
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
-        let Shared { tables, keys, audit, control_plane, .. } = &*self.0;
+        let Shared { tables, keys, audit, claims, control_plane, .. } = &*self.0;
         let binding = Binding {
             tenant: tenant.clone(),
             tables: Arc::clone(tables),
             keys: keys.for_tenant(tenant),
             audit: Arc::clone(audit),
+            claims: claims.as_ref().map(|claims| Arc::clone(claims.name())),
             control_plane: *control_plane,
         };
         Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default() }
@@ -147,7 +158,7 @@ impl Tenant {
     /// # Errors
     ///
     /// When the table is not configured, when the item is not this tenant's or has an attribute that no record declares, and when no
-    /// data key is available.
+    /// data key is available. An item with a value of a unique lookup is refused: whoever stores it would store no claim.
     pub async fn seal(&self, table: &str, item: Item) -> Result<Item, Error> {
         self.seal_in(self.binding.table_by_any_name(table)?, item).await
     }
@@ -155,11 +166,34 @@ impl Tenant {
     /// Seals one item for this table.
     pub(crate) async fn seal_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
         let identity = sealable_identity(table, self.id(), &item)?;
+        if let Some((at, _)) = unique_of_item(table, &item)?.first() {
+            return Err(Refusal::UniqueLookup { lookup: table.lookups()[*at].name().to_owned() }.into());
+        }
         let needed = needed_lookup_keys(table, &item)?;
         let sealing = self.sealing_key("seal", table, table.record_place());
         let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed)).await?;
         let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_item(table, &identity, &item)?;
         Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
+    }
+
+    /// The tenant's claims of unique values.
+    pub(crate) fn claims(&self) -> Result<ClaimStore, Refusal> {
+        let table = self.binding.claims.as_ref().ok_or(Refusal::NoClaims)?;
+        Ok(ClaimStore::new(self.seal.plain(), Arc::clone(table), self.id().clone()))
+    }
+
+    /// A unique lookup of the table that requests reach under this name.
+    pub(crate) fn spot(&self, physical: &str, lookup: &Lookup) -> Result<Spot, Refusal> {
+        let schema = Arc::clone(self.binding.table(Some(physical))?);
+        let found = schema.lookups().iter().position(|other| other.name() == lookup.name());
+        let unknown = || Refusal::UnknownLookup { place: physical.to_owned(), lookup: lookup.name().to_owned() };
+        let lookup = found.ok_or_else(unknown)?;
+        Ok(Spot { physical: physical.into(), schema, lookup })
+    }
+
+    /// Whether an action of a transaction writes or removes tokens of unique lookups.
+    pub(crate) fn touches_unique(&self, action: &TransactWriteItem) -> Result<bool, Error> {
+        client::touches_unique(&self.binding, action)
     }
 
     /// The token of these values of a lookup's parts.

@@ -14,7 +14,10 @@ use super::operation::{Cut, Expected, Keys, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, Place, SealedValue, Selection, SentToken, UpdatePlan};
-use crate::item::{Item, SealError, needed_lookup_keys, refuse_sealed, seal_values, seal_with, sealable_identity};
+use crate::item::{
+    Formed, Item, SealError, needed_lookup_keys, refuse_sealed, seal_values, seal_with, sealable_identity,
+    unique_of_item,
+};
 use crate::schema::{Lookup, Protection, TableSchema, Variant};
 use tenantseal_core::envelope::Nonces;
 
@@ -46,6 +49,8 @@ pub(super) struct ItemPut {
     condition: CheckedCondition,
     /// The numbers of the lookup keys that the item's tokens need.
     lookups: Vec<u16>,
+    /// The unique lookups of which the item has a value, and whether there is something to look up in it.
+    pub(super) unique: Vec<(usize, bool)>,
 }
 
 /// The condition of a request or of a transaction's action.
@@ -71,8 +76,18 @@ macro_rules! condition_of_write {
 pub(super) use condition_of_write;
 
 impl ItemPut {
-    /// Checks the item and the condition.
+    /// Checks the item and the condition. Refuses values of unique lookups.
     pub(super) fn check(
+        binding: &Binding,
+        table: Option<&str>,
+        item: Option<&Item>,
+        conditional: Conditional<'_>,
+    ) -> Result<Self, Error> {
+        Ok(Self::check_any(binding, table, item, conditional)?.refuse_unique()?)
+    }
+
+    /// The same with values of unique lookups, whose claims the request must bring.
+    pub(super) fn check_any(
         binding: &Binding,
         table: Option<&str>,
         item: Option<&Item>,
@@ -82,8 +97,8 @@ impl ItemPut {
         let item = item.ok_or(Refusal::Missing("Item"))?;
         let condition = conditional.check(table, Some(item))?;
         let identity = sealable_identity(table, &binding.tenant, item).map_err(to_refusal)?;
-        let lookups = needed_lookup_keys(table, item)?;
-        Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups })
+        let (lookups, unique) = (needed_lookup_keys(table, item)?, unique_of_item(table, item)?);
+        Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups, unique })
     }
 
     /// Seals the checked item, and stores the tokens of its lookups with it.
@@ -255,13 +270,26 @@ pub(super) fn widen(
 /// An update whose expression is parsed and checked.
 pub(super) struct ItemUpdate {
     pub(super) target: Target,
-    plan: UpdatePlan,
+    pub(super) plan: UpdatePlan,
     condition: CheckedCondition,
+    /// The places of the lookups of which it assigns a value that has something to look up.
+    pub(super) claimed: Vec<usize>,
 }
 
 impl ItemUpdate {
-    /// Checks the primary key, the update and the condition.
+    /// Checks the primary key, the update and the condition. Refuses values of unique lookups.
     pub(super) fn check(
+        binding: &Binding,
+        table: Option<&str>,
+        key: Option<&Item>,
+        update: Option<&str>,
+        conditional: Conditional<'_>,
+    ) -> Result<Self, Error> {
+        Self::check_any(binding, table, key, update, conditional)?.refuse_unique()
+    }
+
+    /// The same with values of unique lookups, whose claims the request must bring.
+    pub(super) fn check_any(
         binding: &Binding,
         table: Option<&str>,
         key: Option<&Item>,
@@ -286,9 +314,12 @@ impl ItemUpdate {
             let value = value(given).ok_or_else(|| Refusal::UndefinedValue(given.clone()))?;
             refuse_sealed(table, attribute, value)?;
         }
-        let update = Self { target: Target { table: Arc::clone(table), identity }, plan, condition };
+        let target = Target { table: Arc::clone(table), identity };
+        let mut update = Self { target, plan, condition, claimed: Vec::new() };
         for token in &update.plan.tokens {
-            update.lookup(token)?.formed(&given_values(&token.given, values)?)?;
+            let formed = update.lookup(token)?.formed(&given_values(&token.given, values)?)?;
+            let place = table.lookups().iter().position(|lookup| lookup.stored() == token.stored);
+            update.claimed.extend(place.filter(|_| formed != Formed::Nothing));
         }
         Ok(update)
     }

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tenantseal_core::crypto::TAG_LEN;
 
+use super::claiming::Claiming;
 use crate::error::Error;
 use crate::item::Item;
 
@@ -22,6 +23,8 @@ pub(crate) struct Notes(Arc<Mutex<Noted>>);
 struct Noted {
     /// How the operation is asked to behave differently.
     asked: Asked,
+    /// The claims of unique values that go with a transaction.
+    claiming: Option<Claiming>,
     /// The number of attempts that were sent and not answered.
     unanswered: usize,
     /// The marks of what the write sealed.
@@ -78,6 +81,15 @@ impl Notes {
     /// For a read that keeps the raw item.
     pub(crate) fn raw() -> Self {
         Self::new(Asked::Raw)
+    }
+
+    /// For a transaction that brings claims of unique values.
+    pub(crate) fn with_claims(claiming: Claiming) -> Self {
+        Self(Arc::new(Mutex::new(Noted { claiming: Some(claiming), ..Noted::default() })))
+    }
+
+    pub(super) fn claiming(&self) -> Option<Claiming> {
+        self.lock().claiming.clone()
     }
 
     fn new(asked: Asked) -> Self {

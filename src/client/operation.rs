@@ -10,7 +10,9 @@ use tenantseal_core::format::{HEADER, Identity};
 use tenantseal_core::keys::LookupKeys;
 use tenantseal_core::tenant::TenantId;
 
+use super::Binding;
 use super::asking::Asking;
+use super::claiming::Claiming;
 use super::notes::Mark;
 use crate::error::{Error, Piece};
 use crate::expression::{Path, Selection, prune};
@@ -42,6 +44,12 @@ pub(super) trait Operation: Send + Sync {
 
     /// Called when the SDK made the token, so that nobody repeats it.
     fn forget_token(&mut self) {}
+
+    /// Takes the claims of unique values that go with the request. A request that may bring some and needs what it does
+    /// not bring is refused; each other one was refused when it was checked.
+    fn claim(&mut self, _: Option<Claiming>, _: &Binding) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Turns the caller's checked input into the one that is sent. Called once.
     fn seal(&mut self, input: Input, keys: &Keys<'_>) -> Result<Input, Error>;

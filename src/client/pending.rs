@@ -146,6 +146,7 @@ impl Pending {
         if !own_token {
             operation.forget_token();
         }
+        operation.claim(notes.as_ref().and_then(Notes::claiming), binding)?;
         // No lock is held while a user's code runs, which the audit is.
         let notes = notes.clone().or_else(|| operation.gives_old().map(|_| Notes::default()));
         let items = ItemState::new(known.name, operation, notes, binding)?;

@@ -8,10 +8,15 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Delete, TransactWriteItem, Update}
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::KeyRecordPlacement;
+use tenantseal_core::tenant::TenantId;
+
+use std::sync::Arc;
 
 use super::Binding;
 use super::actions::{CheckedCondition, ConditionParts, ItemPut, ItemUpdate, Target, condition_parts, conditional};
+use super::claiming::{Claiming, require_unchanged};
 use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned, downcast_input};
+use crate::claims::{Claims, Stored, Touch};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
 use crate::schema::TableSchema;
@@ -21,6 +26,8 @@ pub(super) struct TransactWrite {
     /// In the order of the request, which is also that of the cancellation reasons.
     actions: Vec<Action>,
     token: Option<String>,
+    /// The repository's claims of unique values, and the table that they go to.
+    claiming: Option<(Claiming, Arc<str>, TenantId)>,
 }
 
 enum Action {
@@ -38,7 +45,35 @@ impl TransactWrite {
         }
         let items = input.transact_items.iter().flatten();
         let actions = items.map(|item| Action::check(item, binding)).collect::<Result<_, _>>()?;
-        Ok(Self { token: input.client_request_token.clone(), actions })
+        Ok(Self { token: input.client_request_token.clone(), actions, claiming: None })
+    }
+}
+
+impl TransactWrite {
+    /// Adds to sealed actions that what was read of their items is unchanged, and the claims that go with them.
+    fn write_claims(
+        &self,
+        claiming: &Claiming,
+        claims: Claims<'_>,
+        items: &mut Vec<TransactWriteItem>,
+    ) -> Result<(), Error> {
+        let mut touched = Vec::new();
+        if claiming.stored().len() != self.actions.len() {
+            return Err(NOT_CHECKED);
+        }
+        for ((item, action), stored) in items.iter_mut().zip(&self.actions).zip(claiming.stored()) {
+            let touches = action.touches(item, stored)?;
+            let unchanged = stored.unchanged(&action.target().table, &touches);
+            let TransactWriteItem { put, delete, update, .. } = item;
+            match (put, update, delete) {
+                (Some(put), ..) => require_unchanged(unchanged, condition_parts!(put))?,
+                (_, Some(update), _) => require_unchanged(unchanged, condition_parts!(update))?,
+                (.., Some(delete)) => require_unchanged(unchanged, condition_parts!(delete))?,
+                _ => {}
+            }
+            touched.extend(touches);
+        }
+        claiming.write(claims, &touched, items)
     }
 }
 
@@ -47,12 +82,18 @@ impl Action {
         let TransactWriteItem { condition_check, put, delete, update, .. } = item;
         Ok(match (put, update, delete, condition_check) {
             (Some(put), None, None, None) => {
-                Self::Put(ItemPut::check(binding, Some(&put.table_name), Some(&put.item), conditional!(put))?)
+                Self::Put(ItemPut::check_any(binding, Some(&put.table_name), Some(&put.item), conditional!(put))?)
             }
             (None, Some(update), None, None) => {
                 let Update { table_name, key, update_expression, .. } = update;
                 let expression = Some(update_expression.as_str());
-                Self::Update(ItemUpdate::check(binding, Some(table_name), Some(key), expression, conditional!(update))?)
+                Self::Update(ItemUpdate::check_any(
+                    binding,
+                    Some(table_name),
+                    Some(key),
+                    expression,
+                    conditional!(update),
+                )?)
             }
             (None, None, Some(delete), None) => {
                 let Delete { table_name, key, .. } = delete;
@@ -86,6 +127,31 @@ impl Action {
         }
     }
 
+    /// Refuses an action that stores a unique value without its claim.
+    fn refuse_unique(self) -> Result<Self, Error> {
+        Ok(match self {
+            Self::Put(put) => Self::Put(put.refuse_unique()?),
+            Self::Update(update) => Self::Update(update.refuse_unique()?),
+            other @ Self::Other(..) => other,
+        })
+    }
+
+    /// The changes of unique lookups that the sealed action makes.
+    fn touches(&self, item: &TransactWriteItem, stored: &Stored) -> Result<Vec<Touch>, Error> {
+        let TransactWriteItem { put, delete, update, .. } = item;
+        match (self, put, update, delete) {
+            (Self::Put(checked), Some(put), ..) => checked.touches(&put.table_name, &put.item, stored),
+            (Self::Update(checked), _, Some(update), _) => {
+                let values = update.expression_attribute_values.as_ref();
+                checked.touches(&update.table_name, &update.key, values, stored)
+            }
+            (Self::Other(target, _), _, _, Some(delete)) => {
+                target.touches_of_delete(&delete.table_name, &delete.key, stored)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn target(&self) -> &Target {
         match self {
             Self::Put(put) => &put.target,
@@ -114,6 +180,19 @@ impl Operation for TransactWrite {
 
     fn writes(&self) -> bool {
         true
+    }
+
+    fn claim(&mut self, claiming: Option<Claiming>, binding: &Binding) -> Result<(), Error> {
+        match (claiming, &binding.claims) {
+            (Some(claiming), Some(table)) => {
+                self.claiming = Some((claiming, Arc::clone(table), binding.tenant.clone()));
+            }
+            _ => {
+                let actions = std::mem::take(&mut self.actions).into_iter();
+                self.actions = actions.map(Action::refuse_unique).collect::<Result<_, _>>()?;
+            }
+        }
+        Ok(())
     }
 
     fn lookups(&self) -> Vec<u16> {
@@ -156,6 +235,10 @@ impl Operation for TransactWrite {
                 }
                 _ => return Err(NOT_CHECKED),
             }
+        }
+        if let Some((claiming, table, tenant)) = &self.claiming {
+            let items = transact_items.get_or_insert_default();
+            self.write_claims(claiming, Claims { table, tenant }, items)?;
         }
         Ok(input)
     }

@@ -69,17 +69,19 @@ pub enum ConfigError {
         /// The attribute.
         attribute: String,
     },
-    /// A lookup is `unique`, which this release does not do.
+    /// A lookup is `unique`, and there is no table for the claims of its values.
     #[error(
-        "lookup `{lookup}` of table `{table}` is `unique`, but there are no claims yet: remove `unique`, and check for \
-         duplicates with a look-up before you write"
+        "lookup `{lookup}` of table `{table}` is `unique`: call `claims` with a table for the claims of its values"
     )]
-    UniqueLookup {
+    UniqueWithoutClaims {
         /// The logical table.
         table: String,
         /// The lookup.
         lookup: String,
     },
+    /// The claims table is one of the tables with items.
+    #[error("`claims`: `{0}` is the name of a table with items: give the claims a table of their own")]
+    ClaimsTable(String),
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
     CompactWithoutKeyTable(String),

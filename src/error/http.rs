@@ -13,7 +13,7 @@ impl Error {
     /// | 400 | the page token is not one of this tenant and query, or the text cannot be the key of an object |
     /// | 403 | the tenant is revoked, or the primary key is another tenant's |
     /// | 404 | there is no such object in S3; a record that is not there is no error |
-    /// | 409 | another writer was faster, or a condition did not hold |
+    /// | 409 | another writer was faster, a condition did not hold, or another record has the unique value |
     /// | 413 | the record is larger than DynamoDB stores, or the object than was allowed |
     /// | 503 | the same call may succeed later ([`is_retryable`](Self::is_retryable)), or DynamoDB throttles or did not answer, and nothing was written |
     /// | 500 | anything else: a mistake of the program, a stored item that does not open, a write that may have happened |
@@ -30,7 +30,7 @@ impl Error {
     pub fn http_status(&self) -> u16 {
         match self.cause() {
             _ if self.is_revoked() => 403,
-            _ if self.is_conflict() || self.is_condition_failed() => 409,
+            _ if self.is_conflict() || self.is_condition_failed() || self.is_not_unique() => 409,
             _ if self.is_retryable() => 503,
             Self::Refused(Refusal::PageToken) => 400,
             Self::Refused(Refusal::PrimaryKey(PrimaryKeyError::ForeignTenant { .. }))

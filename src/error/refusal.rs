@@ -184,6 +184,36 @@ pub enum Refusal {
         /// The lookup.
         lookup: String,
     },
+    /// The request would store a value of a unique lookup without its claim.
+    #[error(
+        "lookup `{lookup}` is `unique`, and only the typed repository claims its values: write the record with \
+         `Records::put` or `update`, by itself or in `Tenant::transact_write`"
+    )]
+    UniqueLookup {
+        /// The lookup.
+        lookup: String,
+    },
+    /// A write of unique values needs claims, and there is no claims table.
+    #[error("there is no table for the claims of unique values: call `TenantSealBuilder::claims`")]
+    NoClaims,
+    /// Whether the update stores a value depends on what is stored, and a transaction with a token must not depend on it.
+    #[error(
+        "lookup `{lookup}` is `unique`, so a transaction with an idempotency token cannot set it by \
+         `set_if_not_exists`: set it on a condition, or leave the token out"
+    )]
+    UniqueIfNotExists {
+        /// The lookup.
+        lookup: String,
+    },
+    /// With the claims of unique values, the transaction has too many actions.
+    #[error(
+        "with the claims of unique values the transaction has {actions} actions, and DynamoDB takes 100: write fewer \
+         records at once"
+    )]
+    TooManyClaims {
+        /// The number of actions.
+        actions: usize,
+    },
     /// The primary key is not this tenant's.
     #[error(transparent)]
     PrimaryKey(#[from] PrimaryKeyError),

@@ -3,6 +3,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use tenantseal_kms::errors::{AwsErrorClass, AwsFailure, kind as failure_kind};
+
 /// Tables that differ from their schemas, or that DynamoDB did not describe.
 #[derive(Debug, Clone)]
 pub struct TablesError {
@@ -157,6 +160,24 @@ pub enum TableFaultKind {
         /// The attribute.
         attribute: String,
     },
+    /// There is no claims table of this name.
+    #[error(
+        "it does not exist in this account and Region, and unique lookups keep their claims there: call \
+         `ClaimsTable::create_table`"
+    )]
+    NoClaimsTable,
+    /// The table has other key attributes than a claims table has.
+    #[error(
+        "its primary key is not the strings `tenant` (partition) and `entry` (sort), so it is no claims table: give \
+         `claims` another name"
+    )]
+    NotAClaimsTable,
+    /// Point-in-time recovery of the claims table is off.
+    #[error(
+        "point-in-time recovery is off, and without this table's claims a value can be stored twice: call \
+         `ClaimsTable::enable_recovery`"
+    )]
+    NoClaimsRecovery,
     /// The time to live is encrypted, so no item ever expires.
     #[error(
         "its TTL attribute `{attribute}` is encrypted, so nothing expires: declare it `plain`, or choose another TTL \
@@ -177,4 +198,21 @@ pub enum TableFaultKind {
         /// Whether it may pass by itself.
         is_retryable: bool,
     },
+}
+
+impl TableFaultKind {
+    /// Why DynamoDB did not answer a question about a table.
+    pub(crate) fn from_sdk<E>(action: &'static str, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        match AwsErrorClass::from_error(error) {
+            Some(AwsErrorClass::TableNotFound) => Self::NotFound,
+            _ => Self::Unanswered {
+                action,
+                said: AwsFailure::from_sdk(error).to_string(),
+                is_retryable: failure_kind(error).is_outage(),
+            },
+        }
+    }
 }

@@ -93,6 +93,20 @@ pub(crate) fn needed_lookup_keys(schema: &TableSchema, item: &Item) -> Result<Ve
     needed.map(|(lookup, values)| lookup.formed(&values).map(|_| lookup.key())).collect()
 }
 
+/// The unique lookups of which an item to be sealed has a value, by their places, and whether there is something to look
+/// up in it.
+pub(crate) fn unique_of_item(schema: &TableSchema, item: &Item) -> Result<Vec<(usize, bool)>, SealError> {
+    let place = |lookup: &Lookup| schema.lookups().iter().position(|other| other.name() == lookup.name());
+    let mut unique = Vec::new();
+    if schema.lookups().iter().any(Lookup::is_unique) {
+        for (lookup, values) in of_item(schema, item).into_iter().filter(|(lookup, _)| lookup.is_unique()) {
+            let is_claimed = lookup.formed(&values)? != Formed::Nothing;
+            unique.extend(place(lookup).map(|at| (at, is_claimed)));
+        }
+    }
+    Ok(unique)
+}
+
 /// The lookups whose tokens an item to be sealed stores, each with the values of its parts.
 fn of_item<'s, 'i>(schema: &'s TableSchema, item: &'i Item) -> Vec<(&'s Lookup, Vec<&'i AttributeValue>)> {
     let Some(variant) = Variant::to_seal(schema, item) else { return Vec::new() };

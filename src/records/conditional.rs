@@ -33,6 +33,11 @@ impl<'a, T: Record, B, R> Conditional<'a, T, B, R> {
         self.precondition.exists(exists);
     }
 
+    /// Whether it requires that no item exists.
+    pub(super) fn requires_absence(&self) -> bool {
+        self.precondition.is_of_new()
+    }
+
     /// Requires a version of the stored item.
     pub(super) fn require_version(&mut self, condition: Result<Condition, Error>) {
         self.precondition.version(condition);

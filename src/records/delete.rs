@@ -13,7 +13,8 @@ use super::outcome::{Before, Place, to_write_error};
 use super::precondition::{Asked, has_version, own_or_new};
 use super::repository::Records;
 use super::request::{Nothing, Old, awaits, fmt_builder, require_built};
-use super::transaction::{Action, Write};
+use super::transaction::{Act, Action, Write};
+use super::unique;
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
 use crate::schema::Record;
@@ -135,6 +136,10 @@ impl<'a, T: Record, R> Delete<'a, T, R> {
 
 impl<T: Record> Delete<'_, T> {
     async fn send(self) -> Result<(), Error> {
+        let records = self.write.records.clone();
+        if records.has_unique()? {
+            return unique::send_one(&records.tenant, self.action()?).await;
+        }
         let (request, asked) = self.request()?;
         let notes = Notes::default();
         let answer = request.customize().config_override(notes.hook()).send().await;
@@ -145,6 +150,11 @@ impl<T: Record> Delete<'_, T> {
 impl<T: Record + DeserializeOwned> Delete<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
         let records = self.write.records.clone();
+        if records.has_unique()? {
+            let act = self.action()?;
+            let place = unique::place(&records.tenant, &act)?;
+            return unique::send_returning(&records, act, place).await;
+        }
         let (request, asked) = self.request()?;
         let place = Place { table: request.get_table_name().clone(), key: request.get_key().clone() };
         let before = Before::read(&records, &place).await?;
@@ -160,8 +170,8 @@ awaits!(Delete<Old> gives Option<T> where Record + DeserializeOwned);
 
 impl<T: Record> Write for Delete<'_, T> {}
 
-impl<T: Record> Action for Delete<'_, T> {
-    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+impl<T: Record, R> Action for Delete<'_, T, R> {
+    fn action(self) -> Result<Act, Error> {
         let (request, asked) = self.request()?;
         let input = request.as_input();
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
@@ -173,7 +183,7 @@ impl<T: Record> Action for Delete<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().delete(require_built(delete.build())?).build(), asked))
+        Ok(Act::new(TransactWriteItem::builder().delete(require_built(delete.build())?).build(), asked))
     }
 }
 

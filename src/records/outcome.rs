@@ -90,6 +90,16 @@ impl<T: Record> Records<T> {
 pub(super) struct Before(Option<(ItemRef, Item)>);
 
 impl Before {
+    /// That nothing was read.
+    pub(super) fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// The item as it is stored.
+    pub(super) fn item(&self) -> Option<&Item> {
+        self.0.as_ref().map(|(_, raw)| raw)
+    }
+
     /// Reads it. An item of another type is nothing of ours: the write asks for its own type.
     pub(super) async fn read<T: Record + DeserializeOwned>(
         records: &Records<T>,
@@ -105,8 +115,18 @@ impl Before {
         Ok(Self(notes.take_raw().map(|raw| (of, raw))))
     }
 
+    /// The record that was stored, after the write that replaced or deleted exactly this one.
+    pub(super) async fn into_record<T: Record + DeserializeOwned>(
+        self,
+        records: &Records<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some((of, raw)) = self.0 else { return Ok(None) };
+        let lost = |error: Error| error.cause().clone().at(of, Some(raw.clone()), Standing::written(Written::Yes));
+        records.open(raw.clone()).await.map(Some).map_err(lost)
+    }
+
     /// An error of the write, with what was stored before where the write may have replaced or deleted it.
-    fn keep(self, error: Error) -> Error {
+    pub(super) fn keep(self, error: Error) -> Error {
         match (self.0, error.written()) {
             // What a write returned is newer than what was read before it.
             _ if error.sealed_item().is_some() => error,

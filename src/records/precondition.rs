@@ -35,6 +35,11 @@ impl Precondition {
         self.exists = Some(exists);
     }
 
+    /// Whether it asks that there is no item.
+    pub(super) fn is_of_new(&self) -> bool {
+        self.exists == Some(false)
+    }
+
     pub(super) fn version(&mut self, condition: Result<Condition, Error>) {
         self.version = condition.map(Some);
     }

@@ -14,7 +14,8 @@ use super::outcome::{Before, Place};
 use super::precondition::{Asked, own_or_new};
 use super::repository::Records;
 use super::request::{New, Nothing, Old, awaits, fmt_builder, require_built};
-use super::transaction::{Action, Write};
+use super::transaction::{Act, Action, Write};
+use super::unique;
 use crate::client::{Notes, no_legacy};
 use crate::error::Error;
 use crate::item::Item;
@@ -143,6 +144,9 @@ fn next_version<T: Record>(name: &str, item: &mut Item) -> Result<Condition, Err
 impl<T: Record> Put<'_, T> {
     async fn send(self) -> Result<(), Error> {
         let records = self.write.records.clone();
+        if records.has_unique()? {
+            return unique::send_one(&records.tenant, self.action()?).await;
+        }
         let (request, asked) = self.request()?;
         send_put(&records, request, asked).await
     }
@@ -167,6 +171,11 @@ fn place<T: Record>(records: &Records<T>, request: &PutItemFluentBuilder) -> Res
 impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
     async fn send(self) -> Result<Option<T>, Error> {
         let records = self.write.records.clone();
+        if records.has_unique()? {
+            let act = self.action()?;
+            let place = unique::place(&records.tenant, &act)?;
+            return unique::send_returning(&records, act, place).await;
+        }
         let (request, asked) = self.request()?;
         let (place, notes) = (place(&records, &request)?, Notes::raw());
         let before = Before::read(&records, &place).await?;
@@ -180,6 +189,13 @@ impl<T: Record + DeserializeOwned> Put<'_, T, Old> {
 impl<T: Record + DeserializeOwned> Put<'_, T, New> {
     async fn send(self) -> Result<T, Error> {
         let records = self.write.records.clone();
+        if records.has_unique()? {
+            let act = self.action()?;
+            let item = act.item.put().map(|put| put.item.clone()).unwrap_or_default();
+            from_item::<T>(item.clone())?;
+            unique::send_one(&records.tenant, act).await?;
+            return from_item(item);
+        }
         let (request, asked) = self.request()?;
         let item = request.get_item().clone().unwrap_or_default();
         // What cannot be given back is not stored.
@@ -195,8 +211,9 @@ awaits!(Put<New> gives T where Record + DeserializeOwned);
 
 impl<T: Record> Write for Put<'_, T> {}
 
-impl<T: Record> Action for Put<'_, T> {
-    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+impl<T: Record, R> Action for Put<'_, T, R> {
+    fn action(self) -> Result<Act, Error> {
+        let is_new = self.write.requires_absence();
         let (request, asked) = self.request()?;
         let input = request.as_input().clone();
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
@@ -208,7 +225,8 @@ impl<T: Record> Action for Put<'_, T> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().put(require_built(put.build())?).build(), asked))
+        let item = TransactWriteItem::builder().put(require_built(put.build())?).build();
+        Ok(Act { item, asked, is_new })
     }
 }
 

@@ -37,7 +37,7 @@ pub struct RecordStream<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>)
 const AT_ONCE: usize = 4;
 
 /// Items as they are found.
-type Found = Pin<Box<dyn Stream<Item = Result<Result<Item, Error>, Error>> + Send>>;
+pub(super) type Found = Pin<Box<dyn Stream<Item = Result<Result<Item, Error>, Error>> + Send>>;
 
 impl<T: Record + DeserializeOwned> RecordStream<T> {
     pub(super) fn over<P: Paged>(records: Records<T>, request: Result<P, Error>, limit: Option<usize>) -> Self {
@@ -65,7 +65,7 @@ impl<T: Record + DeserializeOwned> RecordStream<T> {
         Self::of(records, all.filter(move |found| future::ready(is_new(found))).boxed(), limit)
     }
 
-    fn of(records: Records<T>, items: Found, limit: Option<usize>) -> Self {
+    pub(super) fn of(records: Records<T>, items: Found, limit: Option<usize>) -> Self {
         let start = (items, records.tenant, limit.unwrap_or(usize::MAX));
         let records = stream::unfold(start, |(mut items, tenant, left)| async move {
             let next = if left == 0 { None } else { items.next().await }?;

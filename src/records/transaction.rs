@@ -4,7 +4,7 @@ use std::fmt;
 use std::vec::IntoIter;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{self, CancellationReason, TransactGetItem, TransactWriteItem};
+use aws_sdk_dynamodb::types::{self, TransactGetItem, TransactWriteItem};
 use serde::de::DeserializeOwned;
 
 use super::condition::{Condition, Writer};
@@ -12,9 +12,9 @@ use super::outcome::to_send_error;
 use super::precondition::{Asked, own_or_new};
 use super::repository::Records;
 use super::request::{Pending, fmt_builder, require_built, to_error};
-use super::{Get, PrimaryKey};
+use super::{Get, PrimaryKey, unique};
 use crate::client::Notes;
-use crate::error::{Cancelled, Error, Reason};
+use crate::error::{Cancelled, Error};
 use crate::item::Item;
 use crate::schema::Record;
 use crate::tenant_seal::Tenant;
@@ -54,16 +54,31 @@ impl<T: Record> Records<T> {
 #[expect(private_bounds, reason = "sealed: DynamoDB knows no other actions")]
 pub trait Write: Action {}
 
-/// The action of a write, and what a failed condition of it means.
+/// What a write is in a transaction.
 pub(super) trait Action {
-    fn action(self) -> Result<(TransactWriteItem, Asked), Error>;
+    fn action(self) -> Result<Act, Error>;
+}
+
+/// An action of a transaction.
+pub(super) struct Act {
+    pub(super) item: TransactWriteItem,
+    /// What it means when its condition fails.
+    pub(super) asked: Asked,
+    /// Whether it asks that there is no such item.
+    pub(super) is_new: bool,
+}
+
+impl Act {
+    pub(super) fn new(item: TransactWriteItem, asked: Asked) -> Self {
+        Self { item, asked, is_new: false }
+    }
 }
 
 /// Writes that all happen or none: see [`Tenant::transact_write`]. Await it to send it.
 #[must_use = "nothing is written before it is awaited"]
 pub struct TransactWrite {
     tenant: Tenant,
-    actions: Vec<Result<(TransactWriteItem, Asked), Error>>,
+    actions: Vec<Result<Act, Error>>,
     token: Option<String>,
 }
 
@@ -87,6 +102,10 @@ impl TransactWrite {
     /// its maps and sets were made. That holds in this process, and in others that share its data keys, until the tenant's data keys
     /// are dropped. DynamoDB refuses what is repeated after that; nothing is written twice.
     ///
+    /// With values of unique lookups nothing is read first, so that the bytes depend on nothing that is stored. Former values
+    /// then keep their claims, which the next writer of such a value finds stale and takes. A value cannot move from one record
+    /// of the transaction to another, and `set_if_not_exists` of such an attribute is refused.
+    ///
     /// Never reuse a token, not even later. Nonces derive from it, so a reader of the table could tell that an attribute of an item has
     /// a former value again.
     pub fn idempotency_token(mut self, token: impl Into<String>) -> Self {
@@ -96,7 +115,11 @@ impl TransactWrite {
 
     async fn send(self) -> Result<(), Error> {
         let Self { tenant, actions, token } = self;
-        let (items, asked): (Vec<_>, Vec<_>) = actions.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let acts = actions.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if unique::touches_any(&tenant, &acts)? {
+            return unique::send_all(&tenant, acts, token).await;
+        }
+        let (items, asked): (Vec<_>, Vec<_>) = acts.into_iter().map(|act| (act.item, act.asked)).unzip();
         let request = tenant.dynamodb().transact_write_items().set_transact_items(Some(items));
         let (request, notes) = (request.set_client_request_token(token), Notes::default());
         let answer = request.customize().config_override(notes.hook()).send().await;
@@ -106,7 +129,8 @@ impl TransactWrite {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
                     if Error::find_in(&error).is_none() =>
                 {
-                    Error::Cancelled(to_cancelled(cancelled.cancellation_reasons(), &asked))
+                    let reasons = unique::to_reasons(cancelled.cancellation_reasons(), &asked);
+                    Error::Cancelled(Cancelled::new(reasons))
                 }
                 _ => to_send_error(error, &notes),
             }
@@ -146,7 +170,7 @@ impl<T: Record> Check<T> {
 impl<T: Record> Write for Check<T> {}
 
 impl<T: Record> Action for Check<T> {
-    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+    fn action(self) -> Result<Act, Error> {
         let Self { records, key, condition } = self;
         let (table, schema) = records.table()?;
         let key = records.key(schema, key)?;
@@ -161,7 +185,7 @@ impl<T: Record> Action for Check<T> {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values);
         let item = TransactWriteItem::builder().condition_check(require_built(check.build())?).build();
-        Ok((item, Asked::Condition))
+        Ok(Act::new(item, Asked::Condition))
     }
 }
 
@@ -169,21 +193,6 @@ impl<T> fmt::Debug for Check<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_builder("Check", &self.records, f)
     }
-}
-
-/// DynamoDB's reasons, interpreted by the condition of each action.
-fn to_cancelled(reasons: &[CancellationReason], asked: &[Asked]) -> Cancelled {
-    let reason = |(at, reason): (usize, &CancellationReason)| match reason.code()? {
-        "None" => None,
-        "ConditionalCheckFailed" => Some(match asked.get(at) {
-            Some(Asked::Version { .. }) => Reason::Conflict,
-            _ => Reason::ConditionFailed,
-        }),
-        "TransactionConflict" => Some(Reason::TransactionConflict),
-        "ProvisionedThroughputExceeded" | "ThrottlingError" => Some(Reason::Throttled),
-        other => Some(Reason::Other(other.to_owned())),
-    };
-    Cancelled::new(reasons.iter().enumerate().map(reason).collect())
 }
 
 /// Reads of records as of one moment: see [`Tenant::transact_get`]. Await it to send it.

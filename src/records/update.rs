@@ -15,7 +15,8 @@ use super::outcome::{Before, Place};
 use super::precondition::{Asked, has_version, own};
 use super::repository::Records;
 use super::request::{New, Nothing, Old, awaits, fmt_builder, require_built};
-use super::transaction::{Action, Write};
+use super::transaction::{Act, Action, Write};
+use super::unique;
 use super::values::{Given, Use};
 use crate::client::{Notes, no_legacy};
 use crate::error::{Error, Refusal};
@@ -230,6 +231,9 @@ impl<T: Record> Update<'_, T> {
     async fn send(self) -> Result<(), Error> {
         let records = self.write.records.clone();
         let (request, asked) = self.request()?;
+        if let Some(act) = unique_act(&records, &request, asked)? {
+            return unique::send_one(&records.tenant, act).await;
+        }
         let (place, notes) = (place(&request), Notes::default());
         let answer = request.customize().config_override(notes.hook()).send().await;
         records.settle(answer, asked, place, &notes).await.map(drop)
@@ -241,6 +245,9 @@ impl<T: Record + DeserializeOwned> Update<'_, T, Old> {
         let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let (place, notes) = (place(&request), Notes::raw());
+        if let Some(act) = unique_act(&records, &request, asked)? {
+            return unique::send_returning(&records, act, place).await;
+        }
         let before = Before::read(&records, &place).await?;
         let request = request.return_values(ReturnValue::AllOld);
         let answer = request.customize().config_override(notes.hook()).send().await;
@@ -254,6 +261,10 @@ impl<T: Record + DeserializeOwned> Update<'_, T, New> {
         let records = self.write.records.clone();
         let (request, asked) = self.request()?;
         let (place, notes) = (place(&request), Notes::raw());
+        if let Some(act) = unique_act(&records, &request, asked)? {
+            unique::send_one(&records.tenant, act).await?;
+            return records.read_current(place).await;
+        }
         let request = request.return_values(ReturnValue::AllNew);
         let answer = request.customize().config_override(notes.hook()).send().await;
         match records.settle(answer, asked, place.clone(), &notes).await? {
@@ -270,24 +281,43 @@ awaits!(Update<New> gives T where Record + DeserializeOwned);
 impl<T: Record> Write for Update<'_, T> {}
 
 impl<T: Record> Action for Update<'_, T> {
-    fn action(self) -> Result<(TransactWriteItem, Asked), Error> {
+    fn action(self) -> Result<Act, Error> {
         let (request, asked) = self.request()?;
-        let input = request.as_input();
-        no_legacy(input.get_attribute_updates().as_ref(), "AttributeUpdates", "UpdateExpression")?;
-        no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
-        no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;
-        // Alone it may change nothing; in a transaction that is what a check is for.
-        input.get_update_expression().as_ref().ok_or(Refusal::Missing("UpdateExpression"))?;
-        let update = types::Update::builder()
-            .set_table_name(input.get_table_name().clone())
-            .set_key(input.get_key().clone())
-            .set_update_expression(input.get_update_expression().clone())
-            .set_condition_expression(input.get_condition_expression().clone())
-            .set_expression_attribute_names(input.get_expression_attribute_names().clone())
-            .set_expression_attribute_values(input.get_expression_attribute_values().clone())
-            .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok((TransactWriteItem::builder().update(require_built(update.build())?).build(), asked))
+        to_act(&request, asked)
     }
+}
+
+/// The request with its claims, when it writes or removes unique values.
+fn unique_act<T: Record>(
+    records: &Records<T>,
+    request: &UpdateItemFluentBuilder,
+    asked: Asked,
+) -> Result<Option<Act>, Error> {
+    // Alone, an update may change nothing.
+    if !records.has_unique()? || request.get_update_expression().is_none() {
+        return Ok(None);
+    }
+    let act = to_act(request, asked)?;
+    Ok(records.tenant.touches_unique(&act.item)?.then_some(act))
+}
+
+/// The request as an action of a transaction.
+fn to_act(request: &UpdateItemFluentBuilder, asked: Asked) -> Result<Act, Error> {
+    let input = request.as_input();
+    no_legacy(input.get_attribute_updates().as_ref(), "AttributeUpdates", "UpdateExpression")?;
+    no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
+    no_legacy(input.get_conditional_operator().as_ref(), "ConditionalOperator", "ConditionExpression")?;
+    // Alone it may change nothing; in a transaction that is what a check is for.
+    input.get_update_expression().as_ref().ok_or(Refusal::Missing("UpdateExpression"))?;
+    let update = types::Update::builder()
+        .set_table_name(input.get_table_name().clone())
+        .set_key(input.get_key().clone())
+        .set_update_expression(input.get_update_expression().clone())
+        .set_condition_expression(input.get_condition_expression().clone())
+        .set_expression_attribute_names(input.get_expression_attribute_names().clone())
+        .set_expression_attribute_values(input.get_expression_attribute_values().clone())
+        .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
+    Ok(Act::new(TransactWriteItem::builder().update(require_built(update.build())?).build(), asked))
 }
 
 impl<T, R> fmt::Debug for Update<'_, T, R> {

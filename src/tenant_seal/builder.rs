@@ -1,5 +1,6 @@
 //! Configuration: setters never fail, `build` checks everything once.
 
+mod claims;
 mod data_keys;
 mod tables;
 
@@ -17,6 +18,7 @@ use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
 use super::TenantSeal;
 #[cfg(feature = "s3")]
 use super::buckets::Buckets;
+use crate::claims::ClaimsTable;
 use crate::error::ConfigError;
 use crate::schema::{InvalidSchema, TableSchema};
 
@@ -33,6 +35,7 @@ pub struct TenantSealBuilder {
     compact: Vec<String>,
     own_bytes: Vec<(String, String)>,
     audit: Option<Arc<dyn AuditSink>>,
+    claims: Option<ClaimsTable>,
     without_control_plane: bool,
     #[cfg(feature = "s3")]
     buckets: Vec<tenantseal_blobs::Bucket>,
@@ -252,7 +255,7 @@ impl TenantSealBuilder {
     /// [`ConfigError`] names what is missing or contradictory.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, mut settings, schemas, physical, compact, own_bytes, .. } = self;
-        let Self { audit, partition, without_control_plane, .. } = self;
+        let Self { audit, claims, partition, without_control_plane, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
@@ -265,7 +268,8 @@ impl TenantSealBuilder {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
         let tables = tables::collect(schemas, physical, compact, own_bytes)?;
-        settings.lookups = tables::lookups(&tables)?;
+        settings.lookups = tables::lookups(&tables);
+        claims::check(&tables, claims.as_ref())?;
         #[cfg(feature = "s3")]
         let buckets = Buckets::new(self.buckets, self.s3, config)?;
         #[cfg(feature = "s3")]
@@ -289,6 +293,7 @@ impl TenantSealBuilder {
             tables,
             keys,
             audit,
+            claims,
             !without_control_plane,
             config,
             #[cfg(feature = "s3")]

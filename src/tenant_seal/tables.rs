@@ -1,14 +1,11 @@
 //! Compares the configured schemas with the tables that DynamoDB describes.
 
 use std::collections::BTreeSet;
-use std::error::Error as StdError;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, ProjectionType, ScalarAttributeType, TableDescription};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tenantseal_core::format::HEADER;
-use tenantseal_kms::errors::{AwsErrorClass, AwsFailure, kind as failure_kind};
 
 use super::TenantSeal;
 use crate::error::{TableFault, TableFaultKind, TablesError};
@@ -20,8 +17,9 @@ impl TenantSeal {
     /// Nothing else notices a schema that does not declare the table's sort key. Such a schema takes two items of a tenant for the same
     /// item, so whoever writes the table can exchange their sealed values. The check also finds keys of other names and types, and
     /// indexes and times to live on encrypted attributes, and indexes of lookups that are missing or project too little.
+    /// Of a claims table it checks keys and recovery.
     ///
-    /// It calls DescribeTable and DescribeTimeToLive for each table, reads no item and needs no data key. It uses the credentials, Region
+    /// It calls DescribeTable and DescribeTimeToLive for each table, and DescribeContinuousBackups for a claims table. It reads no item and needs no data key. It uses the credentials, Region
     /// and endpoint passed to [`build`](super::TenantSealBuilder::build).
     ///
     /// ```
@@ -35,10 +33,16 @@ impl TenantSeal {
     /// [`TablesError`] has every fault of every table, and how to fix it. It also names tables that DynamoDB did not describe.
     pub async fn check_tables(&self) -> Result<(), TablesError> {
         let Self(shared) = self;
-        let config = shared.dynamodb.to_builder().http_client(shared.http.clone());
-        let client = Client::from_conf(config.build());
+        let client = self.plain();
         let checks = shared.tables.iter().map(|(name, schema)| check(&client, name, schema));
-        let mut faults: Vec<_> = join_all(checks).await.into_iter().flatten().collect();
+        let claims = async {
+            match &shared.claims {
+                Some(claims) => claims.check(&client).await,
+                None => Vec::new(),
+            }
+        };
+        let (tables, claims) = join(join_all(checks), claims).await;
+        let mut faults: Vec<_> = tables.into_iter().flatten().chain(claims).collect();
         faults.sort_by(|a, b| a.table.cmp(&b.table));
         if faults.is_empty() { Ok(()) } else { Err(TablesError { faults }) }
     }
@@ -48,10 +52,10 @@ impl TenantSeal {
 async fn check(client: &Client, name: &str, schema: &TableSchema) -> Vec<TableFault> {
     let described = client.describe_table().table_name(name).send();
     let time_to_live = client.describe_time_to_live().table_name(name).send();
-    let (described, time_to_live) = futures_util::future::join(described, time_to_live).await;
+    let (described, time_to_live) = join(described, time_to_live).await;
     let mut kinds = match described {
         Ok(answer) => compare(schema, &answer.table.unwrap_or_else(|| TableDescription::builder().build())),
-        Err(error) => vec![to_fault("dynamodb:DescribeTable", &error)],
+        Err(error) => vec![TableFaultKind::from_sdk("dynamodb:DescribeTable", &error)],
     };
     match time_to_live {
         Ok(answer) => {
@@ -61,7 +65,7 @@ async fn check(client: &Client, name: &str, schema: &TableSchema) -> Vec<TableFa
         }
         // Both say the same of a table that does not exist.
         Err(error) => kinds.extend(
-            Some(to_fault("dynamodb:DescribeTimeToLive", &error))
+            Some(TableFaultKind::from_sdk("dynamodb:DescribeTimeToLive", &error))
                 .filter(|kind| !matches!((kind, &kinds[..]), (TableFaultKind::NotFound, [TableFaultKind::NotFound]))),
         ),
     }
@@ -151,18 +155,4 @@ fn lookup_fault(schema: &TableSchema, table: &TableDescription, lookup: &Lookup)
 
 fn name(key: &KeySchemaElement) -> &str {
     &key.attribute_name
-}
-
-fn to_fault<E>(action: &'static str, error: &SdkError<E>) -> TableFaultKind
-where
-    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-{
-    match AwsErrorClass::from_error(error) {
-        Some(AwsErrorClass::TableNotFound) => TableFaultKind::NotFound,
-        _ => TableFaultKind::Unanswered {
-            action,
-            said: AwsFailure::from_sdk(error).to_string(),
-            is_retryable: failure_kind(error).is_outage(),
-        },
-    }
 }

@@ -20,6 +20,10 @@ pub(crate) struct UpdatePlan {
     pub(crate) touched: Vec<Path>,
     /// The tokens to write beside the values.
     pub(crate) tokens: Vec<SentToken>,
+    /// Those of them that are written where none is stored.
+    pub(crate) kept_tokens: BTreeSet<String>,
+    /// The tokens to remove, by the attributes that store them.
+    pub(crate) removed_tokens: BTreeSet<String>,
     /// The added names: placeholders of the attributes that store tokens.
     pub(crate) names: BTreeMap<String, String>,
     /// The placeholders whose plain values the update uses.
@@ -112,10 +116,11 @@ impl Update {
             }
             sealed.push(SealedValue { attribute, given, sent: placeholder.clone() });
         }
-        let (tokens, names) = actions.write_tokens(scope, &sealed, &conditional)?;
-        is_rewritten |= !names.is_empty();
+        let mut plan = UpdatePlan { plain, touched, plain_values, ..UpdatePlan::default() };
+        actions.write_tokens(scope, &sealed, &conditional, &mut plan)?;
+        is_rewritten |= !plan.names.is_empty();
         let expression = is_rewritten.then(|| actions.to_string());
-        Ok(UpdatePlan { expression, sealed, plain, touched, tokens, names, plain_values })
+        Ok(UpdatePlan { expression, sealed, ..plan })
     }
 }
 
@@ -127,8 +132,9 @@ impl Actions {
         scope: &Scope<'_>,
         sealed: &[SealedValue],
         conditional: &BTreeSet<String>,
-    ) -> Result<(Vec<SentToken>, BTreeMap<String, String>), ExpressionError> {
-        let Some(lookups) = scope.lookups else { return Ok(Default::default()) };
+        plan: &mut UpdatePlan,
+    ) -> Result<(), ExpressionError> {
+        let Some(lookups) = scope.lookups else { return Ok(()) };
         let assigned = sealed.iter().map(|SealedValue { attribute, given, .. }| Assigned {
             attribute,
             given,
@@ -140,24 +146,28 @@ impl Actions {
         let own: BTreeSet<_> = sealed.iter().map(|value| value.sent.as_str()).collect();
         let taken = |placeholder: &str| own.contains(placeholder) || (lookups.taken)(placeholder);
         let mut placing = Placing::new(Lookups { taken: &taken, ..lookups });
-        let mut tokens = Vec::new();
         for action in lookups.schema.write(&assigned, &removed)? {
             match action {
-                TokenAction::Remove { stored } => self.remove.push(placing.path(&stored)),
+                TokenAction::Remove { stored } => {
+                    self.remove.push(placing.path(&stored));
+                    plan.removed_tokens.insert(stored);
+                }
                 TokenAction::Set { stored, given } => {
                     let (path, sent) = (placing.path(&stored), placing.value());
                     self.set.push((path, SetValue::Value(sent.clone())));
-                    tokens.push(SentToken { stored, given, sent });
+                    plan.tokens.push(SentToken { stored, given, sent });
                 }
                 TokenAction::SetIfNotExists { stored, given } => {
                     let (path, sent) = (placing.path(&stored), placing.value());
                     let value = Box::new(SetValue::Value(sent.clone()));
                     self.set.push((path.clone(), SetValue::IfNotExists(path, value)));
-                    tokens.push(SentToken { stored, given, sent });
+                    plan.kept_tokens.insert(stored.clone());
+                    plan.tokens.push(SentToken { stored, given, sent });
                 }
             }
         }
-        Ok((tokens, placing.names()))
+        plan.names = placing.names();
+        Ok(())
     }
 }
 

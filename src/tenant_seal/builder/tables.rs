@@ -138,21 +138,13 @@ pub(super) fn collect(
 }
 
 /// The lookups of all tables, whose tokens are made under tenants' lookup keys.
-pub(super) fn lookups(tables: &Tables) -> Result<Vec<DeclaredLookup>, ConfigError> {
-    let mut declared = Vec::new();
-    for table in tables.values() {
-        for lookup in table.lookups() {
-            let (table, name) = (table.name().to_owned(), lookup.name().to_owned());
-            if lookup.is_unique() {
-                return Err(ConfigError::UniqueLookup { table, lookup: name });
-            }
-            declared.push(DeclaredLookup {
-                table,
-                name,
-                number: lookup.key(),
-                definition: lookup.definition().clone(),
-            });
-        }
-    }
-    Ok(declared)
+pub(super) fn lookups(tables: &Tables) -> Vec<DeclaredLookup> {
+    let all = tables.values().flat_map(|table| table.lookups().iter().map(|lookup| (table.name(), lookup)));
+    let declared = all.map(|(table, lookup)| DeclaredLookup {
+        table: table.to_owned(),
+        name: lookup.name().to_owned(),
+        number: lookup.key(),
+        definition: lookup.definition().clone(),
+    });
+    declared.collect()
 }
