@@ -10,4 +10,5 @@ mod repository;
 mod scene;
 mod states;
 mod tables;
+mod unique;
 mod writes;

@@ -1,0 +1,80 @@
+//! Who writes the claims table, or tokens into items, gets no other tenant's item and no crash.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use tenantseal::error::Error;
+
+use super::scene::{Member, assert_unique, claimed, claiming_world, member, members, only_entry, plant, tenant};
+use crate::common::{key, s};
+use crate::lookups::scene::TABLE;
+
+#[tokio::test]
+async fn a_forged_claim_is_an_error_that_names_it() {
+    let world = claiming_world(&["acme", "globex"]).await;
+    let (acme, globex) = (tenant(&world, "acme"), tenant(&world, "globex"));
+    let (ours, theirs) = (acme.records::<Member>(), globex.records::<Member>());
+    theirs.put(&Member { tenant_id: "globex".to_owned(), ..member("g-1", "eve@example.org") }).await.unwrap();
+    ours.put(&member("m-1", "ada@example.org")).await.unwrap();
+    let entry = only_entry(&world).await;
+    let mut longer = key("acme", "m-1");
+    longer.insert("status".to_owned(), s("open"));
+    let forged = [
+        AttributeValue::M(key("globex", "g-1")),
+        AttributeValue::M(longer),
+        AttributeValue::M(HashMap::new()),
+        AttributeValue::M([("tenant_id".to_owned(), s("acme"))].into()),
+        s("m-1"),
+    ];
+    for claim in forged {
+        plant(&world, "acme", &entry, claim.clone()).await;
+        let put = ours.put(&member("m-2", "ada@example.org")).await.unwrap_err();
+        let found = ours.find_by("email", "ada@example.org").consistent().one().await.unwrap_err();
+        for error in [put, found] {
+            let named = matches!(&error, Error::ForgedClaim { entry: named, .. } if *named == entry);
+            assert!(named && error.is_integrity() && error.http_status() == 500, "{claim:?}: {error}");
+            assert!(error.to_string().contains("delete the claim"), "{error}");
+        }
+    }
+    // The advice, followed to the letter.
+    let delete = world.plain.delete_item().table_name("tenantseal-claims").key("tenant", s("acme"));
+    delete.key("entry", s(&entry)).send().await.unwrap();
+    ours.put(&member("m-1", "ada@example.org")).await.unwrap();
+    assert_unique_of_acme(&world).await;
+}
+
+async fn assert_unique_of_acme(world: &crate::common::World) {
+    assert_eq!(claimed(world, "acme").await.into_values().collect::<Vec<_>>(), ["m-1"]);
+}
+
+/// A claim of another value on an item of the tenant's own finds nothing: what is read is compared.
+#[tokio::test]
+async fn a_claim_that_names_another_item_of_the_tenant_finds_nothing() {
+    let (world, _, members) = members().await;
+    members.put(&member("m-1", "ada@example.org")).await.unwrap();
+    let entry = only_entry(&world).await;
+    members.put(&member("m-2", "eve@example.org")).await.unwrap();
+    plant(&world, "acme", &entry, AttributeValue::M(key("acme", "m-2"))).await;
+    assert_eq!(members.find_by("email", "ada@example.org").consistent().one().await.unwrap(), None);
+    // It is stale, so the next write of the item mends it.
+    members.put(&member("m-1", "ada@example.org")).await.unwrap();
+    assert_unique(&world).await;
+}
+
+#[tokio::test]
+async fn a_token_of_another_shape_keeps_no_item_from_being_written() {
+    let (world, _, members) = members().await;
+    members.put(&member("m-1", "ada@example.org")).await.unwrap();
+    let long = "x".repeat(3_000);
+    let planted = [s("acme.short"), s(&long), s("globex._E0123456789012345678901"), AttributeValue::N("1".to_owned())];
+    for token in planted {
+        let plant = world.plain.update_item().table_name(TABLE).set_key(Some(key("acme", "m-1")));
+        let plant = plant.update_expression("SET #t = :t").expression_attribute_names("#t", "_seal_by_email");
+        if plant.expression_attribute_values(":t", token.clone()).send().await.is_err() {
+            continue; // The key of an index is a string of at most 2,048 bytes.
+        }
+        members.put(&member("m-1", "ada@example.org")).await.unwrap();
+        assert_unique(&world).await;
+        assert_eq!(claimed(&world, "acme").await.len(), 1);
+    }
+}

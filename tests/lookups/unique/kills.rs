@@ -1,0 +1,105 @@
+//! Writers that die at any step, and answers that are lost, leave nothing that cannot be taken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use tenantseal::error::Written;
+
+use super::scene::{Member, assert_unique, builder, claiming_world, expire, member};
+use crate::common::id;
+use crate::common::wire::{Reaction, Wire};
+
+/// The operations of a write with claims.
+const STEPS: [&str; 3] = ["GetItem", "TransactWriteItems", "Query"];
+
+/// Kills a writer at its step `at`: before the request is sent, or once it is carried out. Returns whether it came so far.
+async fn killed_at(at: usize, carried_out: bool) -> bool {
+    let world = claiming_world(&["acme"]).await;
+    let acme = super::scene::tenant(&world, "acme");
+    let members = acme.records::<Member>();
+    members.put(&member("m-1", "ada@example.org")).await.unwrap();
+    members.put(&member("m-2", "old@example.org")).await.unwrap();
+    expire(&world, "m-1").await;
+    let (steps, reached) = (Arc::new(AtomicUsize::new(0)), Arc::new(tokio::sync::Notify::new()));
+    let dies = Arc::clone(&reached);
+    let wire = Wire::scripted(move |sent, _| {
+        let is_step = STEPS.contains(&sent.operation.as_str()) && !crate::common::key_table::to_key_table(sent);
+        if !is_step || steps.fetch_add(1, Ordering::SeqCst) != at {
+            return Reaction::Forward;
+        }
+        dies.notify_one();
+        if carried_out { Reaction::Lose } else { Reaction::Hang }
+    });
+    let config = world.over(wire).into_builder().retry_config(RetryConfig::disabled()).build();
+    let dying = builder(&config).build(&config).unwrap().tenant(&id("acme")).records::<Member>();
+    // Its claim is stale, and it has a former one.
+    let taken = member("m-2", "ada@example.org");
+    let write = async { _ = dying.put(&taken).await };
+    let came_so_far = tokio::select! {
+        () = async { reached.notified().await; tokio::time::sleep(Duration::from_millis(60)).await } => true,
+        () = write => carried_out && reached.notified().now_or_never_compat(),
+    };
+    assert_unique(&world).await;
+    members.put(&member("m-3", "third@example.org")).await.unwrap();
+    // Each value that no item has can be taken.
+    for (contact, email) in [("m-4", "ada@example.org"), ("m-5", "old@example.org")] {
+        match members.put(&member(contact, email)).await {
+            Ok(()) => {}
+            Err(error) => {
+                assert!(error.is_not_unique(), "{error}");
+                let holder = members.find_by("email", email).consistent().one().await.unwrap().unwrap();
+                assert_eq!(holder.contact_id, "m-2");
+            }
+        }
+    }
+    assert_unique(&world).await;
+    came_so_far
+}
+
+trait NowOrNever {
+    fn now_or_never_compat(self) -> bool;
+}
+
+impl<F: Future<Output = ()>> NowOrNever for F {
+    fn now_or_never_compat(self) -> bool {
+        futures_util::FutureExt::now_or_never(self).is_some()
+    }
+}
+
+#[tokio::test]
+async fn a_writer_may_die_at_any_step() {
+    for carried_out in [false, true] {
+        let mut at = 0;
+        while killed_at(at, carried_out).await {
+            at += 1;
+        }
+        assert!(at >= 6, "{at} steps: read, write, holder (2 reads), release, read, write");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_told_and_a_repetition_ends_right() {
+    let world = claiming_world(&["acme"]).await;
+    let (taps, app) = world.tapped().await;
+    let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
+    let app = app.into_builder().retry_config(retries).build();
+    let members = builder(&app).build(&app).unwrap().tenant(&id("acme")).records::<Member>();
+    members.put(&member("m-1", "ada@example.org")).await.unwrap();
+    taps.dynamodb.lose("TransactWriteItems", 1);
+    members.update("m-1").set("email", "b@example.org").add("logins", 1).await.unwrap();
+    assert_eq!(members.get("m-1").consistent().await.unwrap().unwrap().logins, 1, "carried out once");
+    taps.dynamodb.lose("TransactWriteItems", 1);
+    members.put(&member("m-2", "c@example.org")).if_not_exists().await.unwrap();
+    taps.dynamodb.lose("TransactWriteItems", 9);
+    let error = members.put(&member("m-2", "ada@example.org")).await.unwrap_err();
+    assert!(error.written() == Written::Unknown && !error.is_retryable() && !error.is_not_unique(), "{error}");
+    let taking = members.take("m-1").await.unwrap_err();
+    assert!(taking.written() == Written::Unknown && taking.sealed_item().is_some(), "{taking}");
+    taps.dynamodb.lose("", 0);
+    assert_unique(&world).await;
+    members.put(&member("m-2", "ada@example.org")).await.unwrap();
+    members.delete("m-1").await.unwrap();
+    assert_unique(&world).await;
+}
