@@ -50,6 +50,8 @@ struct Shared {
     claims: Option<ClaimsTable>,
     control_plane: bool,
     dynamodb: aws_sdk_dynamodb::Config,
+    /// A client that neither seals nor opens, on the connections of the tenants' clients.
+    plain: OnceLock<Client>,
     /// Every sealing client uses it, so all tenants share its connections.
     http: SharedHttpClient,
     #[cfg(feature = "s3")]
@@ -83,6 +85,7 @@ impl TenantSeal {
             claims,
             control_plane,
             dynamodb,
+            plain: OnceLock::new(),
             http,
             #[cfg(feature = "s3")]
             buckets,
@@ -96,9 +99,10 @@ impl TenantSeal {
         self.0.keys.revoke(tenant).await;
     }
 
-    /// A client that neither seals nor opens, on the connections of the tenants' clients.
-    fn plain(&self) -> Client {
-        Client::from_conf(self.0.dynamodb.to_builder().http_client(self.0.http.clone()).build())
+    /// The client that neither seals nor opens.
+    fn plain(&self) -> &Client {
+        let Shared { plain, dynamodb, http, .. } = &*self.0;
+        plain.get_or_init(|| Client::from_conf(dynamodb.to_builder().http_client(http.clone()).build()))
     }
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
@@ -179,7 +183,7 @@ impl Tenant {
     /// The tenant's claims of unique values.
     pub(crate) fn claims(&self) -> Result<ClaimStore, Refusal> {
         let table = self.binding.claims.as_ref().ok_or(Refusal::NoClaims)?;
-        Ok(ClaimStore::new(self.seal.plain(), Arc::clone(table), self.id().clone()))
+        Ok(ClaimStore::new(self.seal.plain().clone(), Arc::clone(table), self.id().clone()))
     }
 
     /// A unique lookup of the table that requests reach under this name.

@@ -10,7 +10,7 @@ use crate::error::{Cancelled, Error, ItemRef, Reason};
 use crate::item::Item;
 
 /// How often a write begins, at most. Each time another writer has changed the item or the claim in between.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 
 /// What became of a transaction.
 pub(crate) enum Sent {

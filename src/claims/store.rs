@@ -1,20 +1,40 @@
 //! The steps of claims that need no data key: reads of tokens and claims, and the release of stale ones.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::AsyncSleep;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use tenantseal_core::keys::cache::backoff::backoff;
 use tenantseal_core::tenant::TenantId;
 
 use super::entry::{Claims, Spot, check};
 use super::plan::ClaimWrite;
-use super::protocol::Holder;
-use crate::error::{Error, ItemRef, ServiceError, Written};
+use super::protocol::{Holder, TRIES};
+use crate::error::{Cancelled, Error, ItemRef, Reason, ServiceError, Written};
 use crate::item::Item;
 use crate::schema::TableSchema;
+
+/// The first pause before a transaction is sent again, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// What came of claiming the token of a stored item.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Claimed {
+    /// The item has the claim.
+    Own,
+    /// The item has not got the token any more: read it again.
+    Changed,
+    /// Another item has the value too.
+    Item(ItemRef),
+}
 
 /// The claims of one tenant, on a plain client of the account and Region that has its items.
 #[derive(Debug, Clone)]
@@ -27,11 +47,6 @@ pub(crate) struct ClaimStore {
 impl ClaimStore {
     pub(crate) fn new(client: Client, table: Arc<str>, tenant: TenantId) -> Self {
         Self { client, table, tenant }
-    }
-
-    /// The client, whose `sleep` paces repetitions.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
     }
 
     fn claims(&self) -> Claims<'_> {
@@ -84,6 +99,37 @@ impl ClaimStore {
         tracing::info!(tenant = %self.tenant, table = %self.table, entry, "a stale claim is released");
         let actions = vec![self.claims().action(&release)?, check(spot, holder, token, false)?];
         self.transact(actions).await.map(drop)
+    }
+
+    /// Claims the token that a stored item has, or says whose the claim is. Repeated, it does nothing more.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the sweep of a lookup that is built calls it"))]
+    pub(crate) async fn claim(&self, spot: &Spot, key: &Item, token: &str) -> Result<Claimed, Error> {
+        let Some(entry) = spot.entry(&self.tenant, token) else { return Ok(Claimed::Changed) };
+        let (to, from) = (Some(key.clone()), vec![key.clone()]);
+        let write = ClaimWrite { spot: spot.clone(), entry, token: token.to_owned(), to, from };
+        for tries in 1..=TRIES {
+            let actions = vec![self.claims().action(&write)?, check(spot, key, token, true)?];
+            if self.transact(actions).await? {
+                return Ok(Claimed::Own);
+            }
+            let tokens = self.tokens(&spot.physical, &spot.schema, key).await?;
+            if tokens.get(spot.lookup().stored()).and_then(|stored| stored.as_s().ok()).is_none_or(|now| now != token) {
+                return Ok(Claimed::Changed);
+            }
+            match self.holder(&write).await? {
+                Holder::Free => self.pause(tries).await,
+                Holder::Item(item) => return Ok(Claimed::Item(item)),
+                Holder::Stale(item) => self.release(&write, &item).await?,
+            }
+        }
+        Err(Error::Cancelled(Cancelled::new(vec![Some(Reason::TransactionConflict)])))
+    }
+
+    /// Waits before a transaction is sent again; `tries` times it was sent.
+    pub(crate) async fn pause(&self, tries: u32) {
+        if let Some(sleep) = self.client.config().sleep_impl() {
+            sleep.sleep(backoff(PAUSES.0, tries - 1, PAUSES.1)).await;
+        }
     }
 
     /// Sends a transaction. Returns whether it was carried out: not where a condition failed, or where another

@@ -155,6 +155,10 @@ impl ItemPut {
     /// The changes of unique lookups that the put of this sealed item makes.
     pub(super) fn touches(&self, physical: &str, sealed: &Item, stored: &Stored) -> Result<Vec<Touch>, Error> {
         let table = &self.target.table;
+        // An item of a type without unique values.
+        if *stored == Stored::Untouched && self.unique.is_empty() {
+            return Ok(Vec::new());
+        }
         let effect = |at: usize| match self.unique.iter().find(|(written, _)| *written == at) {
             Some((_, is_claimed)) => {
                 let token = sealed.get(table.lookups()[at].stored()).and_then(|token| token.as_s().ok());
@@ -238,6 +242,9 @@ impl ItemUpdate {
 impl Target {
     /// The changes of unique lookups that a delete of this item makes.
     pub(super) fn touches_of_delete(&self, physical: &str, key: &Item, stored: &Stored) -> Result<Vec<Touch>, Error> {
+        if *stored == Stored::Untouched {
+            return Ok(Vec::new());
+        }
         let effects = unique(&self.table).map(|at| (at, Effect::Remove)).collect();
         touches(self, physical, key, stored, effects)
     }

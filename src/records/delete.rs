@@ -172,6 +172,7 @@ impl<T: Record> Write for Delete<'_, T> {}
 
 impl<T: Record, R> Action for Delete<'_, T, R> {
     fn action(self) -> Result<Act, Error> {
+        let has_unique = self.write.records.has_unique()?;
         let (request, asked) = self.request()?;
         let input = request.as_input();
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
@@ -183,7 +184,8 @@ impl<T: Record, R> Action for Delete<'_, T, R> {
             .set_expression_attribute_names(input.get_expression_attribute_names().clone())
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-        Ok(Act::new(TransactWriteItem::builder().delete(require_built(delete.build())?).build(), asked))
+        let item = TransactWriteItem::builder().delete(require_built(delete.build())?).build();
+        Ok(Act { item, asked, is_new: false, has_unique })
     }
 }
 

@@ -213,7 +213,7 @@ impl<T: Record> Write for Put<'_, T> {}
 
 impl<T: Record, R> Action for Put<'_, T, R> {
     fn action(self) -> Result<Act, Error> {
-        let is_new = self.write.requires_absence();
+        let (is_new, has_unique) = (self.write.requires_absence(), self.write.records.has_unique()?);
         let (request, asked) = self.request()?;
         let input = request.as_input().clone();
         no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
@@ -226,7 +226,7 @@ impl<T: Record, R> Action for Put<'_, T, R> {
             .set_expression_attribute_values(input.get_expression_attribute_values().clone())
             .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
         let item = TransactWriteItem::builder().put(require_built(put.build())?).build();
-        Ok(Act { item, asked, is_new })
+        Ok(Act { item, asked, is_new, has_unique })
     }
 }
 

@@ -66,12 +66,8 @@ pub(super) struct Act {
     pub(super) asked: Asked,
     /// Whether it asks that there is no such item.
     pub(super) is_new: bool,
-}
-
-impl Act {
-    pub(super) fn new(item: TransactWriteItem, asked: Asked) -> Self {
-        Self { item, asked, is_new: false }
-    }
+    /// Whether items of its record type may have unique values.
+    pub(super) has_unique: bool,
 }
 
 /// Writes that all happen or none: see [`Tenant::transact_write`]. Await it to send it.
@@ -185,7 +181,7 @@ impl<T: Record> Action for Check<T> {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values);
         let item = TransactWriteItem::builder().condition_check(require_built(check.build())?).build();
-        Ok(Act::new(item, Asked::Condition))
+        Ok(Act { item, asked: Asked::Condition, is_new: false, has_unique: false })
     }
 }
 

@@ -3,15 +3,12 @@
 //! [`claims::write`]: crate::claims::write
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::config::AsyncSleep;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 use futures_util::future;
 use serde::de::DeserializeOwned;
-use tenantseal_core::keys::cache::backoff::backoff;
 
 use super::outcome::{Before, Place, to_send_error};
 use super::precondition::Asked;
@@ -24,13 +21,13 @@ use crate::item::Item;
 use crate::schema::Record;
 use crate::tenant_seal::Tenant;
 
-/// The first pause before a transaction is sent again, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-
 impl<T: Record> Records<T> {
-    /// Whether writes of this table bring claims.
+    /// Whether the type's items may have unique values, so that writes bring claims. Items of other types in the table cost
+    /// nothing.
     pub(super) fn has_unique(&self) -> Result<bool, Error> {
-        Ok(self.table()?.1.lookups().iter().any(|lookup| lookup.is_unique()))
+        let (_, schema) = self.table()?;
+        let mut unique = schema.lookups().iter().filter(|lookup| lookup.is_unique());
+        Ok(unique.any(|lookup| lookup.parts().iter().any(|part| T::SCHEMA.field(part.attribute()).is_some())))
     }
 }
 
@@ -72,11 +69,16 @@ pub(super) fn place(tenant: &Tenant, act: &Act) -> Result<Place, Error> {
 /// Whether any of the actions writes or removes a unique value.
 pub(super) fn touches_any(tenant: &Tenant, acts: &[Act]) -> Result<bool, Error> {
     for act in acts {
-        if tenant.touches_unique(&act.item)? {
+        if is_touched(tenant, act)? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether the action writes or removes a unique value.
+pub(super) fn is_touched(tenant: &Tenant, act: &Act) -> Result<bool, Error> {
+    Ok(act.has_unique && tenant.touches_unique(&act.item)?)
 }
 
 /// One transaction of writes and claims.
@@ -96,7 +98,7 @@ impl<'a> Transaction<'a> {
 
     /// What is stored before this action, as far as it matters.
     async fn stored(&self, act: &Act) -> Result<Stored, Error> {
-        if !self.tenant.touches_unique(&act.item)? {
+        if !is_touched(self.tenant, act)? {
             return Ok(Stored::Untouched);
         }
         if self.token.is_some() {
@@ -176,9 +178,7 @@ impl Steps for Transaction<'_> {
     }
 
     async fn pause(&mut self, tries: u32) {
-        if let Some(sleep) = self.store.client().config().sleep_impl() {
-            sleep.sleep(backoff(PAUSES.0, tries - 1, PAUSES.1)).await;
-        }
+        self.store.pause(tries).await;
     }
 }
 

@@ -282,8 +282,9 @@ impl<T: Record> Write for Update<'_, T> {}
 
 impl<T: Record> Action for Update<'_, T> {
     fn action(self) -> Result<Act, Error> {
+        let has_unique = self.write.records.has_unique()?;
         let (request, asked) = self.request()?;
-        to_act(&request, asked)
+        to_act(&request, asked, has_unique)
     }
 }
 
@@ -297,12 +298,12 @@ fn unique_act<T: Record>(
     if !records.has_unique()? || request.get_update_expression().is_none() {
         return Ok(None);
     }
-    let act = to_act(request, asked)?;
-    Ok(records.tenant.touches_unique(&act.item)?.then_some(act))
+    let act = to_act(request, asked, true)?;
+    Ok(unique::is_touched(&records.tenant, &act)?.then_some(act))
 }
 
 /// The request as an action of a transaction.
-fn to_act(request: &UpdateItemFluentBuilder, asked: Asked) -> Result<Act, Error> {
+fn to_act(request: &UpdateItemFluentBuilder, asked: Asked, has_unique: bool) -> Result<Act, Error> {
     let input = request.as_input();
     no_legacy(input.get_attribute_updates().as_ref(), "AttributeUpdates", "UpdateExpression")?;
     no_legacy(input.get_expected().as_ref(), "Expected", "ConditionExpression")?;
@@ -317,7 +318,8 @@ fn to_act(request: &UpdateItemFluentBuilder, asked: Asked) -> Result<Act, Error>
         .set_expression_attribute_names(input.get_expression_attribute_names().clone())
         .set_expression_attribute_values(input.get_expression_attribute_values().clone())
         .set_return_values_on_condition_check_failure(input.get_return_values_on_condition_check_failure().clone());
-    Ok(Act::new(TransactWriteItem::builder().update(require_built(update.build())?).build(), asked))
+    let item = TransactWriteItem::builder().update(require_built(update.build())?).build();
+    Ok(Act { item, asked, is_new: false, has_unique })
 }
 
 impl<T, R> fmt::Debug for Update<'_, T, R> {

@@ -34,10 +34,10 @@ impl TenantSeal {
     pub async fn check_tables(&self) -> Result<(), TablesError> {
         let Self(shared) = self;
         let client = self.plain();
-        let checks = shared.tables.iter().map(|(name, schema)| check(&client, name, schema));
+        let checks = shared.tables.iter().map(|(name, schema)| check(client, name, schema));
         let claims = async {
             match &shared.claims {
-                Some(claims) => claims.check(&client).await,
+                Some(claims) => claims.check(client).await,
                 None => Vec::new(),
             }
         };

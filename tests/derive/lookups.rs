@@ -299,11 +299,11 @@ fn lookups_need_a_key_table_and_room_in_the_encryption_context() {
 }
 
 #[test]
-fn a_unique_lookup_is_refused_by_name_while_there_are_no_claims() {
+fn a_unique_lookup_needs_a_table_for_its_claims() {
     let error = built(with_key_table().table(record([Lookup::on("a", Form::EMAIL).unique()]).unwrap())).unwrap_err();
     assert!(
-        matches!(&error, ConfigError::UniqueLookup { table, lookup } if table == "crm" && lookup == "a"),
+        matches!(&error, ConfigError::UniqueWithoutClaims { table, lookup } if table == "crm" && lookup == "a"),
         "{error}"
     );
-    assert!(error.to_string().contains("no claims yet: remove `unique`"), "{error}");
+    assert!(error.to_string().contains("call `claims` with a table"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Random interleavings of writers of few items and values, over the steps that the repository makes: puts, updates,
 //! typed deletes, deletes that know no claims, and writers that die. No two items ever have one token, and none lacks its
-//! claim.
+//! claim. Where nobody deletes without knowing claims, no claim is left over.
 //!
 //! DynamoDB is a map whose transactions are atomic. The conditions and claims are those of [`plan`].
 
@@ -74,6 +74,8 @@ struct Writer {
     me: &'static str,
     /// What becomes of the item: it gets this value, or is deleted.
     value: Option<char>,
+    /// Whether it gets the value only if it has none.
+    if_not_exists: bool,
     lacks: Lacks,
 }
 
@@ -97,6 +99,7 @@ impl Steps for Writer {
 
     async fn send(&mut self, stored: &[Stored], left: &BTreeSet<String>) -> Result<Sent, Error> {
         let becomes = match self.value {
+            Some(_) if self.if_not_exists && stored[0].attribute(STORED).is_some() => Becomes::Kept,
             Some(value) => Becomes::Token { stored: token(value), is_claimed: true },
             None => Becomes::Nothing,
         };
@@ -119,6 +122,7 @@ impl Steps for Writer {
                 return Ok(Sent::Cancelled { reasons, claims, error });
             }
             match self.value {
+                Some(_) if self.if_not_exists && now.is_some() => {}
                 Some(value) => _ = items.insert(self.me.to_owned(), Some(token(value))),
                 None => _ = items.remove(self.me),
             }
@@ -169,29 +173,33 @@ type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 struct Outcome {
     refused: usize,
     died: usize,
-    /// A duplicate, an item without its claim, or a free value that could not be taken.
+    /// A duplicate, an item without its claim, a claim that is left over, or a free value that could not be taken.
     broken: bool,
 }
 
 fn run(seed: u64, lacks: Lacks) -> Outcome {
     let (mut random, spot) = (Random(seed), spot());
     let store = Arc::<Mutex<Store>>::default();
-    let writer = |me, value| Writer { store: Arc::clone(&store), spot: spot.clone(), me, value, lacks };
+    let writer =
+        |me, value| Writer { store: Arc::clone(&store), spot: spot.clone(), me, value, if_not_exists: false, lacks };
+    // Without deletes that know no claims, no claim is left over.
+    let expires = random.below(3) > 0;
     let mut running: Vec<Running> = Vec::new();
     for _ in 0..3 + random.below(7) {
         let me = ["X", "Y", "Z"][random.below(3)];
         let value = ['t', 'u'][random.below(2)];
         running.push(match random.below(20) {
-            0..13 => Box::pin(write_one(writer(me, Some(value)))),
-            13..16 => Box::pin(write_one(writer(me, None))),
+            0..3 => Box::pin(write_one(Writer { if_not_exists: true, ..writer(me, Some(value)) })),
+            3..13 => Box::pin(write_one(writer(me, Some(value)))),
             // A time to live, or a delete of the drop-in client.
-            _ => {
+            17.. if expires => {
                 let store = Arc::clone(&store);
                 Box::pin(async move {
                     request(|| store.lock().unwrap().items.remove(me)).await;
                     Ok(())
                 })
             }
+            _ => Box::pin(write_one(writer(me, None))),
         });
     }
     let mut outcome = Outcome::default();
@@ -207,6 +215,8 @@ fn run(seed: u64, lacks: Lacks) -> Outcome {
         }
         outcome.broken |= !is_right(&store.lock().unwrap(), &spot);
     }
+    let tokens = store.lock().unwrap().items.values().flatten().count();
+    outcome.broken |= !expires && store.lock().unwrap().claims.len() != tokens;
     for value in ['t', 'u'] {
         let is_free = !store.lock().unwrap().items.values().flatten().any(|stored| *stored == token(value));
         let mut taking = pin!(write_one(writer("W", Some(value))));

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tenantseal::error::{Error, Reason, Written};
+use tenantseal::error::{Error, Reason, Refusal, Written};
 use tenantseal::records::{Records, any_of, attribute};
 use tenantseal::{Record, TenantSeal};
 
 use super::scene::{
-    Member, assert_unique, claimed, claiming_world, claims, expire, member, members, only_entry, tenant,
+    Member, assert_unique, builder, claimed, claiming_world, claims, expire, member, members, only_entry, tenant,
 };
-use crate::common::key_table::key_table;
+use crate::common::key_table::{key_table, to_key_table};
+use crate::common::wire::Wire;
 use crate::common::{ROLE, id, key};
 use crate::lookups::scene::{stored, tokens};
 
@@ -246,6 +247,59 @@ async fn a_unique_value_is_found_consistently_by_its_claim() {
     expire(&world, "m-1").await;
     let stale = acme.records::<Member>().find_by("phone", "49301").consistent().one().await.unwrap();
     assert_eq!(stale, None);
+}
+
+/// Another type of the table, whose items have no unique attribute.
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "people")]
+struct Note {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    #[seal(encrypt)]
+    notes: String,
+}
+
+#[tokio::test]
+async fn only_writes_of_unique_attributes_bring_claims() {
+    let world = claiming_world(&["acme"]).await;
+    let wire = Wire::open();
+    let config = world.over(wire.clone());
+    let acme = builder(&config).record::<Note>().build(&config).unwrap().tenant(&id("acme"));
+    let (members, notes) = (acme.records::<Member>(), acme.records::<Note>());
+    let sent = || {
+        let sent = wire.sent().into_iter().filter(|sent| {
+            let ours = ["Item", "Items"].iter().any(|end| sent.operation.ends_with(end));
+            ours && !to_key_table(sent)
+        });
+        sent.map(|sent| sent.operation).collect::<Vec<_>>()
+    };
+    members.put(&member("m-1", "ada@example.org")).if_not_exists().await.unwrap();
+    assert_eq!(sent(), ["TransactWriteItems"], "nothing is there, so nothing is read");
+    let before = sent().len();
+    members.update("m-1").set("notes", "changed").set("logins", 1).await.unwrap();
+    members.update("m-1").set("notes", "again").returning_old().await.unwrap();
+    let note = Note { tenant_id: "acme".to_owned(), contact_id: "n-1".to_owned(), notes: "n".to_owned() };
+    notes.put(&note).await.unwrap();
+    notes.delete("n-1").await.unwrap();
+    acme.transact_write().with(notes.put(&note)).await.unwrap();
+    let expected = ["UpdateItem", "GetItem", "UpdateItem", "PutItem", "DeleteItem", "TransactWriteItems"];
+    assert_eq!(sent()[before..], expected);
+    let before = sent().len();
+    members.put(&member("m-1", "ada@example.org")).await.unwrap();
+    members.delete("m-1").await.unwrap();
+    assert_eq!(sent()[before..], ["GetItem", "TransactWriteItems", "GetItem", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_claims_make_too_large_is_refused() {
+    let (world, acme, members) = members().await;
+    let all = (0..60).map(|at| members.put(&member(&format!("m-{at}"), &format!("{at}@example.org"))).if_not_exists());
+    let write = all.fold(acme.transact_write(), |write, put| write.with(put));
+    let refused = write.await.unwrap_err();
+    assert!(matches!(refused, Error::Refused(Refusal::TooManyClaims { actions: 120 })), "{refused}");
+    assert!(claimed(&world, "acme").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
