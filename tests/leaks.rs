@@ -22,6 +22,8 @@ mod repository;
 mod scene;
 #[path = "leaks/traffic.rs"]
 mod traffic;
+#[path = "leaks/unique.rs"]
+mod unique;
 
 use std::io;
 use std::sync::{LazyLock, Mutex};

@@ -91,7 +91,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `part(field, form)` | On the struct: 2 to 8 encrypted fields make one token. It needs `name`. A field of a flattened record goes by its stored name. |
 /// | `key = 2` | Which of the tenant's lookup keys; 1 unless written. |
 /// | `building`, `retired` | The state: tokens are written but nobody asks; nor are they written any more. |
-/// | `unique` | No two items of a tenant have the value. Not in this release: `TenantSealBuilder::build` refuses it. |
+/// | `unique` | No two items of a tenant have the value. It needs `TenantSealBuilder::claims`, and writes go through the repository. |
 ///
 /// A type with few values has no lookup of its own: `bool`, `u8`, `i8`, `char`, `()`, their `Option`s, and types that
 /// say so (`impl FewValued for Gender {}`). As parts they are allowed.

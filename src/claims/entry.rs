@@ -116,3 +116,42 @@ pub(super) fn check(spot: &Spot, key: &Item, token: &str, is_there: bool) -> Res
 fn names<const N: usize>(names: [(&str, &str); N]) -> HashMap<String, String> {
     names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned())).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Form, Lookup};
+
+    fn spot(template: &str) -> Spot {
+        let schema = TableSchema::builder("crm").partition_key("pk", template).encrypt("email");
+        let schema = schema.lookup(Lookup::on("email", Form::EMAIL).unique()).build().unwrap();
+        Spot { physical: "prod-crm".into(), schema: Arc::new(schema), lookup: 0 }
+    }
+
+    #[test]
+    fn the_example_of_the_section_on_claims() {
+        let (acme, entry) = (TenantId::parse("acme").unwrap(), "crm#email#_Eh-hgbpmXDW9XJUBA3Uf-Pg");
+        assert_eq!(spot("{tenant}").entry(&acme, "acme._Eh-hgbpmXDW9XJUBA3Uf-Pg").as_deref(), Some(entry));
+        let prefix = spot("TENANT#{tenant}#").entry(&acme, "TENANT#acme#._Eh-hgbpmXDW9XJUBA3Uf-Pg");
+        assert_eq!(prefix.as_deref(), Some(entry));
+        assert!(include_str!("../../docs/FORMAT.md").contains(&format!("entry        {entry}\n")));
+    }
+
+    #[test]
+    fn what_is_no_token_of_the_tenant_has_no_entry() {
+        let acme = TenantId::parse("acme").unwrap();
+        for stored in [
+            "",
+            "acme",
+            "acme.",
+            "acme._Eh-hgbpmXDW9XJUBA3Uf-P",
+            "acme._Eh-hgbpmXDW9XJUBA3Uf-PgA",
+            "acme._Eh-hgbpmXDW9XJUBA3Uf-P#",
+            "acme._Eh-hgbpmXDW9XJUBA3Uf-P.",
+            "globex._Eh-hgbpmXDW9XJUBA3Uf-Pg",
+            "acme2._Eh-hgbpmXDW9XJUBA3Uf-Pg",
+        ] {
+            assert_eq!(spot("{tenant}").entry(&acme, stored), None, "{stored}");
+        }
+    }
+}

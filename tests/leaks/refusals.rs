@@ -230,10 +230,11 @@ async fn no_refusal_shows_a_canary() {
     scene.fails("a name that is one table's and another's physical name", opened);
 
     crate::lookups::refuse(&mut scene).await;
+    crate::unique::refuse(&mut scene).await;
     // Errors of objects have their scenarios in blobs/tests/blobs/leaks.rs.
     scene.assert_covered(include_str!("../../src/error.rs"), "Error", &["Blob", "S3"]);
-    // There is no operation that the SDK has and neither list knows.
-    scene.assert_covered(include_str!("../../src/error/refusal.rs"), "Refusal", &["UnknownOperation"]);
+    // There is no operation that the SDK has and neither list knows, and no unique lookup is built without claims.
+    scene.assert_covered(include_str!("../../src/error/refusal.rs"), "Refusal", &["UnknownOperation", "NoClaims"]);
     scene.assert_covered(include_str!("../../src/item/error.rs"), "PrimaryKeyError", &[]);
     // An operation waits for the lookup keys of its tokens. The operating system's generator does not fail at a test's
     // wish; and a key that the key table does not hold is never

@@ -113,7 +113,13 @@ impl<'a> LookupBuilder<'a> {
         Self { each: true, ..self }
     }
 
-    /// No two items of a tenant may have the same value. **Not in this release**: `TenantSealBuilder::build` refuses it.
+    /// No two items of a tenant may have the same value. It needs
+    /// [`TenantSealBuilder::claims`](crate::TenantSealBuilder::claims), and only the repository writes such values.
+    ///
+    /// ```
+    /// # use tenantseal::schema::{Form, Lookup};
+    /// let lookup = Lookup::on("email", Form::EMAIL).unique().index("by-email");
+    /// ```
     pub const fn unique(self) -> Self {
         Self { unique: true, ..self }
     }

@@ -107,6 +107,7 @@ pub(super) const HOLD_NONE: &[&str] = &[
     "DeclaredLookups",
     "DeletedKek",
     "DetachedLimit",
+    "ClaimsTable",
     "DynamoDbKeyTable",
     "DynamoDbRegistry",
     "EncryptionContext",
