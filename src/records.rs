@@ -9,7 +9,6 @@ mod conditional;
 mod convert;
 mod delete;
 mod find;
-mod find_unique;
 mod get;
 mod key;
 mod outcome;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder as ConfigBuilder, SharedHttpClient};
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_types::SdkConfig;
 use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
@@ -19,7 +19,7 @@ use tenantseal_core::trail::Audit;
 use tenantseal_kms::http::http_client;
 use tracing::{Instrument, Span};
 
-use crate::claims::{ClaimStore, ClaimsTable, Spot};
+use crate::claims::ClaimsTable;
 use crate::client::{self, Binding, Tables};
 use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
@@ -32,6 +32,7 @@ use crate::schema::{Lookup, TableSchema};
 #[cfg(feature = "s3")]
 mod buckets;
 mod builder;
+mod claims;
 mod tables;
 
 pub use builder::TenantSealBuilder;
@@ -97,12 +98,6 @@ impl TenantSeal {
     /// It works in this process only, and does not keep the tenant from coming back: disable its KMS key for that.
     pub async fn revoke(&self, tenant: &TenantId) {
         self.0.keys.revoke(tenant).await;
-    }
-
-    /// The client that neither seals nor opens.
-    fn plain(&self) -> &Client {
-        let Shared { plain, dynamodb, http, .. } = &*self.0;
-        plain.get_or_init(|| Client::from_conf(dynamodb.to_builder().http_client(http.clone()).build()))
     }
 
     /// The handle of one tenant. Cheap: it makes no call and no data key.
@@ -178,26 +173,6 @@ impl Tenant {
         let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed)).await?;
         let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_item(table, &identity, &item)?;
         Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
-    }
-
-    /// The tenant's claims of unique values.
-    pub(crate) fn claims(&self) -> Result<ClaimStore, Refusal> {
-        let table = self.binding.claims.as_ref().ok_or(Refusal::NoClaims)?;
-        Ok(ClaimStore::new(self.seal.plain().clone(), Arc::clone(table), self.id().clone()))
-    }
-
-    /// A unique lookup of the table that requests reach under this name.
-    pub(crate) fn spot(&self, physical: &str, lookup: &Lookup) -> Result<Spot, Refusal> {
-        let schema = Arc::clone(self.binding.table(Some(physical))?);
-        let found = schema.lookups().iter().position(|other| other.name() == lookup.name());
-        let unknown = || Refusal::UnknownLookup { place: physical.to_owned(), lookup: lookup.name().to_owned() };
-        let lookup = found.ok_or_else(unknown)?;
-        Ok(Spot { physical: physical.into(), schema, lookup })
-    }
-
-    /// Whether an action of a transaction writes or removes tokens of unique lookups.
-    pub(crate) fn touches_unique(&self, action: &TransactWriteItem) -> Result<bool, Error> {
-        client::touches_unique(&self.binding, action)
     }
 
     /// The token of these values of a lookup's parts.

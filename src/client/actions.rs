@@ -76,17 +76,7 @@ macro_rules! condition_of_write {
 pub(super) use condition_of_write;
 
 impl ItemPut {
-    /// Checks the item and the condition. Refuses values of unique lookups.
-    pub(super) fn check(
-        binding: &Binding,
-        table: Option<&str>,
-        item: Option<&Item>,
-        conditional: Conditional<'_>,
-    ) -> Result<Self, Error> {
-        Ok(Self::check_any(binding, table, item, conditional)?.refuse_unique()?)
-    }
-
-    /// The same with values of unique lookups, whose claims the request must bring.
+    /// Checks the item and the condition. The request must bring the claims of unique values.
     pub(super) fn check_any(
         binding: &Binding,
         table: Option<&str>,
@@ -277,18 +267,7 @@ pub(super) struct ItemUpdate {
 }
 
 impl ItemUpdate {
-    /// Checks the primary key, the update and the condition. Refuses values of unique lookups.
-    pub(super) fn check(
-        binding: &Binding,
-        table: Option<&str>,
-        key: Option<&Item>,
-        update: Option<&str>,
-        conditional: Conditional<'_>,
-    ) -> Result<Self, Error> {
-        Self::check_any(binding, table, key, update, conditional)?.refuse_unique()
-    }
-
-    /// The same with values of unique lookups, whose claims the request must bring.
+    /// Checks the primary key, the update and the condition. The request must bring the claims of unique values.
     pub(super) fn check_any(
         binding: &Binding,
         table: Option<&str>,

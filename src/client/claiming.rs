@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
 use super::Binding;
-use super::actions::{ConditionParts, ItemPut, ItemUpdate, Target, conditional};
+use super::actions::{ConditionParts, Conditional, ItemPut, ItemUpdate, Target, conditional};
 use super::operation::NOT_CHECKED;
 use crate::claims::{Becomes, ClaimWrite, Claims, Spot, Stored, Touch, plan};
 use crate::error::{Error, Refusal};
@@ -144,6 +144,16 @@ fn unique(table: &TableSchema) -> impl Iterator<Item = usize> + '_ {
 }
 
 impl ItemPut {
+    /// Checks the item and the condition. Refuses values of unique lookups.
+    pub(super) fn check(
+        binding: &Binding,
+        table: Option<&str>,
+        item: Option<&Item>,
+        conditional: Conditional<'_>,
+    ) -> Result<Self, Error> {
+        Ok(Self::check_any(binding, table, item, conditional)?.refuse_unique()?)
+    }
+
     /// Refuses a put that stores a unique value without its claim.
     pub(super) fn refuse_unique(self) -> Result<Self, Refusal> {
         match self.unique.first() {
@@ -173,6 +183,17 @@ impl ItemPut {
 }
 
 impl ItemUpdate {
+    /// Checks the primary key, the update and the condition. Refuses values of unique lookups.
+    pub(super) fn check(
+        binding: &Binding,
+        table: Option<&str>,
+        key: Option<&Item>,
+        update: Option<&str>,
+        conditional: Conditional<'_>,
+    ) -> Result<Self, Error> {
+        Self::check_any(binding, table, key, update, conditional)?.refuse_unique()
+    }
+
     /// Refuses an update that assigns a unique value without its claim.
     pub(super) fn refuse_unique(self) -> Result<Self, Error> {
         let table = &self.target.table;

@@ -1,4 +1,6 @@
-//! Finds records by an encrypted attribute, with the index of its lookup.
+//! Finds records by an encrypted attribute, with the index of its lookup, or its claim.
+
+mod claims;
 
 use std::fmt;
 
@@ -9,7 +11,6 @@ use serde::de::DeserializeOwned;
 use serde_dynamo::AttributeValue as Value;
 
 use super::condition::{Condition, Writer, attribute};
-use super::find_unique::ByClaim;
 use super::key::PrimaryKeyValue;
 use super::reading::Reading;
 use super::repository::Records;
@@ -211,18 +212,13 @@ impl<'a, T: Record + DeserializeOwned> FindBy<'a, T> {
     /// The records, in no particular order. See [`RecordStream`].
     pub fn stream(self) -> RecordStream<T> {
         let (records, limit) = (self.read.records.clone(), self.read.limit);
-        match self.asks_claims() {
-            Ok(true) => {
-                return match self.by_claims() {
-                    Ok((by, sought)) => RecordStream::of(records, by.items(sought), limit),
-                    Err(error) => RecordStream::over(records, Err::<QueryFluentBuilder, _>(error), limit),
-                };
-            }
-            Ok(false) => {}
-            Err(error) => return RecordStream::over(records, Err::<QueryFluentBuilder, _>(error), limit),
-        }
-        match self.requests() {
-            Ok(requests) => RecordStream::over_all(records, requests, limit),
+        let found = match self.asks_claims() {
+            Ok(true) => self.claimed().map(|items| RecordStream::of(records.clone(), items, limit)),
+            Ok(false) => self.requests().map(|requests| RecordStream::over_all(records.clone(), requests, limit)),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => found,
             Err(error) => RecordStream::over(records, Err::<QueryFluentBuilder, _>(error), limit),
         }
     }
@@ -249,41 +245,6 @@ impl<'a, T: Record + DeserializeOwned> FindBy<'a, T> {
             None => Ok(Some(first)),
             Some(_) => Err(several),
         }
-    }
-
-    /// Whether claims answer: a unique lookup in service is asked for consistent reads.
-    fn asks_claims(&self) -> Result<bool, Error> {
-        let (_, schema) = self.read.records.table()?;
-        let found = choose::<T>(schema, &self.lookup, &self.sought)?;
-        Ok(self.is_consistent && found.is_unique() && found.state() == LookupState::Ready)
-    }
-
-    /// What is asked of the claims, and the values of the lookup's parts for each claim.
-    fn by_claims(self) -> Result<(ByClaim, Vec<Vec<AttributeValue>>), Error> {
-        let Self { mut read, lookup, sought, keys, partition, is_consistent: _ } = self;
-        let records = read.records.clone();
-        if partition.is_some() {
-            return Err(Refusal::PrimaryKeyParts.into());
-        }
-        let (table, schema) = records.table()?;
-        let found = choose::<T>(schema, &lookup, &sought)?;
-        let values = match sought {
-            Question::Equals(values) => values,
-            Question::BeginsWith(value) => vec![value],
-        };
-        let of_parts = |value: &Given| {
-            let parts = found.parts().iter().zip(parts_of(found, value)?);
-            let values = parts.map(|(part, value)| value.to_attribute_value::<T>(part.attribute(), Use::Equal));
-            values.collect::<Result<Vec<_>, Error>>()
-        };
-        let values = values.iter().map(of_parts).collect::<Result<_, _>>()?;
-        let own = own_type::<T>(schema).filter(|_| !schema.is_told_apart_by_sort_key()).map(|(_, own)| own);
-        let filter = Condition::all([own, keys, read.take_filter()]);
-        let request = records.tenant.dynamodb().query().table_name(table).consistent_read(true);
-        let request = read.change(request);
-        let request = Writer::<T>::beside(&request).finish_into(request, filter.as_ref())?;
-        let spot = records.tenant.spot(table, found)?;
-        Ok((ByClaim { tenant: records.tenant, spot, request }, values))
     }
 
     /// A query of the index for each value.

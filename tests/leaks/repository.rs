@@ -66,10 +66,14 @@ impl Person {
 
 /// The requests of the repository, in the words of its sources: what `Records` has.
 fn requests() -> BTreeSet<String> {
-    let sources = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/records")).unwrap();
+    let mut paths = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/records")];
     let mut requests = BTreeSet::new();
-    for source in sources {
-        let source = fs::read_to_string(source.unwrap().path()).unwrap();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let source = fs::read_to_string(path).unwrap();
         let mut is_theirs = false;
         for line in source.lines() {
             match line.strip_prefix("    pub ") {

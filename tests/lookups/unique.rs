@@ -2,7 +2,9 @@
 
 mod hostile;
 mod kills;
+mod primary_keys;
 mod refusals;
 mod scene;
+mod stale_reads;
 mod tables;
 mod writes;

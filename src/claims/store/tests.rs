@@ -32,29 +32,60 @@ fn s(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
+fn spot() -> Spot {
+    let schema = TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk").encrypt("email");
+    let schema = schema.lookup(Lookup::on("email", Form::EMAIL).unique()).build().unwrap();
+    Spot { physical: "crm".into(), schema: Arc::new(schema), lookup: 0 }
+}
+
+fn store(client: &Client) -> ClaimStore {
+    ClaimStore::new(client.clone(), "claims".into(), TenantId::parse("acme").unwrap())
+}
+
+fn key(sort: &str) -> Item {
+    Item::from([("pk".to_owned(), s("acme")), ("sk".to_owned(), s(sort))])
+}
+
+/// Stores an item with this token.
+async fn put(client: &Client, sort: &str, token: &str) {
+    let put = client.put_item().table_name("crm").item("pk", s("acme")).item("sk", s(sort));
+    put.item("_seal_by_email", s(token)).send().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stored_token_is_claimed_or_its_item_is_named() {
     let (_stack, client) = tables().await;
-    let schema = TableSchema::builder("crm").partition_key("pk", "{tenant}").sort_key("sk").encrypt("email");
-    let schema = schema.lookup(Lookup::on("email", Form::EMAIL).unique()).build().unwrap();
-    let spot = Spot { physical: "crm".into(), schema: Arc::new(schema), lookup: 0 };
-    let store = ClaimStore::new(client.clone(), "claims".into(), TenantId::parse("acme").unwrap());
-    let key = |sort: &str| Item::from([("pk".to_owned(), s("acme")), ("sk".to_owned(), s(sort))]);
+    let (spot, store) = (spot(), store(&client));
     let token = format!("acme.{}", "t".repeat(24));
-    let put = async |sort: &str, token: &str| {
-        let put = client.put_item().table_name("crm").item("pk", s("acme")).item("sk", s(sort));
-        put.item("_seal_by_email", s(token)).send().await.unwrap();
-    };
-    put("X", &token).await;
-    put("Y", &token).await;
+    put(&client, "X", &token).await;
+    put(&client, "Y", &token).await;
     for _ in 0..2 {
         assert_eq!(store.claim(&spot, &key("X"), &token).await.unwrap(), Claimed::Own);
         let theirs = store.claim(&spot, &key("Y"), &token).await.unwrap();
         assert_eq!(theirs, Claimed::Item(ItemRef::new(&spot.schema, &key("X"))));
     }
     assert_eq!(store.claim(&spot, &key("Z"), &token).await.unwrap(), Claimed::Changed, "it is not there");
-    put("X", "acme.other").await;
+    put(&client, "X", "acme.other").await;
     assert_eq!(store.claim(&spot, &key("X"), &token).await.unwrap(), Claimed::Changed);
     assert_eq!(store.claim(&spot, &key("Y"), &token).await.unwrap(), Claimed::Own, "the other claim was stale");
     assert_eq!(store.claimed(&spot, &token).await.unwrap(), Some(key("Y")));
+}
+
+#[tokio::test]
+async fn a_claim_is_released_only_while_its_item_lacks_the_token() {
+    let (_stack, client) = tables().await;
+    let (spot, store) = (spot(), store(&client));
+    let token = format!("acme.{}", "t".repeat(24));
+    put(&client, "X", &token).await;
+    assert_eq!(store.claim(&spot, &key("X"), &token).await.unwrap(), Claimed::Own);
+    let entry = spot.entry(&store.tenant, &token).unwrap();
+    let write = ClaimWrite { spot: spot.clone(), entry, token: token.clone(), to: None, from: Vec::new() };
+    store.release(&write, &key("Y")).await.unwrap();
+    store.release(&write, &key("X")).await.unwrap();
+    assert_eq!(store.claimed(&spot, &token).await.unwrap(), Some(key("X")), "X has the token");
+    put(&client, "X", "acme.other").await;
+    store.release(&write, &key("Y")).await.unwrap();
+    assert_eq!(store.claimed(&spot, &token).await.unwrap(), Some(key("X")), "Y has not the claim");
+    store.release(&write, &key("X")).await.unwrap();
+    assert_eq!(store.claimed(&spot, &token).await.unwrap(), None);
 }

@@ -186,6 +186,36 @@ async fn versions_count_and_states_decide_which_claims_there_are() {
     assert!(refused.to_string().contains("no index") || refused.to_string().contains("building"), "{refused}");
 }
 
+/// The same records before their address was unique.
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "people")]
+struct Earlier {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    status: String,
+    #[seal(encrypt, lookup(email, index = "by-email"))]
+    email: String,
+}
+
+#[tokio::test]
+async fn records_that_shared_a_value_before_keep_it_until_they_change_it() {
+    let (world, _, members) = members().await;
+    let builder = TenantSeal::builder().assume_role(ROLE).key_table(key_table(&world.app)).record::<Earlier>();
+    let earlier: Records<Earlier> = builder.build(&world.app).unwrap().tenant(&id("acme")).records();
+    for contact_id in ["m-1", "m-2"].map(str::to_owned) {
+        let (tenant_id, status, email) = ("acme".to_owned(), "open".to_owned(), "ada@example.org".to_owned());
+        earlier.put(&Earlier { tenant_id, contact_id, status, email }).await.unwrap();
+    }
+    members.update("m-1").set("email", "Ada@example.org").await.unwrap();
+    assert_eq!(taken_by(&members.update("m-2").set("email", "ada@example.org").await.unwrap_err()), "m-1");
+    members.update("m-2").set("status", "closed").await.unwrap();
+    members.update("m-2").set("email", "eve@example.org").await.unwrap();
+    assert_unique(&world).await;
+    assert_eq!(claimed(&world, "acme").await.len(), 2, "the other record's claim stays");
+}
+
 #[tokio::test]
 async fn a_transaction_moves_values_between_its_records() {
     let (world, acme, members) = members().await;

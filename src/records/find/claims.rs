@@ -3,28 +3,70 @@
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::de::DeserializeOwned;
 
-use super::stream::{Found, Paged};
+use super::{FindBy, Question, choose, own_type, parts_of};
 use crate::claims::Spot;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::expression::Fresh;
 use crate::item::Item;
+use crate::records::condition::{Condition, Writer};
+use crate::records::stream::{Found, Paged};
+use crate::records::values::{Given, Use};
+use crate::schema::{LookupState, Record};
 use crate::tenant_seal::Tenant;
 
 /// How often a claim is followed that another writer changes meanwhile.
 const TRIES: u32 = 4;
 
+impl<T: Record + DeserializeOwned> FindBy<'_, T> {
+    /// Whether claims answer: a unique lookup in service is asked for consistent reads.
+    pub(super) fn asks_claims(&self) -> Result<bool, Error> {
+        let (_, schema) = self.read.records.table()?;
+        let found = choose::<T>(schema, &self.lookup, &self.sought)?;
+        Ok(self.is_consistent && found.is_unique() && found.state() == LookupState::Ready)
+    }
+
+    /// The items that have the values by their claims.
+    pub(super) fn claimed(self) -> Result<Found, Error> {
+        let Self { mut read, lookup, sought, keys, partition, is_consistent: _ } = self;
+        let records = read.records.clone();
+        if partition.is_some() {
+            return Err(Refusal::PrimaryKeyParts.into());
+        }
+        let (table, schema) = records.table()?;
+        let found = choose::<T>(schema, &lookup, &sought)?;
+        let values = match sought {
+            Question::Equals(values) => values,
+            Question::BeginsWith(value) => vec![value],
+        };
+        let of_parts = |value: &Given| {
+            let parts = found.parts().iter().zip(parts_of(found, value)?);
+            let values = parts.map(|(part, value)| value.to_attribute_value::<T>(part.attribute(), Use::Equal));
+            values.collect::<Result<Vec<_>, Error>>()
+        };
+        let values = values.iter().map(of_parts).collect::<Result<_, _>>()?;
+        let own = own_type::<T>(schema).filter(|_| !schema.is_told_apart_by_sort_key()).map(|(_, own)| own);
+        let filter = Condition::all([own, keys, read.take_filter()]);
+        let request = records.tenant.dynamodb().query().table_name(table).consistent_read(true);
+        let request = read.change(request);
+        let request = Writer::<T>::beside(&request).finish_into(request, filter.as_ref())?;
+        let spot = records.tenant.spot(table, found)?;
+        Ok(ByClaim { tenant: records.tenant, spot, request }.items(values))
+    }
+}
+
 /// What a claim is asked for.
-pub(super) struct ByClaim {
-    pub(super) tenant: Tenant,
-    pub(super) spot: Spot,
+struct ByClaim {
+    tenant: Tenant,
+    spot: Spot,
     /// The query of the item that a claim names, with its filter and without its key condition.
-    pub(super) request: QueryFluentBuilder,
+    request: QueryFluentBuilder,
 }
 
 impl ByClaim {
     /// The items that have these values of the lookup's parts, one after the other.
-    pub(super) fn items(self, sought: Vec<Vec<AttributeValue>>) -> Found {
+    fn items(self, sought: Vec<Vec<AttributeValue>>) -> Found {
         let found = stream::unfold((self, sought.into_iter()), |(by, mut sought)| async move {
             let values = sought.next()?;
             Some((by.item(&values).await, (by, sought)))
