@@ -90,3 +90,27 @@ async fn a_lost_answer_is_told_and_a_repetition_ends_right() {
     members.delete("m-1").await.unwrap();
     assert_unique(&world).await;
 }
+
+#[tokio::test]
+async fn a_transaction_in_conflict_is_sent_again() {
+    let world = claiming_world(&["acme"]).await;
+    let conflict = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#;
+    let wire = |conflicts: usize| {
+        Wire::scripted(move |sent, before| match sent.operation == "TransactWriteItems" && before < conflicts {
+            true => Reaction::Answer(400, conflict.to_owned()),
+            false => Reaction::Forward,
+        })
+    };
+    let put = async |wire: &Wire, contact: &str| {
+        let config = world.over(wire.clone());
+        let members = builder(&config).build(&config).unwrap().tenant(&id("acme")).records::<Member>();
+        members.put(&member(contact, "ada@example.org")).await
+    };
+    put(&wire(2), "m-1").await.unwrap();
+    assert_unique(&world).await;
+    let always = wire(99);
+    let error = put(&always, "m-1").await.unwrap_err();
+    assert!(error.is_retryable() && error.http_status() == 503 && !error.is_not_unique(), "{error}");
+    assert_eq!(always.bodies("TransactWriteItems").len(), 8);
+}

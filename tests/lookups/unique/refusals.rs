@@ -4,11 +4,12 @@ use aws_sdk_dynamodb::types::{Put, PutRequest, TransactWriteItem, Update, WriteR
 use tenantseal::TenantSeal;
 use tenantseal::error::{ConfigError, Error, Refusal};
 use tenantseal::records::ClaimsTable;
+use tenantseal::schema::{Form, Lookup};
 
-use super::scene::{CLAIMS, Member, assert_unique, claimed, member, members};
+use super::scene::{CLAIMS, Member, assert_unique, claimed, claims, member, members};
 use crate::common::key_table::key_table;
-use crate::common::{ROLE, key, s, sealing_error};
-use crate::lookups::scene::{TABLE, contact};
+use crate::common::{ROLE, id, key, s, sealing_error};
+use crate::lookups::scene::{TABLE, attributes, contact};
 
 fn is_refused(error: &Error) {
     assert!(matches!(error, Error::Refused(Refusal::UniqueLookup { lookup }) if lookup == "email"), "{error}");
@@ -82,4 +83,26 @@ async fn unique_lookups_need_a_claims_table_of_its_own() {
     assert!(matches!(&without, ConfigError::UniqueWithoutClaims { lookup, .. } if lookup == "email"), "{without}");
     let same = builder().claims(ClaimsTable::new(&world.app, "prod")).table_name("people", "prod");
     assert!(matches!(same.build(&world.app), Err(ConfigError::ClaimsTable(_))));
+}
+
+/// While a lookup is built, `if_not_exists` stores no token, and so no claim.
+#[tokio::test]
+async fn a_unique_lookup_that_is_built_is_refused_too() {
+    let (world, ..) = members().await;
+    let email = || Lookup::on("email", Form::EMAIL).unique();
+    for (lookup, is_refused) in [(email().building(), true), (email().retired(), false)] {
+        let schema = attributes().lookup(lookup).build().unwrap();
+        let builder = TenantSeal::builder().assume_role(ROLE).key_table(key_table(&world.app)).table(schema);
+        let seal = builder.claims(claims(&world.app)).build(&world.app).unwrap();
+        let dynamodb = seal.tenant(&id("acme")).dynamodb();
+        for set in ["SET email = :e", "SET email = if_not_exists(email, :e)"] {
+            let update =
+                dynamodb.update_item().table_name(TABLE).set_key(Some(key("acme", "m-1"))).update_expression(set);
+            let update = update.expression_attribute_values(":e", s("ada@example.org")).send().await;
+            match is_refused {
+                true => self::is_refused(&sealing_error(update)),
+                false => _ = update.unwrap(),
+            }
+        }
+    }
 }
