@@ -74,7 +74,7 @@ async fn a_token_of_another_shape_keeps_no_item_from_being_written() {
     ];
     for token in planted {
         let plant = world.plain.update_item().table_name(TABLE).set_key(Some(key("acme", "m-1")));
-        let plant = plant.update_expression("SET #t = :t").expression_attribute_names("#t", "_seal_by_phone");
+        let plant = plant.update_expression("SET #t = :t").expression_attribute_names("#t", "_seal_by_phone_2");
         plant.expression_attribute_values(":t", token).send().await.unwrap();
         members.put(&member("m-1", "ada@example.org")).await.unwrap();
         assert_unique(&world).await;

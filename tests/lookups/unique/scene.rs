@@ -25,7 +25,7 @@ pub(super) struct Member {
     #[seal(encrypt, lookup(email, unique, index = "by-email"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) email: Option<String>,
-    #[seal(encrypt, lookup(digits, unique))]
+    #[seal(encrypt, lookup(digits, unique, name = "phone_2"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) phone: Option<String>,
     #[seal(encrypt)]
