@@ -9,6 +9,7 @@
 //! 3. A claim that another item has is stale when that item is gone, or has another token. It is released by a
 //!    transaction that checks this again, and the write begins anew. Otherwise the value is not unique.
 
+mod actions;
 mod entry;
 mod plan;
 mod protocol;

@@ -1,19 +1,18 @@
-//! One claim: its key, what it holds, and the actions on it (docs/FORMAT.md, section 15.8).
+//! One claim: its key, and what it holds (docs/FORMAT.md, section 15.8).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::tenant::TenantId;
 
-use super::plan::ClaimWrite;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::item::{Item, identity};
 use crate::schema::{Lookup, TableSchema};
 
 pub(super) const TENANT: &str = "tenant";
 pub(super) const ENTRY: &str = "entry";
-const KEY: &str = "key";
+pub(super) const KEY: &str = "key";
 
 /// The letters of a token behind the tenant and the dot: 2 of the mark, and 22 of its 128 bits.
 const TOKEN: usize = 24;
@@ -66,55 +65,6 @@ impl Claims<'_> {
         let forged = || Error::ForgedClaim { table: self.table.to_owned(), entry: entry.to_owned() };
         key.filter(is_key).cloned().ok_or_else(forged)
     }
-
-    /// The action that stores or deletes a claim, unless another item has it.
-    pub(crate) fn action(self, write: &ClaimWrite) -> Result<TransactWriteItem, Error> {
-        let ClaimWrite { entry, to, from, .. } = write;
-        let mut condition = "attribute_not_exists(#entry)".to_owned();
-        let mut values = Item::new();
-        for (at, key) in from.iter().enumerate() {
-            condition.push_str(&format!(" OR #key = :key{at}"));
-            values.insert(format!(":key{at}"), AttributeValue::M(key.clone()));
-        }
-        let names = names([("#entry", ENTRY), ("#key", KEY)]);
-        let action = TransactWriteItem::builder();
-        Ok(match to {
-            Some(key) => {
-                let mut item = self.key(entry);
-                item.insert(KEY.to_owned(), AttributeValue::M(key.clone()));
-                let put = Put::builder().table_name(self.table).set_item(Some(item)).condition_expression(condition);
-                let put = put.set_expression_attribute_names(Some(names)).set_expression_attribute_values(Some(values));
-                action.put(put.build().map_err(|_| Refusal::Action)?)
-            }
-            None => {
-                let key = Some(self.key(entry));
-                let delete = Delete::builder().table_name(self.table).set_key(key).condition_expression(condition);
-                let delete = delete.set_expression_attribute_names(Some(names));
-                action
-                    .delete(delete.set_expression_attribute_values(Some(values)).build().map_err(|_| Refusal::Action)?)
-            }
-        }
-        .build())
-    }
-}
-
-/// A check of an item's token: that it is this one, or that it is not.
-pub(super) fn check(spot: &Spot, key: &Item, token: &str, is_there: bool) -> Result<TransactWriteItem, Error> {
-    let condition = match is_there {
-        true => "#token = :token",
-        false => "attribute_not_exists(#token) OR #token <> :token",
-    };
-    let check = ConditionCheck::builder().table_name(&*spot.physical).set_key(Some(key.clone()));
-    let check = check
-        .condition_expression(condition)
-        .set_expression_attribute_names(Some(names([("#token", spot.lookup().stored())])))
-        .expression_attribute_values(":token", AttributeValue::S(token.to_owned()));
-    let check = check.build().map_err(|_| Refusal::Action)?;
-    Ok(TransactWriteItem::builder().condition_check(check).build())
-}
-
-fn names<const N: usize>(names: [(&str, &str); N]) -> HashMap<String, String> {
-    names.map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned())).into()
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use tenantseal_core::keys::cache::backoff::backoff;
 use tenantseal_core::tenant::TenantId;
 
-use super::entry::{Claims, Spot, check};
+use super::actions::check;
+use super::entry::{Claims, Spot};
 use super::plan::ClaimWrite;
 use super::protocol::{Holder, TRIES};
 use crate::error::{Cancelled, Error, ItemRef, Reason, ServiceError, Written};
