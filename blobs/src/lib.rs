@@ -3,6 +3,7 @@
 mod blobs;
 mod body;
 mod bucket;
+mod buffers;
 mod changes;
 mod copy;
 mod delete;
