@@ -164,7 +164,12 @@ impl Sealing {
             self.sealer = Some(sealer);
             self.pace.step(chunks, &self.vault, &self.header).await.map_err(|error| self.place.vault_error(error))?;
         }
-        Ok(self.buffers.lend(sealed.bytes, sealed.filled))
+        let part = self.buffers.lend(sealed.bytes, sealed.filled);
+        if self.has_ended() {
+            // No part follows: what is on its way is freed when it has arrived.
+            self.buffers = Buffers::default();
+        }
+        Ok(part)
     }
 
     /// How large a buffer is at first: as large as the part will be, but no larger than plaintext justifies that has
