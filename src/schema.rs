@@ -5,6 +5,7 @@
 
 mod forms;
 mod invalid;
+mod lock;
 mod lookup;
 mod marked;
 mod marks;
@@ -25,10 +26,11 @@ pub use forms::{
     through,
 };
 pub use invalid::InvalidSchema;
+pub use lock::{Difference, Drift, DriftClass, InvalidLock, Lock, LockFileError};
 #[doc(hidden)]
 pub use lookup::{Few, Many, refuse_few};
 pub use lookup::{
-    FewValued, Form, Lookup, LookupBuilder, LookupFault, LookupIndex, LookupKind, LookupPart, LookupState,
+    FewValued, Form, Lookup, LookupBuilder, LookupFault, LookupIndex, LookupKind, LookupPart, LookupState, TokenState,
 };
 #[doc(hidden)]
 pub use marked::{MarkedRecord, inventory, path_of};

@@ -34,6 +34,7 @@ mod buckets;
 mod builder;
 mod claims;
 mod tables;
+mod verify;
 
 pub use builder::TenantSealBuilder;
 

@@ -4,7 +4,7 @@ use tenantseal_core::keys::InvalidSettings;
 use tenantseal_core::tenant::InvalidAliasTemplate;
 use tenantseal_kms::{InvalidKmsConfig, InvalidRoleArn};
 
-use crate::schema::InvalidSchema;
+use crate::schema::{Drift, InvalidLock, InvalidSchema};
 
 /// Why a configuration does not work.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,6 +52,12 @@ pub enum ConfigError {
     /// A record does not hold together, or two records disagree.
     #[error(transparent)]
     Schema(#[from] InvalidSchema),
+    /// The lock file is malformed.
+    #[error(transparent)]
+    Lock(#[from] InvalidLock),
+    /// The schemas are not those of the lock file.
+    #[error(transparent)]
+    Drift(#[from] Drift),
     /// `table_name` names a logical table that does not exist, or one name twice.
     #[error("`table_name`: table `{0}` is not registered, or named twice")]
     TableName(String),

@@ -178,6 +178,19 @@ pub enum TableFaultKind {
          `ClaimsTable::enable_recovery`"
     )]
     NoClaimsRecovery,
+    /// An index projects an encrypted attribute, and not what it opens by.
+    #[error(
+        "its index `{index}` projects the encrypted attribute `{encrypted}` and not `{attribute}`, so that does not \
+         open: create another index that projects it, or ALL"
+    )]
+    IndexProjection {
+        /// The index.
+        index: String,
+        /// An encrypted attribute that it projects.
+        encrypted: String,
+        /// `_seal` or the discriminator.
+        attribute: String,
+    },
     /// The time to live is encrypted, so no item ever expires.
     #[error(
         "its TTL attribute `{attribute}` is encrypted, so nothing expires: declare it `plain`, or choose another TTL \

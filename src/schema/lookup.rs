@@ -25,6 +25,11 @@ pub use tenantseal_core::format::LookupKind;
 /// Behind the reserved prefix of every name, this begins the name of the attribute that holds a lookup's tokens.
 const TOKENS: &str = "_by_";
 
+/// The attribute that holds the tokens of the lookup of this name.
+pub(super) fn stored_name(lookup: &str) -> String {
+    format!("{RESERVED_PREFIX}{TOKENS}{lookup}")
+}
+
 /// A declared lookup of a table: items are found by the tokens of one or more of their encrypted attributes.
 ///
 /// A token is a keyed hash of the attribute's value in a [`Form`]. Equal values of one tenant have equal tokens, so an
@@ -223,4 +228,20 @@ pub enum LookupState {
     Ready,
     /// Writes store no tokens, and nobody may ask.
     Retired,
+}
+
+/// How an item's token of a lookup is, compared with its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum TokenState {
+    /// It is that of the values.
+    Current,
+    /// It is of the same lookup key and definition, and of other values: the item is not found by its own.
+    Stale,
+    /// It was made under another lookup key or definition, or is none of this tenant's.
+    OtherKey,
+    /// The item has the values and no token.
+    Missing,
+    /// The item has a token that nothing asks for: the lookup is retired, or the item lacks a value.
+    LeftOver,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenantseal_core::envelope::KeyRecordPlacement;
 
-use super::{InvalidSchema, Lookup, Protection, Record, RecordField, RecordSchema, TenantTemplate};
+use super::{InvalidSchema, Item, Lookup, Protection, Record, RecordField, RecordSchema, TenantTemplate, Variant};
 
 mod builder;
 mod merge;
@@ -128,6 +128,12 @@ impl TableSchema {
         self.attributes.get(attribute).copied()
     }
 
+    /// The protection that the attribute has in this item: where records disagree, its discriminator decides. `None`
+    /// when no record declares it, or only another record type does.
+    pub fn protection_in(&self, item: &Item, attribute: &str) -> Option<Protection> {
+        Variant::from_item(self, item).protection(attribute)
+    }
+
     /// Whether the attribute of this name is encrypted, in all items or in some.
     pub(crate) fn may_encrypt(&self, attribute: &str) -> bool {
         self.protection(attribute).is_some_and(Protection::may_encrypt)
@@ -148,6 +154,16 @@ impl TableSchema {
 
     pub(crate) fn set_own_bytes(&mut self, attribute: String) {
         self.own_bytes.insert(attribute);
+    }
+
+    /// The attributes of which that was said.
+    pub(super) fn own_bytes(&self) -> impl Iterator<Item = &str> {
+        self.own_bytes.iter().map(String::as_str)
+    }
+
+    /// What records declare, by their value of the discriminator.
+    pub(super) fn records(&self) -> impl Iterator<Item = (Option<&str>, &Declared)> {
+        self.records.iter().map(|(value, declared)| (value.as_deref(), declared))
     }
 
     /// Each attribute and its protection, by name.

@@ -2,6 +2,7 @@
 
 mod claims;
 mod data_keys;
+mod lock;
 mod tables;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub struct TenantSealBuilder {
     physical: Vec<(String, String)>,
     compact: Vec<String>,
     own_bytes: Vec<(String, String)>,
+    lock: Option<String>,
     audit: Option<Arc<dyn AuditSink>>,
     claims: Option<ClaimsTable>,
     without_control_plane: bool,
@@ -268,6 +270,7 @@ impl TenantSealBuilder {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
         let tables = tables::collect(schemas, physical, compact, own_bytes)?;
+        lock::check(self.lock.as_deref(), &tables)?;
         settings.lookups = tables::lookups(&tables);
         claims::check(&tables, claims.as_ref())?;
         #[cfg(feature = "s3")]

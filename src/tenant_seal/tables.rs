@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{KeySchemaElement, KeyType, ProjectionType, ScalarAttributeType, TableDescription};
+use aws_sdk_dynamodb::types::{
+    KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType, TableDescription,
+};
 use futures_util::future::{join, join_all};
 use tenantseal_core::format::HEADER;
 
@@ -44,6 +46,26 @@ impl TenantSeal {
         let (tables, claims) = join(join_all(checks), claims).await;
         let mut faults: Vec<_> = tables.into_iter().flatten().chain(claims).collect();
         faults.sort_by(|a, b| a.table.cmp(&b.table));
+        if faults.is_empty() { Ok(()) } else { Err(TablesError { faults }) }
+    }
+}
+
+impl TableSchema {
+    /// Compares this schema with the table `name` of `client`, as [`TenantSeal::check_tables`] does for each.
+    ///
+    /// ```
+    /// # async fn example(crm: tenantseal::schema::TableSchema, client: aws_sdk_dynamodb::Client) {
+    /// if let Err(error) = crm.check_table(&client, "crm-prod").await {
+    ///     eprintln!("{error}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TablesError`] has every fault of the table, and how to fix it.
+    pub async fn check_table(&self, client: &Client, name: &str) -> Result<(), TablesError> {
+        let faults = check(client, name, self).await;
         if faults.is_empty() { Ok(()) } else { Err(TablesError { faults }) }
     }
 }
@@ -112,21 +134,66 @@ fn compare(schema: &TableSchema, table: &TableDescription) -> Vec<TableFaultKind
     }));
     let ready = schema.lookups().iter().filter(|lookup| lookup.state() == LookupState::Ready);
     faults.extend(ready.filter_map(|lookup| lookup_fault(schema, table, lookup)));
+    let of_lookups: BTreeSet<_> = faults.iter().filter_map(lacking_index).map(str::to_owned).collect();
+    let lacking = indexes(table).filter(|index| !of_lookups.contains(index.name));
+    faults.extend(lacking.filter_map(|index| projection_fault(schema, &index)));
     faults
+}
+
+/// An index of a table, global or local.
+struct Index<'t> {
+    name: &'t str,
+    keys: Vec<&'t str>,
+    projection: Option<&'t Projection>,
+}
+
+impl Index<'_> {
+    /// Whether its items have this attribute, where the table's have.
+    fn has(&self, schema: &TableSchema, attribute: &str) -> bool {
+        let Some(projection) = self.projection else { return true };
+        projection.projection_type() == Some(&ProjectionType::All)
+            || self.keys.contains(&attribute)
+            || schema.key_names().any(|key| key == attribute)
+            || projection.non_key_attributes().iter().any(|projected| projected == attribute)
+    }
+}
+
+fn indexes(table: &TableDescription) -> impl Iterator<Item = Index<'_>> {
+    let global = table.global_secondary_indexes().iter();
+    let global = global.map(|index| (index.index_name(), index.key_schema(), index.projection()));
+    let local = table.local_secondary_indexes().iter();
+    let local = local.map(|index| (index.index_name(), index.key_schema(), index.projection()));
+    global.chain(local).map(|(index, keys, projection)| Index {
+        name: index.unwrap_or_default(),
+        keys: keys.iter().map(name).collect(),
+        projection,
+    })
+}
+
+/// The index that a fault says lacks something for its lookup.
+fn lacking_index(fault: &TableFaultKind) -> Option<&str> {
+    match fault {
+        TableFaultKind::LookupIndexProjection { index, .. } => Some(index),
+        _ => None,
+    }
+}
+
+/// What an index lacks that projects an encrypted attribute, so that it does not open.
+fn projection_fault(schema: &TableSchema, index: &Index<'_>) -> Option<TableFaultKind> {
+    let mut encrypted = schema.attributes().filter(|(_, protection)| protection.may_encrypt()).map(|(name, _)| name);
+    let encrypted = encrypted.find(|attribute| index.has(schema, attribute))?.to_owned();
+    let mut needed = [HEADER].into_iter().chain(schema.discriminator());
+    let attribute = needed.find(|attribute| !index.has(schema, attribute))?.to_owned();
+    Some(TableFaultKind::IndexProjection { index: index.name.to_owned(), encrypted, attribute })
 }
 
 /// What is wrong with the index that a lookup asks. One that is `building` need not have it yet.
 fn lookup_fault(schema: &TableSchema, table: &TableDescription, lookup: &Lookup) -> Option<TableFaultKind> {
     let asked = lookup.index()?;
     let (name, index, stored) = (lookup.name().to_owned(), asked.name().to_owned(), lookup.stored().to_owned());
-    let global = table.global_secondary_indexes().iter();
-    let global = global.map(|index| (index.index_name(), index.key_schema(), index.projection()));
-    let local = table.local_secondary_indexes().iter();
-    let local = local.map(|index| (index.index_name(), index.key_schema(), index.projection()));
-    let Some((_, keys, projection)) = global.chain(local).find(|(found, ..)| *found == Some(&*index)) else {
+    let Some(found) = indexes(table).find(|found| found.name == index) else {
         return Some(TableFaultKind::NoLookupIndex { lookup: name, index, stored });
     };
-    let keys: Vec<_> = keys.iter().map(self::name).collect();
     let needed = match asked {
         LookupIndex::Token(_) => vec![lookup.stored()],
         LookupIndex::Tenant(_) => vec![schema.partition_key(), lookup.stored()],
@@ -135,21 +202,12 @@ fn lookup_fault(schema: &TableSchema, table: &TableDescription, lookup: &Lookup)
         .attribute_definitions()
         .iter()
         .any(|definition| definition.attribute_name == stored && definition.attribute_type == ScalarAttributeType::S);
-    if !keys.starts_with(&needed) || !is_text {
+    if !found.keys.starts_with(&needed) || !is_text {
         return Some(TableFaultKind::LookupIndexKeys { lookup: name, index, stored });
     }
-    let projection = projection?;
-    if projection.projection_type() == Some(&ProjectionType::All) {
-        return None;
-    }
     let parts = lookup.parts().iter().map(LookupPart::attribute);
-    let needed = [HEADER].into_iter().chain(parts).chain(schema.discriminator());
-    let is_there = |attribute: &&str| {
-        keys.contains(attribute)
-            || schema.key_names().any(|key| key == *attribute)
-            || projection.non_key_attributes().iter().any(|projected| projected == attribute)
-    };
-    let attribute = needed.into_iter().find(|attribute| !is_there(attribute))?.to_owned();
+    let mut needed = [HEADER].into_iter().chain(parts).chain(schema.discriminator());
+    let attribute = needed.find(|attribute| !found.has(schema, attribute))?.to_owned();
     Some(TableFaultKind::LookupIndexProjection { lookup: name, index, attribute })
 }
 

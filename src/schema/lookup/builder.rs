@@ -2,7 +2,9 @@
 
 use tenantseal_core::format::LookupDefinition;
 
-use super::{Form, Lookup, LookupFault, LookupIndex, LookupKind, LookupPart, LookupState, RESERVED_PREFIX, TOKENS};
+use super::{
+    Form, Lookup, LookupFault, LookupIndex, LookupKind, LookupPart, LookupState, RESERVED_PREFIX, TOKENS, stored_name,
+};
 use crate::schema::rules::is_same;
 
 /// A lookup as it is declared. [`Lookup::on`] and [`Lookup::all_of`] start one. Nothing is checked before the schema is
@@ -64,6 +66,13 @@ impl<'a> LookupBuilder<'a> {
             key: 1,
             state: LookupState::Ready,
         }
+    }
+
+    /// A lookup of parts whose number is known at run time. More than there may be are a [fault](Self::fault).
+    pub(in crate::schema) fn of_parts(declared: &[(&'a str, Form)]) -> Self {
+        let mut builder = Self::all_of::<0>([]);
+        builder.parts.iter_mut().zip(declared).for_each(|(part, declared)| *part = *declared);
+        Self { count: declared.len(), is_compound: declared.len() != 1, ..builder }
     }
 
     /// Its name, of 1 to 246 bytes. The tokens lie in `_seal_by_` and this.
@@ -343,7 +352,7 @@ impl<'a> LookupBuilder<'a> {
         let definition = LookupDefinition::new(kind, bits, named).expect("`fault` has its rules, and more");
         let index = self.index.map(|name| LookupIndex::Token(name.to_owned()));
         Ok(Lookup {
-            stored: format!("{RESERVED_PREFIX}{TOKENS}{name}"),
+            stored: stored_name(&name),
             name,
             parts,
             kind,

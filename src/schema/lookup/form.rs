@@ -82,6 +82,19 @@ impl Form {
         Self { name, kind: Kind::Own(form) }
     }
 
+    /// The form of this name, if this build has it. It has none of an application's own.
+    pub(in crate::schema) fn by_name(name: &str) -> Option<Self> {
+        let known = [
+            Self::EXACT,
+            Self::EMAIL,
+            Self::DIGITS,
+            Self::ALPHANUMERIC,
+            #[cfg(feature = "unicode")]
+            Self::TEXT,
+        ];
+        known.into_iter().find(|form| form.name == name)
+    }
+
     /// What is compared; `None` when there is nothing to look up. Exactly a string that is empty in this form has
     /// nothing to look up, and one for which a form of your own gives `None`.
     pub fn apply<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {

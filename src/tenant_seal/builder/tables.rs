@@ -96,6 +96,16 @@ pub(super) fn collect(
     compact: Vec<String>,
     own_bytes: Vec<(String, String)>,
 ) -> Result<Tables, ConfigError> {
+    let logical = merge(schemas, compact, own_bytes)?;
+    name_tables(logical, physical)
+}
+
+/// The schemas by logical table name.
+pub(super) fn merge(
+    schemas: Vec<Result<TableSchema, InvalidSchema>>,
+    compact: Vec<String>,
+    own_bytes: Vec<(String, String)>,
+) -> Result<BTreeMap<String, TableSchema>, ConfigError> {
     let mut logical: BTreeMap<String, TableSchema> = BTreeMap::new();
     for schema in schemas {
         let schema = schema?;
@@ -117,6 +127,14 @@ pub(super) fn collect(
             None => return Err(ConfigError::OwnBytes { table: name, attribute }),
         }
     }
+    Ok(logical)
+}
+
+/// The same by physical table name, or ARN.
+fn name_tables(
+    logical: BTreeMap<String, TableSchema>,
+    physical: Vec<(String, String)>,
+) -> Result<Tables, ConfigError> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for (logical_name, physical_name) in physical {
         if !logical.contains_key(&logical_name) || names.insert(logical_name.clone(), physical_name).is_some() {
