@@ -3,3 +3,4 @@
 mod advice;
 mod check;
 mod creation;
+mod lock;

@@ -18,6 +18,7 @@ mod offboard;
 mod onboard;
 mod policy;
 mod rotate;
+mod schema;
 mod show;
 mod suspend;
 
@@ -48,8 +49,10 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     /// Estimate the cost of a month, compared with a key per tenant and service and with no caching
     Cost(cost::Cost),
-    /// Plan lookups, which find items by an encrypted attribute
+    /// Plan and verify lookups, which find items by an encrypted attribute
     Lookup(lookup::Lookup),
+    /// Compare an application's lock file with its tables
+    Schema(schema::Schema),
     /// Check the setup, and prove that one tenant's session cannot use another tenant's key
     Doctor(doctor::Doctor),
     /// Start KMS, STS, DynamoDB and S3 on loopback, with two tenants, and print the environment to export
@@ -73,7 +76,8 @@ impl Command {
             Self::Policy(policy) => policy.run(&settings, output).await,
             Self::Inspect(inspect) => inspect.run(&settings, output).await,
             Self::Cost(cost) => cost.run(output),
-            Self::Lookup(lookup) => lookup.run(output).await,
+            Self::Lookup(lookup) => lookup.run(&settings, output).await,
+            Self::Schema(schema) => schema.run(&settings, output).await,
             Self::Doctor(doctor) => doctor.run(&settings, output).await,
             #[cfg(feature = "local")]
             Self::Local(local) => local.run(settings, output).await,

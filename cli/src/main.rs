@@ -5,10 +5,12 @@ mod aws;
 mod cli;
 mod commands;
 mod errors;
+mod locked;
 mod output;
 mod sessions;
 mod settings;
 mod svg;
+mod tenant_items;
 mod visible;
 
 use std::process::ExitCode;

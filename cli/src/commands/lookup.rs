@@ -6,13 +6,15 @@ mod counts;
 mod distribution;
 mod model;
 mod plan;
+mod verify;
 
 use clap::{Args, Subcommand};
 
 use crate::errors::{Exit, Result};
 use crate::output::Output;
+use crate::settings::Settings;
 
-/// Plan lookups, which find items by an encrypted attribute.
+/// Plan and verify lookups, which find items by an encrypted attribute.
 #[derive(Debug, Args)]
 pub(crate) struct Lookup {
     #[command(subcommand)]
@@ -23,12 +25,15 @@ pub(crate) struct Lookup {
 enum Request {
     /// Estimate what a lookup shows to readers of the table, and how many items it reads, by its `bits`
     Plan(plan::Plan),
+    /// Open a sample of items as a service does, make their tokens again, and compare
+    Verify(verify::Verify),
 }
 
 impl Lookup {
-    pub(crate) async fn run(self, output: &Output) -> Result<Exit> {
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
         match self.request {
             Request::Plan(plan) => plan.run(output).await,
+            Request::Verify(verify) => verify.run(settings, output).await,
         }
     }
 }

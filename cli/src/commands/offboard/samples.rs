@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types::{AttributeValue, KeyType};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::primitives::Blob;
 use serde::{Serialize, Serializer};
@@ -15,8 +15,9 @@ use tenantseal::schema::TenantTemplate;
 use tenantseal::{Item, TenantId};
 use tenantseal_kms::errors::AwsErrorClass;
 
-use crate::errors::{Exit, Failure, Result};
+use crate::errors::{Failure, Result};
 use crate::sessions::{Limits, Sessions};
+use crate::tenant_items::TenantItems;
 
 /// The maximum number of pages in a search for the tenant's items.
 const MAX_PAGES: u32 = 100;
@@ -128,39 +129,15 @@ impl Samples {
     pub(super) async fn take(config: &SdkConfig, source: Source, tenant: &TenantId) -> Result<Self> {
         let Source { table, template, limit, key_table, regions } = source;
         let key_table = key_table.map(|name| DynamoDbKeyTable::new(config, name));
-        let client = aws_sdk_dynamodb::Client::new(config);
-        let described = client.describe_table().table_name(&table).send().await;
-        let described = described.map_err(|error| Failure::aws("DescribeTable", &error))?.table;
-        let schema = described.and_then(|table| table.key_schema).unwrap_or_default();
-        let partition = schema.iter().find(|key| key.key_type == KeyType::Hash).map(|key| key.attribute_name.clone());
-        let partition =
-            partition.ok_or_else(|| Failure::new(Exit::Aws, format!("DescribeTable: `{table}` has no keys")))?;
-        let value = AttributeValue::S(template.render(tenant));
+        let stored = TenantItems::of(config, &table, template).await?;
         let (data_keys, skipped) = (BTreeMap::new(), BTreeMap::new());
-        let mut samples = Self { table: table.clone(), regions, items: Vec::new(), data_keys, skipped };
+        let mut samples = Self { table, regions, items: Vec::new(), data_keys, skipped };
         let mut start = None;
         for _ in 0..MAX_PAGES {
-            // Only with a prefix do the tenant's items have several partitions, which requires a search.
-            let (items, next) = if template.is_prefix() {
-                let scan = client.scan().table_name(&table).filter_expression("begins_with(#p, :p)");
-                let scan =
-                    scan.expression_attribute_names("#p", &partition).expression_attribute_values(":p", value.clone());
-                let page =
-                    scan.set_exclusive_start_key(start).send().await.map_err(|error| Failure::aws("Scan", &error))?;
-                (page.items, page.last_evaluated_key)
-            } else {
-                let query = client.query().table_name(&table).key_condition_expression("#p = :p");
-                let query =
-                    query.expression_attribute_names("#p", &partition).expression_attribute_values(":p", value.clone());
-                let page =
-                    query.set_exclusive_start_key(start).send().await.map_err(|error| Failure::aws("Query", &error))?;
-                (page.items, page.last_evaluated_key)
-            };
-            for item in items.unwrap_or_default() {
+            let (items, next) = stored.page(tenant, start).await?;
+            for item in items {
                 if samples.items.len() < limit as usize {
-                    let key = schema.iter().filter_map(|key| item.get_key_value(&key.attribute_name));
-                    let key = key.map(|(name, value)| (name.clone(), value.clone().into())).collect();
-                    samples.add(key, &item, tenant, key_table.as_ref()).await?;
+                    samples.add(stored.key(&item), &item, tenant, key_table.as_ref()).await?;
                 }
             }
             start = next;

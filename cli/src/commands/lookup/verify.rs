@@ -1,0 +1,241 @@
+//! `lookup verify`: whether stored tokens are those of the values that they lie beside.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+use tenantseal::keys::DynamoDbKeyTable;
+use tenantseal::schema::TokenState;
+use tenantseal::{Item, Tenant, TenantId, TenantSeal};
+
+use crate::args::tenant;
+use crate::aws;
+use crate::errors::{Exit, Failure, Result, chain};
+use crate::locked::{Locked, LockedTable};
+use crate::output::{BAD, DIM, GOOD, Output, count, table};
+use crate::settings::Settings;
+use crate::tenant_items::TenantItems;
+use crate::visible::Visible;
+
+const PAGE: u32 = 1_000;
+/// The findings that are kept of one run; the rest are counted.
+const MAX_LISTED: usize = 100;
+
+/// Open a sample of items as a service does, make their tokens again, and compare.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    table: LockedTable,
+    /// A tenant whose items are read (repeat it) [default: the active tenants of the registry]
+    #[arg(long = "tenant", value_name = "TENANT", value_parser = tenant)]
+    tenants: Vec<TenantId>,
+    /// How many items to read at most of each tenant
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    sample: u32,
+    /// A static pair of the services' encryption context (repeat it)
+    #[arg(long = "context", value_name = "NAME=VALUE", value_parser = pair)]
+    context: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("give it as NAME=VALUE")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// An item with something wrong.
+#[derive(Debug, Serialize)]
+struct Finding {
+    tenant: TenantId,
+    key: BTreeMap<String, serde_dynamo::AttributeValue>,
+    /// The lookup; absent when the item does not open.
+    lookup: Option<String>,
+    wrong: String,
+}
+
+/// The outcome so far.
+#[derive(Debug, Default, Serialize)]
+struct Verified {
+    items: u64,
+    not_opened: u64,
+    /// By lookup and state.
+    lookups: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    /// At most 100 of them.
+    findings: Vec<Finding>,
+    /// Tenants whose items could not be verified, and why.
+    tenants_not_verified: BTreeMap<String, String>,
+    /// Lookups whose forms are in the application alone.
+    not_checked: Vec<String>,
+}
+
+impl Verify {
+    pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
+        let Self { table, tenants, sample, context } = self;
+        let locked = table.read()?;
+        let tenants = if tenants.is_empty() { active(settings).await? } else { tenants };
+        let service = aws::service(settings).await;
+        aws::region(&service)?;
+        let seal = sealing(settings, &service, &locked, context)?;
+        let stored = TenantItems::of(&service, &locked.physical, locked.schema.tenant().clone()).await?;
+        let progress = output.progress_of(tenants.len() as u64, format!("verifying {}", locked.physical));
+        let mut verified = Verified { not_checked: locked.left_out, ..Verified::default() };
+        for tenant in &tenants {
+            progress.step(tenant.to_string());
+            verified.add(&seal.tenant(tenant), locked.schema.name(), &stored, sample).await?;
+        }
+        drop(progress);
+        let data = json!({ "table": locked.schema.name(), "physical": locked.physical, "tenants": tenants.len() });
+        let data = merged(data, &verified)?;
+        output.answer(verified.describe(), &data)?;
+        Ok(if verified.is_right() { Exit::Done } else { Exit::Findings })
+    }
+}
+
+fn merged(mut data: serde_json::Value, verified: &Verified) -> Result<serde_json::Value> {
+    let own = serde_json::to_value(verified).map_err(|error| Failure::new(Exit::Findings, error.to_string()))?;
+    if let (Some(data), serde_json::Value::Object(own)) = (data.as_object_mut(), own) {
+        data.extend(own);
+    }
+    Ok(data)
+}
+
+/// The active tenants of the registry.
+async fn active(settings: &Settings) -> Result<Vec<TenantId>> {
+    let registry = settings.tenants(&aws::operator(settings).await, None)?;
+    let (mut tenants, mut after) = (Vec::new(), None);
+    loop {
+        let page = registry.list(after.as_ref(), PAGE).await?;
+        let active = page.entries.into_iter().filter(|entry| entry.state == tenantseal_tenants::State::Active);
+        tenants.extend(active.map(|entry| entry.tenant));
+        after = page.next;
+        if after.is_none() {
+            return Ok(tenants);
+        }
+    }
+}
+
+/// The library as a service configures it, except that it makes no lookup key.
+fn sealing(
+    settings: &Settings,
+    service: &aws_config::SdkConfig,
+    locked: &Locked,
+    context: Vec<(String, String)>,
+) -> Result<TenantSeal> {
+    let key_table = settings.key_table.as_deref().ok_or_else(|| {
+        Failure::usage("in which table are the lookup keys?")
+            .help("give --key-table, TENANTSEAL_KEY_TABLE, or `key_table` in tenantseal.toml")
+    })?;
+    let mut builder = TenantSeal::builder()
+        .tenancy(settings.tenancy()?)
+        .key_table(DynamoDbKeyTable::new(service, key_table))
+        .makes_no_lookup_keys()
+        .table(locked.schema.clone())
+        .table_name(locked.schema.name(), &locked.physical);
+    for (name, value) in context {
+        builder = builder.context(name, value);
+    }
+    builder.build(service).map_err(|error| Failure::usage(error.to_string()))
+}
+
+impl Verified {
+    /// Verifies up to `sample` items of one tenant.
+    async fn add(&mut self, tenant: &Tenant, table: &str, stored: &TenantItems, sample: u32) -> Result<()> {
+        let (mut left, mut start) = (sample as usize, None);
+        loop {
+            let (mut items, next) = stored.page(tenant.id(), start).await?;
+            items.truncate(left);
+            left -= items.len();
+            if let Err(why) = self.add_page(tenant, table, stored, items).await {
+                self.tenants_not_verified.insert(tenant.id().to_string(), why);
+                return Ok(());
+            }
+            start = next;
+            if left == 0 || start.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn add_page(
+        &mut self,
+        tenant: &Tenant,
+        table: &str,
+        stored: &TenantItems,
+        items: Vec<Item>,
+    ) -> Result<(), String> {
+        let keys: Vec<_> = items.iter().map(|item| stored.key(item)).collect();
+        let said = |error: &tenantseal::Error| chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let outcomes = tenant.verify_tokens(table, items).await.map_err(|error| said(&error))?;
+        for (key, outcome) in keys.into_iter().zip(outcomes) {
+            self.items += 1;
+            match outcome {
+                Err(error) => {
+                    self.not_opened += 1;
+                    self.list(tenant.id(), key, None, said(&error));
+                }
+                Ok(states) => {
+                    for (lookup, state) in states {
+                        let word = word(state);
+                        *self.lookups.entry(lookup.clone()).or_default().entry(word).or_default() += 1;
+                        if state != TokenState::Current {
+                            self.list(tenant.id(), key.clone(), Some(lookup), word.to_owned());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn list(
+        &mut self,
+        tenant: &TenantId,
+        key: BTreeMap<String, serde_dynamo::AttributeValue>,
+        lookup: Option<String>,
+        wrong: String,
+    ) {
+        if self.findings.len() < MAX_LISTED {
+            self.findings.push(Finding { tenant: tenant.clone(), key, lookup, wrong });
+        }
+    }
+
+    fn is_right(&self) -> bool {
+        self.findings.is_empty() && self.tenants_not_verified.is_empty()
+    }
+
+    /// For people.
+    fn describe(&self) -> String {
+        let states = ["current", "stale", "other_key", "missing", "left_over"];
+        let head = ["lookup", "right", "stale", "of another key", "missing", "left over"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        rows.extend(self.lookups.iter().map(|(name, seen)| {
+            let figures = states.map(|state| count(seen.get(state).copied().unwrap_or_default() as f64));
+            std::iter::once(name.clone()).chain(figures).collect()
+        }));
+        let mut text = if self.lookups.is_empty() { String::new() } else { table(&rows) };
+        text += &format!("{} items sampled, {} not opened\n", count(self.items as f64), count(self.not_opened as f64));
+        for Finding { tenant, key, lookup, wrong } in &self.findings {
+            let key = serde_json::to_string(key).unwrap_or_default();
+            let what = lookup.as_ref().map_or_else(String::new, |lookup| format!("lookup {lookup}: "));
+            text += &format!("{BAD}✗{BAD:#} {tenant} {} {}{}\n", Visible(key), Visible(what), Visible(wrong));
+        }
+        for (tenant, why) in &self.tenants_not_verified {
+            text += &format!("{BAD}✗{BAD:#} {} could not be verified: {}\n", Visible(tenant), Visible(why));
+        }
+        for lookup in &self.not_checked {
+            text += &format!("{DIM}- not checked: lookup {}: its form is in your code{DIM:#}\n", Visible(lookup));
+        }
+        if self.is_right() { text + &format!("{GOOD}✓{GOOD:#} every token is right\n") } else { text }
+    }
+}
+
+fn word(state: TokenState) -> &'static str {
+    match state {
+        TokenState::Current => "current",
+        TokenState::Stale => "stale",
+        TokenState::OtherKey => "other_key",
+        TokenState::Missing => "missing",
+        TokenState::LeftOver => "left_over",
+        _ => "unknown",
+    }
+}
