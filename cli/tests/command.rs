@@ -15,6 +15,8 @@ mod elsewhere;
 mod hostile;
 #[path = "command/lookup.rs"]
 mod lookup;
+#[path = "command/lookup_verify.rs"]
+mod lookup_verify;
 #[path = "command/overtaken.rs"]
 mod overtaken;
 #[path = "command/pipe.rs"]
@@ -31,6 +33,8 @@ mod redact;
 mod samples;
 #[path = "command/sandbox.rs"]
 mod sandbox;
+#[path = "command/schema.rs"]
+mod schema;
 #[path = "command/settings.rs"]
 mod settings;
 #[path = "command/terminal.rs"]
