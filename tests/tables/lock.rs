@@ -258,7 +258,8 @@ fn a_lock_file_is_written_for_additions_alone() {
     let (passed, said) = at("lost", overwrite);
     assert!(!passed && said.contains("Weaker"), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), second);
-    let by_hand = second.replace(",\n          \"notes\": \"encrypt\"", "").replace(",\n          \"email\": \"encrypt\"", "");
+    let by_hand =
+        second.replace(",\n          \"notes\": \"encrypt\"", "").replace(",\n          \"email\": \"encrypt\"", "");
     fs::write(&file, by_hand).unwrap();
     assert!(at("lost", overwrite).0);
     assert!(at("lost", None).0 && fs::read_to_string(&file).unwrap().contains("\"email\": \"plain\""));

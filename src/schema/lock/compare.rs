@@ -186,8 +186,7 @@ fn bytes(findings: &mut Findings<'_>, was: &Table, is: &Table) {
             let change = Change::gone("own bytes", String::new());
             findings.add(DriftClass::Addition, place, change, "stored values still open");
         } else if was_encrypted {
-            let change =
-                Change { by_hand: format!("add `\"{name}\"` to `own_bytes`"), ..Change::new_one("own bytes") };
+            let change = Change { by_hand: format!("add `\"{name}\"` to `own_bytes`"), ..Change::new_one("own bytes") };
             findings.add(
                 DriftClass::Weaker,
                 place,

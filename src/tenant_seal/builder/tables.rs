@@ -131,10 +131,7 @@ pub(super) fn merge(
 }
 
 /// The same by physical table name, or ARN.
-fn name_tables(
-    logical: BTreeMap<String, TableSchema>,
-    physical: Vec<(String, String)>,
-) -> Result<Tables, ConfigError> {
+fn name_tables(logical: BTreeMap<String, TableSchema>, physical: Vec<(String, String)>) -> Result<Tables, ConfigError> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for (logical_name, physical_name) in physical {
         if !logical.contains_key(&logical_name) || names.insert(logical_name.clone(), physical_name).is_some() {

@@ -66,10 +66,8 @@ fn table() -> impl Strategy<Value = Table> {
 }
 
 fn attribute() -> impl Strategy<Value = Attribute> {
-    (any::<bool>(), any::<bool>(), proptest::option::of(looked())).prop_map(|(encrypted, own_bytes, lookup)| Attribute {
-        encrypted,
-        own_bytes: encrypted && own_bytes,
-        lookup: lookup.filter(|_| encrypted),
+    (any::<bool>(), any::<bool>(), proptest::option::of(looked())).prop_map(|(encrypted, own_bytes, lookup)| {
+        Attribute { encrypted, own_bytes: encrypted && own_bytes, lookup: lookup.filter(|_| encrypted) }
     })
 }
 
@@ -208,28 +206,48 @@ pub(super) const CHANGES: &[(&str, Change)] = &[
         Some(Weaker)
     }),
     ("a mark is lost", |tables, at| {
-        with_attribute(tables, at, |is| is.encrypted, |attribute| {
-            *attribute = new_attribute(false, None);
-            Weaker
-        })
+        with_attribute(
+            tables,
+            at,
+            |is| is.encrypted,
+            |attribute| {
+                *attribute = new_attribute(false, None);
+                Weaker
+            },
+        )
     }),
     ("a mark is added", |tables, at| {
-        with_attribute(tables, at, |is| !is.encrypted, |attribute| {
-            *attribute = new_attribute(true, None);
-            NeedsMigration
-        })
+        with_attribute(
+            tables,
+            at,
+            |is| !is.encrypted,
+            |attribute| {
+                *attribute = new_attribute(true, None);
+                NeedsMigration
+            },
+        )
     }),
     ("an attribute may hold any bytes", |tables, at| {
-        with_attribute(tables, at, |is| is.encrypted && !is.own_bytes, |attribute| {
-            attribute.own_bytes = true;
-            Weaker
-        })
+        with_attribute(
+            tables,
+            at,
+            |is| is.encrypted && !is.own_bytes,
+            |attribute| {
+                attribute.own_bytes = true;
+                Weaker
+            },
+        )
     }),
     ("an attribute may hold any bytes no more", |tables, at| {
-        with_attribute(tables, at, |is| is.own_bytes, |attribute| {
-            attribute.own_bytes = false;
-            Addition
-        })
+        with_attribute(
+            tables,
+            at,
+            |is| is.own_bytes,
+            |attribute| {
+                attribute.own_bytes = false;
+                Addition
+            },
+        )
     }),
     ("compact", |tables, at| {
         let table = any_table(tables, at);
@@ -282,22 +300,37 @@ pub(super) const CHANGES: &[(&str, Change)] = &[
         Some(Weaker)
     }),
     ("a new lookup that is ready", |tables, at| {
-        with_attribute(tables, at, |is| is.encrypted && is.lookup.is_none(), |attribute| {
-            attribute.lookup = Some(new_lookup(LookupState::Ready));
-            NeedsMigration
-        })
+        with_attribute(
+            tables,
+            at,
+            |is| is.encrypted && is.lookup.is_none(),
+            |attribute| {
+                attribute.lookup = Some(new_lookup(LookupState::Ready));
+                NeedsMigration
+            },
+        )
     }),
     ("a new lookup that is built", |tables, at| {
-        with_attribute(tables, at, |is| is.encrypted && is.lookup.is_none(), |attribute| {
-            attribute.lookup = Some(new_lookup(LookupState::Building));
-            Addition
-        })
+        with_attribute(
+            tables,
+            at,
+            |is| is.encrypted && is.lookup.is_none(),
+            |attribute| {
+                attribute.lookup = Some(new_lookup(LookupState::Building));
+                Addition
+            },
+        )
     }),
     ("a lookup is gone", |tables, at| {
-        with_attribute(tables, at, |is| is.lookup.is_some(), |attribute| {
-            attribute.lookup = None;
-            Weaker
-        })
+        with_attribute(
+            tables,
+            at,
+            |is| is.lookup.is_some(),
+            |attribute| {
+                attribute.lookup = None;
+                Weaker
+            },
+        )
     }),
     ("other bits", |tables, at| {
         with_lookup(tables, at, |lookup| {

@@ -188,8 +188,7 @@ impl Sample {
             text += &format!("{} of no declared record type\n", count(self.of_no_type as f64));
         }
         if !self.undeclared.is_empty() {
-            let shown: Vec<_> =
-                self.undeclared.keys().take(SHOWN).map(|name| Visible(name).to_string()).collect();
+            let shown: Vec<_> = self.undeclared.keys().take(SHOWN).map(|name| Visible(name).to_string()).collect();
             let more = self.undeclared.len() - shown.len();
             let more = if more > 0 { format!(" and {} more", count(more as f64)) } else { String::new() };
             text += &format!("stored and undeclared: {}{more}\n", shown.join(", "));
