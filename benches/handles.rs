@@ -15,9 +15,9 @@ use aws_sdk_dynamodb::Client;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use divan::{AllocProfiler, Bencher};
-use tenantseal::keys::InMemoryKeyService;
-use tenantseal::schema::TableSchema;
-use tenantseal::{TenantId, TenantSeal};
+use tenantseal::keys::{InMemoryKeyService, InMemoryKeyTable};
+use tenantseal::schema::{Form, Lock, Lookup, TableSchema};
+use tenantseal::{TenantId, TenantSeal, TenantSealBuilder};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -88,4 +88,34 @@ fn the_client_of_a_kept_handle(bencher: Bencher<'_, '_>) {
 fn a_plain_client(bencher: Bencher<'_, '_>) {
     let scene = Scene::new();
     bencher.bench_local(|| Client::new(&scene.aws));
+}
+
+/// A configuration of 50 tables of 10 attributes and a lookup each.
+fn large() -> TenantSealBuilder {
+    let mut builder = TenantSeal::builder().key_service(InMemoryKeyService::new()).key_table(InMemoryKeyTable::new());
+    for table in 0..50 {
+        let mut schema = TableSchema::builder(format!("table-{table:02}"));
+        schema = schema.partition_key("tenant_id", "{tenant}").sort_key("id").encrypt("email");
+        schema = schema.lookup(Lookup::on("email", Form::EMAIL).index("by-email"));
+        for attribute in 0..9 {
+            let name = format!("attribute-{attribute}");
+            schema = if attribute % 2 == 0 { schema.encrypt(name) } else { schema.plain(name) };
+        }
+        builder = builder.table(schema.build().unwrap());
+    }
+    builder
+}
+
+#[divan::bench]
+fn a_build_of_50_tables(bencher: Bencher<'_, '_>) {
+    let scene = Scene::new();
+    bencher.with_inputs(large).bench_local_values(|builder| builder.build(&scene.aws).unwrap());
+}
+
+#[divan::bench]
+fn a_build_of_50_tables_with_a_lock(bencher: Bencher<'_, '_>) {
+    let scene = Scene::new();
+    let lock = Lock::of(&large().schemas().unwrap()).unwrap().to_string();
+    let locked = || large().lock(lock.as_str());
+    bencher.with_inputs(locked).bench_local_values(|builder| builder.build(&scene.aws).unwrap());
 }

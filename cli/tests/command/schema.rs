@@ -195,7 +195,7 @@ async fn a_question_that_got_no_answer_is_no_finding() {
     let world = world().await;
     for (further, exit) in [
         (&["--physical", "elsewhere"][..], 6),
-        (&["--profile", "nobody"], 4),
+        (&["--profile", "missing"], 4),
         (&["--endpoint-url", "http://127.0.0.1:1"], 5),
         (&["--lock", "missing.json"], 2),
         (&["--sample", "-1"], 2),
