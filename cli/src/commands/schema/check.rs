@@ -71,7 +71,8 @@ async fn faults(client: &aws_sdk_dynamodb::Client, physical: &str, schema: &Tabl
 /// Whether point-in-time recovery is on, or why nobody said.
 async fn recovery(client: &aws_sdk_dynamodb::Client, physical: &str) -> Result<bool, String> {
     let answer = client.describe_continuous_backups().table_name(physical).send().await;
-    let answer = answer.map_err(|error| Failure::aws("DescribeContinuousBackups", &error).message().to_owned())?;
+    let said = |failure: Failure| failure.message().trim_end_matches([':', ' ']).to_owned();
+    let answer = answer.map_err(|error| said(Failure::aws("DescribeContinuousBackups", &error)))?;
     let described = answer.continuous_backups_description;
     let recovery = described.and_then(|backups| backups.point_in_time_recovery_description);
     let status = recovery.and_then(|recovery| recovery.point_in_time_recovery_status);
