@@ -3,6 +3,7 @@
 mod compare;
 mod drift;
 mod file;
+mod findings;
 mod lookups;
 mod model;
 mod restore;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenantseal_core::envelope::KeyRecordPlacement;
 
-use super::{InvalidSchema, Item, Lookup, Protection, Record, RecordField, RecordSchema, TenantTemplate, Variant};
+use super::{InvalidSchema, Lookup, Protection, Record, RecordField, RecordSchema, TenantTemplate};
 
 mod builder;
 mod merge;
@@ -126,12 +126,6 @@ impl TableSchema {
     /// [`Secrecy::Varies`](super::Secrecy::Varies) when it depends on the item's discriminator.
     pub fn protection(&self, attribute: &str) -> Option<Protection> {
         self.attributes.get(attribute).copied()
-    }
-
-    /// The protection that the attribute has in this item: where records disagree, its discriminator decides. `None`
-    /// when no record declares it, or only another record type does.
-    pub fn protection_in(&self, item: &Item, attribute: &str) -> Option<Protection> {
-        Variant::from_item(self, item).protection(attribute)
     }
 
     /// Whether the attribute of this name is encrypted, in all items or in some.

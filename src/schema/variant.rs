@@ -93,6 +93,14 @@ impl<'s> Variant<'s> {
     }
 }
 
+impl TableSchema {
+    /// The protection that the attribute has in this item: where records disagree, its discriminator decides. `None`
+    /// when no record declares it, or only another record type does.
+    pub fn protection_in(&self, item: &Item, attribute: &str) -> Option<Protection> {
+        Variant::from_item(self, item).protection(attribute)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

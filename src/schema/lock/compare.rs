@@ -6,50 +6,14 @@
 use std::collections::BTreeSet;
 
 use super::drift::{Difference, DriftClass};
+use super::findings::{Change, Findings, in_records, of_records};
 use super::lookups;
 use super::model::{Named, Table, Word};
-
-/// Collects the differences of one table.
-pub(super) struct Findings<'a> {
-    table: &'a str,
-    found: Vec<Difference>,
-}
-
-impl Findings<'_> {
-    pub(super) fn add(&mut self, class: DriftClass, place: String, change: Change, means: &'static str) {
-        let Change { was, is, by_hand } = change;
-        let table = self.table.to_owned();
-        let by_hand = Some(by_hand).filter(|_| class == DriftClass::Weaker);
-        let by_hand = by_hand.map(|by_hand| format!("{by_hand} of table `{table}`"));
-        self.found.push(Difference { table, place, was, is, class, means, by_hand });
-    }
-}
-
-/// From what to what, and what to do by hand when that is weaker.
-pub(super) struct Change {
-    pub(super) was: Option<String>,
-    pub(super) is: Option<String>,
-    pub(super) by_hand: String,
-}
-
-impl Change {
-    pub(super) fn new(was: impl ToString, is: impl ToString, by_hand: String) -> Self {
-        Self { was: Some(was.to_string()), is: Some(is.to_string()), by_hand }
-    }
-
-    pub(super) fn gone(was: impl ToString, by_hand: String) -> Self {
-        Self { was: Some(was.to_string()), is: None, by_hand }
-    }
-
-    pub(super) fn new_one(is: impl ToString) -> Self {
-        Self { was: None, is: Some(is.to_string()), by_hand: String::new() }
-    }
-}
 
 pub(super) fn tables(was: &Named<Table>, is: &Named<Table>) -> Vec<Difference> {
     let mut all = Vec::new();
     for name in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
-        let mut findings = Findings { table: name, found: Vec::new() };
+        let mut findings = Findings::of(name);
         match (was.get(name), is.get(name)) {
             (Some(_), None) => all.push(Difference {
                 table: name.clone(),
@@ -66,7 +30,7 @@ pub(super) fn tables(was: &Named<Table>, is: &Named<Table>) -> Vec<Difference> {
             (Some(was), Some(is)) => table(&mut findings, was, is),
             (None, None) => {}
         }
-        all.extend(findings.found);
+        all.extend(findings.into_differences());
     }
     all
 }
@@ -199,7 +163,7 @@ fn bytes(findings: &mut Findings<'_>, was: &Table, is: &Table) {
     }
 }
 
-pub(super) fn word(word: Word) -> &'static str {
+fn word(word: Word) -> &'static str {
     match word {
         Word::Plain => "plain",
         Word::Encrypt => "encrypt",
@@ -213,12 +177,4 @@ fn attributes(count: usize) -> String {
 
 fn records(value: &str) -> String {
     if value.is_empty() { "records without a discriminator".to_owned() } else { format!("records `{value}`") }
-}
-
-pub(super) fn of_records(value: &str) -> String {
-    if value.is_empty() { String::new() } else { format!(" of records `{value}`") }
-}
-
-pub(super) fn in_records(value: &str) -> String {
-    format!(" in `records`, `\"{value}\"`")
 }

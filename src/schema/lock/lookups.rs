@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Change, Findings, in_records, of_records};
 use super::drift::DriftClass;
+use super::findings::{Change, Findings, in_records, of_records};
 use super::model::{Index, Kind, LockedLookup, Named, State, Table, Word};
 use crate::schema::lookup::stored_name;
 
