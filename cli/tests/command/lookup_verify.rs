@@ -179,6 +179,8 @@ async fn a_tenant_without_keys_is_told_and_no_lookup_key_is_made() {
     let (exit, data) = verified(&world, &["--tenant", "initech", "--tenant", "globex", "--tenant", "acme"]).await;
     let refused = data["tenants_not_verified"].as_object().unwrap();
     assert_eq!((exit, refused.len(), &data["items"]), (Some(1), 2, &json!(3)), "{data:#}");
+    let why = refused["initech"].as_str().unwrap();
+    assert!(why.contains("has no lookup key 1, and this process makes none"), "{why}");
     assert_eq!(entries().await, before);
     // Without names, the registry's active tenants are verified.
     let (_, data) = verified(&world, &[]).await;

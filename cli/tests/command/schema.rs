@@ -217,7 +217,6 @@ async fn a_hostile_lock_file_is_refused_in_one_line() {
     let good = Lock::of([&contacts()]).unwrap().to_string();
     let hostile = "x\u{1b}]0;pwned\u{7}\u{202e}\r\nFORGED";
     for (text, says) in [
-        (" ".repeat(100 << 20), "longer than 8 MiB"),
         (good.replace("\"email\"", "\"company\""), "stands twice"),
         (good.replace("\"tenantseal\": 1", "\"tenantseal\": 9"), "has version 9"),
         (good.replace("\"plain\"", &json!(hostile).to_string()), "pwned"),
@@ -232,6 +231,18 @@ async fn a_hostile_lock_file_is_refused_in_one_line() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
         assert!(said.contains(says) && said.trim_end().lines().count() == 1 && said.len() < 1_000, "{said:.2000}");
         assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}', '\r']), "{said:?}");
+    }
+}
+
+/// A sparse file: more than fits into memory.
+#[tokio::test]
+async fn a_lock_file_of_any_size_is_refused_before_it_is_read() {
+    let world = world().await;
+    let file = std::fs::File::create(world.path().join(LOCK)).unwrap();
+    for length in [100 << 20, 1 << 40] {
+        file.set_len(length).unwrap();
+        let said = String::from_utf8(check(&world, &[]).await.stderr).unwrap();
+        assert!(said.contains("longer than 8 MiB"), "{said}");
     }
 }
 
