@@ -47,7 +47,7 @@ impl LockedTable {
         // One byte more than may be parsed, so that a longer file is refused as one.
         file.take(Lock::MAX_LEN as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
         let invalid = |fault: &dyn std::error::Error| Failure::usage(format!("{shown}: {fault}"));
-        let lock = Lock::parse(&text).map_err(|fault| invalid(&fault))?;
+        let lock = Lock::parse(&text).map_err(|fault| invalid(&fault))?.for_reading();
         let schemas = lock.schemas().map_err(|fault| invalid(&fault))?;
         let schema = schemas.into_iter().find(|schema| schema.name() == table).ok_or_else(|| {
             let known: Vec<_> = lock.tables().take(20).collect();

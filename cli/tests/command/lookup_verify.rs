@@ -115,6 +115,15 @@ async fn tokens_that_services_have_written_are_right() {
     assert!(text.contains("every token is right"), "{text}");
 }
 
+/// Claims are for writes.
+#[tokio::test]
+async fn a_unique_lookup_is_verified_without_a_claims_table() {
+    let world = world().await;
+    lock(&world, EMAIL.unique());
+    let (exit, data) = verified(&world, &["--tenant", "acme"]).await;
+    assert_eq!((exit, &data["lookups"]["email"]), (Some(0), &json!({ "current": 3 })), "{data:#}");
+}
+
 #[tokio::test]
 async fn each_way_in_which_a_token_is_wrong_is_told_apart() {
     let world = world().await;

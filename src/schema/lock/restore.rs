@@ -17,6 +17,15 @@ impl Lock {
         self.tables.iter().map(|(name, table)| table.schema(name)).collect()
     }
 
+    /// The same for a program that only reads: no lookup is unique, which writes need a claims table for.
+    #[must_use]
+    pub fn for_reading(mut self) -> Self {
+        for table in self.tables.values_mut() {
+            table.lookups.values_mut().for_each(|lookup| lookup.unique = false);
+        }
+        self
+    }
+
     /// The lookups of a table that [`Lock::schemas`] leaves out, because their forms are not in this program: forms of
     /// the application's own, and `text` without the feature `unicode`.
     pub fn left_out(&self, table: &str) -> Vec<&str> {
