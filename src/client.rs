@@ -44,6 +44,7 @@ mod search_vectors;
 mod stable;
 mod transact_get_items;
 mod transact_write_items;
+mod unique;
 mod update_item;
 
 use std::collections::HashMap;
@@ -61,9 +62,10 @@ use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError, identity};
 use crate::schema::TableSchema;
 
-pub(crate) use claiming::{Claiming, touches_unique};
+pub(crate) use claiming::Claiming;
 pub(crate) use expressions::no_legacy;
 pub(crate) use notes::Notes;
+pub(crate) use unique::touches_unique;
 
 /// Adds the pieces of a sealing client to a configuration; `http` sends what they make of it.
 pub(crate) fn sealing(

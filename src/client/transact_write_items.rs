@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use super::Binding;
 use super::actions::{CheckedCondition, ConditionParts, ItemPut, ItemUpdate, Target, condition_parts, conditional};
-use super::claiming::{Claiming, require_unchanged};
+use super::claiming::Claiming;
 use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned, downcast_input};
+use super::unique::require_unchanged;
 use crate::claims::{Claims, Stored, Touch};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
