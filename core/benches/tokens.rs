@@ -47,8 +47,8 @@ async fn main() {
             mac.update(black_box(&message));
             black_box(mac.finalize());
         }));
-        times[1].push(time(|| drop(black_box(key.token("acme", &[black_box(VALUE)])))));
-        times[2].push(time(|| drop(black_box(key.filler("acme", black_box(&identity))))));
+        times[1].push(time(|| drop(black_box(key.token(&["acme"], &[black_box(VALUE)])))));
+        times[2].push(time(|| drop(black_box(key.filler(&["acme"], black_box(&identity))))));
         times[3].push(time(|| {
             let lookups = handle.warm_lookup_keys(&[1]).unwrap();
             black_box(lookups.mac_key(black_box("crm"), "email").unwrap());

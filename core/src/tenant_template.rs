@@ -82,7 +82,12 @@ impl TenantTemplate {
 
     /// The tenant's key value; when [`Self::is_prefix`], the text with which all of its key values begin.
     pub fn render(&self, tenant: &TenantId) -> String {
-        format!("{}{tenant}{}", self.prefix, self.suffix)
+        self.pieces(tenant).concat()
+    }
+
+    /// What [`render`](Self::render) puts together, for those who need no copy of it.
+    pub fn pieces<'a>(&'a self, tenant: &'a TenantId) -> [&'a str; 3] {
+        [&self.prefix, tenant.as_str(), &self.suffix]
     }
 
     /// Whether more may follow the rendered text. Without text after `{tenant}` nothing may: tenant `12` would own the

@@ -15,7 +15,7 @@ use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, Place, SealedValue, Selection, SentToken, UpdatePlan};
 use crate::item::{
-    Formed, Item, SealError, needed_lookup_keys, refuse_sealed, seal_values, seal_with, sealable_identity,
+    Formed, Item, KeyNumbers, SealError, needed_lookup_keys, refuse_sealed, seal_values, seal_with, sealable_identity,
     unique_of_item,
 };
 use crate::schema::{Lookup, Protection, TableSchema, Variant};
@@ -48,7 +48,7 @@ pub(super) struct ItemPut {
     pub(super) target: Target,
     condition: CheckedCondition,
     /// The numbers of the lookup keys that the item's tokens need.
-    lookups: Vec<u16>,
+    lookups: KeyNumbers,
     /// The unique lookups of which the item has a value, and whether there is something to look up in it.
     pub(super) unique: Vec<(usize, bool)>,
 }

@@ -7,6 +7,7 @@ use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed};
 use tenantseal_core::tenant::TenantId;
 
 use super::size::{check_attribute_size, check_size};
+use super::tokens::StoredTokens;
 use super::{Item, SealError, identity};
 use crate::item::{encode_value, encoded_len};
 use crate::schema::{Protection, Secrecy, TableSchema, Variant};
@@ -31,7 +32,7 @@ pub(crate) fn seal(
     nonces: Nonces<'_>,
     item: Item,
 ) -> Result<Item, SealError> {
-    seal_with(schema, key, identity, nonces, item, Vec::new())
+    seal_with(schema, key, identity, nonces, item, StoredTokens::new())
 }
 
 /// Seals the item with this identity in the form that PutItem stores, with these tokens of its lookups. Refuses the
@@ -42,7 +43,7 @@ pub(crate) fn seal_with(
     identity: &Identity,
     nonces: Nonces<'_>,
     mut item: Item,
-    tokens: Vec<(String, AttributeValue)>,
+    tokens: StoredTokens,
 ) -> Result<Item, SealError> {
     let header = key.stored_at(schema.record_place())?.to_header();
     let mut sealer = Sealer::new(None, key, identity, nonces, item.len())?;
@@ -52,6 +53,7 @@ pub(crate) fn seal_with(
             *value = seal_value(&mut sealer, name, value)?;
         }
     }
+    item.reserve(1 + tokens.len());
     item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
     item.extend(tokens);
     check_size(&item)?;

@@ -1,6 +1,7 @@
 //! The tokens of an item's lookups, which are stored beside the encrypted attributes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use smallvec::SmallVec;
 use tenantseal_core::crypto::MacKey;
 use tenantseal_core::format::Identity;
 use tenantseal_core::keys::LookupKeys;
@@ -9,6 +10,13 @@ use tenantseal_core::tenant::TenantId;
 use super::formed::{Asked, Formed, FormedParts};
 use super::{Item, SealError};
 use crate::schema::{Lookup, LookupKind, LookupState, TableSchema, Variant};
+
+/// Tokens to store with an item: names and values of attributes.
+pub(crate) type StoredTokens = SmallVec<[(String, AttributeValue); 1]>;
+/// Numbers of lookup keys.
+pub(crate) type KeyNumbers = SmallVec<[u16; 4]>;
+/// The values of a lookup's parts.
+type Values<'i> = SmallVec<[&'i AttributeValue; 4]>;
 
 /// Makes the tokens of one tenant.
 #[derive(Clone, Copy)]
@@ -23,7 +31,7 @@ impl<'a> Tokens<'a> {
         Self { keys, tenant }
     }
 
-    /// The tokens to store with an item to be sealed: the name and value of each attribute.
+    /// The tokens to store with an item to be sealed.
     ///
     /// An attribute of tokens is there exactly when all parts of its lookup are.
     pub(crate) fn of_item(
@@ -31,11 +39,8 @@ impl<'a> Tokens<'a> {
         schema: &TableSchema,
         identity: &Identity,
         item: &Item,
-    ) -> Result<Vec<(String, AttributeValue)>, SealError> {
-        if schema.lookups().is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut tokens = Vec::new();
+    ) -> Result<StoredTokens, SealError> {
+        let mut tokens = StoredTokens::new();
         for (lookup, values) in of_item(schema, item) {
             tokens.push((lookup.stored().to_owned(), self.stored(schema, lookup, identity, &values)?));
         }
@@ -51,7 +56,7 @@ impl<'a> Tokens<'a> {
         values: &[&AttributeValue],
     ) -> Result<AttributeValue, SealError> {
         let key = self.mac_key(schema, lookup)?;
-        let tenant = schema.tenant().render(self.tenant);
+        let tenant = schema.tenant().pieces(self.tenant);
         let token = |parts: &FormedParts| key.token(&tenant, &parts.parts());
         Ok(match lookup.formed(values)? {
             Formed::Parts(parts) => AttributeValue::S(token(&parts)),
@@ -75,7 +80,7 @@ impl<'a> Tokens<'a> {
 
     /// The token to ask for.
     pub(crate) fn asked(self, schema: &TableSchema, lookup: &Lookup, asked: &Asked) -> Result<String, SealError> {
-        Ok(self.mac_key(schema, lookup)?.token(&schema.tenant().render(self.tenant), &asked.token().parts()))
+        Ok(self.mac_key(schema, lookup)?.token(&schema.tenant().pieces(self.tenant), &asked.token().parts()))
     }
 
     fn mac_key(self, schema: &TableSchema, lookup: &Lookup) -> Result<&'a MacKey, SealError> {
@@ -85,12 +90,8 @@ impl<'a> Tokens<'a> {
 }
 
 /// The numbers of the lookup keys that the tokens of an item need. Refuses an item of which a lookup cannot take a value.
-pub(crate) fn needed_lookup_keys(schema: &TableSchema, item: &Item) -> Result<Vec<u16>, SealError> {
-    if schema.lookups().is_empty() {
-        return Ok(Vec::new());
-    }
-    let needed = of_item(schema, item).into_iter();
-    needed.map(|(lookup, values)| lookup.formed(&values).map(|_| lookup.key())).collect()
+pub(crate) fn needed_lookup_keys(schema: &TableSchema, item: &Item) -> Result<KeyNumbers, SealError> {
+    of_item(schema, item).map(|(lookup, values)| lookup.formed(&values).map(|_| lookup.key())).collect()
 }
 
 /// The unique lookups of which an item to be sealed has a value, by their places, and whether there is something to look
@@ -108,12 +109,11 @@ pub(crate) fn unique_of_item(schema: &TableSchema, item: &Item) -> Result<Vec<(u
 }
 
 /// The lookups whose tokens an item to be sealed stores, each with the values of its parts.
-fn of_item<'s, 'i>(schema: &'s TableSchema, item: &'i Item) -> Vec<(&'s Lookup, Vec<&'i AttributeValue>)> {
-    let Some(variant) = Variant::to_seal(schema, item) else { return Vec::new() };
-    let written = variant.lookups().filter(|lookup| lookup.state() != LookupState::Retired);
-    let with_values = written.filter_map(|lookup| {
-        let values = lookup.parts().iter().map(|part| item.get(part.attribute())).collect::<Option<Vec<_>>>()?;
+fn of_item<'s, 'i>(schema: &'s TableSchema, item: &'i Item) -> impl Iterator<Item = (&'s Lookup, Values<'i>)> {
+    let variant = if schema.lookups().is_empty() { None } else { Variant::to_seal(schema, item) };
+    let written = variant.into_iter().flat_map(|variant| variant.lookups());
+    written.filter(|lookup| lookup.state() != LookupState::Retired).filter_map(|lookup| {
+        let values = lookup.parts().iter().map(|part| item.get(part.attribute())).collect::<Option<Values<'_>>>()?;
         Some((lookup, values))
-    });
-    with_values.collect()
+    })
 }

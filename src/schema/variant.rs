@@ -80,7 +80,7 @@ impl<'s> Variant<'s> {
     }
 
     /// The table's lookups that the item has for certain.
-    pub(crate) fn lookups(&self) -> impl Iterator<Item = &'s Lookup> {
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = &'s Lookup> + use<'s> {
         let own = *self;
         self.schema.lookups().iter().filter(move |lookup| own.declares(lookup) == Some(true))
     }

@@ -121,8 +121,8 @@ impl MacKey {
     const MARK_BITS: u8 = 12;
 
     /// The token of these parts, as it is stored and asked for. A part is a value in its form, cut to the prefix, and
-    /// encoded (docs/FORMAT.md, section 4.1).
-    pub fn token(&self, rendered_tenant: &str, parts: &[&[u8]]) -> String {
+    /// encoded (docs/FORMAT.md, section 4.1). The rendered tenant may be given in pieces.
+    pub fn token(&self, rendered_tenant: &[&str], parts: &[&[u8]]) -> String {
         let tag = self.key.mac(|feed| {
             // The second byte is the partition; others are reserved.
             feed(&[0, 0]);
@@ -136,7 +136,7 @@ impl MacKey {
     }
 
     /// What is stored where all parts are there, and there is nothing to look up in one of them. Nobody asks for it.
-    pub fn filler(&self, rendered_tenant: &str, identity: &Identity) -> String {
+    pub fn filler(&self, rendered_tenant: &[&str], identity: &Identity) -> String {
         let tag = self.key.mac(|feed| {
             feed(&[2]);
             feed(identity.as_bytes());
@@ -158,10 +158,10 @@ impl MacKey {
     }
 
     /// `rendered tenant ‖ "." ‖ six(mark, 12) ‖ six(tag, bits)`, in one allocation.
-    fn stored(&self, rendered_tenant: &str, tag: &[u8; 32]) -> String {
-        let length = rendered_tenant.len() + 1 + self.mark.len() + six::len(self.bits);
-        let mut stored = String::with_capacity(length);
-        stored.push_str(rendered_tenant);
+    fn stored(&self, rendered_tenant: &[&str], tag: &[u8; 32]) -> String {
+        let length = rendered_tenant.iter().map(|piece| piece.len()).sum::<usize>();
+        let mut stored = String::with_capacity(length + 1 + self.mark.len() + six::len(self.bits));
+        stored.extend(rendered_tenant.iter().copied());
         stored.push('.');
         stored.push_str(&self.mark);
         six::push(&mut stored, tag, self.bits);

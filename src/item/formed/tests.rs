@@ -56,7 +56,7 @@ impl RandomSource for Counting {
 fn token(lookup: &Lookup, rendered: &str, formed: &FormedParts) -> String {
     let key = LookupKey::generate(&Counting).unwrap().extract();
     let mac_key = lookup.definition().mac_key(&key, &TenantId::parse("acme").unwrap(), "crm", lookup.name());
-    mac_key.token(rendered, &formed.parts())
+    mac_key.token(&[rendered], &formed.parts())
 }
 
 #[test]

@@ -140,7 +140,8 @@ impl Vector {
         for (name, record) in entries {
             assert_eq!(table.get(&scene.tenant, name).await.unwrap().as_ref(), Some(record), "nothing is replaced");
         }
-        read.map(|keys| keys.mac_key("crm", names[0]).unwrap().token("acme", &[b"\x01ada@example.org"])).map_err(fault)
+        read.map(|keys| keys.mac_key("crm", names[0]).unwrap().token(&["acme"], &[b"\x01ada@example.org"]))
+            .map_err(fault)
     }
 }
 

@@ -74,7 +74,7 @@ impl Vector {
         let [(partition, tenant), (sort, contact)] = &self.key();
         let sort = Some((*sort, contact.as_str().into()));
         let identity = Identity::new(&self.tenant(), "crm", (partition, tenant.as_str().into()), sort).unwrap();
-        let filler = || key.filler(&rendered, &identity);
+        let filler = || key.filler(&[&rendered], &identity);
         let encoded = |value: &AttributeValue| {
             let mut bytes = Vec::new();
             encode_value(&self.cut(value)?, &mut bytes).unwrap();
@@ -83,7 +83,7 @@ impl Vector {
         if self.kind == LookupKind::Each {
             let members = self.parts[0].3.as_deref().unwrap_or_default();
             let mut tokens: Vec<_> =
-                members.iter().filter_map(encoded).map(|member| key.token(&rendered, &[&member])).collect();
+                members.iter().filter_map(encoded).map(|member| key.token(&[&rendered], &[&member])).collect();
             if tokens.is_empty() {
                 tokens.push(filler());
             }
@@ -94,7 +94,7 @@ impl Vector {
         let parts = self.parts.iter().map(|part| encoded(&part.3.as_ref()?[0]));
         let parts: Option<Vec<Vec<u8>>> = parts.collect();
         AttributeValue::S(match parts {
-            Some(parts) => key.token(&rendered, &parts.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+            Some(parts) => key.token(&[&rendered], &parts.iter().map(Vec::as_slice).collect::<Vec<_>>()),
             None => filler(),
         })
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
+
 use crate::crypto::{LookupKeyId, LookupPrk, MacKey};
 use crate::envelope::VerifiedDataKey;
 use crate::keys::cache::clock::Moment;
@@ -61,10 +63,10 @@ impl fmt::Debug for TenantLookupKey {
 
 /// The lookup keys that an operation needs: usually one.
 #[derive(Debug, Default)]
-pub struct LookupKeys(Vec<Arc<TenantLookupKey>>);
+pub struct LookupKeys(SmallVec<[Arc<TenantLookupKey>; 2]>);
 
 impl LookupKeys {
-    pub(crate) fn new(keys: Vec<Arc<TenantLookupKey>>) -> Self {
+    pub(crate) fn new(keys: SmallVec<[Arc<TenantLookupKey>; 2]>) -> Self {
         Self(keys)
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Purpose, VerifiedDataKey};
 use crate::keys::cache::lookup_key::LookupKeys;
 use crate::keys::cache::tenant_state::TenantKeys;
@@ -108,7 +110,7 @@ impl TenantHandle {
     pub fn warm_lookup_keys(&self, numbers: &[u16]) -> Option<LookupKeys> {
         let now = self.engine.clock.now();
         let warm = |number: &u16| self.engine.cached_lookup_key(&self.keys, *number, now);
-        let found = numbers.iter().map(warm).collect::<Option<Vec<_>>>()?;
+        let found = numbers.iter().map(warm).collect::<Option<SmallVec<_>>>()?;
         telemetry::record_hit(self.tenant(), Purpose::Lookup, found.len());
         Some(LookupKeys::new(found))
     }

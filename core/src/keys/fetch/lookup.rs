@@ -90,7 +90,7 @@ impl Engine {
         let _recovery_probe = keys.admit_request(self.clock.now())?;
         let _waiting = telemetry::record_miss(&keys.tenant, Purpose::Lookup, numbers.len());
         let fetched = try_join_all(numbers.iter().map(|number| self.fetch_lookup_key(keys, *number))).await;
-        fetched.map(LookupKeys::new).map_err(|failure| sealing_error(keys, failure))
+        fetched.map(|keys| LookupKeys::new(keys.into())).map_err(|failure| sealing_error(keys, failure))
     }
 
     async fn fetch_lookup_key(self: &Arc<Self>, keys: &Arc<TenantKeys>, number: u16) -> LookupKeyResult {

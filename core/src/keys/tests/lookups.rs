@@ -173,7 +173,7 @@ impl Scene {
             KeyError::Table(error) => error.kind().clone(),
             KeyError::Service(error) => panic!("{error}"),
         })?;
-        Ok(keys.mac_key("crm", name).unwrap().token(tenant, &[b"\x01ada"]))
+        Ok(keys.mac_key("crm", name).unwrap().token(&[tenant], &[b"\x01ada"]))
     }
 
     pub(super) async fn token(&self, tenant: &str) -> Result<String, Kind> {
