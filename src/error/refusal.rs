@@ -233,6 +233,12 @@ pub enum Refusal {
     /// The page token was not made for this tenant and this query, or was altered.
     #[error("the page token is not one of this tenant and query: ask for the first page")]
     PageToken,
+    /// A page continues one query, and several values are several queries.
+    #[error("lookup `{lookup}` is asked for several values, and a page has those of one: ask for one, or use `stream`")]
+    PageOfSeveral {
+        /// The lookup, or the attribute, as it was asked for.
+        lookup: String,
+    },
     /// A batch has the same primary key twice.
     #[error("the batch has the same primary key twice: remove one")]
     PrimaryKeyTwice,

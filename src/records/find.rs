@@ -2,6 +2,8 @@
 
 mod claims;
 
+mod pages;
+
 use std::fmt;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;

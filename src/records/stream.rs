@@ -46,23 +46,8 @@ impl<T: Record + DeserializeOwned> RecordStream<T> {
 
     /// Over the records that several requests find, each once.
     pub(super) fn over_all<P: Paged>(records: Records<T>, requests: Vec<P>, limit: Option<usize>) -> Self {
-        if let [_] = requests[..] {
-            return Self::of(
-                records,
-                stream::iter(requests).map(|request| items(Ok(request))).flatten().boxed(),
-                limit,
-            );
-        }
-        let all = stream::iter(requests).map(|request| items(Ok(request))).flatten_unordered(AT_ONCE);
-        let (tenant, mut seen) = (records.tenant.clone(), HashSet::new());
-        let is_new = move |found: &Result<Result<Item, Error>, Error>| {
-            let Ok(Ok(item)) = found else { return true };
-            let schema = T::SCHEMA.table().and_then(|logical| tenant.logical_table(logical));
-            let identity = schema.and_then(|(_, schema)| identity(schema, tenant.id(), item).ok());
-            identity.is_none_or(|identity| seen.insert(identity))
-        };
-        let mut is_new = is_new;
-        Self::of(records, all.filter(move |found| future::ready(is_new(found))).boxed(), limit)
+        let items = items_of_all(&records, requests);
+        Self::of(records, items, limit)
     }
 
     pub(super) fn of(records: Records<T>, items: Found, limit: Option<usize>) -> Self {
@@ -120,6 +105,33 @@ fn items<P: Paged>(request: Result<P, Error>) -> Found {
         Err(error) => stream::once(async move { Err(error) }).right_stream(),
     };
     pages.map_ok(|items| stream::iter(items.into_iter().map(Ok))).try_flatten().boxed()
+}
+
+/// The items that several requests find, each once.
+fn items_of_all<T: Record, P: Paged>(records: &Records<T>, requests: Vec<P>) -> Found {
+    let is_one = requests.len() == 1;
+    let all = stream::iter(requests).map(|request| items(Ok(request)));
+    if is_one {
+        return all.flatten().boxed();
+    }
+    let (tenant, mut seen) = (records.tenant.clone(), HashSet::new());
+    let mut is_new = move |found: &Result<Result<Item, Error>, Error>| {
+        let Ok(Ok(item)) = found else { return true };
+        let schema = T::SCHEMA.table().and_then(|logical| tenant.logical_table(logical));
+        let identity = schema.and_then(|(_, schema)| identity(schema, tenant.id(), item).ok());
+        identity.is_none_or(|identity| seen.insert(identity))
+    };
+    all.flatten_unordered(AT_ONCE).filter(move |found| future::ready(is_new(found))).boxed()
+}
+
+/// Counts the items that several requests find, each once, up to `limit`.
+pub(super) async fn count_all<T: Record, P: Paged>(
+    records: &Records<T>,
+    requests: Vec<P>,
+    limit: Option<usize>,
+) -> Result<usize, Error> {
+    let found = items_of_all(records, requests).take(limit.unwrap_or(usize::MAX));
+    found.try_fold(0, |all, item| future::ready(item.map(|_| all + 1))).await
 }
 
 /// The items of a page, those that did not open by their errors.

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
+    ProjectionType, Select,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tenantseal::Item;
 use tenantseal::schema::{Form, Lookup, LookupBuilder, TableSchema};
 
-use super::scene::{Index, attributes, builder, contact, create_with, key, set};
+use super::scene::{TABLE, attribute, attributes, builder, contact, key, key_of, set};
 use crate::common::{World, id, s};
 
 /// One request; the values are places in small lists, so that some of them find something.
@@ -27,6 +30,8 @@ enum Request {
 #[derive(Debug, Clone)]
 struct Read {
     key: Option<(bool, usize)>,
+    /// How many keys of the index behind these are tested, where it has any.
+    more: usize,
     filters: Vec<(usize, usize)>,
     limit: Option<i32>,
     projection: usize,
@@ -66,6 +71,7 @@ fn request() -> impl Strategy<Value = Request> {
     let condition = (0..CONDITIONS.len(), email.clone());
     let some = || proptest::option::of(0..EMAILS.len());
     let read = (proptest::option::of((any::<bool>(), email.clone())), vec((0..FILTERS.len(), 0..6_usize), 0..3));
+    let read = (read, 0..3_usize);
     let read = (read, proptest::option::of(1..4_i32), 0..PROJECTIONS.len(), proptest::bool::weighted(0.2));
     prop_oneof![
         3 => (contact.clone(), some(), some(), name, proptest::option::of(condition.clone())).prop_map(
@@ -74,8 +80,8 @@ fn request() -> impl Strategy<Value = Request> {
         1 => (contact.clone(), email, condition.clone())
             .prop_map(|(contact, email, condition)| Request::Update { contact, email, condition }),
         1 => (contact, condition).prop_map(|(contact, condition)| Request::Delete { contact, condition }),
-        4 => read.prop_map(|((key, filters), limit, projection, count)| {
-            Request::Read(Read { key, filters, limit, projection, count })
+        4 => read.prop_map(|(((key, filters), more), limit, projection, count)| {
+            Request::Read(Read { key, more, filters, limit, projection, count })
         }),
     ]
 }
@@ -84,6 +90,7 @@ fn request() -> impl Strategy<Value = Request> {
 struct Side {
     db: Client,
     table: &'static str,
+    indexes: Indexes,
     /// Whether pages and counts are those of a plain client too, and not only what all pages bring.
     is_exact: bool,
 }
@@ -148,11 +155,13 @@ impl Side {
         let filters = read.filters.iter().enumerate().map(|(place, (filter, at))| {
             let (filter, placeholder) = (FILTERS[*filter], format!(":f{place}"));
             // A filter may not test a key of the index.
-            let filter = match read.key {
-                Some((true, _)) if filter.contains("email") => "attribute_exists(tags)",
-                Some((false, _)) if filter.contains("phone") => "attribute_exists(tags)",
-                _ => filter,
+            let is_key = match read.key {
+                Some((true, _)) => filter.contains("email"),
+                Some((false, _)) => filter.contains("phone"),
+                None => false,
             };
+            let is_behind = read.key.is_some() && self.indexes == Indexes::OfSeveral && filter.contains("#s");
+            let filter = if is_key || is_behind { "attribute_exists(tags)" } else { filter };
             if filter.contains(":f") {
                 values.insert(placeholder.clone(), value(filter, *at));
             }
@@ -162,7 +171,15 @@ impl Side {
         let cut = filter.as_ref().is_some_and(|filter| filter.contains("begins_with") || filter.contains("contains"));
         let select = (read.count && self.is_exact && !cut).then_some(Select::Count);
         let projection = PROJECTIONS[read.projection].filter(|_| select.is_none()).map(str::to_owned);
-        let names_status = filter.iter().chain(&projection).any(|expression| expression.contains("#s"));
+        let more = if self.indexes == Indexes::OfSeveral && read.key.is_some() { read.more } else { 0 };
+        let tests = ["", " AND #s = :s", " AND #s = :s AND begins_with(contact_id, :c)"][more];
+        if more > 0 {
+            values.insert(":s".to_owned(), value("#s", read.filters.len()));
+        }
+        if more > 1 {
+            values.insert(":c".to_owned(), s("c-"));
+        }
+        let names_status = more > 0 || filter.iter().chain(&projection).any(|expression| expression.contains("#s"));
         let names = names_status.then(|| [("#s".to_owned(), "status".to_owned())].into());
         let (mut pages, mut found, mut start) = (Vec::new(), Vec::new(), None);
         loop {
@@ -177,7 +194,10 @@ impl Side {
                         values.insert(":t".to_owned(), s("acme"));
                     }
                     let request = self.db.query().table_name(self.table).index_name(index);
-                    let request = request.key_condition_expression(condition).set_filter_expression(filter.clone());
+                    let local = (self.indexes == Indexes::Local && !by_email).then_some(true);
+                    let condition = format!("{condition}{tests}");
+                    let request = request.key_condition_expression(condition).set_consistent_read(local);
+                    let request = request.set_filter_expression(filter.clone());
                     let request = request.set_expression_attribute_values(Some(values.clone().into_iter().collect()));
                     let request = request.set_expression_attribute_names(names.clone()).set_select(select.clone());
                     let request = request.set_projection_expression(projection.clone()).set_limit(read.limit);
@@ -236,19 +256,61 @@ fn schema(bits: Option<u8>) -> TableSchema {
         .unwrap()
 }
 
-const SEALED: [Index; 2] = [("by-email", &["_seal_by_email"]), ("by-phone", &["tenant_id", "_seal_by_phone"])];
-const PLAIN: [Index; 2] = [("by-email", &["email"]), ("by-phone", &["tenant_id", "phone"])];
+/// Which keys the indexes `by-email` and `by-phone` have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Indexes {
+    /// The token alone, or behind the table's partition key.
+    Global,
+    /// The same, and the second one is local: it is read consistently.
+    Local,
+    /// `status` and `contact_id` stand behind the token: keys of several attributes.
+    OfSeveral,
+}
 
-fn compare(bits: Option<u8>) {
+impl Indexes {
+    /// Creates a table in which these attributes are the first keys.
+    async fn create(self, plain: &Client, table: &str, email: &str, phone: &str) {
+        let names = ["tenant_id", "contact_id", email, phone];
+        let names = names.into_iter().chain((self == Self::OfSeveral).then_some("status"));
+        let definitions = names.map(attribute).collect();
+        let (hash, range) = (|name: &str| key_of(name, KeyType::Hash), |name: &str| key_of(name, KeyType::Range));
+        let behind = |names: &[&str]| match self {
+            Self::OfSeveral => names.iter().copied().map(range).collect(),
+            _ => Vec::new(),
+        };
+        let by_email = [vec![hash(email)], behind(&["status", "contact_id"])].concat();
+        let by_phone = [vec![hash("tenant_id"), range(phone)], behind(&["status", "contact_id"])].concat();
+        let request = plain.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+        let request = request.set_attribute_definitions(Some(definitions));
+        let request = request.key_schema(hash("tenant_id")).key_schema(range("contact_id"));
+        let all = || Projection::builder().projection_type(ProjectionType::All).build();
+        let global = |name: &str, keys: Vec<KeySchemaElement>| {
+            let index = GlobalSecondaryIndex::builder().index_name(name).projection(all());
+            index.set_key_schema(Some(keys)).build().unwrap()
+        };
+        let request = request.global_secondary_indexes(global("by-email", by_email));
+        let request = if self == Self::Local {
+            let index = LocalSecondaryIndex::builder().index_name("by-phone").projection(all());
+            request.local_secondary_indexes(index.set_key_schema(Some(by_phone)).build().unwrap())
+        } else {
+            request.global_secondary_indexes(global("by-phone", by_phone))
+        };
+        request.send().await.unwrap();
+    }
+}
+
+fn compare(bits: Option<u8>, indexes: Indexes) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (world, sealed) = runtime.block_on(async {
         let world = World::with_key_table(&["acme"]).await;
-        create_with(&world.plain, super::scene::TABLE, &SEALED).await;
-        create_with(&world.plain, "plain", &PLAIN).await;
-        let acme = builder(&world, schema(bits)).build(&world.app).unwrap().tenant(&id("acme"));
-        (world, Side { db: acme.dynamodb(), table: super::scene::TABLE, is_exact: bits.is_none() })
+        indexes.create(&world.plain, TABLE, "_seal_by_email", "_seal_by_phone").await;
+        indexes.create(&world.plain, "plain", "email", "phone").await;
+        let seal = builder(&world, schema(bits)).build(&world.app).unwrap();
+        seal.check_tables().await.unwrap();
+        let db = seal.tenant(&id("acme")).dynamodb();
+        (world, Side { db, table: TABLE, indexes, is_exact: bits.is_none() })
     });
-    let plain = Side { db: world.plain.clone(), table: "plain", is_exact: bits.is_none() };
+    let plain = Side { db: world.plain.clone(), table: "plain", indexes, is_exact: bits.is_none() };
     let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
     let outcome = TestRunner::new(config).run(&vec(request(), 1..25), |requests| {
         runtime.block_on(async {
@@ -271,10 +333,21 @@ fn compare(bits: Option<u8>) {
 
 #[test]
 fn exact_lookups_answer_as_plain_attributes_do_page_by_page() {
-    compare(None);
+    compare(None, Indexes::Global);
 }
 
 #[test]
 fn lookups_with_few_bits_bring_the_same_items_on_all_pages_together() {
-    compare(Some(3));
+    compare(Some(3), Indexes::Global);
+}
+
+#[test]
+fn local_indexes_are_read_consistently_as_those_of_plain_attributes() {
+    compare(None, Indexes::Local);
+}
+
+#[test]
+fn tokens_before_other_keys_of_an_index_answer_as_plain_attributes_do() {
+    compare(None, Indexes::OfSeveral);
+    compare(Some(3), Indexes::OfSeveral);
 }

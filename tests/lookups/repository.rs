@@ -26,7 +26,7 @@ impl AuditSink for Trail {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
 #[seal(table = "people", lookup(name = "person", part(last_name, alphanumeric), part(born), index = "by-person"))]
-struct Contact {
+pub(super) struct Contact {
     #[seal(partition_key, tenant)]
     tenant_id: String,
     #[seal(sort_key)]
@@ -50,7 +50,7 @@ struct Contact {
     tags: Vec<String>,
 }
 
-fn contact(id: &str, email: &str, phone: Option<&str>, last_name: &str, born: &str) -> Contact {
+pub(super) fn contact(id: &str, email: &str, phone: Option<&str>, last_name: &str, born: &str) -> Contact {
     Contact {
         tenant_id: "acme".to_owned(),
         contact_id: id.to_owned(),
@@ -63,15 +63,15 @@ fn contact(id: &str, email: &str, phone: Option<&str>, last_name: &str, born: &s
     }
 }
 
-fn builder(world: &World) -> TenantSealBuilder {
+pub(super) fn builder(world: &World) -> TenantSealBuilder {
     TenantSeal::builder().assume_role(ROLE).key_table(key_table(&world.app)).record::<Contact>()
 }
 
-fn acme(world: &World) -> Tenant {
+pub(super) fn acme(world: &World) -> Tenant {
     builder(world).build(&world.app).unwrap().tenant(&id("acme"))
 }
 
-async fn people() -> (World, Tenant, Records<Contact>) {
+pub(super) async fn people() -> (World, Tenant, Records<Contact>) {
     let world = world(&["acme"]).await;
     let acme = acme(&world);
     let contacts = acme.records::<Contact>();
@@ -85,7 +85,7 @@ async fn people() -> (World, Tenant, Records<Contact>) {
     (world, acme, contacts)
 }
 
-fn ids(mut found: Vec<Contact>) -> Vec<String> {
+pub(super) fn ids(mut found: Vec<Contact>) -> Vec<String> {
     found.sort_by(|one, other| one.contact_id.cmp(&other.contact_id));
     found.into_iter().map(|contact| contact.contact_id).collect()
 }

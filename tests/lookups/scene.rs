@@ -158,11 +158,11 @@ pub(crate) async fn create_with(plain: &Client, name: &str, indexes: &[Index]) {
     table.set_key_schema(Some(keys)).send().await.unwrap();
 }
 
-fn attribute(name: &str) -> AttributeDefinition {
+pub(crate) fn attribute(name: &str) -> AttributeDefinition {
     let attribute = AttributeDefinition::builder().attribute_name(name);
     attribute.attribute_type(ScalarAttributeType::S).build().unwrap()
 }
 
-fn key_of(name: &str, kind: KeyType) -> KeySchemaElement {
+pub(crate) fn key_of(name: &str, kind: KeyType) -> KeySchemaElement {
     KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
 }
