@@ -24,8 +24,7 @@ use crate::client::{self, Binding, Tables};
 use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
 use crate::item::{
-    Item, Tokens, distinct_keys, needed_lookup_keys, open_in_place, seal_with, sealable_identity, stored_identity,
-    unique_of_item,
+    Item, Prepared, Tokens, distinct_keys, open_in_place, seal_with, sealable_identity, stored_identity,
 };
 use crate::schema::{Lookup, TableSchema};
 
@@ -166,13 +165,14 @@ impl Tenant {
     /// Seals one item for this table.
     pub(crate) async fn seal_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
         let identity = sealable_identity(table, self.id(), &item)?;
-        if let Some((at, _)) = unique_of_item(table, &item)?.first() {
+        let prepared = Prepared::new(table, &item)?;
+        if let Some((at, _)) = prepared.unique(table).first() {
             return Err(Refusal::UniqueLookup { lookup: table.lookups()[*at].name().to_owned() }.into());
         }
-        let needed = needed_lookup_keys(table, &item)?;
+        let needed = prepared.keys();
         let sealing = self.sealing_key("seal", table, table.record_place());
         let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed)).await?;
-        let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_item(table, &identity, &item)?;
+        let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_prepared(table, &identity, &prepared)?;
         Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
     }
 

@@ -14,10 +14,7 @@ use super::operation::{Cut, Expected, Keys, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, Place, SealedValue, Selection, SentToken, UpdatePlan};
-use crate::item::{
-    Formed, Item, KeyNumbers, SealError, needed_lookup_keys, refuse_sealed, seal_values, seal_with, sealable_identity,
-    unique_of_item,
-};
+use crate::item::{Formed, Item, KeyNumbers, Prepared, SealError, refuse_sealed, seal_values, seal_with, sealable_identity};
 use crate::schema::{Lookup, Protection, TableSchema, Variant};
 use tenantseal_core::envelope::Nonces;
 
@@ -87,14 +84,15 @@ impl ItemPut {
         let item = item.ok_or(Refusal::Missing("Item"))?;
         let condition = conditional.check(table, Some(item))?;
         let identity = sealable_identity(table, &binding.tenant, item).map_err(to_refusal)?;
-        let (lookups, unique) = (needed_lookup_keys(table, item)?, unique_of_item(table, item)?);
+        let prepared = Prepared::new(table, item)?;
+        let (lookups, unique) = (prepared.keys(), prepared.unique(table));
         Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups, unique })
     }
 
     /// Seals the checked item, and stores the tokens of its lookups with it.
     pub(super) fn seal(&self, keys: &Keys<'_>, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
         let Target { table, identity } = &self.target;
-        let tokens = keys.tokens().of_item(table, identity, item)?;
+        let tokens = keys.tokens().of_prepared(table, identity, &Prepared::new(table, item)?)?;
         *item = seal_with(table, keys.sealing()?, identity, nonces, std::mem::take(item), tokens)?;
         Ok(())
     }

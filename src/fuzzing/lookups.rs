@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use tenantseal_core::envelope::{KeyRecordPlacement, NeededKey};
-use tenantseal_core::format::StoredKey;
-use tenantseal_core::keys::{DataKeys, KeyService, Retries, Settings, TenantHandle};
+use tenantseal_core::format::{LookupDefinition, LookupKind, StoredKey};
+use tenantseal_core::keys::{DataKeys, DeclaredLookup, KeyService, KeyTable, Retries, Settings, TenantHandle};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::time::SystemTimeSource;
 
 use crate::error::Error;
+
+/// The table of the declared lookups.
+const TABLE: &str = "crm";
 
 /// The cache as an application has it unless configured otherwise, without anything around it.
 pub struct Lookups(DataKeys);
@@ -17,7 +20,23 @@ pub struct Lookups(DataKeys);
 impl Lookups {
     /// An empty one.
     pub fn new(service: Arc<dyn KeyService>) -> Self {
-        let settings = Settings { capacity: Some(200_000), ..Settings::default() };
+        Self::configured(service, Settings::default())
+    }
+
+    /// An empty one of an application that declares lookups of these attributes.
+    pub fn declaring(service: Arc<dyn KeyService>, table: Arc<dyn KeyTable>, attributes: &[&str]) -> Self {
+        let lookup = |name: &&str| DeclaredLookup {
+            table: TABLE.to_owned(),
+            name: (*name).to_owned(),
+            number: 1,
+            definition: LookupDefinition::new(LookupKind::Equality, 128, [(*name, "exact")]).expect("a valid one"),
+        };
+        let lookups = attributes.iter().map(lookup).collect();
+        Self::configured(service, Settings { key_table: Some(table), lookups, ..Settings::default() })
+    }
+
+    fn configured(service: Arc<dyn KeyService>, settings: Settings) -> Self {
+        let settings = Settings { capacity: Some(400_000), ..settings };
         let keys = settings.build(service, "", Arc::new(SystemTimeSource), Retries::default());
         Self(keys.expect("the settings are in range"))
     }
@@ -41,6 +60,16 @@ impl TenantLookups {
     pub async fn fill(&self) -> Result<Box<[u8]>, Error> {
         let key = self.0.sealing_key(None, KeyRecordPlacement::Item).await.map_err(Error::from)?;
         Ok(key.stored_record().into())
+    }
+
+    /// Has a token made of this attribute's lookup, so that its key stays in memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of the key service and the key table.
+    pub async fn use_lookup(&self, attribute: &str) -> Result<Option<String>, Error> {
+        let keys = self.0.lookup_keys(&[1]).await.map_err(Error::from)?;
+        Ok(keys.mac_key(TABLE, attribute).map(|key| key.token(&["acme"], &[b"\x01ada"])))
     }
 
     /// Looks up the key that seals; whether it is there.

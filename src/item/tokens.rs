@@ -15,8 +15,6 @@ use crate::schema::{Lookup, LookupKind, LookupState, TableSchema, Variant};
 pub(crate) type StoredTokens = SmallVec<[(String, AttributeValue); 1]>;
 /// Numbers of lookup keys.
 pub(crate) type KeyNumbers = SmallVec<[u16; 4]>;
-/// The values of a lookup's parts.
-type Values<'i> = SmallVec<[&'i AttributeValue; 4]>;
 
 /// Makes the tokens of one tenant.
 #[derive(Clone, Copy)]
@@ -31,18 +29,16 @@ impl<'a> Tokens<'a> {
         Self { keys, tenant }
     }
 
-    /// The tokens to store with an item to be sealed.
-    ///
-    /// An attribute of tokens is there exactly when all parts of its lookup are.
-    pub(crate) fn of_item(
+    /// The tokens to store with a prepared item, which has this identity.
+    pub(crate) fn of_prepared(
         self,
         schema: &TableSchema,
         identity: &Identity,
-        item: &Item,
+        Prepared(prepared): &Prepared<'_>,
     ) -> Result<StoredTokens, SealError> {
         let mut tokens = StoredTokens::new();
-        for (lookup, values) in of_item(schema, item) {
-            tokens.push((lookup.stored().to_owned(), self.stored(schema, lookup, identity, &values)?));
+        for (lookup, formed) in prepared {
+            tokens.push((lookup.stored().to_owned(), self.of_formed(schema, lookup, identity, formed)?));
         }
         Ok(tokens)
     }
@@ -55,11 +51,21 @@ impl<'a> Tokens<'a> {
         identity: &Identity,
         values: &[&AttributeValue],
     ) -> Result<AttributeValue, SealError> {
+        self.of_formed(schema, lookup, identity, &lookup.formed(values)?)
+    }
+
+    fn of_formed(
+        self,
+        schema: &TableSchema,
+        lookup: &Lookup,
+        identity: &Identity,
+        formed: &Formed,
+    ) -> Result<AttributeValue, SealError> {
         let key = self.mac_key(schema, lookup)?;
         let tenant = schema.tenant().pieces(self.tenant);
         let token = |parts: &FormedParts| key.token(&tenant, &parts.parts());
-        Ok(match lookup.formed(values)? {
-            Formed::Parts(parts) => AttributeValue::S(token(&parts)),
+        Ok(match formed {
+            Formed::Parts(parts) => AttributeValue::S(token(parts)),
             Formed::Members(members) => {
                 let mut tokens: Vec<_> = members.iter().map(token).collect();
                 // With few bits, members share tokens.
@@ -89,31 +95,37 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// The numbers of the lookup keys that the tokens of an item need. Refuses an item of which a lookup cannot take a value.
-pub(crate) fn needed_lookup_keys(schema: &TableSchema, item: &Item) -> Result<KeyNumbers, SealError> {
-    of_item(schema, item).map(|(lookup, values)| lookup.formed(&values).map(|_| lookup.key())).collect()
-}
+/// What the tokens of an item to be sealed are made of. An attribute of tokens is there exactly when all parts of its
+/// lookup are.
+pub(crate) struct Prepared<'s>(SmallVec<[(&'s Lookup, Formed); 1]>);
 
-/// The unique lookups of which an item to be sealed has a value, by their places, and whether there is something to look
-/// up in it.
-pub(crate) fn unique_of_item(schema: &TableSchema, item: &Item) -> Result<Vec<(usize, bool)>, SealError> {
-    let place = |lookup: &Lookup| schema.lookups().iter().position(|other| other.name() == lookup.name());
-    let mut unique = Vec::new();
-    if schema.lookups().iter().any(Lookup::is_unique) {
-        for (lookup, values) in of_item(schema, item).into_iter().filter(|(lookup, _)| lookup.is_unique()) {
-            let is_claimed = lookup.formed(&values)? != Formed::Nothing;
-            unique.extend(place(lookup).map(|at| (at, is_claimed)));
+impl<'s> Prepared<'s> {
+    /// Refuses an item of which a lookup cannot take a value.
+    pub(crate) fn new(schema: &'s TableSchema, item: &Item) -> Result<Self, SealError> {
+        let mut prepared = SmallVec::new();
+        if schema.lookups().is_empty() {
+            return Ok(Self(prepared));
         }
+        let variant = Variant::to_seal(schema, item);
+        let written = variant.iter().flat_map(Variant::lookups).filter(|lookup| lookup.state() != LookupState::Retired);
+        for lookup in written {
+            let values = lookup.parts().iter().map(|part| item.get(part.attribute()));
+            if let Some(values) = values.collect::<Option<SmallVec<[_; 4]>>>() {
+                prepared.push((lookup, lookup.formed(&values)?));
+            }
+        }
+        Ok(Self(prepared))
     }
-    Ok(unique)
-}
 
-/// The lookups whose tokens an item to be sealed stores, each with the values of its parts.
-fn of_item<'s, 'i>(schema: &'s TableSchema, item: &'i Item) -> impl Iterator<Item = (&'s Lookup, Values<'i>)> {
-    let variant = if schema.lookups().is_empty() { None } else { Variant::to_seal(schema, item) };
-    let written = variant.into_iter().flat_map(|variant| variant.lookups());
-    written.filter(|lookup| lookup.state() != LookupState::Retired).filter_map(|lookup| {
-        let values = lookup.parts().iter().map(|part| item.get(part.attribute())).collect::<Option<Values<'_>>>()?;
-        Some((lookup, values))
-    })
+    /// The numbers of the lookup keys that the tokens need.
+    pub(crate) fn keys(&self) -> KeyNumbers {
+        self.0.iter().map(|(lookup, _)| lookup.key()).collect()
+    }
+
+    /// The unique lookups of which the item has a value, by their places, and whether there is something to look up in it.
+    pub(crate) fn unique(&self, schema: &TableSchema) -> Vec<(usize, bool)> {
+        let place = |lookup: &Lookup| schema.lookups().iter().position(|other| other.name() == lookup.name());
+        let unique = self.0.iter().filter(|(lookup, _)| lookup.is_unique());
+        unique.filter_map(|(lookup, formed)| Some((place(lookup)?, *formed != Formed::Nothing))).collect()
+    }
 }

@@ -16,6 +16,7 @@ use crate::keys::fetch::decrypt::Answer;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::sealing_key::GENERATE;
 use crate::keys::fetch::shared_keys::SharedKeys;
+use crate::keys::fetch::unwrap::concerns_record;
 use crate::keys::outcome::UnwrapError;
 use crate::keys::{KeyServiceError, KeyServiceErrorKind, KeyTableError, KeyTableErrorKind as Kind, Swap};
 
@@ -108,13 +109,18 @@ impl Engine {
                 }
                 match self.unwrap_lookup_record(keys, context, &expected, &record).await {
                     Ok(unwrapped) => wrapping.insert(unwrapped),
-                    Err(UnwrapError::Rejected(_)) => {
-                        let rejection = forged(LookupFault::DataKey);
-                        keys.write().rejected.insert(id, rejection.clone(), self.clock.now());
-                        self.tenants.remember(keys);
-                        return Err(rejection);
+                    Err(failure) => {
+                        let is_of_record = concerns_record(&failure);
+                        let failure = match failure {
+                            UnwrapError::Rejected(_) => forged(LookupFault::DataKey),
+                            failure => failure,
+                        };
+                        if is_of_record {
+                            keys.write().rejected.insert(id, failure.clone(), self.clock.now());
+                            self.tenants.remember(keys);
+                        }
+                        return Err(failure);
                     }
-                    Err(failure) => return Err(failure),
                 }
             }
         };

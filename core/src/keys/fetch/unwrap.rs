@@ -203,7 +203,7 @@ impl Engine {
 }
 
 /// Whether a failure is remembered for the key record.
-fn concerns_record(failure: &UnwrapError) -> bool {
+pub(crate) fn concerns_record(failure: &UnwrapError) -> bool {
     match failure {
         UnwrapError::Rejected(_) => true,
         UnwrapError::Service(error) => {

@@ -49,17 +49,20 @@ async fn what_does_not_open_is_forged_and_never_replaced_by_a_new_key() {
 async fn a_lookup_key_under_a_context_without_purpose_is_forged() {
     let fleet = Fleet::default();
     let scene = fleet.process();
-    let sealing = scene.seal("acme").await.unwrap();
-    // Sealed by a process in possession of a data key, of its own: rightly but for the context.
-    let contents = crate::format::LookupContents {
-        key: crate::crypto::LookupKey::generate(&crate::crypto::OsRandom).unwrap(),
-        known: crate::format::KnownLookups::default(),
-    };
-    let record = sealing.wrap_lookup_key(&id("acme"), 1, [0; 12], &contents);
-    fleet.table.put("acme", &entry("acme", 1), Some(record));
-    let before = scene.calls();
-    assert_eq!(scene.token("acme").await, Err(forged(1)));
-    assert_eq!(scene.calls(), before, "contexts are compared before the first call");
+    let alone = Scene::configured(Arc::clone(&fleet.kms), |_| {});
+    // Sealed by a process in possession of a data key, of the fleet's or its own: rightly but for the context. That of
+    // its own is the right one without `purpose`.
+    for sealing in [scene.seal("acme").await.unwrap(), alone.seal("acme").await.unwrap()] {
+        let contents = crate::format::LookupContents {
+            key: crate::crypto::LookupKey::generate(&crate::crypto::OsRandom).unwrap(),
+            known: crate::format::KnownLookups::default(),
+        };
+        let record = sealing.wrap_lookup_key(&id("acme"), 1, [0; 12], &contents);
+        fleet.table.put("acme", &entry("acme", 1), Some(record));
+        let before = scene.calls();
+        assert_eq!(scene.token("acme").await, Err(forged(1)));
+        assert_eq!(scene.calls(), before, "contexts are compared before the first call");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -75,9 +75,84 @@ async fn revoking_by_hand_drops_the_lookup_key_from_all_handles() {
     let scene = fleet.process();
     let token = scene.token("acme").await;
     let handle = scene.keys.for_tenant(&id("acme"));
+    let held = scene.lookup_keys("acme").await.unwrap().downgrade();
     scene.keys.revoke(&id("acme")).await;
     assert!(handle.warm_lookup_keys(&[1]).is_none());
+    assert!(held[0].upgrade().is_none(), "it is in nobody's memory");
     assert_eq!(scene.token("acme").await, token);
+}
+
+/// Its record is being written, with a new name, when the tenant is revoked.
+#[tokio::test(start_paused = true)]
+async fn a_lookup_key_that_was_under_way_during_a_revocation_is_not_used() {
+    let fleet = Fleet::default();
+    fleet.process().token("acme").await.unwrap();
+    let scene = Arc::new(fleet.declaring(vec![lookup("email", 1, 128), lookup("phone", 1, 128)]));
+    let under_way = tokio::spawn({
+        let scene = Arc::clone(&scene);
+        async move { scene.lookup_keys("acme").await.map(|_| ()) }
+    });
+    // Reading 2 entries takes 10 ms, writing one 5.
+    tokio::time::sleep(Duration::from_millis(12)).await;
+    assert_eq!((fleet.table.calls(), scene.counts().1), ((4, 1), 1), "unwrapped, and not written yet");
+    scene.script(|kms| kms.fails = Some(KeyServiceErrorKind::Revoked));
+    scene.keys.revoke(&id("acme")).await;
+    match under_way.await.unwrap() {
+        Err(KeyError::Service(error)) => assert!(error.is_revoked(), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!scene.is_warm("acme"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_tenants_lookup_keys_cost_no_reading_and_no_call() {
+    let fleet = Fleet::default();
+    fleet.process().token("acme").await.unwrap();
+    let scene = fleet.process();
+    scene.script(|kms| kms.fails = Some(KeyServiceErrorKind::Revoked));
+    // The refusal of a sealing key is the tenant's.
+    scene.seal("acme").await.unwrap_err();
+    let before = (scene.calls(), fleet.table.calls());
+    for _ in 0..100 {
+        assert!(error(&scene).await.is_revoked());
+    }
+    assert_eq!((scene.calls(), fleet.table.calls()), before);
+}
+
+/// Nothing but its entry says so: that may be the entry's fault.
+#[tokio::test(start_paused = true)]
+async fn a_lookup_key_that_kms_refuses_costs_one_call_a_second() {
+    let fleet = Fleet::default();
+    fleet.process().token("acme").await.unwrap();
+    let scene = fleet.process();
+    scene.script(|kms| kms.fails = Some(KeyServiceErrorKind::Revoked));
+    let before = scene.calls();
+    for _ in 0..100 {
+        assert!(error(&scene).await.is_revoked());
+    }
+    assert!(scene.calls() - before <= 2, "{}", scene.calls() - before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lookup_keys_of_many_numbers_take_turns_in_the_tenants_places() {
+    let fleet = Fleet::default();
+    let numbers: Vec<u16> = (1..=8).collect();
+    let lookups = || numbers.iter().map(|number| lookup(&format!("name-{number}"), *number, 128)).collect();
+    let first = fleet.declaring(lookups());
+    for number in &numbers {
+        first.token_under("acme", &format!("name-{number}"), *number).await.unwrap();
+    }
+    let scene = Scene::configured(Arc::clone(&fleet.kms), |config| {
+        config.shared = Some(SharedKeys::new(Arc::clone(&fleet.table) as _, "us-east-1"));
+        config.lookups = DeclaredLookups::new(lookups()).unwrap();
+        config.limits = LIMITS;
+        config.limits.calls_per_tenant = 2;
+    });
+    scene.script(|kms| kms.latency = Duration::from_millis(100));
+    let started = tokio::time::Instant::now();
+    scene.keys.for_tenant(&id("acme")).lookup_keys(&numbers).await.unwrap();
+    // Each number but the first opens the one before too: 15 calls, 2 at a time.
+    assert!(started.elapsed() >= Duration::from_millis(750), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
