@@ -12,11 +12,16 @@ use crate::Outcome;
 /// The name of the pooled table.
 pub(crate) const TABLE: &str = "soak";
 
+/// The index of the secret's lookup.
+pub(crate) const INDEX: &str = "by-secret";
+/// The attribute that holds the tokens of the secret's lookup.
+pub(crate) const TOKEN: &str = "_seal_by_secret";
+
 /// In every encrypted value and nowhere else: finding it in the table means finding plaintext.
 pub(crate) const CANARY: &str = "soak-canary";
 
 /// One entry. A put writes all attributes, an update only `revision` and `secret`: reading it may then need two data
-/// keys.
+/// keys. Both write the token of the secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Record)]
 #[serde(deny_unknown_fields)]
 #[seal(table = "soak")]
@@ -29,8 +34,8 @@ pub(crate) struct Entry {
     pub(crate) revision: u64,
     /// Of the latest put.
     base: u64,
-    #[seal(encrypt)]
-    secret: String,
+    #[seal(encrypt, lookup(exact, index = "by-secret"))]
+    pub(crate) secret: String,
     #[seal(encrypt)]
     tokens: BTreeMap<String, String>,
     #[seal(encrypt)]

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use tenantseal::Error;
 use tenantseal::error::Written;
-use tenantseal::keys::KeyServiceErrorKind;
+use tenantseal::keys::{KeyServiceErrorKind, KeyTableErrorKind};
 
 use crate::journal::Fate;
 
@@ -57,6 +57,10 @@ pub(crate) fn from_error(error: &Error) -> Fate {
             KeyServiceErrorKind::Contradictory => Fate::NotSent("KMS contradicts itself".to_owned()),
             _ => Fate::Violation(format!("a key error that no fault explains: {error}")),
         },
+        // Without the tenant's lookup key nothing is sent that needs a token.
+        Error::KeyTable(table) if matches!(table.kind(), KeyTableErrorKind::Unavailable) => {
+            Fate::NotSent("key table unavailable".to_owned())
+        }
         Error::Cancelled(cancelled) if error.is_retryable() => Fate::NotSent(cancelled.to_string()),
         Error::NotWritten(writes) => {
             let explained = |(_, error): (usize, &Error)| !matches!(from_error(error), Fate::Violation(_));

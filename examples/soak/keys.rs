@@ -2,8 +2,9 @@
 //!
 //! A process requests the keys that it has not cached. The cache of a tenant is empty at the start, after 3 seconds
 //! without a seal or an open (the lease may have ended unused), after a refusal, and after a fault that outlasts a
-//! lease or moves the clock. Each time the process may make one data key, and unwrap each data key that the tenant's
-//! items name once. In between it renews a lease when 3/4 of it are over. A process that asks more often has lost a key
+//! lease or moves the clock. Each time the process may make one data key to seal with and one that wraps the tenant's
+//! lookup key. It may unwrap the fleet's data key, the one of the lookup key, and each that the tenant's items name,
+//! once. In between it renews a lease when 3/4 of it are over. A process that asks more often has lost a key
 //! that it may use.
 
 use std::collections::HashMap;
@@ -68,8 +69,9 @@ pub(crate) fn explained(
         let lost = met(false) + met(true).min(failed.get(*tenant).copied().unwrap_or_default());
         let without = life.without + lost;
         let bound = bounds.entry((*tenant).to_owned()).or_default();
-        bound.made += without;
-        bound.unwrapped += life.renewals() + without * life.named.min(made.get(*tenant).copied().unwrap_or_default());
+        bound.made += 2 * without;
+        let named = life.named.min(made.get(*tenant).copied().unwrap_or_default());
+        bound.unwrapped += life.renewals() + without * (2 + named);
     }
     (bounds, lives.len() as u64)
 }

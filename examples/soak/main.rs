@@ -3,7 +3,7 @@
 //! `cargo run --example soak` runs for a minute. Two writer processes work for thousands of tenants, a few of them
 //! busy, through the drop-in client and the typed repository, while keys are throttled, servers restart, connections
 //! break, clocks jump, tenants are suspended, and one writer is killed again and again. It ends with a report, and
-//! fails when anything is not as promised: a lost or altered write, plaintext in the table, another tenant's item
+//! fails when anything is not as promised: a lost or altered write, plaintext in the table, a wrong token, another tenant's item
 //! served, a suspended tenant served, memory or calls to KMS beyond bounds.
 
 mod chaos;

@@ -95,6 +95,7 @@ pub(crate) struct ReadBack {
     entries_written: usize,
     entries_stored: usize,
     either_of_two: usize,
+    tokens_right: usize,
     values_searched: usize,
     foreign_reads_refused: usize,
 }
@@ -215,7 +216,7 @@ impl Report {
             let at = |percent: usize| kind.micros.get(kind.micros.len().saturating_sub(1) * percent / 100).copied();
             (kind.p50_micros, kind.p99_micros) = (at(50).unwrap_or_default(), at(99).unwrap_or_default());
         }
-        let Verdict { mut violations, written, read_back, open, searched, foreign } = verdict;
+        let Verdict { mut violations, written, read_back, open, tokens, searched, foreign } = verdict;
         let keys = Keys::judged(counted, histories, injected, items, &mut violations);
         let memory = Memory::judged(samples);
         if memory.end > memory.bound {
@@ -228,6 +229,7 @@ impl Report {
             entries_written: written,
             entries_stored: read_back,
             either_of_two: open,
+            tokens_right: tokens,
             values_searched: searched,
             foreign_reads_refused: foreign,
         };
@@ -309,15 +311,15 @@ impl Display for Report {
             mb(*end),
             mb(*bound)
         )?;
-        let ReadBack { entries_written, entries_stored, either_of_two, values_searched, foreign_reads_refused } =
-            read_back;
+        let ReadBack { entries_written, entries_stored, either_of_two, tokens_right, .. } = read_back;
+        let ReadBack { values_searched, foreign_reads_refused, .. } = read_back;
         writeln!(
             f,
             "stored    {entries_written} entries judged, {entries_stored} there and read back, {either_of_two} of them in either of two states"
         )?;
         writeln!(
             f,
-            "          {values_searched} stored values searched for plaintext, {foreign_reads_refused} reads of others' items tried"
+            "          {tokens_right} stored tokens right, {values_searched} stored values searched for plaintext, {foreign_reads_refused} reads of others' items tried"
         )?;
         if self.violations.is_empty() {
             return writeln!(f, "\nno violation");

@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType,
+};
 use aws_types::SdkConfig;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tenantseal::TenantSeal;
-use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+use tenantseal::keys::{AliasTemplate, DynamoDbKeyTable, RoleArn, Tenancy};
 use tenantseal_local::Stack;
 
 use crate::Outcome;
-use crate::entry::{Entry, TABLE, tenant_id};
+use crate::entry::{Entry, INDEX, TABLE, TOKEN, tenant_id};
 use crate::relay::Relay;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeys";
@@ -55,6 +58,7 @@ impl Stage {
         let application = stack.sdk_config(&service);
         let plain = aws_sdk_dynamodb::Client::new(&application);
         create_table(&plain).await?;
+        key_table(&application).create_table().await?;
         let relay = Relay::before(stack.dynamodb_url()).await?;
         let environment = stack.environment(&service);
         Ok(Self { stack, relay, administrator, plain, keys: Vec::new(), application, environment })
@@ -83,7 +87,8 @@ impl Stage {
 
     /// The library in this process, for the verdict.
     pub(crate) fn library(&self) -> Outcome<TenantSeal> {
-        Ok(TenantSeal::builder().assume_role(ROLE).record::<Entry>().build(&self.application)?)
+        let keys = key_table(&self.application);
+        Ok(TenantSeal::builder().assume_role(ROLE).record::<Entry>().key_table(keys).build(&self.application)?)
     }
 
     /// Starts a writer.
@@ -179,14 +184,22 @@ pub(crate) fn tenancy() -> Outcome<Tenancy> {
     Ok(Tenancy::new(RoleArn::parse(ROLE)?, AliasTemplate::default()))
 }
 
+/// Where the fleet's data keys and the tenants' lookup keys are. The local server has no backups.
+pub(crate) fn key_table(config: &SdkConfig) -> DynamoDbKeyTable {
+    DynamoDbKeyTable::new(config, "soak-keys").danger_without_recovery()
+}
+
 async fn create_table(plain: &aws_sdk_dynamodb::Client) -> Outcome<()> {
     let mut request = plain.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    for (name, kind) in [("tenant_id", KeyType::Hash), ("entry_id", KeyType::Range)] {
-        let text = ScalarAttributeType::S;
-        request = request
-            .attribute_definitions(AttributeDefinition::builder().attribute_name(name).attribute_type(text).build()?)
-            .key_schema(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?);
+    for name in ["tenant_id", "entry_id", TOKEN] {
+        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        request = request.attribute_definitions(attribute.build()?);
     }
-    request.send().await?;
+    let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let all = Projection::builder().projection_type(ProjectionType::All).build();
+    let index =
+        GlobalSecondaryIndex::builder().index_name(INDEX).projection(all).key_schema(key(TOKEN, KeyType::Hash)?);
+    let request = request.key_schema(key("tenant_id", KeyType::Hash)?).key_schema(key("entry_id", KeyType::Range)?);
+    request.global_secondary_indexes(index.build()?).send().await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use tenantseal::{Item, TenantId};
 
 use crate::Outcome;
 use crate::chaos::Suspension;
-use crate::entry::{CANARY, Entry, TABLE, secret, tenant_id};
+use crate::entry::{CANARY, Entry, TABLE, TOKEN, secret, tenant_id};
 use crate::journal::{EntryKey, Fate, History, Possible};
 use crate::stage::{GRACE, REVALIDATION, Stage};
 use crate::worker::key;
@@ -23,6 +23,8 @@ pub(crate) enum Sabotage {
     Bit,
     /// The item is gone.
     Lost,
+    /// The token of a lookup is another value's.
+    Token,
     /// The plaintext of an encrypted value, in an attribute that nobody reads.
     Plaintext,
     /// The writers have almost no cache of data keys.
@@ -41,6 +43,8 @@ pub(crate) struct Verdict {
     pub(crate) read_back: usize,
     /// Entries of which two revisions were possible.
     pub(crate) open: usize,
+    /// Stored tokens that are those of what the entries open to.
+    pub(crate) tokens: usize,
     /// Stored values searched for plaintext.
     pub(crate) searched: usize,
     /// Requests for other tenants' items.
@@ -89,10 +93,14 @@ impl Verdict {
         let reading = stream::iter(tenants).map(|tenant| {
             let (seal, step) = (&seal, &step);
             async move {
-                let records = seal.tenant(&TenantId::parse(tenant)?).records::<Entry>();
-                let found: Result<Vec<Entry>, _> = records.query().stream().try_collect().await;
+                let handle = seal.tenant(&TenantId::parse(tenant)?);
+                let found: Result<Vec<Entry>, _> = handle.records::<Entry>().query().stream().try_collect().await;
+                let mut tokens = Vec::new();
+                for entry in found.iter().flatten() {
+                    tokens.push(handle.token(TABLE, "secret", &entry.secret).await?);
+                }
                 step();
-                Outcome::Ok((tenant, found))
+                Outcome::Ok((tenant, found.map(|found| found.into_iter().zip(tokens).collect::<Vec<_>>())))
             }
         });
         let found: Vec<_> = reading.buffer_unordered(16).try_collect().await?;
@@ -100,11 +108,16 @@ impl Verdict {
         for (tenant, found) in found {
             match found {
                 Ok(found) => {
-                    for entry in found {
+                    for (entry, token) in found {
+                        let key = (tenant.to_owned(), entry.entry_id.clone());
                         if !entry.is_whole() {
                             self.violations.push(format!("{tenant} {} is not whole", entry.entry_id));
                         }
-                        read.insert((tenant.to_owned(), entry.entry_id.clone()), entry.revision);
+                        match stored.get(&key).and_then(|item| item.get(TOKEN)) {
+                            Some(AttributeValue::S(stored)) if *stored == token => self.tokens += 1,
+                            _ => self.violations.push(format!("{tenant} {}: not the token of its secret", key.1)),
+                        }
+                        read.insert(key, entry.revision);
                     }
                 }
                 Err(error) => {
@@ -202,6 +215,13 @@ impl Sabotage {
         let mut item = item.ok_or("the entry is not stored")?;
         if self == Self::Plaintext {
             item.insert("note".to_owned(), AttributeValue::S(secret(tenant, entry, 1)));
+        } else if self == Self::Token {
+            let mut token =
+                item.get(TOKEN).and_then(|value| value.as_s().ok()).ok_or("the entry has no token")?.clone();
+            let last = token.pop();
+            // The last of 22 letters has 2 bits.
+            token.push(if last == Some('A') { 'Q' } else { 'A' });
+            item.insert(TOKEN.to_owned(), AttributeValue::S(token));
         } else {
             let sealed = item.get("secret").and_then(|value| value.as_b().ok()).ok_or("the entry is not sealed")?;
             let mut bytes = sealed.as_ref().to_vec();

@@ -47,7 +47,7 @@ struct State {
 }
 
 /// The kinds of operation and how often each is chosen, in 100.
-const MIX: [(&str, u32); 20] = [
+const MIX: [(&str, u32); 22] = [
     ("put", 12),
     ("put-typed", 10),
     ("get", 10),
@@ -61,6 +61,8 @@ const MIX: [(&str, u32); 20] = [
     ("delete-typed", 3),
     ("query-page", 3),
     ("query-typed", 4),
+    ("find", 2),
+    ("find-typed", 3),
     ("batch-write", 2),
     ("batch-write-typed", 2),
     ("batch-get-typed", 2),

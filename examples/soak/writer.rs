@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::Outcome;
 use crate::entry::{Entry, TABLE};
 use crate::journal::Journal;
-use crate::stage::{GRACE, REVALIDATION, ROLE};
+use crate::stage::{GRACE, REVALIDATION, ROLE, key_table};
 use crate::worker::Worker;
 use crate::zipf::Zipf;
 
@@ -93,7 +93,7 @@ async fn library(clock: &WrongClock, capacity: u64) -> Outcome<TenantSeal> {
     let config = config.into_builder().time_source(clock.clone()).build();
     let seal = TenantSeal::builder().assume_role(ROLE).record::<Entry>().data_key_capacity(capacity);
     let seal = seal.data_key_revalidation(REVALIDATION).outage_grace(GRACE);
-    Ok(seal.table_name(TABLE, TABLE).build(&config)?)
+    Ok(seal.table_name(TABLE, TABLE).key_table(key_table(&config)).build(&config)?)
 }
 
 /// Leaks this many MiB every second.

@@ -9,7 +9,7 @@ use tenantseal::Tenant;
 
 use super::{SLOTS, Worker, dynamodb_get};
 use crate::Outcome;
-use crate::entry::{Entry, TABLE};
+use crate::entry::{Entry, INDEX, TABLE, secret};
 use crate::fate;
 use crate::journal::Fate;
 
@@ -51,6 +51,25 @@ impl Worker {
                         .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}"))),
                     Err(error) => Err(fate::from_sdk_result(Err::<(), _>(error), |()| 0)),
                 }
+            }
+            "find" | "find-typed" => {
+                let sought = secret(id, entry, self.revision(id, entry));
+                let found = if kind == "find" {
+                    let query = tenant.dynamodb().query().table_name(TABLE).index_name(INDEX);
+                    let query = query.key_condition_expression("secret = :secret");
+                    let answer = query.expression_attribute_values(":secret", AttributeValue::S(sought)).send().await;
+                    answer.map_err(|error| fate::from_sdk_result(Err::<(), _>(error), |()| 0)).and_then(|answer| {
+                        serde_dynamo::from_items(answer.items.unwrap_or_default())
+                            .map_err(|error| Fate::Violation(format!("an item that is no entry: {error}")))
+                    })
+                } else {
+                    records.find_by("secret", sought).all().await.map_err(|error| fate::from_error(&error))
+                };
+                // The local server's indexes are never behind.
+                found.and_then(|found: Vec<Entry>| match found.iter().find(|found| found.entry_id != entry) {
+                    Some(other) => Err(Fate::Violation(format!("{id} found {} by {entry}'s secret", other.entry_id))),
+                    None => Ok((found, vec![entry])),
+                })
             }
             "query-typed" => {
                 let query = records
