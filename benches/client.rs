@@ -8,18 +8,23 @@
 //!   cost of the bytes alone, for client and server: no client can seal and be faster.
 //! - `sealed`: the tenant's client.
 //!
+//! Then the tenant's client asks for one page of 100 items in two ways: by an index of a plain attribute, and by that of
+//! a lookup. Ratios refer to the first. `--found` prints this part alone.
+//!
 //! The server runs in its own process. CPU is the time of this process per operation, on all threads (Linux only). The
 //! last line is the time of the primitives alone.
 //!
 //! `--only <client> <operation> <count>` runs this many operations of one client, one after the other, and measures
 //! nothing. It is for `valgrind --tool=callgrind`, whose counts are immune to noise. The cost of an operation is the
 //! difference of two counts: `valgrind --tool=callgrind <the benchmark's binary> --only sealed get 300`, and the same
-//! with 100.
+//! with 100. `--only plain found 30` and `--only lookup found 30` do the same for pages that are found.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark")]
 
 #[path = "common/floor.rs"]
 mod floor;
+#[path = "common/found.rs"]
+mod found;
 
 use std::collections::HashMap;
 use std::env;
@@ -37,6 +42,7 @@ use aws_sdk_dynamodb::types::{
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use floor::Floor;
+use found::Finder;
 use futures_util::{StreamExt, stream};
 use tenantseal::keys::InMemoryKeyService;
 use tenantseal::schema::TableSchema;
@@ -87,21 +93,47 @@ async fn main() {
         return serve().await;
     }
     let (server, aws) = connect();
-    let contestants = contestants(&aws).await;
+    let finders = Finder::both(&aws).await;
     let arguments: Vec<String> = env::args().skip_while(|argument| argument != "--only").skip(1).collect();
+    if let [finder, found, count] = &arguments[..]
+        && found == "found"
+    {
+        let finder = finders.iter().find(|one| one.name == *finder).unwrap();
+        for _ in 0..count.parse().unwrap() {
+            finder.find().await;
+        }
+        return drop(server);
+    }
+    let contestants = contestants(&aws).await;
     if let [client, operation, count] = &arguments[..] {
         only(&contestants, client, operation, count.parse().unwrap()).await;
         return drop(server);
     }
     println!("operation  in flight  client       op/s  ratio   p50 µs  difference  CPU µs/op  ratio");
+    if env::args().any(|argument| argument == "--found") {
+        report_found(&finders).await;
+        return drop(server);
+    }
+    let names: Vec<_> = contestants.iter().map(|contestant| contestant.name).collect();
     for (name, operation, count) in OPERATIONS {
         for in_flight in [1, 8, 64] {
-            report(name, in_flight, &contestants, &measure(&contestants, operation, count, in_flight).await);
+            let run = |one: usize, at| contestants[one].run(operation, at);
+            report(name, in_flight, &names, &measure(names.len(), run, count, in_flight).await);
         }
     }
+    report_found(&finders).await;
     let open = Floor::time_to_open(SECRETS.len(), LENGTH).as_secs_f64() * 1e6;
     println!("the primitives alone: {open:.1} µs to open one item, {:.0} µs for a page", open * ITEMS as f64);
     drop(server);
+}
+
+/// A page that is found by a plain attribute, and by a lookup.
+async fn report_found(finders: &[Finder; 2]) {
+    let names = finders.each_ref().map(|finder| finder.name);
+    for in_flight in [1, 8] {
+        let measured = measure(finders.len(), |one: usize, _| finders[one].find(), 40, in_flight).await;
+        report("found 100", in_flight, &names, &measured);
+    }
 }
 
 /// Runs this many operations of one kind with one client.
@@ -121,17 +153,23 @@ struct Measured {
     times: Vec<Duration>,
 }
 
-async fn measure(all: &[Contestant], operation: Operation, count: usize, in_flight: usize) -> Vec<Measured> {
-    let mut measured: Vec<_> = all.iter().map(|_| Measured::default()).collect();
+/// Each of so many contestants takes turns. `run` has one of them do something, for the item at a place.
+async fn measure<F: Future<Output = ()>>(
+    contestants: usize,
+    run: impl Fn(usize, usize) -> F,
+    count: usize,
+    in_flight: usize,
+) -> Vec<Measured> {
+    let mut measured: Vec<_> = (0..contestants).map(|_| Measured::default()).collect();
     for round in 0..ROUNDS {
-        for turn in 0..all.len() {
-            let at = (turn + round) % all.len();
-            let (contestant, measured) = (&all[at], &mut measured[at]);
+        for turn in 0..contestants {
+            let one = (turn + round) % contestants;
+            let (run, measured) = (&run, &mut measured[one]);
             let (begun, cpu) = (Instant::now(), cpu_time());
             let times: Vec<Duration> = stream::iter(0..count)
                 .map(|at| async move {
                     let begun = Instant::now();
-                    contestant.run(operation, at % ITEMS).await;
+                    run(one, at % ITEMS).await;
                     begun.elapsed()
                 })
                 .buffer_unordered(in_flight)
@@ -152,12 +190,12 @@ async fn measure(all: &[Contestant], operation: Operation, count: usize, in_flig
     measured
 }
 
-fn report(operation: &str, in_flight: usize, all: &[Contestant], measured: &[Measured]) {
+fn report(operation: &str, in_flight: usize, names: &[&str], measured: &[Measured]) {
     let throughput = |measured: &Measured| measured.times.len() as f64 / measured.took.as_secs_f64();
     let p50 = |measured: &Measured| measured.times[measured.times.len() / 2].as_secs_f64() * 1e6;
     let cpu = |measured: &Measured| Some(measured.cpu?.as_secs_f64() * 1e6 / measured.times.len() as f64);
     let plain = &measured[0];
-    for (Contestant { name, .. }, one) in all.iter().zip(measured) {
+    for (name, one) in names.iter().zip(measured) {
         print!(
             "{operation:<9}  {in_flight:>9}  {name:<7}  {:>8.0}  {:>5.3}",
             throughput(one),

@@ -1,21 +1,26 @@
 //! `seal` and `open` of one item beside the floor, which is the time of the primitives alone for the same bytes.
 //!
-//! `cargo bench --bench item` prints times and allocations.
+//! `cargo bench --bench item` prints times and allocations. Its first lines have what a lookup adds to a put: an item
+//! with and without it takes turns, so that noise on the machine affects both alike.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark")]
 
 #[path = "common/floor.rs"]
 mod floor;
 
 use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use divan::{AllocProfiler, Bencher};
 use floor::Floor;
 use futures_util::FutureExt;
-use tenantseal::keys::InMemoryKeyService;
-use tenantseal::schema::TableSchema;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tenantseal::keys::{InMemoryKeyService, InMemoryKeyTable};
+use tenantseal::schema::{Form, Lookup, TableSchema};
 use tenantseal::{Tenant, TenantId, TenantSeal};
 
 #[global_allocator]
@@ -24,6 +29,7 @@ static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 type Item = HashMap<String, AttributeValue>;
 
 fn main() {
+    lookup_beside_none();
     divan::main();
 }
 
@@ -105,6 +111,77 @@ fn open(bencher: Bencher<'_, '_>, shape: Shape) {
     let tenant = shape.tenant();
     let sealed = now(tenant.seal("bench", shape.item()));
     bencher.with_inputs(|| sealed.clone()).bench_values(|item| now(tenant.open("bench", item)));
+}
+
+/// Who puts a contact: a tenant of a table with a lookup of its e-mail address, or without.
+const LOOKUPS: [&str; 2] = ["without", "of_email"];
+
+/// An item of 300 B whose e-mail address is in its form already. One that is not costs a string for the form.
+fn contact() -> Item {
+    let mut contact = SHAPES[0].item();
+    contact.remove("secret2");
+    contact.insert("email".to_owned(), AttributeValue::S(format!("{}@example.org", "a".repeat(20))));
+    contact
+}
+
+/// A handle whose data key and lookup key are in the cache already.
+fn tenant_with(lookup: &str) -> Tenant {
+    let schema = TableSchema::builder("bench").partition_key("tenant_id", "{tenant}").sort_key("id");
+    let schema = ["secret0", "secret1", "email"].into_iter().fold(schema, |schema, name| schema.encrypt(name));
+    let schema = match lookup {
+        "of_email" => schema.lookup(Lookup::on("email", Form::EMAIL).index("by-email")),
+        _ => schema,
+    };
+    let config = aws_types::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest());
+    let config = config.region(aws_types::region::Region::new("us-east-1")).build();
+    let builder = TenantSeal::builder().key_service(InMemoryKeyService::new()).key_table(InMemoryKeyTable::new());
+    let seal = builder.table(schema.build().unwrap()).build(&config).unwrap();
+    let tenant = seal.tenant(&TenantId::parse("acme").unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let sealed = runtime.block_on(tenant.seal("bench", contact())).unwrap();
+    assert_eq!(sealed.contains_key("_seal_by_email"), lookup == "of_email");
+    tenant
+}
+
+#[divan::bench(args = LOOKUPS)]
+fn seal_contact(bencher: Bencher<'_, '_>, lookup: &str) {
+    let (tenant, item) = (tenant_with(lookup), contact());
+    bencher.with_inputs(|| item.clone()).bench_values(|item| now(tenant.seal("bench", item)));
+}
+
+/// The median of many rounds, in which an item without a lookup, one with it, and a bare HMAC take turns.
+fn lookup_beside_none() {
+    const ROUNDS: usize = 301;
+    const ITEMS: usize = 256;
+    let (tenants, item) = (LOOKUPS.map(tenant_with), contact());
+    let floor: Hmac<Sha256> = Hmac::new_from_slice(&[7; 32]).unwrap();
+    let mut times: [Vec<Duration>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        for (tenant, times) in tenants.iter().zip(&mut times) {
+            let items: Vec<_> = (0..ITEMS).map(|_| item.clone()).collect();
+            let mut sealed = Vec::with_capacity(ITEMS);
+            let begun = Instant::now();
+            sealed.extend(items.into_iter().map(|item| now(tenant.seal("bench", item))));
+            times.push(begun.elapsed());
+        }
+        let begun = Instant::now();
+        for _ in 0..ITEMS {
+            let mut mac = floor.clone();
+            mac.update(black_box(&[1; 39]));
+            black_box(mac.finalize());
+        }
+        times[2].push(begun.elapsed());
+    }
+    let median = |mut times: Vec<f64>| {
+        times.sort_unstable_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let micros = |time: &Duration| time.as_secs_f64() * 1e6 / ITEMS as f64;
+    let [without, with, floor] = times;
+    let added = median(without.iter().zip(&with).map(|(without, with)| micros(with) - micros(without)).collect());
+    let [without, with, floor] = [without, with, floor].map(|times| median(times.iter().map(micros).collect()));
+    println!("a put with a lookup: {with:.2} µs; without: {without:.2} µs; {added:.3} µs more");
+    println!("of that a bare HMAC-SHA256 with its key schedule kept: {floor:.3} µs");
 }
 
 /// The primitives alone, encrypting.

@@ -1,6 +1,7 @@
 //! The cache of data keys: the time of a lookup, alone and with 8 tasks on 2 workers, and the memory of 100,000 keys.
 //!
-//! `cargo bench --features fuzzing --bench keys` prints times and allocations; the feature exposes the cache.
+//! `cargo bench --features fuzzing --bench keys` prints times and allocations; the feature exposes the cache. `-- memory`
+//! prints the memory alone, also that of lookup keys.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
@@ -13,7 +14,8 @@ use futures_util::future::join_all;
 use tenantseal::TenantId;
 use tenantseal::fuzzing::{Lookups, TenantLookups};
 use tenantseal::keys::{
-    DataKey, EncryptionContext, GeneratedDataKey, KekId, KeyService, KeyServiceError, UnwrappedDataKey, WrappedDataKey,
+    DataKey, EncryptionContext, GeneratedDataKey, KekId, KeyService, KeyServiceError, KeyTable, KeyTableError, Swap,
+    UnwrappedDataKey, WrappedDataKey,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -58,6 +60,29 @@ impl KeyService for Forgetful {
     }
 }
 
+/// A key table that is always empty, so that none of its memory is counted.
+#[derive(Debug)]
+struct Empty;
+
+#[async_trait]
+impl KeyTable for Empty {
+    fn name(&self) -> &str {
+        "empty"
+    }
+
+    async fn get(&self, _: &TenantId, _: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+        Ok(None)
+    }
+
+    async fn compare_and_swap(&self, _: &TenantId, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<Swap, KeyTableError> {
+        Ok(Swap::Stored)
+    }
+
+    async fn check(&self) -> Result<(), KeyTableError> {
+        Ok(())
+    }
+}
+
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -67,7 +92,10 @@ type Filled = (TenantLookups, Box<[u8]>);
 
 /// This many of them.
 fn filled(runtime: &Runtime, count: usize) -> Vec<Filled> {
-    let lookups = Lookups::new(Arc::new(Forgetful::default()));
+    filled_in(runtime, &Lookups::new(Arc::new(Forgetful::default())), count)
+}
+
+fn filled_in(runtime: &Runtime, lookups: &Lookups, count: usize) -> Vec<Filled> {
     runtime.block_on(async {
         let mut tenants = Vec::with_capacity(count);
         for at in 0..count {
@@ -116,6 +144,30 @@ fn memory(bencher: Bencher<'_, '_>, keys: usize) {
         let before = resident();
         let held = filled(&runtime, keys);
         println!("{keys} data keys, one of each tenant: {} MB more resident", (resident() - before) / 1_000_000);
+        held
+    });
+}
+
+/// What tenants' lookups add to their data keys, in resident memory: the first one of each with its lookup key.
+#[divan::bench(args = [100_000], sample_count = 1, sample_size = 1)]
+fn memory_of_lookups(bencher: Bencher<'_, '_>, tenants: usize) {
+    let runtime = runtime();
+    bencher.bench_local(|| {
+        let attributes = ["email", "phone", "iban", "name"];
+        let lookups = Lookups::declaring(Arc::new(Forgetful::default()), Arc::new(Empty), &attributes);
+        let held = filled_in(&runtime, &lookups, tenants);
+        let mut before = resident();
+        for attribute in attributes {
+            for (tenant, _) in &held {
+                assert!(runtime.block_on(tenant.use_lookup(attribute)).unwrap().is_some());
+            }
+            let after = resident();
+            println!(
+                "{tenants} tenants, lookup of `{attribute}`: {} B each",
+                after.saturating_sub(before) / tenants as u64
+            );
+            before = after;
+        }
         held
     });
 }

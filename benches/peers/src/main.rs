@@ -2,13 +2,14 @@
 //! run.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures everything and writes `docs/peers/`, each
-//! part when it is measured; `-- --speed`, `-- --aws-lc` and `-- --build` measure one part and keep the others, `--
-//! --build core` one program; `-- --quick` measures for a few seconds and writes nothing.
+//! part when it is measured; `-- --speed`, `-- --found`, `-- --aws-lc` and `-- --build` measure one part and keep the
+//! others, `-- --build core` one program; `-- --quick` measures for a few seconds and writes nothing.
 
 mod backend;
 mod builds;
 mod chart;
 mod contenders;
+mod found;
 mod item;
 mod network;
 mod report;
@@ -23,6 +24,9 @@ use speed::Effort;
 
 const EFFORT: Effort = Effort { rounds: 31, turn: Duration::from_millis(20) };
 
+/// Rounds of what goes through clients.
+const ROUNDS: usize = 15;
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
@@ -31,12 +35,16 @@ fn main() -> Outcome<()> {
     let mut report = Report::read(&docs)?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {
-            report.measured(measure(EFFORT, 15)?).write(&docs)?;
+            report.measured(measure(EFFORT, ROUNDS)?).write(&docs)?;
             report.aws_lc = backend::measure()?;
             report.write(&docs)?;
             measure_builds(&mut report, &docs, &[])?;
         }
-        ["--speed"] => report.measured(measure(EFFORT, 15)?).write(&docs)?,
+        ["--speed"] => report.measured(measure(EFFORT, ROUNDS)?).write(&docs)?,
+        ["--found"] => {
+            report.found = network::Cloud::start()?.found(ROUNDS)?;
+            report.write(&docs)?;
+        }
         ["--aws-lc"] => {
             report.aws_lc = backend::measure()?;
             report.write(&docs)?;
@@ -46,7 +54,7 @@ fn main() -> Outcome<()> {
             report.measured(measure(Effort { rounds: 5, turn: Duration::from_millis(5) }, 3)?);
         }
         [backend::ALONE] => return backend::print(EFFORT),
-        _ => return Err("one of --speed, --aws-lc, --build and --quick, or nothing for everything".into()),
+        _ => return Err("one of --speed, --found, --aws-lc, --build and --quick, or nothing for everything".into()),
     }
     print!("{}", report.page());
     Ok(())
@@ -85,12 +93,15 @@ fn measure(effort: Effort, rounds: usize) -> Outcome<Report> {
     let query = cloud.query(2 * rounds)?;
     eprintln!("putting");
     let puts = cloud.puts(rounds)?;
+    eprintln!("finding");
+    let found = cloud.found(rounds)?;
     Ok(Report {
         machine: format!("{}, {threads} processors", env::consts::ARCH),
         peer: version.to_owned(),
         speed,
         puts,
         query,
+        found,
         ..Report::default()
     })
 }

@@ -11,8 +11,10 @@ use aws_db_esdk::key_store::types::KmsConfiguration;
 use aws_db_esdk::key_store::types::key_store_config::KeyStoreConfig;
 use aws_db_esdk::material_providers::types::keyring::KeyringRef;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_types::SdkConfig;
@@ -26,6 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Outcome;
 use crate::contenders::ours;
 use crate::contenders::peer::{self, Suite};
+use crate::found::INDEX;
 use crate::item::{PARTITION_KEY, SHAPES, SORT_KEY, Shape, TENANT, stored_size};
 use crate::median;
 use crate::report::{Puts, Query};
@@ -34,7 +37,7 @@ use crate::report::{Puts, Query};
 const SHAPE: Shape = SHAPES[0];
 const CONCURRENT: usize = 16;
 const KMS_TAKES: Duration = Duration::from_millis(20);
-const PAGE: usize = 100;
+pub const PAGE: usize = 100;
 const TABLE: &str = "items";
 const KEY_STORE: &str = "key-store";
 const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeys";
@@ -48,8 +51,8 @@ pub struct Cloud {
     /// The ARN of a key in the application's own account, by which the peer calls it.
     key: String,
     /// The peer's branch key for its hierarchical keyring.
-    branch_key: String,
-    runtime: Runtime,
+    pub branch_key: String,
+    pub runtime: Runtime,
 }
 
 impl Cloud {
@@ -181,7 +184,7 @@ impl Cloud {
 
     /// A configuration with connections of its own, which live on the runtime that opens them; without TLS, whose
     /// set-up is nobody's here.
-    fn fresh(&self) -> SdkConfig {
+    pub fn fresh(&self) -> SdkConfig {
         self.config.to_builder().http_client(HttpClientBuilder::new().build_http()).build()
     }
 
@@ -206,7 +209,7 @@ impl Cloud {
     }
 
     /// The peer's keyring that caches: a branch key in memory for 10 minutes, as in its example.
-    fn hierarchical_keyring(&self, config: &SdkConfig) -> Outcome<KeyringRef> {
+    pub fn hierarchical_keyring(&self, config: &SdkConfig) -> Outcome<KeyringRef> {
         let keyring = peer::material_providers()
             .create_aws_kms_hierarchical_keyring()
             .branch_key_id(&self.branch_key)
@@ -214,6 +217,13 @@ impl Cloud {
             .ttl_seconds(600)
             .send();
         Ok(self.runtime.block_on(keyring).map_err(|error| format!("{error:?}"))?)
+    }
+}
+
+impl Cloud {
+    /// The peer's key store.
+    pub fn key_store(&self) -> Outcome<KeyStore> {
+        key_store(&self.fresh(), &self.key)
     }
 }
 
@@ -235,8 +245,7 @@ impl Setup {
             Self::Ours | Self::OursInMemory => "tenantseal",
             Self::Kms => "DB-ESDK, KMS",
             Self::Hierarchical => "DB-ESDK, hierarchical",
-            Self::Raw(Suite::Unsigned) => "DB-ESDK, no signatures",
-            Self::Raw(Suite::Signed) => "DB-ESDK, default",
+            Self::Raw(suite) => peer::title(suite),
         }
     }
 }
@@ -291,15 +300,34 @@ fn key_store(config: &SdkConfig, key: &str) -> Outcome<KeyStore> {
     Ok(KeyStore::from_conf(config).map_err(|error| format!("{error:?}"))?)
 }
 
-async fn create_table(client: &Client, name: &str, [partition, sort]: [&str; 2]) -> Outcome<()> {
+async fn create_table(client: &Client, name: &str, keys: [&str; 2]) -> Outcome<()> {
+    new_table(client, name, keys)?.send().await?;
+    Ok(())
+}
+
+/// A table of items with an index by this attribute.
+pub async fn create_indexed(client: &Client, name: &str, by: &str) -> Outcome<()> {
+    let all = Projection::builder().projection_type(ProjectionType::All).build();
+    let index = GlobalSecondaryIndex::builder().index_name(INDEX).projection(all).key_schema(key(by, KeyType::Hash)?);
+    let table = new_table(client, name, [PARTITION_KEY, SORT_KEY])?.attribute_definitions(attribute(by)?);
+    table.global_secondary_indexes(index.build()?).send().await?;
+    Ok(())
+}
+
+fn new_table(client: &Client, name: &str, [partition, sort]: [&str; 2]) -> Outcome<CreateTableFluentBuilder> {
     let mut table = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in [(partition, KeyType::Hash), (sort, KeyType::Range)] {
-        let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
-        table = table.attribute_definitions(attribute.build()?).key_schema(key.build()?);
+        table = table.attribute_definitions(attribute(name)?).key_schema(key(name, kind)?);
     }
-    table.send().await?;
-    Ok(())
+    Ok(table)
+}
+
+fn attribute(name: &str) -> Outcome<AttributeDefinition> {
+    Ok(AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()?)
+}
+
+fn key(name: &str, kind: KeyType) -> Outcome<KeySchemaElement> {
+    Ok(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?)
 }
 
 fn runtime() -> Runtime {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::item::SHAPES;
 use crate::Outcome;
+use crate::item::SHAPES;
 
 /// Everything. `aws_lc` and `build` are measured on their own, and kept between runs.
 #[derive(Default, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Report {
     pub speed: Vec<Speed>,
     pub puts: Vec<Puts>,
     pub query: Vec<Query>,
+    #[serde(default)]
+    pub found: Vec<Found>,
     /// tenantseal on AWS-LC, and the same primitives as in `speed`.
     #[serde(default)]
     pub aws_lc: Vec<Speed>,
@@ -107,6 +109,19 @@ pub struct Query {
     pub cpu_ms: f64,
 }
 
+/// A put with a lookup, and an item that is found by it. Medians over the rounds.
+#[derive(Serialize, Deserialize)]
+pub struct Found {
+    pub setup: String,
+    /// CPU time in microseconds.
+    pub put_us: f64,
+    /// As a multiple of tenantseal's in the same round.
+    pub put_of_ours: f64,
+    /// The same of one of 100 items that a query finds.
+    pub found_us: f64,
+    pub found_of_ours: f64,
+}
+
 /// A minimal program, built from cold.
 #[derive(Serialize, Deserialize)]
 pub struct Build {
@@ -156,6 +171,7 @@ impl Report {
             ("weight", self.weight_table()),
             ("puts", self.puts_table()),
             ("query", self.query_table()),
+            ("found", self.found_table()),
             ("build", self.build_table()),
         ];
         parts
@@ -176,6 +192,11 @@ impl Report {
                 let aim_text = format!("({item}): {} times as fast as {}", aim, peer.title());
                 table.row([aim_text, factor(worst), met(worst >= aim)]);
             }
+        }
+        for found in self.found.iter().filter(|found| found.setup != Contender::Ours.title()) {
+            let worst = found.put_of_ours.min(found.found_of_ours);
+            let aim = format!("(a) with a lookup, put or found: 50 times as fast as {}", found.setup);
+            table.row([aim, factor(worst), met(worst >= 50.0)]);
         }
         for item in SHAPES.map(|shape| shape.name) {
             let worst = of(item, Contender::Floor).map(f64::recip).fold(0.0, f64::max);
@@ -295,6 +316,23 @@ impl Report {
         let mut table = Table::new(["", "time", "CPU, with the local DynamoDB"]);
         for query in &self.query {
             table.row([query.setup.clone(), format!("{:.2} ms", query.wall_ms), format!("{:.2} ms", query.cpu_ms)]);
+        }
+        table.finish()
+    }
+
+    fn found_table(&self) -> String {
+        if self.found.is_empty() {
+            return NOT_MEASURED.to_owned();
+        }
+        let mut table = Table::new(["", "put", "of tenantseal", "found, each of 100 items", "of tenantseal"]);
+        for found in &self.found {
+            table.row([
+                found.setup.clone(),
+                duration(found.put_us),
+                format!("**{}**", factor(found.put_of_ours)),
+                duration(found.found_us),
+                format!("**{}**", factor(found.found_of_ours)),
+            ]);
         }
         table.finish()
     }

@@ -1,10 +1,9 @@
 //! tenantseal with its data key in the cache.
 
-
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use aws_types::SdkConfig;
 use tenantseal::keys::InMemoryKeyService;
-use tenantseal::schema::TableSchema;
+use tenantseal::schema::{LookupBuilder, TableSchema};
 use tenantseal::{Tenant, TenantId, TenantSeal, TenantSealBuilder};
 
 use super::{Sealer, now};
@@ -28,9 +27,21 @@ impl Ours {
 
 /// The handle of [`TENANT`], for a table of items of this shape.
 pub fn tenant(builder: TenantSealBuilder, shape: Shape, table: &str, config: &SdkConfig) -> Tenant {
+    tenant_with(builder, shape, table, config, None)
+}
+
+/// The same, for a table with this lookup.
+pub fn tenant_with(
+    builder: TenantSealBuilder,
+    shape: Shape,
+    table: &str,
+    config: &SdkConfig,
+    lookup: Option<LookupBuilder<'_>>,
+) -> Tenant {
     let schema = TableSchema::builder(table).partition_key(PARTITION_KEY, "{tenant}").sort_key(SORT_KEY);
     let schema = shape.plain().fold(schema, |schema, name| schema.plain(name));
     let schema = shape.encrypted().fold(schema, |schema, name| schema.encrypt(name));
+    let schema = lookup.into_iter().fold(schema, |schema, lookup| schema.lookup(lookup));
     let seal = builder.table(schema.build().expect("a valid schema")).build(config).expect("a valid configuration");
     seal.tenant(&TenantId::parse(TENANT).expect("a valid id"))
 }

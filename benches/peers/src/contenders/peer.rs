@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use aws_db_esdk::CryptoAction;
 use aws_db_esdk::DynamoDbTablesEncryptionConfig;
-use aws_db_esdk::dynamodb::types::DynamoDbTableEncryptionConfig;
+use aws_db_esdk::dynamodb::types::{DynamoDbTableEncryptionConfig, SearchConfig};
 use aws_db_esdk::intercept::DbEsdkInterceptor;
 use aws_db_esdk::item_encryptor::client::Client as ItemEncryptor;
 use aws_db_esdk::item_encryptor::types::dynamo_db_item_encryptor_config::DynamoDbItemEncryptorConfig;
@@ -77,6 +77,19 @@ impl Sealer for Peer {
 
 /// An SDK client with the peer's interceptor.
 pub fn client(config: &SdkConfig, table: &str, shape: Shape, suite: Suite, keyring: KeyringRef) -> Client {
+    let interceptor =
+        DbEsdkInterceptor::new(tables(table, shape, suite, keyring, None)).expect("a valid configuration");
+    Client::from_conf(aws_sdk_dynamodb::config::Builder::from(config).interceptor(interceptor).build())
+}
+
+/// The peer's configuration of one table, with beacons or without.
+pub fn tables(
+    table: &str,
+    shape: Shape,
+    suite: Suite,
+    keyring: KeyringRef,
+    search: Option<SearchConfig>,
+) -> DynamoDbTablesEncryptionConfig {
     let encrypted = DynamoDbTableEncryptionConfig::builder()
         .logical_table_name(table)
         .partition_key_name(PARTITION_KEY)
@@ -85,14 +98,21 @@ pub fn client(config: &SdkConfig, table: &str, shape: Shape, suite: Suite, keyri
         .keyring(keyring)
         .allowed_unsigned_attribute_prefix(UNSIGNED_PREFIX)
         .algorithm_suite_id(suite.id())
+        .set_search(search)
         .build()
         .expect("a complete configuration");
-    let tables = DynamoDbTablesEncryptionConfig::builder()
+    DynamoDbTablesEncryptionConfig::builder()
         .table_encryption_configs(HashMap::from([(table.to_owned(), encrypted)]))
         .build()
-        .expect("a complete configuration");
-    let interceptor = DbEsdkInterceptor::new(tables).expect("a valid configuration");
-    Client::from_conf(aws_sdk_dynamodb::config::Builder::from(config).interceptor(interceptor).build())
+        .expect("a complete configuration")
+}
+
+/// As tables call it.
+pub fn title(suite: Suite) -> &'static str {
+    match suite {
+        Suite::Unsigned => "DB-ESDK, no signatures",
+        Suite::Signed => "DB-ESDK, default",
+    }
 }
 
 /// The keyring that needs no KMS.
