@@ -4,7 +4,7 @@
 //! without a seal or an open (the lease may have ended unused), after a refusal, and after a fault that outlasts a
 //! lease or moves the clock. Each time the process may make one data key to seal with and one that wraps the tenant's
 //! lookup key. It may unwrap the fleet's data key, the one of the lookup key, and each that the tenant's items name,
-//! once. In between it renews a lease when 3/4 of it are over. A process that asks more often has lost a key
+//! once, and none that was not made. In between it renews a lease when 3/4 of it are over. A process that asks more often has lost a key
 //! that it may use.
 
 use std::collections::HashMap;
@@ -70,8 +70,8 @@ pub(crate) fn explained(
         let without = life.without + lost;
         let bound = bounds.entry((*tenant).to_owned()).or_default();
         bound.made += 2 * without;
-        let named = life.named.min(made.get(*tenant).copied().unwrap_or_default());
-        bound.unwrapped += life.renewals() + without * (2 + named);
+        let made = made.get(*tenant).copied().unwrap_or_default();
+        bound.unwrapped += life.renewals() + without * life.named.saturating_add(2).min(made);
     }
     (bounds, lives.len() as u64)
 }
