@@ -87,6 +87,10 @@ async fn no_value_that_only_a_lookup_uses_is_sent_or_logged() {
     assert_eq!(people.find_by("email", &text).limit(9).all().await.unwrap().len(), 2);
     assert_eq!(people.find_by("email", begins(&text)).all().await.unwrap().len(), 2);
     assert_eq!(people.find_by("person", any_of([(&text, &digits)])).all().await.unwrap().len(), 2);
+    assert_eq!(people.find_by("email", &text).count().await.unwrap(), 2);
+    let page = people.find_by("email", &text).limit(1).page(None).await.unwrap();
+    scene.shows("a page", format!("{page:?} {:?} {}", page.next, page.next.as_ref().unwrap()));
+    assert_eq!(people.find_by("email", &text).page(page.next.as_ref()).await.unwrap().records.len(), 1);
     let found = acme.dynamodb().scan().table_name("people").filter_expression("#e IN (:a, :b) AND begins_with(#e, :a)");
     let found = found.expression_attribute_names("#e", "email").expression_attribute_values(":b", s(&digits));
     assert_eq!(found.expression_attribute_values(":a", s(&text)).send().await.unwrap().count(), 2);
@@ -129,6 +133,10 @@ pub(crate) async fn refuse(scene: &mut Scene) {
     scene.fails("count", count.send().await);
     scene.fails("unknown lookup", people.find_by("unknown", &text).one().await);
     scene.fails("lookup without an index", people.find_by("account", &text).one().await);
+    let several = people.find_by("email", any_of([&text, &digits]));
+    scene.fails("page of several values", several.page(None).await);
+    let page = people.find_by("email", &text).page(Some(&text.as_str().into())).await;
+    scene.fails("a page token that is none", page);
     scene.fails("tuple", people.find_by("person", &text).one().await);
     scene.fails("nothing to look up in a value", acme.token("people", "email", " ").await);
     // ExpressionError
