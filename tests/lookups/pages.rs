@@ -88,6 +88,12 @@ async fn a_page_token_is_good_for_its_tenant_lookup_and_value_alone() {
     for (at, other) in others.into_iter().enumerate() {
         assert!(is_refused(other.limit(2).page(Some(&token)).await), "{at}");
     }
+    // The same names and values in another expression.
+    let not_open = || attribute("status").not_equals("open");
+    let of_open =
+        contacts.find_by("email", "ada@x.org").filter(open()).limit(2).page(None).await.unwrap().next.unwrap();
+    assert!(contacts.find_by("email", "ada@x.org").filter(open()).page(Some(&of_open)).await.is_ok());
+    assert!(is_refused(contacts.find_by("email", "ada@x.org").filter(not_open()).page(Some(&of_open)).await));
     let by_token = attribute("email").equals("ada@x.org");
     assert!(is_refused(contacts.query().filter(by_token).limit(2).page(Some(&token)).await));
 
