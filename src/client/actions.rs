@@ -14,7 +14,9 @@ use super::operation::{Cut, Expected, Keys, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, Place, SealedValue, Selection, SentToken, UpdatePlan};
-use crate::item::{Formed, Item, KeyNumbers, Prepared, SealError, refuse_sealed, seal_values, seal_with, sealable_identity};
+use crate::item::{
+    Formed, Item, KeyNumbers, Prepared, SealError, refuse_sealed, seal_values, seal_with, sealable_identity,
+};
 use crate::schema::{Lookup, Protection, TableSchema, Variant};
 use tenantseal_core::envelope::Nonces;
 

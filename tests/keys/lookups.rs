@@ -34,7 +34,7 @@ impl Process {
 
     async fn token(&self, tenant: &str) -> Result<String, KeyError> {
         let keys = self.keys(tenant).await?;
-        Ok(keys.mac_key("crm", "email").unwrap().token(tenant, &[b"\x01ada@example.org"]))
+        Ok(keys.mac_key("crm", "email").unwrap().token(&[tenant], &[b"\x01ada@example.org"]))
     }
 }
 
