@@ -41,6 +41,7 @@ mod query;
 mod reading;
 mod scan;
 mod search_vectors;
+mod seen;
 mod stable;
 mod transact_get_items;
 mod transact_write_items;

@@ -32,7 +32,7 @@ pub(crate) use open::{distinct_keys, open_in_place, stored_identity};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use seal::seal;
 pub(crate) use seal::{check_name, refuse_sealed, seal_values, seal_with, sealable_identity};
-pub(crate) use tokens::{KeyNumbers, Prepared, Tokens};
+pub(crate) use tokens::{KeyNumbers, Prepared, Tokens, is_same_token};
 pub use value::InvalidValue;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use value::encodings;

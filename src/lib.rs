@@ -26,6 +26,7 @@ mod item;
 pub mod keys;
 pub mod records;
 pub mod schema;
+pub mod sweep;
 mod tenant_seal;
 #[cfg(test)]
 mod vectors;

@@ -171,7 +171,7 @@ impl Tenant {
         }
         let needed = prepared.keys();
         let sealing = self.sealing_key("seal", table, table.record_place());
-        let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed)).await?;
+        let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed, 1)).await?;
         let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_prepared(table, &identity, &prepared)?;
         Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
     }
@@ -185,7 +185,7 @@ impl Tenant {
     ) -> Result<String, Error> {
         let nothing = || Refusal::LookupValue { lookup: lookup.name().to_owned() };
         let asked = lookup.asked(values)?.ok_or_else(nothing)?;
-        let keys = self.lookup_keys("token", table, &[lookup.key()]).await?;
+        let keys = self.lookup_keys("token", table, &[lookup.key()], 1).await?;
         Ok(Tokens::new(keys.as_ref(), self.id()).asked(table, lookup, &asked)?)
     }
 
@@ -194,19 +194,20 @@ impl Tenant {
         self.binding.table_by_any_name(name).map(|schema| &**schema)
     }
 
-    /// The lookup keys of these numbers; `None` when there is no number.
-    async fn lookup_keys(
+    /// The lookup keys of these numbers, for so many items; `None` when there is no number.
+    pub(crate) async fn lookup_keys(
         &self,
         operation: &'static str,
         table: &TableSchema,
         numbers: &[u16],
+        items: usize,
     ) -> Result<Option<LookupKeys>, Error> {
         if numbers.is_empty() {
             return Ok(None);
         }
         let Binding { tenant, keys, audit, .. } = &*self.binding;
         let keys = keys.lookup_keys(numbers).instrument(self.span(operation, table)).await?;
-        audit.record_lookups(tenant, operation, keys.data_keys(), &[(table.name(), 1)])?;
+        audit.record_lookups(tenant, operation, keys.data_keys(), &[(table.name(), items)])?;
         Ok(Some(keys))
     }
 
@@ -251,7 +252,7 @@ impl Tenant {
 
     /// Opens one item of this table.
     pub(crate) async fn open_in(&self, table: &TableSchema, item: Item) -> Result<Item, Error> {
-        let opened = self.open_items(table, vec![item], OpeningMode::AllOrNothing).await?;
+        let opened = self.open_items("open", table, vec![item], OpeningMode::AllOrNothing).await?;
         opened.into_iter().next().unwrap_or_else(|| Ok(Item::new()))
     }
 
@@ -262,7 +263,8 @@ impl Tenant {
     /// As [`Tenant::open`]. When some items do not open, [`Error::items`] names all that are known not to. [`Tenant::open_each`] returns the
     /// others.
     pub async fn open_all(&self, table: &str, items: Vec<Item>) -> Result<Vec<Item>, Error> {
-        let opened = self.open_items(self.binding.table_by_any_name(table)?, items, OpeningMode::AllOrNothing).await?;
+        let table = self.binding.table_by_any_name(table)?;
+        let opened = self.open_items("open", table, items, OpeningMode::AllOrNothing).await?;
         let (mut all, mut unopened) = (Vec::with_capacity(opened.len()), Vec::new());
         for opened in opened {
             match opened {
@@ -282,13 +284,14 @@ impl Tenant {
     ///
     /// When the table is not configured.
     pub async fn open_each(&self, table: &str, items: Vec<Item>) -> Result<Vec<Result<Item, Error>>, Error> {
-        self.open_items(self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
+        self.open_items("open", self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
     }
 
     /// Opens each item, or returns the error that names it and has it as it is. When the caller wants all, one that does not open keeps the
     /// others closed.
-    async fn open_items(
+    pub(crate) async fn open_items(
         &self,
+        operation: &'static str,
         table: &TableSchema,
         items: Vec<Item>,
         mode: OpeningMode,
@@ -308,7 +311,7 @@ impl Tenant {
         let mut keys = KeyRing::default();
         if mode == OpeningMode::BestEffort || failed.is_empty() {
             let lacking;
-            (keys, lacking) = self.binding.opening_keys(needed, mode).instrument(self.span("open", table)).await;
+            (keys, lacking) = self.binding.opening_keys(needed, mode).instrument(self.span(operation, table)).await;
             for (at, item) in items.iter().enumerate().filter(|_| !lacking.is_empty()) {
                 let (needed, _) = distinct_keys(std::iter::once(Ok((table, item))));
                 let lacks = |needed: &NeededKey| lacking.iter().find(|(key, _)| *key == needed.stored);
@@ -322,7 +325,7 @@ impl Tenant {
             let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
             let placed = placed.map(|(_, item)| (table, item));
             let used = if audit.is_on() { item::used_keys(&keys, placed)? } else { Vec::new() };
-            if let Err(error) = audit.record_opens(self.id(), "open", &keys, &used).map_err(Error::from) {
+            if let Err(error) = audit.record_opens(self.id(), operation, &keys, &used).map_err(Error::from) {
                 failed = (0..items.len()).map(|at| (at, error.clone())).collect();
             }
         }

@@ -2,4 +2,4 @@
 
 mod audit;
 mod logs;
-mod metrics;
+pub(crate) mod metrics;

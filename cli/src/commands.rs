@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     /// Estimate the cost of a month, compared with a key per tenant and service and with no caching
     Cost(cost::Cost),
-    /// Plan and verify lookups, which find items by an encrypted attribute
+    /// Plan, show and verify lookups, which find items by an encrypted attribute
     Lookup(lookup::Lookup),
     /// Compare an application's lock file with its tables
     Schema(schema::Schema),

@@ -140,6 +140,11 @@ impl Progress {
 }
 
 impl Progress {
+    /// Moves the bar.
+    pub(crate) fn advance(&self, steps: u64) {
+        self.0.inc(steps);
+    }
+
     /// Hides the bar while `print` runs.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         self.0.suspend(print)

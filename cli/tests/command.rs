@@ -15,6 +15,10 @@ mod elsewhere;
 mod hostile;
 #[path = "command/lookup.rs"]
 mod lookup;
+#[path = "command/lookup_keys.rs"]
+mod lookup_keys;
+#[path = "command/lookup_show.rs"]
+mod lookup_show;
 #[path = "command/lookup_verify.rs"]
 mod lookup_verify;
 #[path = "command/overtaken.rs"]

@@ -20,7 +20,9 @@ impl EncryptionContext {
     /// The name of the pair that holds the tenant's id.
     pub const TENANT: &'static str = "tenant";
     /// The name of the pair of data keys that are not for items.
-    const PURPOSE: &'static str = "purpose";
+    pub(crate) const PURPOSE: &'static str = "purpose";
+    /// The value of `purpose` for data keys that wrap lookup keys.
+    pub(crate) const LOOKUP: &'static str = "lookup";
     /// The most pairs, `tenant` included.
     pub const MAX_PAIRS: usize = 8;
 
@@ -47,7 +49,7 @@ impl EncryptionContext {
             return None;
         }
         let mut all = self.0.to_vec();
-        all.push((Self::PURPOSE.to_owned(), "lookup".to_owned()));
+        all.push((Self::PURPOSE.to_owned(), Self::LOOKUP.to_owned()));
         all.sort();
         Some(Self(all.into()))
     }

@@ -337,6 +337,36 @@ pub fn record_dropped(items: usize) {
     counter!("tenantseal_lookup_dropped_total").increment(number(items));
 }
 
+/// The tokens of opened items, by what they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokensSeen {
+    /// Made with the present lookup key and definition. The first item of an answer has the token of its value.
+    pub current: usize,
+    /// Of another value than the item has.
+    pub stale: usize,
+    /// Made with another lookup key or definition, copied from another tenant, or no token at all.
+    pub other: usize,
+    /// Missing.
+    pub absent: usize,
+}
+
+/// Records the tokens of an answer's items.
+pub fn record_tokens_seen(seen: TokensSeen) {
+    let TokensSeen { current, stale, other, absent } = seen;
+    if current > 0 {
+        counter!("tenantseal_lookup_tokens_seen_total", "state" => "current").increment(number(current));
+    }
+    if stale > 0 {
+        counter!("tenantseal_lookup_tokens_seen_total", "state" => "stale").increment(number(stale));
+    }
+    if other > 0 {
+        counter!("tenantseal_lookup_tokens_seen_total", "state" => "other").increment(number(other));
+    }
+    if absent > 0 {
+        counter!("tenantseal_lookup_tokens_seen_total", "state" => "absent").increment(number(absent));
+    }
+}
+
 /// Records that a process made a tenant's lookup key: with the first item, and never again.
 pub(crate) fn record_lookup_key_made(tenant: &TenantId, number: u16, kek: &KekId) {
     counter!("tenantseal_lookup_keys_made_total").increment(1);

@@ -106,6 +106,17 @@ impl TenantTemplate {
     }
 }
 
+impl TenantTemplate {
+    /// The tenant to whom a key value belongs: the template read backwards. `None` when the value is no tenant's.
+    pub fn tenant_of(&self, value: &str) -> Option<TenantId> {
+        let rest = value.strip_prefix(self.prefix.as_str())?;
+        // What follows `{tenant}` begins with a character that no id has, so the id ends where its alphabet does.
+        let end = rest.bytes().position(|byte| !is_tenant_byte(byte)).unwrap_or(rest.len());
+        let tenant = TenantId::parse(&rest[..end]).ok()?;
+        self.owns(&tenant, value).then_some(tenant)
+    }
+}
+
 impl fmt::Display for TenantTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{{tenant}}{}", self.prefix, self.suffix)
@@ -148,6 +159,28 @@ mod tests {
             let value = template.render(&tenant(&a)) + if template.is_prefix() { &rest } else { "" };
             prop_assert!(template.owns(&tenant(&a), &value));
             prop_assert!(!template.owns(&tenant(&b), &value));
+        }
+
+        #[test]
+        fn a_key_value_names_the_tenant_that_owns_it(
+            id in "[A-Za-z0-9_-]{1,48}",
+            template in "[T#é]{0,2}\\{tenant\\}([#é][T#]{0,2})?",
+            rest in "[A-Za-z0-9_#é-]{0,3}",
+        ) {
+            let template = TenantTemplate::parse(&template).unwrap();
+            let value = template.render(&tenant(&id)) + if template.is_prefix() { &rest } else { "" };
+            prop_assert_eq!(template.tenant_of(&value), Some(tenant(&id)));
+        }
+
+        #[test]
+        fn a_key_value_that_names_a_tenant_is_its_own(
+            value in "[T1#é]{0,6}",
+            template in "[T#]{0,2}\\{tenant\\}([#é][T#]{0,2})?",
+        ) {
+            let template = TenantTemplate::parse(&template).unwrap();
+            if let Some(tenant) = template.tenant_of(&value) {
+                prop_assert!(template.owns(&tenant, &value));
+            }
         }
     }
 

@@ -15,7 +15,8 @@ use tenantseal_core::trail::ItemsUnderKey;
 use super::Binding;
 use super::asking::Asking;
 use super::notes::Notes;
-use super::operation::{Answer, Carrier, Operation, Returned};
+use super::operation::{Answer, Carrier, Cut, Operation, Returned};
+use super::seen::SeenTokens;
 use crate::error::{Error, ItemRef, Sealed, Standing, Unopened, UnopenedItem, Written};
 use crate::item::{self, Item, OpenError, distinct_keys, stored_identity};
 use crate::schema::TableSchema;
@@ -118,6 +119,7 @@ pub(super) fn open(
     let mut dropped = Vec::new();
     let (mut answer, mut unopened) = visit_returned(operation, answer, |returned| {
         let mut unopened = Vec::new();
+        let mut seen = SeenTokens::new(binding, operation.index());
         for (at, Returned { item, table, expected, cut, asking }) in returned.into_iter().enumerate() {
             if all && !failed.is_empty() && !failed.contains_key(&at) {
                 continue;
@@ -128,8 +130,10 @@ pub(super) fn open(
                 None => (|| {
                     let identity = stored_identity(table, &binding.tenant, item)?;
                     expected.check(table, item, &identity)?;
+                    let tokens = seen.look_at(table, item, matches!(cut, Cut::Whole));
                     cut.restrict(table, item);
                     item::open_in_place(table, &identity, keys, item)?;
+                    seen.compare(table, &identity, tokens, item);
                     Ok(answers_all(asking, table, item, operation.index())?)
                 })(),
             };
@@ -145,6 +149,7 @@ pub(super) fn open(
                 }
             }
         }
+        seen.record();
         Ok(unopened)
     });
     if let Ok(output) = &mut answer

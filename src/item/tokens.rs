@@ -95,6 +95,16 @@ impl<'a> Tokens<'a> {
     }
 }
 
+/// Whether two tokens are the same. The members of a set have no order.
+pub(crate) fn is_same_token(stored: Option<&AttributeValue>, token: Option<&AttributeValue>) -> bool {
+    match (stored, token) {
+        (Some(AttributeValue::Ss(stored)), Some(AttributeValue::Ss(token))) => {
+            stored.len() == token.len() && stored.iter().all(|member| token.contains(member))
+        }
+        (stored, token) => stored == token,
+    }
+}
+
 /// What the tokens of an item to be sealed are made of. An attribute of tokens is there exactly when all parts of its
 /// lookup are.
 pub(crate) struct Prepared<'s>(SmallVec<[(&'s Lookup, Formed); 1]>);

@@ -1,6 +1,7 @@
 //! Compares the configured schemas with the tables that DynamoDB describes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -47,6 +48,12 @@ impl TenantSeal {
         let mut faults: Vec<_> = tables.into_iter().flatten().chain(claims).collect();
         faults.sort_by(|a, b| a.table.cmp(&b.table));
         if faults.is_empty() { Ok(()) } else { Err(TablesError { faults }) }
+    }
+
+    /// The physical table and the schema of a logical table.
+    pub(crate) fn logical_table(&self, logical: &str) -> Option<(&str, &Arc<TableSchema>)> {
+        let found = self.0.tables.iter().find(|(_, schema)| schema.name() == logical);
+        found.map(|(physical, schema)| (physical.as_str(), schema))
     }
 }
 

@@ -11,11 +11,11 @@ use tenantseal::Tenant;
 use super::scene::{TABLE, assert_right, contact, key, null, stored, tenant, world};
 use crate::common::World;
 
-const IDS: [&str; 3] = ["c-0", "c-1", "c-2"];
+pub(super) const IDS: [&str; 3] = ["c-0", "c-1", "c-2"];
 
 /// One write to the item at a place in [`IDS`].
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Put(usize, Vec<(usize, usize)>),
     Update(usize, Vec<(usize, usize, bool)>, Vec<usize>),
     Delete(usize),
@@ -31,7 +31,7 @@ fn value(at: usize) -> AttributeValue {
     }
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let (id, attribute, given) = (0..IDS.len(), 0..ATTRIBUTES.len(), 0_usize..6);
     prop_oneof![
         (id.clone(), vec((attribute.clone(), given.clone()), 0..5)).prop_map(|(id, given)| Step::Put(id, given)),
@@ -84,7 +84,7 @@ fn action(step: &Step) -> Option<TransactWriteItem> {
 }
 
 /// Carries the step out by itself or in a transaction. Only a compound lookup that lacks a part is refused.
-async fn run(tenant: &Tenant, step: &Step, alone: bool) {
+pub(super) async fn run(tenant: &Tenant, step: &Step, alone: bool) {
     let Some(action) = action(step) else { return };
     let db = tenant.dynamodb();
     let result = match (alone, action) {

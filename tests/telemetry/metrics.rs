@@ -12,10 +12,10 @@ use crate::common::wire::{Reaction, Wire};
 use crate::common::{Contact, World, contact, id};
 
 /// The metrics of one test, by name and labels: what a counter counts, or how many values a histogram has.
-struct Seen(BTreeMap<String, u64>);
+pub(crate) struct Seen(BTreeMap<String, u64>);
 
 impl Seen {
-    fn of(snapshotter: &Snapshotter) -> Self {
+    pub(crate) fn of(snapshotter: &Snapshotter) -> Self {
         let seen = snapshotter.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
             let labels: Vec<String> =
                 key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
@@ -29,7 +29,7 @@ impl Seen {
         Self(seen.collect())
     }
 
-    fn get(&self, metric: &str) -> u64 {
+    pub(crate) fn get(&self, metric: &str) -> u64 {
         self.0.get(&format!("tenantseal_{metric}")).copied().unwrap_or_default()
     }
 
@@ -41,7 +41,7 @@ impl Seen {
 }
 
 /// Runs a test under a recorder of its own: everything happens on its thread.
-fn recorded<F: Future>(test: impl FnOnce(Snapshotter) -> F) {
+pub(crate) fn recorded<F: Future>(test: impl FnOnce(Snapshotter) -> F) {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -6,6 +6,7 @@ mod documents;
 mod isolation;
 mod key_table;
 mod keys;
+mod lookup_keys;
 mod setup;
 
 use std::collections::HashMap;
@@ -68,6 +69,9 @@ impl Doctor {
         }
         for tenant in &tenants {
             keys::check_tenant(&mut report, &mut setup, tenant).await?;
+            if let Some(table) = &settings.key_table {
+                lookup_keys::check_tenant(&mut report, &setup, &service, tenant, table).await?;
+            }
         }
         let two = match &tenants[..] {
             [a, b, ..] if a != b => Some((a, b)),

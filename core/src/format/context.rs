@@ -9,7 +9,11 @@ const MAX_VALUE: usize = 1024;
 
 /// Appends `u8 count ‖ (u8 len ‖ name ‖ u16be len ‖ value)*`, names strictly ascending.
 pub(crate) fn encode_context(context: &EncryptionContext, out: &mut Vec<u8>) {
-    let pairs = context.pairs();
+    encode_pairs(context.pairs(), out);
+}
+
+/// The same of pairs that are in a context's order, and no more than one has.
+pub(crate) fn encode_pairs<'p>(pairs: impl ExactSizeIterator<Item = (&'p str, &'p str)>, out: &mut Vec<u8>) {
     out.push(u8::try_from(pairs.len()).expect("a context has at most 8 pairs"));
     for (name, value) in pairs {
         out.push(u8::try_from(name.len()).expect("a name has at most 255 bytes"));

@@ -24,8 +24,12 @@
 use std::time::{Duration, SystemTime};
 
 use super::context::pairs;
-use super::{FormatError, KekId, KeyRecord, Sealed, StoredKey};
+use super::lookup::pairs_digest;
+use super::{FormatError, KekId, KeyRecord, LookupRecord, Sealed, StoredKey};
+use crate::context::EncryptionContext;
 use crate::crypto::{DataKeyId, TAG_LEN, WrappedDataKey};
+
+pub use super::LookupFault;
 
 /// The attribute that holds the key record under which PutItem sealed the item, or a reference to it.
 pub const HEADER: &str = super::HEADER;
@@ -118,6 +122,46 @@ impl StoredHeader {
 /// The name of the key table's entry that holds the key record of a data key (docs/FORMAT.md, section 13).
 pub fn record_entry(key_id: DataKeyId) -> String {
     format!("key#{key_id}")
+}
+
+/// A lookup record: what an entry `lookup#…` of the key table holds (docs/FORMAT.md, section 15).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLookupRecord {
+    key_record: StoredKeyRecord,
+    digest: String,
+}
+
+impl StoredLookupRecord {
+    /// What the names of its entries begin with.
+    pub const ENTRIES: &str = "lookup#";
+
+    /// Reads a lookup record.
+    ///
+    /// # Errors
+    ///
+    /// [`LookupFault`] when the bytes are not exactly one lookup record whose data key was made for lookup keys.
+    pub fn parse(stored: &[u8]) -> Result<Self, LookupFault> {
+        let record = LookupRecord::decode(stored)?;
+        let key_record = StoredKeyRecord::parse(record.stored_key_record()).map_err(LookupFault::KeyRecord)?;
+        let (purpose, others): (Vec<_>, Vec<_>) =
+            key_record.context.iter().partition(|(name, _)| name == EncryptionContext::PURPOSE);
+        if !matches!(purpose[..], [(_, purpose)] if purpose == EncryptionContext::LOOKUP) {
+            return Err(LookupFault::ForeignContext);
+        }
+        let others: Vec<_> = others.into_iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let digest = pairs_digest(&others);
+        Ok(Self { key_record, digest })
+    }
+
+    /// The key record of the data key that wraps the lookup key.
+    pub fn key_record(&self) -> &StoredKeyRecord {
+        &self.key_record
+    }
+
+    /// The entry in which a record with this context belongs as lookup key `number`.
+    pub fn entry(&self, number: u16) -> String {
+        format!("{}{}#{number}", Self::ENTRIES, self.digest)
+    }
 }
 
 /// A sealed attribute (docs/FORMAT.md, section 6).

@@ -13,6 +13,7 @@ pub use record::{LookupContents, LookupFault, LookupRecord};
 use sha2::{Digest, Sha256};
 
 use super::KeyRecord;
+use super::context::encode_pairs;
 use crate::context::EncryptionContext;
 use crate::hex;
 
@@ -24,5 +25,16 @@ pub fn lookup_entry(context: &EncryptionContext, number: u16) -> String {
 
 /// How entries of the key table name a context: the first 16 bytes of its SHA-256, in hex digits.
 pub(crate) fn context_digest(context: &EncryptionContext) -> String {
-    hex::encode(&Sha256::digest(KeyRecord::context_bytes(context))[..16])
+    digest(&KeyRecord::context_bytes(context))
+}
+
+/// The same of the pairs of a stored context.
+pub(crate) fn pairs_digest(pairs: &[(&str, &str)]) -> String {
+    let mut encoded = Vec::new();
+    encode_pairs(pairs.iter().copied(), &mut encoded);
+    digest(&encoded)
+}
+
+fn digest(context: &[u8]) -> String {
+    hex::encode(&Sha256::digest(context)[..16])
 }

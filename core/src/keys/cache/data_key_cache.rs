@@ -189,6 +189,19 @@ impl DataKeyCache {
         self.look_up(&slot.key, slot.lease, terms, outage, now)
     }
 
+    /// The same, if its lease allows its use, and without counting as a use.
+    pub(crate) fn peek_lookup_key(
+        &self,
+        number: u16,
+        terms: &Terms,
+        outage: Option<Moment>,
+        now: Moment,
+    ) -> Option<&Arc<TenantLookupKey>> {
+        let slot = self.lookups.get(number)?;
+        let lease = self.lease(slot.lease)?;
+        terms.allow(lease.granted, outage, now).then_some(&slot.key)
+    }
+
     /// What is cached of the lookup key of this number.
     pub(crate) fn lookup_slot(&self, number: u16) -> Option<&LookupSlot> {
         self.lookups.get(number)

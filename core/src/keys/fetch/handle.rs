@@ -114,6 +114,11 @@ impl TenantHandle {
         telemetry::record_hit(self.tenant(), Purpose::Lookup, found.len());
         Some(LookupKeys::new(found))
     }
+
+    /// The same for metrics: it counts as no use, so nothing is kept valid for it.
+    pub fn peek_lookup_keys(&self, numbers: &[u16]) -> Option<LookupKeys> {
+        self.engine.peek_lookup_keys(&self.keys, numbers)
+    }
 }
 
 /// Shows nothing of the cache.

@@ -50,6 +50,14 @@ impl Engine {
         Some(key)
     }
 
+    /// The lookup keys of these numbers, if all are cached. It does not count as a use: nothing is kept valid for it, and
+    /// no entry is read again.
+    pub(crate) fn peek_lookup_keys(&self, keys: &TenantKeys, numbers: &[u16]) -> Option<LookupKeys> {
+        let (state, now) = (keys.read(), self.clock.now());
+        let peek = |number: &u16| state.cache.peek_lookup_key(*number, &self.terms, state.health.outage(), now);
+        numbers.iter().map(|number| peek(number).cloned()).collect::<Option<_>>().map(LookupKeys::new)
+    }
+
     fn is_check_due(&self, state: &State, number: u16, now: Moment) -> bool {
         state.cache.lookup_slot(number).is_some_and(|slot| {
             let age = now.since(slot.checked);

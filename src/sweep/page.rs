@@ -1,0 +1,317 @@
+//! One page of a segment: reads it, gives its items to their tenants, and writes what differs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::error::Error as StdError;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tenantseal_core::keys::OpeningMode;
+use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::errors::{AwsErrorClass, kind};
+
+use super::budget::Budget;
+use super::key::Key;
+use super::position::Position;
+use super::reason::SkipReason;
+use super::report::Tally;
+use super::rewrite::{Rewrite, Rewritten};
+use super::tokens::{Declared, Source, attributes, is_suspicious, to_open};
+use crate::error::{Error, ServiceError, Written};
+use crate::item::{Item, Tokens, stored_identity};
+use crate::schema::TableSchema;
+use crate::tenant_seal::{Tenant, TenantSeal};
+
+/// How often an item is read again when others write it.
+const ROUNDS: u32 = 5;
+/// How often a request is sent again, beyond the SDK's own retries, while DynamoDB throttles or does not answer.
+const PATIENCE: u32 = 8;
+/// How often a tenant whose keys are not available is asked again.
+const WAITS: u32 = 3;
+/// The first pause, which doubles.
+const PAUSE: Duration = Duration::from_millis(500);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// How many tenants of a page are opened at the same time, and how many items of each are written.
+const TENANTS: usize = 4;
+const WRITES: usize = 8;
+/// What the audit and the spans call it.
+const OPERATION: &str = "reindex";
+
+/// A pass over one table.
+pub(super) struct Sweep<'a> {
+    pub(super) seal: &'a TenantSeal,
+    /// It neither seals nor opens.
+    pub(super) client: Client,
+    pub(super) schema: &'a TableSchema,
+    pub(super) physical: &'a str,
+    pub(super) tenants: Option<BTreeSet<TenantId>>,
+    pub(super) dry_run: bool,
+    pub(super) page_items: Option<i32>,
+    pub(super) reads: Budget,
+    pub(super) writes: Budget,
+    /// The tenants for whose keys it has waited in vain.
+    pub(super) waited_for: Mutex<BTreeSet<TenantId>>,
+}
+
+/// A segment of the scan.
+pub(super) struct Segment {
+    pub(super) number: usize,
+    pub(super) segments: usize,
+    pub(super) from: Position,
+}
+
+/// What became of a page, and where its segment goes on.
+pub(super) struct Page {
+    pub(super) segment: Segment,
+    pub(super) tally: Tally,
+}
+
+/// Why a sweep cannot go on.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) cause: Error,
+    pub(super) is_retryable: bool,
+}
+
+impl Stop {
+    fn new<E>(error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        aws_sdk_dynamodb::Error: From<SdkError<E>>,
+    {
+        let is_retryable = kind(&error).is_outage();
+        Self { cause: Error::DynamoDb(ServiceError::new(error.into(), Written::No)), is_retryable }
+    }
+}
+
+/// What to do with an item: the rewrite that makes it right, or why it is left as it is.
+type Plan = Result<Rewrite, (SkipReason, Option<Error>)>;
+
+/// What became of one item.
+enum Outcome {
+    Right,
+    Rewritten,
+    Deleted,
+    Skipped(SkipReason, Option<Error>),
+}
+
+impl Sweep<'_> {
+    /// Sweeps the next page of a segment.
+    pub(super) async fn page(&self, segment: Segment) -> Result<Page, Stop> {
+        let (items, from) = self.read(&segment).await?;
+        let mut tally = Tally::default();
+        let mut by_tenant: BTreeMap<TenantId, Vec<Item>> = BTreeMap::new();
+        for item in items {
+            tally.items += 1;
+            let partition = item.get(self.schema.partition_key()).and_then(|value| value.as_s().ok());
+            match partition.and_then(|value| self.schema.tenant().tenant_of(value)) {
+                None => tally.skip(SkipReason::NoTenant, self.key(&item), None),
+                Some(tenant) if self.tenants.as_ref().is_some_and(|tenants| !tenants.contains(&tenant)) => {
+                    tally.other_tenants += 1;
+                }
+                Some(tenant) => by_tenant.entry(tenant).or_default().push(item),
+            }
+        }
+        let mut swept = stream::iter(by_tenant)
+            .map(|(tenant, items)| self.sweep_tenant(self.seal.tenant(&tenant), items))
+            .buffer_unordered(TENANTS);
+        while let Some(of_tenant) = swept.try_next().await? {
+            tally.add(of_tenant);
+        }
+        Ok(Page { segment: Segment { from, ..segment }, tally })
+    }
+
+    fn key(&self, item: &Item) -> Key {
+        Key::of(self.schema.key_names(), item)
+    }
+
+    /// Reads a page: its items, and where the segment goes on.
+    async fn read(&self, segment: &Segment) -> Result<(Vec<Item>, Position), Stop> {
+        let start = match &segment.from {
+            Position::After(Key(key)) => Some(key.clone()),
+            Position::Start | Position::Done => None,
+        };
+        let names: HashMap<_, _> = attributes(self.schema).into_iter().enumerate().collect();
+        let projection: Vec<_> = names.keys().map(|at| format!("#n{at}")).collect();
+        let names: HashMap<_, _> = names.iter().map(|(at, name)| (format!("#n{at}"), (*name).to_owned())).collect();
+        let number = |number| i32::try_from(number).unwrap_or(i32::MAX);
+        let request = self.client.scan().table_name(self.physical).consistent_read(true);
+        let request = request.segment(number(segment.number)).total_segments(number(segment.segments));
+        let request = request.projection_expression(projection.join(", ")).set_expression_attribute_names(Some(names));
+        let request = request.return_consumed_capacity(ReturnConsumedCapacity::Total).set_limit(self.page_items);
+        let request = request.set_exclusive_start_key(start);
+        let mut attempt = 0;
+        let page = loop {
+            let taken = self.reads.take().await;
+            match request.clone().send().await {
+                Ok(page) => {
+                    taken.settle(units(page.consumed_capacity.as_ref()));
+                    break page;
+                }
+                Err(error) => self.wait_out(error, &self.reads, &mut attempt).await?,
+            }
+        };
+        let from = page.last_evaluated_key.filter(|key| !key.is_empty());
+        Ok((page.items.unwrap_or_default(), from.map_or(Position::Done, |key| Position::After(Key(key)))))
+    }
+
+    /// Waits before the next attempt, if DynamoDB throttles or does not answer.
+    async fn wait_out<E>(&self, error: SdkError<E>, budget: &Budget, attempt: &mut u32) -> Result<(), Stop>
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        aws_sdk_dynamodb::Error: From<SdkError<E>>,
+    {
+        if !kind(&error).is_outage() || *attempt >= PATIENCE {
+            return Err(Stop::new(error));
+        }
+        budget.slow_down();
+        tokio::time::sleep(pause(*attempt)).await;
+        *attempt += 1;
+        Ok(())
+    }
+
+    /// Sweeps the items of one tenant.
+    async fn sweep_tenant(&self, tenant: Tenant, items: Vec<Item>) -> Result<Tally, Stop> {
+        let mut plans = self.plan(&tenant, &items).await?;
+        for wait in 0..WAITS {
+            let is_unavailable = |plan: &Plan| matches!(plan, Err((SkipReason::Unavailable, _)));
+            if !plans.iter().any(is_unavailable) || self.has_waited_for(tenant.id()) {
+                break;
+            }
+            tokio::time::sleep(pause(wait)).await;
+            plans = self.plan(&tenant, &items).await?;
+            if wait + 1 == WAITS && plans.iter().any(is_unavailable) {
+                self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.id().clone());
+            }
+        }
+        let mut tally = Tally::default();
+        let mut settled = stream::iter(items.into_iter().zip(plans))
+            .map(|(item, plan)| {
+                let (key, is_suspicious) = (self.key(&item), is_suspicious(self.schema, tenant.id(), &item));
+                let settled = self.settle(&tenant, item, plan);
+                async move { settled.await.map(|outcome| (key, is_suspicious, outcome)) }
+            })
+            .buffer_unordered(WRITES);
+        while let Some((key, is_suspicious, outcome)) = settled.try_next().await? {
+            match outcome {
+                Outcome::Right => tally.right += 1,
+                Outcome::Deleted => tally.deleted += 1,
+                Outcome::Rewritten => {
+                    tally.rewritten += 1;
+                    if is_suspicious {
+                        tally.suspect(key);
+                    }
+                }
+                Outcome::Skipped(reason, error) => tally.skip(reason, key, error.as_ref()),
+            }
+        }
+        Ok(tally)
+    }
+
+    fn has_waited_for(&self, tenant: &TenantId) -> bool {
+        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).contains(tenant)
+    }
+
+    /// Opens what the lookups of a tenant's items need, and makes their tokens. The plans are in the items' order.
+    async fn plan(&self, tenant: &Tenant, items: &[Item]) -> Result<Vec<Plan>, Stop> {
+        let to_open: Vec<_> = items.iter().map(|item| to_open(self.schema, item)).collect();
+        let opened = tenant.open_items(OPERATION, self.schema, to_open, OpeningMode::BestEffort).await;
+        let opened = opened.map_err(|cause| Stop { cause, is_retryable: false })?;
+        let declared: Vec<_> =
+            opened.iter().map(|opened| opened.as_ref().map(|opened| Declared::of(self.schema, opened)).ok()).collect();
+        let needs = |(opened, declared): (&Result<Item, Error>, &Option<Declared<'_>>)| match (opened, declared) {
+            (Ok(opened), Some(declared)) => declared.needed_keys(opened),
+            _ => BTreeSet::new(),
+        };
+        let needed: Vec<_> = opened.iter().zip(&declared).map(needs).collect();
+        let numbers: Vec<_> = needed.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let users = needed.iter().filter(|needed| !needed.is_empty()).count();
+        let keys = tenant.lookup_keys(OPERATION, self.schema, &numbers, users).await;
+        let mut plans = Vec::with_capacity(items.len());
+        for (at, ((opened, declared), needed)) in opened.into_iter().zip(declared).zip(needed).enumerate() {
+            let plan = match (opened, declared, &keys) {
+                (Err(error), ..) => Err(error),
+                (_, Some(Declared::Unknown), _) => {
+                    plans.push(Err((SkipReason::UnknownType, None)));
+                    continue;
+                }
+                (_, _, Err(error)) if !needed.is_empty() => Err(error.clone()),
+                (Ok(opened), Some(Declared::Known(declared)), keys) => {
+                    let tokens = Tokens::new(keys.as_ref().ok().and_then(Option::as_ref), tenant.id());
+                    let identity = stored_identity(self.schema, tenant.id(), &opened).map_err(Error::from);
+                    identity.and_then(|identity| {
+                        let (stored, opened) = (&items[at], &opened);
+                        let source = Source { schema: self.schema, identity: &identity, stored, opened };
+                        Ok(source.rewrite(&declared, tokens)?)
+                    })
+                }
+                (Ok(_), None, _) => continue,
+            };
+            plans.push(match plan {
+                Ok(rewrite) => Ok(rewrite),
+                Err(cause) => match SkipReason::from_error(&cause) {
+                    Some(reason) => Err((reason, Some(cause))),
+                    None => return Err(Stop { is_retryable: cause.is_retryable(), cause }),
+                },
+            });
+        }
+        Ok(plans)
+    }
+
+    /// Carries a plan out. When others write the item meanwhile, it is planned anew with what they have left.
+    async fn settle(&self, tenant: &Tenant, mut item: Item, mut plan: Plan) -> Result<Outcome, Stop> {
+        for round in 0..ROUNDS {
+            let rewrite = match plan {
+                Ok(rewrite) if rewrite.is_empty() => return Ok(Outcome::Right),
+                Ok(_) if self.dry_run => return Ok(Outcome::Rewritten),
+                Ok(rewrite) => rewrite,
+                Err((reason, error)) => return Ok(Outcome::Skipped(reason, error)),
+            };
+            match self.write(&rewrite).await? {
+                Ok(Rewritten::Yes(_)) => return Ok(Outcome::Rewritten),
+                Ok(Rewritten::Changed(None)) => return Ok(Outcome::Deleted),
+                Ok(Rewritten::Changed(Some(now))) => item = now,
+                Ok(Rewritten::Conflict) => tokio::time::sleep(pause(round) / 5).await,
+                Err(refused) => return Ok(Outcome::Skipped(SkipReason::Refused, Some(refused))),
+            }
+            let planned = self.plan(tenant, std::slice::from_ref(&item)).await?.pop();
+            plan = planned.unwrap_or(Err((SkipReason::Busy, None)));
+        }
+        Ok(Outcome::Skipped(SkipReason::Busy, None))
+    }
+
+    /// Sends a rewrite; the inner error is DynamoDB's refusal of this item alone.
+    async fn write(&self, rewrite: &Rewrite) -> Result<Result<Rewritten, Error>, Stop> {
+        let mut attempt = 0;
+        loop {
+            let taken = self.writes.take().await;
+            match rewrite.send(&self.client, self.physical, self.schema.partition_key()).await {
+                Ok(rewritten) => {
+                    if let Rewritten::Yes(units) = rewritten {
+                        taken.settle(units);
+                    }
+                    return Ok(Ok(rewritten));
+                }
+                Err(error) if is_of_the_item(&error) => return Ok(Err(Stop::new(error).cause)),
+                Err(error) => self.wait_out(error, &self.writes, &mut attempt).await?,
+            }
+        }
+    }
+}
+
+/// Whether DynamoDB refuses this write for what the item is, and may take others.
+fn is_of_the_item(error: &impl ProvideErrorMetadata) -> bool {
+    error.code() == Some("ItemCollectionSizeLimitExceededException")
+        || AwsErrorClass::from_error(error) == Some(AwsErrorClass::InvalidRequest)
+}
+
+fn units(consumed: Option<&ConsumedCapacity>) -> Option<f64> {
+    consumed.and_then(|consumed| consumed.capacity_units)
+}
+
+fn pause(attempt: u32) -> Duration {
+    PAUSE.saturating_mul(2_u32.saturating_pow(attempt)).min(MAX_PAUSE)
+}

@@ -1,0 +1,258 @@
+//! What a sweep has done, and where it goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tenantseal_core::tenant::TenantId;
+
+use super::key::Key;
+use super::position::Position;
+use super::reason::SkipReason;
+use crate::error::Error;
+use crate::item::Item;
+use crate::schema::{LookupState, TableSchema};
+
+/// The most items that are listed for one reason.
+const LISTED: usize = 100;
+
+/// What a sweep has done so far, and where each of its segments goes on.
+///
+/// It serializes, with primary keys in DynamoDB JSON: keep it where your data may lie.
+/// [`Reindex::resume`](super::Reindex::resume) goes on from it, and its counts are then of the whole pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReindexReport {
+    pub(super) table: String,
+    /// What the table's lookups were when the pass began.
+    pub(super) lookups: Vec<SweptLookup>,
+    pub(super) dry_run: bool,
+    /// Those that the sweep is confined to.
+    pub(super) tenants: Option<BTreeSet<TenantId>>,
+    pub(super) tally: Tally,
+    pub(super) segments: Vec<Position>,
+}
+
+/// A lookup of the table, as far as a sweep depends on it. A name keeps its definition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SweptLookup {
+    name: String,
+    key: u16,
+    retired: bool,
+}
+
+/// What became of items.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tally {
+    pub(super) items: u64,
+    pub(super) right: u64,
+    pub(super) rewritten: u64,
+    pub(super) deleted: u64,
+    pub(super) other_tenants: u64,
+    skipped: BTreeMap<SkipReason, Listed>,
+    suspicious: Listed,
+}
+
+/// Items, of which the first 100 are listed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    items: u64,
+    listed: Vec<ListedItem>,
+}
+
+/// An item in a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedItem {
+    key: Key,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl ReindexReport {
+    pub(super) fn new(
+        schema: &TableSchema,
+        segments: usize,
+        dry_run: bool,
+        tenants: Option<BTreeSet<TenantId>>,
+    ) -> Self {
+        Self {
+            table: schema.name().to_owned(),
+            lookups: SweptLookup::of(schema),
+            dry_run,
+            tenants,
+            tally: Tally::default(),
+            segments: vec![Position::Start; segments],
+        }
+    }
+
+    /// The table's logical name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Whether it was a dry run, which writes nothing: items that it would rewrite count as rewritten.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    /// How many items were read, those of other tenants included.
+    pub fn items(&self) -> u64 {
+        self.tally.items
+    }
+
+    /// How many items had the right tokens.
+    pub fn right(&self) -> u64 {
+        self.tally.right
+    }
+
+    /// How many items got the right tokens, or lost those of a retired lookup.
+    pub fn rewritten(&self) -> u64 {
+        self.tally.rewritten
+    }
+
+    /// How many items were deleted by others while the sweep had them in hand.
+    pub fn deleted(&self) -> u64 {
+        self.tally.deleted
+    }
+
+    /// How many items are of tenants that the sweep was told to leave alone.
+    pub fn other_tenants(&self) -> u64 {
+        self.tally.other_tenants
+    }
+
+    /// The items that were left as they are, by reason.
+    pub fn skipped(&self) -> impl Iterator<Item = (SkipReason, &Listed)> {
+        self.tally.skipped.iter().map(|(reason, listed)| (*reason, listed))
+    }
+
+    /// Items that had a token which no writer of this library makes: another tenant's, or not a token at all. Someone
+    /// else has written them. They have the right tokens now, and count as rewritten too.
+    pub fn suspicious(&self) -> &Listed {
+        &self.tally.suspicious
+    }
+
+    /// How many segments are read to their end, and how many there are.
+    pub fn segments(&self) -> (usize, usize) {
+        let done = self.segments.iter().filter(|position| **position == Position::Done).count();
+        (done, self.segments.len())
+    }
+
+    /// Whether the whole table was read.
+    pub fn is_complete(&self) -> bool {
+        let (done, all) = self.segments();
+        done == all
+    }
+
+    /// Whether the whole table was read, every item had the right tokens, and none was left out. Until a pass says so,
+    /// a lookup must not be asked.
+    ///
+    /// In a sweep of [some tenants](super::Reindex::tenants) it says so of these tenants alone.
+    pub fn changed_nothing(&self) -> bool {
+        self.is_complete() && self.tally.rewritten == 0 && self.tally.skipped.is_empty()
+    }
+}
+
+impl Tally {
+    pub(super) fn skip(&mut self, reason: SkipReason, key: Key, error: Option<&Error>) {
+        let error = error.map(|error| error.cause().to_string());
+        self.skipped.entry(reason).or_default().add(ListedItem { key, error });
+    }
+
+    pub(super) fn suspect(&mut self, key: Key) {
+        self.suspicious.add(ListedItem { key, error: None });
+    }
+
+    /// Adds what became of other items.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { items, right, rewritten, deleted, other_tenants, skipped, suspicious } = other;
+        self.items += items;
+        self.right += right;
+        self.rewritten += rewritten;
+        self.deleted += deleted;
+        self.other_tenants += other_tenants;
+        for (reason, listed) in skipped {
+            self.skipped.entry(reason).or_default().append(listed);
+        }
+        self.suspicious.append(suspicious);
+    }
+}
+
+impl SweptLookup {
+    pub(super) fn of(schema: &TableSchema) -> Vec<Self> {
+        let lookups = schema.lookups().iter();
+        let swept = lookups.map(|lookup| Self {
+            name: lookup.name().to_owned(),
+            key: lookup.key(),
+            retired: lookup.state() == LookupState::Retired,
+        });
+        swept.collect()
+    }
+}
+
+impl Listed {
+    /// How many items there are.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// The first 100 of them.
+    pub fn listed(&self) -> &[ListedItem] {
+        &self.listed
+    }
+
+    fn add(&mut self, item: ListedItem) {
+        self.append(Self { items: 1, listed: vec![item] });
+    }
+
+    fn append(&mut self, other: Self) {
+        self.items += other.items;
+        let room = LISTED.saturating_sub(self.listed.len());
+        self.listed.extend(other.listed.into_iter().take(room));
+    }
+}
+
+impl ListedItem {
+    /// Its primary key. If the item has none, as much of it as is there.
+    pub fn key(&self) -> &Item {
+        &self.key.0
+    }
+
+    /// What was wrong, without item data.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+}
+
+/// One paragraph, without keys.
+impl fmt::Display for ReindexReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { items, right, rewritten, deleted, other_tenants, skipped, suspicious } = &self.tally;
+        let rewrites = if self.dry_run { "would be rewritten" } else { "rewritten" };
+        write!(f, "{}: {items} items read, {right} right, {rewritten} {rewrites}", self.table)?;
+        if *deleted > 0 {
+            write!(f, ", {deleted} deleted meanwhile")?;
+        }
+        if *other_tenants > 0 {
+            write!(f, ", {other_tenants} of other tenants")?;
+        }
+        for (reason, listed) in skipped {
+            write!(f, "; {} skipped that {reason}", listed.items)?;
+        }
+        if suspicious.items > 0 {
+            write!(f, "; {} had tokens that this library does not write", suspicious.items)?;
+        }
+        let (done, all) = self.segments();
+        f.write_str(match (self.is_complete(), self.changed_nothing(), skipped.is_empty()) {
+            (false, ..) => return write!(f, ". Not finished: {done} of {all} segments are done"),
+            (true, true, _) => ". This pass changed nothing: all tokens are right",
+            (true, false, true) => ". Sweep again, until a pass changes nothing",
+            (true, false, false) => {
+                ". See to the items that were skipped, and sweep again until a pass changes nothing"
+            }
+        })
+    }
+}
