@@ -222,11 +222,12 @@ impl LookupIndex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LookupState {
-    /// Writes store tokens, but nobody may ask yet: items from before have none.
+    /// Writes store tokens, but nobody may ask yet: items from before have none until
+    /// [`reindex`](crate::TenantSeal::reindex) has swept the table.
     Building,
     /// Writes store tokens, and it answers.
     Ready,
-    /// Writes store no tokens, and nobody may ask.
+    /// Writes store no tokens, and nobody may ask. [`reindex`](crate::TenantSeal::reindex) removes those that are there.
     Retired,
 }
 

@@ -280,7 +280,11 @@ impl Sweep<'_> {
             let planned = self.plan(tenant, std::slice::from_ref(&item)).await?.pop();
             plan = planned.unwrap_or(Err((SkipReason::Busy, None)));
         }
-        Ok(Outcome::Skipped(SkipReason::Busy, None))
+        Ok(match plan {
+            Ok(rewrite) if rewrite.is_empty() => Outcome::Right,
+            Ok(_) => Outcome::Skipped(SkipReason::Busy, None),
+            Err((reason, error)) => Outcome::Skipped(reason, error),
+        })
     }
 
     /// Sends a rewrite; the inner error is DynamoDB's refusal of this item alone.

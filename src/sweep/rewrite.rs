@@ -16,7 +16,6 @@ use crate::schema::TableSchema;
 ///
 /// Nothing else of the item is named, so nothing else can be lost. A write in between wins: then the condition does not
 /// hold. An item that is gone does not come back.
-#[derive(Debug)]
 pub(super) struct Rewrite {
     key: Item,
     set: BTreeMap<String, AttributeValue>,
@@ -26,7 +25,6 @@ pub(super) struct Rewrite {
 }
 
 /// What became of a rewrite.
-#[derive(Debug)]
 pub(super) enum Rewritten {
     /// It is done, and took so many units.
     Yes(Option<f64>),

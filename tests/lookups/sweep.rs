@@ -10,6 +10,7 @@ use tenantseal::{Error, Item, Tenant, TenantSeal, TenantSealBuilder};
 use super::scene::{
     TABLE, assert_right, attributes, builder, contact, item, key, put, schema, set, stored, tokens, world,
 };
+use crate::common::tap::find;
 use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{World, id, s};
 
@@ -80,7 +81,8 @@ async fn a_sweep_makes_all_tokens_and_the_next_pass_changes_nothing() {
     let unswept = all(&world).await;
     let keys_made = world.stack.calls().count("GenerateDataKey");
 
-    let seal = sealing(&world, schema());
+    let wire = Wire::open();
+    let seal = over(&world, schema(), &wire);
     let report = seal.reindex(TABLE).segments(3).run().await.unwrap();
     assert_eq!(counts(&report), [17, 0, 17], "{report}");
     assert!(report.is_complete() && !report.changed_nothing());
@@ -93,6 +95,12 @@ async fn a_sweep_makes_all_tokens_and_the_next_pass_changes_nothing() {
     let untouched: Vec<_> = swept.into_iter().map(without_tokens).collect();
     assert_eq!(untouched, unswept, "nothing is sealed again");
     assert_eq!(world.stack.calls().count("GenerateDataKey") - keys_made, 2, "the lookup keys");
+
+    for sent in wire.sent() {
+        for secret in ["ada-7@x.org", "Lovelace", "lovelace", "1815-12-10"] {
+            assert_eq!(find(&sent.body, secret), None, "{} sends a value", sent.operation);
+        }
+    }
 
     let again = seal.reindex(TABLE).segments(3).run().await.unwrap();
     assert_eq!(counts(&again), [17, 17, 0]);

@@ -195,14 +195,16 @@ impl Census {
 }
 
 impl Tokens {
-    fn add(&mut self, own: &str, value: &AttributeValue) {
+    fn add<'v>(&mut self, own: &str, value: &'v AttributeValue) {
         self.items += 1;
-        let tokens: &[String] = match value {
+        let tokens: &'v [String] = match value {
             AttributeValue::S(token) => std::slice::from_ref(token),
             AttributeValue::Ss(tokens) => tokens,
             _ => &[],
         };
-        let tags: Option<Vec<&str>> = tokens.iter().map(|token| token.strip_prefix(own)).collect();
+        let is_letter = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_');
+        let tag = |token: &'v String| token.strip_prefix(own).filter(|tag| tag.bytes().all(is_letter));
+        let tags: Option<Vec<&str>> = tokens.iter().map(tag).collect();
         let marks = tags.as_ref().and_then(|tags| {
             tags.iter().map(|tag| tag.get(..MARK)).collect::<Option<BTreeSet<_>>>().filter(|marks| !marks.is_empty())
         });
