@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tenantseal_core::keys::OpeningMode;
@@ -307,8 +308,8 @@ impl Sweep<'_> {
 }
 
 /// Whether DynamoDB refuses this write for what the item is, and may take others.
-fn is_of_the_item(error: &impl ProvideErrorMetadata) -> bool {
-    error.code() == Some("ItemCollectionSizeLimitExceededException")
+fn is_of_the_item(error: &SdkError<UpdateItemError>) -> bool {
+    matches!(error.as_service_error(), Some(UpdateItemError::ItemCollectionSizeLimitExceededException(_)))
         || AwsErrorClass::from_error(error) == Some(AwsErrorClass::InvalidRequest)
 }
 

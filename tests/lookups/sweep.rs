@@ -251,6 +251,36 @@ async fn an_item_whose_value_the_lookup_does_not_take_is_listed() {
 }
 
 #[tokio::test]
+async fn an_item_that_dynamodb_refuses_is_listed_and_others_are_written() {
+    let world = world(&["acme"]).await;
+    fill(&old(&world), "acme", 3).await;
+    let refused = r#"{"__type": "com.amazon.coral.validate#ValidationException",
+        "message": "Item size to update has exceeded the maximum allowed size"}"#;
+    let wire = Wire::scripted(move |sent, before| match is_to(sent, "UpdateItem") && before == 0 {
+        true => Reaction::Answer(400, refused.to_owned()),
+        false => Reaction::Forward,
+    });
+    let report = over(&world, with(EMAIL.building()), &wire).reindex(TABLE).run().await.unwrap();
+    assert_eq!((skipped(&report), report.rewritten()), (vec![(SkipReason::Refused, 1)], 2));
+    assert!(report.skipped().next().unwrap().1.listed()[0].error().unwrap().contains("maximum allowed size"));
+}
+
+#[tokio::test]
+async fn a_forged_lookup_key_keeps_nobody_else_from_being_swept() {
+    let world = world(&["acme", "globex"]).await;
+    let before = old(&world);
+    fill(&before, "acme", 1).await;
+    fill(&before, "globex", 1).await;
+    sealing(&world, with(EMAIL.building())).reindex(TABLE).run().await.unwrap();
+    let (_, entry, _) = world.entries("lookup#").await.into_iter().find(|(tenant, ..)| tenant == "globex").unwrap();
+    world.plant_entry("globex", &entry, crate::common::key_table::b(b"forged")).await;
+    let report = sealing(&world, with(EMAIL.building())).reindex(TABLE).run().await.unwrap();
+    assert_eq!((skipped(&report), report.right()), (vec![(SkipReason::LookupKey, 1)], 1));
+    let error = report.skipped().next().unwrap().1.listed()[0].error().unwrap();
+    assert!(error.contains("lookup key 1 of tenant `globex` is forged"), "{error}");
+}
+
+#[tokio::test]
 async fn a_stopped_sweep_goes_on_where_it_was() {
     let world = world(&["acme"]).await;
     fill(&old(&world), "acme", 10).await;
