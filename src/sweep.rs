@@ -1,7 +1,8 @@
 //! Sweeps: passes over all items of a table that mend what is stored, while applications go on writing.
 //!
 //! [`TenantSeal::reindex`] makes the tokens of lookups right. A sweep reads with a plain client, in parallel segments,
-//! and gives each item to the tenant whose it is. It writes by one rule alone, [`Rewrite`](rewrite::Rewrite).
+//! and gives each item to the tenant whose it is. All its writes follow one rule, which
+//! `sweep/rewrite.rs` holds.
 
 mod budget;
 mod error;
