@@ -145,7 +145,8 @@ mod tests {
         assert!(halved > 2.0, "{halved}");
         tokio::time::sleep(Duration::from_secs(30)).await;
         let full = seconds(&budget, 200, 1.0).await;
-        assert!(full < 1.6, "{full}");
+        // Half a second of the rate that it had regained by then was held; at half the rate it would take 3.5 s.
+        assert!(full < 1.8, "{full}");
     }
 
     #[tokio::test(start_paused = true)]
