@@ -13,7 +13,7 @@ use crate::schema::Lookup;
 
 impl TenantSeal {
     /// The client that neither seals nor opens.
-    pub(super) fn plain(&self) -> &Client {
+    pub(crate) fn plain(&self) -> &Client {
         let Shared { plain, dynamodb, http, .. } = &*self.0;
         plain.get_or_init(|| Client::from_conf(dynamodb.to_builder().http_client(http.clone()).build()))
     }

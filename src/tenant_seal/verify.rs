@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Tenant;
 use crate::error::Error;
-use crate::item::{Item, Tokens, stored_identity};
+use crate::item::{Item, Prepared, Tokens, stored_identity};
 use crate::schema::{LookupState, TableSchema, TokenState};
 
 /// The letters of a mark, which says under which lookup key and definition a token was made (docs/FORMAT.md, section
@@ -44,14 +44,15 @@ impl Tenant {
         let mut numbers: Vec<_> = asked.map(|lookup| lookup.key()).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        let keys = self.lookup_keys("verify", schema, &numbers).await?;
+        let keys = self.lookup_keys("verify", schema, &numbers, items.len()).await?;
         let made = Tokens::new(keys.as_ref(), self.id());
         let stored: Vec<Item> = items.iter().map(|item| tokens_in(schema, item)).collect();
         let opened = self.open_each(table, items).await?;
         let compared = opened.into_iter().zip(stored).map(|(opened, stored)| {
             let opened = opened?;
             let identity = stored_identity(schema, self.id(), &opened)?;
-            let made: Item = made.of_item(schema, &identity, &opened)?.into_iter().collect();
+            let made = made.of_prepared(schema, &identity, &Prepared::new(schema, &opened)?)?;
+            let made: Item = made.into_iter().collect();
             let states = schema.lookups().iter().filter_map(|lookup| {
                 let state = state(stored.get(lookup.stored()), made.get(lookup.stored()))?;
                 Some((lookup.name().to_owned(), state))
