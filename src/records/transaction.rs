@@ -12,6 +12,7 @@ use super::outcome::to_send_error;
 use super::precondition::{Asked, own_or_new};
 use super::repository::Records;
 use super::request::{Pending, fmt_builder, require_built, to_error};
+use super::unique::Act;
 use super::{Get, PrimaryKey, unique};
 use crate::client::Notes;
 use crate::error::{Cancelled, Error};
@@ -57,17 +58,6 @@ pub trait Write: Action {}
 /// What a write is in a transaction.
 pub(super) trait Action {
     fn action(self) -> Result<Act, Error>;
-}
-
-/// An action of a transaction.
-pub(super) struct Act {
-    pub(super) item: TransactWriteItem,
-    /// What it means when its condition fails.
-    pub(super) asked: Asked,
-    /// Whether it asks that there is no such item.
-    pub(super) is_new: bool,
-    /// Whether items of its record type may have unique values.
-    pub(super) has_unique: bool,
 }
 
 /// Writes that all happen or none: see [`Tenant::transact_write`]. Await it to send it.

@@ -13,13 +13,23 @@ use serde::de::DeserializeOwned;
 use super::outcome::{Before, Place, to_send_error};
 use super::precondition::Asked;
 use super::repository::Records;
-use super::transaction::Act;
 use crate::claims::{self, ClaimStore, ClaimWrite, Holder, Sent, Steps, Stored};
 use crate::client::{Claiming, Notes};
 use crate::error::{Cancelled, Error, Reason, ServiceError, Written};
 use crate::item::Item;
 use crate::schema::Record;
 use crate::tenant_seal::Tenant;
+
+/// An action of a transaction.
+pub(super) struct Act {
+    pub(super) item: TransactWriteItem,
+    /// What it means when its condition fails.
+    pub(super) asked: Asked,
+    /// Whether it asks that there is no such item.
+    pub(super) is_new: bool,
+    /// Whether items of its record type may have unique values.
+    pub(super) has_unique: bool,
+}
 
 impl<T: Record> Records<T> {
     /// Whether the type's items may have unique values, so that writes bring claims. Items of other types in the table cost
