@@ -1,6 +1,7 @@
 //! An HTTP client that records what the SDK gives it, and can answer, alter or break off as a test says.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
@@ -39,6 +40,8 @@ pub enum Reaction {
     Break,
     /// Sends nothing and never answers.
     Hang,
+    /// Sends it when this has come.
+    After(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 type Script = dyn Fn(&Sent, usize) -> Reaction + Send + Sync;
@@ -127,6 +130,13 @@ impl HttpConnector for Connector {
                 HttpConnectorFuture::new(async move {
                     answer.await?;
                     Err(ConnectorError::io("broken off".into()))
+                })
+            }
+            Reaction::After(event) => {
+                let inner = self.inner.clone();
+                HttpConnectorFuture::new(async move {
+                    event.await;
+                    inner.call(request).await
                 })
             }
             Reaction::Hang => HttpConnectorFuture::new(std::future::pending()),

@@ -1,7 +1,7 @@
 //! What happens beside a request: others are faster, services fail, and somebody reads the log.
 
 use std::process::Stdio;
-use std::sync::{Mutex, mpsc};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
@@ -13,6 +13,7 @@ use tenantseal_service::delete_unnamed;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::scene::{CANARY, World, ada, logged};
@@ -100,18 +101,18 @@ async fn an_upload_that_others_are_always_faster_than_is_409() {
 
 /// The answer to the first upload's write of the record is lost, and another upload replaces its object before the SDK
 /// repeats the write.
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+#[tokio::test]
 async fn an_upload_whose_answer_was_lost_names_no_object_that_is_gone() {
     let world = World::start().await;
     let acme = world.caller("acme");
     let path = format!("{}/attachments/a", acme.create().await);
-    let (replaced, waits) = mpsc::channel::<()>();
-    let waits = Mutex::new(waits);
+    let (replaced, waits) = oneshot::channel::<()>();
+    let waits = Mutex::new(Some(waits));
     let wire = Wire::scripted(move |sent, before| match (&*sent.operation, before) {
         ("UpdateItem", 0) => Reaction::Lose,
         ("UpdateItem", 1) => {
-            waits.lock().unwrap().recv().unwrap();
-            Reaction::Forward
+            let waits = waits.lock().unwrap().take().unwrap();
+            Reaction::After(Box::pin(async { waits.await.unwrap() }))
         }
         _ => Reaction::Forward,
     });
