@@ -50,7 +50,7 @@ use self::differences::{DIFFERENCES, Wrong};
 use self::run::{Server, report};
 
 /// Where the second server listens.
-const SECOND: &str = "TENANTSEAL_SECOND_DYNAMODB";
+pub(crate) const SECOND: &str = "TENANTSEAL_SECOND_DYNAMODB";
 
 #[test]
 fn the_suite_has_at_least_150_cases_each_with_a_name_of_its_own() {

@@ -1,8 +1,10 @@
 //! A tenant's client with lookups answers as a plain client that stores everything as it is.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder as ConfigBuilder;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{
     AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
@@ -16,6 +18,7 @@ use tenantseal::schema::{Form, Lookup, LookupBuilder, TableSchema};
 
 use super::scene::{TABLE, attribute, attributes, builder, contact, key, key_of, set};
 use crate::common::{World, id, s};
+use crate::conformance::SECOND;
 
 /// One request; the values are places in small lists, so that some of them find something.
 #[derive(Debug, Clone)]
@@ -89,7 +92,7 @@ fn request() -> impl Strategy<Value = Request> {
 /// One side: a client and its table.
 struct Side {
     db: Client,
-    table: &'static str,
+    table: String,
     indexes: Indexes,
     /// Whether pages and counts are those of a plain client too, and not only what all pages bring.
     is_exact: bool,
@@ -124,7 +127,7 @@ impl Side {
                     contact("acme", &id(at), [("last_name", s(NAMES[*name])), ("tags", tags), ("status", status)]);
                 item.extend(email.map(|at| ("email".to_owned(), s(EMAILS[at]))));
                 item.extend(phone.map(|at| ("phone".to_owned(), s(EMAILS[at]))));
-                let mut request = db.put_item().table_name(*table).set_item(Some(item));
+                let mut request = db.put_item().table_name(table).set_item(Some(item));
                 if let Some((condition, at)) = condition {
                     let condition = CONDITIONS[*condition];
                     request = request
@@ -135,14 +138,14 @@ impl Side {
             }
             Request::Update { contact, email, condition: (condition, at) } => {
                 let condition = CONDITIONS[*condition];
-                let request = db.update_item().table_name(*table).set_key(Some(key("acme", &id(contact))));
+                let request = db.update_item().table_name(table).set_key(Some(key("acme", &id(contact))));
                 let request = request.update_expression("SET email = :e").condition_expression(condition);
                 let request = request.expression_attribute_values(":e", s(EMAILS[*email]));
                 written(request.expression_attribute_values(":c", value(condition, *at)).send().await)
             }
             Request::Delete { contact, condition: (condition, at) } => {
                 let condition = CONDITIONS[*condition];
-                let request = db.delete_item().table_name(*table).set_key(Some(key("acme", &id(contact))));
+                let request = db.delete_item().table_name(table).set_key(Some(key("acme", &id(contact))));
                 let request = request.condition_expression(condition);
                 written(request.expression_attribute_values(":c", value(condition, *at)).send().await)
             }
@@ -193,7 +196,7 @@ impl Side {
                     if !by_email {
                         values.insert(":t".to_owned(), s("acme"));
                     }
-                    let request = self.db.query().table_name(self.table).index_name(index);
+                    let request = self.db.query().table_name(&self.table).index_name(index);
                     let local = (self.indexes == Indexes::Local && !by_email).then_some(true);
                     let condition = format!("{condition}{tests}");
                     let request = request.key_condition_expression(condition).set_consistent_read(local);
@@ -205,7 +208,7 @@ impl Side {
                     (page.items, (page.count, page.scanned_count), page.last_evaluated_key)
                 }
                 None => {
-                    let request = self.db.scan().table_name(self.table).set_filter_expression(filter.clone());
+                    let request = self.db.scan().table_name(&self.table).set_filter_expression(filter.clone());
                     let given = Some(values.clone().into_iter().collect()).filter(|_| !values.is_empty());
                     let request = request.set_expression_attribute_values(given).set_select(select.clone());
                     let request = request.set_expression_attribute_names(names.clone());
@@ -299,18 +302,41 @@ impl Indexes {
     }
 }
 
+/// Compares on the local server, and on a second one where its endpoint is known.
 fn compare(bits: Option<u8>, indexes: Indexes) {
+    compare_on(None, bits, indexes);
+    if let Ok(second) = std::env::var(SECOND) {
+        compare_on(Some(&second), bits, indexes);
+    }
+}
+
+/// Keys are always those of the local stack.
+fn compare_on(server: Option<&str>, bits: Option<u8>, indexes: Indexes) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (world, sealed) = runtime.block_on(async {
+    let run = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let [stored, as_it_is] = ["sealed", "plain"].map(|name| format!("{name}-{run:x}"));
+    // The stack ends with its world.
+    let (_world, sealed, plain) = runtime.block_on(async {
         let world = World::with_key_table(&["acme"]).await;
-        indexes.create(&world.plain, TABLE, "_seal_by_email", "_seal_by_phone").await;
-        indexes.create(&world.plain, "plain", "email", "phone").await;
-        let seal = builder(&world, schema(bits)).build(&world.app).unwrap();
-        seal.check_tables().await.unwrap();
-        let db = seal.tenant(&id("acme")).dynamodb();
-        (world, Side { db, table: TABLE, indexes, is_exact: bits.is_none() })
+        let config = |config: ConfigBuilder| match server {
+            Some(endpoint) => config.endpoint_url(endpoint),
+            None => config,
+        };
+        let plain = Client::from_conf(config(world.plain.config().to_builder()).build());
+        indexes.create(&plain, &stored, "_seal_by_email", "_seal_by_phone").await;
+        indexes.create(&plain, &as_it_is, "email", "phone").await;
+        let seal = builder(&world, schema(bits)).table_name(TABLE, &stored).build(&world.app).unwrap();
+        let tenant = seal.tenant(&id("acme"));
+        let db = match server {
+            Some(_) => tenant.dynamodb_with(config(ConfigBuilder::from(&world.app))),
+            None => {
+                seal.check_tables().await.unwrap();
+                tenant.dynamodb()
+            }
+        };
+        let side = |db, table| Side { db, table, indexes, is_exact: bits.is_none() };
+        (world, side(db, stored), side(plain, as_it_is))
     });
-    let plain = Side { db: world.plain.clone(), table: "plain", indexes, is_exact: bits.is_none() };
     let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
     let outcome = TestRunner::new(config).run(&vec(request(), 1..25), |requests| {
         runtime.block_on(async {
