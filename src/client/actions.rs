@@ -201,7 +201,7 @@ impl Conditional<'_> {
     }
 }
 
-const CONDITION: &str = "ConditionExpression";
+pub(super) const CONDITION: &str = "ConditionExpression";
 
 /// The condition to send; `None` when the caller's own suffices.
 fn rewritten(condition: Option<SentCondition>) -> Result<Option<String>, Refusal> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
 use super::Binding;
-use super::actions::{ConditionParts, Conditional, ItemPut, ItemUpdate, Target, conditional};
+use super::actions::{CONDITION, ConditionParts, Conditional, ItemPut, ItemUpdate, Target, conditional};
+use super::expressions::check_length;
 use super::operation::NOT_CHECKED;
 use crate::claims::{Becomes, Spot, Stored, Touch};
 use crate::error::{Error, Refusal};
 use crate::expression::{Condition, Fresh};
 use crate::item::Item;
-use crate::schema::{LookupState, TableSchema};
+use crate::schema::{Lookup, LookupState, TableSchema};
 
 /// Whether an action writes or removes tokens of unique lookups.
 pub(crate) fn touches_unique(binding: &Binding, action: &TransactWriteItem) -> Result<bool, Error> {
@@ -29,6 +30,7 @@ pub(crate) fn touches_unique(binding: &Binding, action: &TransactWriteItem) -> R
             let expression = Some(update.update_expression.as_str());
             let (table, key) = (Some(update.table_name.as_str()), Some(&update.key));
             let update = ItemUpdate::check_any(binding, table, key, expression, conditional!(update))?;
+            update.refuse_untold()?;
             Ok(!update.unique()?.is_empty())
         }
         _ => Ok(has_unique),
@@ -159,6 +161,23 @@ impl ItemUpdate {
         }
     }
 
+    /// Refuses `if_not_exists` of a unique value while its lookup is built. It removes the token, so nothing would tell
+    /// which value the item has: one that stays would lose its claim, and a new one would have none.
+    fn refuse_untold(&self) -> Result<(), Refusal> {
+        let Self { plan, target, .. } = self;
+        let is_untold = |lookup: &&Lookup| {
+            let [part] = lookup.parts() else { return false };
+            lookup.is_unique()
+                && lookup.state() == LookupState::Building
+                && plan.removed_tokens.contains(lookup.stored())
+                && plan.sealed.iter().any(|value| value.attribute == part.attribute())
+        };
+        match target.table.lookups().iter().find(is_untold) {
+            Some(lookup) => Err(Refusal::UniqueIfNotExists { lookup: lookup.name().to_owned() }),
+            None => Ok(()),
+        }
+    }
+
     /// What the update does to unique lookups. Of a token that it stores, the placeholder.
     fn unique(&self) -> Result<Vec<(usize, Effect)>, Error> {
         let mut effects = Vec::new();
@@ -243,12 +262,14 @@ pub(super) fn require_unchanged(
         names.insert(name, attribute);
     }
     let tests = tests.join(" AND ");
-    *condition = Some(match condition.take() {
+    let joined = match condition.take() {
         None => tests,
         Some(given) => {
-            let parse = |source| Refusal::Expression { parameter: "ConditionExpression", source };
+            let parse = |source| Refusal::Expression { parameter: CONDITION, source };
             Condition::parse(&given).map_err(parse)?.and(&tests)
         }
-    });
+    };
+    check_length(CONDITION, &joined)?;
+    *condition = Some(joined);
     Ok(())
 }

@@ -196,10 +196,11 @@ pub enum Refusal {
     /// A write of unique values needs claims, and there is no claims table.
     #[error("there is no table for the claims of unique values: call `TenantSealBuilder::claims`")]
     NoClaims,
-    /// Whether the update stores a value depends on what is stored, and a transaction with a token must not depend on it.
+    /// Whether the update stores a value depends on what is stored. A transaction with a token must not depend on it, and
+    /// while the lookup is `building` no token tells.
     #[error(
-        "lookup `{lookup}` is `unique`, so a transaction with an idempotency token cannot set it by \
-         `set_if_not_exists`: set it on a condition, or leave the token out"
+        "lookup `{lookup}` is `unique`, so neither a transaction with an idempotency token nor a write while it is \
+         `building` can set it by `set_if_not_exists`: set it on the condition that it does not exist"
     )]
     UniqueIfNotExists {
         /// The lookup.

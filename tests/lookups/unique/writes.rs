@@ -186,6 +186,46 @@ async fn versions_count_and_states_decide_which_claims_there_are() {
     assert!(refused.to_string().contains("no index") || refused.to_string().contains("building"), "{refused}");
 }
 
+/// The first address of an item, while the lookup is built.
+#[derive(Debug, Serialize, Deserialize, Record)]
+#[seal(table = "people")]
+struct Built {
+    #[seal(partition_key, tenant)]
+    tenant_id: String,
+    #[seal(sort_key)]
+    contact_id: String,
+    #[seal(encrypt, lookup(email, unique, building))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+}
+
+/// Its token would go, and with it the claim of a value that stays.
+#[tokio::test]
+async fn if_not_exists_frees_no_value_while_a_unique_lookup_is_built() {
+    let (world, ..) = members().await;
+    let builder = TenantSeal::builder().assume_role(ROLE).key_table(key_table(&world.app)).record::<Built>();
+    let seal = builder.claims(claims(&world.app)).build(&world.app).unwrap();
+    let acme = seal.tenant(&id("acme"));
+    let built: Records<Built> = acme.records();
+    let of = |contact: &str| {
+        let (tenant_id, email) = ("acme".to_owned(), Some("ada@example.org".to_owned()));
+        Built { tenant_id, contact_id: contact.to_owned(), email }
+    };
+    built.put(&of("m-1")).await.unwrap();
+    let update = || built.update("m-1").set_if_not_exists("email", "eve@example.org");
+    let refusals = [update().await.unwrap_err(), acme.transact_write().with(update()).await.unwrap_err()];
+    for refused in refusals {
+        let is_named = matches!(&refused, Error::Refused(Refusal::UniqueIfNotExists { lookup }) if lookup == "email");
+        assert!(is_named && refused.to_string().contains("`building`"), "{refused}");
+    }
+    assert!(built.put(&of("m-2")).await.unwrap_err().is_not_unique(), "m-1 has the value");
+    assert_unique(&world).await;
+    // The advice, followed to the letter.
+    let update = built.update("m-3").set("email", "eve@example.org").condition(attribute("email").not_exists());
+    update.await.unwrap();
+    assert_unique(&world).await;
+}
+
 /// The same records before their address was unique.
 #[derive(Debug, Serialize, Deserialize, Record)]
 #[seal(table = "people")]
@@ -256,7 +296,7 @@ async fn a_transaction_with_a_token_is_carried_out_once() {
     assert_eq!(taken_by(&taken.await.unwrap_err()), "m-1");
     let maybe = acme.transact_write().with(members.update("m-1").set_if_not_exists("email", "c@example.org"));
     let refused = maybe.idempotency_token("token-3").await.unwrap_err();
-    assert!(refused.to_string().contains("leave the token out"), "{refused}");
+    assert!(refused.to_string().contains("on the condition that it does not exist"), "{refused}");
 }
 
 #[tokio::test]
