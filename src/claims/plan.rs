@@ -8,7 +8,7 @@ use tenantseal_core::tenant::TenantId;
 use super::entry::Spot;
 use crate::error::{Error, ItemRef};
 use crate::item::Item;
-use crate::schema::TableSchema;
+use crate::schema::{TableSchema, Variant};
 
 /// What is known of the stored item before an action of a transaction.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +47,9 @@ impl Stored {
             Self::Whole(None) => vec![(schema.partition_key().to_owned(), None)],
             Self::Whole(Some(item)) => {
                 let stored = schema.lookups().iter().map(|lookup| lookup.stored());
-                let declared =
-                    schema.attributes().map(|(name, _)| name).chain(stored).chain(item.keys().map(String::as_str));
+                // Of another type's attributes there may be more than an expression can name.
+                let own = Variant::from_item(schema, item).attributes();
+                let declared = own.chain(stored).chain(item.keys().map(String::as_str));
                 let names: BTreeSet<_> = declared.filter(|name| !schema.key_names().any(|key| key == *name)).collect();
                 names.into_iter().map(as_read).collect()
             }

@@ -79,6 +79,14 @@ impl<'s> Variant<'s> {
         }
     }
 
+    /// The names of the attributes that the item may have: those of its record type, or of all if that is unknown.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = &'s str> + use<'s> {
+        let schema = self.schema;
+        let of_all = self.own.is_none().then(|| schema.attributes().map(|(name, _)| name));
+        let own = self.own.into_iter().flat_map(|own| own.attributes.keys().map(String::as_str));
+        own.chain(of_all.into_iter().flatten())
+    }
+
     /// The table's lookups that the item has for certain.
     pub(crate) fn lookups(&self) -> impl Iterator<Item = &'s Lookup> + use<'s> {
         let own = *self;

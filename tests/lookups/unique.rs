@@ -7,4 +7,5 @@ mod refusals;
 mod scene;
 mod stale_reads;
 mod tables;
+mod types;
 mod writes;

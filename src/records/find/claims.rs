@@ -11,6 +11,7 @@ use crate::error::{Error, Refusal};
 use crate::expression::Fresh;
 use crate::item::Item;
 use crate::records::condition::{Condition, Writer};
+use crate::records::convert::is_record;
 use crate::records::stream::{Found, Paged};
 use crate::records::values::{Given, Use};
 use crate::schema::{LookupState, Record};
@@ -46,13 +47,15 @@ impl<T: Record + DeserializeOwned> FindBy<'_, T> {
             values.collect::<Result<Vec<_>, Error>>()
         };
         let values = values.iter().map(of_parts).collect::<Result<_, _>>()?;
-        let own = own_type::<T>(schema).filter(|_| !schema.is_told_apart_by_sort_key()).map(|(_, own)| own);
+        let by_key = schema.is_told_apart_by_sort_key();
+        let own = own_type::<T>(schema).filter(|_| !by_key).map(|(_, own)| own);
         let filter = Condition::all([own, keys, read.take_filter()]);
         let request = records.tenant.dynamodb().query().table_name(table).consistent_read(true);
         let request = read.change(request);
         let request = Writer::<T>::beside(&request).finish_into(request, filter.as_ref())?;
         let spot = records.tenant.spot(table, found)?;
-        Ok(ByClaim { tenant: records.tenant, spot, request }.items(values))
+        let is_own: fn(&Item) -> bool = if by_key { is_record::<T> } else { |_| true };
+        Ok(ByClaim { tenant: records.tenant, spot, request, is_own }.items(values))
     }
 }
 
@@ -62,6 +65,8 @@ struct ByClaim {
     spot: Spot,
     /// The query of the item that a claim names, with its filter and without its key condition.
     request: QueryFluentBuilder,
+    /// Whether an item with this primary key is of the record type; a key that does not say so is.
+    is_own: fn(&Item) -> bool,
 }
 
 impl ByClaim {
@@ -83,7 +88,7 @@ impl ByClaim {
         let store = tenant.claims()?;
         let mut claimed = store.claimed(spot, &token).await?;
         for _ in 0..TRIES {
-            let Some(key) = &claimed else { return Ok(None) };
+            let Some(key) = claimed.as_ref().filter(|key| (self.is_own)(key)) else { return Ok(None) };
             let (items, _) = self.query(key).page().await?;
             for found in items {
                 let Ok(item) = &found else { return Ok(Some(found)) };
