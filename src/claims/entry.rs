@@ -62,8 +62,12 @@ impl Claims<'_> {
         let is_key = |key: &&HashMap<String, AttributeValue>| {
             key.len() == schema.key_names().count() && identity(schema, self.tenant, key).is_ok()
         };
-        let forged = || Error::ForgedClaim { table: self.table.to_owned(), entry: entry.to_owned() };
-        key.filter(is_key).cloned().ok_or_else(forged)
+        key.filter(is_key).cloned().ok_or_else(|| self.forged(entry))
+    }
+
+    /// That a claim names no item of this tenant.
+    pub(super) fn forged(self, entry: &str) -> Error {
+        Error::ForgedClaim { table: self.table.to_owned(), entry: entry.to_owned() }
     }
 }
 

@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use tenantseal_core::keys::cache::backoff::backoff;
 use tenantseal_core::tenant::TenantId;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::actions::check;
 use super::entry::{Claims, Spot};
@@ -86,10 +87,23 @@ impl ClaimStore {
         let Some(key) = self.item_of(&spot.schema, entry).await?.filter(|key| !from.contains(key)) else {
             return Ok(Holder::Free);
         };
-        let tokens = self.tokens(&spot.physical, &spot.schema, &key).await?;
+        let tokens = self.tokens_of_holder(spot, entry, &key).await?;
         Ok(match tokens.get(spot.lookup().stored()) {
             Some(AttributeValue::S(stored)) if stored == token => Holder::Item(ItemRef::new(&spot.schema, &key)),
             _ => Holder::Stale(key),
+        })
+    }
+
+    /// The tokens of the item that a claim names. A claim whose key has other types than the table's is forged: no schema
+    /// knows them.
+    async fn tokens_of_holder(&self, spot: &Spot, entry: &str, key: &Item) -> Result<Item, Error> {
+        self.tokens(&spot.physical, &spot.schema, key).await.map_err(|error| match error {
+            Error::DynamoDb(error)
+                if AwsErrorClass::from_error(error.as_sdk()) == Some(AwsErrorClass::InvalidRequest) =>
+            {
+                self.claims().forged(entry)
+            }
+            error => error,
         })
     }
 

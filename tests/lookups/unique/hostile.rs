@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal::error::Error;
 
@@ -24,6 +25,7 @@ async fn a_forged_claim_is_an_error_that_names_it() {
         AttributeValue::M(longer),
         AttributeValue::M(HashMap::new()),
         AttributeValue::M([("tenant_id".to_owned(), s("acme"))].into()),
+        of_sort_key(s("")),
         s("m-1"),
     ];
     for claim in forged {
@@ -36,11 +38,22 @@ async fn a_forged_claim_is_an_error_that_names_it() {
             assert!(error.to_string().contains("delete the claim"), "{error}");
         }
     }
+    // No schema knows the type of a sort key. Only who wants the value asks DynamoDB for the item itself.
+    for sort in [AttributeValue::N("1".to_owned()), AttributeValue::B(Blob::new("m-1"))] {
+        plant(&world, "acme", &entry, of_sort_key(sort)).await;
+        let error = ours.put(&member("m-2", "ada@example.org")).await.unwrap_err();
+        assert!(matches!(&error, Error::ForgedClaim { entry: named, .. } if *named == entry), "{error}");
+    }
     // The advice, followed to the letter.
     let delete = world.plain.delete_item().table_name("tenantseal-claims").key("tenant", s("acme"));
     delete.key("entry", s(&entry)).send().await.unwrap();
     ours.put(&member("m-1", "ada@example.org")).await.unwrap();
     assert_unique_of_acme(&world).await;
+}
+
+/// A claim of an item with this sort key.
+fn of_sort_key(sort: AttributeValue) -> AttributeValue {
+    AttributeValue::M([("tenant_id".to_owned(), s("acme")), ("contact_id".to_owned(), sort)].into())
 }
 
 async fn assert_unique_of_acme(world: &crate::common::World) {
