@@ -86,7 +86,9 @@ pub enum ConfigError {
         lookup: String,
     },
     /// The claims table is one of the tables with items.
-    #[error("`claims`: `{0}` is the name of a table with items: give the claims a table of their own")]
+    #[error(
+        "`claims`: `{0}` is the name of a table with items, or of the key table: give the claims a table of their own"
+    )]
     ClaimsTable(String),
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]

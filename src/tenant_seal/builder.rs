@@ -272,7 +272,7 @@ impl TenantSealBuilder {
         let tables = tables::collect(schemas, physical, compact, own_bytes)?;
         lock::check(self.lock.as_deref(), &tables)?;
         settings.lookups = tables::lookups(&tables);
-        claims::check(&tables, claims.as_ref())?;
+        claims::check(&tables, claims.as_ref(), settings.key_table.as_deref())?;
         #[cfg(feature = "s3")]
         let buckets = Buckets::new(self.buckets, self.s3, config)?;
         #[cfg(feature = "s3")]

@@ -1,5 +1,7 @@
 //! The claims table of a configuration.
 
+use tenantseal_core::keys::KeyTable;
+
 use super::TenantSealBuilder;
 use crate::claims::ClaimsTable;
 use crate::client::{Tables, table_name};
@@ -22,8 +24,12 @@ impl TenantSealBuilder {
     }
 }
 
-/// Refuses unique lookups without a claims table, and one in which there are items.
-pub(super) fn check(tables: &Tables, claims: Option<&ClaimsTable>) -> Result<(), ConfigError> {
+/// Refuses unique lookups without a claims table, and one in which there are items or data keys.
+pub(super) fn check(
+    tables: &Tables,
+    claims: Option<&ClaimsTable>,
+    keys: Option<&dyn KeyTable>,
+) -> Result<(), ConfigError> {
     let Some(claims) = claims else {
         let unique = tables.values().flat_map(|table| table.lookups().iter().map(move |lookup| (table, lookup)));
         let mut unique = unique.filter(|(_, lookup)| lookup.is_unique());
@@ -32,7 +38,8 @@ pub(super) fn check(tables: &Tables, claims: Option<&ClaimsTable>) -> Result<(),
             Err(ConfigError::UniqueWithoutClaims { table, lookup })
         });
     };
-    match tables.keys().any(|table| table_name(table) == table_name(claims.table())) {
+    let others = tables.keys().map(|table| &**table).chain(keys.map(KeyTable::name));
+    match others.into_iter().any(|table| table_name(table) == table_name(claims.table())) {
         true => Err(ConfigError::ClaimsTable(claims.table().to_owned())),
         false => Ok(()),
     }

@@ -83,6 +83,10 @@ async fn unique_lookups_need_a_claims_table_of_its_own() {
     assert!(matches!(&without, ConfigError::UniqueWithoutClaims { lookup, .. } if lookup == "email"), "{without}");
     let same = builder().claims(ClaimsTable::new(&world.app, "prod")).table_name("people", "prod");
     assert!(matches!(same.build(&world.app), Err(ConfigError::ClaimsTable(_))));
+    // It has the same keys, and whoever deletes an offboarded tenant's claims would delete its key records.
+    let keys = key_table(&world.app).table().to_owned();
+    let same = builder().claims(ClaimsTable::new(&world.app, keys)).build(&world.app).unwrap_err();
+    assert!(matches!(&same, ConfigError::ClaimsTable(_)) && same.to_string().contains("key table"), "{same}");
 }
 
 /// While a lookup is built, `if_not_exists` stores no token, and so no claim.
