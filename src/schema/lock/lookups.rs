@@ -75,6 +75,10 @@ fn lookup(findings: &mut Findings<'_>, name: &str, was: &LockedLookup, is: &Lock
                 "older processes ask while newer ones remove tokens, and find less: deploy it as `building` first",
             ),
             (_, State::Ready) => (DriftClass::NeedsMigration, NO_TOKENS),
+            (_, State::Retired) if was.unique => (
+                DriftClass::Weaker,
+                "two items may then have one value: keep it `building` while values must be unique",
+            ),
             _ => (DriftClass::Addition, "questions are refused"),
         };
         let by_hand = format!("write `\"state\": \"{}\"` in lookup `{name}`", state(is.state));

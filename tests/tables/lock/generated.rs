@@ -382,6 +382,8 @@ pub(super) const CHANGES: &[(&str, Change)] = &[
     ("the state before", |tables, at| {
         with_lookup(tables, at, |lookup| {
             let (state, class) = match lookup.state {
+                // Its claims go with its tokens.
+                LookupState::Building if lookup.unique => (LookupState::Retired, Weaker),
                 LookupState::Building => (LookupState::Retired, Addition),
                 LookupState::Ready => (LookupState::Building, Addition),
                 _ => (LookupState::Ready, NeedsMigration),
