@@ -115,6 +115,20 @@ async fn tokens_that_services_have_written_are_right() {
     assert!(text.contains("every token is right"), "{text}");
 }
 
+/// A table or a tenant of another name has no items either.
+#[tokio::test]
+async fn where_nothing_is_read_nothing_is_said_to_be_right() {
+    let world = world().await;
+    let client = aws_sdk_dynamodb::Client::new(&world.operator);
+    client.delete_item().table_name("crm").set_key(Some(key("globex", "g-1"))).send().await.unwrap();
+    let (exit, data) = verified(&world, &["--tenant", "globex"]).await;
+    assert_eq!((exit, &data["items"]), (Some(1), &json!(0)), "{data:#}");
+    let text = String::from_utf8(verify(&world, &["--tenant", "globex"]).await.stdout).unwrap();
+    assert!(text.contains("no item was read") && !text.contains("right"), "{text}");
+    // One of several tenants may be new.
+    assert_eq!(verified(&world, &[]).await.0, Some(0));
+}
+
 /// Claims are for writes.
 #[tokio::test]
 async fn a_unique_lookup_is_verified_without_a_claims_table() {
@@ -202,6 +216,8 @@ async fn a_lookup_in_a_form_of_the_application_is_not_checked_and_named() {
     lock(&world, Lookup::on("email", Form::new("own", |text| Some(text.to_owned()))));
     let (exit, data) = verified(&world, &["--tenant", "acme"]).await;
     assert_eq!((exit, &data["not_checked"], &data["lookups"]["email"]), (Some(0), &json!(["email"]), &Value::Null));
+    let text = String::from_utf8(verify(&world, &["--tenant", "acme"]).await.stdout).unwrap();
+    assert!(text.contains("every token that was checked is right"), "{text}");
     let output = world.run(&["lookup", "verify", "--table", "crm", "--tenant", "acme", "--profile", "operator"]).await;
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("give --key-table"), "{said}");

@@ -199,8 +199,9 @@ impl Verified {
         }
     }
 
+    /// Of nothing that was read nothing is known.
     fn is_right(&self) -> bool {
-        self.findings.is_empty() && self.tenants_not_verified.is_empty()
+        self.items > 0 && self.findings.is_empty() && self.tenants_not_verified.is_empty()
     }
 
     /// For people.
@@ -225,7 +226,11 @@ impl Verified {
         for lookup in &self.not_checked {
             text += &format!("{DIM}- not checked: lookup {}: its form is in your code{DIM:#}\n", Visible(lookup));
         }
-        if self.is_right() { text + &format!("{GOOD}✓{GOOD:#} every token is right\n") } else { text }
+        if self.items == 0 && self.tenants_not_verified.is_empty() {
+            text += &format!("{BAD}✗{BAD:#} no item was read: check --physical, --table and --tenant\n");
+        }
+        let checked = if self.not_checked.is_empty() { "token" } else { "token that was checked" };
+        if self.is_right() { text + &format!("{GOOD}✓{GOOD:#} every {checked} is right\n") } else { text }
     }
 }
 
