@@ -5,6 +5,7 @@
 //! `sweep/rewrite.rs` holds.
 
 mod budget;
+mod claims;
 mod error;
 mod key;
 mod page;
@@ -20,7 +21,7 @@ use tenantseal_core::tenant::TenantId;
 pub use error::SweepError;
 pub use reason::SkipReason;
 pub use reindex::Reindex;
-pub use report::{Listed, ListedItem, ReindexReport};
+pub use report::{Duplicate, Listed, ListedItem, ReindexReport};
 
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};

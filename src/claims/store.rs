@@ -4,17 +4,18 @@
 mod tests;
 
 use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::AsyncSleep;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, TransactWriteItem};
 use tenantseal_core::keys::cache::backoff::backoff;
 use tenantseal_core::tenant::TenantId;
-use tenantseal_kms::errors::AwsErrorClass;
+use tenantseal_kms::errors::{AwsErrorClass, kind};
 
 use super::actions::check;
 use super::entry::{Claims, Spot};
@@ -30,12 +31,23 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// What came of claiming the token of a stored item.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Claimed {
-    /// The item has the claim.
-    Own,
+    /// The item has the claim. The transactions took so many write units, if their answers said so.
+    Own(Option<f64>),
     /// The item has not got the token any more: read it again.
     Changed,
     /// Another item has the value too.
     Item(ItemRef),
+}
+
+/// Whose the claim of a token is.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Whose {
+    /// The item's own.
+    Own,
+    /// Nobody's: there is none, or it is stale.
+    Nobody,
+    /// This item's, which has the token.
+    Other(ItemRef),
 }
 
 /// The claims of one tenant, on a plain client of the account and Region that has its items.
@@ -49,6 +61,11 @@ pub(crate) struct ClaimStore {
 impl ClaimStore {
     pub(crate) fn new(client: Client, table: Arc<str>, tenant: TenantId) -> Self {
         Self { client, table, tenant }
+    }
+
+    /// The claims table's name.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
     }
 
     fn claims(&self) -> Claims<'_> {
@@ -116,16 +133,61 @@ impl ClaimStore {
         self.transact(actions).await.map(drop)
     }
 
-    /// Claims the token that a stored item has, or says whose the claim is. Repeated, it does nothing more.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the sweep of a lookup that is built calls it"))]
-    pub(crate) async fn claim(&self, spot: &Spot, key: &Item, token: &str) -> Result<Claimed, Error> {
-        let Some(entry) = spot.entry(&self.tenant, token) else { return Ok(Claimed::Changed) };
+    /// Whose the claim of a token is that this item has, or will have. It reads alone.
+    pub(crate) async fn whose(&self, spot: &Spot, key: &Item, token: &str) -> Result<Whose, Error> {
+        let Some(write) = self.write_of(spot, key, token) else { return Ok(Whose::Nobody) };
+        match self.item_of(&spot.schema, &write.entry).await? {
+            None => Ok(Whose::Nobody),
+            Some(holder) if holder == *key => Ok(Whose::Own),
+            Some(_) => Ok(match self.holder(&write).await? {
+                Holder::Item(item) => Whose::Other(item),
+                Holder::Free | Holder::Stale(_) => Whose::Nobody,
+            }),
+        }
+    }
+
+    /// Deletes the claim of a token that an item has had, unless the item has it again.
+    pub(crate) async fn leave(&self, spot: &Spot, key: &Item, token: &str) -> Result<Option<f64>, Error> {
+        let Some(write) = self.write_of(spot, key, token) else { return Ok(None) };
+        let actions = vec![
+            self.claims().action(&ClaimWrite { to: None, ..write })?,
+            check(spot, key, token, false)?,
+        ];
+        Ok(self.transact(actions).await?.flatten())
+    }
+
+    /// Deletes the claim of a token, if it is this item's, whether or not the item has the token. For retired lookups
+    /// alone: nobody claims their values any more.
+    pub(crate) async fn forget(&self, spot: &Spot, key: &Item, token: &str) -> Result<Option<f64>, Error> {
+        let Some(write) = self.write_of(spot, key, token) else { return Ok(None) };
+        let write = ClaimWrite { to: None, ..write };
+        for tries in 1..=TRIES {
+            if let Some(units) = self.transact(vec![self.claims().action(&write)?]).await? {
+                return Ok(units);
+            }
+            match self.item_of(&spot.schema, &write.entry).await {
+                Ok(Some(holder)) if holder == *key => self.pause(tries).await,
+                Ok(_) | Err(Error::ForgedClaim { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(conflict())
+    }
+
+    /// The claim of an item's token, unless it is no token of the tenant's.
+    fn write_of(&self, spot: &Spot, key: &Item, token: &str) -> Option<ClaimWrite> {
         let (to, from) = (Some(key.clone()), vec![key.clone()]);
-        let write = ClaimWrite { spot: spot.clone(), entry, token: token.to_owned(), to, from };
+        let entry = spot.entry(&self.tenant, token)?;
+        Some(ClaimWrite { spot: spot.clone(), entry, token: token.to_owned(), to, from })
+    }
+
+    /// Claims the token that a stored item has, or says whose the claim is. Repeated, it does nothing more.
+    pub(crate) async fn claim(&self, spot: &Spot, key: &Item, token: &str) -> Result<Claimed, Error> {
+        let Some(write) = self.write_of(spot, key, token) else { return Ok(Claimed::Changed) };
         for tries in 1..=TRIES {
             let actions = vec![self.claims().action(&write)?, check(spot, key, token, true)?];
-            if self.transact(actions).await? {
-                return Ok(Claimed::Own);
+            if let Some(units) = self.transact(actions).await? {
+                return Ok(Claimed::Own(units));
             }
             let tokens = self.tokens(&spot.physical, &spot.schema, key).await?;
             if tokens.get(spot.lookup().stored()).and_then(|stored| stored.as_s().ok()).is_none_or(|now| now != token) {
@@ -137,7 +199,7 @@ impl ClaimStore {
                 Holder::Stale(item) => self.release(&write, &item).await?,
             }
         }
-        Err(Error::Cancelled(Cancelled::new(vec![Some(Reason::TransactionConflict)])))
+        Err(conflict())
     }
 
     /// Waits before a transaction is sent again; `tries` times it was sent.
@@ -147,29 +209,43 @@ impl ClaimStore {
         }
     }
 
-    /// Sends a transaction. Returns whether it was carried out: not where a condition failed, or where another
-    /// transaction works on the same items.
-    async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<bool, Error> {
-        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled))
-                    if cancelled.cancellation_reasons().iter().all(|reason| {
-                        matches!(reason.code(), None | Some("None" | "ConditionalCheckFailed" | "TransactionConflict"))
-                    }) =>
-                {
-                    Ok(false)
-                }
-                _ => Err(to_error(error)),
-            },
+    /// Sends a transaction. Returns the units that it took, if the answer says so, or `None` where it was not carried
+    /// out: a condition failed, or another transaction works on the same items.
+    async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<Option<Option<f64>>, Error> {
+        let request = self.client.transact_write_items().set_transact_items(Some(actions));
+        let error = match request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await {
+            Ok(output) => {
+                let tables = output.consumed_capacity.unwrap_or_default();
+                let units: Option<f64> = tables.iter().map(|table| table.capacity_units).sum();
+                return Ok(Some(units.filter(|_| !tables.is_empty())));
+            }
+            Err(error) => error,
+        };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+            return Err(to_error(error));
+        };
+        let codes = || cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+        let is_settled = |code| matches!(code, "None" | "ConditionalCheckFailed" | "TransactionConflict");
+        let is_throttled = |code| matches!(code, "ProvisionedThroughputExceeded" | "ThrottlingError");
+        if codes().all(is_settled) {
+            return Ok(None);
         }
+        let is_outage = codes().all(|code| is_settled(code) || is_throttled(code));
+        Err(Error::DynamoDb(ServiceError::new(error.into(), Written::No).of_outage(is_outage)))
     }
+}
+
+/// Other transactions kept working on the claim, or on its item.
+fn conflict() -> Error {
+    Error::Cancelled(Cancelled::new(vec![Some(Reason::TransactionConflict)]))
 }
 
 /// The error of a step. None of them changes an item, or says that a value is free.
 fn to_error<E>(error: SdkError<E>) -> Error
 where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     aws_sdk_dynamodb::Error: From<SdkError<E>>,
 {
-    Error::DynamoDb(ServiceError::new(error.into(), Written::No))
+    let is_outage = kind(&error).is_outage();
+    Error::DynamoDb(ServiceError::new(error.into(), Written::No).of_outage(is_outage))
 }

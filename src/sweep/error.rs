@@ -13,17 +13,6 @@ pub enum SweepError {
     /// The table has no lookups.
     #[error("table `{0}` has no lookups, so it has no tokens to sweep: declare one, or check the table's name")]
     NoLookups(String),
-    /// The table has a unique lookup, whose values need claims.
-    #[error(
-        "lookup `{lookup}` of table `{table}` is unique: its values need claims, which a sweep does not make in this \
-         release. Write the items through the repository"
-    )]
-    Unique {
-        /// The table.
-        table: String,
-        /// The lookup.
-        lookup: String,
-    },
     /// An option is out of range.
     #[error("`{option}` must be {must}")]
     Option {
@@ -45,13 +34,29 @@ pub enum SweepError {
         /// What it has done, and where it goes on.
         report: Box<ReindexReport>,
     },
+    /// The sweep stopped at the claims of unique values. What it has done until then is right.
+    #[error(
+        "the sweep of `{}` stopped at claims table `{table}`: {cause}. See that the table exists and that this process \
+         may read and write it (`TenantSeal::check_tables`), then resume the sweep with this error's report",
+        report.table()
+    )]
+    StoppedAtClaims {
+        /// The claims table.
+        table: String,
+        /// Why.
+        cause: Error,
+        /// Whether the same sweep, resumed later, may succeed without anyone's help.
+        is_retryable: bool,
+        /// What it has done, and where it goes on.
+        report: Box<ReindexReport>,
+    },
 }
 
 impl SweepError {
     /// The report from which [`Reindex::resume`](super::Reindex::resume) goes on, if the sweep had begun.
     pub fn report(&self) -> Option<&ReindexReport> {
         match self {
-            Self::Stopped { report, .. } => Some(report),
+            Self::Stopped { report, .. } | Self::StoppedAtClaims { report, .. } => Some(report),
             _ => None,
         }
     }
@@ -59,6 +64,6 @@ impl SweepError {
     /// Whether the same sweep, resumed later, may succeed without anyone's help: DynamoDB throttled for too long, or
     /// did not answer.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Stopped { is_retryable: true, .. })
+        matches!(self, Self::Stopped { is_retryable: true, .. } | Self::StoppedAtClaims { is_retryable: true, .. })
     }
 }

@@ -15,13 +15,14 @@ use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::errors::{AwsErrorClass, kind};
 
 use super::budget::Budget;
+use super::claims::{Act, Claims};
 use super::key::Key;
 use super::position::Position;
 use super::reason::SkipReason;
 use super::report::Tally;
 use super::rewrite::{Rewrite, Rewritten};
-use super::tokens::{Declared, Source, attributes, is_suspicious, to_open};
-use crate::error::{Error, ServiceError, Written};
+use super::tokens::{Declared, Source, UniqueToken, attributes, is_suspicious, to_open};
+use crate::error::{Error, Refusal, ServiceError, Written};
 use crate::item::{Item, Tokens, stored_identity};
 use crate::schema::TableSchema;
 use crate::tenant_seal::{Tenant, TenantSeal};
@@ -75,6 +76,8 @@ pub(super) struct Page {
 pub(super) struct Stop {
     pub(super) cause: Error,
     pub(super) is_retryable: bool,
+    /// The claims table, where it stopped there.
+    pub(super) claims: Option<String>,
 }
 
 impl Stop {
@@ -84,22 +87,34 @@ impl Stop {
         aws_sdk_dynamodb::Error: From<SdkError<E>>,
     {
         let is_retryable = kind(&error).is_outage();
-        Self { cause: Error::DynamoDb(ServiceError::new(error.into(), Written::No)), is_retryable }
+        Self::at_items(Error::DynamoDb(ServiceError::new(error.into(), Written::No)), is_retryable)
+    }
+
+    fn at_items(cause: Error, is_retryable: bool) -> Self {
+        Self { cause, is_retryable, claims: None }
+    }
+
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self::at_items(refusal.into(), false)
     }
 }
 
-/// What to do with an item: the rewrite that makes it right, or why it is left as it is.
-type Plan = Result<Rewrite, (SkipReason, Option<Error>)>;
+/// What to do with an item: the rewrite that makes it right and the tokens of unique lookups, or why it is left as it
+/// is.
+type Plan<'a> = Result<(Rewrite, Vec<UniqueToken<'a>>), (SkipReason, Option<Error>)>;
 
 /// What became of one item.
 enum Outcome {
-    Right,
-    Rewritten,
+    /// It is right.
+    Settled {
+        is_rewritten: bool,
+        claims: Claims,
+    },
     Deleted,
     Skipped(SkipReason, Option<Error>),
 }
 
-impl Sweep<'_> {
+impl<'a> Sweep<'a> {
     /// Sweeps the next page of a segment.
     pub(super) async fn page(&self, segment: Segment) -> Result<Page, Stop> {
         let (items, from) = self.read(&segment).await?;
@@ -135,13 +150,11 @@ impl Sweep<'_> {
             Position::After(Key(key)) => Some(key.clone()),
             Position::Start | Position::Done => None,
         };
-        let names: HashMap<_, _> = attributes(self.schema).into_iter().enumerate().collect();
-        let projection: Vec<_> = names.keys().map(|at| format!("#n{at}")).collect();
-        let names: HashMap<_, _> = names.iter().map(|(at, name)| (format!("#n{at}"), (*name).to_owned())).collect();
+        let (projection, names) = self.projection();
         let number = |number| i32::try_from(number).unwrap_or(i32::MAX);
         let request = self.client.scan().table_name(self.physical).consistent_read(true);
         let request = request.segment(number(segment.number)).total_segments(number(segment.segments));
-        let request = request.projection_expression(projection.join(", ")).set_expression_attribute_names(Some(names));
+        let request = request.projection_expression(projection).set_expression_attribute_names(Some(names));
         let request = request.return_consumed_capacity(ReturnConsumedCapacity::Total).set_limit(self.page_items);
         let request = request.set_exclusive_start_key(start);
         let mut attempt = 0;
@@ -152,21 +165,43 @@ impl Sweep<'_> {
                     taken.settle(units(page.consumed_capacity.as_ref()));
                     break page;
                 }
-                Err(error) => self.wait_out(error, &self.reads, &mut attempt).await?,
+                Err(error) => self.wait_out(Stop::new(error), &self.reads, &mut attempt).await?,
             }
         };
         let from = page.last_evaluated_key.filter(|key| !key.is_empty());
         Ok((page.items.unwrap_or_default(), from.map_or(Position::Done, |key| Position::After(Key(key)))))
     }
 
+    /// What is read of items: the expression, and its names.
+    fn projection(&self) -> (String, HashMap<String, String>) {
+        let names = attributes(self.schema).into_iter().enumerate();
+        let names: HashMap<_, _> = names.map(|(at, name)| (format!("#n{at}"), name.to_owned())).collect();
+        (names.keys().map(String::as_str).collect::<Vec<_>>().join(", "), names)
+    }
+
+    /// Reads one item again.
+    async fn read_again(&self, key: &Item) -> Result<Option<Item>, Stop> {
+        let (projection, names) = self.projection();
+        let request = self.client.get_item().table_name(self.physical).set_key(Some(key.clone())).consistent_read(true);
+        let request = request.projection_expression(projection).set_expression_attribute_names(Some(names));
+        let request = request.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let mut attempt = 0;
+        loop {
+            let taken = self.reads.take().await;
+            match request.clone().send().await {
+                Ok(output) => {
+                    taken.settle(units(output.consumed_capacity.as_ref()));
+                    return Ok(output.item.filter(|item| !item.is_empty()));
+                }
+                Err(error) => self.wait_out(Stop::new(error), &self.reads, &mut attempt).await?,
+            }
+        }
+    }
+
     /// Waits before the next attempt, if DynamoDB throttles or does not answer.
-    async fn wait_out<E>(&self, error: SdkError<E>, budget: &Budget, attempt: &mut u32) -> Result<(), Stop>
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        aws_sdk_dynamodb::Error: From<SdkError<E>>,
-    {
-        if !kind(&error).is_outage() || *attempt >= PATIENCE {
-            return Err(Stop::new(error));
+    pub(super) async fn wait_out(&self, stop: Stop, budget: &Budget, attempt: &mut u32) -> Result<(), Stop> {
+        if !stop.is_retryable || *attempt >= PATIENCE {
+            return Err(stop);
         }
         budget.slow_down();
         tokio::time::sleep(pause(*attempt)).await;
@@ -178,7 +213,7 @@ impl Sweep<'_> {
     async fn sweep_tenant(&self, tenant: Tenant, items: Vec<Item>) -> Result<Tally, Stop> {
         let mut plans = self.plan(&tenant, &items).await?;
         for wait in 0..WAITS {
-            let is_unavailable = |plan: &Plan| matches!(plan, Err((SkipReason::Unavailable, _)));
+            let is_unavailable = |plan: &Plan<'_>| matches!(plan, Err((SkipReason::Unavailable, _)));
             if !plans.iter().any(is_unavailable) || self.has_waited_for(tenant.id()) {
                 break;
             }
@@ -198,11 +233,12 @@ impl Sweep<'_> {
             .buffer_unordered(WRITES);
         while let Some((key, is_suspicious, outcome)) = settled.try_next().await? {
             match outcome {
-                Outcome::Right => tally.right += 1,
                 Outcome::Deleted => tally.deleted += 1,
-                Outcome::Rewritten => {
-                    tally.rewritten += 1;
-                    if is_suspicious {
+                Outcome::Settled { is_rewritten, claims } => {
+                    tally.right += u64::from(!is_rewritten);
+                    tally.rewritten += u64::from(is_rewritten);
+                    tally.claim(claims);
+                    if is_rewritten && is_suspicious {
                         tally.suspect(key);
                     }
                 }
@@ -217,10 +253,10 @@ impl Sweep<'_> {
     }
 
     /// Opens what the lookups of a tenant's items need, and makes their tokens. The plans are in the items' order.
-    async fn plan(&self, tenant: &Tenant, items: &[Item]) -> Result<Vec<Plan>, Stop> {
+    async fn plan(&self, tenant: &Tenant, items: &[Item]) -> Result<Vec<Plan<'a>>, Stop> {
         let to_open: Vec<_> = items.iter().map(|item| to_open(self.schema, item)).collect();
         let opened = tenant.open_items(OPERATION, self.schema, to_open, OpeningMode::BestEffort).await;
-        let opened = opened.map_err(|cause| Stop { cause, is_retryable: false })?;
+        let opened = opened.map_err(|cause| Stop::at_items(cause, false))?;
         let declared: Vec<_> =
             opened.iter().map(|opened| opened.as_ref().map(|opened| Declared::of(self.schema, opened)).ok()).collect();
         let needs = |(opened, declared): (&Result<Item, Error>, &Option<Declared<'_>>)| match (opened, declared) {
@@ -252,10 +288,10 @@ impl Sweep<'_> {
                 (Ok(_), None, _) => continue,
             };
             plans.push(match plan {
-                Ok(rewrite) => Ok(rewrite),
+                Ok(planned) => Ok(planned),
                 Err(cause) => match SkipReason::from_error(&cause) {
                     Some(reason) => Err((reason, Some(cause))),
-                    None => return Err(Stop { is_retryable: cause.is_retryable(), cause }),
+                    None => return Err(Stop { is_retryable: cause.is_retryable(), cause, claims: None }),
                 },
             });
         }
@@ -263,33 +299,51 @@ impl Sweep<'_> {
     }
 
     /// Carries a plan out. When others write the item meanwhile, it is planned anew with what they have left.
-    async fn settle(&self, tenant: &Tenant, mut item: Item, mut plan: Plan) -> Result<Outcome, Stop> {
+    async fn settle(&self, tenant: &Tenant, mut item: Item, mut plan: Plan<'a>) -> Result<Outcome, Stop> {
+        let (Key(key), mut is_rewritten) = (self.key(&item), false);
         for round in 0..ROUNDS {
-            let rewrite = match plan {
-                Ok(rewrite) if rewrite.is_empty() => return Ok(Outcome::Right),
-                Ok(_) if self.dry_run => return Ok(Outcome::Rewritten),
-                Ok(rewrite) => rewrite,
+            let (rewrite, unique) = match plan {
+                Ok(planned) => planned,
                 Err((reason, error)) => return Ok(Outcome::Skipped(reason, error)),
             };
-            match self.write(&rewrite).await? {
-                Ok(Rewritten::Yes(_)) => return Ok(Outcome::Rewritten),
-                Ok(Rewritten::Changed(None)) => return Ok(Outcome::Deleted),
-                Ok(Rewritten::Changed(Some(now))) => item = now,
-                Ok(Rewritten::Conflict) => tokio::time::sleep(pause(round) / 5).await,
-                Err(refused) => return Ok(Outcome::Skipped(SkipReason::Refused, Some(refused))),
+            if let Err((reason, error)) = self.claims(Act::Forget, tenant, &key, &unique).await? {
+                return Ok(Outcome::Skipped(reason, Some(error)));
             }
+            let now = match self.write(&rewrite).await? {
+                Ok(Rewritten::Changed(now)) => now,
+                Ok(Rewritten::Conflict) => {
+                    tokio::time::sleep(pause(round) / 5).await;
+                    Some(item)
+                }
+                Ok(Rewritten::Yes(_)) => {
+                    is_rewritten |= !rewrite.is_empty();
+                    match self.claim(tenant, &key, &unique).await? {
+                        Ok(Some(claims)) => return Ok(Outcome::Settled { is_rewritten, claims }),
+                        Ok(None) => self.read_again(&key).await?,
+                        Err((reason, error)) => return Ok(Outcome::Skipped(reason, Some(error))),
+                    }
+                }
+                Err(refused) => return Ok(Outcome::Skipped(SkipReason::Refused, Some(refused))),
+            };
+            let Some(now) = now else { return Ok(Outcome::Deleted) };
+            item = now;
             let planned = self.plan(tenant, std::slice::from_ref(&item)).await?.pop();
             plan = planned.unwrap_or(Err((SkipReason::Busy, None)));
         }
         Ok(match plan {
-            Ok(rewrite) if rewrite.is_empty() => Outcome::Right,
+            Ok((rewrite, unique)) if rewrite.is_empty() && unique.is_empty() => {
+                Outcome::Settled { is_rewritten, claims: Claims::default() }
+            }
             Ok(_) => Outcome::Skipped(SkipReason::Busy, None),
             Err((reason, error)) => Outcome::Skipped(reason, error),
         })
     }
 
-    /// Sends a rewrite; the inner error is DynamoDB's refusal of this item alone.
+    /// Sends a rewrite that changes something, unless nothing is to be written; the inner error is DynamoDB's refusal of this item alone.
     async fn write(&self, rewrite: &Rewrite) -> Result<Result<Rewritten, Error>, Stop> {
+        if rewrite.is_empty() || self.dry_run {
+            return Ok(Ok(Rewritten::Yes(None)));
+        }
         let mut attempt = 0;
         loop {
             let taken = self.writes.take().await;
@@ -301,7 +355,7 @@ impl Sweep<'_> {
                     return Ok(Ok(rewritten));
                 }
                 Err(error) if is_of_the_item(&error) => return Ok(Err(Stop::new(error).cause)),
-                Err(error) => self.wait_out(error, &self.writes, &mut attempt).await?,
+                Err(error) => self.wait_out(Stop::new(error), &self.writes, &mut attempt).await?,
             }
         }
     }

@@ -30,6 +30,8 @@ pub enum SkipReason {
     Value,
     /// DynamoDB refuses the write, for example because the item would be too large.
     Refused,
+    /// The claim of one of its values names no item of the tenant: someone else has written it. Its tokens are right.
+    ForgedClaim,
     /// Others kept writing it, five times in a row: sweep again.
     Busy,
 }
@@ -79,6 +81,7 @@ impl fmt::Display for SkipReason {
             Self::UnknownType => "are of no registered record type",
             Self::Value => "have values that their lookup cannot take",
             Self::Refused => "were refused by DynamoDB",
+            Self::ForgedClaim => "have values with forged claims",
             Self::Busy => "were being written by others: sweep again",
         })
     }

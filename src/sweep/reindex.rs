@@ -12,7 +12,7 @@ use super::error::SweepError;
 use super::page::{Page, Segment, Stop, Sweep};
 use super::position::Position;
 use super::report::{ReindexReport, SweptLookup};
-use crate::schema::{LookupState, TableSchema};
+use crate::schema::TableSchema;
 use crate::tenant_seal::TenantSeal;
 
 /// The most segments of a sweep.
@@ -29,6 +29,10 @@ type Progress<'a> = Box<dyn FnMut(&ReindexReport) + Send + 'a>;
 /// writing: a write in between wins, and the sweep reads that item again. Nothing is sealed again. A lookup that is
 /// `building` or ready gets its tokens, one that is `retired` loses them.
 ///
+/// Values of unique lookups get their claims after their tokens, each in a transaction that checks the token. Where
+/// another item has the value, both stay as they are and are [listed](ReindexReport::duplicates): decide which one
+/// keeps the value, change the other, and sweep again.
+///
 /// Items that cannot be swept are listed and left as they are: see [`SkipReason`](super::SkipReason). The sweep goes
 /// on with the others. **Sweep again until a pass changes nothing**
 /// ([`changed_nothing`](ReindexReport::changed_nothing)); then a `building` lookup may be asked.
@@ -36,7 +40,8 @@ type Progress<'a> = Box<dyn FnMut(&ReindexReport) + Send + 'a>;
 /// A dropped future stops the sweep, and has lost at most one page of each segment. What it has written is right.
 ///
 /// The credentials passed to [`build`](crate::TenantSealBuilder::build) need `dynamodb:Scan` and `dynamodb:UpdateItem`
-/// on the table.
+/// on the table; for unique lookups `dynamodb:GetItem` and `ConditionCheckItem` too, and `GetItem`, `PutItem` and
+/// `DeleteItem` on the claims table.
 ///
 /// ```
 /// # async fn example(seal: tenantseal::TenantSeal) -> Result<(), Box<dyn std::error::Error>> {
@@ -46,6 +51,7 @@ type Progress<'a> = Box<dyn FnMut(&ReindexReport) + Send + 'a>;
 ///     match sweep.run().await {
 ///         Ok(report) if report.changed_nothing() => break report,
 ///         Ok(report) if report.skipped().any(|(reason, _)| !reason.is_retryable()) => break report,
+///         Ok(report) if report.duplicates().items() > 0 => break report,
 ///         Ok(_) => {}
 ///         Err(error) => return Err(error.into()),
 ///     }
@@ -116,7 +122,8 @@ impl<'a> Reindex<'a> {
         self
     }
 
-    /// Writes nothing to the table, and reports what would be written.
+    /// Writes nothing to the table, and reports what would be written. Of duplicates it finds those of values that
+    /// have a claim.
     ///
     /// It makes tokens to compare them, so a tenant without a lookup key gets one.
     pub fn dry_run(mut self) -> Self {
@@ -125,7 +132,7 @@ impl<'a> Reindex<'a> {
     }
 
     /// Goes on where an earlier sweep stopped: with its report of [`progress`](Self::progress) or of
-    /// [`SweepError::Stopped`]. The number of segments is then the report's.
+    /// [`SweepError`]. The number of segments is then the report's.
     pub fn resume(mut self, report: ReindexReport) -> Self {
         self.resume = Some(report);
         self
@@ -176,8 +183,12 @@ impl<'a> Reindex<'a> {
                         pages.push(sweep.page(segment));
                     }
                 }
-                Err(Stop { cause, is_retryable }) => {
-                    return Err(SweepError::Stopped { cause, is_retryable, report: Box::new(report) });
+                Err(Stop { cause, is_retryable, claims }) => {
+                    let report = Box::new(report);
+                    return Err(match claims {
+                        None => SweepError::Stopped { cause, is_retryable, report },
+                        Some(table) => SweepError::StoppedAtClaims { table, cause, is_retryable, report },
+                    });
                 }
             }
         }
@@ -198,11 +209,6 @@ impl<'a> Reindex<'a> {
         }
         if schema.lookups().is_empty() {
             return Err(SweepError::NoLookups(self.table.clone()));
-        }
-        // Claims have their place here: a unique lookup's token needs one before it is written.
-        let is_unique = |lookup: &&crate::schema::Lookup| lookup.is_unique() && lookup.state() != LookupState::Retired;
-        if let Some(unique) = schema.lookups().iter().find(is_unique) {
-            return Err(SweepError::Unique { table: self.table.clone(), lookup: unique.name().to_owned() });
         }
         let Some(report) = self.resume.take() else {
             let segments = usize::try_from(self.segments).unwrap_or(usize::MAX);

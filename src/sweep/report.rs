@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tenantseal_core::tenant::TenantId;
 
+use super::claims::Claims;
 use super::key::Key;
 use super::position::Position;
 use super::reason::SkipReason;
@@ -40,6 +41,7 @@ pub(super) struct SweptLookup {
     name: String,
     key: u16,
     retired: bool,
+    unique: bool,
 }
 
 /// What became of items.
@@ -53,14 +55,26 @@ pub(super) struct Tally {
     pub(super) other_tenants: u64,
     skipped: BTreeMap<SkipReason, Listed>,
     suspicious: Listed,
+    pub(super) claimed: u64,
+    duplicates: Listed<Duplicate>,
 }
 
 /// Items, of which the first 100 are listed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listed {
+pub struct Listed<T = ListedItem> {
     items: u64,
-    listed: Vec<ListedItem>,
+    listed: Vec<T>,
+}
+
+/// Two items of one tenant that have one value of a unique lookup. The other one has the claim, so writers cannot take
+/// the value; reads find both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Duplicate {
+    pub(super) lookup: String,
+    pub(super) key: Key,
+    pub(super) other: Key,
 }
 
 /// An item in a report.
@@ -135,6 +149,19 @@ impl ReindexReport {
         &self.tally.suspicious
     }
 
+    /// How many claims of unique values were made, or in a dry run would be.
+    pub fn claimed(&self) -> u64 {
+        self.tally.claimed
+    }
+
+    /// Items with a value of a unique lookup that another item of the tenant has too. Both are stored as they were, with
+    /// their tokens. Decide which one keeps the value, change the other, and sweep again.
+    ///
+    /// They count as right or rewritten too. An item counts once per lookup.
+    pub fn duplicates(&self) -> &Listed<Duplicate> {
+        &self.tally.duplicates
+    }
+
     /// How many segments are read to their end, and how many there are.
     pub fn segments(&self) -> (usize, usize) {
         let done = self.segments.iter().filter(|position| **position == Position::Done).count();
@@ -147,12 +174,13 @@ impl ReindexReport {
         done == all
     }
 
-    /// Whether the whole table was read, every item had the right tokens, and none was left out. Until a pass says so,
-    /// a lookup must not be asked.
+    /// Whether the whole table was read, every item had the right tokens and the claims of its unique values, and none
+    /// was left out. Until a pass says so, a lookup must not be asked. It never does while there are duplicates.
     ///
     /// In a sweep of [some tenants](super::Reindex::tenants) it says so of these tenants alone.
     pub fn changed_nothing(&self) -> bool {
-        self.is_complete() && self.tally.rewritten == 0 && self.tally.skipped.is_empty()
+        let Tally { rewritten, claimed, skipped, duplicates, .. } = &self.tally;
+        self.is_complete() && *rewritten == 0 && *claimed == 0 && skipped.is_empty() && duplicates.items == 0
     }
 }
 
@@ -166,9 +194,14 @@ impl Tally {
         self.suspicious.add(ListedItem { key, error: None });
     }
 
+    pub(super) fn claim(&mut self, Claims { made, duplicates }: Claims) {
+        self.claimed += made;
+        duplicates.into_iter().for_each(|duplicate| self.duplicates.add(duplicate));
+    }
+
     /// Adds what became of other items.
     pub(super) fn add(&mut self, other: Self) {
-        let Self { items, right, rewritten, deleted, other_tenants, skipped, suspicious } = other;
+        let Self { items, right, rewritten, deleted, other_tenants, skipped, suspicious, claimed, duplicates } = other;
         self.items += items;
         self.right += right;
         self.rewritten += rewritten;
@@ -178,6 +211,8 @@ impl Tally {
             self.skipped.entry(reason).or_default().append(listed);
         }
         self.suspicious.append(suspicious);
+        self.claimed += claimed;
+        self.duplicates.append(duplicates);
     }
 }
 
@@ -188,23 +223,30 @@ impl SweptLookup {
             name: lookup.name().to_owned(),
             key: lookup.key(),
             retired: lookup.state() == LookupState::Retired,
+            unique: lookup.is_unique(),
         });
         swept.collect()
     }
 }
 
-impl Listed {
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { items: 0, listed: Vec::new() }
+    }
+}
+
+impl<T> Listed<T> {
     /// How many items there are.
     pub fn items(&self) -> u64 {
         self.items
     }
 
     /// The first 100 of them.
-    pub fn listed(&self) -> &[ListedItem] {
+    pub fn listed(&self) -> &[T] {
         &self.listed
     }
 
-    fn add(&mut self, item: ListedItem) {
+    fn add(&mut self, item: T) {
         self.append(Self { items: 1, listed: vec![item] });
     }
 
@@ -227,12 +269,33 @@ impl ListedItem {
     }
 }
 
+impl Duplicate {
+    /// The unique lookup.
+    pub fn lookup(&self) -> &str {
+        &self.lookup
+    }
+
+    /// The primary key of the item without the claim.
+    pub fn key(&self) -> &Item {
+        &self.key.0
+    }
+
+    /// The primary key of the item that has the claim.
+    pub fn other(&self) -> &Item {
+        &self.other.0
+    }
+}
+
 /// One paragraph, without keys.
 impl fmt::Display for ReindexReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { items, right, rewritten, deleted, other_tenants, skipped, suspicious } = &self.tally;
-        let rewrites = if self.dry_run { "would be rewritten" } else { "rewritten" };
-        write!(f, "{}: {items} items read, {right} right, {rewritten} {rewrites}", self.table)?;
+        let Tally { items, right, rewritten, deleted, other_tenants, skipped, suspicious, claimed, duplicates } =
+            &self.tally;
+        let would = if self.dry_run { "would be " } else { "" };
+        write!(f, "{}: {items} items read, {right} right, {rewritten} {would}rewritten", self.table)?;
+        if *claimed > 0 {
+            write!(f, ", {claimed} values {would}claimed")?;
+        }
         if *deleted > 0 {
             write!(f, ", {deleted} deleted meanwhile")?;
         }
@@ -245,13 +308,17 @@ impl fmt::Display for ReindexReport {
         if suspicious.items > 0 {
             write!(f, "; {} had tokens that this library does not write", suspicious.items)?;
         }
+        if duplicates.items > 0 {
+            write!(f, "; {} unique values that another item has too", duplicates.items)?;
+        }
         let (done, all) = self.segments();
-        f.write_str(match (self.is_complete(), self.changed_nothing(), skipped.is_empty()) {
+        let is_swept = skipped.is_empty() && duplicates.items == 0;
+        f.write_str(match (self.is_complete(), self.changed_nothing(), is_swept) {
             (false, ..) => return write!(f, ". Not finished: {done} of {all} segments are done"),
             (true, true, _) => ". This pass changed nothing: all tokens are right",
             (true, false, true) => ". Sweep again, until a pass changes nothing",
             (true, false, false) => {
-                ". See to the items that were skipped, and sweep again until a pass changes nothing"
+                ". See to the items that are listed, and sweep again until a pass changes nothing"
             }
         })
     }

@@ -70,6 +70,15 @@ fn values<'i>(lookup: &Lookup, opened: &'i Item) -> Option<Vec<&'i AttributeValu
     lookup.parts().iter().map(|part| opened.get(part.attribute())).collect()
 }
 
+/// The token of a unique lookup in an item.
+pub(super) struct UniqueToken<'s> {
+    pub(super) lookup: &'s Lookup,
+    /// The one that is stored, where it is not right.
+    pub(super) former: Option<String>,
+    /// The right one, where there is something to look up in the value.
+    pub(super) right: Option<String>,
+}
+
 /// An item as it was read, and opened as far as its lookups need.
 pub(super) struct Source<'a> {
     pub(super) schema: &'a TableSchema,
@@ -79,17 +88,32 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The rewrite that makes all tokens right. It relies on the parts of those that it changes, and on what says of
-    /// which record type the item is.
-    pub(super) fn rewrite(&self, declared: &[(&Lookup, bool)], tokens: Tokens<'_>) -> Result<Rewrite, SealError> {
+    /// The rewrite that makes all tokens right, and the tokens of unique lookups. It relies on the parts of those that
+    /// it changes, and on what says of which record type the item is.
+    pub(super) fn rewrite<'s>(
+        &self,
+        declared: &[(&'s Lookup, bool)],
+        tokens: Tokens<'_>,
+    ) -> Result<(Rewrite, Vec<UniqueToken<'s>>), SealError> {
         let Self { schema, identity, stored, opened } = self;
-        let mut rewrite = Rewrite::new(schema, stored);
+        let (mut rewrite, mut unique) = (Rewrite::new(schema, stored), Vec::new());
         for (lookup, declared) in declared {
-            let token = match values(lookup, opened).filter(|_| *declared) {
-                Some(values) => Some(tokens.stored(schema, lookup, identity, &values)?),
+            let values = values(lookup, opened).filter(|_| *declared);
+            let token = match &values {
+                Some(values) => Some(tokens.stored(schema, lookup, identity, values)?),
                 None => None,
             };
-            if is_same_token(stored.get(lookup.stored()), token.as_ref()) {
+            let is_right = is_same_token(stored.get(lookup.stored()), token.as_ref());
+            if lookup.is_unique() {
+                let is_claimed = values.map(|values| lookup.asked(&values)).transpose()?.flatten().is_some();
+                let text = |token: Option<&AttributeValue>| token.and_then(|token| token.as_s().ok()).cloned();
+                unique.push(UniqueToken {
+                    lookup,
+                    former: text(stored.get(lookup.stored())).filter(|_| !is_right),
+                    right: text(token.as_ref()).filter(|_| is_claimed),
+                });
+            }
+            if is_right {
                 continue;
             }
             rewrite.change(lookup.stored(), token);
@@ -100,7 +124,7 @@ impl Source<'_> {
         if let Some(discriminator) = schema.discriminator().filter(|name| !schema.key_names().any(|key| key == *name)) {
             rewrite.rely_on(stored, discriminator);
         }
-        Ok(rewrite)
+        Ok((rewrite, unique))
     }
 }
 

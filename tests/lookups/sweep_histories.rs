@@ -30,19 +30,32 @@ use crate::common::{World, s};
 /// What happens before a request of the sweep. Returns whether the request is sent; otherwise the sweep is killed.
 type Before = dyn Fn(String) -> BoxFuture<'static, bool> + Send + Sync;
 
-/// Holds each request of the sweep to DynamoDB until something has happened.
+/// Holds each request of these operations until something has happened.
 #[derive(Clone)]
-struct Gate {
+pub(super) struct Gate {
     inner: SharedHttpClient,
+    operations: &'static [&'static str],
     before: Arc<Before>,
     killed: Arc<Notify>,
 }
 
 impl Gate {
     fn new(before: impl Fn(String) -> BoxFuture<'static, bool> + Send + Sync + 'static) -> Self {
+        Self::of(&["Scan", "UpdateItem"], before)
+    }
+
+    pub(super) fn of(
+        operations: &'static [&'static str],
+        before: impl Fn(String) -> BoxFuture<'static, bool> + Send + Sync + 'static,
+    ) -> Self {
         let inner = default_http_client_plugin_v2(BehaviorVersion::latest()).unwrap();
         let inner = inner.runtime_components(&RuntimeComponentsBuilder::new("test")).http_client().unwrap();
-        Self { inner, before: Arc::new(before), killed: Arc::default() }
+        Self { inner, operations, before: Arc::new(before), killed: Arc::default() }
+    }
+
+    /// Waits until the sweep is killed.
+    pub(super) async fn killed(&self) {
+        self.killed.notified().await;
     }
 }
 
@@ -68,7 +81,7 @@ impl HttpConnector for Gated {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").and_then(|target| target.split('.').nth(1));
         let operation = target.unwrap_or_default().to_owned();
-        if !["Scan", "UpdateItem"].contains(&operation.as_str()) {
+        if !self.gate.operations.contains(&operation.as_str()) {
             return self.inner.call(request);
         }
         let (inner, gate) = (self.inner.clone(), self.gate.clone());
@@ -151,7 +164,7 @@ async fn sweep(world: &World, history: &History) -> ReindexReport {
         }
         let ended = tokio::select! {
             report = sweep.run() => Some(report.unwrap()),
-            () = gate.killed.notified() => None,
+            () = gate.killed() => None,
         };
         match ended {
             Some(report) => return report,

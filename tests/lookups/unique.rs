@@ -6,6 +6,8 @@ mod primary_keys;
 mod refusals;
 mod scene;
 mod stale_reads;
+mod sweep;
+mod sweep_meets;
 mod tables;
 mod types;
 mod writes;

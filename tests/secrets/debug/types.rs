@@ -111,6 +111,7 @@ pub(super) const HOLD_NONE: &[&str] = &[
     "Difference",
     "Drift",
     "DriftClass",
+    "Duplicate",
     "DynamoDbKeyTable",
     "DynamoDbRegistry",
     "EncryptionContext",
