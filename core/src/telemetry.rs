@@ -13,7 +13,10 @@ use tracing::Span;
 use tracing::field::Empty;
 
 pub use lookups::{TokensSeen, record_dropped, record_tokens_seen};
-pub(crate) use lookups::{record_lookup_key_made, record_lookup_key_not_rewrapped, record_lookup_key_restored, record_lookup_key_rewrapped, record_lookup_key_unchecked};
+pub(crate) use lookups::{
+    record_lookup_key_made, record_lookup_key_not_rewrapped, record_lookup_key_restored, record_lookup_key_rewrapped,
+    record_lookup_key_unchecked,
+};
 
 use crate::blob::BlobFault;
 use crate::envelope::{Purpose, VerifiedDataKey};

@@ -149,10 +149,7 @@ impl ClaimStore {
     /// Deletes the claim of a token that an item has had, unless the item has it again.
     pub(crate) async fn leave(&self, spot: &Spot, key: &Item, token: &str) -> Result<Option<f64>, Error> {
         let Some(write) = self.write_of(spot, key, token) else { return Ok(None) };
-        let actions = vec![
-            self.claims().action(&ClaimWrite { to: None, ..write })?,
-            check(spot, key, token, false)?,
-        ];
+        let actions = vec![self.claims().action(&ClaimWrite { to: None, ..write })?, check(spot, key, token, false)?];
         Ok(self.transact(actions).await?.flatten())
     }
 

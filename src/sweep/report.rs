@@ -317,9 +317,7 @@ impl fmt::Display for ReindexReport {
             (false, ..) => return write!(f, ". Not finished: {done} of {all} segments are done"),
             (true, true, _) => ". This pass changed nothing: all tokens are right",
             (true, false, true) => ". Sweep again, until a pass changes nothing",
-            (true, false, false) => {
-                ". See to the items that are listed, and sweep again until a pass changes nothing"
-            }
+            (true, false, false) => ". See to the items that are listed, and sweep again until a pass changes nothing",
         })
     }
 }

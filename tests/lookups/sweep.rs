@@ -9,9 +9,7 @@ use tenantseal::schema::{Form, Lookup, LookupBuilder, TableSchema};
 use tenantseal::sweep::{ReindexReport, SkipReason, SweepError};
 use tenantseal::{Error, Item, Tenant, TenantSeal, TenantSealBuilder};
 
-use super::scene::{
-    TABLE, assert_right, attributes, builder, contact, item, key, put, schema, set, stored, tokens, world,
-};
+use super::scene::{TABLE, assert_right, attributes, builder, contact, item, key, put, schema, set, tokens, world};
 use crate::common::tap::find;
 use crate::common::wire::{Reaction, Sent, Wire};
 use crate::common::{World, id, s};

@@ -167,7 +167,7 @@ async fn a_former_value_that_comes_back_keeps_its_claim() {
     // Before the sweep leaves the claim of the former token.
     let seal = interrupted(&world, "TransactWriteItems", move || {
         let members = writer.clone();
-        Box::pin(async move { drop(members.update("m-1").set("email", "ada@x.org").await.unwrap()) })
+        Box::pin(async move { members.update("m-1").set("email", "ada@x.org").await.unwrap() })
     });
     let report = sweep(&seal).await;
     assert_eq!(report.duplicates().items(), 0, "{report}");
