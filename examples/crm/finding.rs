@@ -49,7 +49,7 @@ pub(crate) async fn show(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
     let people: Vec<_> = people.collect();
     let records = cloud.seal_with_lookups::<Person>().await?.tenant(&TenantId::parse(tenant)?).records::<Person>();
     // A unique value and its claim are one transaction, so `put_many` is refused.
-    try_join_all(people.iter().map(|person| records.put(person))).await?;
+    try_join_all(people.iter().map(|person| records.put(person).into_future())).await?;
 
     let (mut addresses, mut numbers) = (0, 0);
     for person in &people {

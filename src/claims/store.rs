@@ -126,9 +126,9 @@ impl ClaimStore {
 
     /// Deletes a claim while this item has it, and has not got the token. If either changes meanwhile, nothing is done.
     pub(crate) async fn release(&self, write: &ClaimWrite, holder: &Item) -> Result<(), Error> {
-        let ClaimWrite { spot, entry, token, .. } = write;
+        let ClaimWrite { spot, token, .. } = write;
         let release = ClaimWrite { to: None, from: vec![holder.clone()], ..write.clone() };
-        tracing::info!(tenant = %self.tenant, table = %self.table, entry, "a stale claim is released");
+        tracing::info!(tenant = %self.tenant, table = %self.table, lookup = spot.lookup().name(), "a stale claim is released");
         let actions = vec![self.claims().action(&release)?, check(spot, holder, token, false)?];
         self.transact(actions).await.map(drop)
     }

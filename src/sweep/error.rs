@@ -44,7 +44,7 @@ pub enum SweepError {
         /// The claims table.
         table: String,
         /// Why.
-        cause: Error,
+        cause: Box<Error>,
         /// Whether the same sweep, resumed later, may succeed without anyone's help.
         is_retryable: bool,
         /// What it has done, and where it goes on.

@@ -187,7 +187,7 @@ impl<'a> Reindex<'a> {
                     let report = Box::new(report);
                     return Err(match claims {
                         None => SweepError::Stopped { cause, is_retryable, report },
-                        Some(table) => SweepError::StoppedAtClaims { table, cause, is_retryable, report },
+                        Some(table) => SweepError::StoppedAtClaims { table, cause: cause.into(), is_retryable, report },
                     });
                 }
             }
