@@ -7,7 +7,6 @@ use aws_sdk_sts::types::Tag;
 use aws_types::SdkConfig;
 use serde_json::{Value, json};
 use tenantseal::keys::{AliasTemplate, DynamoDbKeyTable, RoleArn, Tenancy};
-use tenantseal::records::ClaimsTable;
 use tenantseal::{Item, Record, TenantId, TenantSeal};
 use tenantseal_local::Stack;
 
@@ -84,16 +83,13 @@ impl Cloud {
         Ok(TenantSeal::builder().assume_role(ROLE).record::<Contact>().build(&self.application)?)
     }
 
-    /// The same for a record with lookups: the tenants' lookup keys are in a key table, the claims of unique values in a
-    /// claims table.
+    /// The same for a record with lookups: the tenants' lookup keys are in a key table.
     pub(crate) async fn seal_with_lookups<T: Record>(&self) -> Outcome<TenantSeal> {
-        // The local server has no backups, so nobody could restore the two tables.
+        // The local server has no backups, so nobody could restore the key table.
         let keys = DynamoDbKeyTable::new(&self.application, "tenantseal-keys").danger_without_recovery();
         keys.create_table().await?;
-        let claims = ClaimsTable::new(&self.application, "tenantseal-claims").danger_without_recovery();
-        claims.create_table().await?;
         let builder = TenantSeal::builder().assume_role(ROLE).record::<T>();
-        Ok(builder.key_table(keys).claims(claims).build(&self.application)?)
+        Ok(builder.key_table(keys).build(&self.application)?)
     }
 
     /// A KMS client in a tenant's session, built as the library builds its own: session policy, session tag, session

@@ -1,5 +1,4 @@
-//! Finding contacts by what is encrypted: by e-mail address and by telephone number, however they are written. No two
-//! have one address.
+//! Finding contacts by what is encrypted: by e-mail address and by telephone number, however they are written.
 
 use std::time::Instant;
 
@@ -7,10 +6,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType,
 };
-use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use tenantseal::records::Records;
-use tenantseal::{Error, Record, TenantId};
+use tenantseal::{Record, TenantId};
 
 use crate::Outcome;
 use crate::cloud::Cloud;
@@ -27,7 +24,7 @@ struct Person {
     tenant_id: String,
     #[seal(sort_key)]
     contact_id: String,
-    #[seal(encrypt, lookup(email, unique, index = "by-email"))]
+    #[seal(encrypt, lookup(email, index = "by-email"))]
     email: String,
     #[seal(encrypt, lookup(digits, index = "by-phone"))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,8 +45,7 @@ pub(crate) async fn show(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
     });
     let people: Vec<_> = people.collect();
     let records = cloud.seal_with_lookups::<Person>().await?.tenant(&TenantId::parse(tenant)?).records::<Person>();
-    // A unique value and its claim are one transaction, so `put_many` is refused.
-    try_join_all(people.iter().map(|person| records.put(person).into_future())).await?;
+    records.put_many(&people).await?;
 
     let (mut addresses, mut numbers) = (0, 0);
     for person in &people {
@@ -74,26 +70,6 @@ pub(crate) async fn show(terminal: Terminal, cloud: &Cloud, data: &DataSet) -> O
     terminal
         .done(&format!("{addresses} people of tenant {tenant} found by e-mail address, {numbers} by number"), started);
     terminal.detail("records.find_by(\"email\", \"Ada@Example.org\").one(): the index has tokens, and no address");
-    refuse_duplicate(terminal, &records, people.first().ok_or("the tenant has no people")?).await
-}
-
-/// Another person wants an address that is taken, and is told so in words for people.
-async fn refuse_duplicate(terminal: Terminal, records: &Records<Person>, taken: &Person) -> Outcome<()> {
-    let started = Instant::now();
-    let email = taken.email.to_ascii_uppercase();
-    let newcomer = Person { contact_id: "newcomer".to_owned(), email, ..taken.clone() };
-    let error = records.put(&newcomer).await.err().ok_or("two people have one e-mail address")?;
-    let Error::NotUnique { lookup, item } = &error else { return Err(error.into()) };
-    if records.get("newcomer").await?.is_some() || item.key().get("contact_id").is_none() {
-        return Err("a refused person was stored, or nobody is named who has the address".into());
-    }
-    terminal.done(
-        &format!("a second person with one {lookup} address refused: NotUnique, status {}", error.http_status()),
-        started,
-    );
-    terminal.detail(
-        "to people: \"Somebody has this e-mail address already.\" `NotUnique` names the record for your own eyes",
-    );
     Ok(())
 }
 
