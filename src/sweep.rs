@@ -14,6 +14,7 @@ mod reason;
 mod reindex;
 mod report;
 mod rewrite;
+mod stop;
 mod tokens;
 
 use tenantseal_core::tenant::TenantId;

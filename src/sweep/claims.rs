@@ -1,9 +1,10 @@
 //! The claims of an item's unique values, which follow its tokens.
 
+use super::budget::Budget;
 use super::key::Key;
-use super::page::{Stop, Sweep};
 use super::reason::SkipReason;
-use super::report::Duplicate;
+use super::report::{Claims, Duplicate};
+use super::stop::Stop;
 use super::tokens::UniqueToken;
 use crate::claims::{ClaimStore, Claimed, Spot, Whose};
 use crate::error::{Error, ItemRef};
@@ -24,15 +25,6 @@ pub(super) enum Act {
     Leave,
     /// Claims the right tokens.
     Claim,
-}
-
-/// What came of an item's claims.
-#[derive(Default)]
-pub(super) struct Claims {
-    /// How many it got, or would get.
-    pub(super) made: u64,
-    /// The values that other items have too.
-    pub(super) duplicates: Vec<Duplicate>,
 }
 
 /// What came of one claim.
@@ -66,38 +58,40 @@ impl Act {
 /// What came of them, or why this item is listed.
 type Claiming = Result<Option<Claims>, (SkipReason, Error)>;
 
-impl Sweep<'_> {
+/// Claims the values of one item.
+pub(super) struct Claimant<'a> {
+    pub(super) tenant: &'a Tenant,
+    /// Under which name requests reach the table.
+    pub(super) physical: &'a str,
+    /// The item's primary key.
+    pub(super) key: &'a Item,
+    pub(super) dry_run: bool,
+    pub(super) reads: &'a Budget,
+    pub(super) writes: &'a Budget,
+}
+
+impl Claimant<'_> {
     /// Claims the values of an item with right tokens, and leaves the claims of its former ones. `None` when it has other
     /// tokens by now.
-    pub(super) async fn claim(
-        &self,
-        tenant: &Tenant,
-        key: &Item,
-        unique: &[UniqueToken<'_>],
-    ) -> Result<Claiming, Stop> {
-        match self.claims(Act::Leave, tenant, key, unique).await? {
-            Ok(_) => self.claims(Act::Claim, tenant, key, unique).await,
+    pub(super) async fn claim(&self, unique: &[UniqueToken<'_>]) -> Result<Claiming, Stop> {
+        match self.claims(Act::Leave, unique).await? {
+            Ok(_) => self.claims(Act::Claim, unique).await,
             Err(skipped) => Ok(Err(skipped)),
         }
     }
 
     /// Does this about all claims of an item. `None` when the item has other tokens by now; the inner error is of this
     /// item alone.
-    pub(super) async fn claims(
-        &self,
-        act: Act,
-        tenant: &Tenant,
-        key: &Item,
-        unique: &[UniqueToken<'_>],
-    ) -> Result<Claiming, Stop> {
+    pub(super) async fn claims(&self, act: Act, unique: &[UniqueToken<'_>]) -> Result<Claiming, Stop> {
         let mut claims = Claims::default();
         if unique.is_empty() || (self.dry_run && act != Act::Claim) {
             return Ok(Ok(Some(claims)));
         }
-        let store = tenant.claims().map_err(Stop::refused)?;
+        let store = self.tenant.claims().map_err(Stop::refused)?;
         for (unique, token) in unique.iter().filter_map(|unique| Some((unique, act.token(unique)?))) {
             let lookup = unique.lookup.name();
-            let spot = tenant.spot(self.physical, unique.lookup).map_err(Stop::refused)?;
+            let key = self.key;
+            let spot = self.tenant.spot(self.physical, unique.lookup).map_err(Stop::refused)?;
             let outcome = match self.patiently(act, &Place { store: &store, spot, key, token }).await? {
                 Ok(outcome) => outcome,
                 Err(skipped) => return Ok(Err(skipped)),
@@ -128,7 +122,7 @@ impl Sweep<'_> {
             };
             let is_retryable = matches!(&cause, Error::DynamoDb(error) if error.is_outage());
             let stop = Stop { cause, is_retryable, claims: Some(place.store.table().to_owned()) };
-            self.wait_out(stop, &self.writes, &mut attempt).await?;
+            stop.wait_out(self.writes, &mut attempt).await?;
         }
     }
 

@@ -1,41 +1,35 @@
 //! One page of a segment: reads it, gives its items to their tenants, and writes what differs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::error::Error as StdError;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tenantseal_core::keys::OpeningMode;
 use tenantseal_core::tenant::TenantId;
-use tenantseal_kms::errors::{AwsErrorClass, kind};
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::budget::Budget;
-use super::claims::{Act, Claims};
+use super::claims::{Act, Claimant};
 use super::key::Key;
 use super::position::Position;
 use super::reason::SkipReason;
-use super::report::Tally;
+use super::report::{Claims, Tally};
 use super::rewrite::{Rewrite, Rewritten};
+use super::stop::{Stop, pause};
 use super::tokens::{Declared, Source, UniqueToken, attributes, is_suspicious, to_open};
-use crate::error::{Error, Refusal, ServiceError, Written};
+use crate::error::Error;
 use crate::item::{Item, Tokens, stored_identity};
 use crate::schema::TableSchema;
 use crate::tenant_seal::{Tenant, TenantSeal};
 
 /// How often an item is read again when others write it.
 const ROUNDS: u32 = 5;
-/// How often a request is sent again, beyond the SDK's own retries, while DynamoDB throttles or does not answer.
-const PATIENCE: u32 = 8;
 /// How often a tenant whose keys are not available is asked again.
 const WAITS: u32 = 3;
-/// The first pause, which doubles.
-const PAUSE: Duration = Duration::from_millis(500);
-const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// How many tenants of a page are opened at the same time, and how many items of each are written.
 const TENANTS: usize = 4;
 const WRITES: usize = 8;
@@ -69,34 +63,6 @@ pub(super) struct Segment {
 pub(super) struct Page {
     pub(super) segment: Segment,
     pub(super) tally: Tally,
-}
-
-/// Why a sweep cannot go on.
-#[derive(Debug)]
-pub(super) struct Stop {
-    pub(super) cause: Error,
-    pub(super) is_retryable: bool,
-    /// The claims table, where it stopped there.
-    pub(super) claims: Option<String>,
-}
-
-impl Stop {
-    fn new<E>(error: SdkError<E>) -> Self
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        aws_sdk_dynamodb::Error: From<SdkError<E>>,
-    {
-        let is_retryable = kind(&error).is_outage();
-        Self::at_items(Error::DynamoDb(ServiceError::new(error.into(), Written::No)), is_retryable)
-    }
-
-    fn at_items(cause: Error, is_retryable: bool) -> Self {
-        Self { cause, is_retryable, claims: None }
-    }
-
-    pub(super) fn refused(refusal: Refusal) -> Self {
-        Self::at_items(refusal.into(), false)
-    }
 }
 
 /// What to do with an item: the rewrite that makes it right and the tokens of unique lookups, or why it is left as it
@@ -165,7 +131,7 @@ impl<'a> Sweep<'a> {
                     taken.settle(units(page.consumed_capacity.as_ref()));
                     break page;
                 }
-                Err(error) => self.wait_out(Stop::new(error), &self.reads, &mut attempt).await?,
+                Err(error) => Stop::new(error).wait_out(&self.reads, &mut attempt).await?,
             }
         };
         let from = page.last_evaluated_key.filter(|key| !key.is_empty());
@@ -193,20 +159,9 @@ impl<'a> Sweep<'a> {
                     taken.settle(units(output.consumed_capacity.as_ref()));
                     return Ok(output.item.filter(|item| !item.is_empty()));
                 }
-                Err(error) => self.wait_out(Stop::new(error), &self.reads, &mut attempt).await?,
+                Err(error) => Stop::new(error).wait_out(&self.reads, &mut attempt).await?,
             }
         }
-    }
-
-    /// Waits before the next attempt, if DynamoDB throttles or does not answer.
-    pub(super) async fn wait_out(&self, stop: Stop, budget: &Budget, attempt: &mut u32) -> Result<(), Stop> {
-        if !stop.is_retryable || *attempt >= PATIENCE {
-            return Err(stop);
-        }
-        budget.slow_down();
-        tokio::time::sleep(pause(*attempt)).await;
-        *attempt += 1;
-        Ok(())
     }
 
     /// Sweeps the items of one tenant.
@@ -298,15 +253,22 @@ impl<'a> Sweep<'a> {
         Ok(plans)
     }
 
+    /// The claims of an item with this primary key.
+    fn claimant<'c>(&'c self, tenant: &'c Tenant, key: &'c Item) -> Claimant<'c> {
+        let Self { physical, dry_run, reads, writes, .. } = self;
+        Claimant { tenant, physical, key, dry_run: *dry_run, reads, writes }
+    }
+
     /// Carries a plan out. When others write the item meanwhile, it is planned anew with what they have left.
     async fn settle(&self, tenant: &Tenant, mut item: Item, mut plan: Plan<'a>) -> Result<Outcome, Stop> {
         let (Key(key), mut is_rewritten) = (self.key(&item), false);
+        let claimant = self.claimant(tenant, &key);
         for round in 0..ROUNDS {
             let (rewrite, unique) = match plan {
                 Ok(planned) => planned,
                 Err((reason, error)) => return Ok(Outcome::Skipped(reason, error)),
             };
-            if let Err((reason, error)) = self.claims(Act::Forget, tenant, &key, &unique).await? {
+            if let Err((reason, error)) = claimant.claims(Act::Forget, &unique).await? {
                 return Ok(Outcome::Skipped(reason, Some(error)));
             }
             let now = match self.write(&rewrite).await? {
@@ -317,7 +279,7 @@ impl<'a> Sweep<'a> {
                 }
                 Ok(Rewritten::Yes(_)) => {
                     is_rewritten |= !rewrite.is_empty();
-                    match self.claim(tenant, &key, &unique).await? {
+                    match claimant.claim(&unique).await? {
                         Ok(Some(claims)) => return Ok(Outcome::Settled { is_rewritten, claims }),
                         Ok(None) => self.read_again(&key).await?,
                         Err((reason, error)) => return Ok(Outcome::Skipped(reason, Some(error))),
@@ -355,7 +317,7 @@ impl<'a> Sweep<'a> {
                     return Ok(Ok(rewritten));
                 }
                 Err(error) if is_of_the_item(&error) => return Ok(Err(Stop::new(error).cause)),
-                Err(error) => self.wait_out(Stop::new(error), &self.writes, &mut attempt).await?,
+                Err(error) => Stop::new(error).wait_out(&self.writes, &mut attempt).await?,
             }
         }
     }
@@ -369,8 +331,4 @@ fn is_of_the_item(error: &SdkError<UpdateItemError>) -> bool {
 
 fn units(consumed: Option<&ConsumedCapacity>) -> Option<f64> {
     consumed.and_then(|consumed| consumed.capacity_units)
-}
-
-fn pause(attempt: u32) -> Duration {
-    PAUSE.saturating_mul(2_u32.saturating_pow(attempt)).min(MAX_PAUSE)
 }

@@ -9,9 +9,10 @@ use tenantseal_core::tenant::TenantId;
 
 use super::budget::Budget;
 use super::error::SweepError;
-use super::page::{Page, Segment, Stop, Sweep};
+use super::page::{Page, Segment, Sweep};
 use super::position::Position;
 use super::report::{ReindexReport, SweptLookup};
+use super::stop::Stop;
 use crate::schema::TableSchema;
 use crate::tenant_seal::TenantSeal;
 
@@ -187,7 +188,9 @@ impl<'a> Reindex<'a> {
                     let report = Box::new(report);
                     return Err(match claims {
                         None => SweepError::Stopped { cause, is_retryable, report },
-                        Some(table) => SweepError::StoppedAtClaims { table, cause: cause.into(), is_retryable, report },
+                        Some(table) => {
+                            SweepError::StoppedAtClaims { table, cause: Box::new(cause), is_retryable, report }
+                        }
                     });
                 }
             }

@@ -6,7 +6,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tenantseal_core::tenant::TenantId;
 
-use super::claims::Claims;
 use super::key::Key;
 use super::position::Position;
 use super::reason::SkipReason;
@@ -84,6 +83,15 @@ pub struct ListedItem {
     key: Key,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// What came of an item's claims.
+#[derive(Default)]
+pub(super) struct Claims {
+    /// How many it got, or would get.
+    pub(super) made: u64,
+    /// The values that other items have too.
+    pub(super) duplicates: Vec<Duplicate>,
 }
 
 impl ReindexReport {
