@@ -19,5 +19,5 @@ mod table;
 pub(crate) use entry::{Claims, Spot};
 pub(crate) use plan::{Becomes, ClaimWrite, Stored, Touch, plan};
 pub(crate) use protocol::{Holder, Sent, Steps, write};
-pub(crate) use store::{ClaimStore, Claimed, Whose};
+pub(crate) use store::{ClaimStore, Claimed, Whose, conflict};
 pub use table::ClaimsTable;

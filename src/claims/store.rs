@@ -92,6 +92,15 @@ impl ClaimStore {
         }
     }
 
+    /// An error when DynamoDB cannot read the item that a claim of this token names, because its key has other types than
+    /// the table's.
+    pub(crate) async fn check_holder(&self, spot: &Spot, token: &str, key: &Item) -> Result<(), Error> {
+        match spot.entry(&self.tenant, token) {
+            Some(entry) => self.tokens_of_holder(spot, &entry, key).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     async fn item_of(&self, schema: &TableSchema, entry: &str) -> Result<Option<Item>, Error> {
         let get = self.client.get_item().table_name(&*self.table).set_key(Some(self.claims().key(entry)));
         let claim = get.consistent_read(true).send().await.map_err(to_error)?.item;
@@ -233,7 +242,7 @@ impl ClaimStore {
 }
 
 /// Other transactions kept working on the claim, or on its item.
-fn conflict() -> Error {
+pub(crate) fn conflict() -> Error {
     Error::Cancelled(Cancelled::new(vec![Some(Reason::TransactionConflict)]))
 }
 

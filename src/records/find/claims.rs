@@ -4,9 +4,10 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use tenantseal_kms::errors::AwsErrorClass;
 
 use super::{FindBy, Question, choose, own_type, parts_of};
-use crate::claims::Spot;
+use crate::claims::{Spot, conflict};
 use crate::error::{Error, Refusal};
 use crate::expression::Fresh;
 use crate::item::Item;
@@ -89,7 +90,17 @@ impl ByClaim {
         let mut claimed = store.claimed(spot, &token).await?;
         for _ in 0..TRIES {
             let Some(key) = claimed.as_ref().filter(|key| (self.is_own)(key)) else { return Ok(None) };
-            let (items, _) = self.query(key).page().await?;
+            let (items, _) = match self.query(key).page().await {
+                Ok(page) => page,
+                Err(error) => {
+                    // What DynamoDB refuses may be the claim's key and not the caller's filter.
+                    if matches!(&error, Error::DynamoDb(error) if AwsErrorClass::from_error(error.as_sdk()) == Some(AwsErrorClass::InvalidRequest))
+                    {
+                        store.check_holder(spot, &token, key).await?;
+                    }
+                    return Err(error);
+                }
+            };
             for found in items {
                 let Ok(item) = &found else { return Ok(Some(found)) };
                 let parts = spot.lookup().parts().iter().map(|part| item.get(part.attribute()));
@@ -104,7 +115,8 @@ impl ByClaim {
             }
             claimed = now;
         }
-        Ok(None)
+        // Not none: the value may have an item all the while.
+        Err(conflict())
     }
 
     /// The query of the item with this primary key. Unlike a read of one item, it takes a filter.

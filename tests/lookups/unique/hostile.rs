@@ -6,8 +6,11 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal::error::Error;
 
-use super::scene::{Member, assert_unique, claimed, claiming_world, member, members, only_entry, plant, tenant};
-use crate::common::{key, s};
+use super::scene::{
+    Member, assert_unique, builder, claimed, claiming_world, member, members, only_entry, plant, tenant,
+};
+use crate::common::wire::{Reaction, Wire};
+use crate::common::{id, key, s};
 use crate::lookups::scene::TABLE;
 
 #[tokio::test]
@@ -49,6 +52,27 @@ async fn a_forged_claim_is_an_error_that_names_it() {
     delete.key("entry", s(&entry)).send().await.unwrap();
     ours.put(&member("m-1", "ada@example.org")).await.unwrap();
     assert_unique_of_acme(&world).await;
+}
+
+/// DynamoDB refuses to look for an item by a key of another type; the local server finds none.
+#[tokio::test]
+async fn a_claim_whose_key_dynamodb_refuses_is_named_to_who_reads_by_it() {
+    let (world, _, members) = members().await;
+    members.put(&member("m-1", "ada@example.org")).await.unwrap();
+    let entry = only_entry(&world).await;
+    let wire = Wire::scripted(|sent, _| match sent.operation.as_str() {
+        "Query" => {
+            Reaction::Replace(400, r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"m"}"#.into())
+        }
+        _ => Reaction::Forward,
+    });
+    let config = world.over(wire);
+    let reader = builder(&config).build(&config).unwrap().tenant(&id("acme")).records::<Member>();
+    let error = reader.find_by("email", "ada@example.org").consistent().one().await.unwrap_err();
+    assert!(matches!(&error, Error::DynamoDb(_)), "its key is right, so the request was wrong: {error}");
+    plant(&world, "acme", &entry, of_sort_key(AttributeValue::N("1".to_owned()))).await;
+    let error = reader.find_by("email", "ada@example.org").consistent().one().await.unwrap_err();
+    assert!(matches!(&error, Error::ForgedClaim { entry: named, .. } if *named == entry), "{error}");
 }
 
 /// A claim of an item with this sort key.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tenantseal::records::Records;
 
-use super::scene::{Member, assert_unique, builder, claimed, claiming_world, member, tenant};
+use super::scene::{CLAIMS, Member, assert_unique, builder, claimed, claiming_world, member, tenant};
 use crate::common::key_table::to_key_table;
 use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, id};
@@ -52,4 +52,28 @@ async fn what_a_write_returns_is_what_it_replaced() {
     let (members, _) = deceived(&world, r#"{"S":"open"}"#, r#"{"S":"shut"}"#).await;
     assert_eq!(members.take("m-1").await.unwrap(), Some(member("m-1", "eve@example.org")));
     assert!(claimed(&world, "acme").await.is_empty());
+}
+
+/// Other writers move the value on between every two reads: nobody knows that no record has it.
+#[tokio::test]
+async fn a_value_whose_claim_never_stands_still_is_not_said_to_be_nobodys() {
+    let world = claiming_world(&["acme"]).await;
+    let members = tenant(&world, "acme").records::<Member>();
+    for (contact, email) in [("m-1", "ada@example.org"), ("m-2", "eve@example.org"), ("m-3", "bob@example.org")] {
+        members.put(&member(contact, email)).await.unwrap();
+    }
+    let reads = AtomicUsize::new(0);
+    let wire = Wire::scripted(move |sent, _| {
+        if sent.operation != "GetItem" || !String::from_utf8_lossy(&sent.body).contains(CLAIMS) {
+            return Reaction::Forward;
+        }
+        let holder = ["m-2", "m-3"][reads.fetch_add(1, Ordering::SeqCst) % 2];
+        Reaction::Alter(Box::new(move |claim| claim.replace("m-1", holder)))
+    });
+    let config = world.over(wire.clone());
+    let moving = builder(&config).build(&config).unwrap().tenant(&id("acme")).records::<Member>();
+    let error = moving.find_by("email", "ada@example.org").consistent().one().await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(wire.bodies("Query").len(), 4);
+    assert!(members.find_by("email", "ada@example.org").consistent().one().await.unwrap().is_some());
 }
