@@ -160,6 +160,12 @@ impl TableSchema {
         self.records.iter().map(|(value, declared)| (value.as_deref(), declared))
     }
 
+    /// The discriminator's values of the record types that have a lookup; empty for the only type of a table.
+    pub(crate) fn types_with(&self, lookup: &Lookup) -> Vec<String> {
+        let with = self.records().filter(|(_, declared)| declared.has(lookup));
+        with.map(|(value, _)| value.unwrap_or_default().to_owned()).collect()
+    }
+
     /// Each attribute and its protection, by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, Protection)> {
         self.attributes.iter().map(|(name, protection)| (name.as_str(), *protection))

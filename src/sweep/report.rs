@@ -41,6 +41,8 @@ pub(super) struct SweptLookup {
     key: u16,
     retired: bool,
     unique: bool,
+    /// The record types that have it, by their discriminators.
+    records: Vec<String>,
 }
 
 /// What became of items.
@@ -152,7 +154,7 @@ impl ReindexReport {
     }
 
     /// Items that had a token which no writer of this library makes: another tenant's, or not a token at all. Someone
-    /// else has written them. They have the right tokens now, and count as rewritten too.
+    /// else has written them. They count as rewritten too: they have the right tokens now, unless it was a dry run.
     pub fn suspicious(&self) -> &Listed {
         &self.tally.suspicious
     }
@@ -185,7 +187,8 @@ impl ReindexReport {
     /// Whether the whole table was read, every item had the right tokens and the claims of its unique values, and none
     /// was left out. Until a pass says so, a lookup must not be asked. It never does while there are duplicates.
     ///
-    /// In a sweep of [some tenants](super::Reindex::tenants) it says so of these tenants alone.
+    /// In a sweep of [some tenants](super::Reindex::tenants) it says so of these tenants alone, also where none of them
+    /// has an item: see [`other_tenants`](Self::other_tenants).
     pub fn changed_nothing(&self) -> bool {
         let Tally { rewritten, claimed, skipped, duplicates, .. } = &self.tally;
         self.is_complete() && *rewritten == 0 && *claimed == 0 && skipped.is_empty() && duplicates.items == 0
@@ -232,6 +235,7 @@ impl SweptLookup {
             key: lookup.key(),
             retired: lookup.state() == LookupState::Retired,
             unique: lookup.is_unique(),
+            records: schema.types_with(lookup),
         });
         swept.collect()
     }
@@ -323,7 +327,11 @@ impl fmt::Display for ReindexReport {
         let is_swept = skipped.is_empty() && duplicates.items == 0;
         f.write_str(match (self.is_complete(), self.changed_nothing(), is_swept) {
             (false, ..) => return write!(f, ". Not finished: {done} of {all} segments are done"),
-            (true, true, _) => ". This pass changed nothing: all tokens are right",
+            (true, true, _) => match &self.tenants {
+                None => ". This pass changed nothing: all tokens are right",
+                Some(_) if items == other_tenants => ". No item is of the tenants that were named: check their ids",
+                Some(_) => ". This pass changed nothing: all tokens of the tenants that were named are right",
+            },
             (true, false, true) => ". Sweep again, until a pass changes nothing",
             (true, false, false) => ". See to the items that are listed, and sweep again until a pass changes nothing",
         })

@@ -187,6 +187,36 @@ async fn a_stopped_sweep_goes_on_where_it_was() {
     assert_eq!(wire.bodies("UpdateItem").len(), 6, "what was swept is not read again");
 }
 
+/// What was swept before has no tokens of the type that came meanwhile.
+#[tokio::test]
+async fn a_report_from_before_another_record_type_had_the_lookup_is_not_resumed() {
+    let world = world(&["acme"]).await;
+    let of_type = |kind: &str| attributes().plain("kind").discriminator("kind", kind);
+    let person = || of_type("person").lookup(EMAIL.building()).build().unwrap();
+    let firm = |lookup: Option<LookupBuilder<'static>>| match lookup {
+        Some(lookup) => of_type("firm").lookup(lookup).build().unwrap(),
+        None => of_type("firm").build().unwrap(),
+    };
+    let before = builder(&world, person()).table(firm(None)).build(&world.app).unwrap();
+    let report = before.reindex(TABLE).run().await.unwrap();
+    let after = builder(&world, person()).table(firm(Some(EMAIL.building()))).build(&world.app).unwrap();
+    let resumed = after.reindex(TABLE).resume(report.clone()).run().await;
+    assert!(matches!(resumed, Err(SweepError::OtherSweep(_))), "{resumed:?}");
+    before.reindex(TABLE).resume(report).run().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_of_tenants_without_items_does_not_say_that_all_is_well() {
+    let world = world(&["acme"]).await;
+    fill(&sealing(&world, with(EMAIL.building())), "acme", 2).await;
+    let seal = sealing(&world, with(EMAIL.building()));
+    let report = seal.reindex(TABLE).tenants([id("amce")]).run().await.unwrap();
+    assert_eq!((counts(&report), report.other_tenants()), ([2, 0, 0], 2));
+    assert!(report.to_string().ends_with("No item is of the tenants that were named: check their ids"), "{report}");
+    let report = seal.reindex(TABLE).tenants([id("acme")]).run().await.unwrap();
+    assert!(report.to_string().ends_with("all tokens of the tenants that were named are right"), "{report}");
+}
+
 #[tokio::test]
 async fn a_report_of_another_sweep_is_not_resumed() {
     let world = world(&["acme"]).await;
