@@ -89,6 +89,19 @@ impl Seen {
 }
 
 impl Sample {
+    /// What the sample says nothing of.
+    pub(super) fn unchecked(&self) -> Vec<String> {
+        let mut unchecked = Vec::new();
+        if self.items == 0 {
+            unchecked.push("how attributes are stored: no item was read".to_owned());
+        }
+        if self.of_no_type > 0 {
+            let items = count(self.of_no_type as f64);
+            unchecked.push(format!("{items} of the items: the lock file has no record of their type"));
+        }
+        unchecked
+    }
+
     /// Reads up to `limit` items.
     pub(super) async fn take(
         client: &aws_sdk_dynamodb::Client,
