@@ -11,7 +11,6 @@ use tenantseal_core::BlobVault;
 use tenantseal_core::blob::{BlobHeader, BlobOpener, OpenedBlob, Span, Stamp};
 
 use crate::blobs::Place;
-use crate::buffers::Buffers;
 use crate::error::Error;
 use crate::pace::Pace;
 use crate::reader::Reader;
@@ -135,8 +134,6 @@ pub(crate) struct Opening {
     /// Bytes of the range that are still to come.
     left: u64,
     pace: Pace,
-    /// Of chunks that the caller has dropped.
-    buffers: Buffers,
 }
 
 impl Opening {
@@ -151,18 +148,7 @@ impl Opening {
         let Beginning { header, behind } = beginning;
         let opener = Some(opened.into_opener());
         let (skip, left) = (0, u64::MAX);
-        Self {
-            place: Arc::clone(place),
-            vault,
-            header,
-            reader,
-            opener,
-            arrived: behind,
-            skip,
-            left,
-            pace: Pace::new(),
-            buffers: Buffers::default(),
-        }
+        Self { place: Arc::clone(place), vault, header, reader, opener, arrived: behind, skip, left, pace: Pace::new() }
     }
 
     /// Of the chunks of a span, of which `reader` reads the rest.
@@ -184,13 +170,13 @@ impl Opening {
             skip: span.skip(),
             left: span.len(),
             pace: Pace::new(),
-            buffers: Buffers::default(),
         }
     }
 
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            let Some(mut chunk) = self.open_next().await? else { return Ok(None) };
+            let Some(chunk) = self.open_next().await? else { return Ok(None) };
+            let mut chunk = Bytes::from(chunk);
             chunk.advance(self.skip.min(chunk.len()));
             self.skip = 0;
             chunk.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
@@ -204,24 +190,22 @@ impl Opening {
     }
 
     /// Opens the next chunk; none behind the last one.
-    async fn open_next(&mut self) -> Result<Option<Bytes>, Error> {
-        let mut chunk = self.buffers.take();
+    async fn open_next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         loop {
             let Some(opener) = &mut self.opener else { return Ok(None) };
             let mut rest = &self.arrived[..];
-            let is_open = opener.fill(&mut rest, &mut chunk).map_err(|fault| self.place.fault(fault))?;
+            let chunk = opener.push(&mut rest).map_err(|fault| self.place.fault(fault))?;
             let taken = self.arrived.len() - rest.len();
             self.arrived.advance(taken);
-            if is_open {
-                let len = chunk.len();
-                return Ok(Some(self.buffers.lend(chunk, len)));
+            if chunk.is_some() {
+                return Ok(chunk);
             }
             match self.reader.next().await? {
                 Some(bytes) => self.arrived = bytes,
                 None => {
                     let opener = self.opener.take();
                     let last = opener.map(|opener| opener.finish().map_err(|fault| self.place.fault(fault)));
-                    return Ok(last.transpose()?.map(Bytes::from));
+                    return last.transpose();
                 }
             }
         }

@@ -3,7 +3,6 @@
 mod blobs;
 mod body;
 mod bucket;
-mod buffers;
 mod changes;
 mod copy;
 mod delete;

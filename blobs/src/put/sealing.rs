@@ -10,7 +10,6 @@ use tenantseal_core::blob::{BlobHeader, BlobSealer, CHUNK_LEN, SEALED_CHUNK_LEN,
 use super::PutBlob;
 use crate::blobs::Place;
 use crate::body::BlobBody;
-use crate::buffers::Buffers;
 use crate::error::{BodyError, Error};
 use crate::pace::Pace;
 
@@ -73,8 +72,6 @@ pub(super) struct Sealing {
     begun: bool,
     len: u64,
     pace: Pace,
-    /// Of the parts on their way, and of those that have arrived.
-    buffers: Buffers,
 }
 
 impl Sealing {
@@ -91,7 +88,6 @@ impl Sealing {
             begun: false,
             len: 0,
             pace: Pace::new(),
-            buffers: Buffers::default(),
         })
     }
 
@@ -116,18 +112,17 @@ impl Sealing {
     /// plaintext, if anyone said it.
     pub(super) async fn fill(&mut self, most: u64, known: Option<u64>) -> Result<Bytes, Error> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let (capacity, longest) =
-            (self.capacity(most, known), self.header.len() + most.saturating_mul(SEALED_CHUNK_LEN));
-        let mut sealed = Buffer::new(self.buffers.take(), capacity, longest);
+        let mut sealed =
+            Buffer::new(self.capacity(most, known), self.header.len() + most.saturating_mul(SEALED_CHUNK_LEN));
         let mut full = most.saturating_mul(SEALED_CHUNK_LEN);
         if !self.begun {
             self.begun = true;
             full = full.saturating_add(self.header.len());
             if let Some(sealer) = &self.sealer {
-                sealed.append(sealer.header());
+                sealed.bytes.extend_from_slice(sealer.header());
             }
         }
-        while sealed.filled < full {
+        while sealed.bytes.len() < full {
             let Some(mut sealer) = self.sealer.take() else { break };
             if self.arrived.is_empty() {
                 match self.source.next().await {
@@ -137,39 +132,28 @@ impl Sealing {
                         if self.source.len().is_some_and(|len| self.len < len) {
                             return Err(Error::Source(BodyError::new(OtherLength)));
                         }
-                        let mut last = Vec::with_capacity(SEALED_CHUNK_LEN);
-                        sealer.finish(&mut last).map_err(|fault| self.place.fault(fault))?;
                         sealed.make_room(1);
-                        sealed.append(&last);
+                        sealer.finish(&mut sealed.bytes).map_err(|fault| self.place.fault(fault))?;
                         break;
                     }
                     Err(error) => return Err(error),
                 }
             }
-            let room = (full - sealed.filled).div_ceil(SEALED_CHUNK_LEN).min(PIECE_CHUNKS);
+            // Several chunks at a time: all but the last one are copied once.
+            let room = (full - sealed.bytes.len()).div_ceil(SEALED_CHUNK_LEN).min(PIECE_CHUNKS);
             let piece = self.arrived.len().min(room * CHUNK_LEN);
             let chunks = piece.div_ceil(CHUNK_LEN);
+            sealed.make_room(chunks);
+            sealer.push(&self.arrived[..piece], &mut sealed.bytes).map_err(|fault| self.place.fault(fault))?;
+            self.arrived.advance(piece);
             self.len += piece as u64;
-            let announced = self.source.len();
-            if announced.is_some_and(|len| self.len > len) {
+            if self.source.len().is_some_and(|len| self.len > len) {
                 return Err(Error::Source(BodyError::new(OtherLength)));
             }
-            // A body that ends before its announced length fails anyway, so what it announces will follow.
-            let follows = announced.is_some_and(|len| self.len < len);
-            sealed.make_room(chunks);
-            let plaintext = &self.arrived[..piece];
-            let filled = sealer.fill(plaintext, follows, &mut sealed.bytes, &mut sealed.filled);
-            filled.map_err(|fault| self.place.fault(fault))?;
-            self.arrived.advance(piece);
             self.sealer = Some(sealer);
             self.pace.step(chunks, &self.vault, &self.header).await.map_err(|error| self.place.vault_error(error))?;
         }
-        let part = self.buffers.lend(sealed.bytes, sealed.filled);
-        if self.has_ended() {
-            // No part follows: what is on its way is freed when it has arrived.
-            self.buffers = Buffers::default();
-        }
-        Ok(part)
+        Ok(sealed.bytes.into())
     }
 
     /// How large a buffer is at first: as large as the part will be, but no larger than plaintext justifies that has
@@ -189,44 +173,24 @@ impl Sealing {
 #[error("the body does not have as many bytes as it said")]
 struct OtherLength;
 
-/// A buffer that is filled from its beginning. It grows by doubling, and never beyond the size of a part.
+/// A buffer that grows by doubling, and never beyond the size of a part.
 struct Buffer {
-    /// All of it is memory to write to; what lies behind `filled` is left from before.
     bytes: Vec<u8>,
-    filled: usize,
     most: usize,
 }
 
 impl Buffer {
-    fn new(used: Vec<u8>, capacity: usize, most: usize) -> Self {
-        let mut buffer = Self { bytes: used, filled: 0, most };
-        buffer.grow_to(capacity.min(most));
-        buffer
+    fn new(capacity: usize, most: usize) -> Self {
+        Self { bytes: Vec::with_capacity(capacity.min(most)), most }
     }
 
     /// Makes room for so many chunks.
     fn make_room(&mut self, chunks: usize) {
-        let needed = self.filled + chunks * SEALED_CHUNK_LEN;
-        if self.bytes.len() < needed {
-            self.grow_to((2 * self.bytes.len()).clamp(needed, self.most.max(needed)));
+        let needed = self.bytes.len() + chunks * SEALED_CHUNK_LEN;
+        if self.bytes.capacity() < needed {
+            let capacity = (2 * self.bytes.capacity()).clamp(needed, self.most.max(needed));
+            self.bytes.reserve_exact(capacity - self.bytes.len());
         }
-    }
-
-    fn grow_to(&mut self, len: usize) {
-        if self.bytes.is_empty() {
-            // The operating system's memory is clear already.
-            self.bytes = vec![0; len];
-        } else if self.bytes.len() < len {
-            self.bytes.reserve_exact(len - self.bytes.len());
-            self.bytes.resize(len, 0);
-        }
-    }
-
-    /// Appends what there is room for.
-    fn append(&mut self, bytes: &[u8]) {
-        let end = self.filled + bytes.len();
-        self.bytes[self.filled..end].copy_from_slice(bytes);
-        self.filled = end;
     }
 }
 

@@ -42,44 +42,17 @@ impl BlobSealer {
     /// # Errors
     ///
     /// [`BlobFault::TooLong`]. Then `stored` has whole chunks only.
-    pub fn push(&mut self, plaintext: &[u8], stored: &mut Vec<u8>) -> Result<(), BlobFault> {
-        let (start, chunks) = (stored.len(), self.completes(plaintext.len(), false));
-        stored.resize(start + chunks * SEALED_CHUNK_LEN, 0);
-        let mut filled = start;
-        let pushed = self.fill(plaintext, false, stored, &mut filled);
-        stored.truncate(filled);
-        pushed
-    }
-
-    /// Takes plaintext, and writes the chunks that it completes into `stored` from `filled` on, and `filled` behind
-    /// them. So a buffer that is used again is not cleared first. It must have room for them.
-    ///
-    /// With `follows` the caller knows that more plaintext follows: then a full chunk is not held back, which saves a
-    /// copy of it. If none follows all the same, [`finish`](Self::finish) fails.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobFault::TooLong`]. Before `filled` there are whole chunks only.
-    #[doc(hidden)]
-    pub fn fill(
-        &mut self,
-        mut plaintext: &[u8],
-        follows: bool,
-        stored: &mut [u8],
-        filled: &mut usize,
-    ) -> Result<(), BlobFault> {
-        for _ in 0..self.completes(plaintext.len(), follows) {
+    pub fn push(&mut self, mut plaintext: &[u8], stored: &mut Vec<u8>) -> Result<(), BlobFault> {
+        while self.pending.len() + plaintext.len() > CHUNK_LEN {
             let (now, rest) = plaintext.split_at(CHUNK_LEN - self.pending.len());
             let index = self.index()?;
-            let place = &mut stored[*filled..*filled + SEALED_CHUNK_LEN];
             if self.pending.is_empty() {
-                self.key.encrypt(index, false, now, place);
+                self.key.encrypt(index, false, now, stored);
             } else {
                 self.pending.extend_from_slice(now);
-                self.key.encrypt(index, false, &self.pending, place);
+                self.key.encrypt(index, false, &self.pending, stored);
                 self.pending.clear();
             }
-            *filled += SEALED_CHUNK_LEN;
             plaintext = rest;
         }
         if self.pending.capacity() == 0 && self.next > 0 {
@@ -89,26 +62,14 @@ impl BlobSealer {
         Ok(())
     }
 
-    /// How many chunks so many bytes of plaintext complete. Where nothing `follows`, one that is full is held back.
-    fn completes(&self, plaintext: usize, follows: bool) -> usize {
-        let len = self.pending.len() + plaintext;
-        if follows { len / CHUNK_LEN } else { len.saturating_sub(1) / CHUNK_LEN }
-    }
-
     /// Appends the last chunk to `stored`. Without it the blob does not open.
     ///
     /// # Errors
     ///
-    /// [`BlobFault::TooLong`], and [`BlobFault::Truncated`] when plaintext was announced and did not follow.
+    /// [`BlobFault::TooLong`].
     pub fn finish(mut self, stored: &mut Vec<u8>) -> Result<(), BlobFault> {
         let index = self.index()?;
-        if self.pending.is_empty() && index > 0 {
-            // More plaintext was announced: the chunk before is not marked as the last.
-            return Err(BlobFault::Truncated);
-        }
-        let start = stored.len();
-        stored.resize(start + self.pending.len() + TAG_LEN, 0);
-        self.key.encrypt(index, true, &self.pending, &mut stored[start..]);
+        self.key.encrypt(index, true, &self.pending, stored);
         Ok(())
     }
 
@@ -148,30 +109,18 @@ impl BlobOpener {
     /// [`BlobFault::NotAuthentic`] when the chunk is not the one that was sealed in this place, and
     /// [`BlobFault::TooLong`]. The blob is then to be given up: what was given out before is authentic.
     pub fn push(&mut self, stored: &mut &[u8]) -> Result<Option<Vec<u8>>, BlobFault> {
-        let mut plaintext = Vec::new();
-        Ok(self.fill(stored, &mut plaintext)?.then_some(plaintext))
-    }
-
-    /// The same, into a buffer that may have held another chunk, and is then not cleared first. Gives whether
-    /// `plaintext` holds a chunk now.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`push`](Self::push). `plaintext` is empty then.
-    #[doc(hidden)]
-    pub fn fill(&mut self, stored: &mut &[u8], plaintext: &mut Vec<u8>) -> Result<bool, BlobFault> {
         let (now, rest) = stored.split_at(stored.len().min(SEALED_CHUNK_LEN - self.pending.len()));
         *stored = rest;
         // Only when a byte follows is it known that this chunk is not the last.
         let follows = !rest.is_empty();
         if follows && self.pending.is_empty() {
-            return self.open(now, false, plaintext).map(|()| true);
+            return self.open(now, false).map(Some);
         }
         if self.pending.capacity() == 0 {
             self.pending.reserve_exact(SEALED_CHUNK_LEN);
         }
         self.pending.extend_from_slice(now);
-        if follows { self.open_pending(false, plaintext).map(|()| true) } else { Ok(false) }
+        if follows { self.open_pending(false).map(Some) } else { Ok(None) }
     }
 
     /// Opens the last chunk.
@@ -185,31 +134,23 @@ impl BlobOpener {
         if self.pending.len() < least {
             return Err(BlobFault::Truncated);
         }
-        let mut plaintext = Vec::new();
-        self.open_pending(self.ends_the_blob, &mut plaintext)?;
+        self.open_pending(self.ends_the_blob)
+    }
+
+    fn open_pending(&mut self, last: bool) -> Result<Vec<u8>, BlobFault> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let plaintext = self.open(&pending, last)?;
+        pending.clear();
+        self.pending = pending;
         Ok(plaintext)
     }
 
-    fn open_pending(&mut self, last: bool, plaintext: &mut Vec<u8>) -> Result<(), BlobFault> {
-        let mut pending = std::mem::take(&mut self.pending);
-        let opened = self.open(&pending, last, plaintext);
-        pending.clear();
-        self.pending = pending;
-        opened
-    }
-
-    fn open(&mut self, chunk: &[u8], last: bool, plaintext: &mut Vec<u8>) -> Result<(), BlobFault> {
-        let opened = match u32::try_from(self.next) {
-            Err(_) => Err(BlobFault::TooLong),
-            Ok(_) if self.has_failed => Err(BlobFault::NotAuthentic),
-            Ok(index) => self.key.decrypt(index, last, chunk, plaintext).map_err(|_| BlobFault::NotAuthentic),
-        };
+    fn open(&mut self, chunk: &[u8], last: bool) -> Result<Vec<u8>, BlobFault> {
+        let index = u32::try_from(self.next).map_err(|_| BlobFault::TooLong)?;
         self.next += 1;
-        if opened.is_err() {
-            self.has_failed = true;
-            plaintext.clear();
-        }
-        opened
+        let opened = if self.has_failed { None } else { self.key.decrypt(index, last, chunk).ok() };
+        self.has_failed = opened.is_none();
+        opened.ok_or(BlobFault::NotAuthentic)
     }
 }
 
@@ -259,65 +200,13 @@ mod tests {
         }
     }
 
-    /// As a put does that knows the length, with a buffer that has been used before.
-    #[test]
-    fn chunks_in_a_used_buffer_are_those_that_are_appended() {
-        let plaintext: Vec<u8> = (0..=250).cycle().take(3 * CHUNK_LEN + 5).collect();
-        for len in [1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 2 * CHUNK_LEN, plaintext.len()] {
-            let mut appended = Vec::new();
-            let mut sealer = sealer_at(0);
-            sealer.push(&plaintext[..len], &mut appended).unwrap();
-            sealer.finish(&mut appended).unwrap();
-            for piece in [1_000, CHUNK_LEN, 2 * CHUNK_LEN + 1] {
-                let (mut sealer, mut buffer, mut filled) = (sealer_at(0), vec![0xff; 4 * SEALED_CHUNK_LEN], 0);
-                let mut rest = &plaintext[..len];
-                while let Some((now, behind)) =
-                    rest.split_at_checked(piece.min(rest.len())).filter(|_| !rest.is_empty())
-                {
-                    sealer.fill(now, !behind.is_empty(), &mut buffer, &mut filled).unwrap();
-                    rest = behind;
-                }
-                buffer.truncate(filled);
-                sealer.finish(&mut buffer).unwrap();
-                assert!(buffer == appended, "{len} in pieces of {piece}");
-
-                let (mut opener, mut chunk) = (BlobOpener::new(Arc::new(key()), 0, true), vec![0xff; SEALED_CHUNK_LEN]);
-                let (mut stored, mut opened) = (&appended[..], Vec::new());
-                while opener.fill(&mut stored, &mut chunk).unwrap() {
-                    opened.extend_from_slice(&chunk);
-                }
-                opened.extend_from_slice(&opener.finish().unwrap());
-                assert!(opened == plaintext[..len], "{len}");
-            }
-        }
-    }
-
-    #[test]
-    fn plaintext_that_was_announced_and_did_not_follow_makes_no_blob() {
-        let (mut sealer, mut buffer, mut filled) = (sealer_at(0), vec![0; SEALED_CHUNK_LEN], 0);
-        sealer.fill(&[0x5a; CHUNK_LEN], true, &mut buffer, &mut filled).unwrap();
-        assert_eq!(filled, SEALED_CHUNK_LEN);
-        assert_eq!(sealer.finish(&mut buffer), Err(BlobFault::Truncated));
-    }
-
-    #[test]
-    fn no_plaintext_is_left_of_a_chunk_that_does_not_open() {
-        let mut stored = Vec::new();
-        let mut sealer = sealer_at(0);
-        sealer.push(&[0x5a; 2 * CHUNK_LEN], &mut stored).unwrap();
-        sealer.finish(&mut stored).unwrap();
-        stored[SEALED_CHUNK_LEN] ^= 1;
-        stored.push(0);
-        let (mut opener, mut chunk, mut rest) = (BlobOpener::new(Arc::new(key()), 0, true), Vec::new(), &stored[..]);
-        assert_eq!(opener.fill(&mut rest, &mut chunk), Ok(true));
-        assert_eq!(opener.fill(&mut rest, &mut chunk), Err(BlobFault::NotAuthentic));
-        assert_eq!(chunk, [0; 0], "not the chunk before either");
-    }
-
     #[test]
     fn the_last_of_all_chunks_is_sealed_and_opened_and_none_behind_it() {
         let last = u64::from(u32::MAX);
         let mut stored = Vec::new();
+        sealer_at(last).finish(&mut stored).unwrap();
+        assert_eq!(stored.len(), TAG_LEN, "an empty chunk, as no writer makes it here");
+        stored.clear();
         let mut sealer = sealer_at(last);
         sealer.push(b"end", &mut stored).unwrap();
         sealer.finish(&mut stored).unwrap();

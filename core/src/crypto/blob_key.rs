@@ -20,29 +20,20 @@ impl BlobKey {
         Self(Aes256Gcm::new(key))
     }
 
-    /// Encrypts a chunk, and its tag behind it, into `stored`, which is as long as both.
-    pub(crate) fn encrypt(&self, index: u32, last: bool, plaintext: &[u8], stored: &mut [u8]) {
-        let (ciphertext, tag) = stored.split_at_mut(plaintext.len());
-        tag.copy_from_slice(&self.0.encrypt_into(&nonce(index, last), plaintext, ciphertext));
+    /// Encrypts a chunk, and appends it and its tag to `stored`.
+    pub(crate) fn encrypt(&self, index: u32, last: bool, plaintext: &[u8], stored: &mut Vec<u8>) {
+        let start = stored.len();
+        stored.resize(start + plaintext.len(), 0);
+        let tag = self.0.encrypt_into(&nonce(index, last), plaintext, &mut stored[start..]);
+        stored.extend_from_slice(&tag);
     }
 
-    /// Decrypts a chunk that its tag follows. `plaintext` then holds it alone, or nothing.
-    pub(crate) fn decrypt(
-        &self,
-        index: u32,
-        last: bool,
-        chunk: &[u8],
-        plaintext: &mut Vec<u8>,
-    ) -> Result<(), NotAuthentic> {
-        let opened = chunk.split_last_chunk().ok_or(NotAuthentic).and_then(|(ciphertext, tag)| {
-            // Clears nothing in a buffer that has held such a chunk.
-            plaintext.resize(ciphertext.len(), 0);
-            self.0.decrypt_into(&nonce(index, last), ciphertext, tag, plaintext)
-        });
-        if opened.is_err() {
-            plaintext.clear();
-        }
-        opened
+    /// Decrypts a chunk that its tag follows.
+    pub(crate) fn decrypt(&self, index: u32, last: bool, chunk: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
+        let (ciphertext, tag) = chunk.split_last_chunk().ok_or(NotAuthentic)?;
+        let mut plaintext = vec![0; ciphertext.len()];
+        self.0.decrypt_into(&nonce(index, last), ciphertext, tag, &mut plaintext)?;
+        Ok(plaintext)
     }
 }
 
