@@ -11,6 +11,7 @@ mod marked;
 mod marks;
 mod protection;
 mod rules;
+mod strings;
 mod table;
 mod variant;
 mod watched;
@@ -38,6 +39,8 @@ pub use marked::{MarkedRecord, inventory, path_of};
 pub use marks::{Holds, Marks, NoMarks, Within, has_marks, heed};
 pub use protection::{Protection, Role, Secrecy};
 use rules::{is_same, refuse, starts_with};
+#[doc(hidden)]
+pub use strings::{MaybeAString, NotAString, Str, refuse_not_a_string};
 pub use table::{TableSchema, TableSchemaBuilder};
 pub use tenantseal_core::tenant_template::{InvalidTenantTemplate, TenantTemplate};
 pub(crate) use variant::Variant;

@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// Refuses a field that is stored as it is although its type marks fields of its own, because these marks would be
-/// ignored, and a field with a lookup whose type has few values. The check is separate from the schema: records that contain each other could not evaluate it there.
+/// ignored, a field with a lookup whose type has few values, and a partition key that is no string. The check is
+/// separate from the schema: records that contain each other could not evaluate it there.
 pub(super) fn check_heeded(record: &Record<'_>, krate: &TokenStream) -> Option<TokenStream> {
     let mut probes = Vec::new();
     for field in record.fields.iter().filter(|field| is_plain_by_default(field)) {
@@ -39,11 +40,17 @@ pub(super) fn check_heeded(record: &Record<'_>, krate: &TokenStream) -> Option<T
             probes.push(quote_spanned!(span=> #here::schema::refuse_few(#here::schema::Few::<#ty>::VALUES, #name);));
         }
     }
+    for field in record.fields.iter().filter(|field| field.seal.partition_key.is_some() && field.serde.with.is_none()) {
+        let (name, ty, span) = (&field.name, field.ty, span_of(field.ty));
+        let here = self::krate(record.seal.krate.as_ref(), span);
+        probes
+            .push(quote_spanned!(span=> #here::schema::refuse_not_a_string(#here::schema::Str::<#ty>::NEVER, #name);));
+    }
     (!probes.is_empty()).then(|| {
         quote! {
             const HEEDED: () = {
                 #[allow(unused_imports)]
-                use #krate::schema::{Many as _, NoMarks as _};
+                use #krate::schema::{Many as _, MaybeAString as _, NoMarks as _};
                 #(#probes)*
             };
         }
