@@ -10,6 +10,7 @@ mod lost_answers;
 mod marks;
 mod misuse;
 mod pages;
+mod prefixed;
 mod scene;
 mod shapes;
 mod sizes;

@@ -223,6 +223,15 @@ pub enum Refusal {
         "the primary key does not have the parts of the table's key: see the documentation of `records::PrimaryKey`"
     )]
     PrimaryKeyParts,
+    /// The text after the tenant's prefix begins with that prefix. The handle adds it, so nothing would be found.
+    #[error(
+        "the text for `{attribute}` begins with the tenant's own prefix, which the handle adds: give what comes after \
+         the prefix alone"
+    )]
+    TenantTwice {
+        /// The partition key.
+        attribute: String,
+    },
     /// The primary key belongs to another record type, as its sort key says.
     #[error("the key is not one of {record}: `{attribute}` must begin with that type's discriminator value")]
     OtherRecord {

@@ -13,14 +13,13 @@ use serde::de::DeserializeOwned;
 use serde_dynamo::AttributeValue as Value;
 
 use super::condition::{Condition, Writer, attribute};
-use super::key::PrimaryKeyValue;
+use super::key::{self, PrimaryKeyValue};
 use super::reading::Reading;
 use super::repository::Records;
 use super::request::fmt_builder;
 use super::stream::RecordStream;
 use super::values::{Given, Use};
 use crate::error::{Error, Refusal};
-use crate::item::PrimaryKeyError;
 use crate::schema::{Lookup, LookupIndex, LookupKind, LookupState, Record, TableSchema, Variant};
 use crate::tenant_seal::Tenant;
 
@@ -367,16 +366,10 @@ fn tenant_key<T: Record>(
     index: &LookupIndex,
     partition: Option<String>,
 ) -> Result<Option<Condition>, Refusal> {
-    let mut value = schema.tenant().render(records.tenant.id());
-    match (index, schema.tenant().is_prefix(), partition) {
-        (LookupIndex::Token(_), _, None) => return Ok(None),
-        (LookupIndex::Token(_), _, Some(_)) | (_, false, Some(_)) => return Err(Refusal::PrimaryKeyParts),
-        (_, true, None) => {
-            return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into());
-        }
-        (_, true, Some(rest)) => value.push_str(&rest),
-        (_, false, None) => {}
+    if matches!(index, LookupIndex::Token(_)) {
+        return if partition.is_some() { Err(Refusal::PrimaryKeyParts) } else { Ok(None) };
     }
+    let value = key::partition(schema, records.tenant.id(), partition)?;
     Ok(Some(attribute(schema.partition_key()).is(AttributeValue::S(value))))
 }
 

@@ -82,14 +82,12 @@ impl From<PrimaryKeyValue> for AttributeValue {
 impl PrimaryKey {
     /// The key attributes of the tenant's item.
     pub(super) fn attributes(self, schema: &TableSchema, tenant: &TenantId) -> Result<Item, Refusal> {
-        let mut parts = self.0.into_iter();
-        let mut partition = schema.tenant().render(tenant);
-        if schema.tenant().is_prefix() {
-            match parts.next() {
-                Some(PrimaryKeyValue(AttributeValue::S(rest))) => partition.push_str(&rest),
-                _ => return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into()),
-            }
-        }
+        let mut parts = self.0.into_iter().peekable();
+        let rest = match parts.next_if(|_| schema.tenant().is_prefix()) {
+            Some(PrimaryKeyValue(AttributeValue::S(rest))) => Some(rest),
+            _ => None,
+        };
+        let partition = partition(schema, tenant, rest)?;
         let mut attributes = Item::from([(schema.partition_key().to_owned(), AttributeValue::S(partition))]);
         if let Some(sort_key) = schema.sort_key() {
             let PrimaryKeyValue(value) =
@@ -100,5 +98,22 @@ impl PrimaryKey {
             None => Ok(attributes),
             Some(_) => Err(Refusal::PrimaryKeyParts),
         }
+    }
+}
+
+/// The tenant's value of the partition key, with the text after the tenant's part where the table has such a text.
+pub(super) fn partition(schema: &TableSchema, tenant: &TenantId, rest: Option<String>) -> Result<String, Refusal> {
+    let attribute = || schema.partition_key().to_owned();
+    let mut value = schema.tenant().render(tenant);
+    match (schema.tenant().is_prefix(), rest) {
+        // Nothing is stored under a key with the prefix twice, so nothing would be found.
+        (true, Some(rest)) if rest.starts_with(&value) => Err(Refusal::TenantTwice { attribute: attribute() }),
+        (true, Some(rest)) => {
+            value.push_str(&rest);
+            Ok(value)
+        }
+        (true, None) => Err(PrimaryKeyError::Missing { attribute: attribute() }.into()),
+        (false, Some(_)) => Err(Refusal::PrimaryKeyParts),
+        (false, None) => Ok(value),
     }
 }

@@ -11,13 +11,13 @@ use tenantseal_core::tenant::TenantId;
 use super::PrimaryKeyValue;
 use super::condition::{Condition, Writer, attribute};
 use super::convert::own_attribute;
+use super::key;
 use super::page::{self, Page, PageToken};
 use super::reading::Reading;
 use super::repository::Records;
 use super::request::fmt_builder;
 use super::stream::{RecordStream, count};
 use crate::error::{Error, Refusal};
-use crate::item::PrimaryKeyError;
 use crate::schema::{Record, TableSchema};
 
 impl<T: Record + DeserializeOwned> Records<T> {
@@ -199,15 +199,7 @@ fn keys<T: Record>(
     partition: Option<String>,
     sort: Option<Sort>,
 ) -> Result<Condition, Refusal> {
-    let mut value = schema.tenant().render(tenant);
-    match (schema.tenant().is_prefix(), partition) {
-        (true, Some(rest)) => value.push_str(&rest),
-        (true, None) => {
-            return Err(PrimaryKeyError::Missing { attribute: schema.partition_key().to_owned() }.into());
-        }
-        (false, Some(_)) => return Err(Refusal::PrimaryKeyParts),
-        (false, None) => {}
-    }
+    let value = key::partition(schema, tenant, partition)?;
     let own = T::SCHEMA.discriminator().filter(|_| schema.is_told_apart_by_sort_key());
     let partition = attribute(schema.partition_key()).is(AttributeValue::S(value));
     let Some(sort) = sort.or_else(|| own.map(|(_, own)| Sort::BeginsWith(own.into()))) else { return Ok(partition) };

@@ -77,6 +77,8 @@ async fn no_refusal_shows_a_canary() {
         records.query().filter(attribute("company").equals([&text])).stream().try_collect::<Vec<_>>().await,
     );
     scene.fails("required", records.update("c-1").remove("email").condition(attribute("company").equals(&text)).await);
+    let guests = scene.builder().record::<Guest>().build(&scene.app).unwrap().tenant(&id("acme")).records::<Guest>();
+    scene.fails("tenant twice", guests.get(format!("TENANT#acme#{text}")).await);
     scene
         .fails("unheeded", acme.records::<Around<Vec<Tableless>>>().put(&Around::of(vec![Tableless::of(&text)])).await);
     scene.fails(
@@ -283,6 +285,16 @@ impl<T> Around<T> {
     fn of(company: T) -> Self {
         Self { tenant_id: "acme".to_owned(), contact_id: "c-1".to_owned(), company }
     }
+}
+
+/// Its partition key has more than the tenant.
+#[derive(Debug, serde::Serialize, serde::Deserialize, tenantseal::Record)]
+#[seal(table = "guests")]
+struct Guest {
+    #[seal(partition_key, tenant = "TENANT#{tenant}#")]
+    guest_id: String,
+    #[seal(encrypt)]
+    email: String,
 }
 
 /// An audit that is not kept.
