@@ -162,7 +162,7 @@ impl Worker {
             }
             "update-typed" => {
                 let update = records.update(&*entry).set("revision", next).set("secret", secret(&id, &entry, next));
-                let call = async { fate::from_result(update.if_exists().await, one) };
+                let call = async { fate::from_result(update.await, one) };
                 self.write(kind, &id, vec![(entry.clone(), next)], call).await
             }
             "update-if-typed" => {

@@ -292,6 +292,17 @@ pub enum Refusal {
         /// The name.
         attribute: String,
     },
+    /// The upsert may make an item that the record cannot be read from.
+    #[error(
+        "an upsert of {record} may make an item without `{attribute}`, which could not be read: set it, put the whole \
+         record, or leave `upsert()` out"
+    )]
+    Upsert {
+        /// The record type.
+        record: &'static str,
+        /// The name.
+        attribute: String,
+    },
     /// The value has encrypted fields, and its attribute is stored as it is.
     #[error(
         "{record} stores `{attribute}` in plaintext, but it contains `{marked}`, which has encrypted fields: mark the \

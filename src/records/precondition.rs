@@ -57,6 +57,8 @@ impl Precondition {
     ) -> Result<(Option<Condition>, Asked), Error> {
         let Self { exists, version, condition } = self;
         let version = version?;
+        // What has a version exists.
+        let exists = exists.filter(|exists| !exists || version.is_none());
         let asked = match (&version, exists, &condition, has_given) {
             (Some(_), None, None, false) => Asked::Version { record: std::any::type_name::<T>() },
             _ => Asked::Condition,

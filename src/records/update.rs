@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::PrimaryKey;
 use super::condition::{Condition, Writer};
 use super::conditional::Conditional;
-use super::convert::record_error;
+use super::convert::{own_attribute, record_error};
 use super::outcome::{Before, Place};
 use super::precondition::{Asked, has_version, own};
 use super::repository::Records;
@@ -35,13 +35,12 @@ impl<T: Record> Records<T> {
 /// ```
 /// # async fn example<T: tenantseal::Record + serde::de::DeserializeOwned>(contacts: tenantseal::records::Records<T>)
 /// # -> Result<(), tenantseal::Error> {
-/// contacts.update("c-17").set("email", "ada@example.org").remove("notes").add("logins", 1).if_exists().await?;
+/// contacts.update("c-17").set("email", "ada@example.org").remove("notes").add("logins", 1).await?;
 /// # Ok(()) }
 /// ```
 ///
-/// It takes one round trip and reads nothing. Like DynamoDB's it is an upsert: without [`if_exists`](Self::if_exists) or a condition it
-/// makes an item of the primary key and the attributes that you set. If the record type's discriminator is an attribute, the update only
-/// changes items that exist.
+/// It takes one round trip and reads nothing. Where there is no such record, it fails with `error.is_condition_failed()`, unlike DynamoDB's
+/// own update, which would make an item of the primary key and what you set. [`upsert`](Self::upsert) does that.
 ///
 /// For an optional flattened record set every attribute that it needs: an item with only some of them is an error when it is read.
 ///
@@ -55,6 +54,7 @@ pub struct Update<'a, T, R = Nothing> {
     write: Conditional<'a, T, UpdateItemFluentBuilder, R>,
     key: PrimaryKey,
     actions: Vec<(Change, String, Option<Given>)>,
+    may_make: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ enum Change {
 
 impl<'a, T: Record> Update<'a, T> {
     pub(super) fn new(records: Records<T>, key: PrimaryKey) -> Self {
-        Self { write: Conditional::new(records), key, actions: Vec::new() }
+        Self { write: Conditional::new(records), key, actions: Vec::new(), may_make: false }
     }
 
     /// Returns the record as it was before, if there was one.
@@ -84,7 +84,8 @@ impl<'a, T: Record> Update<'a, T> {
     }
 
     fn returning<R>(self) -> Update<'a, T, R> {
-        Update { write: self.write.returning(), key: self.key, actions: self.actions }
+        let Self { write, key, actions, may_make } = self;
+        Update { write: write.returning(), key, actions, may_make }
     }
 }
 
@@ -123,9 +124,12 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         self
     }
 
-    /// Fails with `error.is_condition_failed()` if there is no such record.
-    pub fn if_exists(mut self) -> Self {
-        self.write.require_existence(true);
+    /// Makes the record if there is none: of its primary key and what you set.
+    ///
+    /// All attributes that the record cannot be read without must be set; otherwise it is refused:
+    /// [`Refusal::Upsert`](crate::error::Refusal::Upsert). So is every upsert of a record type whose discriminator is an attribute.
+    pub fn upsert(mut self) -> Self {
+        self.may_make = true;
         self
     }
 
@@ -154,7 +158,7 @@ impl<'a, T: Record, R> Update<'a, T, R> {
     }
 
     fn request(self) -> Result<(UpdateItemFluentBuilder, Asked), Error> {
-        let Self { mut write, key, mut actions } = self;
+        let Self { mut write, key, mut actions, may_make } = self;
         let records = write.records.clone();
         let (table, schema) = records.table()?;
         let key = records.key(schema, key)?;
@@ -166,6 +170,12 @@ impl<'a, T: Record, R> Update<'a, T, R> {
         if let Some(name) = T::FORMS.required_of(&removed.collect::<Vec<_>>()) {
             let (record, attribute) = (std::any::type_name::<T>(), name.to_owned());
             return Err(Refusal::Required { record, attribute }.into());
+        }
+        if !may_make {
+            write.require_existence(true);
+        } else if let Some(attribute) = lacking::<T>(&actions) {
+            let (record, attribute) = (std::any::type_name::<T>(), attribute.to_owned());
+            return Err(Refusal::Upsert { record, attribute }.into());
         }
         if let Some(name) = T::SCHEMA.version() {
             actions.push((Change::Add, name.to_owned(), Some(Given::Stored(AttributeValue::N("1".to_owned())))));
@@ -221,6 +231,17 @@ fn is_fixed<T: Record>(name: &str) -> bool {
     use RecordField::{PartitionKey, SortKey, Version};
     T::SCHEMA.discriminator().is_some_and(|(discriminator, _)| discriminator == name)
         || matches!(T::SCHEMA.field(name), Some(PartitionKey { .. } | SortKey { .. } | Version { .. }))
+}
+
+/// An attribute that an item made by these actions would lack, and without which it could not be read.
+fn lacking<T: Record>(actions: &[(Change, String, Option<Given>)]) -> Option<&'static str> {
+    use RecordField::{PartitionKey, SortKey, Version};
+    let is_there = |name: &str| {
+        matches!(T::SCHEMA.field(name), Some(PartitionKey { .. } | SortKey { .. } | Version { .. }))
+            || actions.iter().any(|(change, set, _)| *change != Change::Remove && set == name)
+    };
+    let discriminator = own_attribute::<T>().map(|(name, _)| name);
+    discriminator.or_else(|| T::FORMS.lacking(&is_there))
 }
 
 fn place(request: &UpdateItemFluentBuilder) -> Place {

@@ -92,15 +92,31 @@ impl Forms {
 
     /// An attribute, among those that are `removed`, without which the record cannot be read.
     pub(crate) fn required_of<'n>(&self, removed: &[&'n str]) -> Option<&'n str> {
-        let is_required = |field: &FieldForm| (field.is_optional)() == Some(false);
         let own =
-            removed.iter().find(|name| self.fields.iter().any(|field| field.name == **name && is_required(field)));
+            removed.iter().find(|name| self.fields.iter().any(|field| field.name == **name && field.is_required()));
         own.copied().or_else(|| {
             self.flattened.iter().find_map(|(may_be_absent, forms)| {
-                let whole = || forms.fields.iter().all(|field| !is_required(field) || removed.contains(&field.name));
+                let whole = || forms.fields.iter().all(|field| !field.is_required() || removed.contains(&field.name));
                 if *may_be_absent && whole() { None } else { forms.required_of(removed) }
             })
         })
+    }
+}
+
+impl Forms {
+    /// An attribute without which the record cannot be read, and which is not there.
+    pub(crate) fn lacking(&self, is_there: &impl Fn(&str) -> bool) -> Option<&'static str> {
+        let own = self.fields.iter().find(|field| field.is_required() && !is_there(field.name));
+        own.map(|field| field.name).or_else(|| {
+            self.flattened.iter().find_map(|(may_be_absent, forms)| {
+                if *may_be_absent && !forms.any(is_there) { None } else { forms.lacking(is_there) }
+            })
+        })
+    }
+
+    fn any(&self, is_there: &impl Fn(&str) -> bool) -> bool {
+        self.fields.iter().any(|field| is_there(field.name))
+            || self.flattened.iter().any(|(_, forms)| forms.any(is_there))
     }
 }
 
@@ -132,7 +148,7 @@ impl Forms {
         let own = self.fields.iter().find_map(|field| match field.in_item(item) {
             Some(value) => ((field.stored)(value) == StoredForm::Refused)
                 .then(|| format!("attribute `{}` does not deserialize as `{}`", field.name, field.ty)),
-            None => ((field.is_optional)() == Some(false)).then(|| format!("attribute `{}` is missing", field.name)),
+            None => field.is_required().then(|| format!("attribute `{}` is missing", field.name)),
         });
         own.or_else(|| {
             let mut nested = self.flattened.iter();
@@ -142,6 +158,11 @@ impl Forms {
 }
 
 impl FieldForm {
+    /// Whether the record is known not to be readable without the attribute.
+    fn is_required(&self) -> bool {
+        (self.is_optional)() == Some(false)
+    }
+
     /// The field's value in an item.
     fn in_item<'i>(&self, item: &'i Attributes) -> Option<&'i Value> {
         std::iter::once(&self.name).chain(self.aliases).find_map(|name| item.get(*name))

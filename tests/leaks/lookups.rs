@@ -83,7 +83,7 @@ async fn no_value_that_only_a_lookup_uses_is_sent_or_logged() {
     let people = acme.records::<Sought>();
     let [text, digits] = scene.canaries.clone();
     people.put(&person(&scene, "p-1")).await.unwrap();
-    people.update("p-2").set("email", &text).set("phone", &digits).set("notes", "n").await.unwrap();
+    people.update("p-2").set("email", &text).set("phone", &digits).set("notes", "n").upsert().await.unwrap();
     assert_eq!(people.find_by("email", &text).limit(9).all().await.unwrap().len(), 2);
     assert_eq!(people.find_by("email", begins(&text)).all().await.unwrap().len(), 2);
     assert_eq!(people.find_by("person", any_of([(&text, &digits)])).all().await.unwrap().len(), 2);

@@ -77,6 +77,7 @@ async fn no_refusal_shows_a_canary() {
         records.query().filter(attribute("company").equals([&text])).stream().try_collect::<Vec<_>>().await,
     );
     scene.fails("required", records.update("c-1").remove("email").condition(attribute("company").equals(&text)).await);
+    scene.fails("upsert", records.update("c-1").set("email", &text).upsert().await);
     let guests = scene.builder().record::<Guest>().build(&scene.app).unwrap().tenant(&id("acme")).records::<Guest>();
     scene.fails("tenant twice", guests.get(format!("TENANT#acme#{text}")).await);
     scene

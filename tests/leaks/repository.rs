@@ -118,7 +118,8 @@ async fn ask(request: &str, acme: &Tenant, contact: &Contact, shown: &mut String
         }
         "check" => {
             let transaction = acme.transact_write().with(records.put(contact)).with(records.delete("c-3"));
-            let update = records.update("c-2").set("email", &contact.email);
+            let update = records.update("c-2").set("email", &contact.email).set("api_keys", &contact.api_keys);
+            let update = update.set("company", &contact.company).upsert();
             let transaction = transaction.with(update).with(records.check("c-4", attribute("email").not_exists()));
             show(&transaction);
             transaction.await?;

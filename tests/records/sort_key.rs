@@ -49,8 +49,8 @@ async fn the_sort_key_says_what_an_item_is() {
     let all: Vec<Customer> = customers.query().stream().try_collect().await.unwrap();
     assert_eq!(all, [customer("CUSTOMER#1")]);
 
-    // An update is an upsert, and needs no condition to be sealed rightly.
-    customers.update("CUSTOMER#2").set("name", "Eve").await.unwrap();
+    // The sort key says the type, so an upsert needs no condition to be sealed rightly.
+    customers.update("CUSTOMER#2").set("name", "Eve").upsert().await.unwrap();
     assert!(world.stored("acme", "CUSTOMER#2").await["name"].is_b());
     let update = |contact_id| {
         let update = acme.dynamodb().update_item().table_name("crm").set_key(Some(key("acme", contact_id)));

@@ -34,16 +34,46 @@ async fn an_update_seals_what_is_encrypted_and_touches_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_update_is_one_call_and_an_upsert_unless_it_asks_for_the_record() {
+async fn an_update_is_one_call_and_makes_no_record_unless_it_says_upsert() {
     let world = World::start(&["acme"]).await;
     let wire = Wire::open();
     let contacts = world.tenant_over("acme", wire.clone()).records::<Contact>();
-    let missing = contacts.update("c-1").set("company", "x").if_exists().await.unwrap_err();
+    let keys = contact("acme", "c-1").api_keys;
+    let update = || contacts.update("c-1").set("email", "x").set("company", "y").set("api_keys", &keys);
+    let missing = update().await.unwrap_err();
     assert!(missing.is_condition_failed() && !missing.is_conflict(), "{missing}");
-    contacts.update("c-1").set("email", "x").await.unwrap();
+    let in_transaction = world.tenant("acme").transact_write().with(update()).await.unwrap_err();
+    assert!(in_transaction.is_condition_failed(), "{in_transaction}");
+    assert!(contacts.get("c-1").await.unwrap().is_none());
+
+    update().upsert().await.unwrap();
     assert!(world.stored("acme", "c-1").await["email"].is_b());
-    assert_eq!(wire.bodies("UpdateItem").len(), 2);
-    assert!(wire.bodies("GetItem").is_empty());
+    contacts.update("c-1").set("company", "z").await.unwrap();
+    assert_eq!(contacts.get("c-1").await.unwrap().unwrap().company, "z");
+    assert_eq!(wire.bodies("UpdateItem").len(), 3);
+    assert_eq!(wire.bodies("GetItem").len(), 2, "those of the test");
+}
+
+#[tokio::test]
+async fn an_upsert_without_an_attribute_that_the_record_needs_is_refused() {
+    let world = World::start(&["acme"]).await;
+    let wire = Wire::open();
+    let seal = crate::records::scene::builder().build(&world.over(wire.clone())).unwrap();
+    let people = seal.tenant(&id("acme")).records::<Person>();
+    let contacts = world.tenant_over("acme", wire.clone()).records::<Contact>();
+    let with_keys = || contacts.update("c-1").set("api_keys", contact("acme", "c-1").api_keys).upsert();
+    let refused = [
+        (with_keys().set("email", "x").await.unwrap_err(), "company"),
+        (with_keys().set("email", "x").remove("notes").await.unwrap_err(), "company"),
+        (with_keys().set_if_not_exists("company", "x").await.unwrap_err(), "email"),
+        (people.update("p-1").set("email", "x").upsert().await.unwrap_err(), "kind"),
+    ];
+    for (error, lacks) in refused {
+        let Error::Refused(Refusal::Upsert { attribute, .. }) = &error else { panic!("{error}") };
+        assert_eq!(attribute, lacks);
+        assert!(error.to_string().contains("put the whole record"), "{error}");
+    }
+    assert!(wire.sent().is_empty());
 }
 
 #[tokio::test]
@@ -98,7 +128,7 @@ async fn a_name_that_the_record_does_not_declare_is_refused_before_any_call() {
 async fn an_update_of_nothing_in_a_transaction_is_called_so() {
     let world = World::start(&["acme"]).await;
     let acme = world.tenant("acme");
-    let nothing = acme.records::<Contact>().update("c-1").if_exists();
+    let nothing = acme.records::<Contact>().update("c-1");
     let error = acme.transact_write().with(nothing).await.unwrap_err();
     assert!(matches!(error, Error::Refused(Refusal::Missing("UpdateExpression"))), "{error}");
 }

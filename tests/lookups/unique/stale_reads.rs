@@ -34,9 +34,9 @@ async fn tokens_that_changed_since_they_were_read_begin_a_write_anew() {
     assert_unique(&world).await;
     assert_eq!(claimed(&world, "acme").await.len(), 1, "no claim is left over");
     // It seems to have a value, which `if_not_exists` would leave.
-    members.update("m-2").set("status", "new").await.unwrap();
+    members.update("m-2").set("status", "new").upsert().await.unwrap();
     let (members, wire) = deceived(&world, r#"{}"#, r#"{"Item":{"_seal_by_email":{"S":"acme.x"}}}"#).await;
-    members.update("m-3").set("status", "new").set_if_not_exists("email", "bob@example.org").await.unwrap();
+    members.update("m-3").set("status", "new").set_if_not_exists("email", "bob@example.org").upsert().await.unwrap();
     assert_eq!(wire.bodies("TransactWriteItems").len(), 2);
     assert_unique(&world).await;
 }

@@ -62,7 +62,7 @@ async fn a_record_may_be_written_again_and_change_its_value() {
     assert_eq!(changed.email.as_deref(), Some("c@example.org"));
     assert_unique(&world).await;
     members.put(&member("m-2", "b@example.org")).await.unwrap();
-    members.update("m-3").set("status", "new").set_if_not_exists("email", "d@example.org").await.unwrap();
+    members.update("m-3").set("status", "new").set_if_not_exists("email", "d@example.org").upsert().await.unwrap();
     members.delete("m-1").await.unwrap();
     assert_unique(&world).await;
     assert_eq!(claimed(&world, "acme").await.len(), 2);
@@ -103,7 +103,7 @@ async fn the_value_of_an_item_that_expired_can_be_taken() {
     members.put(&member("m-2", "ada@example.org")).await.unwrap();
     assert_unique(&world).await;
     acme.dynamodb().delete_item().table_name("people").set_key(Some(key("acme", "m-2"))).send().await.unwrap();
-    members.update("m-3").set("status", "new").set("email", "ada@example.org").await.unwrap();
+    members.update("m-3").set("status", "new").set("email", "ada@example.org").upsert().await.unwrap();
     assert_unique(&world).await;
 }
 
@@ -114,7 +114,7 @@ async fn conditions_and_conflicts_keep_their_meaning() {
     let there = members.put(&member("m-1", "b@example.org")).if_not_exists().await.unwrap_err();
     let closed = members.put(&member("m-1", "b@example.org")).condition(attribute("status").equals("closed"));
     let closed = closed.await.unwrap_err();
-    let absent = members.update("m-9").set("email", "c@example.org").if_exists().await.unwrap_err();
+    let absent = members.update("m-9").set("email", "c@example.org").await.unwrap_err();
     let deleted = members.delete("m-9").if_exists().await.unwrap_err();
     for error in [there, closed, absent, deleted] {
         assert!(error.is_condition_failed() && !error.is_conflict() && !error.is_not_unique(), "{error:?}");
@@ -222,7 +222,7 @@ async fn if_not_exists_frees_no_value_while_a_unique_lookup_is_built() {
     assert_unique(&world).await;
     // The advice, followed to the letter.
     let update = built.update("m-3").set("email", "eve@example.org").condition(attribute("email").not_exists());
-    update.await.unwrap();
+    update.upsert().await.unwrap();
     assert_unique(&world).await;
 }
 
