@@ -2,7 +2,7 @@
 
 use tenantseal_core::crypto::{OsRandom, RandomSource};
 
-use super::entry::{Entry, OperationId, Pending};
+use super::entry::{Entry, OperationId, Pending, Tier};
 use super::error::Error;
 use super::state::Operation;
 
@@ -33,6 +33,18 @@ impl Entry {
             Some(pending) if pending.operation == operation || operation.supersedes(pending.operation) => Ok(()),
             Some(pending) => Err(Error::under_way(&self.tenant, pending)),
             None => Ok(self.state.check(&self.tenant, operation)?),
+        }
+    }
+}
+
+impl Entry {
+    /// Refuses what the tenant's tier does not allow: a pool's key rotates for all of its members, and stays the pool's.
+    pub(super) fn check_tier(&self, operation: Operation) -> Result<(), Error> {
+        let tenant = self.tenant.clone();
+        match (&self.tier, operation) {
+            (Tier::Shared { pool }, Operation::Rotate) => Err(Error::RotatesWithPool { tenant, pool: pool.clone() }),
+            (Tier::Pool, Operation::Rekey) => Err(Error::PoolKeepsKek(tenant)),
+            _ => Ok(()),
         }
     }
 }

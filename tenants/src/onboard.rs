@@ -150,9 +150,7 @@ impl<'a> Onboard<'a> {
             }
         }
         if let Tier::Shared { pool } = tier {
-            let entry = tenants.find_entry(pool).await?.ok_or_else(|| Error::NotAPool(pool.clone()))?;
-            check_pool_has(&entry, replicas)?;
-            return Ok(entry.regions);
+            return Ok(pool::check(tenants, pool, tenant, replicas).await?.0.regions);
         }
         let owner = if *tier == Tier::Pool { KekOwner::Pool(tenant) } else { KekOwner::Tenant(tenant) };
         // An existing KEK is adopted unchanged. If it cannot have replicas, the refusal comes before the first step.
@@ -220,7 +218,7 @@ async fn finish(tenants: &Tenants, begun: &Begun) -> Result<Entry, Error> {
     let copies = tenants.equip(begun, &entry, &kek, pool.is_none(), true).await?;
     if pool.is_none() {
         let fence = tenants.fence(begun);
-        tenants.admin().ensure_rotation(kek.primary()?, tenants.settings().rotation_days, &fence).await?;
+        tenants.admin().ensure_rotation(kek.primary()?, None, tenants.settings().rotation_days, &fence).await?;
     }
     if let Some(pending) = entry.pending(&begun.id) {
         tenants.retire_surplus_keks(&entry, pending).await?;

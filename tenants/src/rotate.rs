@@ -12,7 +12,7 @@ use super::begun::{Begun, MAX_ATTEMPTS};
 use super::cost::MonthlyCost;
 use super::entry::{Entry, Generation, Tier, is_region};
 use super::kek::KekOwner;
-use super::{Error, Operation, Tenants};
+use super::{Error, Operation, Tenants, pool};
 
 impl Tenants {
     /// Rotates a tenant's KEK, or gives the tenant a new one.
@@ -36,7 +36,9 @@ pub struct Rotated {
     pub cost: MonthlyCost,
 }
 
-/// A rotation; see [`Tenants::rotate`]. Await it. Without further calls it ensures automatic rotation.
+/// A rotation; see [`Tenants::rotate`]. Await it.
+///
+/// Without further calls it ensures automatic rotation: a KEK that KMS rotates already keeps its period.
 #[derive(Debug)]
 #[must_use = "nothing happens before it is awaited"]
 pub struct Rotate<'a> {
@@ -47,20 +49,22 @@ pub struct Rotate<'a> {
 
 #[derive(Debug)]
 enum RotationKind {
-    Automatic { days: u32 },
+    /// `None`: as often as it is, or as new keys are.
+    Automatic {
+        days: Option<u32>,
+    },
     OnDemand,
 }
 
 impl<'a> Rotate<'a> {
     pub(super) fn new(tenants: &'a Tenants, tenant: &TenantId) -> Self {
-        let days = tenants.settings().rotation_days;
-        Self { tenants, tenant: tenant.clone(), how: RotationKind::Automatic { days } }
+        Self { tenants, tenant: tenant.clone(), how: RotationKind::Automatic { days: None } }
     }
 
     /// Enables automatic rotation every `days` days: 90 to 2,560. Each of the first 2 rotations adds $1 a month and
     /// Region.
     pub fn every_days(mut self, days: u32) -> Self {
-        self.how = RotationKind::Automatic { days };
+        self.how = RotationKind::Automatic { days: Some(days) };
         self
     }
 
@@ -80,7 +84,7 @@ impl<'a> Rotate<'a> {
 
     async fn run(self) -> Result<Rotated, Error> {
         let Self { tenants, tenant, how } = self;
-        if let RotationKind::Automatic { days } = how
+        if let RotationKind::Automatic { days: Some(days) } = how
             && !(90..=2560).contains(&days)
         {
             return Err(Error::RotationPeriod(days));
@@ -107,14 +111,14 @@ async fn run_once(
 ) -> Result<(Entry, bool), Error> {
     // For a tenant of a pool, the pool rotates.
     let entry = tenants.entry(tenant).await?;
-    if let Tier::Shared { pool } = &entry.tier {
+    if let Tier::Shared { .. } = entry.tier {
         entry.state.check(tenant, Operation::Rotate)?;
-        return Err(Error::RotatesWithPool { tenant: tenant.clone(), pool: pool.clone() });
     }
+    entry.check_tier(Operation::Rotate)?;
     entry.check(Operation::Rotate)?;
     let (mut days, mut material) = (None, None);
     match (how, entry.current()) {
-        (RotationKind::Automatic { days: asked }, _) => days = Some(*asked),
+        (RotationKind::Automatic { days: asked }, _) => days = *asked,
         (RotationKind::OnDemand, Some(current)) => {
             let kek = tenants.find_kek(entry.owner(), &current.key, &entry.regions).await?;
             let primary = kek.primary()?;
@@ -133,16 +137,16 @@ async fn run_once(
     let is_it = match (how, begun.pending()) {
         (RotationKind::OnDemand, Some(pending)) => pending.material.is_some(),
         (RotationKind::Automatic { days }, Some(pending)) => {
-            pending.material.is_none() && pending.days.is_none_or(|is| is == *days)
+            pending.material.is_none() && (days.is_none() || pending.days == *days)
         }
         (_, None) => false,
     };
-    let steps = steps(tenants, &begun, how, cost).await;
+    let steps = steps(tenants, &begun, cost).await;
     Ok((tenants.conclude(&begun, steps).await?, begun.fresh || is_it))
 }
 
 /// Runs the steps of a rotation, and counts their cost.
-async fn steps(tenants: &Tenants, begun: &Begun, how: &RotationKind, cost: &mut MonthlyCost) -> Result<Entry, Error> {
+async fn steps(tenants: &Tenants, begun: &Begun, cost: &mut MonthlyCost) -> Result<Entry, Error> {
     let fence = &tenants.fence(begun);
     let Some(current) = begun.entry.current() else {
         return Err(Error::UnknownTenant(begun.entry.tenant.clone()));
@@ -161,12 +165,7 @@ async fn steps(tenants: &Tenants, begun: &Begun, how: &RotationKind, cost: &mut 
     };
     let more = match before {
         None => {
-            // An operation that an earlier version began does not say how often.
-            let asked = match how {
-                RotationKind::Automatic { days } => *days,
-                RotationKind::OnDemand => tenants.settings().rotation_days,
-            };
-            tenants.admin().ensure_rotation(primary, days.unwrap_or(asked), fence).await?;
+            tenants.admin().ensure_rotation(primary, days, tenants.settings().rotation_days, fence).await?;
             MonthlyCost::for_schedule(regions, rotations)
         }
         Some(before) if primary.material() != Some(before) => {
@@ -227,13 +226,18 @@ impl<'a> Rekey<'a> {
             return Ok(Rotated { entry, cost: MonthlyCost::default() });
         }
         if entry.pending.is_none() {
+            entry.check(Operation::Rekey)?;
+            if let Tier::Shared { pool } = &target
+                && entry.tier != target
+            {
+                let regions: Vec<_> = entry.regions.iter().chain(&replicas).cloned().collect();
+                pool::check(tenants, pool, &tenant, &regions).await?;
+            }
             tenants.check_regions_answer(&tenant, &replicas).await?;
         }
         let begun = tenants
             .begin(&tenant, Operation::Rekey, |entry, pending| {
-                if entry.tier == Tier::Pool {
-                    return Err(Error::PoolKeepsKek(tenant.clone()));
-                }
+                entry.check_tier(Operation::Rekey)?;
                 if entry.tier == target && target != Tier::Dedicated {
                     return Err(Error::SameKek(tenant.clone()));
                 }
@@ -279,14 +283,27 @@ async fn replace(tenants: &Tenants, begun: &Begun, target: &Tier) -> Result<Entr
     for copy in former.copies().iter().filter(|copy| begun.entry.regions.iter().any(|region| region == copy.region())) {
         tenants.admin().ensure_alias(copy, &of_old, fence).await?;
     }
-    let (entry, kek) = tenants.key_for(begun, target).await?;
+    let (entry, kek) = match (tenants.key_for(begun, target).await, target) {
+        (Err(error), Tier::Shared { pool }) if pool::has_refused(tenants, pool, tenant, &error).await => {
+            // Given up: unfinished, it would keep the tenant from every other move.
+            tenants.finish(begun.entry.clone(), &begun.id, |_| ()).await?;
+            return Err(error);
+        }
+        (found, _) => found?,
+    };
     let pool = match target {
         Tier::Shared { pool } => Some(pool.clone()),
         _ => None,
     };
     let copies = tenants.equip(begun, &entry, &kek, pool.is_none(), false).await?;
     if pool.is_none() {
-        tenants.admin().ensure_rotation(kek.primary()?, tenants.settings().rotation_days, fence).await?;
+        // It is rotated as often as the former one of the tenant's own.
+        let former = former.primary().ok().filter(|_| old.pool.is_none());
+        let period = match former {
+            Some(former) => tenants.admin().rotation_period(former.region(), former.key()).await?,
+            None => None,
+        };
+        tenants.admin().ensure_rotation(kek.primary()?, period, tenants.settings().rotation_days, fence).await?;
     }
     let key = kek.key().clone();
     let [of_new, main] = aliases(&alias, &key);

@@ -81,7 +81,11 @@ impl Tenants {
         match self.find_entry(tenant).await? {
             None if operation == Operation::Onboard => Ok(None),
             None => Err(Error::UnknownTenant(tenant.clone())),
-            Some(entry) => entry.check(operation).map(|()| Some(entry)),
+            Some(entry) => {
+                entry.check(operation)?;
+                entry.check_tier(operation)?;
+                Ok(Some(entry))
+            }
         }
     }
 

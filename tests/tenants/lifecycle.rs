@@ -70,6 +70,8 @@ async fn each_rotation_says_what_it_costs_and_old_data_keys_open() {
     assert_eq!((automatic.cost.now, automatic.cost.later), (0, 2));
     assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].rotation_days, Some(90));
     assert!(matches!(tenants.rotate(&id("acme")).every_days(30).await, Err(Error::RotationPeriod(30))));
+    tenants.rotate(&id("acme")).await.unwrap();
+    assert_eq!(tenants.show(&id("acme")).await.unwrap().keys[0].rotation_days, Some(90), "it keeps its period");
 
     for expected in [1, 1, 0] {
         let on_demand = tenants.rotate(&id("acme")).on_demand().await.unwrap();
@@ -81,6 +83,8 @@ async fn each_rotation_says_what_it_costs_and_old_data_keys_open() {
     let rotated = tenants.rotate(&id("acme")).new_key().await.unwrap();
     assert_eq!((rotated.cost.now, rotated.cost.later), (1, 2));
     assert_eq!(rotated.entry.generations.len(), 2);
+    let periods = tenants.show(&id("acme")).await.unwrap().keys.into_iter().map(|key| key.rotation_days);
+    assert_eq!(periods.collect::<Vec<_>>(), [Some(90); 2], "the new key inherits it");
     let second = office.seal("acme").await.unwrap();
     assert_ne!(first.0, second.0);
     for sealed in [&first, &second] {

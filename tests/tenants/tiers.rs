@@ -6,7 +6,7 @@ use crate::common::id;
 use crate::tenants::office::Office;
 
 fn shared() -> Tier {
-    serde_json::from_value(serde_json::json!({ "kind": "shared", "pool": "small-1" })).unwrap()
+    Tier::Shared { pool: id("small-1") }
 }
 
 #[tokio::test]
@@ -72,6 +72,34 @@ async fn a_tenant_moves_between_the_tiers_and_keeps_reading() {
     for sealed in [&in_pool, &alone] {
         assert!(office.open_sealed("a", sealed).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_pool_that_takes_no_tenant_leaves_nothing_unfinished() {
+    let (office, registry) = Office::with_table().await;
+    let tenants = office.builder(registry).build(&office.admin).unwrap();
+    tenants.onboard(&id("a")).await.unwrap();
+    tenants.onboard(&id("alone")).await.unwrap();
+    for pool in ["nobody", "alone"] {
+        let to = Tier::Shared { pool: id(pool) };
+        assert!(matches!(tenants.move_to(&id("a"), to).await, Err(Error::NotAPool(_))), "{pool}");
+        assert!(matches!(tenants.onboard(&id("new")).in_pool(&id(pool)).await, Err(Error::NotAPool(_))), "{pool}");
+    }
+    assert!(matches!(tenants.show(&id("new")).await, Err(Error::UnknownTenant(_))));
+    assert_eq!(tenants.show(&id("a")).await.unwrap().entry.pending, None);
+
+    // The pool is suspended while a tenant is on its way: the move is given up, and another one can begin.
+    tenants.onboard(&id("small-1")).create_pool().await.unwrap();
+    office.stack.faults().on("CreateAlias").fail("KMSInternalException", 500);
+    assert!(tenants.move_to(&id("a"), shared()).await.unwrap_err().is_retryable());
+    office.stack.faults().clear();
+    assert!(tenants.show(&id("a")).await.unwrap().entry.pending.is_some());
+    tenants.suspend(&id("small-1")).await.unwrap();
+    assert!(matches!(tenants.move_to(&id("a"), shared()).await, Err(Error::NotAPool(_))));
+    assert_eq!(tenants.show(&id("a")).await.unwrap().entry.pending, None);
+    tenants.onboard(&id("small-2")).create_pool().await.unwrap();
+    let moved = tenants.move_to(&id("a"), Tier::Shared { pool: id("small-2") }).await.unwrap();
+    assert_eq!(moved.entry.tier, Tier::Shared { pool: id("small-2") });
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use tenantseal::TenantId;
-use tenantseal_tenants::{Entry, Error, Operation, State, Tenants, Tier};
+use tenantseal_tenants::{Entry, Operation, Tenants};
 
 use crate::args::tenant;
 use crate::aws;
@@ -77,11 +77,11 @@ impl Onboard {
 
     async fn rehearse(&self, handle: &Tenants, output: &Output) -> Result<Exit> {
         let mut steps = Vec::new();
-        if let Some(pool) = &self.pool {
-            check_pool(handle, pool).await?;
-        }
         for tenant in &self.tenants {
             let known = handle.check(tenant, Operation::Onboard).await?;
+            if let Some(pool) = &self.pool {
+                handle.check_pool(pool, tenant).await?;
+            }
             let alias = handle.tenancy().alias(tenant);
             steps.push(match (known.filter(|entry| entry.pending.is_none()), &self.pool) {
                 (Some(entry), _) if !entry.generations.is_empty() => {
@@ -99,14 +99,6 @@ impl Onboard {
             });
         }
         output.print_dry_run(&steps)
-    }
-}
-
-/// Refuses, as the operation would, a pool that does not exist.
-pub(super) async fn check_pool(handle: &Tenants, pool: &TenantId) -> Result<()> {
-    match handle.registry().get(pool).await? {
-        Some(entry) if entry.tier == Tier::Pool && entry.state == State::Active => Ok(()),
-        _ => Err(Error::NotAPool(pool.clone()).into()),
     }
 }
 

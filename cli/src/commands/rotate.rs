@@ -2,16 +2,15 @@
 
 use clap::Args;
 use tenantseal::TenantId;
-use tenantseal_tenants::{Operation, Rotated, Tier};
+use tenantseal_tenants::{KekDetails, Operation, Rotated, Tenants, Tier};
 
-use super::onboard::check_pool;
 use crate::args::tenant;
 use crate::aws;
-use crate::errors::{Exit, Result};
+use crate::errors::{Exit, Failure, Result};
 use crate::output::{GOOD, Output};
 use crate::settings::Settings;
 
-/// Rotate a tenant's key. Without an option, ensure that KMS rotates it every year.
+/// Rotate a tenant's key. Without an option, say how it is rotated now, and change nothing.
 ///
 /// Stored items need not be rewritten. Each of the first two rotations of a key adds $1 a month and Region; a new key
 /// adds $1, and the old one stays for what it has sealed.
@@ -46,6 +45,9 @@ impl Rotate {
         let operator = aws::operator(settings).await;
         let service = if wait { Some(aws::service(settings).await) } else { None };
         let tenants = settings.tenants(&operator, service.as_ref())?;
+        if every.is_none() && !on_demand && !new_key && to_pool.is_none() {
+            return Err(how(&tenants, &tenant).await?);
+        }
         let (operation, what) = match &to_pool {
             Some(pool) => (
                 Operation::Rekey,
@@ -60,13 +62,14 @@ impl Rotate {
                 format!("have KMS rotate the key of {tenant} now (+$1 a month for each of its first two rotations)"),
             ),
             None => {
-                (Operation::Rotate, format!("have KMS rotate the key of {tenant} every {} days", every.unwrap_or(365)))
+                let days = every.unwrap_or_default();
+                (Operation::Rotate, format!("have KMS rotate the key of {tenant} every {days} days"))
             }
         };
         if output.is_dry_run() {
             tenants.check(&tenant, operation).await?;
             if let Some(pool) = &to_pool {
-                check_pool(&tenants, pool).await?;
+                tenants.check_pool(pool, &tenant).await?;
             }
             return output.print_dry_run(&[what]);
         }
@@ -76,10 +79,9 @@ impl Rotate {
         let rotate = tenants.rotate(&tenant);
         let rotated = match (to_pool, every) {
             (Some(pool), _) => tenants.move_to(&tenant, Tier::Shared { pool }).await,
-            _ if new_key => rotate.new_key().replicas(replicas).await,
-            _ if on_demand => rotate.on_demand().await,
-            (_, Some(days)) => rotate.every_days(days).await,
-            _ => rotate.await,
+            (None, Some(days)) => rotate.every_days(days).await,
+            (None, None) if new_key => rotate.new_key().replicas(replicas).await,
+            (None, None) => rotate.on_demand().await,
         }?;
         drop(progress);
         let Rotated { entry, cost, .. } = &rotated;
@@ -87,4 +89,22 @@ impl Rotate {
         output.answer(format_args!("{GOOD}✓{GOOD:#} {tenant} {}  {key}\n  {cost}", entry.state), &rotated)?;
         Ok(Exit::Done)
     }
+}
+
+/// Refuses a rotation that does not say how: it would otherwise change a period that somebody has chosen.
+async fn how(tenants: &Tenants, tenant: &TenantId) -> Result<Failure> {
+    tenants.check(tenant, Operation::Rotate).await?;
+    let shown = tenants.show(tenant).await?;
+    let current = shown.entry.current().map(|generation| generation.number);
+    let is_current = |key: &&KekDetails| Some(key.generation) == current && key.rotations.is_some();
+    let now = match shown.keys.iter().find(is_current) {
+        Some(KekDetails { rotation_days: Some(days), rotations: Some(times), .. }) => {
+            format!("KMS rotates its key every {days} days, {times} times so far")
+        }
+        Some(KekDetails { rotation_days: None, .. }) => "KMS does not rotate its key automatically".to_owned(),
+        _ => format!("`tenantseal show {tenant}` says what is known of its key"),
+    };
+    let help = "`--every DAYS` has KMS rotate it that often, `--on-demand` rotates it now, `--new-key` puts a new key \
+                behind its alias, `--to-pool POOL` moves it to a pool's key";
+    Ok(Failure::usage(format!("say how to rotate {tenant}: {now}")).help(help))
 }

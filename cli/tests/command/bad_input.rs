@@ -200,5 +200,8 @@ async fn a_record_that_would_overwrite_another() {
     let arguments = ["offboard", "acme", "--yes", "--report", "acme.md"];
     refused(&world, &arguments, 2, "there is a record already").await;
     refused(&world, &["offboard", "acme", "--yes", "--report", "missing/acme"], 2, "there is no such folder").await;
-    assert!(world.run(&["rotate", "acme", "--profile", "operator"]).await.status.success(), "acme is still active");
+    assert!(
+        world.run(&["rotate", "acme", "--on-demand", "--profile", "operator"]).await.status.success(),
+        "acme is still active"
+    );
 }

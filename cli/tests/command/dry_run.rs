@@ -9,13 +9,12 @@ use crate::world::World;
 type Row = HashMap<String, AttributeValue>;
 
 /// Commands that change something, with what makes them possible.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 13] = [
     &["init", "--key-table", "keys"],
     &["onboard", "initech", "umbrella"],
     &["onboard", "initech", "--replica", "eu-central-1", "--wait"],
     &["onboard", "smalls", "--as-pool"],
     &["onboard", "tiny", "--pool", "pool"],
-    &["rotate", "acme"],
     &["rotate", "acme", "--every", "90"],
     &["rotate", "acme", "--on-demand"],
     &["rotate", "acme", "--new-key"],
@@ -71,6 +70,9 @@ async fn a_dry_run_changes_nothing() {
 #[tokio::test]
 async fn a_dry_run_refuses_what_the_command_would_refuse() {
     let world = World::start().await;
+    let id = |tenant| tenantseal::TenantId::parse(tenant).unwrap();
+    world.tenants().onboard(&id("pool")).create_pool().await.unwrap();
+    world.tenants().onboard(&id("member")).in_pool(&id("pool")).await.unwrap();
     for (arguments, exit) in [
         (&["suspend", "nobody"][..], 6),
         (&["cancel-offboard", "acme"], 3),
@@ -78,6 +80,10 @@ async fn a_dry_run_refuses_what_the_command_would_refuse() {
         (&["onboard", "tiny", "--pool", "nobody"], 3),
         (&["rotate", "acme", "--to-pool", "nobody"], 3),
         (&["rotate", "acme", "--every", "30"], 2),
+        (&["rotate", "acme"], 2),
+        (&["rotate", "member", "--on-demand"], 3),
+        (&["rotate", "member"], 3),
+        (&["rotate", "pool", "--new-key"], 3),
     ] {
         let arguments = [arguments, &["--profile", "operator"]].concat();
         let real = world.run(&arguments).await;

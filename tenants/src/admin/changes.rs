@@ -177,9 +177,22 @@ impl Admin {
         Ok(answer.map(drop).map_err(|error| AwsError::new("kms:CancelKeyDeletion", Some(copy.region()), &error))?)
     }
 
-    pub(crate) async fn ensure_rotation(&self, copy: &KekCopy, days: u32, fence: &Fence<'_>) -> Result<(), Error> {
-        let (region, days) = (copy.region(), i32::try_from(days).unwrap_or(i32::MAX));
+    /// Has KMS rotate the key every `asked` days; otherwise as often as it does already, or every `default` days.
+    pub(crate) async fn ensure_rotation(
+        &self,
+        copy: &KekCopy,
+        asked: Option<u32>,
+        default: u32,
+        fence: &Fence<'_>,
+    ) -> Result<(), Error> {
+        let region = copy.region();
         self.retry_until_known(|| async {
+            let is = self.rotation_period(region, copy.key()).await?;
+            let days = asked.or(is).unwrap_or(default);
+            if is == Some(days) {
+                return Ok(());
+            }
+            let days = i32::try_from(days).unwrap_or(i32::MAX);
             let kms = self.fenced_client(region, fence).await?;
             let request = kms.enable_key_rotation().key_id(copy.key().key_id()).rotation_period_in_days(days);
             let answer = request.send().await;
