@@ -70,11 +70,11 @@ impl KeyTable for Empty {
         "empty"
     }
 
-    async fn get(&self, _: &TenantId, _: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         Ok(None)
     }
 
-    async fn compare_and_swap(&self, _: &TenantId, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<Swap, KeyTableError> {
+    async fn compare_and_swap(&self, _: &str, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<Swap, KeyTableError> {
         Ok(Swap::Stored)
     }
 

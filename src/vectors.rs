@@ -109,7 +109,10 @@ async fn every_vector_opens_to_its_item_or_is_refused_with_its_fault() {
         if let Some(entries) = &scene.key_table {
             let table = InMemoryKeyTable::new();
             for (entry, record) in entries {
-                assert_eq!(table.compare_and_swap(&scene.tenant, entry, None, record).await.unwrap(), Swap::Stored);
+                assert_eq!(
+                    table.compare_and_swap(scene.tenant.as_str(), entry, None, record).await.unwrap(),
+                    Swap::Stored
+                );
             }
             builder = builder.key_table(table);
         }

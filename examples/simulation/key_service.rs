@@ -161,20 +161,20 @@ impl KeyTable for Aws {
         self.table.name()
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         self.count(|counts| counts.table_reads += 1);
-        self.table.get(tenant, entry).await
+        self.table.get(partition, entry).await
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
         self.count(|counts| counts.table_writes += 1);
-        self.table.compare_and_swap(tenant, entry, expected, record).await
+        self.table.compare_and_swap(partition, entry, expected, record).await
     }
 
     async fn check(&self) -> Result<(), KeyTableError> {

@@ -16,7 +16,6 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_types::SdkConfig;
 use tenantseal_core::keys::{KeyServiceErrorKind, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
-use tenantseal_core::tenant::TenantId;
 
 use crate::config;
 use crate::errors::{self, AwsErrorClass, AwsFailure};
@@ -119,8 +118,8 @@ impl DynamoDbKeyTable {
         }
     }
 
-    fn key(&self, tenant: &TenantId, entry: &str) -> HashMap<String, AttributeValue> {
-        [(TENANT, tenant.as_str()), (ENTRY, entry)]
+    fn key(&self, partition: &str, entry: &str) -> HashMap<String, AttributeValue> {
+        [(TENANT, partition), (ENTRY, entry)]
             .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
             .into()
     }
@@ -183,20 +182,20 @@ impl KeyTable for DynamoDbKeyTable {
         &self.table
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
-        let request = self.client.get_item().table_name(&*self.table).set_key(Some(self.key(tenant, entry)));
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+        let request = self.client.get_item().table_name(&*self.table).set_key(Some(self.key(partition, entry)));
         let answer = request.consistent_read(true).send().await.map_err(|error| self.classify(error))?;
         Ok(answer.item.map(record_of))
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
-        let mut item = self.key(tenant, entry);
+        let mut item = self.key(partition, entry);
         item.insert(RECORD.to_owned(), AttributeValue::B(Blob::new(record)));
         let put = self.client.put_item().table_name(&*self.table).set_item(Some(item));
         let put = match expected {
@@ -213,7 +212,7 @@ impl KeyTable for DynamoDbKeyTable {
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => match failed.item.clone() {
                     Some(found) => Ok(Swap::Found(Some(record_of(found)))),
-                    None => Ok(Swap::Found(self.get(tenant, entry).await?)),
+                    None => Ok(Swap::Found(self.get(partition, entry).await?)),
                 },
                 _ => Err(self.classify(error)),
             },

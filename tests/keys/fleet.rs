@@ -10,7 +10,7 @@ use tenantseal::error::ConfigError;
 use tenantseal::keys::{
     InMemoryKeyService, InMemoryKeyTable, InvalidSettings, KeyTable, KeyTableError, KeyTableErrorKind as Kind, Swap,
 };
-use tenantseal::{Error, Item, TenantId, TenantSeal};
+use tenantseal::{Error, Item, TenantSeal};
 use tenantseal_local::Clock;
 
 use crate::common::key_table::{b, key_id, key_table, throttled, to_key_table};
@@ -223,19 +223,19 @@ impl KeyTable for Repeating {
         self.0.name()
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
-        self.0.get(tenant, entry).await
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+        self.0.get(partition, entry).await
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
-        self.0.compare_and_swap(tenant, entry, expected, record).await?;
-        self.0.compare_and_swap(tenant, entry, expected, record).await
+        self.0.compare_and_swap(partition, entry, expected, record).await?;
+        self.0.compare_and_swap(partition, entry, expected, record).await
     }
 
     async fn check(&self) -> Result<(), KeyTableError> {

@@ -9,38 +9,38 @@ use crate::common::wire::{Reaction, Wire};
 use crate::common::{World, contact, id, item};
 
 async fn keeps_what_is_stored_first(table: &dyn KeyTable) {
-    let (acme, globex) = (id("acme"), id("globex"));
-    assert_eq!(table.get(&acme, "key#1").await.unwrap(), None);
-    assert_eq!(table.compare_and_swap(&acme, "key#1", None, b"one").await.unwrap(), Swap::Stored);
-    assert_eq!(table.get(&acme, "key#1").await.unwrap().as_deref(), Some(&b"one"[..]));
+    let (acme, globex) = ("acme", "globex");
+    assert_eq!(table.get(acme, "key#1").await.unwrap(), None);
+    assert_eq!(table.compare_and_swap(acme, "key#1", None, b"one").await.unwrap(), Swap::Stored);
+    assert_eq!(table.get(acme, "key#1").await.unwrap().as_deref(), Some(&b"one"[..]));
     let found = Swap::Found(Some(b"one".to_vec()));
-    assert_eq!(table.compare_and_swap(&acme, "key#1", None, b"two").await.unwrap(), found);
-    assert_eq!(table.compare_and_swap(&acme, "key#1", Some(b"two"), b"two").await.unwrap(), found);
-    assert_eq!(table.get(&acme, "key#1").await.unwrap().as_deref(), Some(&b"one"[..]));
+    assert_eq!(table.compare_and_swap(acme, "key#1", None, b"two").await.unwrap(), found);
+    assert_eq!(table.compare_and_swap(acme, "key#1", Some(b"two"), b"two").await.unwrap(), found);
+    assert_eq!(table.get(acme, "key#1").await.unwrap().as_deref(), Some(&b"one"[..]));
     // Neither another tenant's nor another entry.
-    assert_eq!(table.get(&globex, "key#1").await.unwrap(), None);
-    assert_eq!(table.get(&acme, "key#2").await.unwrap(), None);
+    assert_eq!(table.get(globex, "key#1").await.unwrap(), None);
+    assert_eq!(table.get(acme, "key#2").await.unwrap(), None);
 }
 
 async fn swaps_only_what_is_expected(table: &dyn KeyTable) {
-    let acme = id("acme");
-    assert_eq!(table.compare_and_swap(&acme, "current", Some(b"one"), b"two").await.unwrap(), Swap::Found(None));
-    assert_eq!(table.compare_and_swap(&acme, "current", None, b"one").await.unwrap(), Swap::Stored);
-    assert_eq!(table.compare_and_swap(&acme, "current", Some(b"one"), b"two").await.unwrap(), Swap::Stored);
+    let acme = "acme";
+    assert_eq!(table.compare_and_swap(acme, "current", Some(b"one"), b"two").await.unwrap(), Swap::Found(None));
+    assert_eq!(table.compare_and_swap(acme, "current", None, b"one").await.unwrap(), Swap::Stored);
+    assert_eq!(table.compare_and_swap(acme, "current", Some(b"one"), b"two").await.unwrap(), Swap::Stored);
     let found = Swap::Found(Some(b"two".to_vec()));
-    assert_eq!(table.compare_and_swap(&acme, "current", Some(b"one"), b"three").await.unwrap(), found);
+    assert_eq!(table.compare_and_swap(acme, "current", Some(b"one"), b"three").await.unwrap(), found);
 }
 
 async fn has_one_winner(table: &dyn KeyTable) {
-    let acme = id("acme");
+    let acme = "acme";
     let records: Vec<_> = (0..20u8).map(|at| [at; 100]).collect();
-    let swaps = records.iter().map(|record| table.compare_and_swap(&acme, "race", None, record));
+    let swaps = records.iter().map(|record| table.compare_and_swap(acme, "race", None, record));
     let swaps = join_all(swaps).await.into_iter().map(Result::unwrap).collect::<Vec<_>>();
     let winner = swaps.iter().position(|swap| *swap == Swap::Stored).unwrap();
     for (at, swap) in swaps.iter().enumerate() {
         assert!(at == winner || *swap == Swap::Found(Some(records[winner].to_vec())), "{swap:?}");
     }
-    assert_eq!(table.get(&acme, "race").await.unwrap().as_deref(), Some(&records[winner][..]));
+    assert_eq!(table.get(acme, "race").await.unwrap().as_deref(), Some(&records[winner][..]));
 }
 
 async fn is_a_key_table(table: &dyn KeyTable) {
@@ -126,10 +126,10 @@ async fn a_table_that_is_not_as_it_should_be_is_told_what_to_do() {
 
     assert_eq!(*checked(None, "nowhere").await.unwrap_err().kind(), Kind::NotFound);
     assert_eq!(*checked(None, "crm").await.unwrap_err().kind(), Kind::NotAKeyTable);
-    let missing = key_table(&world.app).get(&id("acme"), "key#1").await.unwrap();
+    let missing = key_table(&world.app).get("acme", "key#1").await.unwrap();
     assert_eq!(missing, None);
     let nowhere = DynamoDbKeyTable::new(&world.app, "nowhere").danger_without_recovery();
-    let error = nowhere.get(&id("acme"), "key#1").await.unwrap_err();
+    let error = nowhere.get("acme", "key#1").await.unwrap_err();
     assert!(*error.kind() == Kind::NotFound && error.to_string().contains("create"), "{error}");
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use async_trait::async_trait;
-use tenantseal::TenantId;
 use tenantseal::keys::{
     EncryptionContext, KeyTable, KeyTableError, KeyTableErrorKind, StaticPairs, Swap, WrappedDataKey,
 };
@@ -32,11 +31,11 @@ impl KeyTable for OneEntry {
         "one entry"
     }
 
-    async fn get(&self, _: &TenantId, _: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         Ok(Some(self.0.clone()))
     }
 
-    async fn compare_and_swap(&self, _: &TenantId, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<Swap, KeyTableError> {
+    async fn compare_and_swap(&self, _: &str, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<Swap, KeyTableError> {
         Err(KeyTableError::new("one entry", KeyTableErrorKind::Denied))
     }
 

@@ -75,7 +75,7 @@ impl Own {
     async fn is_usable(&self) {
         match self {
             Self::Registry(table) => assert_eq!(table.get(&id("acme")).await.unwrap(), None),
-            Self::Keys(table) => assert_eq!(table.get(&id("acme"), "key#1").await.unwrap(), None),
+            Self::Keys(table) => assert_eq!(table.get("acme", "key#1").await.unwrap(), None),
         }
     }
 }

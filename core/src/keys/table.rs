@@ -14,8 +14,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::tenant::TenantId;
-
 pub use error::{KeyTableError, KeyTableErrorKind};
 pub use memory::InMemoryKeyTable;
 
@@ -23,19 +21,22 @@ pub use memory::InMemoryKeyTable;
 ///
 /// An implementation does nothing else. The caller interprets the entries, and checks that a key record belongs to the
 /// tenant.
+///
+/// A partition is a tenant's id. What concerns no tenant is in partitions whose names begin with `#`, which no tenant's id
+/// contains.
 #[async_trait]
 pub trait KeyTable: Debug + Send + Sync {
     /// The table's name, for errors.
     fn name(&self) -> &str;
 
-    /// Reads an entry of `tenant`. A read that follows a write sees it.
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError>;
+    /// Reads an entry of a partition. A read that follows a write sees it.
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError>;
 
     /// Stores `record` in an entry if the entry still holds `expected` (`None`: if there is no entry), atomically for
     /// all processes.
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
@@ -52,18 +53,18 @@ impl<T: KeyTable + ?Sized> KeyTable for Arc<T> {
         (**self).name()
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
-        (**self).get(tenant, entry).await
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+        (**self).get(partition, entry).await
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
-        (**self).compare_and_swap(tenant, entry, expected, record).await
+        (**self).compare_and_swap(partition, entry, expected, record).await
     }
 
     async fn check(&self) -> Result<(), KeyTableError> {

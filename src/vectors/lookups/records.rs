@@ -116,7 +116,7 @@ impl Vector {
         let Self { scene, number, entries, expected, .. } = self;
         let table = Arc::new(InMemoryKeyTable::new());
         for (name, record) in entries {
-            assert_eq!(table.compare_and_swap(&scene.tenant, name, None, record).await.unwrap(), Swap::Stored);
+            assert_eq!(table.compare_and_swap(scene.tenant.as_str(), name, None, record).await.unwrap(), Swap::Stored);
         }
         let names = if let Expected::Opened(names) = expected { names.clone() } else { vec!["email"] };
         let lookup = |name: &&str| DeclaredLookup {
@@ -138,7 +138,11 @@ impl Vector {
         let keys = settings.build(service, "us-east-1", Arc::new(SystemTimeSource), Retries::default()).unwrap();
         let read = keys.for_tenant(&scene.tenant).lookup_keys(&[*number]).await;
         for (name, record) in entries {
-            assert_eq!(table.get(&scene.tenant, name).await.unwrap().as_ref(), Some(record), "nothing is replaced");
+            assert_eq!(
+                table.get(scene.tenant.as_str(), name).await.unwrap().as_ref(),
+                Some(record),
+                "nothing is replaced"
+            );
         }
         read.map(|keys| keys.mac_key("crm", names[0]).unwrap().token(&["acme"], &[b"\x01ada@example.org"]))
             .map_err(fault)

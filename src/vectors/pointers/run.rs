@@ -45,21 +45,21 @@ impl KeyTable for Watched {
         "watched"
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         self.read.lock().unwrap().push(entry.to_owned());
-        self.entries.get(tenant, entry).await
+        self.entries.get(partition, entry).await
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
         let replaces = expected.map(<[u8]>::to_vec);
         self.written.lock().unwrap().push(Write { entry: entry.to_owned(), record: record.to_vec(), replaces });
-        self.entries.compare_and_swap(tenant, entry, expected, record).await
+        self.entries.compare_and_swap(partition, entry, expected, record).await
     }
 
     async fn check(&self) -> Result<(), KeyTableError> {
@@ -145,7 +145,7 @@ impl Vector {
         let Self { name, scene, region, time, rotation, pointer, expected, .. } = self;
         let table = Arc::new(Watched::default());
         if let Some(pointer) = pointer {
-            table.entries.compare_and_swap(&scene.tenant, &self.entry(), None, pointer).await.unwrap();
+            table.entries.compare_and_swap(scene.tenant.as_str(), &self.entry(), None, pointer).await.unwrap();
         }
         let making = if let Expected::Made(at) = expected { Some(*at) } else { None };
         let config = SdkConfig::builder().region(Region::new(*region)).time_source(SharedTimeSource::new(At(*time)));

@@ -284,7 +284,7 @@ async fn find_key_record(
     key_id: DataKeyId,
 ) -> Result<Result<StoredKeyRecord, &'static str>> {
     let Some(key_table) = key_table else { return Ok(Err("no --key-table was given")) };
-    let Some(stored) = key_table.get(tenant, &record_entry(key_id)).await? else {
+    let Some(stored) = key_table.get(tenant.as_str(), &record_entry(key_id)).await? else {
         return Ok(Err("the key table has no record of it"));
     };
     let record = StoredKeyRecord::parse(&stored).ok();

@@ -24,7 +24,7 @@ impl CountedTable {
     }
 
     pub(crate) async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
-        self.call("get", self.0.get(tenant, entry), |_| "ok").await
+        self.call("get", self.0.get(tenant.as_str(), entry), |_| "ok").await
     }
 
     pub(crate) async fn compare_and_swap(
@@ -34,7 +34,7 @@ impl CountedTable {
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
-        let swap = self.0.compare_and_swap(tenant, entry, expected, record);
+        let swap = self.0.compare_and_swap(tenant.as_str(), entry, expected, record);
         let outcome = |swap: &Swap| match swap {
             Swap::Stored => "ok",
             Swap::Found(_) => "found_other",

@@ -7,12 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{KeyTable, KeyTableError, Swap};
-use crate::tenant::TenantId;
 
 /// A key table in memory, for unit tests and simulations; share it with `Arc`. **Whatever refers to it is lost with the
 /// process.**
 #[derive(Default)]
-pub struct InMemoryKeyTable(Mutex<HashMap<(TenantId, String), Vec<u8>>>);
+pub struct InMemoryKeyTable(Mutex<HashMap<(String, String), Vec<u8>>>);
 
 impl InMemoryKeyTable {
     /// Creates an empty table.
@@ -27,21 +26,21 @@ impl KeyTable for InMemoryKeyTable {
         "in memory"
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         // A panic elsewhere cannot leave the map half-changed.
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(entries.get(&(tenant.clone(), entry.to_owned())).cloned())
+        Ok(entries.get(&(partition.to_owned(), entry.to_owned())).cloned())
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (tenant.clone(), entry.to_owned());
+        let key = (partition.to_owned(), entry.to_owned());
         let found = entries.get(&key);
         if found.map(Vec::as_slice) != expected {
             return Ok(Swap::Found(found.cloned()));

@@ -11,7 +11,6 @@ use super::scene::{Kms, MINUTE, Scene, TERMS};
 use crate::envelope::KeyRecordPlacement;
 use crate::keys::outcome::KeyError;
 use crate::keys::{InMemoryKeyTable, KeyServiceErrorKind as Kind, KeyTable, KeyTableError, KeyTableErrorKind, Swap};
-use crate::tenant::TenantId;
 
 /// A table that can be unavailable.
 #[derive(Debug, Default)]
@@ -35,20 +34,20 @@ impl KeyTable for Table {
         "keys"
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        self.up()?.get(tenant, entry).await
+        self.up()?.get(partition, entry).await
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        self.up()?.compare_and_swap(tenant, entry, expected, record).await
+        self.up()?.compare_and_swap(partition, entry, expected, record).await
     }
 
     async fn check(&self) -> Result<(), KeyTableError> {

@@ -14,7 +14,6 @@ use crate::format::{LookupDefinition, LookupKind, LookupRecord, lookup_entry};
 use crate::keys::declared_lookups::{DeclaredLookup, DeclaredLookups};
 use crate::keys::outcome::KeyError;
 use crate::keys::{KeyTable, KeyTableError, KeyTableErrorKind as Kind, LookupKeys, SharedKeys, Swap};
-use crate::tenant::TenantId;
 
 mod agreement;
 mod forged;
@@ -25,7 +24,7 @@ mod names;
 /// A key table that counts, and fails as a test says.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    entries: Mutex<BTreeMap<(TenantId, String), Vec<u8>>>,
+    entries: Mutex<BTreeMap<(String, String), Vec<u8>>>,
     pub(super) reads: AtomicUsize,
     writes: AtomicUsize,
     down: AtomicBool,
@@ -38,16 +37,16 @@ impl KeyTable for Table {
         "keys"
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         tokio::time::sleep(Duration::from_millis(5)).await;
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.up()?;
-        Ok(self.entries.lock().unwrap().get(&(tenant.clone(), entry.to_owned())).cloned())
+        Ok(self.entries.lock().unwrap().get(&(partition.to_owned(), entry.to_owned())).cloned())
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
@@ -56,7 +55,7 @@ impl KeyTable for Table {
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.up()?;
         let mut entries = self.entries.lock().unwrap();
-        let key = (tenant.clone(), entry.to_owned());
+        let key = (partition.to_owned(), entry.to_owned());
         let found = entries.get(&key).cloned();
         if found.as_deref() != expected {
             return Ok(Swap::Found(found));
@@ -82,7 +81,7 @@ impl Table {
     }
 
     /// The entries of lookup keys, by tenant and name.
-    fn lookups(&self) -> BTreeMap<(TenantId, String), Vec<u8>> {
+    fn lookups(&self) -> BTreeMap<(String, String), Vec<u8>> {
         let entries = self.entries.lock().unwrap();
         entries
             .iter()
@@ -92,7 +91,7 @@ impl Table {
     }
 
     fn put(&self, tenant: &str, name: &str, record: Option<Vec<u8>>) {
-        let (mut entries, key) = (self.entries.lock().unwrap(), (id(tenant), name.to_owned()));
+        let (mut entries, key) = (self.entries.lock().unwrap(), (tenant.to_owned(), name.to_owned()));
         match record {
             Some(record) => drop(entries.insert(key, record)),
             None => drop(entries.remove(&key)),
@@ -101,7 +100,7 @@ impl Table {
 
     /// The record of the tenant's lookup key of this number, without static pairs.
     fn record(&self, tenant: &str, number: u16) -> Option<Vec<u8>> {
-        self.entries.lock().unwrap().get(&(id(tenant), entry(tenant, number))).cloned()
+        self.entries.lock().unwrap().get(&(tenant.to_owned(), entry(tenant, number))).cloned()
     }
 
     /// How often it was read and written.

@@ -54,22 +54,22 @@ impl KeyTable for Link {
         "keys"
     }
 
-    async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    async fn get(&self, partition: &str, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         self.pass().await;
-        let answer = self.table.get(tenant, entry).await;
+        let answer = self.table.get(partition, entry).await;
         self.pass().await;
         self.arrives().and(answer)
     }
 
     async fn compare_and_swap(
         &self,
-        tenant: &TenantId,
+        partition: &str,
         entry: &str,
         expected: Option<&[u8]>,
         record: &[u8],
     ) -> Result<Swap, KeyTableError> {
         self.pass().await;
-        let answer = self.table.compare_and_swap(tenant, entry, expected, record).await;
+        let answer = self.table.compare_and_swap(partition, entry, expected, record).await;
         self.pass().await;
         self.arrives().and(answer)
     }
