@@ -15,7 +15,7 @@ mod value;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::envelope::{KeyRing, NeededKey, VerifiedDataKey};
-use tenantseal_core::format::{Identity, InvalidPrimaryKey, PrimaryKeyPart};
+use tenantseal_core::format::{HEADER, Identity, InvalidPrimaryKey, PrimaryKeyPart, StoredForm};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::ItemsUnderKey;
 
@@ -66,6 +66,13 @@ pub(crate) fn used_keys<'k, 'i>(
         }
     }
     Ok(used)
+}
+
+/// What an attribute of a stored item is, by its bytes alone; `None` when it is absent.
+#[cfg_attr(not(test), expect(dead_code, reason = "sweeps and adoption use it"))]
+pub(crate) fn stored_form(item: &Item, name: &str) -> Option<StoredForm> {
+    let has_header = item.get(HEADER).is_some_and(AttributeValue::is_b);
+    Some(StoredForm::of(item.get(name)?.as_b().ok().map(AsRef::as_ref), has_header))
 }
 
 /// The identity of an item of `tenant`, from its key attributes. They come from the request, or from the item itself

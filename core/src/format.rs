@@ -10,6 +10,7 @@ mod lookup;
 mod number;
 pub mod reader;
 mod record;
+mod stored_form;
 mod stored_key;
 
 pub use crate::crypto::Identity;
@@ -24,6 +25,7 @@ pub use lookup::{
 pub use number::{InvalidNumber, Number};
 pub use reader::put_lp;
 pub use record::KeyRecord;
+pub use stored_form::StoredForm;
 pub use stored_key::{OwnedStoredKey, StoredKey};
 
 /// Attribute names with this prefix belong to the library.

@@ -394,3 +394,22 @@ fn the_example_of_the_specification() {
         "13a34f390b33903c1ec7bb93470438395aa0a1a2a3a4a5a6a7a8a9aaab0d27fdce2bc6718b291d23d6e22a853cc80c354f5757"
     );
 }
+
+#[test]
+fn what_this_release_seals_is_never_taken_for_plaintext() {
+    use tenantseal_core::format::StoredForm;
+
+    let (mut item, identity) = (sealed("c-1"), identity(&schema("crm"), &tenant("acme"), &contact("c-1")).unwrap());
+    for name in ["email", "notes", "api_keys"] {
+        assert_eq!(stored_form(&item, name), Some(StoredForm::HeaderKey), "{name}");
+    }
+    assert_eq!(stored_form(&item, "company"), Some(StoredForm::Plain));
+    assert_eq!(stored_form(&item, "absent"), None);
+    let email = s("ada@example.org");
+    let values = [("email", &email)];
+    let updated = seal_values(&schema("crm"), &key("acme", 2), &identity, Nonces::Random(&OsRandom), &values).unwrap();
+    item.insert("email".to_owned(), updated[0].clone());
+    item.remove(HEADER);
+    assert_eq!(stored_form(&item, "email"), Some(StoredForm::OwnRecord));
+    assert_eq!(stored_form(&item, "notes"), Some(StoredForm::Plain), "without the header that opens it");
+}

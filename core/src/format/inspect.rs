@@ -29,7 +29,7 @@ use super::{FormatError, KekId, KeyRecord, LookupRecord, Sealed, StoredKey};
 use crate::context::EncryptionContext;
 use crate::crypto::{DataKeyId, TAG_LEN, WrappedDataKey};
 
-pub use super::LookupFault;
+pub use super::{LookupFault, StoredForm};
 
 /// The attribute that holds the key record under which PutItem sealed the item, or a reference to it.
 pub const HEADER: &str = super::HEADER;

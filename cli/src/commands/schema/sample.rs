@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use tenantseal::Item;
-use tenantseal::inspect::{HEADER, SealedAttribute};
+use tenantseal::inspect::{HEADER, StoredForm};
 use tenantseal::schema::{Secrecy, TableSchema};
 
 use crate::errors::{Failure, Result};
@@ -17,8 +17,6 @@ use crate::visible::Visible;
 const MAX_UNDECLARED: usize = 1_000;
 /// Those that people are shown.
 const SHOWN: usize = 20;
-/// The form of a value with a key record of its own. Nothing else parses as one by chance.
-const WITH_KEY_RECORD: u8 = 0x12;
 
 /// Sampled items.
 #[derive(Debug, Default, Serialize)]
@@ -74,15 +72,16 @@ impl Seen {
         self.is_certain || self.looks_sealed > plain
     }
 
-    fn add(&mut self, declared: Declared, value: &AttributeValue, sealed: Option<u8>) {
-        match (declared, sealed) {
-            (Declared::Encrypt, Some(_)) => self.sealed += 1,
-            (Declared::Plain, Some(form)) => {
-                self.looks_sealed += 1;
-                self.is_certain |= form == WITH_KEY_RECORD;
-            }
-            (_, None) => {
+    fn add(&mut self, declared: Declared, value: &AttributeValue, form: StoredForm) {
+        match (declared, form) {
+            (_, StoredForm::Plain) => {
                 *self.plain.entry(declared).or_default().entry(type_of(value)).or_default() += 1;
+            }
+            (Declared::Encrypt, _) => self.sealed += 1,
+            (Declared::Plain, form) => {
+                self.looks_sealed += 1;
+                // Nothing else parses as a key record by chance.
+                self.is_certain |= form == StoredForm::OwnRecord;
             }
         }
     }
@@ -149,7 +148,7 @@ impl Sample {
         let mut is_of_a_type = true;
         let has_header = matches!(item.get(HEADER), Some(AttributeValue::B(_)));
         for (name, value) in item.iter().filter(|(name, _)| *name != HEADER && !tokens.contains(*name)) {
-            let sealed = form(value, has_header);
+            let form = form(value, has_header);
             let declared = match schema.protection_in(item, name).map(|protection| protection.secrecy) {
                 Some(Secrecy::Encrypted) => Declared::Encrypt,
                 Some(Secrecy::Plain) => Declared::Plain,
@@ -158,12 +157,12 @@ impl Sample {
                     continue;
                 }
                 None => {
-                    self.add_undeclared(name, sealed.is_some());
+                    self.add_undeclared(name, form.is_sealed());
                     continue;
                 }
             };
             if let Some(seen) = self.attributes.get_mut(name) {
-                seen.add(declared, value, sealed);
+                seen.add(declared, value, form);
             }
         }
         self.of_no_type += u64::from(!is_of_a_type);
@@ -216,12 +215,9 @@ fn token_attributes(locked: &Locked) -> BTreeSet<String> {
     known.chain(locked.left_out.iter().map(|lookup| format!("{HEADER}_by_{lookup}"))).collect()
 }
 
-/// The form of a value that looks sealed. One that relies on the header is not without it.
-fn form(value: &AttributeValue, has_header: bool) -> Option<u8> {
-    let AttributeValue::B(stored) = value else { return None };
-    let sealed = SealedAttribute::parse(stored.as_ref()).ok()?;
-    let has_own_key = sealed.key_record().is_some() || sealed.reference().is_some();
-    (has_header || has_own_key).then(|| sealed.form())
+/// What the value is, by its bytes.
+fn form(value: &AttributeValue, has_header: bool) -> StoredForm {
+    StoredForm::of(value.as_b().ok().map(AsRef::as_ref), has_header)
 }
 
 fn type_of(value: &AttributeValue) -> &'static str {
