@@ -14,7 +14,7 @@ use tenantseal_core::format::{HEADER, KekId, KeyRecord, Number, Sealed, StoredKe
 use tenantseal_core::tenant::TenantId;
 
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
-use crate::item::{Item, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
+use crate::item::{Accepts, Item, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
 use crate::item::{decode_value, encode_value, encoded_len, encodings};
 use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
@@ -133,7 +133,7 @@ pub fn item(data: &[u8]) {
         rest = after;
     }
     let identity = stored_identity(schema, tenant, &damaged).expect("its key was not touched");
-    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged))));
+    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged, Accepts::SealedOnly))));
     if !failed.is_empty() {
         return;
     }

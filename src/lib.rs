@@ -24,6 +24,7 @@ mod expression;
 pub mod fuzzing;
 mod item;
 pub mod keys;
+mod leaves;
 pub mod records;
 pub mod schema;
 pub mod sweep;
