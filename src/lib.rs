@@ -15,6 +15,7 @@ pub mod blobs {
     #[doc(no_inline)]
     pub use tenantseal_blobs::*;
 }
+pub mod adoption;
 mod claims;
 mod client;
 pub mod error;

@@ -12,7 +12,7 @@ use aws_types::SdkConfig;
 use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, Purpose, VerifiedDataKey};
-use tenantseal_core::keys::{DataKeys, KeyTable, LookupKeys, OpeningMode, Revoke};
+use tenantseal_core::keys::{Clock, DataKeys, KeyTable, LookupKeys, OpeningMode, Revoke};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Audit;
@@ -33,6 +33,7 @@ use crate::schema::{Lookup, TableSchema};
 mod buckets;
 mod builder;
 mod claims;
+mod leaves;
 mod tables;
 mod verify;
 
@@ -52,6 +53,7 @@ struct Shared {
     claims: Option<ClaimsTable>,
     leaves: Option<Arc<Leaves>>,
     ledger: Option<Arc<dyn KeyTable>>,
+    clock: Clock,
     control_plane: bool,
     dynamodb: aws_sdk_dynamodb::Config,
     /// A client that neither seals nor opens, on the connections of the tenants' clients.
@@ -74,6 +76,7 @@ impl TenantSeal {
         audit: Audit,
         claims: Option<ClaimsTable>,
         (leaves, ledger): (Option<Arc<Leaves>>, Option<Arc<dyn KeyTable>>),
+        clock: Clock,
         control_plane: bool,
         config: &SdkConfig,
         #[cfg(feature = "s3")] buckets: buckets::Buckets,
@@ -90,6 +93,7 @@ impl TenantSeal {
             claims,
             leaves,
             ledger,
+            clock,
             control_plane,
             dynamodb,
             plain: OnceLock::new(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use aws_types::SdkConfig;
 use tenantseal_core::audit::AuditSink;
-use tenantseal_core::keys::{KeyService, KeyTable, Settings};
+use tenantseal_core::keys::{Clock, KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::AliasTemplate;
 use tenantseal_core::trail::Audit;
 use tenantseal_kms::partition::is_partition;
@@ -296,6 +296,7 @@ impl TenantSealBuilder {
         };
         let (time, retries) = (tenantseal_kms::config::time(config), tenantseal_kms::config::retries(config));
         let keys = settings.build(service, region, time.clone(), retries)?;
+        let wall = time.clone();
         let leaves = ledger.clone().filter(|_| is_adopting).map(|ledger| Arc::new(Leaves::new(ledger, time.clone())));
         let audit = Audit::new(audit, time);
         TenantSeal::new(
@@ -304,6 +305,7 @@ impl TenantSealBuilder {
             audit,
             claims,
             (leaves, ledger),
+            Clock::new(wall),
             !without_control_plane,
             config,
             #[cfg(feature = "s3")]
