@@ -31,7 +31,7 @@ const LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const OPERATION: &str = "adoption";
 
 /// The adoption of one table. See [`TenantSeal::adoption`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use = "nothing is changed before one of its steps"]
 pub struct Adoption<'a> {
     seal: &'a TenantSeal,

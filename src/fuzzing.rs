@@ -20,12 +20,14 @@ use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
 
 mod blobs;
+mod leave;
 mod lookup_record;
 mod lookups;
 #[cfg(test)]
 mod replay;
 
 pub use blobs::blob;
+pub use leave::leave;
 pub use lookup_record::lookup_record;
 pub use lookups::{Lookups, TenantLookups};
 
@@ -34,9 +36,10 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
     ("record", record),
     ("lookup_record", lookup_record),
+    ("leave", leave),
     ("value", value),
     ("number", number),
     ("ciphertext", ciphertext),

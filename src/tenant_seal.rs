@@ -12,7 +12,7 @@ use aws_types::SdkConfig;
 use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, Purpose, VerifiedDataKey};
-use tenantseal_core::keys::{Clock, DataKeys, KeyTable, LookupKeys, OpeningMode, Revoke};
+use tenantseal_core::keys::{DataKeys, LookupKeys, OpeningMode, Revoke};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Audit;
@@ -26,7 +26,7 @@ use crate::item;
 use crate::item::{
     Item, Prepared, Tokens, distinct_keys, has_plaintext, open_in_place, seal_with, sealable_identity, stored_identity,
 };
-use crate::leaves::{Leaves, PlainNames};
+use crate::leaves::PlainNames;
 use crate::schema::{Lookup, TableSchema};
 
 #[cfg(feature = "s3")]
@@ -38,6 +38,7 @@ mod tables;
 mod verify;
 
 pub use builder::TenantSealBuilder;
+use leaves::Ledger;
 
 /// Seals and opens the items of many tenants, each under its own keys.
 ///
@@ -51,9 +52,7 @@ struct Shared {
     keys: DataKeys,
     audit: Arc<Audit>,
     claims: Option<ClaimsTable>,
-    leaves: Option<Arc<Leaves>>,
-    ledger: Option<Arc<dyn KeyTable>>,
-    clock: Clock,
+    ledger: Ledger,
     control_plane: bool,
     dynamodb: aws_sdk_dynamodb::Config,
     /// A client that neither seals nor opens, on the connections of the tenants' clients.
@@ -75,8 +74,7 @@ impl TenantSeal {
         keys: DataKeys,
         audit: Audit,
         claims: Option<ClaimsTable>,
-        (leaves, ledger): (Option<Arc<Leaves>>, Option<Arc<dyn KeyTable>>),
-        clock: Clock,
+        ledger: Ledger,
         control_plane: bool,
         config: &SdkConfig,
         #[cfg(feature = "s3")] buckets: buckets::Buckets,
@@ -91,9 +89,7 @@ impl TenantSeal {
             keys,
             audit,
             claims,
-            leaves,
             ledger,
-            clock,
             control_plane,
             dynamodb,
             plain: OnceLock::new(),
@@ -118,14 +114,14 @@ impl TenantSeal {
     /// # Ok(()) }
     /// ```
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
-        let Shared { tables, keys, audit, claims, leaves, control_plane, .. } = &*self.0;
+        let Shared { tables, keys, audit, claims, ledger, control_plane, .. } = &*self.0;
         let binding = Binding {
             tenant: tenant.clone(),
             tables: Arc::clone(tables),
             keys: keys.for_tenant(tenant),
             audit: Arc::clone(audit),
             claims: claims.as_ref().map(|claims| Arc::clone(claims.name())),
-            leaves: leaves.clone(),
+            leaves: ledger.leaves(),
             control_plane: *control_plane,
         };
         Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default() }
@@ -300,7 +296,7 @@ impl Tenant {
 
     /// What the tenant's leave says of these items, if one of them has plaintext.
     async fn accepted(&self, table: &TableSchema, items: &[Item]) -> Accepted {
-        let is_adopted = self.seal.0.leaves.is_some() && !table.adopted().is_empty();
+        let is_adopted = self.binding.leaves.is_some() && !table.adopted().is_empty();
         if !is_adopted || !items.iter().any(|item| has_plaintext(table, item)) {
             return Accepted::default();
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use aws_types::SdkConfig;
 use tenantseal_core::audit::AuditSink;
-use tenantseal_core::keys::{Clock, KeyService, KeyTable, Settings};
+use tenantseal_core::keys::{KeyService, KeyTable, Settings};
 use tenantseal_core::tenant::AliasTemplate;
 use tenantseal_core::trail::Audit;
 use tenantseal_kms::partition::is_partition;
@@ -20,9 +20,9 @@ use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
 use super::TenantSeal;
 #[cfg(feature = "s3")]
 use super::buckets::Buckets;
+use super::leaves::Ledger;
 use crate::claims::ClaimsTable;
 use crate::error::ConfigError;
-use crate::leaves::Leaves;
 use crate::schema::{InvalidSchema, TableSchema};
 
 /// Configures a [`TenantSeal`]. Nothing is checked before [`TenantSealBuilder::build`].
@@ -296,16 +296,14 @@ impl TenantSealBuilder {
         };
         let (time, retries) = (tenantseal_kms::config::time(config), tenantseal_kms::config::retries(config));
         let keys = settings.build(service, region, time.clone(), retries)?;
-        let wall = time.clone();
-        let leaves = ledger.clone().filter(|_| is_adopting).map(|ledger| Arc::new(Leaves::new(ledger, time.clone())));
+        let ledger = Ledger::new(ledger, is_adopting, time.clone());
         let audit = Audit::new(audit, time);
         TenantSeal::new(
             tables,
             keys,
             audit,
             claims,
-            (leaves, ledger),
-            Clock::new(wall),
+            ledger,
             !without_control_plane,
             config,
             #[cfg(feature = "s3")]
