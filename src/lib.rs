@@ -5,6 +5,11 @@
 #[doc = include_str!("../docs/OPERATIONS.md")]
 mod operations_guide {}
 
+/// The code blocks of the guide to adoption compile as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/ADOPTING.md")]
+mod adopting_guide {}
+
 /// Every use of a data key, told to whoever has to account for them.
 pub mod audit {
     pub use tenantseal_core::audit::{AuditSink, DataKeySource, DataKeyUse, Purpose};
