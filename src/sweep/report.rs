@@ -362,7 +362,9 @@ impl fmt::Display for ReindexReport {
             (false, ..) => return write!(f, ". Not finished: {done} of {all} segments are done"),
             (true, true, _) => match &self.tenants {
                 None => ". This pass changed nothing: all tokens are right",
-                Some(_) if *items == other_tenants + of_no_tenant => ". No item is of the tenants that were named: check their ids",
+                Some(_) if *items == other_tenants + of_no_tenant => {
+                    ". No item is of the tenants that were named: check their ids"
+                }
                 Some(_) => ". This pass changed nothing: all tokens of the tenants that were named are right",
             },
             (true, false, true) => ". Sweep again, until a pass changes nothing",
