@@ -20,12 +20,14 @@ use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
 
 mod blobs;
+mod lock;
 mod lookup_record;
 mod lookups;
 #[cfg(test)]
 mod replay;
 
 pub use blobs::blob;
+pub use lock::lock;
 pub use lookup_record::lookup_record;
 pub use lookups::{Lookups, TenantLookups};
 
@@ -34,7 +36,7 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
     ("record", record),
     ("lookup_record", lookup_record),
     ("value", value),
@@ -46,6 +48,7 @@ const TARGETS: [Target; 11] = [
     ("update", update),
     ("projection", projection),
     ("blob", blob),
+    ("lock", lock),
 ];
 
 /// A key record has one encoding, and no beginning of it is another.
