@@ -40,6 +40,7 @@
 pub mod config;
 #[doc(hidden)]
 pub mod errors;
+mod failover;
 #[doc(hidden)]
 pub mod http;
 mod key_table;
@@ -49,6 +50,7 @@ pub mod new_table;
 pub mod partition;
 #[doc(hidden)]
 pub mod policy;
+mod regions;
 mod service;
 #[doc(hidden)]
 pub mod sessions;
@@ -56,4 +58,5 @@ pub mod sessions;
 pub use key_table::DynamoDbKeyTable;
 #[doc(inline)]
 pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
+pub use regions::InvalidRegions;
 pub use service::{InvalidKmsConfig, KmsKeyService};
