@@ -15,8 +15,9 @@ use tenantseal_core::format::{LeaveStage, LeaveTerms, leave_entry};
 use tenantseal_core::keys::{CountedTable, Swap};
 use tenantseal_core::tenant::TenantId;
 
-pub use error::{AdoptionError, NotPassed};
-pub(crate) use pass::Pass;
+pub use error::AdoptionError;
+pub use pass::NotPassed;
+use pass::Pass;
 pub use status::{AdoptionStage, AdoptionStatus};
 
 use crate::schema::TableSchema;

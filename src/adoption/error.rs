@@ -3,7 +3,8 @@
 use tenantseal_core::keys::KeyTableError;
 use tenantseal_core::tenant::TenantId;
 
-use super::AdoptionStage;
+use super::pass::NotPassed;
+use super::status::AdoptionStage;
 use crate::error::Error;
 
 /// Why a step of an adoption was not taken. Nothing was changed.
@@ -55,21 +56,6 @@ pub enum AdoptionError {
     /// The tenant's data key is not available, or the leave is forged.
     #[error(transparent)]
     Tenant(Error),
-}
-
-/// Why it is not known that all of a tenant's items are sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotPassed {
-    /// No sealing pass was recorded since the items are written sealed.
-    #[error("no sealing pass has ended since its items are written sealed: run `tenantseal sweep migrate`")]
-    None,
-    /// The pass began before the fence, when another process could still write plaintext.
-    #[error("the sealing pass began within 15 minutes of `seal`, when plaintext could still be written: run it again")]
-    TooEarly,
-    /// The pass has left items plain.
-    #[error("the sealing pass has left {0} items as they were: look at its report, then run it again")]
-    Failed(u64),
 }
 
 impl AdoptionError {

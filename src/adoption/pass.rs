@@ -10,7 +10,7 @@ use tenantseal_core::format::{LeaveStage, LeaveTerms};
 use tenantseal_core::keys::{CountedTable, KeyTableError, Swap};
 use tenantseal_core::tenant::TenantId;
 
-use super::{FENCE, NotPassed};
+use super::FENCE;
 
 /// A sealing pass over all items of a tenant in a table, which has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +22,21 @@ pub(crate) struct Pass {
     ended: u64,
     /// How many items it has left plain.
     failed: u64,
+}
+
+/// Why it is not known that all of a tenant's items are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotPassed {
+    /// No sealing pass was recorded since the items are written sealed.
+    #[error("no sealing pass has ended since its items are written sealed: run `tenantseal sweep migrate`")]
+    None,
+    /// The pass began before the fence, when another process could still write plaintext.
+    #[error("the sealing pass began within 15 minutes of `seal`, when plaintext could still be written: run it again")]
+    TooEarly,
+    /// The pass has left items plain.
+    #[error("the sealing pass has left {0} items as they were: look at its report, then run it again")]
+    Failed(u64),
 }
 
 impl Pass {

@@ -6,7 +6,8 @@ use serde::Serialize;
 use tenantseal_core::format::{LeaveStage, LeaveTerms};
 use tenantseal_core::tenant::TenantId;
 
-use super::{FENCE, NotPassed};
+use super::FENCE;
+use super::pass::NotPassed;
 
 /// The stage of a tenant's adoption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,6 +1,8 @@
 //! Leaves that somebody else has made, altered or put back.
 
+use std::time::Duration;
 use tenantseal::Error;
+
 use tenantseal::adoption::AdoptionStage;
 use tenantseal::error::LeaveErrorKind;
 
@@ -97,4 +99,21 @@ async fn the_plaintext_of_a_suspended_tenant_is_refused() {
     }
     let globex = scene.adopting().tenant(&id("globex"));
     assert!(!globex.open("crm", item(&contact("globex", "c-1"))).await.unwrap_err().is_revoked());
+}
+
+#[tokio::test]
+async fn a_leave_that_is_known_does_not_outlive_the_tenants_key() {
+    let scene = Scene::at(AdoptionStage::Plain).await;
+    let soon = Duration::from_secs(10);
+    let builder = scene.builder().data_key_revalidation(soon).outage_grace(Duration::ZERO);
+    let acme = builder.build(&scene.world.app).unwrap().tenant(&id("acme"));
+    assert!(acme.open("crm", plaintext("c-1")).await.is_ok());
+    let alias = scene.world.tenancy.alias(&id("acme"));
+    let key = scene.world.admin.describe_key().key_id(alias.as_str()).send().await.unwrap().key_metadata.unwrap();
+    scene.world.admin.disable_key().key_id(key.key_id).send().await.unwrap();
+    let before = scene.gets();
+    scene.world.stack.clock().advance(soon + Duration::from_secs(1));
+    let error = acme.open("crm", plaintext("c-1")).await.unwrap_err();
+    assert!(error.is_revoked(), "{error}");
+    assert_eq!(scene.gets(), before, "the leave is known");
 }
