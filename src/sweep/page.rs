@@ -20,7 +20,7 @@ use super::reason::SkipReason;
 use super::report::{Claims, Tally};
 use super::rewrite::{Rewrite, Rewritten};
 use super::stop::{Stop, pause};
-use super::tokens::{Declared, Source, UniqueToken, attributes, is_suspicious, to_open};
+use super::tokens::{Declared, Source, UniqueToken, attributes, concerns_none, is_suspicious, to_open};
 use crate::error::Error;
 use crate::item::{Item, Tokens, stored_identity};
 use crate::schema::TableSchema;
@@ -90,6 +90,7 @@ impl<'a> Sweep<'a> {
             tally.items += 1;
             let partition = item.get(self.schema.partition_key()).and_then(|value| value.as_s().ok());
             match partition.and_then(|value| self.schema.tenant().tenant_of(value)) {
+                None if concerns_none(self.schema, &item) => tally.of_no_tenant += 1,
                 None => tally.skip(SkipReason::NoTenant, self.key(&item), None),
                 Some(tenant) if self.tenants.as_ref().is_some_and(|tenants| !tenants.contains(&tenant)) => {
                     tally.other_tenants += 1;

@@ -12,7 +12,8 @@ use crate::error::Error;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// Its partition key shows no tenant: it is not the application's, or the tenant template is not the table's.
+    /// Its partition key shows no tenant, but it is sealed, or has what a lookup is made of: the tenant template is not
+    /// the table's.
     NoTenant,
     /// The tenant's alias or key does not exist, or its use is denied: the tenant is not onboarded, or offboarded.
     NotOnboarded,

@@ -54,6 +54,8 @@ pub(super) struct Tally {
     pub(super) rewritten: u64,
     pub(super) deleted: u64,
     pub(super) other_tenants: u64,
+    #[serde(default)]
+    pub(super) of_no_tenant: u64,
     skipped: BTreeMap<SkipReason, Listed>,
     suspicious: Listed,
     pub(super) claimed: u64,
@@ -148,6 +150,12 @@ impl ReindexReport {
         self.tally.other_tenants
     }
 
+    /// How many items show no tenant in their partition key, are not sealed and have nothing that a lookup is made of:
+    /// an application's own, such as settings that all tenants share. No lookup concerns them.
+    pub fn of_no_tenant(&self) -> u64 {
+        self.tally.of_no_tenant
+    }
+
     /// The items that were left as they are, by reason.
     pub fn skipped(&self) -> impl Iterator<Item = (SkipReason, &Listed)> {
         self.tally.skipped.iter().map(|(reason, listed)| (*reason, listed))
@@ -184,8 +192,8 @@ impl ReindexReport {
         done == all
     }
 
-    /// Whether the whole table was read, every item had the right tokens and the claims of its unique values, and none
-    /// was left out. Until a pass says so, a lookup must not be asked. It never does while there are duplicates.
+    /// Whether the whole table was read, every item of a tenant had the right tokens and the claims of its unique
+    /// values, and none was left out. Until a pass says so, a lookup must not be asked. It never does while there are duplicates.
     ///
     /// In a sweep of [some tenants](super::Reindex::tenants) it says so of these tenants alone, also where none of them
     /// has an item: see [`other_tenants`](Self::other_tenants).
@@ -212,12 +220,24 @@ impl Tally {
 
     /// Adds what became of other items.
     pub(super) fn add(&mut self, other: Self) {
-        let Self { items, right, rewritten, deleted, other_tenants, skipped, suspicious, claimed, duplicates } = other;
+        let Self {
+            items,
+            right,
+            rewritten,
+            deleted,
+            other_tenants,
+            of_no_tenant,
+            skipped,
+            suspicious,
+            claimed,
+            duplicates,
+        } = other;
         self.items += items;
         self.right += right;
         self.rewritten += rewritten;
         self.deleted += deleted;
         self.other_tenants += other_tenants;
+        self.of_no_tenant += of_no_tenant;
         for (reason, listed) in skipped {
             self.skipped.entry(reason).or_default().append(listed);
         }
@@ -301,8 +321,18 @@ impl Duplicate {
 /// One paragraph, without keys.
 impl fmt::Display for ReindexReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { items, right, rewritten, deleted, other_tenants, skipped, suspicious, claimed, duplicates } =
-            &self.tally;
+        let Tally {
+            items,
+            right,
+            rewritten,
+            deleted,
+            other_tenants,
+            of_no_tenant,
+            skipped,
+            suspicious,
+            claimed,
+            duplicates,
+        } = &self.tally;
         let would = if self.dry_run { "would be " } else { "" };
         write!(f, "{}: {items} items read, {right} right, {rewritten} {would}rewritten", self.table)?;
         if *claimed > 0 {
@@ -313,6 +343,9 @@ impl fmt::Display for ReindexReport {
         }
         if *other_tenants > 0 {
             write!(f, ", {other_tenants} of other tenants")?;
+        }
+        if *of_no_tenant > 0 {
+            write!(f, ", {of_no_tenant} of no tenant")?;
         }
         for (reason, listed) in skipped {
             write!(f, "; {} skipped that {reason}", listed.items)?;
@@ -329,7 +362,7 @@ impl fmt::Display for ReindexReport {
             (false, ..) => return write!(f, ". Not finished: {done} of {all} segments are done"),
             (true, true, _) => match &self.tenants {
                 None => ". This pass changed nothing: all tokens are right",
-                Some(_) if items == other_tenants => ". No item is of the tenants that were named: check their ids",
+                Some(_) if *items == other_tenants + of_no_tenant => ". No item is of the tenants that were named: check their ids",
                 Some(_) => ". This pass changed nothing: all tokens of the tenants that were named are right",
             },
             (true, false, true) => ". Sweep again, until a pass changes nothing",

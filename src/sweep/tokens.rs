@@ -27,6 +27,12 @@ pub(super) fn to_open(schema: &TableSchema, item: &Item) -> Item {
     named.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// Whether an item has nothing that a lookup is made of, no token, and no header: it is none of the sealed items.
+pub(super) fn concerns_none(schema: &TableSchema, item: &Item) -> bool {
+    let mut names = item.keys().map(String::as_str);
+    names.all(|name| schema.key_names().chain(schema.discriminator()).any(|own| own == name))
+}
+
 /// What an item's discriminator says of its lookups.
 pub(super) enum Declared<'s> {
     /// Those that its record type has, and those that it has not.

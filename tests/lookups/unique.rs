@@ -7,6 +7,7 @@ mod refusals;
 mod scene;
 mod stale_reads;
 mod sweep;
+mod sweep_histories;
 mod sweep_meets;
 mod tables;
 mod types;

@@ -48,6 +48,27 @@ async fn hostile_items_are_listed_and_do_not_stop_the_sweep() {
     assert!(!format!("{report:?}").contains("c-3"), "keys are data");
 }
 
+/// Settings that all tenants share, beside their items: no lookup concerns them, whatever the template says.
+#[tokio::test]
+async fn items_of_no_tenant_without_anything_sealed_keep_no_pass_from_its_end() {
+    let world = world(&["acme"]).await;
+    let seal = sealing(&world, with(EMAIL));
+    put(&seal.tenant(&id("acme")).dynamodb(), contact("acme", "c-0", [("email", s("ada@x.org"))])).await;
+    put(&world.plain, contact("#settings", "theme", [("status", s("dark"))])).await;
+    let report = seal.reindex(TABLE).run().await.unwrap();
+    assert_eq!((counts(&report), report.of_no_tenant()), ([2, 1, 0], 1));
+    assert!(report.changed_nothing() && report.to_string().contains("1 of no tenant"), "{report}");
+    let stored = stored(&world, "acme", "c-0").await;
+    for name in ["_seal", "_seal_by_email", "email"] {
+        let mut sealed = contact("#settings", "theme", []);
+        sealed.insert(name.to_owned(), stored[name].clone());
+        put(&world.plain, sealed).await;
+        let report = seal.reindex(TABLE).run().await.unwrap();
+        assert_eq!((skipped(&report), report.of_no_tenant()), (vec![(SkipReason::NoTenant, 1)], 0), "{name}");
+        assert!(!report.changed_nothing());
+    }
+}
+
 #[tokio::test]
 async fn tenants_that_cannot_be_opened_are_listed_and_others_swept() {
     let world = world(&["acme", "globex"]).await;
