@@ -69,7 +69,6 @@ pub(crate) fn used_keys<'k, 'i>(
 }
 
 /// What an attribute of a stored item is, by its bytes alone; `None` when it is absent.
-#[cfg_attr(not(test), expect(dead_code, reason = "sweeps and adoption use it"))]
 pub(crate) fn stored_form(item: &Item, name: &str) -> Option<StoredForm> {
     let has_header = item.get(HEADER).is_some_and(AttributeValue::is_b);
     Some(StoredForm::of(item.get(name)?.as_b().ok().map(AsRef::as_ref), has_header))

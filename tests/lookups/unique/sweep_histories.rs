@@ -10,13 +10,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use tenantseal::Tenant;
 use tenantseal::records::Records;
 use tenantseal::sweep::{ReindexReport, SkipReason};
-use tenantseal::Tenant;
 
-use super::scene::{
-    CLAIMS, Member, assert_unique, builder, claimed, claiming_world, expire, items, member, tenant,
-};
+use super::scene::{CLAIMS, Member, assert_unique, builder, claimed, claiming_world, expire, items, member, tenant};
 use crate::common::{World, id, key, s};
 use crate::lookups::scene::{self, TABLE, assert_right, attributes, contact, tokens};
 use crate::lookups::sweep_histories::Gate;
@@ -31,14 +29,31 @@ const PASSES: usize = 8;
 /// One write to the item at a place in [`IDS`], with values at places of theirs.
 #[derive(Debug, Clone)]
 enum Step {
-    Put { id: usize, email: Option<usize>, phone: Option<usize>, is_new: bool },
-    Email { id: usize, email: usize },
-    NoEmail { id: usize },
+    Put {
+        id: usize,
+        email: Option<usize>,
+        phone: Option<usize>,
+        is_new: bool,
+    },
+    Email {
+        id: usize,
+        email: usize,
+    },
+    NoEmail {
+        id: usize,
+    },
     /// The first item gives its address up and the second one gets it, in one transaction.
-    Both { ids: (usize, usize), email: usize },
-    Take { id: usize },
+    Both {
+        ids: (usize, usize),
+        email: usize,
+    },
+    Take {
+        id: usize,
+    },
     /// As a time to live deletes: the claims stay.
-    Expire { id: usize },
+    Expire {
+        id: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
