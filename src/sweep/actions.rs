@@ -2,8 +2,11 @@
 
 mod count;
 mod reindex;
+mod reseal;
+mod sealed_again;
 mod verify;
 
 pub(super) use count::Count;
 pub(super) use reindex::ReindexAction;
+pub(super) use reseal::Reseal;
 pub(super) use verify::Verify;

@@ -66,6 +66,27 @@ pub enum SweepError {
         /// The other sweep.
         sweep: String,
     },
+    /// The table has no point-in-time recovery, so nobody could undo the sweep.
+    #[error(
+        "table `{table}` has no point-in-time recovery, so nothing could undo this sweep: run `aws dynamodb \
+         update-continuous-backups --table-name {table} --point-in-time-recovery-specification \
+         PointInTimeRecoveryEnabled=true`"
+    )]
+    NoRecovery {
+        /// The table's name in DynamoDB.
+        table: String,
+    },
+    /// The table has replicas, where writers could undo what the sweep writes.
+    #[error(
+        "table `{table}` has replicas in {regions}, and no condition reaches across Regions: let all writers write in \
+         one Region, and name it with `writers_in`"
+    )]
+    Replicas {
+        /// The table's name in DynamoDB.
+        table: String,
+        /// Where.
+        regions: String,
+    },
     /// The worker is not what the sweep was planned with.
     #[error("sweep `{sweep}` was planned with {fault}. Run it with the build it was planned with, or plan another one")]
     PlanMismatch {
@@ -78,7 +99,9 @@ pub enum SweepError {
     #[error("the sweep's ledger: {0}")]
     Ledger(#[from] LedgerError),
     /// The table could not be described.
-    #[error("the table could not be described: {0}. A plan needs dynamodb:DescribeTable on it")]
+    #[error(
+        "the table could not be described: {0}. A plan needs dynamodb:DescribeTable and DescribeContinuousBackups on it"
+    )]
     Describe(Error),
     /// The operating system gave no random bytes for the name of a sweep or a worker.
     #[error("the operating system gave no random bytes")]

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::errors::AwsErrorClass;
 
@@ -106,9 +106,11 @@ impl<'a> Pass<'a> {
                 Some(tenant) => by_tenant.entry(tenant).or_default().push(item),
             }
         }
-        let mut swept = stream::iter(by_tenant)
-            .map(|(tenant, items)| self.sweep_tenant(self.seal.tenant(&tenant), items))
-            .buffer_unordered(TENANTS);
+        let sweeps = by_tenant.into_iter();
+        let sweeps = sweeps.map(|(tenant, items)| self.sweep_tenant(self.seal.tenant(&tenant), items).boxed());
+        // Made before the first is awaited: a stream's closure would not let the future be sent between threads.
+        let sweeps: Vec<_> = sweeps.collect();
+        let mut swept = stream::iter(sweeps).buffer_unordered(TENANTS);
         while let Some(of_tenant) = swept.try_next().await? {
             tally.add(of_tenant);
         }
@@ -210,13 +212,13 @@ impl<'a> Pass<'a> {
             }
         }
         let mut tally = Tally::default();
-        let mut settled = stream::iter(items.into_iter().zip(plans))
-            .map(|(item, plan)| {
-                let key = self.key(&item);
-                let settled = self.settle(&tenant, item, plan);
-                async move { settled.await.map(|outcome| (key, outcome)) }
-            })
-            .buffer_unordered(WRITES);
+        let settle = items.into_iter().zip(plans).map(|(item, plan)| {
+            let key = self.key(&item);
+            let settled = self.settle(&tenant, item, plan);
+            settled.map(move |settled| settled.map(|outcome| (key, outcome))).boxed()
+        });
+        let settle: Vec<_> = settle.collect();
+        let mut settled = stream::iter(settle).buffer_unordered(WRITES);
         while let Some((key, outcome)) = settled.try_next().await? {
             match outcome {
                 Outcome::Deleted => tally.deleted += 1,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tenantseal_core::tenant::TenantId;
 
 use super::action::Action;
-use super::actions::{Count, ReindexAction, Verify};
+use super::actions::{Count, ReindexAction, Reseal, Verify};
 use super::error::{PlanFault, SweepError};
 use super::page::Unit;
 use super::report::SweptLookup;
@@ -31,6 +31,10 @@ pub enum SweepAction {
     Verify,
     /// Makes the tokens of lookups right, as [`TenantSeal::reindex`] does.
     Reindex,
+    /// Seals everything encrypted again, under the tenant's current data key: the cure for a data key that has leaked.
+    ///
+    /// What services write meanwhile is sealed with the keys that they have in hand: restart them first.
+    Reseal,
 }
 
 /// The plan of a sweep, in the ledger.
@@ -66,6 +70,7 @@ impl SweepAction {
             Self::Count => "count",
             Self::Verify => "verify",
             Self::Reindex => "reindex",
+            Self::Reseal => "reseal",
         }
     }
 
@@ -73,7 +78,17 @@ impl SweepAction {
     pub fn writes(&self) -> bool {
         match self {
             Self::Count | Self::Verify => false,
-            Self::Reindex => true,
+            Self::Reindex | Self::Reseal => true,
+        }
+    }
+}
+
+impl SweepAction {
+    /// Whether it changes what is sealed. Then it needs a ledger, and a table that can be restored.
+    pub(super) fn seals(&self) -> bool {
+        match self {
+            Self::Count | Self::Verify | Self::Reindex => false,
+            Self::Reseal => true,
         }
     }
 }
@@ -202,6 +217,7 @@ impl SweepPlan {
             SweepAction::Count => Box::new(Count(schema)),
             SweepAction::Verify => Box::new(Verify(schema)),
             SweepAction::Reindex => Box::new(ReindexAction(schema)),
+            SweepAction::Reseal => Box::new(Reseal { schema, since: self.created }),
         }
     }
 }

@@ -11,7 +11,7 @@ use tenantseal_core::tenant::TenantId;
 
 use super::active;
 use super::error::SweepError;
-use super::facts::Facts;
+use super::facts::{Facts, check_recovery};
 use super::ledger::{Ledger, Place};
 use super::plan::{MAX_SEGMENTS, MAX_TENANTS, SweepAction, SweepPlan};
 use super::swept::SweepReport;
@@ -46,6 +46,8 @@ pub struct Sweep<'a> {
     write_units: Option<u32>,
     tenants: Option<BTreeSet<TenantId>>,
     dry_run: bool,
+    recovery: bool,
+    writers_in: Option<String>,
     progress: Option<Box<dyn FnMut(WorkerProgress) + Send + 'a>>,
 }
 
@@ -63,6 +65,8 @@ impl<'a> Sweep<'a> {
             write_units: None,
             tenants: None,
             dry_run: false,
+            recovery: true,
+            writers_in: None,
             progress: None,
         }
     }
@@ -80,6 +84,11 @@ impl<'a> Sweep<'a> {
     /// Makes tokens right: see [`SweepAction::Reindex`].
     pub fn reindex(self) -> Self {
         self.action(SweepAction::Reindex)
+    }
+
+    /// Seals everything again: see [`SweepAction::Reseal`]. It needs a ledger.
+    pub fn reseal(self) -> Self {
+        self.action(SweepAction::Reseal)
     }
 
     /// Does this to each item.
@@ -136,6 +145,20 @@ impl<'a> Sweep<'a> {
     /// Writes nothing to the table, and reports what would be written.
     pub fn dry_run(mut self) -> Self {
         self.dry_run = true;
+        self
+    }
+
+    /// Sweeps a table without point-in-time recovery: **nothing can undo it.** For emulators, which do not support
+    /// recovery.
+    pub fn danger_without_recovery(mut self) -> Self {
+        self.recovery = false;
+        self
+    }
+
+    /// All writers of a table with replicas write in this Region, where the sweep runs too. Elsewhere the last writer of
+    /// an item wins, whatever a condition says here.
+    pub fn writers_in(mut self, region: impl Into<String>) -> Self {
+        self.writers_in = Some(region.into());
         self
     }
 
@@ -199,11 +222,20 @@ impl<'a> Sweep<'a> {
         if action == SweepAction::Reindex && schema.lookups().is_empty() {
             return Err(SweepError::NoLookups(self.table.clone()));
         }
+        if action.seals() && self.ledger.is_none() {
+            return Err(SweepError::NoLedger(action.name()));
+        }
         self.check()?;
         let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let id = new_id(&action, schema.name(), created)?;
         let mut plan = SweepPlan::of(action, id, schema, physical, created)?;
         let facts = Facts::of(self.seal.plain(), physical).await?;
+        if plan.action.seals() && !self.dry_run {
+            facts.check_replicas(physical, self.writers_in.as_deref())?;
+            if self.recovery {
+                check_recovery(self.seal.plain(), physical).await?;
+            }
+        }
         plan.by_tenant = self.tenants.is_some() && !schema.tenant().is_prefix();
         plan.segments = match &self.tenants {
             Some(tenants) if plan.by_tenant => tenants.len(),
