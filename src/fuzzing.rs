@@ -14,18 +14,20 @@ use tenantseal_core::format::{HEADER, KekId, KeyRecord, Number, Sealed, StoredKe
 use tenantseal_core::tenant::TenantId;
 
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
-use crate::item::{Item, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
+use crate::item::{Accepts, Item, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
 use crate::item::{decode_value, encode_value, encoded_len, encodings};
 use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
 
 mod blobs;
+mod leave;
 mod lookup_record;
 mod lookups;
 #[cfg(test)]
 mod replay;
 
 pub use blobs::blob;
+pub use leave::leave;
 pub use lookup_record::lookup_record;
 pub use lookups::{Lookups, TenantLookups};
 
@@ -34,9 +36,10 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
     ("record", record),
     ("lookup_record", lookup_record),
+    ("leave", leave),
     ("value", value),
     ("number", number),
     ("ciphertext", ciphertext),
@@ -133,7 +136,7 @@ pub fn item(data: &[u8]) {
         rest = after;
     }
     let identity = stored_identity(schema, tenant, &damaged).expect("its key was not touched");
-    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged))));
+    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged, Accepts::SealedOnly))));
     if !failed.is_empty() {
         return;
     }

@@ -21,6 +21,7 @@ mod lookup_keys;
 mod lookup_show;
 #[path = "command/lookup_verify.rs"]
 mod lookup_verify;
+mod migrate;
 #[path = "command/overtaken.rs"]
 mod overtaken;
 #[path = "command/pipe.rs"]
