@@ -18,6 +18,7 @@
 //! nothing goes out or comes back.
 
 mod actions;
+mod adopting;
 mod asking;
 mod batch_get_item;
 mod batch_write_item;
@@ -61,8 +62,10 @@ use tenantseal_core::trail::Audit;
 
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError, identity};
+use crate::leaves::Leaves;
 use crate::schema::TableSchema;
 
+pub(crate) use adopting::Accepted;
 pub(crate) use claiming::Claiming;
 pub(crate) use expressions::no_legacy;
 pub(crate) use notes::Notes;
@@ -95,6 +98,8 @@ pub(crate) struct Binding {
     pub(crate) audit: Arc<Audit>,
     /// The claims table, where there are unique lookups.
     pub(crate) claims: Option<Arc<str>>,
+    /// The leaves of adopted tables, where there are any.
+    pub(crate) leaves: Option<Arc<Leaves>>,
     /// Whether operations that touch no items may pass.
     pub(crate) control_plane: bool,
 }

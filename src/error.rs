@@ -11,6 +11,7 @@ use crate::schema::Lookup;
 mod config;
 mod from;
 mod http;
+mod leave;
 mod piece;
 mod refusal;
 mod service;
@@ -20,7 +21,8 @@ mod writes;
 
 pub use crate::expression::ExpressionError;
 pub use crate::item::{InvalidValue, OpenError, PrimaryKeyError, SealError};
-pub use config::ConfigError;
+pub use config::{AdoptFault, ConfigError};
+pub use leave::{LeaveError, LeaveErrorKind};
 pub use piece::Piece;
 pub use refusal::Refusal;
 pub use service::ServiceError;
@@ -56,6 +58,9 @@ pub enum Error {
     /// The key table failed.
     #[error(transparent)]
     KeyTable(#[from] KeyTableError),
+    /// The tenant's leave, which lets an adopted table have plaintext, does not count.
+    #[error(transparent)]
+    Leave(#[from] LeaveError),
     /// A part of the sealing client was replaced, so it neither sends nor returns anything.
     #[error(
         "the sealing client's {0} was replaced: build the client with `Tenant::dynamodb` and leave that part alone"
@@ -216,6 +221,7 @@ impl Error {
             Self::Unopened(unopened) => unopened.written() == Written::No && unopened.is_passing(),
             Self::KeyService(error) => error.is_retryable(),
             Self::KeyTable(error) => error.is_retryable(),
+            Self::Leave(error) => error.is_retryable(),
             Self::Cancelled(cancelled) => cancelled.is_passing(),
             Self::NotWritten(writes) => writes.is_retryable(),
             Self::Unprocessed { may_be_written, .. } => !may_be_written,
@@ -277,6 +283,7 @@ impl Error {
         match self {
             Self::Open(error) => error.is_integrity(),
             Self::KeyTable(error) => error.is_integrity(),
+            Self::Leave(error) => error.is_integrity(),
             Self::ForgedClaim { .. } => true,
             Self::Unopened(unopened) => unopened.any(Self::is_integrity),
             #[cfg(feature = "s3")]

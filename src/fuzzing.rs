@@ -14,12 +14,13 @@ use tenantseal_core::format::{HEADER, KekId, KeyRecord, Number, Sealed, StoredKe
 use tenantseal_core::tenant::TenantId;
 
 use crate::expression::{Condition, KeyCondition, Projection, Scope, Update};
-use crate::item::{Item, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
+use crate::item::{Accepts, Item, distinct_keys, open, seal, seal_values, sealable_identity, stored_identity};
 use crate::item::{decode_value, encode_value, encoded_len, encodings};
 use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
 
 mod blobs;
+mod leave;
 mod lock;
 mod lookup_record;
 mod lookups;
@@ -27,6 +28,7 @@ mod lookups;
 mod replay;
 
 pub use blobs::blob;
+pub use leave::leave;
 pub use lock::lock;
 pub use lookup_record::lookup_record;
 pub use lookups::{Lookups, TenantLookups};
@@ -36,9 +38,10 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     ("record", record),
     ("lookup_record", lookup_record),
+    ("leave", leave),
     ("value", value),
     ("number", number),
     ("ciphertext", ciphertext),
@@ -136,7 +139,7 @@ pub fn item(data: &[u8]) {
         rest = after;
     }
     let identity = stored_identity(schema, tenant, &damaged).expect("its key was not touched");
-    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged))));
+    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged, Accepts::SealedOnly))));
     if !failed.is_empty() {
         return;
     }

@@ -28,10 +28,11 @@ pub use open::OpenError;
 use open::needed_keys;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use open::open;
-pub(crate) use open::{distinct_keys, open_in_place, stored_identity};
+pub(crate) use open::{Accepts, distinct_keys, has_plaintext, open_in_place, stored_identity};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use seal::seal;
-pub(crate) use seal::{check_name, refuse_sealed, seal_values, seal_with, sealable_identity};
+pub(crate) use seal::{adopted_in, check_name, leave_plain, refuse_sealed, refuse_taken_for_sealed};
+pub(crate) use seal::{seal_values, seal_with, sealable_identity};
 pub(crate) use tokens::{KeyNumbers, Prepared, Tokens, is_same_token};
 pub use value::InvalidValue;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -41,12 +42,12 @@ pub(crate) use value::{decode_value, encode_value, encoded_len};
 /// The keys that open these items, each given with its table, and the number of items of each table.
 pub(crate) fn used_keys<'k, 'i>(
     keys: &'k KeyRing,
-    items: impl Iterator<Item = (&'i TableSchema, &'i Item)>,
+    items: impl Iterator<Item = (&'i TableSchema, &'i Item, Accepts<'i>)>,
 ) -> Result<Vec<ItemsUnderKey<'k>>, OpenError> {
     let mut used: Vec<ItemsUnderKey<'k>> = Vec::new();
-    for (table, item) in items {
+    for (table, item, accepts) in items {
         let mut of_item: Vec<&VerifiedDataKey> = Vec::new();
-        let (needed, failed) = distinct_keys(std::iter::once(Ok((table, item))));
+        let (needed, failed) = distinct_keys(std::iter::once(Ok((table, item, accepts))));
         if let Some((_, error)) = failed.into_iter().next() {
             return Err(error);
         }
@@ -69,7 +70,6 @@ pub(crate) fn used_keys<'k, 'i>(
 }
 
 /// What an attribute of a stored item is, by its bytes alone; `None` when it is absent.
-#[cfg_attr(not(test), expect(dead_code, reason = "sweeps and adoption use it"))]
 pub(crate) fn stored_form(item: &Item, name: &str) -> Option<StoredForm> {
     let has_header = item.get(HEADER).is_some_and(AttributeValue::is_b);
     Some(StoredForm::of(item.get(name)?.as_b().ok().map(AsRef::as_ref), has_header))

@@ -5,6 +5,11 @@
 #[doc = include_str!("../docs/OPERATIONS.md")]
 mod operations_guide {}
 
+/// The code blocks of the guide to adoption compile as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/ADOPTING.md")]
+mod adopting_guide {}
+
 /// Every use of a data key, told to whoever has to account for them.
 pub mod audit {
     pub use tenantseal_core::audit::{AuditSink, DataKeySource, DataKeyUse, Purpose};
@@ -15,6 +20,7 @@ pub mod blobs {
     #[doc(no_inline)]
     pub use tenantseal_blobs::*;
 }
+pub mod adoption;
 mod claims;
 mod client;
 pub mod error;
@@ -24,6 +30,7 @@ mod expression;
 pub mod fuzzing;
 mod item;
 pub mod keys;
+mod leaves;
 pub mod records;
 pub mod schema;
 pub mod sweep;

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_types::SdkConfig;
 use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
-use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, VerifiedDataKey};
+use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, Purpose, VerifiedDataKey};
 use tenantseal_core::keys::{DataKeys, LookupKeys, OpeningMode, Revoke};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
@@ -20,22 +20,25 @@ use tenantseal_kms::http::http_client;
 use tracing::{Instrument, Span};
 
 use crate::claims::ClaimsTable;
-use crate::client::{self, Binding, Tables};
+use crate::client::{self, Accepted, Binding, Tables};
 use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
 use crate::item::{
-    Item, Prepared, Tokens, distinct_keys, open_in_place, seal_with, sealable_identity, stored_identity,
+    Item, Prepared, Tokens, distinct_keys, has_plaintext, open_in_place, seal_with, sealable_identity, stored_identity,
 };
+use crate::leaves::PlainNames;
 use crate::schema::{Lookup, TableSchema};
 
 #[cfg(feature = "s3")]
 mod buckets;
 mod builder;
 mod claims;
+mod leaves;
 mod tables;
 mod verify;
 
 pub use builder::TenantSealBuilder;
+use leaves::Ledger;
 
 /// Seals and opens the items of many tenants, each under its own keys.
 ///
@@ -49,6 +52,7 @@ struct Shared {
     keys: DataKeys,
     audit: Arc<Audit>,
     claims: Option<ClaimsTable>,
+    ledger: Ledger,
     control_plane: bool,
     dynamodb: aws_sdk_dynamodb::Config,
     /// A client that neither seals nor opens, on the connections of the tenants' clients.
@@ -70,6 +74,7 @@ impl TenantSeal {
         keys: DataKeys,
         audit: Audit,
         claims: Option<ClaimsTable>,
+        ledger: Ledger,
         control_plane: bool,
         config: &SdkConfig,
         #[cfg(feature = "s3")] buckets: buckets::Buckets,
@@ -84,6 +89,7 @@ impl TenantSeal {
             keys,
             audit,
             claims,
+            ledger,
             control_plane,
             dynamodb,
             plain: OnceLock::new(),
@@ -108,13 +114,14 @@ impl TenantSeal {
     /// # Ok(()) }
     /// ```
     pub fn tenant(&self, tenant: &TenantId) -> Tenant {
-        let Shared { tables, keys, audit, claims, control_plane, .. } = &*self.0;
+        let Shared { tables, keys, audit, claims, ledger, control_plane, .. } = &*self.0;
         let binding = Binding {
             tenant: tenant.clone(),
             tables: Arc::clone(tables),
             keys: keys.for_tenant(tenant),
             audit: Arc::clone(audit),
             claims: claims.as_ref().map(|claims| Arc::clone(claims.name())),
+            leaves: ledger.leaves(),
             control_plane: *control_plane,
         };
         Tenant { seal: self.clone(), binding: Arc::new(binding), client: Arc::default() }
@@ -173,7 +180,7 @@ impl Tenant {
         let sealing = self.sealing_key("seal", table, table.record_place());
         let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed, 1)).await?;
         let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_prepared(table, &identity, &prepared)?;
-        Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens)?)
+        Ok(seal_with(table, &key, &identity, Nonces::Random(&OsRandom), item, tokens, &PlainNames::new())?)
     }
 
     /// The token of these values of a lookup's parts.
@@ -287,6 +294,16 @@ impl Tenant {
         self.open_items("open", self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
     }
 
+    /// What the tenant's leave says of these items, if one of them has plaintext.
+    async fn accepted(&self, table: &TableSchema, items: &[Item]) -> Accepted {
+        let is_adopted = self.binding.leaves.is_some() && !table.adopted().is_empty();
+        if !is_adopted || !items.iter().any(|item| has_plaintext(table, item)) {
+            return Accepted::default();
+        }
+        let table = self.binding.logical_table(table.name()).map(|(_, table)| Arc::clone(table));
+        Accepted::ask(&self.binding, table.into_iter().collect()).await
+    }
+
     /// Opens each item, or returns the error that names it and has it as it is. When the caller wants all, one that does not open keeps the
     /// others closed.
     pub(crate) async fn open_items(
@@ -301,19 +318,25 @@ impl Tenant {
             error.at(named, Some(item), Standing::READ)
         };
         let identities: Vec<_> = items.iter().map(|item| stored_identity(table, self.id(), item)).collect();
+        let accepted = self.accepted(table, &items).await;
+        let accepts = accepted.of(table, None);
         let looked_at = items.iter().zip(&identities);
         let looked_at = looked_at.map(|(item, identity)| match identity {
-            Ok(_) => Ok((table, item)),
+            Ok(_) => Ok((table, item, accepts)),
             Err(error) => Err(error.clone()),
         });
         let (needed, failed) = distinct_keys(looked_at);
-        let mut failed: BTreeMap<usize, Error> = failed.into_iter().map(|(at, error)| (at, error.into())).collect();
+        let failed = failed.into_iter().map(|(at, error)| {
+            let unknown = accepted.failure(table, &items[at]).cloned();
+            (at, unknown.unwrap_or_else(|| error.into()))
+        });
+        let mut failed: BTreeMap<usize, Error> = failed.collect();
         let mut keys = KeyRing::default();
         if mode == OpeningMode::BestEffort || failed.is_empty() {
             let lacking;
             (keys, lacking) = self.binding.opening_keys(needed, mode).instrument(self.span(operation, table)).await;
             for (at, item) in items.iter().enumerate().filter(|_| !lacking.is_empty()) {
-                let (needed, _) = distinct_keys(std::iter::once(Ok((table, item))));
+                let (needed, _) = distinct_keys(std::iter::once(Ok((table, item, accepts))));
                 let lacks = |needed: &NeededKey| lacking.iter().find(|(key, _)| *key == needed.stored);
                 if let Some((_, error)) = needed.iter().find_map(lacks) {
                     failed.entry(at).or_insert_with(|| error.clone());
@@ -323,7 +346,7 @@ impl Tenant {
         if mode == OpeningMode::BestEffort || failed.is_empty() {
             let audit = &self.binding.audit;
             let placed = items.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
-            let placed = placed.map(|(_, item)| (table, item));
+            let placed = placed.map(|(_, item)| (table, item, accepts));
             let used = if audit.is_on() { item::used_keys(&keys, placed)? } else { Vec::new() };
             if let Err(error) = audit.record_opens(self.id(), operation, &keys, &used).map_err(Error::from) {
                 failed = (0..items.len()).map(|at| (at, error.clone())).collect();
@@ -339,8 +362,11 @@ impl Tenant {
                 return Some(Err(unopened(item, error.clone())));
             }
             let mut opened = item.clone();
-            let result = identity.and_then(|identity| open_in_place(table, &identity, &keys, &mut opened));
-            Some(result.map(|()| opened).map_err(|error| unopened(item, error.into())))
+            let result = identity.and_then(|identity| open_in_place(table, &identity, &keys, accepts, &mut opened));
+            if let Ok(plain) = result {
+                telemetry::record_plain_values(Purpose::Open, plain);
+            }
+            Some(result.map(|_| opened).map_err(|error| unopened(item, error.into())))
         });
         Ok(opened.collect())
     }

@@ -25,6 +25,7 @@ mod dense;
 mod discriminators;
 mod hex;
 mod json;
+mod leaves;
 mod lookups;
 mod opened;
 mod periods;
@@ -83,6 +84,7 @@ fn the_committed_vectors_are_those_that_are_made() {
     let blobs = blobs::vectors().into_iter().map(|vector| (vector.name.clone(), vector.to_json()));
     let lookups = lookups::vectors();
     compare(&folder(), items.chain(blobs).chain(lookups));
+    compare(&folder().join("leaves"), leaves::vectors());
     let pointers = pointers::vectors();
     compare(&folder().join("pointers"), pointers.iter().map(|vector| (vector.name.clone(), vector.to_json())));
 }

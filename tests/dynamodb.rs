@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod adoption;
 mod attacks;
 mod boundary;
 mod client;
@@ -13,5 +14,6 @@ mod lookups;
 mod main_job;
 mod records;
 mod sdk_fields;
+mod sweeps;
 mod tables;
 mod telemetry;

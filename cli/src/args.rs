@@ -34,8 +34,8 @@ pub(crate) struct Global {
     /// Say what the command would do, and change nothing
     #[arg(long, short = 'n', global = true)]
     pub(crate) dry_run: bool,
-    /// Settings in TOML: role, alias, scope, registry, key_table, region, profile, service_profile, endpoint_url,
-    /// services, inherited_tags [default: tenantseal.toml, when there is one]
+    /// Settings in TOML: role, alias, scope, registry, key_table, ledger, region, profile, service_profile,
+    /// endpoint_url, services, inherited_tags [default: tenantseal.toml, when there is one]
     #[arg(long, global = true, env = "TENANTSEAL_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The role in the key account that services assume for one tenant
@@ -53,6 +53,9 @@ pub(crate) struct Global {
     /// The DynamoDB table in which services share wrapped data keys, if they do
     #[arg(long, global = true, env = "TENANTSEAL_KEY_TABLE", hide_env_values = true, value_name = "TABLE")]
     pub(crate) key_table: Option<String>,
+    /// The DynamoDB table with the leaves of adopted tables and the state of sweeps
+    #[arg(long, global = true, env = "TENANTSEAL_LEDGER", hide_env_values = true, value_name = "TABLE")]
+    pub(crate) ledger: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

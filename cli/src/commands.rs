@@ -14,6 +14,7 @@ mod list;
 #[cfg(feature = "local")]
 mod local;
 mod lookup;
+mod migrate;
 mod offboard;
 mod onboard;
 mod policy;
@@ -25,7 +26,7 @@ mod suspend;
 // No documentation comment: clap would take it for the program's.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create the registry's table, and the --key-table if given, with point-in-time recovery
+    /// Create the registry's table, and the --key-table and --ledger if given, with point-in-time recovery
     Init,
     /// Create keys, aliases and registry entries for tenants
     Onboard(onboard::Onboard),
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Lookup(lookup::Lookup),
     /// Compare an application's lock file with its tables
     Schema(schema::Schema),
+    /// Adopt a table whose items are plaintext so far, tenant by tenant, while services go on
+    Migrate(migrate::Migrate),
     /// Check the setup, and prove that one tenant's session cannot use another tenant's key
     Doctor(doctor::Doctor),
     /// Start KMS, STS, DynamoDB and S3 on loopback, with two tenants, and print the environment to export
@@ -78,6 +81,7 @@ impl Command {
             Self::Cost(cost) => cost.run(output),
             Self::Lookup(lookup) => lookup.run(&settings, output).await,
             Self::Schema(schema) => schema.run(&settings, output).await,
+            Self::Migrate(migrate) => migrate.run(&settings, output).await,
             Self::Doctor(doctor) => doctor.run(&settings, output).await,
             #[cfg(feature = "local")]
             Self::Local(local) => local.run(settings, output).await,

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use tenantseal::keys::{AliasTemplate, RoleArn, Tenancy};
+use tenantseal::keys::{AliasTemplate, DynamoDbKeyTable, RoleArn, Tenancy};
 
 use crate::args::{Global, Scope};
 use crate::errors::{Failure, Result};
@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     registry: Option<String>,
     /// The table in which services share wrapped data keys.
     pub(crate) key_table: Option<String>,
+    /// The table with the leaves of adopted tables and the state of sweeps.
+    pub(crate) ledger: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
     /// The profile of a service that assumes the role, if it differs from `profile`.
@@ -56,6 +58,7 @@ impl Settings {
         given(&global.alias, &mut settings.alias);
         given(&global.registry, &mut settings.registry);
         given(&global.key_table, &mut settings.key_table);
+        given(&global.ledger, &mut settings.ledger);
         settings.scope = global.scope.or(settings.scope);
         given(&global.region, &mut settings.region);
         given(&global.profile, &mut settings.profile);
@@ -115,6 +118,15 @@ impl Settings {
         self.scope.unwrap_or_default()
     }
 
+    /// The ledger.
+    pub(crate) fn ledger_table(&self, config: &aws_config::SdkConfig) -> Result<DynamoDbKeyTable> {
+        let table = self.ledger.as_deref().ok_or_else(|| {
+            Failure::usage("in which table are leaves and sweeps?")
+                .help("give --ledger, TENANTSEAL_LEDGER, or `ledger` in tenantseal.toml")
+        })?;
+        Ok(DynamoDbKeyTable::new(config, table))
+    }
+
     /// The registry's table.
     pub(crate) fn registry(&self) -> &str {
         self.registry.as_deref().unwrap_or(REGISTRY)
@@ -136,6 +148,7 @@ mod tests {
             scope,
             registry,
             key_table,
+            ledger,
             region,
             profile,
             service_profile,
@@ -143,7 +156,7 @@ mod tests {
             services,
             inherited_tags,
         } = toml::from_str(&settings.replace("# endpoint_url", "endpoint_url")).unwrap();
-        let all = [role, alias, registry, key_table, region, profile, service_profile, endpoint_url];
+        let all = [role, alias, registry, key_table, ledger, region, profile, service_profile, endpoint_url];
         assert!(all.iter().all(Option::is_some), "{all:?}");
         assert!(scope.is_some() && !services.is_empty());
         assert_eq!(inherited_tags.unwrap(), tenantseal::keys::Tenancy::EKS_POD_IDENTITY_TAGS);

@@ -9,6 +9,7 @@ mod cipher;
 mod data_key;
 mod derivation;
 mod identity;
+mod leave_key;
 mod lookup_key;
 mod random;
 
@@ -18,6 +19,7 @@ pub use cipher::{ItemKey, NONCE_LEN, TAG_LEN};
 pub use data_key::{DataKey, WrappedDataKey, WrongLength};
 pub use derivation::{Check, DataKeyId, InvalidDataKeyId, NonceKey, PseudorandomKey};
 pub use identity::Identity;
+pub(crate) use leave_key::LeaveKey;
 pub(crate) use lookup_key::LookupWrapKey;
 pub use lookup_key::{LookupKey, LookupKeyId, LookupPrk, MacKey};
 pub use random::{OsRandom, RandomError, RandomSource};
@@ -44,7 +46,7 @@ mod tests {
         is_zeroized::<DataKey>();
         is_zeroized::<LookupKey>();
         is_zeroized::<LookupWrapKey>();
-        is_zeroized::<zeroize::Zeroizing<[u8; 32]>>(); // NonceKey
+        is_zeroized::<zeroize::Zeroizing<[u8; 32]>>(); // NonceKey, LeaveKey
         // ItemKey, BlobKey, PseudorandomKey, LookupPrk and MacKey: see the backends.
     }
 

@@ -6,6 +6,7 @@ mod fault;
 mod identity;
 pub mod inspect;
 mod kek;
+mod leave;
 mod lookup;
 mod number;
 pub mod reader;
@@ -18,6 +19,7 @@ pub use ciphertext::{Form, Sealed, attribute_aad, prefix_len, put_prefix};
 pub use fault::FormatError;
 pub use identity::{InvalidPrimaryKey, PrimaryKeyPart};
 pub use kek::{InvalidKekId, InvalidKeyArn, KekId, KeyArn, is_account_id};
+pub use leave::{Leave, LeaveFault, LeaveStage, LeaveTerms, leave_entry};
 pub(crate) use lookup::context_digest;
 pub use lookup::{
     InvalidLookup, KnownLookups, LookupContents, LookupDefinition, LookupFault, LookupKind, LookupRecord, lookup_entry,

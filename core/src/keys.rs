@@ -37,6 +37,8 @@ pub use declared_lookups::InvalidLookups;
 #[doc(hidden)]
 pub use declared_lookups::{DeclaredLookup, DeclaredLookups};
 #[doc(hidden)]
+pub use fetch::counted_table::CountedTable;
+#[doc(hidden)]
 pub use fetch::data_keys::{DataKeys, DataKeysConfig};
 #[doc(hidden)]
 pub use fetch::handle::TenantHandle;

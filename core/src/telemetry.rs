@@ -3,6 +3,7 @@
 //! Metrics are registered on each write. A cached handle stays bound to the recorder installed when it was created, and
 //! without a recorder registering costs as little as writing. docs/OPERATIONS.md lists the metrics.
 
+mod leaves;
 mod lookups;
 
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
 
+pub use leaves::{record_leave, record_plain_values};
 pub use lookups::{TokensSeen, record_dropped, record_tokens_seen};
 pub(crate) use lookups::{
     record_lookup_key_made, record_lookup_key_not_rewrapped, record_lookup_key_restored, record_lookup_key_rewrapped,

@@ -7,16 +7,19 @@ use tenantseal_core::envelope::KeyRecordPlacement;
 use tenantseal_core::format::Identity;
 
 use super::Binding;
+use super::adopting::Written;
 use super::asking::Edits;
 use super::expressions::{Expressions, Finished, Names, SentCondition, Values, check_length};
 use super::notes::Mark;
-use super::operation::{Cut, Expected, Keys, Returned};
+use super::operation::{Cut, Expected, Keys, NOT_CHECKED, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, Place, SealedValue, Selection, SentToken, UpdatePlan};
 use crate::item::{
-    Formed, Item, KeyNumbers, Prepared, SealError, refuse_sealed, seal_values, seal_with, sealable_identity,
+    Formed, Item, KeyNumbers, Prepared, SealError, adopted_in, leave_plain, refuse_sealed, refuse_taken_for_sealed,
+    seal_values, seal_with, sealable_identity,
 };
+use crate::leaves::PlainNames;
 use crate::schema::{Lookup, Protection, TableSchema, Variant};
 use tenantseal_core::envelope::Nonces;
 
@@ -50,6 +53,8 @@ pub(super) struct ItemPut {
     lookups: KeyNumbers,
     /// The unique lookups of which the item has a value, and whether there is something to look up in it.
     pub(super) unique: Vec<(usize, bool)>,
+    /// Which of its attributes stay plaintext.
+    pub(super) written: Written,
 }
 
 /// The condition of a request or of a transaction's action.
@@ -88,15 +93,37 @@ impl ItemPut {
         let identity = sealable_identity(table, &binding.tenant, item).map_err(to_refusal)?;
         let prepared = Prepared::new(table, item)?;
         let (lookups, unique) = (prepared.keys(), prepared.unique(table));
-        Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups, unique })
+        let written = Written::new(adopted_in(table, item));
+        Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups, unique, written })
     }
 
     /// Seals the checked item, and stores the tokens of its lookups with it.
     pub(super) fn seal(&self, keys: &Keys<'_>, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
-        let Target { table, identity } = &self.target;
+        let (Target { table, identity }, plain) = (&self.target, self.written.plain());
+        self.written.record();
+        if self.seals().is_none() {
+            return if leave_plain(table, item, plain)? { Ok(()) } else { Err(NOT_CHECKED) };
+        }
         let tokens = keys.tokens().of_prepared(table, identity, &Prepared::new(table, item)?)?;
-        *item = seal_with(table, keys.sealing()?, identity, nonces, std::mem::take(item), tokens)?;
+        *item = seal_with(table, keys.sealing()?, identity, nonces, std::mem::take(item), tokens, plain)?;
         Ok(())
+    }
+
+    /// Where the key record must be, when anything is sealed.
+    pub(super) fn seals(&self) -> Option<KeyRecordPlacement> {
+        self.written.seals().then(|| self.target.table.record_place())
+    }
+
+    /// Its table, if it writes adopted attributes.
+    pub(super) fn adopted(&self) -> Option<Arc<TableSchema>> {
+        self.written.adopts().then(|| Arc::clone(&self.target.table))
+    }
+
+    /// Leaves these attributes plaintext, if they are of its table.
+    pub(super) fn write_plain(&mut self, table: &str, names: &PlainNames) {
+        if self.target.table.name() == table {
+            self.written.write_plain(names);
+        }
     }
 
     /// Turns the condition into the one that is sent.
@@ -153,8 +180,9 @@ impl ItemPut {
     /// The marks that identify the sealed values.
     pub(super) fn marks(&self, sealed: &Item) -> Vec<Mark> {
         let variant = Variant::from_item(&self.target.table, sealed);
-        let encrypted =
-            sealed.iter().filter(|(name, _)| variant.protection(name).is_some_and(Protection::is_encrypted));
+        let encrypted = sealed.iter().filter(|(name, _)| {
+            !self.written.is_plain(name) && variant.protection(name).is_some_and(Protection::is_encrypted)
+        });
         encrypted.filter_map(|(name, value)| Mark::from_sealed(name, value)).collect()
     }
 }
@@ -264,6 +292,8 @@ pub(super) struct ItemUpdate {
     condition: CheckedCondition,
     /// The places of the lookups of which it assigns a value that has something to look up.
     pub(super) claimed: Vec<usize>,
+    /// Which of the attributes that it assigns stay plaintext.
+    written: Written,
 }
 
 impl ItemUpdate {
@@ -294,7 +324,10 @@ impl ItemUpdate {
             refuse_sealed(table, attribute, value)?;
         }
         let target = Target { table: Arc::clone(table), identity };
-        let mut update = Self { target, plan, condition, claimed: Vec::new() };
+        let assigned = plan.sealed.iter().map(|value| value.attribute.clone());
+        let (adopted, others): (PlainNames, PlainNames) = assigned.partition(|name| table.adopts(name));
+        let written = Written::new((adopted, !others.is_empty()));
+        let mut update = Self { target, plan, condition, claimed: Vec::new(), written };
         for token in &update.plan.tokens {
             let formed = update.lookup(token)?.formed(&given_values(&token.given, values)?)?;
             let place = table.lookups().iter().position(|lookup| lookup.stored() == token.stored);
@@ -318,13 +351,25 @@ impl ItemUpdate {
 
     /// Where the key record must be, when the update assigns a sensitive value.
     pub(super) fn seals(&self) -> Option<KeyRecordPlacement> {
-        (!self.plan.sealed.is_empty()).then(|| self.target.table.record_place())
+        (!self.plan.sealed.is_empty() && self.written.seals()).then(|| self.target.table.record_place())
+    }
+
+    /// Its table, if it assigns adopted attributes.
+    pub(super) fn adopted(&self) -> Option<Arc<TableSchema>> {
+        self.written.adopts().then(|| Arc::clone(&self.target.table))
+    }
+
+    /// Leaves these attributes plaintext, if they are of its table.
+    pub(super) fn write_plain(&mut self, table: &str, names: &PlainNames) {
+        if self.target.table.name() == table {
+            self.written.write_plain(names);
+        }
     }
 
     /// The marks that identify the sealed values.
     pub(super) fn marks(&self, values: &Values) -> Vec<Mark> {
         let mark = |value: &SealedValue| Mark::from_sealed(&value.attribute, values.get(&value.sent)?);
-        self.plan.sealed.iter().filter_map(mark).collect()
+        self.plan.sealed.iter().filter(|value| !self.written.is_plain(&value.attribute)).filter_map(mark).collect()
     }
 
     /// The paths that the update touches.
@@ -350,12 +395,22 @@ impl ItemUpdate {
         let mut made = Vec::new();
         if !sealed.is_empty() {
             let Target { table, identity } = &self.target;
+            let (plain, sealed): (Vec<_>, Vec<_>) =
+                sealed.iter().partition(|value| self.written.is_plain(&value.attribute));
+            self.written.record();
+            for SealedValue { attribute, given, sent } in plain {
+                let value = given_value(given, values.as_ref())?;
+                refuse_taken_for_sealed(attribute, value)?;
+                made.push((sent.clone(), value.clone()));
+            }
             let given = sealed.iter().map(|SealedValue { attribute, given, .. }| {
                 Ok((attribute.as_str(), given_value(given, values.as_ref())?))
             });
             let given = given.collect::<Result<Vec<_>, Refusal>>()?;
-            let ciphertexts = seal_values(table, keys.sealing()?, identity, nonces, &given)?;
-            made.extend(sealed.iter().map(|SealedValue { sent, .. }| sent.clone()).zip(ciphertexts));
+            if !given.is_empty() {
+                let ciphertexts = seal_values(table, keys.sealing()?, identity, nonces, &given)?;
+                made.extend(sealed.iter().map(|SealedValue { sent, .. }| sent.clone()).zip(ciphertexts));
+            }
             for token in tokens {
                 let given = given_values(&token.given, values.as_ref())?;
                 made.push((token.sent.clone(), keys.tokens().stored(table, self.lookup(token)?, identity, &given)?));

@@ -16,6 +16,7 @@ use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned, downcast
 use super::{Binding, asked_name};
 use crate::error::Error;
 use crate::item::{Item, OpenError, stored_identity};
+use crate::leaves::PlainNames;
 use crate::schema::TableSchema;
 use tenantseal_core::envelope::Nonces;
 
@@ -58,11 +59,23 @@ impl BatchWrite {
 
 impl Operation for BatchWrite {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
-        self.tables.values().map(|writes| (&*writes.table, writes.puts.len())).collect()
+        self.tables
+            .values()
+            .map(|writes| (&*writes.table, writes.puts.iter().filter_map(ItemPut::seals).count()))
+            .collect()
     }
 
     fn seals(&self) -> Option<KeyRecordPlacement> {
-        self.tables.values().filter(|writes| !writes.puts.is_empty()).map(|writes| writes.table.record_place()).max()
+        self.tables.values().flat_map(|writes| writes.puts.iter().filter_map(ItemPut::seals)).max()
+    }
+
+    fn adopted(&self) -> Vec<Arc<TableSchema>> {
+        self.tables.values().flat_map(|writes| writes.puts.iter().filter_map(ItemPut::adopted)).collect()
+    }
+
+    fn write_plain(&mut self, table: &str, names: &PlainNames) {
+        let puts = self.tables.values_mut().flat_map(|writes| &mut writes.puts);
+        puts.for_each(|put| put.write_plain(table, names));
     }
 
     fn lookups(&self) -> Vec<u16> {

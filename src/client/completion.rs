@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 
 use super::Binding;
 use super::notes::Notes;
-use super::opening::{self, Opens};
+use super::opening;
 use super::operation::{Answer, Leaves};
 use super::pending::{Arrived, Pending};
 use crate::error::{Error, Standing, Unopened, Written};
@@ -55,9 +55,8 @@ pub(super) fn complete(pending: &Pending, binding: &Binding, answer: &mut Answer
     }
     let Some(items) = &mut state.items else { return Ok(()) };
     let _entered = pending.span().enter();
-    let Opens { keys, failed, .. } = opens;
     let all = each.is_none();
-    let (mut opened, unopened) = opening::open(&*items.operation, binding, &keys, failed, all, taken);
+    let (mut opened, unopened) = opening::open(&*items.operation, binding, opens, all, taken);
     let unopened = unopened?;
     match each {
         Some(notes) => {

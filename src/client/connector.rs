@@ -23,11 +23,13 @@ use tenantseal_core::keys::{KeyServiceError, OpeningMode};
 use tracing::{Instrument, Span};
 
 use super::Binding;
+use super::adopting::Accepted;
 use super::notes::Notes;
 use super::opening::{self, Opens};
 use super::operation::Answer;
 use super::pending::{Arrived, ItemState, Pending};
 use crate::error::{Error, Piece};
+use crate::schema::TableSchema;
 
 /// Decorates the HTTP client that sends the requests.
 #[derive(Debug, Clone)]
@@ -84,6 +86,11 @@ impl HttpConnector for SealingConnector {
             if !pending.state().sent.as_ref().is_some_and(|sent| sent.is(&request)) {
                 return Err(ConnectorError::user(Error::Replaced(Piece::Request).into()));
             }
+            // After the signature, whose time is no later than this.
+            let signed = pending.state().items.as_ref().map_or(Ok(()), |items| {
+                items.adopting.check_signed(&this.binding).map_err(|error| items.not_sent(error))
+            });
+            signed.map_err(|error| ConnectorError::user(error.into()))?;
             let sent = Attempt::begin(&pending);
             let response = this.inner.call(request).await?;
             this.arrive(&pending, sent, response).await
@@ -147,6 +154,17 @@ impl SealingConnector {
         })
     }
 
+    /// What the leaves of these tables say, as far as they are known before the deadline.
+    async fn leaves(&self, span: &Span, tables: Vec<Arc<TableSchema>>, deadline: Option<Instant>) -> Accepted {
+        if tables.is_empty() {
+            return Accepted::default();
+        }
+        let asked = Box::pin(Accepted::ask(&self.binding, tables.clone()).instrument(span.clone()));
+        let (Some(deadline), Some(sleep)) = (deadline, &self.sleep) else { return asked.await };
+        let left = deadline.saturating_duration_since(Instant::now());
+        Timeout::new(asked, sleep.sleep(left)).await.unwrap_or_else(|_| Accepted::slow(tables))
+    }
+
     /// Parses the answer with the SDK's own deserializer and awaits the data keys that its items need.
     async fn arrive(
         &self,
@@ -165,15 +183,22 @@ impl SealingConnector {
         let mut answer = deserializer.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
         let (mut opens, mut mode, mut whole, mut needed, mut deadline) =
             (Opens::default(), OpeningMode::AllOrNothing, None, Vec::new(), None);
+        let mut plain = Vec::new();
         if let Some(ItemState { operation, notes, deadline: until, .. }) = &pending.state().items {
             if let Some(notes) = notes {
                 answer = opening::note_answer(&**operation, notes, answer);
                 mode = if notes.gives_each() { OpeningMode::BestEffort } else { OpeningMode::AllOrNothing };
             }
             deadline = *until;
+            if !notes.as_ref().is_some_and(Notes::compares) && self.binding.leaves.is_some() {
+                (answer, plain) = opening::plaintext_in(&**operation, &self.binding, answer);
+            }
+        }
+        opens.accepted = self.leaves(pending.span(), plain, deadline).await;
+        if let Some(ItemState { operation, notes, .. }) = &pending.state().items {
             if !notes.as_ref().is_some_and(Notes::compares) {
                 let found;
-                (answer, found) = opening::needed_keys(&**operation, &self.binding.tenant, answer);
+                (answer, found) = opening::needed_keys(&**operation, &self.binding.tenant, &opens.accepted, answer);
                 match found {
                     Ok((keys, failed)) if failed.is_empty() || mode == OpeningMode::BestEffort => {
                         (needed, opens.failed) = (keys, failed)

@@ -27,8 +27,9 @@ use super::Binding;
 use super::completion;
 use super::dispatch;
 use super::notes::Notes;
-use super::pending::{Awaited, Pending};
-use crate::error::{Error, Piece};
+use super::pending::{Awaited, ItemState, Pending};
+use crate::error::{Error, LeaveError, LeaveErrorKind, Piece};
+use crate::schema::TableSchema;
 
 /// The marker that a sealing client has begun the operation.
 #[derive(Debug)]
@@ -52,6 +53,33 @@ pub(super) struct Seal {
 impl Seal {
     pub(super) fn new(binding: &Arc<Binding>) -> Self {
         Self { binding: Arc::clone(binding), auth: Arc::default() }
+    }
+
+    /// Asks for the leaves of these tables, before the deadline of this attempt, and lets the operation write by them.
+    async fn take_leaves(
+        &self,
+        pending: &Pending,
+        tables: Vec<Arc<TableSchema>>,
+        deadline: Option<Instant>,
+        components: &RuntimeComponents,
+    ) -> Result<(), Error> {
+        let asked = future::try_join_all(tables.iter().map(|table| self.binding.leave(table)));
+        let asked = asked.instrument(pending.span().clone());
+        let granted = match (deadline, components.sleep_impl()) {
+            (Some(deadline), Some(sleep)) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let table = tables.first().map_or("", |table| table.name());
+                let slow = || Err(LeaveError::new(table, LeaveErrorKind::Unavailable).into());
+                Timeout::new(asked, sleep.sleep(left)).await.unwrap_or_else(|_| slow())
+            }
+            _ => asked.await,
+        };
+        let mut state = pending.state();
+        let Some(items) = &mut state.items else { return Ok(()) };
+        match granted {
+            Ok(granted) => items.take_leaves(granted, &self.binding),
+            Err(error) => Err(items.not_sent(error)),
+        }
     }
 }
 
@@ -125,7 +153,8 @@ impl Intercept for Seal {
         request.add_extension(pending.clone());
         let state = &mut *pending.state();
         if let Some(items) = &mut state.items {
-            if (items.operation.seals().is_some() || !items.lookups.is_empty()) && !items.resolved {
+            let awaits = items.operation.seals().is_some() || !items.lookups.is_empty() || !items.adopting.is_settled();
+            if awaits && !items.resolved {
                 return Err(Error::Replaced(Piece::AuthSchemeResolver).into());
             }
             // Drops what an earlier attempt brought.
@@ -166,15 +195,25 @@ impl ResolveAuthScheme for Seal {
             let mut state = pending.state();
             let items = state.items.as_mut()?;
             items.resolved = true;
-            let awaited = items.awaited()?;
+            let leaves = items.adopting.to_ask(&self.binding);
+            if leaves.is_empty() {
+                items.awaited()?;
+            }
             let token = items.operation.token().map(str::to_owned);
-            Some((pending, awaited, token, items.deadline))
+            Some((pending, leaves, token, items.deadline))
         });
         // A future that may fetch keys is large, so it is created only when it does.
-        let Some((pending, Awaited { place, lookups, tables }, token, deadline)) = waiting else {
+        let Some((pending, leaves, token, deadline)) = waiting else {
             return self.auth.resolve_auth_scheme(params, config, components);
         };
         AuthSchemeOptionsFuture::new(async move {
+            if !leaves.is_empty() {
+                Box::pin(self.take_leaves(pending, leaves, deadline, components)).await?;
+            }
+            let awaited = pending.state().items.as_ref().and_then(ItemState::awaited);
+            let Some(Awaited { place, lookups, tables }) = awaited else {
+                return self.auth.resolve_auth_scheme(params, config, components).await;
+            };
             let Binding { tenant, keys, audit, .. } = &*self.binding;
             let operation = if place.is_some() { "GenerateDataKey" } else { "Decrypt" };
             let sealing = async {

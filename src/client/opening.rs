@@ -5,20 +5,22 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault};
+use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault, Purpose};
 use tenantseal_core::format::OwnedStoredKey;
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::ItemsUnderKey;
 
 use super::Binding;
+use super::adopting::Accepted;
 use super::asking::Asking;
 use super::notes::Notes;
 use super::operation::{Answer, Carrier, Cut, Operation, Returned};
 use super::seen::SeenTokens;
 use crate::error::{Error, ItemRef, Sealed, Standing, Unopened, UnopenedItem, Written};
-use crate::item::{self, Item, OpenError, distinct_keys, stored_identity};
+use crate::item::{self, Item, OpenError, distinct_keys, has_plaintext, stored_identity};
 use crate::schema::TableSchema;
 
 /// Why items of an answer do not open, by their places in it.
@@ -32,12 +34,35 @@ pub(super) struct Opens {
     pub(super) lacking: Vec<(OwnedStoredKey, Error)>,
     /// Items that no key opens.
     pub(super) failed: Failed,
+    /// What leaves say of plaintext.
+    pub(super) accepted: Accepted,
+}
+
+/// The adopted tables of which an answer has plaintext items.
+pub(super) fn plaintext_in(
+    operation: &dyn Operation,
+    binding: &Binding,
+    answer: Answer,
+) -> (Answer, Vec<Arc<TableSchema>>) {
+    let (answer, tables) = visit_returned(operation, answer, |returned| {
+        let mut tables: Vec<Arc<TableSchema>> = Vec::new();
+        for returned in returned.iter().filter(|returned| !returned.table.adopted().is_empty()) {
+            let name = returned.table.name();
+            if !tables.iter().any(|table| table.name() == name) && has_plaintext(returned.table, &returned.view()) {
+                tables.extend(binding.logical_table(name).map(|(_, table)| Arc::clone(table)));
+            }
+        }
+        Ok(tables)
+    });
+    // An answer whose items are not those of the request fails later.
+    (answer, tables.unwrap_or_default())
 }
 
 /// The distinct keys that the items of an answer rely on, and the items whose keys cannot be told.
 pub(super) fn needed_keys(
     operation: &dyn Operation,
     tenant: &TenantId,
+    accepted: &Accepted,
     answer: Answer,
 ) -> (Answer, Result<(Vec<NeededKey>, Failed), Error>) {
     visit_returned(operation, answer, |returned| {
@@ -47,9 +72,14 @@ pub(super) fn needed_keys(
         };
         let checks: Vec<_> = returned.iter().map(looked_at).collect();
         let views: Vec<_> = returned.iter().map(|returned| (returned.table, returned.view())).collect();
-        let items = checks.into_iter().zip(&views).map(|(check, (table, view))| check.map(|()| (*table, &**view)));
+        let index = operation.index();
+        let items = checks.into_iter().zip(&views);
+        let items = items.map(|(check, (table, view))| check.map(|()| (*table, &**view, accepted.of(table, index))));
         let (keys, failed) = distinct_keys(items);
-        let failed = failed.into_iter().map(|(at, error)| (at, in_index(operation.index(), error).into()));
+        let failed = failed.into_iter().map(|(at, error)| {
+            let unknown = views.get(at).and_then(|(table, view)| accepted.failure(table, view)).cloned();
+            (at, unknown.unwrap_or_else(|| in_index(index, error).into()))
+        });
         Ok((keys, failed.collect()))
     })
 }
@@ -75,11 +105,16 @@ pub(super) fn without_keys(operation: &dyn Operation, answer: Answer, opens: &mu
     if opens.lacking.is_empty() {
         return answer;
     }
-    let Opens { lacking, failed, .. } = opens;
+    let Opens { lacking, failed, accepted, .. } = opens;
+    let index = operation.index();
     let (answer, _) = visit_returned(operation, answer, |returned| {
         for (at, returned) in returned.iter().enumerate().filter(|(at, _)| !failed.contains_key(at)).collect::<Vec<_>>()
         {
-            let (needed, _) = distinct_keys(std::iter::once(Ok((returned.table, &*returned.view()))));
+            let (needed, _) = distinct_keys(std::iter::once(Ok((
+                returned.table,
+                &*returned.view(),
+                accepted.of(returned.table, index),
+            ))));
             let lacks = |needed: &NeededKey| lacking.iter().find(|(key, _)| *key == needed.stored);
             if let Some((_, error)) = needed.iter().find_map(lacks) {
                 failed.insert(at, error.clone());
@@ -96,11 +131,11 @@ pub(super) fn used_keys<'k>(
     opens: &'k Opens,
     answer: Answer,
 ) -> (Answer, Result<Vec<ItemsUnderKey<'k>>, Error>) {
-    let Opens { keys, failed, .. } = opens;
+    let (Opens { keys, failed, accepted, .. }, index) = (opens, operation.index());
     visit_returned(operation, answer, |returned| {
         let views = returned.iter().enumerate().filter(|(at, _)| !failed.contains_key(at));
         let views: Vec<_> = views.map(|(_, returned)| (returned.table, returned.view())).collect();
-        Ok(item::used_keys(keys, views.iter().map(|(table, view)| (*table, &**view)))?)
+        Ok(item::used_keys(keys, views.iter().map(|(table, view)| (*table, &**view, accepted.of(table, index))))?)
     })
 }
 
@@ -111,8 +146,7 @@ pub(super) fn used_keys<'k>(
 pub(super) fn open(
     operation: &dyn Operation,
     binding: &Binding,
-    keys: &KeyRing,
-    failed: Failed,
+    Opens { keys, failed, accepted, .. }: Opens,
     all: bool,
     answer: Answer,
 ) -> (Answer, Result<Vec<(usize, UnopenedItem)>, Error>) {
@@ -120,6 +154,7 @@ pub(super) fn open(
     let (mut answer, mut unopened) = visit_returned(operation, answer, |returned| {
         let mut unopened = Vec::new();
         let mut seen = SeenTokens::new(binding, operation.index());
+        let mut plain = 0;
         for (at, Returned { item, table, expected, cut, asking }) in returned.into_iter().enumerate() {
             if all && !failed.is_empty() && !failed.contains_key(&at) {
                 continue;
@@ -132,7 +167,8 @@ pub(super) fn open(
                     expected.check(table, item, &identity)?;
                     let tokens = seen.look_at(table, item, matches!(cut, Cut::Whole));
                     cut.restrict(table, item);
-                    item::open_in_place(table, &identity, keys, item)?;
+                    let accepts = accepted.of(table, operation.index());
+                    plain += item::open_in_place(table, &identity, &keys, accepts, item)?;
                     seen.compare(table, &identity, tokens, item);
                     Ok(answers_all(asking, table, item, operation.index())?)
                 })(),
@@ -150,6 +186,7 @@ pub(super) fn open(
             }
         }
         seen.record();
+        telemetry::record_plain_values(Purpose::Open, plain);
         Ok(unopened)
     });
     if let Ok(output) = &mut answer

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
@@ -17,6 +18,7 @@ use super::notes::Mark;
 use crate::error::{Error, Piece};
 use crate::expression::{Path, Selection, prune};
 use crate::item::{Item, OpenError, Tokens};
+use crate::leaves::PlainNames;
 use crate::schema::{Protection, TableSchema};
 
 /// DynamoDB's answer, with the SDK's types erased.
@@ -28,6 +30,15 @@ pub(super) trait Operation: Send + Sync {
     fn seals(&self) -> Option<KeyRecordPlacement> {
         None
     }
+
+    /// The adopted tables to whose adopted attributes the request writes. A table may appear several times.
+    fn adopted(&self) -> Vec<Arc<TableSchema>> {
+        Vec::new()
+    }
+
+    /// Leaves these adopted attributes of a logical table plaintext. Called before [`seals`](Self::seals) and
+    /// [`seal`](Self::seal).
+    fn write_plain(&mut self, _table: &str, _names: &PlainNames) {}
 
     /// The numbers of the lookup keys that the request needs for its tokens. Each may appear several times.
     fn lookups(&self) -> Vec<u16> {

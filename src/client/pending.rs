@@ -18,12 +18,14 @@ use tenantseal_core::tenant::TenantId;
 use tracing::Span;
 
 use super::Binding;
+use super::adopting::Adopting;
 use super::known::Known;
 use super::notes::Notes;
 use super::opening::Opens;
 use super::operation::{Answer, Keys, NOT_CHECKED, Operation};
 use super::stable;
 use crate::error::{Error, Piece, Standing, Unopened, Written};
+use crate::leaves::Grant;
 
 /// The state of one operation. It travels in the config bag, and with the request to the connector.
 #[derive(Clone)]
@@ -67,6 +69,8 @@ pub(super) struct ItemState {
     /// The logical tables whose items are sealed, and how many, for the audit.
     pub(super) sealed: Vec<(String, usize)>,
     pub(super) operation: Box<dyn Operation>,
+    /// What leaves say of what it writes.
+    pub(super) adopting: Adopting,
     /// The checked input, while it waits for the data key.
     pub(super) input: Option<Input>,
     pub(super) key: Option<Arc<VerifiedDataKey>>,
@@ -152,7 +156,7 @@ impl Pending {
         let items = ItemState::new(known.name, operation, notes, binding)?;
         let state = &mut *self.state();
         let items = state.items.insert(items);
-        if items.awaited().is_some() {
+        if !items.adopting.is_settled() || items.awaited().is_some() {
             items.input = Some(input);
             // Serializes an empty input for what surrounds the body. The body follows when the data key has arrived, so
             // none of this is sent.
@@ -216,21 +220,14 @@ impl Sent {
 impl ItemState {
     fn new(
         name: &'static str,
-        operation: Box<dyn Operation>,
+        mut operation: Box<dyn Operation>,
         notes: Option<Notes>,
         binding: &Binding,
     ) -> Result<Self, Error> {
-        let mut sealed: Vec<(String, usize)> = Vec::new();
-        if binding.audit.is_on() && operation.seals().is_some() {
-            for (table, items) in operation.tables().into_iter().filter(|(_, items)| *items > 0) {
-                match sealed.iter_mut().find(|(name, _)| name == table.name()) {
-                    Some((_, sum)) => *sum += items,
-                    None => sealed.push((table.name().to_owned(), items)),
-                }
-            }
-        }
+        let adopting = Adopting::new(&mut *operation, binding);
+        let sealed = to_audit(&*operation, binding);
         let key = match (operation.token(), operation.seals()) {
-            (None, Some(place)) => binding.keys.warm_sealing_key(place),
+            (None, Some(place)) if adopting.is_settled() => binding.keys.warm_sealing_key(place),
             _ => None,
         };
         if let Some(key) = &key {
@@ -250,6 +247,7 @@ impl ItemState {
         Ok(Self {
             sealed,
             operation,
+            adopting,
             input: None,
             key,
             lookups,
@@ -260,6 +258,21 @@ impl ItemState {
             notes,
             arrived: None,
         })
+    }
+
+    /// Takes what leaves grant.
+    pub(super) fn take_leaves(&mut self, granted: Vec<Option<Grant>>, binding: &Binding) -> Result<(), Error> {
+        let taken = self.adopting.take(&mut *self.operation, granted);
+        self.sealed = to_audit(&*self.operation, binding);
+        taken.map_err(|error| self.not_sent(error))
+    }
+
+    /// An error for which this attempt is not sent. Nobody knows what earlier ones did that were not answered.
+    pub(super) fn not_sent(&self, error: Error) -> Error {
+        match self.operation.writes() && self.unanswered > 0 {
+            true => Error::Unopened(Unopened::whole(error, Standing::written(Written::Unknown))),
+            false => error,
+        }
     }
 
     /// Turns the checked input into the one that is sent.
@@ -288,6 +301,20 @@ impl ItemState {
         let tables = if lookups.is_empty() { Vec::new() } else { tables_with_lookups(&*self.operation) };
         (place.is_some() || !lookups.is_empty()).then_some(Awaited { place, lookups, tables })
     }
+}
+
+/// The logical tables whose items the operation seals, and how many, for the audit.
+fn to_audit(operation: &dyn Operation, binding: &Binding) -> Vec<(String, usize)> {
+    let mut sealed: Vec<(String, usize)> = Vec::new();
+    if binding.audit.is_on() && operation.seals().is_some() {
+        for (table, items) in operation.tables().into_iter().filter(|(_, items)| *items > 0) {
+            match sealed.iter_mut().find(|(name, _)| name == table.name()) {
+                Some((_, sum)) => *sum += items,
+                None => sealed.push((table.name().to_owned(), items)),
+            }
+        }
+    }
+    sealed
 }
 
 /// The logical tables with lookups that an operation names, and how many items it seals in each, for the audit.

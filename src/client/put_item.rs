@@ -1,5 +1,7 @@
 //! PutItem: the whole item is sealed under the tenant's current data key.
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
@@ -13,6 +15,7 @@ use super::notes::Mark;
 use super::operation::{Carrier, Keys, Leaves, NOT_CHECKED, Operation, Returned, downcast_input, returned_item};
 use crate::error::Error;
 use crate::item::OpenError;
+use crate::leaves::PlainNames;
 use crate::schema::TableSchema;
 use tenantseal_core::envelope::Nonces;
 
@@ -31,11 +34,19 @@ impl Put {
 
 impl Operation for Put {
     fn tables(&self) -> Vec<(&TableSchema, usize)> {
-        vec![(&self.put.target.table, 1)]
+        vec![(&self.put.target.table, usize::from(self.put.seals().is_some()))]
     }
 
     fn seals(&self) -> Option<KeyRecordPlacement> {
-        Some(self.put.target.table.record_place())
+        self.put.seals()
+    }
+
+    fn adopted(&self) -> Vec<Arc<TableSchema>> {
+        self.put.adopted().into_iter().collect()
+    }
+
+    fn write_plain(&mut self, table: &str, names: &PlainNames) {
+        self.put.write_plain(table, names);
     }
 
     fn lookups(&self) -> Vec<u16> {

@@ -20,6 +20,7 @@ use super::unique::require_unchanged;
 use crate::claims::{Claims, Stored, Touch};
 use crate::error::{Error, Refusal};
 use crate::item::OpenError;
+use crate::leaves::PlainNames;
 use crate::schema::TableSchema;
 use tenantseal_core::envelope::Nonces;
 
@@ -114,7 +115,7 @@ impl Action {
 
     fn seals(&self) -> Option<KeyRecordPlacement> {
         match self {
-            Self::Put(put) => Some(put.target.table.record_place()),
+            Self::Put(put) => put.seals(),
             Self::Update(update) => update.seals(),
             Self::Other(..) => None,
         }
@@ -194,6 +195,25 @@ impl Operation for TransactWrite {
             }
         }
         Ok(())
+    }
+
+    fn adopted(&self) -> Vec<Arc<TableSchema>> {
+        let adopted = self.actions.iter().filter_map(|action| match action {
+            Action::Put(put) => put.adopted(),
+            Action::Update(update) => update.adopted(),
+            Action::Other(..) => None,
+        });
+        adopted.collect()
+    }
+
+    fn write_plain(&mut self, table: &str, names: &PlainNames) {
+        for action in &mut self.actions {
+            match action {
+                Action::Put(put) => put.write_plain(table, names),
+                Action::Update(update) => update.write_plain(table, names),
+                Action::Other(..) => {}
+            }
+        }
     }
 
     fn lookups(&self) -> Vec<u16> {

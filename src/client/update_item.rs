@@ -1,6 +1,7 @@
 //! UpdateItem: one round trip, without reading. Each sensitive value that it assigns carries its own key record.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::ReturnValue;
@@ -15,6 +16,7 @@ use super::notes::Mark;
 use super::operation::{Carrier, Cut, Keys, Leaves, Operation, Returned, downcast_input, returned_item};
 use crate::error::Error;
 use crate::item::OpenError;
+use crate::leaves::PlainNames;
 use crate::schema::TableSchema;
 use tenantseal_core::envelope::Nonces;
 
@@ -50,6 +52,14 @@ impl Operation for UpdateItem {
 
     fn seals(&self) -> Option<KeyRecordPlacement> {
         self.update.seals()
+    }
+
+    fn adopted(&self) -> Vec<Arc<TableSchema>> {
+        self.update.adopted().into_iter().collect()
+    }
+
+    fn write_plain(&mut self, table: &str, names: &PlainNames) {
+        self.update.write_plain(table, names);
     }
 
     fn lookups(&self) -> Vec<u16> {

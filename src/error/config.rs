@@ -75,6 +75,14 @@ pub enum ConfigError {
         /// The attribute.
         attribute: String,
     },
+    /// `adopt` names what cannot be adopted.
+    #[error("`adopt`: table `{table}`: {fault}")]
+    Adopt {
+        /// The logical table.
+        table: String,
+        /// What is wrong.
+        fault: AdoptFault,
+    },
     /// A lookup is `unique`, and there is no table for the claims of its values.
     #[error(
         "lookup `{lookup}` of table `{table}` is `unique`: call `claims` with a table for the claims of its values"
@@ -106,6 +114,26 @@ pub enum ConfigError {
     /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
     #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
     SensitiveBodiesLogged,
+}
+
+/// Why attributes cannot be adopted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdoptFault {
+    /// There is no ledger, where leaves are.
+    #[error("leaves are in a ledger: call `ledger`")]
+    NoLedger,
+    /// The table is not registered.
+    #[error("it is not registered")]
+    UnknownTable,
+    /// No registered record encrypts the attribute.
+    #[error("no record encrypts `{0}`, so it needs no adoption")]
+    NotEncrypted(String),
+    /// The attribute has a lookup, which would find some of the items.
+    #[error(
+        "`{0}` has a lookup, which would find sealed items alone: declare it as `building` when no tenant has a leave"
+    )]
+    Lookup(String),
 }
 
 impl From<InvalidKmsConfig> for ConfigError {

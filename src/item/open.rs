@@ -1,11 +1,13 @@
 //! Opens one item: takes hostile bytes, returns authenticated values or an error that names the attribute.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::envelope::{KeyRing, NeededKey, OpenFault, Opener};
-use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed, StoredKey};
+use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed, StoredForm, StoredKey};
 use tenantseal_core::tenant::TenantId;
 
-use super::{Item, PrimaryKeyError, identity};
+use super::{Item, PrimaryKeyError, identity, stored_form};
 use crate::item::decode_value;
 use crate::schema::{Secrecy, TableSchema, Variant};
 
@@ -92,17 +94,49 @@ impl OpenError {
     }
 }
 
+/// What encrypted attributes may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Accepts<'a> {
+    SealedOnly,
+    /// These may be plaintext, which the stored bytes tell.
+    Plain(&'a BTreeSet<String>),
+    /// The same in an index, which may not project the header. What may need it is not taken for plaintext.
+    PlainInIndex(&'a BTreeSet<String>),
+}
+
+impl Accepts<'_> {
+    /// Whether this encrypted attribute is to be taken as it is.
+    fn takes(self, name: &str, value: &AttributeValue, has_header: bool) -> bool {
+        let (names, has_header) = match self {
+            Self::SealedOnly => return false,
+            Self::Plain(names) => (names, has_header),
+            Self::PlainInIndex(names) => (names, true),
+        };
+        names.contains(name) && !StoredForm::of(value.as_b().ok().map(AsRef::as_ref), has_header).is_sealed()
+    }
+}
+
+/// Whether an item has plaintext in an attribute that the code adopts. An item whose record type is not known has none:
+/// it does not open.
+pub(crate) fn has_plaintext(schema: &TableSchema, item: &Item) -> bool {
+    let variant = Variant::from_item(schema, item);
+    let is_encrypted =
+        |name: &str| variant.protection(name).is_some_and(|protection| protection.secrecy == Secrecy::Encrypted);
+    let is_plain = |name: &String| is_encrypted(name) && stored_form(item, name) == Some(StoredForm::Plain);
+    schema.adopted().iter().any(is_plain)
+}
+
 /// The distinct keys that these items rely on, and the items whose keys cannot be told, by their places. Each item is
 /// given with its table, or with the error that forbids looking at it.
 pub(crate) fn distinct_keys<'i>(
-    items: impl Iterator<Item = Result<(&'i TableSchema, &'i Item), OpenError>>,
+    items: impl Iterator<Item = Result<(&'i TableSchema, &'i Item, Accepts<'i>), OpenError>>,
 ) -> (Vec<NeededKey>, Vec<(usize, OpenError)>) {
     let mut needed: Vec<(StoredKey<&[u8]>, &str)> = Vec::new();
     let mut failed = Vec::new();
     for (at, item) in items.enumerate() {
         let before = needed.len();
-        let looked_at = item.and_then(|(schema, item)| {
-            needed_keys(schema, item, |attribute, key| {
+        let looked_at = item.and_then(|(schema, item, accepts)| {
+            needed_keys(schema, item, accepts, |attribute, key| {
                 // Usually, most items of an answer rely on the same key.
                 if needed.last().is_none_or(|(latest, _)| *latest != key) {
                     needed.push((key, attribute));
@@ -134,16 +168,19 @@ pub(crate) fn stored_identity(schema: &TableSchema, tenant: &TenantId, item: &It
 pub(super) fn needed_keys<'i>(
     schema: &TableSchema,
     item: &'i Item,
+    accepts: Accepts<'_>,
     mut need: impl FnMut(&'i str, StoredKey<&'i [u8]>),
 ) -> Result<(), OpenError> {
     let mut header_needed = false;
     let variant = Variant::from_item(schema, item);
+    let has_header = header(item).is_some();
     for (name, value) in item {
-        if !is_sealed(&variant, name, value)? {
+        if !is_sealed(&variant, name, value)? || accepts.takes(name, value, has_header) {
             continue;
         }
-        let stored = value.as_b().map_err(|_| OpenError::attribute(name, OpenFault::NotSealed))?;
-        match Sealed::parse(stored.as_ref()).map_err(|fault| OpenError::attribute(name, fault))?.key {
+        let fault = |fault: OpenFault| unopened(schema, name, fault);
+        let stored = value.as_b().map_err(|_| fault(OpenFault::NotSealed))?;
+        match Sealed::parse(stored.as_ref()).map_err(|error| fault(error.into()))?.key {
             Some(key) => need(name, key),
             None if header_needed => {}
             None => {
@@ -170,6 +207,14 @@ fn is_sealed(variant: &Variant<'_>, name: &str, value: &AttributeValue) -> Resul
     }
 }
 
+/// An attribute that does not open. Plaintext of one that the code adopts would open under a leave.
+fn unopened(schema: &TableSchema, name: &str, fault: OpenFault) -> OpenError {
+    match fault {
+        OpenFault::NotSealed if schema.adopts(name) => OpenError::attribute(name, OpenFault::NoLeave),
+        fault => OpenError::attribute(name, fault),
+    }
+}
+
 fn header(item: &Item) -> Option<&[u8]> {
     item.get(HEADER)?.as_b().ok().map(AsRef::as_ref)
 }
@@ -184,29 +229,35 @@ pub(crate) fn open(
     keys: &KeyRing,
     mut item: Item,
 ) -> Result<Item, OpenError> {
-    open_in_place(schema, identity, keys, &mut item)?;
+    open_in_place(schema, identity, keys, Accepts::SealedOnly, &mut item)?;
     Ok(item)
 }
 
-/// The same, in place. On any failure, nobody may be given anything of the item, except its primary key.
+/// The same, in place; returns how many values were plaintext, which `accepts` allows. On any failure, nobody may be given anything of the item, except its primary key.
 pub(crate) fn open_in_place(
     schema: &TableSchema,
     identity: &Identity,
     keys: &KeyRing,
+    accepts: Accepts<'_>,
     item: &mut Item,
-) -> Result<(), OpenError> {
+) -> Result<usize, OpenError> {
     let header = item.remove(HEADER);
     item.retain(|name, _| !name.starts_with(RESERVED_PREFIX));
     let header = header.as_ref().and_then(|value| value.as_b().ok()).map(AsRef::as_ref);
     let variant = Variant::from_item(schema, item);
     let mut opener = Opener::new(identity, header, keys);
+    let mut plain = 0;
     for (name, value) in item {
         if is_sealed(&variant, name, value)? {
+            if accepts.takes(name, value, header.is_some()) {
+                plain += 1;
+                continue;
+            }
             let stored = std::mem::replace(value, AttributeValue::Null(true));
-            *value = open_value(&mut opener, name, stored).map_err(|fault| OpenError::attribute(name, fault))?;
+            *value = open_value(&mut opener, name, stored).map_err(|fault| unopened(schema, name, fault))?;
         }
     }
-    Ok(())
+    Ok(plain)
 }
 
 /// Opens one value, in the buffer in which it was stored.

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tenantseal_core::envelope::{Nonces, Sealer, VerifiedDataKey};
-use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed};
+use tenantseal_core::format::{HEADER, Identity, RESERVED_PREFIX, Sealed, StoredForm};
 use tenantseal_core::tenant::TenantId;
 
 use super::size::{check_attribute_size, check_size};
@@ -11,6 +11,9 @@ use super::tokens::StoredTokens;
 use super::{Item, SealError, identity};
 use crate::item::{encode_value, encoded_len};
 use crate::schema::{Protection, Secrecy, TableSchema, Variant};
+
+/// Names of attributes that are written as plaintext.
+type PlainNames = std::collections::BTreeSet<String>;
 
 /// The identity of an item that may be sealed: it is the tenant's, and the schema declares all of its attributes.
 pub(crate) fn sealable_identity(schema: &TableSchema, tenant: &TenantId, item: &Item) -> Result<Identity, SealError> {
@@ -32,11 +35,11 @@ pub(crate) fn seal(
     nonces: Nonces<'_>,
     item: Item,
 ) -> Result<Item, SealError> {
-    seal_with(schema, key, identity, nonces, item, StoredTokens::new())
+    seal_with(schema, key, identity, nonces, item, StoredTokens::new(), &PlainNames::new())
 }
 
 /// Seals the item with this identity in the form that PutItem stores, with these tokens of its lookups. Refuses the
-/// same attributes as [`sealable_identity`].
+/// same attributes as [`sealable_identity`]. Attributes in `plain` stay as they are.
 pub(crate) fn seal_with(
     schema: &TableSchema,
     key: &VerifiedDataKey,
@@ -44,13 +47,16 @@ pub(crate) fn seal_with(
     nonces: Nonces<'_>,
     mut item: Item,
     tokens: StoredTokens,
+    plain: &PlainNames,
 ) -> Result<Item, SealError> {
     let header = key.stored_at(schema.record_place())?.to_header();
     let mut sealer = Sealer::new(None, key, identity, nonces, item.len())?;
     let variant = to_seal(schema, &item)?;
     for (name, value) in &mut item {
-        if is_encrypted(&variant, name, value)? {
-            *value = seal_value(&mut sealer, name, value)?;
+        match is_encrypted(&variant, name, value)? {
+            true if plain.contains(name) => refuse_taken_for_sealed(name, value)?,
+            true => *value = seal_value(&mut sealer, name, value)?,
+            false => {}
         }
     }
     item.reserve(1 + tokens.len());
@@ -58,6 +64,42 @@ pub(crate) fn seal_with(
     item.extend(tokens);
     check_size(&item)?;
     Ok(item)
+}
+
+/// The encrypted attributes of an item that the code adopts, and whether it has others.
+pub(crate) fn adopted_in(schema: &TableSchema, item: &Item) -> (PlainNames, bool) {
+    if schema.adopted().is_empty() {
+        return (PlainNames::new(), true);
+    }
+    let Some(variant) = Variant::to_seal(schema, item) else { return (PlainNames::new(), true) };
+    let encrypted = |name: &&String| variant.protection(name).is_some_and(Protection::is_encrypted);
+    let (adopted, others): (PlainNames, PlainNames) =
+        item.keys().filter(encrypted).cloned().partition(|name| schema.adopts(name));
+    (adopted, !others.is_empty())
+}
+
+/// Checks an item of which nothing is to be sealed: its encrypted attributes are all in `plain`. Returns whether that
+/// is so.
+pub(crate) fn leave_plain(schema: &TableSchema, item: &Item, plain: &PlainNames) -> Result<bool, SealError> {
+    let variant = to_seal(schema, item)?;
+    for (name, value) in item {
+        if is_encrypted(&variant, name, value)? {
+            if !plain.contains(name) {
+                return Ok(false);
+            }
+            refuse_taken_for_sealed(name, value)?;
+        }
+    }
+    check_size(item)?;
+    Ok(true)
+}
+
+/// Refuses plaintext that a reader would take for sealed, whatever bytes the attribute may have.
+pub(crate) fn refuse_taken_for_sealed(name: &str, value: &AttributeValue) -> Result<(), SealError> {
+    match StoredForm::of(value.as_b().ok().map(AsRef::as_ref), true).is_sealed() {
+        true => Err(SealError::AlreadySealed(name.to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// Whether an attribute of an item to be sealed is encrypted. An error when the attribute must not be stored.

@@ -124,7 +124,7 @@ fn an_item_without_sensitive_attributes_needs_no_key_to_open() {
     let mut item = sealed("c-1");
     item.retain(|name, _| !["email", "notes", "api_keys"].contains(&name.as_str()));
     let mut needed = 0;
-    needed_keys(&schema("crm"), &item, |_, _| needed += 1).unwrap();
+    needed_keys(&schema("crm"), &item, Accepts::SealedOnly, |_, _| needed += 1).unwrap();
     assert_eq!(needed, 0);
     assert_eq!(opened(item).unwrap().len(), 3);
 }
@@ -161,7 +161,10 @@ fn plaintext_where_ciphertext_belongs_is_refused() {
     for planted in [s("mallory@example.org"), AttributeValue::Null(true), AttributeValue::Bool(false)] {
         let mut item = sealed("c-1");
         item.insert("email".to_owned(), planted);
-        assert!(matches!(needed_keys(&schema("crm"), &item, |_, _| {}), Err(OpenError::Attribute { .. })));
+        assert!(matches!(
+            needed_keys(&schema("crm"), &item, Accepts::SealedOnly, |_, _| {}),
+            Err(OpenError::Attribute { .. })
+        ));
         assert_eq!(fault(opened(item)), ("email".into(), OpenFault::NotSealed));
     }
     let mut item = sealed("c-1");
@@ -220,7 +223,7 @@ fn a_missing_header_is_named() {
     item.remove(HEADER);
     assert_eq!(fault(opened(item.clone())).1, OpenFault::NoHeader);
     assert!(matches!(
-        needed_keys(&schema("crm"), &item, |_, _| {}),
+        needed_keys(&schema("crm"), &item, Accepts::SealedOnly, |_, _| {}),
         Err(OpenError::Attribute { fault: OpenFault::NoHeader, .. })
     ));
 }
@@ -286,7 +289,7 @@ proptest! {
         item.insert("email".to_owned(), AttributeValue::B(Blob::new(email)));
         item.insert(HEADER.to_owned(), AttributeValue::B(Blob::new(header)));
         let mut records = Vec::new();
-        let _ = needed_keys(&schema("crm"), &item, |_, key| match key {
+        let _ = needed_keys(&schema("crm"), &item, Accepts::SealedOnly, |_, key| match key {
             StoredKey::Record(record) => records.push(record),
             StoredKey::Reference(_) => {}
         });
@@ -324,7 +327,7 @@ fn a_value_that_carries_its_key_opens_beside_values_of_another_key() {
     let values = seal_values(&schema, &update, &identity, Nonces::Random(&OsRandom), &[("email", &new)]).unwrap();
     item.insert("email".to_owned(), values[0].clone());
     let mut needed = Vec::new();
-    needed_keys(&schema, &item, |_, key| needed.push(key.to_owned())).unwrap();
+    needed_keys(&schema, &item, Accepts::SealedOnly, |_, key| needed.push(key.to_owned())).unwrap();
     assert_eq!(needed.len(), 2);
     let mut expected = contact("c-1");
     expected.insert("email".to_owned(), new);

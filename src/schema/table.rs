@@ -33,6 +33,8 @@ pub struct TableSchema {
     record_place: KeyRecordPlacement,
     /// Attributes whose plaintext may be any bytes, so that their beginning tells nothing.
     own_bytes: BTreeSet<String>,
+    /// Attributes that may be plaintext while a tenant has a leave.
+    adopted: BTreeSet<String>,
 }
 
 /// Attributes and their protection.
@@ -131,6 +133,20 @@ impl TableSchema {
     /// Whether the attribute of this name is encrypted, in all items or in some.
     pub(crate) fn may_encrypt(&self, attribute: &str) -> bool {
         self.protection(attribute).is_some_and(Protection::may_encrypt)
+    }
+
+    /// Whether the attribute may be plaintext while a tenant has a leave.
+    pub(crate) fn adopts(&self, attribute: &str) -> bool {
+        self.adopted.contains(attribute)
+    }
+
+    /// The attributes that may be plaintext while a tenant has a leave.
+    pub(crate) fn adopted(&self) -> &BTreeSet<String> {
+        &self.adopted
+    }
+
+    pub(crate) fn adopt(&mut self, attribute: String) {
+        self.adopted.insert(attribute);
     }
 
     pub(crate) fn record_place(&self) -> KeyRecordPlacement {

@@ -1,5 +1,6 @@
 //! Configuration: setters never fail, `build` checks everything once.
 
+mod adopt;
 mod claims;
 mod data_keys;
 mod lock;
@@ -19,6 +20,7 @@ use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
 use super::TenantSeal;
 #[cfg(feature = "s3")]
 use super::buckets::Buckets;
+use super::leaves::Ledger;
 use crate::claims::ClaimsTable;
 use crate::error::ConfigError;
 use crate::schema::{InvalidSchema, TableSchema};
@@ -39,6 +41,8 @@ pub struct TenantSealBuilder {
     lock: Option<String>,
     audit: Option<Arc<dyn AuditSink>>,
     claims: Option<ClaimsTable>,
+    ledger: Option<Arc<dyn KeyTable>>,
+    adopted: Vec<(String, String)>,
     without_control_plane: bool,
     #[cfg(feature = "s3")]
     buckets: Vec<tenantseal_blobs::Bucket>,
@@ -273,7 +277,7 @@ impl TenantSealBuilder {
     /// [`ConfigError`] names what is missing or contradictory.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, mut settings, schemas, physical, compact, own_bytes, .. } = self;
-        let Self { audit, claims, partition, regions, without_control_plane, .. } = self;
+        let Self { audit, claims, partition, regions, without_control_plane, ledger, adopted, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
@@ -288,8 +292,9 @@ impl TenantSealBuilder {
         if let (None, Some(table)) = (&settings.key_table, compact.first()) {
             return Err(ConfigError::CompactWithoutKeyTable(table.clone()));
         }
-        let tables = tables::collect(schemas, physical, compact, own_bytes)?;
+        let mut tables = tables::collect(schemas, physical, compact, own_bytes)?;
         lock::check(self.lock.as_deref(), &tables)?;
+        let is_adopting = adopt::apply(adopted, &mut tables, ledger.is_some())?;
         settings.lookups = tables::lookups(&tables);
         claims::check(&tables, claims.as_ref(), settings.key_table.as_deref())?;
         #[cfg(feature = "s3")]
@@ -311,12 +316,14 @@ impl TenantSealBuilder {
         };
         let (time, retries) = (tenantseal_kms::config::time(config), tenantseal_kms::config::retries(config));
         let keys = settings.build(service, region, time.clone(), retries)?;
+        let ledger = Ledger::new(ledger, is_adopting, time.clone());
         let audit = Audit::new(audit, time);
         TenantSeal::new(
             tables,
             keys,
             audit,
             claims,
+            ledger,
             !without_control_plane,
             config,
             #[cfg(feature = "s3")]

@@ -816,3 +816,54 @@ def find_lookup_key(tenant, number, table, lookups):
         digest = hashlib.sha256(lookup.definition()).digest()[:16]
         require(known.get((table, lookup.name), digest) == digest, "a lookup that is known otherwise")
     return lookup_key, known
+
+
+# ---- 16. Leaves ----
+
+
+def is_sealed_form(stored, has_header):
+    """Whether a stored attribute counts as sealed under a leave (16.1)."""
+    if "B" not in stored:
+        return False
+    data = bytes(stored["B"])
+    if has_header and data[:1] == b"\x21" and len(data) >= 30:
+        return True
+    # The header's record does not matter here: a reader that knows none takes any.
+    try:
+        cursor = Cursor(data)
+        form = cursor.uint(1)
+        require(form in (0x11, 0x12, 0x13), "not a sealed attribute")
+        if form == 0x12:
+            Record.decode(cursor.take(cursor.uint(2)))
+        elif form == 0x13:
+            cursor.take(16)
+        cursor.take(12)
+        require(len(cursor.rest) > 16, "too short")
+    except Refused:
+        return False
+    return has_header or form != 0x11
+
+
+def read_leave(tenant, table, leave, adopts, time, seen):
+    """What the tenant's leave grants (16.3): the stage and the names that may be plaintext; none when it does not count."""
+    cursor = Cursor(leave)
+    version, stage, flags = cursor.uint(1), cursor.uint(1), cursor.uint(1)
+    require(version == 1 and stage in (0, 1, 2) and flags == 0, "not a leave")
+    serial, issued, expires = cursor.uint(4), cursor.uint(4), cursor.uint(4)
+    names = [cursor.take(cursor.uint(4)) for _ in range(cursor.uint(2))]
+    require(ascending(names), "names out of order")
+    names = [utf8(name) for name in names]
+    require(issued <= expires <= issued + 7_776_000, "a period that no leave has")
+    record = Record.decode(cursor.take(cursor.uint(4)))
+    body, tag = leave[:len(leave) - len(cursor.rest)], cursor.take(16)
+    require(not cursor.rest, "bytes after the end")
+    configured = [pairs | period_of(record.context) for pairs in tenant.contexts]
+    contexts = [pairs for pairs in configured if encode_context(pairs) == record.context]
+    require(contexts, "a context that is not the tenant's")
+    key = expand(tenant.prk(record, contexts[0]), label("leave") + lp(tenant.id.encode()) + lp(table.encode()), 32)
+    made = hmac.new(key, body, hashlib.sha256).digest()[:16]
+    require(hmac.compare_digest(made, tag), "not authentic")
+    require(serial >= seen, "rolled back")
+    if stage == 0 or time >= expires or issued > time + 300:
+        return None
+    return stage, [name for name in names if name in adopts]

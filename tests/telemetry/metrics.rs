@@ -169,6 +169,7 @@ fn the_operations_guide_lists_exactly_the_metrics_that_there_are() {
     };
     let sources = [
         include_str!("../../core/src/telemetry.rs"),
+        include_str!("../../core/src/telemetry/leaves.rs"),
         include_str!("../../core/src/telemetry/lookups.rs"),
         include_str!("../../tower/src/telemetry.rs"),
     ];

@@ -1,4 +1,4 @@
-//! `init`: creates the registry's table, and the key table if there is one.
+//! `init`: creates the registry's table, and the key table and the ledger if there are any.
 
 use serde_json::json;
 use tenantseal::keys::DynamoDbKeyTable;
@@ -11,9 +11,10 @@ use crate::settings::Settings;
 
 pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
     let table = settings.registry();
-    let key_table = settings.key_table.as_deref();
+    let others = [("key_table", "key table", &settings.key_table), ("ledger", "ledger", &settings.ledger)];
+    let others = others.into_iter().filter_map(|(name, what, table)| Some((name, what, table.as_deref()?)));
     if output.is_dry_run() {
-        let steps = [Some(table), key_table].into_iter().flatten().flat_map(|table| {
+        let steps = std::iter::once(table).chain(others.map(|(.., table)| table)).flat_map(|table| {
             [
                 format!("create the table {table}, paid per request and protected from deletion"),
                 "switch its point-in-time recovery on".to_owned(),
@@ -31,14 +32,14 @@ pub(crate) async fn run(settings: &Settings, output: &Output) -> Result<Exit> {
     let mut text = format!("the registry is table {table}\n");
     let mut data = json!({ "registry": table, "point_in_time_recovery": recovery.is_ok() });
     let mut missing: Vec<_> = recovery.err().map(|error| (table, error)).into_iter().collect();
-    if let Some(name) = key_table {
-        progress.step(format!("creating the table {name}"));
-        let keys = DynamoDbKeyTable::new(&operator, name);
-        keys.create_table().await?;
-        let recovery = keys.enable_recovery().await.map_err(Failure::from);
-        text.push_str(&format!("the key table is {name}\n"));
-        data["key_table"] = json!({ "table": name, "point_in_time_recovery": recovery.is_ok() });
-        missing.extend(recovery.err().map(|error| (name, error)));
+    for (name, what, table) in others {
+        progress.step(format!("creating the table {table}"));
+        let entries = DynamoDbKeyTable::new(&operator, table);
+        entries.create_table().await?;
+        let recovery = entries.enable_recovery().await.map_err(Failure::from);
+        text.push_str(&format!("the {what} is {table}\n"));
+        data[name] = json!({ "table": table, "point_in_time_recovery": recovery.is_ok() });
+        missing.extend(recovery.err().map(|error| (table, error)));
     }
     drop(progress);
     let next: Vec<_> = missing.iter().map(|(table, _)| switch_on(table)).collect();

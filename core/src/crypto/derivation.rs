@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::backend::{HkdfSha256, hmac_sha256};
-use super::{BlobKey, Commitment, DataKey, Identity, ItemKey, LookupWrapKey, NONCE_LEN, label};
+use super::{BlobKey, Commitment, DataKey, Identity, ItemKey, LeaveKey, LookupWrapKey, NONCE_LEN, label};
 use crate::hex;
 
 /// The salt of the one Extract per data key.
@@ -65,6 +65,13 @@ impl PseudorandomKey {
         let mut key = Zeroizing::new([0; LookupWrapKey::LEN]);
         self.0.expand(&[label!("lookup key"), lp_tenant, &number.to_be_bytes()], key.as_mut());
         LookupWrapKey::new(&key)
+    }
+
+    /// `Expand(PRK, label("leave") ‖ lp(tenant) ‖ lp(table), 32)`: the key that authenticates a tenant's leaves.
+    pub(crate) fn leave_key(&self, lp_tenant: &[u8], lp_table: &[u8]) -> LeaveKey {
+        let mut key = Zeroizing::new([0; LeaveKey::LEN]);
+        self.0.expand(&[label!("leave"), lp_tenant, lp_table], key.as_mut());
+        LeaveKey::new(key)
     }
 
     /// `Expand(PRK, label("nonce") ‖ identity, 32)`: the key of one item's synthetic nonces.

@@ -12,6 +12,11 @@ pub enum OpenFault {
         "the schema says it is encrypted, but what is stored is not sealed: it is plaintext, or was altered. If you know who wrote it as plaintext, read it with a plain client and put it with the tenant's"
     )]
     NotSealed,
+    /// The same of an attribute that the code adopts, while the tenant has no leave in force.
+    #[error(
+        "it is plaintext, and the tenant has no leave for this table: none was issued, or it is closed or has expired (`tenantseal migrate status`). A process without `adopt` may have written it, or someone who is not to write it"
+    )]
+    NoLeave,
     /// The item's record type does not encrypt this attribute, another record type of the table does, and what is
     /// stored is binary.
     #[error("it is binary, and another record of the table encrypts it: the discriminator may have been changed")]

@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::KeyRecordPlacement;
 use crate::context::EncryptionContext;
 use crate::crypto::{
-    BlobKey, Commitment, DataKey, ItemKey, LookupWrapKey, NONCE_LEN, NonceKey, PseudorandomKey, WrappedDataKey,
+    BlobKey, Commitment, DataKey, ItemKey, LeaveKey, LookupWrapKey, NONCE_LEN, NonceKey, PseudorandomKey,
+    WrappedDataKey,
 };
 use crate::envelope::{DataKeySource, Seals};
-use crate::format::{Identity, KekId, KeyRecord, LookupContents, LookupFault, LookupRecord, StoredKey, put_lp};
+use crate::format::{
+    Identity, KekId, KeyRecord, Leave, LeaveFault, LeaveTerms, LookupContents, LookupFault, LookupRecord, StoredKey,
+    put_lp,
+};
 use crate::tenant::TenantId;
 
 /// A data key that matches its key record. Only such a key seals or opens.
@@ -177,6 +181,23 @@ impl VerifiedDataKey {
         let mut lp_tenant = Vec::with_capacity(4 + tenant.as_str().len());
         put_lp(&mut lp_tenant, tenant.as_str().as_bytes());
         self.key.lookup_wrap_key(&lp_tenant, number)
+    }
+
+    /// A leave of a tenant for a logical table, to be stored in the ledger.
+    pub fn issue_leave(&self, tenant: &TenantId, table: &str, terms: &LeaveTerms) -> Vec<u8> {
+        terms.issue(&self.stored, &self.leave_key(tenant, table))
+    }
+
+    /// What a leave says that names this data key, if it was made for this tenant and logical table.
+    pub fn verify_leave(&self, tenant: &TenantId, table: &str, leave: Leave<'_>) -> Result<LeaveTerms, LeaveFault> {
+        leave.verify(&self.leave_key(tenant, table))
+    }
+
+    fn leave_key(&self, tenant: &TenantId, table: &str) -> LeaveKey {
+        let (mut lp_tenant, mut lp_table) = (Vec::new(), Vec::new());
+        put_lp(&mut lp_tenant, tenant.as_str().as_bytes());
+        put_lp(&mut lp_table, table.as_bytes());
+        self.key.leave_key(&lp_tenant, &lp_table)
     }
 
     /// The key of one item's synthetic nonces.

@@ -136,6 +136,7 @@ impl TableSchemaBuilder {
             varying: BTreeSet::new(),
             record_place: KeyRecordPlacement::default(),
             own_bytes: BTreeSet::new(),
+            adopted: BTreeSet::new(),
         };
         schema.settle()?;
         Ok(schema)

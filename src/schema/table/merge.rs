@@ -20,6 +20,7 @@ impl TableSchema {
             varying: _,
             record_place: _,
             own_bytes: _,
+            adopted: _,
         } = other;
         if (&partition_key, &sort_key, &tenant) != (&self.partition_key, &self.sort_key, &self.tenant) {
             return Err(InvalidSchema::KeysDisagree { table });

@@ -35,12 +35,12 @@ impl Moment {
     }
 
     /// Whether it was after `other`, a moment of this process.
-    pub(crate) fn is_after(self, other: Self) -> bool {
+    pub fn is_after(self, other: Self) -> bool {
         self.monotonic > other.monotonic
     }
 
     /// Seconds since 1970, as key records store them.
-    pub(crate) fn unix_seconds(self) -> u32 {
+    pub fn unix_seconds(self) -> u32 {
         let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
     }

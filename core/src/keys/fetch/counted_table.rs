@@ -12,10 +12,10 @@ use crate::tenant::TenantId;
 
 /// All calls of a key table go through here.
 #[derive(Clone)]
-pub(crate) struct CountedTable(Arc<dyn KeyTable>);
+pub struct CountedTable(Arc<dyn KeyTable>);
 
 impl CountedTable {
-    pub(crate) fn new(table: Arc<dyn KeyTable>) -> Self {
+    pub fn new(table: Arc<dyn KeyTable>) -> Self {
         Self(table)
     }
 
@@ -23,11 +23,11 @@ impl CountedTable {
         self.0.name()
     }
 
-    pub(crate) async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
+    pub async fn get(&self, tenant: &TenantId, entry: &str) -> Result<Option<Vec<u8>>, KeyTableError> {
         self.call("get", self.0.get(tenant.as_str(), entry), |_| "ok").await
     }
 
-    pub(crate) async fn compare_and_swap(
+    pub async fn compare_and_swap(
         &self,
         tenant: &TenantId,
         entry: &str,
