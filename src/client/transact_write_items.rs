@@ -13,8 +13,9 @@ use tenantseal_core::tenant::TenantId;
 use std::sync::Arc;
 
 use super::Binding;
-use super::actions::{CheckedCondition, ConditionParts, ItemPut, ItemUpdate, Target, condition_parts, conditional};
+use super::actions::{CheckedCondition, ConditionParts, ItemPut, Target, condition_parts, conditional};
 use super::claiming::Claiming;
+use super::item_update::ItemUpdate;
 use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned, downcast_input};
 use super::unique::require_unchanged;
 use crate::claims::{Claims, Stored, Touch};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
 use super::Binding;
-use super::actions::{CONDITION, ConditionParts, Conditional, ItemPut, ItemUpdate, Target, conditional};
+use super::actions::{CONDITION, ConditionParts, Conditional, ItemPut, Target, conditional};
 use super::expressions::check_length;
+use super::item_update::ItemUpdate;
 use super::operation::NOT_CHECKED;
 use crate::claims::{Becomes, Spot, Stored, Touch};
 use crate::error::{Error, Refusal};
