@@ -10,7 +10,7 @@ use super::Binding;
 use super::asking::Edits;
 use super::expressions::{Expressions, Finished, Names, SentCondition, Values, check_length};
 use super::notes::Mark;
-use super::operation::{Cut, Expected, Keys, Returned};
+use super::operation::{Cut, Expected, Keys, NOT_CHECKED, Returned};
 use super::reading::Reading;
 use crate::error::{Error, Refusal};
 use crate::expression::{Path, Place, SealedValue, Selection, SentToken, UpdatePlan};
@@ -50,6 +50,8 @@ pub(super) struct ItemPut {
     lookups: KeyNumbers,
     /// The unique lookups of which the item has a value, and whether there is something to look up in it.
     pub(super) unique: Vec<(usize, bool)>,
+    /// What the tokens are made of, until the item is sealed.
+    prepared: Option<Prepared>,
 }
 
 /// The condition of a request or of a transaction's action.
@@ -87,14 +89,16 @@ impl ItemPut {
         let condition = conditional.check(table, Some(item))?;
         let identity = sealable_identity(table, &binding.tenant, item).map_err(to_refusal)?;
         let prepared = Prepared::new(table, item)?;
-        let (lookups, unique) = (prepared.keys(), prepared.unique(table));
-        Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups, unique })
+        let (lookups, unique) = (prepared.keys(table), prepared.unique(table));
+        let target = Target { table: Arc::clone(table), identity };
+        Ok(Self { target, condition, lookups, unique, prepared: Some(prepared) })
     }
 
-    /// Seals the checked item, and stores the tokens of its lookups with it.
-    pub(super) fn seal(&self, keys: &Keys<'_>, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
+    /// Seals the checked item once, and stores the tokens of its lookups with it.
+    pub(super) fn seal(&mut self, keys: &Keys<'_>, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
+        let prepared = self.prepared.take().ok_or(NOT_CHECKED)?;
         let Target { table, identity } = &self.target;
-        let tokens = keys.tokens().of_prepared(table, identity, &Prepared::new(table, item)?)?;
+        let tokens = keys.tokens().of_prepared(table, identity, &prepared)?;
         *item = seal_with(table, keys.sealing()?, identity, nonces, std::mem::take(item), tokens)?;
         Ok(())
     }
