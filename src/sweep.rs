@@ -4,31 +4,75 @@
 //! and gives each item to the tenant whose it is. All its writes follow one rule, which
 //! `sweep/rewrite.rs` holds.
 
+mod action;
+mod actions;
+mod active;
 mod budget;
 mod claims;
 mod error;
+mod facts;
 mod key;
+mod lease;
+mod ledger;
 mod page;
+mod plan;
 mod position;
 mod reason;
 mod reindex;
 mod report;
 mod rewrite;
 mod stop;
+mod sweeping;
+mod swept;
 mod tokens;
+mod worker;
 
+use tenantseal_core::keys::KeyTable;
 use tenantseal_core::tenant::TenantId;
 
-pub use error::SweepError;
+pub use error::{PlanFault, SweepError};
+pub use ledger::LedgerError;
+pub use plan::{SweepAction, SweepPlan};
 pub use reason::SkipReason;
 pub use reindex::Reindex;
 pub use report::{Duplicate, Listed, ListedItem, ReindexReport};
+pub use sweeping::Sweep;
+pub use swept::SweepReport;
+pub use worker::{Done, Worker, WorkerProgress};
 
 use crate::error::{Error, Refusal};
 use crate::item::{Item, PrimaryKeyError};
 use crate::tenant_seal::TenantSeal;
 
 impl TenantSeal {
+    /// Starts a pass over all items of a table: here, or planned for many machines.
+    ///
+    /// `table` is the table's logical name. See [`Sweep`].
+    ///
+    /// ```
+    /// # async fn example(seal: tenantseal::TenantSeal) -> Result<(), tenantseal::sweep::SweepError> {
+    /// let report = seal.sweep("crm").verify().read_units(2_000).run().await?;
+    /// assert!(report.is_clean(), "{report}");
+    /// # Ok(()) }
+    /// ```
+    pub fn sweep<'a>(&'a self, table: &str) -> Sweep<'a> {
+        Sweep::new(self, table)
+    }
+
+    /// Starts a worker of a planned sweep. See [`Worker`].
+    ///
+    /// ```
+    /// # use tenantseal::keys::DynamoDbKeyTable;
+    /// # async fn example(seal: tenantseal::TenantSeal, ledger: DynamoDbKeyTable) -> Result<(), tenantseal::sweep::SweepError> {
+    /// let id = seal.sweep("crm").verify().workers(16).on(&ledger).plan().await?;
+    /// // On each of 16 machines:
+    /// let done = seal.worker(&ledger, &id).index(3).run().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn worker<'a>(&'a self, ledger: &'a dyn KeyTable, sweep: &str) -> Worker<'a> {
+        Worker::new(self, ledger, sweep)
+    }
+
     /// Starts a sweep that makes the tokens of all lookups of a table right: for lookups that are `building`, before
     /// they are asked, and for lookups that are `retired`, before their declaration goes.
     ///

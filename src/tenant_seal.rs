@@ -176,7 +176,7 @@ impl Tenant {
         if let Some((at, _)) = prepared.unique(table).first() {
             return Err(Refusal::UniqueLookup { lookup: table.lookups()[*at].name().to_owned() }.into());
         }
-        let needed = prepared.keys();
+        let needed = prepared.keys(table);
         let sealing = self.sealing_key("seal", table, table.record_place());
         let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed, 1)).await?;
         let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_prepared(table, &identity, &prepared)?;

@@ -14,5 +14,6 @@ mod lookups;
 mod main_job;
 mod records;
 mod sdk_fields;
+mod sweeps;
 mod tables;
 mod telemetry;

@@ -148,6 +148,7 @@ mod tests {
             scope,
             registry,
             key_table,
+            ledger,
             region,
             profile,
             service_profile,
@@ -155,7 +156,7 @@ mod tests {
             services,
             inherited_tags,
         } = toml::from_str(&settings.replace("# endpoint_url", "endpoint_url")).unwrap();
-        let all = [role, alias, registry, key_table, region, profile, service_profile, endpoint_url];
+        let all = [role, alias, registry, key_table, ledger, region, profile, service_profile, endpoint_url];
         assert!(all.iter().all(Option::is_some), "{all:?}");
         assert!(scope.is_some() && !services.is_empty());
         assert_eq!(inherited_tags.unwrap(), tenantseal::keys::Tenancy::EKS_POD_IDENTITY_TAGS);

@@ -51,6 +51,8 @@ pub(super) struct ItemPut {
     pub(super) unique: Vec<(usize, bool)>,
     /// Which of its attributes stay plaintext.
     pub(super) written: Written,
+    /// What the tokens are made of, until the item is sealed.
+    prepared: Option<Prepared>,
 }
 
 /// The condition of a request or of a transaction's action.
@@ -88,19 +90,21 @@ impl ItemPut {
         let condition = conditional.check(table, Some(item))?;
         let identity = sealable_identity(table, &binding.tenant, item).map_err(to_refusal)?;
         let prepared = Prepared::new(table, item)?;
-        let (lookups, unique) = (prepared.keys(), prepared.unique(table));
+        let (lookups, unique) = (prepared.keys(table), prepared.unique(table));
         let written = Written::new(adopted_in(table, item));
-        Ok(Self { target: Target { table: Arc::clone(table), identity }, condition, lookups, unique, written })
+        let target = Target { table: Arc::clone(table), identity };
+        Ok(Self { target, condition, lookups, unique, written, prepared: Some(prepared) })
     }
 
-    /// Seals the checked item, and stores the tokens of its lookups with it.
-    pub(super) fn seal(&self, keys: &Keys<'_>, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
+    /// Seals the checked item once, and stores the tokens of its lookups with it.
+    pub(super) fn seal(&mut self, keys: &Keys<'_>, nonces: Nonces<'_>, item: &mut Item) -> Result<(), Error> {
+        let prepared = self.prepared.take().ok_or(NOT_CHECKED)?;
         let (Target { table, identity }, plain) = (&self.target, self.written.plain());
         self.written.record();
         if self.seals().is_none() {
             return if leave_plain(table, item, plain)? { Ok(()) } else { Err(NOT_CHECKED) };
         }
-        let tokens = keys.tokens().of_prepared(table, identity, &Prepared::new(table, item)?)?;
+        let tokens = keys.tokens().of_prepared(table, identity, &prepared)?;
         *item = seal_with(table, keys.sealing()?, identity, nonces, std::mem::take(item), tokens, plain)?;
         Ok(())
     }

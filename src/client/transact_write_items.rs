@@ -228,7 +228,7 @@ impl Operation for TransactWrite {
         if items.len() != self.actions.len() {
             return Err(NOT_CHECKED);
         }
-        for (item, action) in items.iter_mut().zip(&self.actions) {
+        for (item, action) in items.iter_mut().zip(&mut self.actions) {
             let TransactWriteItem { condition_check, put, delete, update, .. } = item;
             match (action, put, update, delete, condition_check) {
                 (Action::Put(checked), Some(put), None, None, None) => {

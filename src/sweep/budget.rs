@@ -28,8 +28,8 @@ struct Bucket {
 }
 
 impl Budget {
-    pub(super) fn new(per_second: Option<u32>) -> Self {
-        let bucket = per_second.map(f64::from).map(|per_second| Bucket {
+    pub(super) fn new(per_second: Option<f64>) -> Self {
+        let bucket = per_second.map(|per_second| Bucket {
             per_second,
             share: 1.0,
             balance: per_second * HELD,
@@ -114,14 +114,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_take_their_units_a_second_and_no_more() {
-        let budget = Budget::new(Some(50));
+        let budget = Budget::new(Some(50.0));
         let took = seconds(&budget, 100, 5.0).await;
         assert!((9.0..10.5).contains(&took), "500 units at 50 a second took {took} s");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_budget_holds_half_a_second() {
-        let budget = Budget::new(Some(50));
+        let budget = Budget::new(Some(50.0));
         tokio::time::sleep(Duration::from_secs(60)).await;
         let took = seconds(&budget, 50, 1.0).await;
         assert!((0.4..0.6).contains(&took), "50 units at 50 a second, 25 of them held, took {took} s");
@@ -129,7 +129,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_that_wait_together_do_not_pass_together() {
-        let budget = Budget::new(Some(10));
+        let budget = Budget::new(Some(10.0));
         budget.take().await.settle(Some(20.0));
         let began = Instant::now();
         futures_util::future::join_all((0..20).map(|_| async { budget.take().await.settle(Some(1.0)) })).await;
@@ -139,7 +139,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_throttled_budget_is_halved_and_climbs_back() {
-        let budget = Budget::new(Some(100));
+        let budget = Budget::new(Some(100.0));
         budget.slow_down();
         let halved = seconds(&budget, 200, 1.0).await;
         assert!(halved > 2.0, "{halved}");

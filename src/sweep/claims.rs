@@ -88,7 +88,8 @@ impl Claimant<'_> {
             return Ok(Ok(Some(claims)));
         }
         let store = self.tenant.claims().map_err(Stop::refused)?;
-        for (unique, token) in unique.iter().filter_map(|unique| Some((unique, act.token(unique)?))) {
+        let tokens: Vec<_> = unique.iter().filter_map(|unique| Some((unique, act.token(unique)?))).collect();
+        for (unique, token) in tokens {
             let lookup = unique.lookup.name();
             let key = self.key;
             let spot = self.tenant.spot(self.physical, unique.lookup).map_err(Stop::refused)?;

@@ -1,5 +1,6 @@
 //! Why a sweep did not begin, or did not come to its end.
 
+use super::ledger::LedgerError;
 use super::report::ReindexReport;
 use crate::error::Error;
 
@@ -50,6 +51,88 @@ pub enum SweepError {
         /// What it has done, and where it goes on.
         report: Box<ReindexReport>,
     },
+    /// No action was named.
+    #[error("the sweep has nothing to do: name what, such as `count` or `verify`")]
+    NoAction,
+    /// What several machines do together needs a ledger.
+    #[error("`{0}` needs a ledger: give one with `on`")]
+    NoLedger(&'static str),
+    /// The ledger has no sweep of this id.
+    #[error("the ledger has no sweep `{0}`: check its id, and that it is the ledger in which it was planned")]
+    Unknown(String),
+    /// Another sweep writes the table.
+    #[error("sweep `{sweep}` writes this table: let it end, or stop it, then begin another one")]
+    Busy {
+        /// The other sweep.
+        sweep: String,
+    },
+    /// The table has no point-in-time recovery, so nobody could undo the sweep.
+    #[error(
+        "table `{table}` has no point-in-time recovery, so nothing could undo this sweep: run `aws dynamodb \
+         update-continuous-backups --table-name {table} --point-in-time-recovery-specification \
+         PointInTimeRecoveryEnabled=true`"
+    )]
+    NoRecovery {
+        /// The table's name in DynamoDB.
+        table: String,
+    },
+    /// The table has replicas, where writers could undo what the sweep writes.
+    #[error(
+        "table `{table}` has replicas in {regions}, and no condition reaches across Regions: let all writers write in \
+         one Region, and name it with `writers_in`"
+    )]
+    Replicas {
+        /// The table's name in DynamoDB.
+        table: String,
+        /// Where.
+        regions: String,
+    },
+    /// The worker is not what the sweep was planned with.
+    #[error("sweep `{sweep}` was planned with {fault}. Run it with the build it was planned with, or plan another one")]
+    PlanMismatch {
+        /// The sweep.
+        sweep: String,
+        /// What differs.
+        fault: PlanFault,
+    },
+    /// The ledger failed, or holds something else.
+    #[error("the sweep's ledger: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The table could not be described.
+    #[error(
+        "the table could not be described: {0}. A plan needs dynamodb:DescribeTable and DescribeContinuousBackups on it"
+    )]
+    Describe(Error),
+    /// The operating system gave no random bytes for the name of a sweep or a worker.
+    #[error("the operating system gave no random bytes")]
+    Random,
+    /// The worker ended. What it has done until then is right, and in the ledger.
+    #[error("this worker of sweep `{sweep}` ended: {cause}. Run it again when that is mended")]
+    Worker {
+        /// The sweep.
+        sweep: String,
+        /// The claims table, where it ended there.
+        claims: Option<String>,
+        /// Why.
+        cause: Box<Error>,
+        /// Whether a worker that begins later may succeed without anyone's help.
+        is_retryable: bool,
+    },
+}
+
+/// In what a worker differs from the plan of its sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanFault {
+    /// The table is not configured.
+    #[error("a table that is not configured here")]
+    UnknownTable,
+    /// The logical table has another physical name.
+    #[error("another table under this logical name")]
+    OtherTable,
+    /// The schema, or the state of a lookup, differs.
+    #[error("another schema, or another state of a lookup")]
+    OtherSchema,
 }
 
 impl SweepError {
@@ -64,6 +147,12 @@ impl SweepError {
     /// Whether the same sweep, resumed later, may succeed without anyone's help: DynamoDB throttled for too long, or
     /// did not answer.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Stopped { is_retryable: true, .. } | Self::StoppedAtClaims { is_retryable: true, .. })
+        match self {
+            Self::Stopped { is_retryable, .. }
+            | Self::StoppedAtClaims { is_retryable, .. }
+            | Self::Worker { is_retryable, .. } => *is_retryable,
+            Self::Ledger(error) => error.is_retryable(),
+            _ => false,
+        }
     }
 }

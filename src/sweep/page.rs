@@ -6,23 +6,22 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
-use futures_util::{StreamExt, TryStreamExt, stream};
-use tenantseal_core::keys::OpeningMode;
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tenantseal_core::tenant::TenantId;
 use tenantseal_kms::errors::AwsErrorClass;
 
+use super::action::{Action, Plan, Planned};
 use super::budget::Budget;
 use super::claims::{Act, Claimant};
 use super::key::Key;
 use super::position::Position;
 use super::reason::SkipReason;
-use super::report::{Claims, Tally};
+use super::report::{Claims, Counts, Tally};
 use super::rewrite::{Rewrite, Rewritten};
 use super::stop::{Stop, pause};
-use super::tokens::{Declared, Source, UniqueToken, attributes, concerns_none, is_suspicious, to_open};
 use crate::error::Error;
-use crate::item::{Item, Tokens, stored_identity};
+use crate::item::Item;
 use crate::schema::TableSchema;
 use crate::tenant_seal::{Tenant, TenantSeal};
 
@@ -33,14 +32,12 @@ const WAITS: u32 = 3;
 /// How many tenants of a page are opened at the same time, and how many items of each are written.
 const TENANTS: usize = 4;
 const WRITES: usize = 8;
-/// What the audit and the spans call it.
-const OPERATION: &str = "reindex";
-
 /// A pass over one table.
-pub(super) struct Sweep<'a> {
+pub(super) struct Pass<'a> {
     pub(super) seal: &'a TenantSeal,
     /// It neither seals nor opens.
     pub(super) client: Client,
+    pub(super) action: Box<dyn Action + 'a>,
     pub(super) schema: &'a TableSchema,
     pub(super) physical: &'a str,
     pub(super) tenants: Option<BTreeSet<TenantId>>,
@@ -52,10 +49,20 @@ pub(super) struct Sweep<'a> {
     pub(super) waited_for: Mutex<BTreeSet<TenantId>>,
 }
 
-/// A segment of the scan.
+/// What one worker reads at a time.
+#[derive(Clone)]
+pub(super) enum Unit {
+    /// A segment of a scan, and how many there are.
+    Segment(usize, usize),
+    /// The items of one tenant, which are one partition.
+    Tenant(TenantId),
+}
+
+/// A unit, and where its next page begins.
+#[derive(Clone)]
 pub(super) struct Segment {
     pub(super) number: usize,
-    pub(super) segments: usize,
+    pub(super) unit: Unit,
     pub(super) from: Position,
 }
 
@@ -65,22 +72,23 @@ pub(super) struct Page {
     pub(super) tally: Tally,
 }
 
-/// What to do with an item: the rewrite that makes it right and the tokens of unique lookups, or why it is left as it
-/// is.
-type Plan<'a> = Result<(Rewrite, Vec<UniqueToken<'a>>), (SkipReason, Option<Error>)>;
+/// The items of a page, the key behind which the next begins, and what it took.
+type Answer = (Option<Vec<Item>>, Option<Item>, Option<ConsumedCapacity>);
 
 /// What became of one item.
 enum Outcome {
     /// It is right.
     Settled {
         is_rewritten: bool,
+        is_suspicious: bool,
         claims: Claims,
+        counts: Counts,
     },
     Deleted,
     Skipped(SkipReason, Option<Error>),
 }
 
-impl<'a> Sweep<'a> {
+impl<'a> Pass<'a> {
     /// Sweeps the next page of a segment.
     pub(super) async fn page(&self, segment: Segment) -> Result<Page, Stop> {
         let (items, from) = self.read(&segment).await?;
@@ -90,7 +98,7 @@ impl<'a> Sweep<'a> {
             tally.items += 1;
             let partition = item.get(self.schema.partition_key()).and_then(|value| value.as_s().ok());
             match partition.and_then(|value| self.schema.tenant().tenant_of(value)) {
-                None if concerns_none(self.schema, &item) => tally.of_no_tenant += 1,
+                None if !self.action.lists_strangers(&item) => tally.of_no_tenant += 1,
                 None => tally.skip(SkipReason::NoTenant, self.key(&item), None),
                 Some(tenant) if self.tenants.as_ref().is_some_and(|tenants| !tenants.contains(&tenant)) => {
                     tally.other_tenants += 1;
@@ -98,9 +106,11 @@ impl<'a> Sweep<'a> {
                 Some(tenant) => by_tenant.entry(tenant).or_default().push(item),
             }
         }
-        let mut swept = stream::iter(by_tenant)
-            .map(|(tenant, items)| self.sweep_tenant(self.seal.tenant(&tenant), items))
-            .buffer_unordered(TENANTS);
+        let sweeps = by_tenant.into_iter();
+        let sweeps = sweeps.map(|(tenant, items)| self.sweep_tenant(self.seal.tenant(&tenant), items).boxed());
+        // Made before the first is awaited: a stream's closure would not let the future be sent between threads.
+        let sweeps: Vec<_> = sweeps.collect();
+        let mut swept = stream::iter(sweeps).buffer_unordered(TENANTS);
         while let Some(of_tenant) = swept.try_next().await? {
             tally.add(of_tenant);
         }
@@ -113,44 +123,66 @@ impl<'a> Sweep<'a> {
 
     /// Reads a page: its items, and where the segment goes on.
     async fn read(&self, segment: &Segment) -> Result<(Vec<Item>, Position), Stop> {
+        let mut attempt = 0;
+        let (items, next) = loop {
+            let taken = self.reads.take().await;
+            match self.send(segment).await {
+                Ok((items, next, consumed)) => {
+                    taken.settle(units(consumed.as_ref()));
+                    break (items, next);
+                }
+                Err(stop) => stop.wait_out(&self.reads, &mut attempt).await?,
+            }
+        };
+        let next = next.filter(|key| !key.is_empty());
+        Ok((items.unwrap_or_default(), next.map_or(Position::Done, |key| Position::After(Key(key)))))
+    }
+
+    async fn send(&self, segment: &Segment) -> Result<Answer, Stop> {
         let start = match &segment.from {
             Position::After(Key(key)) => Some(key.clone()),
             Position::Start | Position::Done => None,
         };
-        let (projection, names) = self.projection();
-        let number = |number| i32::try_from(number).unwrap_or(i32::MAX);
-        let request = self.client.scan().table_name(self.physical).consistent_read(true);
-        let request = request.segment(number(segment.number)).total_segments(number(segment.segments));
-        let request = request.projection_expression(projection).set_expression_attribute_names(Some(names));
-        let request = request.return_consumed_capacity(ReturnConsumedCapacity::Total).set_limit(self.page_items);
-        let request = request.set_exclusive_start_key(start);
-        let mut attempt = 0;
-        let page = loop {
-            let taken = self.reads.take().await;
-            match request.clone().send().await {
-                Ok(page) => {
-                    taken.settle(units(page.consumed_capacity.as_ref()));
-                    break page;
-                }
-                Err(error) => Stop::new(error).wait_out(&self.reads, &mut attempt).await?,
+        let (projection, mut names) = self.projection();
+        let total = ReturnConsumedCapacity::Total;
+        match &segment.unit {
+            Unit::Segment(at, of) => {
+                let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+                let scan = self.client.scan().table_name(self.physical).consistent_read(true);
+                let scan = scan.segment(number(*at)).total_segments(number(*of)).set_exclusive_start_key(start);
+                let scan = scan.set_projection_expression(projection).return_consumed_capacity(total);
+                let scan = scan.set_expression_attribute_names(names).set_limit(self.page_items);
+                let page = scan.send().await.map_err(Stop::new)?;
+                Ok((page.items, page.last_evaluated_key, page.consumed_capacity))
             }
-        };
-        let from = page.last_evaluated_key.filter(|key| !key.is_empty());
-        Ok((page.items.unwrap_or_default(), from.map_or(Position::Done, |key| Position::After(Key(key)))))
+            Unit::Tenant(tenant) => {
+                let partition = AttributeValue::S(self.schema.tenant().render(tenant));
+                let key = self.schema.partition_key().to_owned();
+                names.get_or_insert_default().insert("#partition".to_owned(), key);
+                let query = self.client.query().table_name(self.physical).consistent_read(true);
+                let query = query.key_condition_expression("#partition = :partition");
+                let query = query.expression_attribute_values(":partition", partition).set_exclusive_start_key(start);
+                let query = query.set_projection_expression(projection).return_consumed_capacity(total);
+                let query = query.set_expression_attribute_names(names).set_limit(self.page_items);
+                let page = query.send().await.map_err(Stop::new)?;
+                Ok((page.items, page.last_evaluated_key, page.consumed_capacity))
+            }
+        }
     }
 
     /// What is read of items: the expression, and its names.
-    fn projection(&self) -> (String, HashMap<String, String>) {
-        let names = attributes(self.schema).into_iter().enumerate();
+    fn projection(&self) -> (Option<String>, Option<HashMap<String, String>>) {
+        let Some(names) = self.action.reads() else { return (None, None) };
+        let names = names.into_iter().enumerate();
         let names: HashMap<_, _> = names.map(|(at, name)| (format!("#n{at}"), name.to_owned())).collect();
-        (names.keys().map(String::as_str).collect::<Vec<_>>().join(", "), names)
+        (Some(names.keys().map(String::as_str).collect::<Vec<_>>().join(", ")), Some(names))
     }
 
     /// Reads one item again.
     async fn read_again(&self, key: &Item) -> Result<Option<Item>, Stop> {
         let (projection, names) = self.projection();
         let request = self.client.get_item().table_name(self.physical).set_key(Some(key.clone())).consistent_read(true);
-        let request = request.projection_expression(projection).set_expression_attribute_names(Some(names));
+        let request = request.set_projection_expression(projection).set_expression_attribute_names(names);
         let request = request.return_consumed_capacity(ReturnConsumedCapacity::Total);
         let mut attempt = 0;
         loop {
@@ -167,33 +199,34 @@ impl<'a> Sweep<'a> {
 
     /// Sweeps the items of one tenant.
     async fn sweep_tenant(&self, tenant: Tenant, items: Vec<Item>) -> Result<Tally, Stop> {
-        let mut plans = self.plan(&tenant, &items).await?;
+        let mut plans = self.action.plan(&tenant, &items).await?;
         for wait in 0..WAITS {
             let is_unavailable = |plan: &Plan<'_>| matches!(plan, Err((SkipReason::Unavailable, _)));
             if !plans.iter().any(is_unavailable) || self.has_waited_for(tenant.id()) {
                 break;
             }
             tokio::time::sleep(pause(wait)).await;
-            plans = self.plan(&tenant, &items).await?;
+            plans = self.action.plan(&tenant, &items).await?;
             if wait + 1 == WAITS && plans.iter().any(is_unavailable) {
                 self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.id().clone());
             }
         }
         let mut tally = Tally::default();
-        let mut settled = stream::iter(items.into_iter().zip(plans))
-            .map(|(item, plan)| {
-                let (key, is_suspicious) = (self.key(&item), is_suspicious(self.schema, tenant.id(), &item));
-                let settled = self.settle(&tenant, item, plan);
-                async move { settled.await.map(|outcome| (key, is_suspicious, outcome)) }
-            })
-            .buffer_unordered(WRITES);
-        while let Some((key, is_suspicious, outcome)) = settled.try_next().await? {
+        let settle = items.into_iter().zip(plans).map(|(item, plan)| {
+            let key = self.key(&item);
+            let settled = self.settle(&tenant, item, plan);
+            settled.map(move |settled| settled.map(|outcome| (key, outcome))).boxed()
+        });
+        let settle: Vec<_> = settle.collect();
+        let mut settled = stream::iter(settle).buffer_unordered(WRITES);
+        while let Some((key, outcome)) = settled.try_next().await? {
             match outcome {
                 Outcome::Deleted => tally.deleted += 1,
-                Outcome::Settled { is_rewritten, claims } => {
+                Outcome::Settled { is_rewritten, is_suspicious, claims, counts } => {
                     tally.right += u64::from(!is_rewritten);
                     tally.rewritten += u64::from(is_rewritten);
                     tally.claim(claims);
+                    tally.counts.append(counts);
                     if is_rewritten && is_suspicious {
                         tally.suspect(key);
                     }
@@ -208,52 +241,6 @@ impl<'a> Sweep<'a> {
         self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).contains(tenant)
     }
 
-    /// Opens what the lookups of a tenant's items need, and makes their tokens. The plans are in the items' order.
-    async fn plan(&self, tenant: &Tenant, items: &[Item]) -> Result<Vec<Plan<'a>>, Stop> {
-        let to_open: Vec<_> = items.iter().map(|item| to_open(self.schema, item)).collect();
-        let opened = tenant.open_items(OPERATION, self.schema, to_open, OpeningMode::BestEffort).await;
-        let opened = opened.map_err(|cause| Stop::at_items(cause, false))?;
-        let declared: Vec<_> =
-            opened.iter().map(|opened| opened.as_ref().map(|opened| Declared::of(self.schema, opened)).ok()).collect();
-        let needs = |(opened, declared): (&Result<Item, Error>, &Option<Declared<'_>>)| match (opened, declared) {
-            (Ok(opened), Some(declared)) => declared.needed_keys(opened),
-            _ => BTreeSet::new(),
-        };
-        let needed: Vec<_> = opened.iter().zip(&declared).map(needs).collect();
-        let numbers: Vec<_> = needed.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let users = needed.iter().filter(|needed| !needed.is_empty()).count();
-        let keys = tenant.lookup_keys(OPERATION, self.schema, &numbers, users).await;
-        let mut plans = Vec::with_capacity(items.len());
-        for (at, ((opened, declared), needed)) in opened.into_iter().zip(declared).zip(needed).enumerate() {
-            let plan = match (opened, declared, &keys) {
-                (Err(error), ..) => Err(error),
-                (_, Some(Declared::Unknown), _) => {
-                    plans.push(Err((SkipReason::UnknownType, None)));
-                    continue;
-                }
-                (_, _, Err(error)) if !needed.is_empty() => Err(error.clone()),
-                (Ok(opened), Some(Declared::Known(declared)), keys) => {
-                    let tokens = Tokens::new(keys.as_ref().ok().and_then(Option::as_ref), tenant.id());
-                    let identity = stored_identity(self.schema, tenant.id(), &opened).map_err(Error::from);
-                    identity.and_then(|identity| {
-                        let (stored, opened) = (&items[at], &opened);
-                        let source = Source { schema: self.schema, identity: &identity, stored, opened };
-                        Ok(source.rewrite(&declared, tokens)?)
-                    })
-                }
-                (Ok(_), None, _) => continue,
-            };
-            plans.push(match plan {
-                Ok(planned) => Ok(planned),
-                Err(cause) => match SkipReason::from_error(&cause) {
-                    Some(reason) => Err((reason, Some(cause))),
-                    None => return Err(Stop { is_retryable: cause.is_retryable(), cause, claims: None }),
-                },
-            });
-        }
-        Ok(plans)
-    }
-
     /// The claims of an item with this primary key.
     fn claimant<'c>(&'c self, tenant: &'c Tenant, key: &'c Item) -> Claimant<'c> {
         let Self { physical, dry_run, reads, writes, .. } = self;
@@ -261,14 +248,15 @@ impl<'a> Sweep<'a> {
     }
 
     /// Carries a plan out. When others write the item meanwhile, it is planned anew with what they have left.
-    async fn settle(&self, tenant: &Tenant, mut item: Item, mut plan: Plan<'a>) -> Result<Outcome, Stop> {
-        let (Key(key), mut is_rewritten) = (self.key(&item), false);
+    async fn settle(&self, tenant: &Tenant, mut item: Item, mut plan: Plan<'_>) -> Result<Outcome, Stop> {
+        let (Key(key), mut is_rewritten, mut is_suspicious) = (self.key(&item), false, false);
         let claimant = self.claimant(tenant, &key);
         for round in 0..ROUNDS {
-            let (rewrite, unique) = match plan {
+            let Planned { rewrite, unique, counts, is_suspicious: suspicious } = match plan {
                 Ok(planned) => planned,
                 Err((reason, error)) => return Ok(Outcome::Skipped(reason, error)),
             };
+            is_suspicious |= suspicious;
             if let Err((reason, error)) = claimant.claims(Act::Forget, &unique).await? {
                 return Ok(Outcome::Skipped(reason, Some(error)));
             }
@@ -281,7 +269,9 @@ impl<'a> Sweep<'a> {
                 Ok(Rewritten::Yes(_)) => {
                     is_rewritten |= !rewrite.is_empty();
                     match claimant.claim(&unique).await? {
-                        Ok(Some(claims)) => return Ok(Outcome::Settled { is_rewritten, claims }),
+                        Ok(Some(claims)) => {
+                            return Ok(Outcome::Settled { is_rewritten, is_suspicious, claims, counts });
+                        }
                         Ok(None) => self.read_again(&key).await?,
                         Err((reason, error)) => return Ok(Outcome::Skipped(reason, Some(error))),
                     }
@@ -290,12 +280,13 @@ impl<'a> Sweep<'a> {
             };
             let Some(now) = now else { return Ok(Outcome::Deleted) };
             item = now;
-            let planned = self.plan(tenant, std::slice::from_ref(&item)).await?.pop();
+            let planned = self.action.plan(tenant, std::slice::from_ref(&item)).await?.pop();
             plan = planned.unwrap_or(Err((SkipReason::Busy, None)));
         }
         Ok(match plan {
-            Ok((rewrite, unique)) if rewrite.is_empty() && unique.is_empty() => {
-                Outcome::Settled { is_rewritten, claims: Claims::default() }
+            Ok(planned) if planned.is_nothing() => {
+                let (claims, counts) = (Claims::default(), planned.counts);
+                Outcome::Settled { is_rewritten, is_suspicious, claims, counts }
             }
             Ok(_) => Outcome::Skipped(SkipReason::Busy, None),
             Err((reason, error)) => Outcome::Skipped(reason, error),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tenantseal_core::keys::{KeyServiceErrorKind as KeyKind, KeyTableErrorKind as TableKind};
 
 use crate::error::Error;
+use crate::item::SealError;
 
 /// Why a sweep has left an item as it is. In a report's JSON in snake case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,8 +28,12 @@ pub enum SkipReason {
     Unopened,
     /// Its discriminator is of no registered record type, so nothing says which lookups it has.
     UnknownType,
-    /// A lookup cannot take the value of an attribute: it has another type than the form takes.
+    /// A value cannot be sealed, or a lookup cannot take it: it has another type than the form takes.
     Value,
+    /// It is too large when it is sealed.
+    TooLarge,
+    /// It has more encrypted attributes than one expression takes: 100.
+    TooManyAttributes,
     /// DynamoDB refuses the write, for example because the item would be too large.
     Refused,
     /// The claim of one of its values names no item of the tenant: someone else has written it. Its tokens are right.
@@ -64,6 +69,7 @@ impl SkipReason {
                 _ => Some(Self::LookupKey),
             },
             Error::Open(_) => Some(Self::Unopened),
+            Error::Seal(SealError::TooLarge { .. }) => Some(Self::TooLarge),
             Error::Seal(_) => Some(Self::Value),
             _ => None,
         }
@@ -80,7 +86,9 @@ impl fmt::Display for SkipReason {
             Self::LookupKey => "are of tenants whose lookup key does not do",
             Self::Unopened => "do not open",
             Self::UnknownType => "are of no registered record type",
-            Self::Value => "have values that their lookup cannot take",
+            Self::Value => "have values that cannot be sealed, or that their lookup cannot take",
+            Self::TooLarge => "are too large when they are sealed",
+            Self::TooManyAttributes => "have more than 100 encrypted attributes",
             Self::Refused => "were refused by DynamoDB",
             Self::ForgedClaim => "have values with forged claims",
             Self::Busy => "were being written by others: sweep again",

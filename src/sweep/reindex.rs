@@ -7,9 +7,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tenantseal_core::tenant::TenantId;
 
+use super::actions::ReindexAction;
 use super::budget::Budget;
 use super::error::SweepError;
-use super::page::{Page, Segment, Sweep};
+use super::page::{Page, Pass, Segment, Unit};
 use super::position::Position;
 use super::report::{ReindexReport, SweptLookup};
 use super::stop::Stop;
@@ -156,20 +157,25 @@ impl<'a> Reindex<'a> {
         let found = self.seal.logical_table(&self.table);
         let (physical, schema) = found.ok_or_else(|| SweepError::UnknownTable(self.table.clone()))?;
         let mut report = self.begin(schema)?;
-        let sweep = Sweep {
+        let sweep = Pass {
             client: self.seal.plain().clone(),
             seal: self.seal,
+            action: Box::new(ReindexAction(schema)),
             schema,
             physical,
             tenants: self.tenants,
             dry_run: self.dry_run,
             page_items: self.page_items,
-            reads: Budget::new(self.read_units),
-            writes: Budget::new(self.write_units),
+            reads: Budget::new(self.read_units.map(f64::from)),
+            writes: Budget::new(self.write_units.map(f64::from)),
             waited_for: Default::default(),
         };
         let segments = report.segments.len();
-        let segment = |(number, from): (usize, &Position)| Segment { number, segments, from: from.clone() };
+        let segment = |(number, from): (usize, &Position)| Segment {
+            number,
+            unit: Unit::Segment(number, segments),
+            from: from.clone(),
+        };
         let open = report.segments.iter().enumerate().filter(|(_, from)| **from != Position::Done).map(segment);
         let mut pages: FuturesUnordered<_> = open.map(|segment| sweep.page(segment)).collect();
         while let Some(page) = pages.next().await {

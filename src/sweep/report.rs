@@ -60,7 +60,14 @@ pub(super) struct Tally {
     suspicious: Listed,
     pub(super) claimed: u64,
     duplicates: Listed<Duplicate>,
+    #[serde(default, skip_serializing_if = "Counts::is_empty")]
+    pub(super) counts: Counts,
 }
+
+/// What is counted of items: what of, which, and how many.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Counts(BTreeMap<String, BTreeMap<String, u64>>);
 
 /// Items, of which the first 100 are listed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,7 +165,7 @@ impl ReindexReport {
 
     /// The items that were left as they are, by reason.
     pub fn skipped(&self) -> impl Iterator<Item = (SkipReason, &Listed)> {
-        self.tally.skipped.iter().map(|(reason, listed)| (*reason, listed))
+        self.tally.skipped()
     }
 
     /// Items that had a token which no writer of this library makes: another tenant's, or not a token at all. Someone
@@ -204,6 +211,27 @@ impl ReindexReport {
 }
 
 impl Tally {
+    pub(super) fn skipped(&self) -> impl Iterator<Item = (SkipReason, &Listed)> {
+        self.skipped.iter().map(|(reason, listed)| (*reason, listed))
+    }
+
+    pub(super) fn duplicates(&self) -> &Listed<Duplicate> {
+        &self.duplicates
+    }
+
+    /// How many items are listed: left as they are, or with a value that another item has too.
+    pub(super) fn listed(&self) -> u64 {
+        self.skipped.values().map(Listed::items).sum::<u64>() + self.duplicates.items
+    }
+
+    /// Keeps so many of the listed items at most, and as many as have so many bytes together. All are counted.
+    pub(super) fn trim(&mut self, mut items: usize, mut bytes: usize) {
+        let (items, bytes) = (&mut items, &mut bytes);
+        self.skipped.values_mut().for_each(|listed| listed.trim(items, bytes));
+        self.duplicates.trim(items, bytes);
+        self.suspicious.trim(items, bytes);
+    }
+
     pub(super) fn skip(&mut self, reason: SkipReason, key: Key, error: Option<&Error>) {
         let error = error.map(|error| error.cause().to_string());
         self.skipped.entry(reason).or_default().add(ListedItem { key, error });
@@ -231,6 +259,7 @@ impl Tally {
             suspicious,
             claimed,
             duplicates,
+            counts,
         } = other;
         self.items += items;
         self.right += right;
@@ -244,6 +273,39 @@ impl Tally {
         self.suspicious.append(suspicious);
         self.claimed += claimed;
         self.duplicates.append(duplicates);
+        self.counts.append(counts);
+    }
+}
+
+/// The most counts of one thing: what stored bytes say is bounded by nothing else.
+const COUNTED: usize = 100;
+
+impl Counts {
+    pub(super) fn add(&mut self, of: &str, which: &str) {
+        self.add_many(of, which, 1);
+    }
+
+    fn add_many(&mut self, of: &str, which: &str, items: u64) {
+        let counted = self.0.entry(of.to_owned()).or_default();
+        let is_full = counted.len() >= COUNTED && !counted.contains_key(which);
+        *counted.entry(if is_full { "others" } else { which }.to_owned()).or_default() += items;
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        for (of, counted) in other.0 {
+            counted.into_iter().for_each(|(which, items)| self.add_many(&of, &which, items));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is counted, which, and how many items.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        self.0
+            .iter()
+            .flat_map(|(of, counted)| counted.iter().map(move |(which, items)| (of.as_str(), which.as_str(), *items)))
     }
 }
 
@@ -286,6 +348,19 @@ impl<T> Listed<T> {
         self.items += other.items;
         let room = LISTED.saturating_sub(self.listed.len());
         self.listed.extend(other.listed.into_iter().take(room));
+    }
+}
+
+impl<T: Serialize> Listed<T> {
+    fn trim(&mut self, items: &mut usize, bytes: &mut usize) {
+        self.listed.retain(|item| {
+            let len = serde_json::to_vec(item).map_or(usize::MAX, |json| json.len());
+            let keeps = *items > 0 && len <= *bytes;
+            if keeps {
+                (*items, *bytes) = (*items - 1, *bytes - len);
+            }
+            keeps
+        });
     }
 }
 
@@ -332,6 +407,7 @@ impl fmt::Display for ReindexReport {
             suspicious,
             claimed,
             duplicates,
+            counts: _,
         } = &self.tally;
         let would = if self.dry_run { "would be " } else { "" };
         write!(f, "{}: {items} items read, {right} right, {rewritten} {would}rewritten", self.table)?;
