@@ -1,13 +1,14 @@
 //! What a sweep does, to what, and how fast: the plan that its workers share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tenantseal_core::tenant::TenantId;
+use tokio::sync::Mutex;
 
 use super::action::Action;
-use super::actions::{Count, ReindexAction, Reseal, Verify};
+use super::actions::{Count, Migrate, ReindexAction, Reseal, Verify};
 use super::error::{PlanFault, SweepError};
 use super::page::Unit;
 use super::report::SweptLookup;
@@ -35,6 +36,17 @@ pub enum SweepAction {
     ///
     /// What services write meanwhile is sealed with the keys that they have in hand: restart them first.
     Reseal,
+    /// Seals the plaintext of adopted attributes, of tenants whose items are being sealed
+    /// ([`Adoption::seal`](crate::adoption::Adoption::seal)).
+    ///
+    /// **What it seals is authentic from then on, whoever has written it.** So there is one such pass for each tenant:
+    /// a second one lists what it finds plain.
+    Migrate {
+        /// Whether a second pass seals, too.
+        accepts: bool,
+        /// The number of each tenant's leave when the sweep began.
+        serials: BTreeMap<TenantId, u32>,
+    },
 }
 
 /// The plan of a sweep, in the ledger.
@@ -71,6 +83,7 @@ impl SweepAction {
             Self::Verify => "verify",
             Self::Reindex => "reindex",
             Self::Reseal => "reseal",
+            Self::Migrate { .. } => "migrate",
         }
     }
 
@@ -78,7 +91,7 @@ impl SweepAction {
     pub fn writes(&self) -> bool {
         match self {
             Self::Count | Self::Verify => false,
-            Self::Reindex | Self::Reseal => true,
+            Self::Reindex | Self::Reseal | Self::Migrate { .. } => true,
         }
     }
 }
@@ -88,7 +101,7 @@ impl SweepAction {
     pub(super) fn seals(&self) -> bool {
         match self {
             Self::Count | Self::Verify | Self::Reindex => false,
-            Self::Reseal => true,
+            Self::Reseal | Self::Migrate { .. } => true,
         }
     }
 }
@@ -212,12 +225,23 @@ impl SweepPlan {
     }
 
     /// What it does with items.
-    pub(super) fn start<'s>(&self, schema: &'s TableSchema) -> Box<dyn Action + 's> {
-        match self.action {
+    pub(super) fn start<'s>(
+        &'s self,
+        seal: &'s TenantSeal,
+        schema: &'s TableSchema,
+    ) -> Result<Box<dyn Action + 's>, SweepError> {
+        Ok(match &self.action {
             SweepAction::Count => Box::new(Count(schema)),
             SweepAction::Verify => Box::new(Verify(schema)),
             SweepAction::Reindex => Box::new(ReindexAction(schema)),
             SweepAction::Reseal => Box::new(Reseal { schema, since: self.created }),
-        }
+            SweepAction::Migrate { accepts, serials } => Box::new(Migrate {
+                schema,
+                adoption: seal.adoption(&self.table)?,
+                serials,
+                accepts: *accepts,
+                terms: Mutex::default(),
+            }),
+        })
     }
 }

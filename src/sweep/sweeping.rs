@@ -1,8 +1,7 @@
 //! The builder of a sweep: what it does, to what, how fast and where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::SystemTime;
 
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use tenantseal_core::crypto::{OsRandom, RandomSource};
@@ -13,6 +12,7 @@ use super::active;
 use super::error::SweepError;
 use super::facts::{Facts, check_recovery};
 use super::ledger::{Ledger, Place};
+use super::passed::leaves;
 use super::plan::{MAX_SEGMENTS, MAX_TENANTS, SweepAction, SweepPlan};
 use super::swept::SweepReport;
 use super::worker::{Worker, WorkerProgress};
@@ -89,6 +89,21 @@ impl<'a> Sweep<'a> {
     /// Seals everything again: see [`SweepAction::Reseal`]. It needs a ledger.
     pub fn reseal(self) -> Self {
         self.action(SweepAction::Reseal)
+    }
+
+    /// Seals the plaintext of adopted attributes of [`tenants`](Self::tenants), which must be named: see
+    /// [`SweepAction::Migrate`]. It needs a ledger.
+    ///
+    /// It first waits until nobody can write plaintext any more: 15 minutes after
+    /// [`Adoption::seal`](crate::adoption::Adoption::seal).
+    pub fn migrate(self) -> Self {
+        self.action(SweepAction::Migrate { accepts: false, serials: BTreeMap::new() })
+    }
+
+    /// The same again, for plaintext that an earlier pass has not seen. **Look at what it lists first: whoever could
+    /// write the table may have written it.**
+    pub fn migrate_again(self) -> Self {
+        self.action(SweepAction::Migrate { accepts: true, serials: BTreeMap::new() })
     }
 
     /// Does this to each item.
@@ -226,7 +241,17 @@ impl<'a> Sweep<'a> {
             return Err(SweepError::NoLedger(action.name()));
         }
         self.check()?;
-        let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let action = match (action, &self.tenants) {
+            (SweepAction::Migrate { accepts, .. }, Some(tenants)) => {
+                let serials = leaves(self.seal, &self.table, tenants, !self.dry_run).await?;
+                SweepAction::Migrate { accepts, serials }
+            }
+            (SweepAction::Migrate { .. }, None) => {
+                return Err(SweepError::Option { option: "tenants", must: "named" });
+            }
+            (action, _) => action,
+        };
+        let created = u64::from(self.seal.unix_now());
         let id = new_id(&action, schema.name(), created)?;
         let mut plan = SweepPlan::of(action, id, schema, physical, created)?;
         let facts = Facts::of(self.seal.plain(), physical).await?;

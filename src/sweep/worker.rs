@@ -126,7 +126,7 @@ impl<'a> Worker<'a> {
         let pass = Pass {
             seal,
             client: seal.plain().clone(),
-            action: plan.start(schema),
+            action: plan.start(seal, schema)?,
             schema,
             physical: &plan.physical,
             tenants: plan.tenants.clone(),
@@ -302,9 +302,10 @@ impl Running<'_> {
 
     /// Says how the worker has ended. The last one frees the table.
     async fn end(self) -> Result<Done, SweepError> {
-        let Self { plan, segments, done, stop, .. } = self;
+        let Self { plan, pass, segments, done, stop } = self;
         if segments.are_done() {
             if plan.writes() {
+                super::passed::record(pass.seal, segments.ledger, plan).await?;
                 super::active::free(segments.ledger, plan).await?;
             }
         } else if stop.into_inner() {
