@@ -45,13 +45,18 @@ pub use fetch::handle::TenantHandle;
 #[doc(hidden)]
 pub use fetch::opening_keys::OpeningMode;
 #[doc(hidden)]
+pub use fetch::rewrap::Rewrapper;
+#[doc(hidden)]
 pub use fetch::shared_keys::SharedKeys;
 pub use memory::InMemoryKeyService;
 #[doc(hidden)]
 pub use outcome::{KeyError, OpeningKeyError};
 pub use revoke::Revoke;
 #[doc(inline)]
-pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
+pub use service::{
+    CurrentKek, GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, RewrapService,
+    RewrappedDataKey, UnwrappedDataKey,
+};
 #[doc(inline)]
 pub use settings::InvalidSettings;
 #[doc(hidden)]

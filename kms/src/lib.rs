@@ -32,6 +32,7 @@
 //! | to | use |
 //! |---|---|
 //! | make and unwrap data keys | [`KmsKeyService`] |
+//! | wrap data keys of former KMS keys anew | [`KmsRewrapService`] |
 //! | write the role's, the sessions' and the keys' policies | [`Tenancy`], [`Scope`], [`Policy`] |
 //! | name the role | [`RoleArn`] |
 //! | share data keys among processes | [`DynamoDbKeyTable`] |
@@ -49,6 +50,7 @@ pub mod new_table;
 pub mod partition;
 #[doc(hidden)]
 pub mod policy;
+mod rewrap;
 mod service;
 #[doc(hidden)]
 pub mod sessions;
@@ -56,4 +58,5 @@ pub mod sessions;
 pub use key_table::DynamoDbKeyTable;
 #[doc(inline)]
 pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
+pub use rewrap::KmsRewrapService;
 pub use service::{InvalidKmsConfig, KmsKeyService};
