@@ -44,7 +44,7 @@ pub use fetch::data_keys::{DataKeys, DataKeysConfig};
 pub use fetch::handle::TenantHandle;
 #[doc(hidden)]
 pub use fetch::opening_keys::OpeningMode;
-#[doc(hidden)]
+#[doc(inline)]
 pub use fetch::rewrap::Rewrapper;
 #[doc(hidden)]
 pub use fetch::shared_keys::SharedKeys;

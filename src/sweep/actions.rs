@@ -5,10 +5,12 @@ mod migrate;
 mod reindex;
 mod reseal;
 mod sealed_again;
+mod rewrap;
 mod verify;
 
 pub(super) use count::Count;
 pub(super) use migrate::Migrate;
 pub(super) use reindex::ReindexAction;
 pub(super) use reseal::Reseal;
+pub(super) use rewrap::Rewrap;
 pub(super) use verify::Verify;

@@ -60,6 +60,9 @@ pub enum SweepError {
     /// What several machines do together needs a ledger.
     #[error("`{0}` needs a ledger: give one with `on`")]
     NoLedger(&'static str),
+    /// Data keys are wrapped anew by a role of its own.
+    #[error("`rewrap` needs a rewrapper: give one with `rewrap`, to the sweep and to its workers")]
+    NoRewrapper,
     /// The ledger has no sweep of this id.
     #[error("the ledger has no sweep `{0}`: check its id, and that it is the ledger in which it was planned")]
     Unknown(String),

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tenantseal_core::keys::Rewrapper;
 use tenantseal_core::tenant::TenantId;
 use tokio::sync::Mutex;
 
 use super::action::Action;
-use super::actions::{Count, Migrate, ReindexAction, Reseal, Verify};
+use super::actions::{Count, Migrate, ReindexAction, Reseal, Rewrap, Verify};
 use super::error::{PlanFault, SweepError};
 use super::page::Unit;
 use super::report::SweptLookup;
@@ -47,6 +49,9 @@ pub enum SweepAction {
         /// The number of each tenant's leave when the sweep began.
         serials: BTreeMap<TenantId, u32>,
     },
+    /// Wraps data keys of tenants' former KMS keys under the current ones, and replaces their key records: see
+    /// [`Rewrapper`].
+    Rewrap,
 }
 
 /// The plan of a sweep, in the ledger.
@@ -84,6 +89,7 @@ impl SweepAction {
             Self::Reindex => "reindex",
             Self::Reseal => "reseal",
             Self::Migrate { .. } => "migrate",
+            Self::Rewrap => "rewrap",
         }
     }
 
@@ -91,7 +97,7 @@ impl SweepAction {
     pub fn writes(&self) -> bool {
         match self {
             Self::Count | Self::Verify => false,
-            Self::Reindex | Self::Reseal | Self::Migrate { .. } => true,
+            Self::Reindex | Self::Reseal | Self::Rewrap | Self::Migrate { .. } => true,
         }
     }
 }
@@ -100,7 +106,7 @@ impl SweepAction {
     /// Whether it changes what is sealed. Then it needs a ledger, and a table that can be restored.
     pub(super) fn seals(&self) -> bool {
         match self {
-            Self::Count | Self::Verify | Self::Reindex => false,
+            Self::Count | Self::Verify | Self::Reindex | Self::Rewrap => false,
             Self::Reseal | Self::Migrate { .. } => true,
         }
     }
@@ -229,6 +235,7 @@ impl SweepPlan {
         &'s self,
         seal: &'s TenantSeal,
         schema: &'s TableSchema,
+        rewrapper: Option<&Arc<Rewrapper>>,
     ) -> Result<Box<dyn Action + 's>, SweepError> {
         Ok(match &self.action {
             SweepAction::Count => Box::new(Count(schema)),
@@ -242,6 +249,10 @@ impl SweepPlan {
                 accepts: *accepts,
                 terms: Mutex::default(),
             }),
+            SweepAction::Rewrap => {
+                let rewrapper = Arc::clone(rewrapper.ok_or(SweepError::NoRewrapper)?);
+                Box::new(Rewrap { schema, rewrapper, dry_run: self.dry_run })
+            }
         })
     }
 }

@@ -111,6 +111,11 @@ impl TenantHandle {
         self.engine.rewrap(&self.keys, rewrapper, needed).await
     }
 
+    /// Whether the named key record is of a former KEK, so that [`rewrap`](Self::rewrap) would replace it.
+    pub async fn is_of_former_kek(&self, rewrapper: &Rewrapper, needed: NeededKey) -> Result<bool, OpeningKeyError> {
+        self.engine.is_of_former_kek(&self.keys, rewrapper, needed).await
+    }
+
     /// Fetches the tenant's lookup keys of these numbers: concurrently, each at most once. One that is not there is
     /// made.
     pub async fn lookup_keys(&self, numbers: &[u16]) -> Result<LookupKeys, KeyError> {

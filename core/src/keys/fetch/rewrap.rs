@@ -39,7 +39,13 @@ const MAX_DETACHED: usize = 64;
 /// How often to retry an entry that others keep changing.
 const ROUNDS: usize = 3;
 
-/// Wraps data keys anew. One serves a whole process.
+/// Wraps data keys of former KEKs anew, under the tenants' current ones.
+///
+/// All processes that wrap anew agree through one ledger, a [`KeyTable`]: each data key gets one new key record, made by one
+/// ReEncrypt, or by two when a process ends between the answer and the ledger. The ledger keeps the former record too, so
+/// that a mistake can be undone. It is no authority: a record that is read there must open as the same data key.
+///
+/// One serves a whole process, for all tenants.
 pub struct Rewrapper {
     service: Arc<dyn RewrapService>,
     ledger: CountedTable,
@@ -104,6 +110,17 @@ impl Engine {
             Swap::Found(Some(found)) if found == stored => Ok(None),
             Swap::Found(_) => Err(shared.unsettled_error().into()),
         }
+    }
+
+    /// Whether a stored key record is of a former KEK, so that [`rewrap`](Self::rewrap) would replace it.
+    pub(crate) async fn is_of_former_kek(
+        self: &Arc<Self>,
+        keys: &Arc<TenantKeys>,
+        rewrapper: &Rewrapper,
+        needed: NeededKey,
+    ) -> Result<bool, OpeningKeyError> {
+        let unverified = self.resolve_record(keys, needed).await?;
+        Ok(!unverified.record.kek.is_same_key(&self.current_kek(keys, rewrapper).await?))
     }
 
     async fn current_kek(&self, keys: &Arc<TenantKeys>, rewrapper: &Rewrapper) -> Result<KekId, KeyServiceError> {
