@@ -15,6 +15,7 @@ mod references;
 mod regions;
 mod repointed;
 mod revocation;
+mod rewrap;
 mod runtimes;
 mod sessions;
 mod slow;
