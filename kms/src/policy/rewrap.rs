@@ -96,3 +96,52 @@ impl Tenancy {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenantseal_core::tenant::AliasTemplate;
+
+    fn role(name: &str) -> RoleArn {
+        RoleArn::parse(&format!("arn:aws:iam::111111111111:role/{name}")).unwrap()
+    }
+
+    fn tenancy() -> Tenancy {
+        Tenancy::new(role("TenantKeys"), AliasTemplate::default())
+    }
+
+    #[test]
+    fn without_a_rewrap_role_no_policy_mentions_one() {
+        let acme = TenantId::parse("acme").unwrap();
+        assert!(tenancy().rewrap_role_policy("us-east-1").is_none());
+        assert!(tenancy().rewrap_session_policy(&acme, "us-east-1").is_none());
+        assert!(!tenancy().key_policy(&acme).unwrap().to_string().contains("ReEncryptTo"));
+    }
+
+    #[test]
+    fn with_a_rewrap_role_the_data_role_has_what_it_had() {
+        let (acme, both) = (TenantId::parse("acme").unwrap(), tenancy().rewrapped_by(role("TenantRewrap")));
+        assert_eq!(both.role_policy("us-east-1"), tenancy().role_policy("us-east-1"));
+        assert_eq!(both.session_policy(&acme, "us-east-1"), tenancy().session_policy(&acme, "us-east-1"));
+        assert_eq!(both.trust_policy(&["arn"]), tenancy().trust_policy(&["arn"]));
+        for policy in [both.key_policy(&acme).unwrap(), both.shared_key_policy().unwrap()] {
+            let policy: Value = serde_json::from_str(&policy.to_string()).unwrap();
+            let statements = policy["Statement"].as_array().unwrap();
+            let data = statements.iter().find(|statement| statement["Sid"] == "TenantData").unwrap();
+            let rewrap = statements.iter().find(|statement| statement["Sid"] == "TenantRewrap").unwrap();
+            assert_eq!(data["Condition"], rewrap["Condition"]);
+            assert_eq!(rewrap["Action"], json!(REWRAP_ACTIONS));
+        }
+    }
+
+    #[test]
+    fn a_rewrap_session_policy_fits_for_the_longest_names() {
+        let longest = TenantId::parse(&"x".repeat(48)).unwrap();
+        let template = AliasTemplate::parse(&format!("alias/{}-{{tenant}}", "y".repeat(163))).unwrap();
+        for scope in [Scope::RequestAlias, Scope::ResourceAliases, Scope::ResourceTag] {
+            let tenancy = Tenancy::new(role("TenantKeys"), template.clone()).rewrapped_by(role("TenantRewrap"));
+            let policy = tenancy.scoped_by(scope).rewrap_session_policy(&longest, "ap-southeast-2").unwrap();
+            assert!(policy.is_ok(), "{policy:?}");
+        }
+    }
+}
