@@ -4,8 +4,8 @@ mod count;
 mod migrate;
 mod reindex;
 mod reseal;
-mod sealed_again;
 mod rewrap;
+mod sealed_again;
 mod verify;
 
 pub(super) use count::Count;
