@@ -31,6 +31,7 @@ mod dispatch;
 mod expressions;
 mod get_item;
 mod interceptor;
+mod item_update;
 mod known;
 mod lookups;
 mod notes;

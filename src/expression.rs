@@ -134,18 +134,24 @@ pub(crate) struct Placeholders {
 /// They depend on the request alone, so that the same request always becomes the same bytes.
 pub(crate) struct Fresh<'a> {
     sign: char,
+    stem: &'static str,
     taken: &'a dyn Fn(&str) -> bool,
     count: usize,
 }
 
 impl<'a> Fresh<'a> {
     pub(crate) fn new(sign: char, taken: &'a dyn Fn(&str) -> bool) -> Self {
-        Self { sign, taken, count: 0 }
+        Self { sign, stem: "seal", taken, count: 0 }
+    }
+
+    /// The shortest ones, where an expression has many.
+    pub(crate) fn short(sign: char, taken: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { stem: "", ..Self::new(sign, taken) }
     }
 
     pub(crate) fn placeholder(&mut self) -> String {
         loop {
-            let placeholder = format!("{}seal{}", self.sign, self.count);
+            let placeholder = format!("{}{}{}", self.sign, self.stem, self.count);
             self.count += 1;
             if !(self.taken)(&placeholder) {
                 return placeholder;

@@ -21,6 +21,7 @@ use tenantseal_core::envelope::Nonces;
 
 mod blobs;
 mod leave;
+mod lock;
 mod lookup_record;
 mod lookups;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod replay;
 
 pub use blobs::blob;
 pub use leave::leave;
+pub use lock::lock;
 pub use lookup_record::lookup_record;
 pub use lookups::{Lookups, TenantLookups};
 
@@ -36,7 +38,7 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     ("record", record),
     ("lookup_record", lookup_record),
     ("leave", leave),
@@ -49,6 +51,7 @@ const TARGETS: [Target; 12] = [
     ("update", update),
     ("projection", projection),
     ("blob", blob),
+    ("lock", lock),
 ];
 
 /// A key record has one encoding, and no beginning of it is another.

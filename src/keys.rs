@@ -10,6 +10,6 @@ pub use tenantseal_core::keys::{
 };
 pub use tenantseal_core::tenant::{Alias, AliasTemplate};
 pub use tenantseal_kms::{
-    DynamoDbKeyTable, InvalidKmsConfig, InvalidRoleArn, InvalidTagKey, KmsKeyService, KmsRewrapService, Policy,
-    PolicyTooLarge, RoleArn, Scope, Tenancy,
+    DynamoDbKeyTable, InvalidKmsConfig, InvalidRegions, InvalidRoleArn, InvalidTagKey, KmsKeyService, KmsRewrapService,
+    Policy, PolicyTooLarge, RoleArn, Scope, Tenancy,
 };

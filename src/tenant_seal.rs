@@ -20,11 +20,11 @@ use tenantseal_kms::http::http_client;
 use tracing::{Instrument, Span};
 
 use crate::claims::ClaimsTable;
-use crate::client::{self, Accepted, Binding, Tables};
+use crate::client::{self, Binding, Tables};
 use crate::error::{ConfigError, Error, ItemRef, Refusal, Standing, Unopened};
 use crate::item;
 use crate::item::{
-    Item, Prepared, Tokens, distinct_keys, has_plaintext, open_in_place, seal_with, sealable_identity, stored_identity,
+    Item, Prepared, Tokens, distinct_keys, open_in_place, seal_with, sealable_identity, stored_identity,
 };
 use crate::leaves::PlainNames;
 use crate::schema::{Lookup, TableSchema};
@@ -157,7 +157,7 @@ impl Tenant {
         client::sealing(config, http, &self.binding)
     }
 
-    /// Seals one item as PutItem would store it: for exports, streams and other mappers.
+    /// Seals one item as PutItem would store it: for exports, streams and other mappers. A leave makes no difference.
     ///
     /// `table` is the table's logical name. Its physical name and its ARN work too, unless another table has that logical name.
     ///
@@ -176,7 +176,7 @@ impl Tenant {
         if let Some((at, _)) = prepared.unique(table).first() {
             return Err(Refusal::UniqueLookup { lookup: table.lookups()[*at].name().to_owned() }.into());
         }
-        let needed = prepared.keys();
+        let needed = prepared.keys(table);
         let sealing = self.sealing_key("seal", table, table.record_place());
         let (key, lookup_keys) = future::try_join(sealing, self.lookup_keys("seal", table, &needed, 1)).await?;
         let tokens = Tokens::new(lookup_keys.as_ref(), self.id()).of_prepared(table, &identity, &prepared)?;
@@ -299,16 +299,6 @@ impl Tenant {
         self.open_items("open", self.binding.table_by_any_name(table)?, items, OpeningMode::BestEffort).await
     }
 
-    /// What the tenant's leave says of these items, if one of them has plaintext.
-    async fn accepted(&self, table: &TableSchema, items: &[Item]) -> Accepted {
-        let is_adopted = self.binding.leaves.is_some() && !table.adopted().is_empty();
-        if !is_adopted || !items.iter().any(|item| has_plaintext(table, item)) {
-            return Accepted::default();
-        }
-        let table = self.binding.logical_table(table.name()).map(|(_, table)| Arc::clone(table));
-        Accepted::ask(&self.binding, table.into_iter().collect()).await
-    }
-
     /// Opens each item, or returns the error that names it and has it as it is. When the caller wants all, one that does not open keeps the
     /// others closed.
     pub(crate) async fn open_items(
@@ -331,10 +321,7 @@ impl Tenant {
             Err(error) => Err(error.clone()),
         });
         let (needed, failed) = distinct_keys(looked_at);
-        let failed = failed.into_iter().map(|(at, error)| {
-            let unknown = accepted.failure(table, &items[at]).cloned();
-            (at, unknown.unwrap_or_else(|| error.into()))
-        });
+        let failed = failed.into_iter().map(|(at, error)| (at, accepted.explain(table, &items[at], error)));
         let mut failed: BTreeMap<usize, Error> = failed.collect();
         let mut keys = KeyRing::default();
         if mode == OpeningMode::BestEffort || failed.is_empty() {

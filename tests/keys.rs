@@ -4,6 +4,7 @@ mod cache;
 mod compact;
 mod conformance;
 mod errors;
+mod failover;
 mod fairness;
 mod fleet;
 mod key_stores;

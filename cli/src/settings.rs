@@ -156,6 +156,7 @@ mod tests {
             registry,
             rewrap_role,
             key_table,
+            ledger,
             region,
             profile,
             service_profile,
@@ -163,7 +164,8 @@ mod tests {
             services,
             inherited_tags,
         } = toml::from_str(&settings.replace("# endpoint_url", "endpoint_url")).unwrap();
-        let all = [role, alias, registry, rewrap_role, key_table, region, profile, service_profile, endpoint_url];
+        let all =
+            [role, alias, registry, rewrap_role, key_table, ledger, region, profile, service_profile, endpoint_url];
         assert!(all.iter().all(Option::is_some), "{all:?}");
         assert!(scope.is_some() && !services.is_empty());
         assert_eq!(inherited_tags.unwrap(), tenantseal::keys::Tenancy::EKS_POD_IDENTITY_TAGS);

@@ -49,7 +49,21 @@ impl TenantItems {
             let page = query.send().await.map_err(|error| Failure::aws("Query", &error))?;
             (page.items, page.last_evaluated_key)
         };
-        Ok((items.unwrap_or_default(), next))
+        Ok((items.unwrap_or_default(), next.filter(|key| !key.is_empty())))
+    }
+
+    /// Whether a tenant's items are found by reading the whole table alone.
+    pub(crate) fn needs_a_scan(&self) -> bool {
+        self.template.is_prefix()
+    }
+
+    /// One page of the whole table after `start`: each item with the tenant whose it is, and where the next one begins.
+    pub(crate) async fn any_page(&self, start: Option<Item>) -> Result<(Vec<(Option<TenantId>, Item)>, Option<Item>)> {
+        let scan = self.client.scan().table_name(&self.table).set_exclusive_start_key(start);
+        let page = scan.send().await.map_err(|error| Failure::aws("Scan", &error))?;
+        let tenant = |item: &Item| self.template.tenant_of(item.get(&self.partition)?.as_s().ok()?);
+        let items = page.items.unwrap_or_default().into_iter().map(|item| (tenant(&item), item)).collect();
+        Ok((items, page.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
     /// An item's primary key.

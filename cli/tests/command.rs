@@ -21,6 +21,7 @@ mod lookup_keys;
 mod lookup_show;
 #[path = "command/lookup_verify.rs"]
 mod lookup_verify;
+#[path = "command/migrate.rs"]
 mod migrate;
 #[path = "command/overtaken.rs"]
 mod overtaken;

@@ -7,15 +7,18 @@ pub(crate) const fn len(bits: u8) -> usize {
     (bits as usize).div_ceil(6)
 }
 
-/// Appends the first `bits` bits of `bytes`; zero bits fill the last letter. There are at least so many bits.
+/// Appends the first `bits` bits of `bytes`, 1 to 128; zero bits fill the last letter. There are at least so many bits.
 pub(crate) fn push(out: &mut String, bytes: &[u8], bits: u8) {
-    let bits = usize::from(bits);
-    for at in (0..bits).step_by(6) {
-        let next = bytes.get(at / 8 + 1).copied().unwrap_or_default();
-        let six = u16::from_be_bytes([bytes[at / 8], next]) >> (10 - at % 8) & 0x3f;
-        let unused = 6_usize.saturating_sub(bits - at);
-        out.push(char::from(LETTERS[usize::from(six >> unused << unused)]));
+    let (mut first, touched) = ([0; 16], usize::from(bits).div_ceil(8));
+    first[..touched].copy_from_slice(&bytes[..touched]);
+    let unused = 128 - u32::from(bits);
+    let first = u128::from_be_bytes(first) >> unused << unused;
+    let mut letters = [0; len(128)];
+    for (nth, letter) in letters.iter_mut().enumerate() {
+        *letter = LETTERS[(first << (6 * nth) >> 122) as usize & 0x3f];
     }
+    // All at once: `push` of one letter after the other checks the room for each.
+    out.push_str(std::str::from_utf8(&letters[..len(bits)]).expect("letters are ASCII"));
 }
 
 #[cfg(test)]

@@ -140,7 +140,15 @@ pub struct KeyCall {
 impl KeyCall {
     pub fn begin(tenant: &TenantId, operation: &'static str, attempt: u32) -> Self {
         let tenant = tenant.as_str();
-        let span = tracing::info_span!("key_call", tenant, operation, attempt, outcome = Empty, request_id = Empty);
+        let span = tracing::info_span!(
+            "key_call",
+            tenant,
+            operation,
+            attempt,
+            region = Empty,
+            outcome = Empty,
+            request_id = Empty
+        );
         Self { operation, since: Instant::now(), span, outcome: Some("abandoned") }
     }
 
@@ -212,6 +220,16 @@ impl Drop for TableCall {
 /// Records that AWS refused cached credentials; the call is repeated with new ones.
 pub fn record_refused_credentials(operation: &'static str) {
     count_call(operation, outcome_label(Kind::Credentials));
+}
+
+/// Records that a Region was asked because one nearer is out.
+pub fn record_region_failover(region: &str) {
+    counter!("tenantseal_region_failovers_total", "region" => region.to_owned()).increment(1);
+}
+
+/// Records that a Region is taken to be out, for all tenants.
+pub fn record_region_circuit_opened(region: &str) {
+    counter!("tenantseal_region_circuits_opened_total", "region" => region.to_owned()).increment(1);
 }
 
 /// Records a retry.

@@ -49,7 +49,7 @@ fn total(config: &SdkConfig) -> Duration {
 }
 
 /// The timeout of an attempt.
-fn attempt(config: &SdkConfig) -> Duration {
+pub(crate) fn attempt(config: &SdkConfig) -> Duration {
     timeouts(config).operation_attempt_timeout().unwrap_or(ATTEMPT)
 }
 

@@ -39,6 +39,25 @@ where
     }
 }
 
+/// Whether a service in a Region does not answer or fails itself, so that another Region may be asked. Throttling is not that: a tenant's
+/// burst would run over into the next Region, and come back as two.
+pub(crate) fn is_out<E>(error: &SdkError<E>) -> bool
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    match error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+            !lacks_credentials(error)
+        }
+        SdkError::ServiceError(service) => match AwsErrorClass::from_error(error) {
+            Some(AwsErrorClass::Throttled | AwsErrorClass::KeyStoreFault) => false,
+            Some(AwsErrorClass::ServiceFault) => true,
+            _ => service.raw().status().is_server_error(),
+        },
+        _ => false,
+    }
+}
+
 /// What an error code of AWS means (common errors of the KMS, STS and DynamoDB API references). This is the only table of AWS's codes: the
 /// kinds of errors and the command's advice both follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,6 +41,7 @@
 pub mod config;
 #[doc(hidden)]
 pub mod errors;
+mod failover;
 #[doc(hidden)]
 pub mod http;
 mod key_table;
@@ -50,6 +51,7 @@ pub mod new_table;
 pub mod partition;
 #[doc(hidden)]
 pub mod policy;
+mod regions;
 mod rewrap;
 mod service;
 #[doc(hidden)]
@@ -58,5 +60,6 @@ pub mod sessions;
 pub use key_table::DynamoDbKeyTable;
 #[doc(inline)]
 pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
+pub use regions::InvalidRegions;
 pub use rewrap::KmsRewrapService;
 pub use service::{InvalidKmsConfig, KmsKeyService};

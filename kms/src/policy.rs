@@ -108,6 +108,8 @@ pub struct Tenancy {
     scope: Scope,
     /// The keys of the transitive session tags that services may pass on.
     inherited: Vec<String>,
+    /// The Regions of multi-Region keys, beside the one that a policy is asked for.
+    regions: Vec<String>,
     /// The role that wraps data keys anew.
     rewrap_role: Option<RoleArn>,
     duty: Duty,
@@ -126,13 +128,28 @@ impl Tenancy {
     /// The policies for the keys that `role` reaches under the aliases of `aliases`.
     pub fn new(role: RoleArn, aliases: AliasTemplate) -> Self {
         let inherited = Self::EKS_POD_IDENTITY_TAGS.map(str::to_owned).into();
-        Self { role, aliases, scope: Scope::default(), inherited, rewrap_role: None, duty: Duty::Data }
+        Self {
+            role,
+            aliases,
+            scope: Scope::default(),
+            inherited,
+            regions: Vec::new(),
+            rewrap_role: None,
+            duty: Duty::Data,
+        }
     }
 
     /// Changes how the policies tell the tenants' keys apart.
     #[must_use]
     pub fn scoped_by(self, scope: Scope) -> Self {
         Self { scope, ..self }
+    }
+
+    /// Has every policy cover keys in these Regions too, besides the Region for which it is asked: for multi-Region keys
+    /// with replicas there.
+    #[must_use]
+    pub fn over(self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { regions: regions.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// The role.
@@ -150,8 +167,20 @@ impl Tenancy {
         self.aliases.tenant_of(alias)
     }
 
-    fn keys(&self, region: &str) -> String {
-        format!("arn:{}:kms:{region}:{}:key/*", self.role.partition, self.role.account)
+    /// `region`, and the further Regions.
+    fn regions<'r>(&'r self, region: &'r str) -> impl Iterator<Item = &'r str> {
+        let further = self.regions.iter().map(String::as_str);
+        std::iter::once(region).chain(further.filter(move |further| *further != region && region != "*"))
+    }
+
+    fn arn(&self, region: &str, resource: &str) -> String {
+        format!("arn:{}:kms:{region}:{}:{resource}", self.role.partition, self.role.account)
+    }
+
+    /// All keys in `region`, and in the further Regions.
+    fn keys(&self, region: &str) -> Value {
+        let mut keys: Vec<_> = self.regions(region).map(|region| Value::String(self.arn(region, "key/*"))).collect();
+        if keys.len() == 1 { keys.swap_remove(0) } else { Value::Array(keys) }
     }
 
     /// The session policy for one tenant: of the role's permissions, only this tenant's aliases and encryption context,
@@ -234,9 +263,8 @@ impl Tenancy {
     /// The permissions of an administrator who manages tenants (`tenantseal-tenants`), without any cryptographic
     /// action: on keys and tenants' aliases of the account in `region` (`*` for all), and on the registry's table.
     pub fn operator_policy(&self, region: &str, registry_table_arn: &str) -> Policy {
-        let RoleArn { partition, account, .. } = &self.role;
-        let arn = |alias| format!("arn:{partition}:kms:{region}:{account}:{alias}");
-        let [tenants, tenants_keys] = self.aliases.patterns_for("*").map(arn);
+        let aliases = self.aliases.patterns_for("*");
+        let in_region = |region| ["key/*", &aliases[0], &aliases[1]].map(|resource| self.arn(region, resource));
         Policy::new(json!([
             {
                 "Sid": "FindAndCreateKeys",
@@ -253,7 +281,7 @@ impl Tenancy {
                     "kms:RotateKeyOnDemand", "kms:ReplicateKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
                     "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:ListGrants", "kms:RevokeGrant",
                 ],
-                "Resource": [self.keys(region), tenants, tenants_keys],
+                "Resource": self.regions(region).flat_map(in_region).collect::<Vec<_>>(),
             },
             {
                 "Sid": "Registry",

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_kms::operation::RequestId;
 use aws_sdk_kms::primitives::Blob;
@@ -15,10 +16,10 @@ use tenantseal_core::keys::{GeneratedDataKey, KeyService, KeyServiceError, KeySe
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::{Alias, AliasTemplate, TenantId};
 
-use crate::errors::classify;
+use crate::Tenancy;
 use crate::partition::{self, is_partition};
+use crate::regions::{Failed, InvalidRegions, RegionList, Regions};
 use crate::sessions::TenantSessions;
-use crate::{Tenancy, config};
 
 const GENERATE: &str = "GenerateDataKey";
 const DECRYPT: &str = "Decrypt";
@@ -30,8 +31,15 @@ pub(crate) const KEY_ID: usize = 36;
 /// Every call names the key by the tenant's alias, Decrypt too: `kms:RequestAlias` is absent from a call that names no
 /// alias, and the policies refuse such calls (KMS developer guide, "kms:RequestAlias").
 pub struct KmsKeyService {
-    kms: aws_sdk_kms::Client,
+    kms: Regions<Place>,
     access: Access,
+}
+
+/// KMS in one Region.
+#[derive(Debug)]
+struct Place {
+    kms: aws_sdk_kms::Client,
+    region: String,
 }
 
 /// The credentials for KMS, and so how calls name the key.
@@ -39,7 +47,7 @@ enum Access {
     /// A session of the key account's role, scoped to the tenant. A bare alias resolves in that account.
     AssumedRole(Box<TenantSessions>),
     /// The credentials of the configuration. The alias ARN names the key's account.
-    Ambient { aliases: AliasTemplate, arn_prefix: String },
+    Ambient { aliases: AliasTemplate, account: String, partition: String },
 }
 
 impl KmsKeyService {
@@ -63,8 +71,46 @@ impl KmsKeyService {
     ///
     /// [`InvalidKmsConfig`] names what is missing.
     pub fn assume_role(config: &SdkConfig, tenancy: Tenancy) -> Result<Self, InvalidKmsConfig> {
-        let sessions = TenantSessions::new(config, tenancy, checked_region(config)?.to_owned());
-        Ok(Self { kms: kms_client(config), access: Access::AssumedRole(Box::new(sessions)) })
+        let region = checked_region(config)?;
+        Ok(Self::assuming(config, tenancy, &RegionList::own(region)))
+    }
+
+    /// The same for multi-Region keys: calls KMS in the first of 1 to 8 Regions, and in the next one only while one is
+    /// out.
+    ///
+    /// The first Region is that of `config`. One is out when it does not answer within a second (the last has the rest
+    /// of the attempt's time), or fails with a status of 500 and more. Throttling and refusals are no outage: a tenant
+    /// that a Region refuses is not served by a farther one, until that Region or a nearer one has a key for it again.
+    /// One STS session of a tenant reaches all Regions. The policies must cover them: [`Tenancy::over`].
+    ///
+    /// ```no_run
+    /// use tenantseal_core::AliasTemplate;
+    /// use tenantseal_kms::{KmsKeyService, RoleArn, Tenancy};
+    ///
+    /// # fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let role = RoleArn::parse("arn:aws:iam::111111111111:role/TenantKeys")?;
+    /// let tenancy = Tenancy::new(role, AliasTemplate::default());
+    /// let service = KmsKeyService::assume_role_in(config, tenancy, ["eu-west-1", "eu-central-1"])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKmsConfig`] names what is missing, or which Region does not do.
+    pub fn assume_role_in(
+        config: &SdkConfig,
+        tenancy: Tenancy,
+        regions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, InvalidKmsConfig> {
+        let regions = regions.into_iter().map(Into::into).collect();
+        let regions = RegionList::parse(checked_region(config)?, regions)?;
+        Ok(Self::assuming(config, tenancy, &regions))
+    }
+
+    fn assuming(config: &SdkConfig, tenancy: Tenancy, regions: &RegionList) -> Self {
+        let sessions = TenantSessions::in_regions(config, tenancy, regions);
+        Self { kms: places(config, regions), access: Access::AssumedRole(Box::new(sessions)) }
     }
 
     /// Calls KMS with the credentials of `config` itself, for keys of `account` (12 digits). Without `partition`, the
@@ -93,16 +139,43 @@ impl KmsKeyService {
         account: &str,
         partition: Option<&str>,
     ) -> Result<Self, InvalidKmsConfig> {
-        let region = checked_region(config)?;
+        let regions = RegionList::own(checked_region(config)?);
+        Self::ambient(config, aliases, account, partition, &regions)
+    }
+
+    /// The same for multi-Region keys in 1 to 8 Regions: see [`assume_role_in`](Self::assume_role_in).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKmsConfig`] names what is missing or malformed, or which Region does not do.
+    pub fn ambient_credentials_in(
+        config: &SdkConfig,
+        aliases: AliasTemplate,
+        account: &str,
+        partition: Option<&str>,
+        regions: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, InvalidKmsConfig> {
+        let regions = regions.into_iter().map(Into::into).collect();
+        let regions = RegionList::parse(checked_region(config)?, regions)?;
+        Self::ambient(config, aliases, account, partition, &regions)
+    }
+
+    fn ambient(
+        config: &SdkConfig,
+        aliases: AliasTemplate,
+        account: &str,
+        partition: Option<&str>,
+        regions: &RegionList,
+    ) -> Result<Self, InvalidKmsConfig> {
         if !is_account_id(account) {
             return Err(InvalidKmsConfig::Account(account.to_owned()));
         }
-        let partition = partition.unwrap_or_else(|| partition::for_region(region));
+        let partition = partition.unwrap_or_else(|| partition::for_region(regions.near()));
         if !is_partition(partition) {
             return Err(InvalidKmsConfig::Partition(partition.to_owned()));
         }
-        let arn_prefix = format!("arn:{partition}:kms:{region}:{account}:");
-        Ok(Self { kms: kms_client(config), access: Access::Ambient { aliases, arn_prefix } })
+        let (account, partition) = (account.to_owned(), partition.to_owned());
+        Ok(Self { kms: places(config, regions), access: Access::Ambient { aliases, account, partition } })
     }
 
     /// The alias of the tenant's current key.
@@ -113,11 +186,11 @@ impl KmsKeyService {
         }
     }
 
-    /// How a call names the key behind an alias.
-    fn key_id(&self, alias: &Alias) -> String {
+    /// How a call in a Region names the key behind an alias.
+    fn key_id(&self, region: &str, alias: &Alias) -> String {
         match &self.access {
             Access::AssumedRole(_) => alias.to_string(),
-            Access::Ambient { arn_prefix, .. } => format!("{arn_prefix}{alias}"),
+            Access::Ambient { account, partition, .. } => format!("arn:{partition}:kms:{region}:{account}:{alias}"),
         }
     }
 
@@ -128,18 +201,18 @@ impl KmsKeyService {
         alias: &Alias,
         wrapped: &WrappedDataKey,
     ) -> Result<UnwrappedDataKey, KeyServiceError> {
-        let answer = self
-            .with_credentials(tenant, |credentials| {
-                let request = self
-                    .kms
-                    .decrypt()
-                    .key_id(self.key_id(alias))
-                    .ciphertext_blob(Blob::new(wrapped.as_bytes()))
-                    .set_encryption_context(Some(pairs(context)));
-                let request = request.customize().config_override(with(credentials));
-                async move { request.send().await.map_err(|error| classify(tenant, DECRYPT, error)) }
-            })
-            .await?;
+        let ask = |place: &Place, credentials, time| {
+            let request = place
+                .kms
+                .decrypt()
+                .key_id(self.key_id(&place.region, alias))
+                .ciphertext_blob(Blob::new(wrapped.as_bytes()))
+                .set_encryption_context(Some(pairs(context)));
+            let request = request.customize().config_override(with(credentials, time));
+            async move { request.send().await.map_err(|error| Failed::of(tenant, DECRYPT, error)) }
+        };
+        let of_tenant = *alias == self.alias(tenant);
+        let answer = self.ask(tenant, DECRYPT, of_tenant, ask).await?;
         let unexpected = || KeyServiceError::new(tenant, DECRYPT, KeyServiceErrorKind::Unexpected);
         let request_id = answer.request_id().map(str::to_owned);
         let plaintext = answer.plaintext.ok_or_else(unexpected)?;
@@ -151,22 +224,41 @@ impl KmsKeyService {
         Ok(UnwrappedDataKey::new(data_key, kek).with_request_id(request_id))
     }
 
+    /// Asks KMS in a Region that answers, with the tenant's credentials.
+    async fn ask<T, F>(
+        &self,
+        tenant: &TenantId,
+        operation: &'static str,
+        of_tenant: bool,
+        call: impl Fn(&Place, Option<Credentials>, Option<TimeoutConfig>) -> F,
+    ) -> Result<T, KeyServiceError>
+    where
+        F: Future<Output = Result<T, Failed>>,
+    {
+        let call = &call;
+        let in_region = |place, time: Option<TimeoutConfig>| {
+            self.with_credentials(tenant, move |credentials| call(place, credentials, time.clone()))
+        };
+        self.kms.ask(tenant, operation, of_tenant, in_region).await
+    }
+
     /// Runs `call` with the tenant's credentials, and once more with new ones when AWS refuses cached ones.
     async fn with_credentials<T, F>(
         &self,
         tenant: &TenantId,
         call: impl Fn(Option<Credentials>) -> F,
-    ) -> Result<T, KeyServiceError>
+    ) -> Result<T, Failed>
     where
-        F: Future<Output = Result<T, KeyServiceError>>,
+        F: Future<Output = Result<T, Failed>>,
     {
         let Access::AssumedRole(sessions) = &self.access else { return call(None).await };
-        let credentials = sessions.credentials(tenant).await?;
-        let answer = match call(Some(credentials.clone())).await {
-            Err(error) if error.kind() == KeyServiceErrorKind::Credentials => {
-                telemetry::record_refused_credentials(error.operation());
-                sessions.forget(tenant, &credentials);
-                call(Some(sessions.credentials(tenant).await?)).await
+        let credentials = async || sessions.credentials(tenant).await.map_err(Failed::Unsent);
+        let first = credentials().await?;
+        let answer = match call(Some(first.clone())).await {
+            Err(failed) if failed.error().kind() == KeyServiceErrorKind::Credentials => {
+                telemetry::record_refused_credentials(failed.error().operation());
+                sessions.forget(tenant, &first);
+                call(Some(credentials().await?)).await
             }
             result => result,
         };
@@ -184,18 +276,17 @@ impl KeyService for KmsKeyService {
         tenant: &TenantId,
         context: &EncryptionContext,
     ) -> Result<GeneratedDataKey, KeyServiceError> {
-        let answer = self
-            .with_credentials(tenant, |credentials| {
-                let request = self
-                    .kms
-                    .generate_data_key()
-                    .key_id(self.key_id(&self.alias(tenant)))
-                    .key_spec(DataKeySpec::Aes256)
-                    .set_encryption_context(Some(pairs(context)));
-                let request = request.customize().config_override(with(credentials));
-                async move { request.send().await.map_err(|error| classify(tenant, GENERATE, error)) }
-            })
-            .await?;
+        let ask = |place: &Place, credentials, time| {
+            let request = place
+                .kms
+                .generate_data_key()
+                .key_id(self.key_id(&place.region, &self.alias(tenant)))
+                .key_spec(DataKeySpec::Aes256)
+                .set_encryption_context(Some(pairs(context)));
+            let request = request.customize().config_override(with(credentials, time));
+            async move { request.send().await.map_err(|error| Failed::of(tenant, GENERATE, error)) }
+        };
+        let answer = self.ask(tenant, GENERATE, true, ask).await?;
         let unexpected = || KeyServiceError::new(tenant, GENERATE, KeyServiceErrorKind::Unexpected);
         let request_id = answer.request_id().map(str::to_owned);
         let data_key = data_key(answer.plaintext).ok_or_else(unexpected)?;
@@ -234,6 +325,7 @@ impl KeyService for KmsKeyService {
     }
 
     async fn forget(&self, tenant: &TenantId) {
+        self.kms.forget(tenant);
         if let Access::AssumedRole(sessions) = &self.access {
             sessions.evict(tenant);
         }
@@ -277,14 +369,20 @@ pub enum InvalidKmsConfig {
     /// With this variable the SDK prints KMS's answers, plaintext data keys included, when trace logging is on.
     #[error("LOG_SENSITIVE_BODIES=true makes the AWS SDK log plaintext data keys: unset it")]
     SensitiveBodiesLogged,
+    /// The list of Regions does not do.
+    #[error(transparent)]
+    Regions(#[from] InvalidRegions),
 }
 
-fn kms_client(config: &SdkConfig) -> aws_sdk_kms::Client {
-    aws_sdk_kms::Client::new(&config::single_attempts(config))
+fn places(config: &SdkConfig, regions: &RegionList) -> Regions<Place> {
+    let place =
+        |config: &SdkConfig, region: &str| Place { kms: aws_sdk_kms::Client::new(config), region: region.to_owned() };
+    Regions::new(config, regions, place)
 }
 
-fn with(credentials: Option<Credentials>) -> aws_sdk_kms::config::Builder {
+fn with(credentials: Option<Credentials>, time: Option<TimeoutConfig>) -> aws_sdk_kms::config::Builder {
     let mut config = aws_sdk_kms::Config::builder();
+    config.set_timeout_config(time);
     if let Some(credentials) = credentials {
         config.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kms::config::Credentials;
+use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::Tag;
 use aws_types::SdkConfig;
@@ -19,7 +20,8 @@ use tenantseal_core::tenant::TenantId;
 use tracing::Instrument;
 
 use crate::policy::TENANT_TAG;
-use crate::{Tenancy, config, errors};
+use crate::regions::{Failed, RegionList, Regions};
+use crate::{Tenancy, config};
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +59,7 @@ struct SessionCache {
 
 #[derive(Debug)]
 struct Roles {
-    sts: aws_sdk_sts::Client,
+    sts: Regions<aws_sdk_sts::Client>,
     tenancy: Tenancy,
     region: String,
     clock: Clock,
@@ -79,7 +81,13 @@ impl HasRequestId for Session {
 
 impl TenantSessions {
     pub fn new(config: &SdkConfig, tenancy: Tenancy, region: String) -> Self {
-        let sts = aws_sdk_sts::Client::new(&config::single_attempts(config));
+        Self::in_regions(config, tenancy, &RegionList::own(&region))
+    }
+
+    /// For keys in several Regions: one session reaches all of them, and STS is asked in the same order.
+    pub(crate) fn in_regions(config: &SdkConfig, tenancy: Tenancy, regions: &RegionList) -> Self {
+        let sts = Regions::new(config, regions, |config, _| aws_sdk_sts::Client::new(config));
+        let (region, tenancy) = (regions.near().to_owned(), tenancy.over(regions.iter()));
         let clock = Clock::new(config::time(config));
         Self {
             roles: Arc::new(Roles { sts, tenancy, region, clock }),
@@ -217,17 +225,20 @@ impl Roles {
         // The lifetime counts from here by both clocks, not until the wall clock reads `expiry`: a wrong clock does no
         // harm.
         let begun = self.clock.now();
-        let answer = self
-            .sts
-            .assume_role()
-            .role_arn(self.tenancy.role().as_str())
-            .role_session_name(tenant.session_name())
-            .policy(policy.to_string())
-            .tags(tag)
-            .duration_seconds(DURATION_SECONDS)
-            .send()
-            .await
-            .map_err(|source| errors::classify(tenant, OPERATION, source).for_session())?;
+        let assume = |sts: &aws_sdk_sts::Client, time: Option<TimeoutConfig>| {
+            let request = sts
+                .assume_role()
+                .role_arn(self.tenancy.role().as_str())
+                .role_session_name(tenant.session_name())
+                .policy(policy.to_string())
+                .tags(tag.clone())
+                .duration_seconds(DURATION_SECONDS);
+            let mut timed = aws_sdk_sts::Config::builder();
+            timed.set_timeout_config(time);
+            let request = request.customize().config_override(timed);
+            async move { request.send().await.map_err(|source| Failed::of(tenant, OPERATION, source)) }
+        };
+        let answer = self.sts.ask(tenant, OPERATION, false, assume).await.map_err(KeyServiceError::for_session)?;
         let request_id = answer.request_id().map(str::to_owned);
         let granted = answer.credentials.ok_or_else(|| error(KeyServiceErrorKind::Unexpected))?;
         let expiry = std::time::SystemTime::try_from(granted.expiration)

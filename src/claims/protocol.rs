@@ -41,6 +41,9 @@ pub(crate) trait Steps {
     /// What is stored before each action.
     fn read(&mut self) -> impl Future<Output = Result<Vec<Stored>, Error>> + Send;
 
+    /// Whether the caller's action has a condition of its own, which can fail although nothing else has changed.
+    fn is_conditional(&self, action: usize) -> bool;
+
     /// The transaction, with the writes of claims that go with it.
     fn send(&mut self, stored: &[Stored], left: &BTreeSet<String>) -> impl Future<Output = Result<Sent, Error>> + Send;
 
@@ -60,9 +63,10 @@ pub(crate) async fn write(steps: &mut impl Steps) -> Result<(), Error> {
     let mut refused: Option<(Vec<Stored>, Vec<usize>, Error)> = None;
     for tries in 1..=TRIES {
         let stored = steps.read().await?;
-        // An item that is as it was when its action failed has failed the caller's condition.
+        // An item that is as it was when its action failed has failed the caller's condition. Without one, others have
+        // changed its token and changed it back meanwhile.
         if let Some((before, failed, error)) = refused.take()
-            && failed.iter().any(|at| before[*at] == stored[*at])
+            && failed.iter().any(|at| steps.is_conditional(*at) && before[*at] == stored[*at])
         {
             return Err(error);
         }

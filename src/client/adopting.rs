@@ -10,7 +10,7 @@ use tenantseal_core::telemetry;
 use super::Binding;
 use super::operation::Operation;
 use crate::error::{Error, LeaveError, LeaveErrorKind};
-use crate::item::{Accepts, Item, has_plaintext};
+use crate::item::{Accepts, Item, OpenError, has_plaintext};
 use crate::leaves::{Asking, Grant, Lease, Leaves, PlainNames};
 use crate::schema::TableSchema;
 
@@ -67,10 +67,12 @@ impl Accepted {
         }
     }
 
-    /// Why it is not known whether plaintext of this item counts.
-    pub(crate) fn failure(&self, table: &TableSchema, item: &Item) -> Option<&Error> {
-        let failure = self.0.get(table.name())?.as_ref().err()?;
-        has_plaintext(table, item).then_some(failure)
+    /// The error of an item that does not open: why its leave is not known, if that is the reason.
+    pub(crate) fn explain(&self, table: &TableSchema, item: &Item, error: OpenError) -> Error {
+        match self.0.get(table.name()) {
+            Some(Err(unknown)) if has_plaintext(table, item) => unknown.clone(),
+            _ => error.into(),
+        }
     }
 }
 

@@ -90,7 +90,7 @@ impl Operation for BatchWrite {
         let BatchWriteItemInput { request_items, .. } = downcast_input(&mut input)?;
         for (name, writes) in request_items.iter_mut().flatten() {
             let TableWrites { puts, given, .. } = self.tables.get_mut(name).ok_or(NOT_CHECKED)?;
-            let mut puts = puts.iter();
+            let mut puts = puts.iter_mut();
             for put in writes.iter_mut().filter_map(|write| write.put_request.as_mut()) {
                 let checked = puts.next().ok_or(NOT_CHECKED)?;
                 given.insert(checked.target.identity.clone(), put.item.clone());

@@ -77,8 +77,8 @@ pub(super) fn needed_keys(
         let items = items.map(|(check, (table, view))| check.map(|()| (*table, &**view, accepted.of(table, index))));
         let (keys, failed) = distinct_keys(items);
         let failed = failed.into_iter().map(|(at, error)| {
-            let unknown = views.get(at).and_then(|(table, view)| accepted.failure(table, view)).cloned();
-            (at, unknown.unwrap_or_else(|| in_index(index, error).into()))
+            let (table, view) = &views[at];
+            (at, accepted.explain(table, view, in_index(index, error)))
         });
         Ok((keys, failed.collect()))
     })

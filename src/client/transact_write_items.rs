@@ -13,8 +13,9 @@ use tenantseal_core::tenant::TenantId;
 use std::sync::Arc;
 
 use super::Binding;
-use super::actions::{CheckedCondition, ConditionParts, ItemPut, ItemUpdate, Target, condition_parts, conditional};
+use super::actions::{CheckedCondition, ConditionParts, ItemPut, Target, condition_parts, conditional};
 use super::claiming::Claiming;
+use super::item_update::ItemUpdate;
 use super::operation::{Carrier, Keys, NOT_CHECKED, Operation, Returned, downcast_input};
 use super::unique::require_unchanged;
 use crate::claims::{Claims, Stored, Touch};
@@ -227,7 +228,7 @@ impl Operation for TransactWrite {
         if items.len() != self.actions.len() {
             return Err(NOT_CHECKED);
         }
-        for (item, action) in items.iter_mut().zip(&self.actions) {
+        for (item, action) in items.iter_mut().zip(&mut self.actions) {
             let TransactWriteItem { condition_check, put, delete, update, .. } = item;
             match (action, put, update, delete, condition_check) {
                 (Action::Put(checked), Some(put), None, None, None) => {

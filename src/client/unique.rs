@@ -6,8 +6,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
 use super::Binding;
-use super::actions::{CONDITION, ConditionParts, Conditional, ItemPut, ItemUpdate, Target, conditional};
+use super::actions::{CONDITION, ConditionParts, Conditional, ItemPut, Target, conditional};
 use super::expressions::check_length;
+use super::item_update::ItemUpdate;
 use super::operation::NOT_CHECKED;
 use crate::claims::{Becomes, Spot, Stored, Touch};
 use crate::error::{Error, Refusal};
@@ -245,17 +246,20 @@ pub(super) fn require_unchanged(
     if unchanged.is_empty() {
         return Ok(());
     }
-    let names = names.get_or_insert_default();
+    let (names, sent) = (names.get_or_insert_default(), values.clone().unwrap_or_default());
+    let (taken, is_sent) = (names.clone(), |placeholder: &str| sent.contains_key(placeholder));
+    let is_taken = |placeholder: &str| taken.contains_key(placeholder);
+    // An item may have many attributes, and an expression no more than 4 KB.
+    let (mut fresh_names, mut fresh_values) = (Fresh::short('#', &is_taken), Fresh::short(':', &is_sent));
     let mut tests = Vec::new();
     for (attribute, value) in unchanged {
-        let name = Fresh::new('#', &|placeholder: &str| names.contains_key(placeholder)).placeholder();
+        let name = fresh_names.placeholder();
         tests.push(match value {
             None => format!("attribute_not_exists({name})"),
             Some(value) => {
-                let values = values.get_or_insert_default();
-                let sent = Fresh::new(':', &|placeholder: &str| values.contains_key(placeholder)).placeholder();
-                let test = format!("{name} = {sent}");
-                values.insert(sent, value);
+                let sent = fresh_values.placeholder();
+                let test = format!("{name}={sent}");
+                values.get_or_insert_default().insert(sent, value);
                 test
             }
         });

@@ -10,8 +10,9 @@ use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::KeyRecordPlacement;
 
 use super::Binding;
-use super::actions::{ItemUpdate, condition_of_write, condition_parts};
+use super::actions::{condition_of_write, condition_parts};
 use super::expressions::no_legacy;
+use super::item_update::ItemUpdate;
 use super::notes::Mark;
 use super::operation::{Carrier, Cut, Keys, Leaves, Operation, Returned, downcast_input, returned_item};
 use crate::error::Error;

@@ -98,6 +98,9 @@ pub enum ConfigError {
         "`claims`: `{0}` is the name of a table with items, or of the key table: give the claims a table of their own"
     )]
     ClaimsTable(String),
+    /// A key service of one's own decides itself where it asks.
+    #[error("`regions`: your own key service asks where it wants to: give the Regions to it, or leave `regions` out")]
+    RegionsOfAKeyService,
     /// A compact table refers to a key table, and there is none.
     #[error("`compact`: table `{0}` needs a key table: call `key_table`")]
     CompactWithoutKeyTable(String),

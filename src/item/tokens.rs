@@ -34,10 +34,11 @@ impl<'a> Tokens<'a> {
         self,
         schema: &TableSchema,
         identity: &Identity,
-        Prepared(prepared): &Prepared<'_>,
+        Prepared(prepared): &Prepared,
     ) -> Result<StoredTokens, SealError> {
         let mut tokens = StoredTokens::new();
-        for (lookup, formed) in prepared {
+        for (at, formed) in prepared {
+            let lookup = &schema.lookups()[*at];
             tokens.push((lookup.stored().to_owned(), self.of_formed(schema, lookup, identity, formed)?));
         }
         Ok(tokens)
@@ -106,36 +107,36 @@ pub(crate) fn is_same_token(stored: Option<&AttributeValue>, token: Option<&Attr
 }
 
 /// What the tokens of an item to be sealed are made of. An attribute of tokens is there exactly when all parts of its
-/// lookup are.
-pub(crate) struct Prepared<'s>(SmallVec<[(&'s Lookup, Formed); 1]>);
+/// lookup are. Lookups are named by their places in the schema.
+pub(crate) struct Prepared(SmallVec<[(usize, Formed); 1]>);
 
-impl<'s> Prepared<'s> {
+impl Prepared {
     /// Refuses an item of which a lookup cannot take a value.
-    pub(crate) fn new(schema: &'s TableSchema, item: &Item) -> Result<Self, SealError> {
+    pub(crate) fn new(schema: &TableSchema, item: &Item) -> Result<Self, SealError> {
         let mut prepared = SmallVec::new();
         if schema.lookups().is_empty() {
             return Ok(Self(prepared));
         }
-        let variant = Variant::to_seal(schema, item);
-        let written = variant.iter().flat_map(Variant::lookups).filter(|lookup| lookup.state() != LookupState::Retired);
-        for lookup in written {
+        let Some(variant) = Variant::to_seal(schema, item) else { return Ok(Self(prepared)) };
+        let is_written =
+            |lookup: &Lookup| lookup.state() != LookupState::Retired && variant.declares(lookup) == Some(true);
+        for (at, lookup) in schema.lookups().iter().enumerate().filter(|(_, lookup)| is_written(lookup)) {
             let values = lookup.parts().iter().map(|part| item.get(part.attribute()));
             if let Some(values) = values.collect::<Option<SmallVec<[_; 4]>>>() {
-                prepared.push((lookup, lookup.formed(&values)?));
+                prepared.push((at, lookup.formed(&values)?));
             }
         }
         Ok(Self(prepared))
     }
 
     /// The numbers of the lookup keys that the tokens need.
-    pub(crate) fn keys(&self) -> KeyNumbers {
-        self.0.iter().map(|(lookup, _)| lookup.key()).collect()
+    pub(crate) fn keys(&self, schema: &TableSchema) -> KeyNumbers {
+        self.0.iter().map(|(at, _)| schema.lookups()[*at].key()).collect()
     }
 
     /// The unique lookups of which the item has a value, by their places, and whether there is something to look up in it.
     pub(crate) fn unique(&self, schema: &TableSchema) -> Vec<(usize, bool)> {
-        let place = |lookup: &Lookup| schema.lookups().iter().position(|other| other.name() == lookup.name());
-        let unique = self.0.iter().filter(|(lookup, _)| lookup.is_unique());
-        unique.filter_map(|(lookup, formed)| Some((place(lookup)?, *formed != Formed::Nothing))).collect()
+        let unique = self.0.iter().filter(|(at, _)| schema.lookups()[*at].is_unique());
+        unique.map(|(at, formed)| (*at, *formed != Formed::Nothing)).collect()
     }
 }

@@ -158,6 +158,17 @@ impl Steps for Transaction<'_> {
         future::try_join_all(self.acts.iter().map(|act| self.stored(act))).await
     }
 
+    fn is_conditional(&self, action: usize) -> bool {
+        let Some(Act { item, .. }) = self.acts.get(action) else { return false };
+        let TransactWriteItem { put, update, delete, .. } = item;
+        let conditions = [
+            put.as_ref().and_then(|put| put.condition_expression.as_ref()),
+            update.as_ref().and_then(|update| update.condition_expression.as_ref()),
+            delete.as_ref().and_then(|delete| delete.condition_expression.as_ref()),
+        ];
+        conditions.iter().any(Option::is_some)
+    }
+
     async fn send(&mut self, stored: &[Stored], left: &BTreeSet<String>) -> Result<Sent, Error> {
         let claiming = Claiming::new(stored.to_vec(), left.clone());
         let notes = Notes::with_claims(claiming.clone());
@@ -220,6 +231,10 @@ impl<T: Record + DeserializeOwned> Steps for Returning<'_, T> {
     async fn read(&mut self) -> Result<Vec<Stored>, Error> {
         self.before = Before::read(self.records, &self.place).await?;
         Ok(vec![Stored::Whole(self.before.item().cloned())])
+    }
+
+    fn is_conditional(&self, action: usize) -> bool {
+        self.transaction.is_conditional(action)
     }
 
     async fn send(&mut self, stored: &[Stored], left: &BTreeSet<String>) -> Result<Sent, Error> {

@@ -31,6 +31,7 @@ use crate::schema::{InvalidSchema, TableSchema};
 pub struct TenantSealBuilder {
     keys: Option<Keys>,
     partition: Option<String>,
+    regions: Option<Vec<String>>,
     alias_template: Option<String>,
     settings: Settings,
     schemas: Vec<Result<TableSchema, InvalidSchema>>,
@@ -106,6 +107,21 @@ impl TenantSealBuilder {
     /// ```
     pub fn partition(mut self, partition: impl Into<String>) -> Self {
         self.partition = Some(partition.into());
+        self
+    }
+
+    /// Calls KMS in the first of 1 to 8 Regions, and in the next one only while one is out: for tenants whose KMS keys
+    /// are multi-Region keys with replicas there.
+    ///
+    /// The first is the Region of the SDK's configuration. [`KmsKeyService::assume_role_in`] says what counts as an
+    /// outage, and docs/OPERATIONS.md what the policies need.
+    ///
+    /// ```
+    /// # let builder = tenantseal::TenantSeal::builder();
+    /// let builder = builder.regions(["eu-west-1", "eu-central-1"]);
+    /// ```
+    pub fn regions(mut self, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.regions = Some(regions.into_iter().map(Into::into).collect());
         self
     }
 
@@ -261,11 +277,14 @@ impl TenantSealBuilder {
     /// [`ConfigError`] names what is missing or contradictory.
     pub fn build(self, config: &SdkConfig) -> Result<TenantSeal, ConfigError> {
         let Self { keys, alias_template, mut settings, schemas, physical, compact, own_bytes, .. } = self;
-        let Self { audit, claims, partition, without_control_plane, ledger, adopted, .. } = self;
+        let Self { audit, claims, partition, regions, without_control_plane, ledger, adopted, .. } = self;
         match &partition {
             Some(wrong) if !is_partition(wrong) => return Err(ConfigError::Partition(wrong.clone())),
             Some(_) if !matches!(keys, Some(Keys::Ambient { .. })) => return Err(ConfigError::PartitionOfARole),
             _ => {}
+        }
+        if let (Some(Keys::Service(_)), Some(_)) = (&keys, &regions) {
+            return Err(ConfigError::RegionsOfAKeyService);
         }
         if let (Some(Keys::Tenancy(_)), Some(_)) = (&keys, &alias_template) {
             return Err(ConfigError::AliasTemplateOfATenancy);
@@ -289,7 +308,8 @@ impl TenantSealBuilder {
         }
         let aliases =
             alias_template.map_or(Ok(AliasTemplate::default()), |template| AliasTemplate::parse(&template))?;
-        let service = keys.ok_or(ConfigError::NoKeyService)?.service(config, aliases, partition.as_deref())?;
+        let keys = keys.ok_or(ConfigError::NoKeyService)?;
+        let service = keys.service(config, aliases, partition.as_deref(), regions)?;
         let region = match (&settings.key_table, config.region()) {
             (Some(_), None) => return Err(ConfigError::NoRegion),
             (_, region) => region.map_or("", AsRef::as_ref),
@@ -318,20 +338,25 @@ impl Keys {
         config: &SdkConfig,
         aliases: AliasTemplate,
         partition: Option<&str>,
+        regions: Option<Vec<String>>,
     ) -> Result<Arc<dyn KeyService>, ConfigError> {
-        if let Self::Service(service) = self {
-            return Ok(service);
-        }
-        Ok(match self {
-            Self::AssumeRole(role) => {
-                Arc::new(KmsKeyService::assume_role(config, Tenancy::new(RoleArn::parse(&role)?, aliases))?)
-            }
-            Self::Tenancy(tenancy) => Arc::new(KmsKeyService::assume_role(config, tenancy)?),
+        let tenancy = match self {
+            Self::Service(service) => return Ok(service),
             Self::Ambient { account } => {
-                Arc::new(KmsKeyService::ambient_credentials(config, aliases, &account, partition)?)
+                return Ok(Arc::new(match regions {
+                    None => KmsKeyService::ambient_credentials(config, aliases, &account, partition)?,
+                    Some(regions) => {
+                        KmsKeyService::ambient_credentials_in(config, aliases, &account, partition, regions)?
+                    }
+                }));
             }
-            Self::Service(service) => service,
-        })
+            Self::AssumeRole(role) => Tenancy::new(RoleArn::parse(&role)?, aliases),
+            Self::Tenancy(tenancy) => tenancy,
+        };
+        Ok(Arc::new(match regions {
+            None => KmsKeyService::assume_role(config, tenancy)?,
+            Some(regions) => KmsKeyService::assume_role_in(config, tenancy, regions)?,
+        }))
     }
 }
 

@@ -7,8 +7,9 @@ use tenantseal_core::keys::{Clock, CountedTable, KeyTable, OpeningKeyError, Open
 use tenantseal_core::time::SharedTimeSource;
 
 use super::{Tenant, TenantSeal};
-use crate::client::Binding;
+use crate::client::{Accepted, Binding};
 use crate::error::{Error, LeaveError, LeaveErrorKind};
+use crate::item::{Item, has_plaintext};
 use crate::leaves::{Asking, Leaves, needed, verified_terms};
 use crate::schema::TableSchema;
 
@@ -58,5 +59,15 @@ impl Tenant {
         }
         audit.record_opens_of_item(tenant, "adoption", &ring, table.name())?;
         verified_terms(Asking { tenant, keys, audit, table }, &ring, leave).ok_or_else(forged)
+    }
+
+    /// What the tenant's leave says of these items, if one of them has plaintext.
+    pub(super) async fn accepted(&self, table: &TableSchema, items: &[Item]) -> Accepted {
+        let is_adopted = self.binding.leaves.is_some() && !table.adopted().is_empty();
+        if !is_adopted || !items.iter().any(|item| has_plaintext(table, item)) {
+            return Accepted::default();
+        }
+        let table = self.binding.logical_table(table.name()).map(|(_, table)| Arc::clone(table));
+        Accepted::ask(&self.binding, table.into_iter().collect()).await
     }
 }

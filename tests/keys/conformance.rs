@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tenantseal::TenantSeal;
 use tenantseal::keys::{
-    EncryptionContext, InMemoryKeyService, KeyService, KeyServiceErrorKind as Kind, WrappedDataKey,
+    EncryptionContext, InMemoryKeyService, KeyService, KeyServiceErrorKind as Kind, KmsKeyService, WrappedDataKey,
 };
 use tenantseal::schema::TableSchema;
 
+use super::regions::{EU, Fleet, HOME, tenancy};
 use crate::common::{Contact, World, contact, id, item};
 
 /// A data key comes back as it was made, from the key-encryption key that made it.
@@ -53,6 +54,25 @@ async fn the_service_in_memory_conforms() {
     makes_new_keys(&service, &context).await;
     binds_the_tenant(&service, &context).await;
     refuses_what_it_did_not_make(&service, &context).await;
+}
+
+#[tokio::test]
+async fn the_service_on_kms_conforms_in_two_regions_and_in_either_alone() {
+    let context = EncryptionContext::new(&id("acme"), &Default::default());
+    for out in [None, Some(HOME), Some(EU)] {
+        let fleet = Fleet::of_tenant_with(true).await;
+        fleet.onboard_at_home("globex").await;
+        let service = KmsKeyService::assume_role_in(&fleet.0.app, tenancy(), [HOME, EU]).unwrap();
+        if let Some(out) = out {
+            fleet.0.stack.faults().on("*").in_region(out).disconnect();
+        }
+        gives_back_what_it_made(&service, &context).await;
+        makes_new_keys(&service, &context).await;
+        refuses_what_it_did_not_make(&service, &context).await;
+        if out != Some(HOME) {
+            binds_the_tenant(&service, &context).await;
+        }
+    }
 }
 
 /// What holds above every key service: the suite for those that are reached through the builder only.

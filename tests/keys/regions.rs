@@ -9,22 +9,27 @@ use tenantseal::{Error, Item, TenantSeal};
 use crate::common::key_table::{key_id, key_table};
 use crate::common::{Contact, World, contact, id, item};
 
-const EU: &str = "eu-central-1";
-const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeysOfTwoRegions";
+pub(super) const HOME: &str = "us-east-1";
+pub(super) const EU: &str = "eu-central-1";
+pub(super) const ROLE: &str = "arn:aws:iam::111111111111:role/TenantKeysOfTwoRegions";
 const ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 fn in_eu(config: &SdkConfig) -> SdkConfig {
     config.clone().into_builder().region(Region::new(EU)).build()
 }
 
-struct Fleet(World);
+pub(super) fn tenancy() -> Tenancy {
+    Tenancy::new(RoleArn::parse(ROLE).unwrap(), AliasTemplate::default())
+}
+
+pub(super) struct Fleet(pub(super) World);
 
 impl Fleet {
     /// With a tenant whose KMS key is a multi-Region key, or with one that has a key in each Region.
-    async fn of_tenant_with(multi_region: bool) -> Self {
+    pub(super) async fn of_tenant_with(multi_region: bool) -> Self {
         let world = World::with_key_table(&[]).await;
         let account = world.stack.account("111111111111").unwrap();
-        let tenancy = Tenancy::new(RoleArn::parse(ROLE).unwrap(), AliasTemplate::default());
+        let tenancy = self::tenancy();
         let trust = tenancy.trust_policy(&["arn:aws:iam::222222222222:user/crm-service"]);
         let role = account.role("TenantKeysOfTwoRegions").trust(trust).permission(tenancy.role_policy("us-east-1"));
         role.permission(tenancy.role_policy(EU)).create().unwrap();
@@ -44,6 +49,13 @@ impl Fleet {
         Self(world)
     }
 
+    /// A tenant with a key in the home Region alone.
+    pub(super) async fn onboard_at_home(&self, tenant: &str) {
+        let (policy, alias) = (tenancy().key_policy(&id(tenant)).unwrap().to_string(), tenancy().alias(&id(tenant)));
+        let key = self.0.admin.create_key().policy(policy).send().await.unwrap().key_metadata.unwrap().key_id;
+        self.0.admin.create_alias().alias_name(alias.as_str()).target_key_id(key).send().await.unwrap();
+    }
+
     fn process(&self, config: &SdkConfig, compact: bool) -> TenantSeal {
         let builder = TenantSeal::builder().assume_role(ROLE).record::<Contact>();
         let builder = builder.key_table(key_table(config));
@@ -54,7 +66,7 @@ impl Fleet {
         self.process(&self.0.app, compact)
     }
 
-    fn abroad(&self, compact: bool) -> TenantSeal {
+    pub(super) fn abroad(&self, compact: bool) -> TenantSeal {
         self.process(&in_eu(&self.0.app), compact)
     }
 }

@@ -297,6 +297,11 @@ async fn no_item_that_does_not_open_shows_a_canary() {
             }
         }
     }
+    let mut damaged = good.clone();
+    damaged.insert("s".to_owned(), AttributeValue::N("7".to_owned()));
+    plain.put_item().table_name(TABLE).set_item(Some(damaged)).send().await.unwrap();
+    let read = call("GetItem", &scene.adopting("acme", None).await.dynamodb(), &item).await;
+    scene.fails("plaintext without a leave", read);
     plain.put_item().table_name(TABLE).set_item(Some(good.clone())).send().await.unwrap();
     scene.world.stack.faults().on("Decrypt").fail("IncorrectKeyException", 400);
     let result = call("GetItem", &scene.cold("acme").dynamodb(), &item).await;

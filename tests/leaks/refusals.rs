@@ -228,6 +228,11 @@ async fn no_refusal_shows_a_canary() {
     let result = call("PutItem", &scene.compact("acme").dynamodb(), &scene.item()).await;
     scene.fails("no key table", result);
 
+    for operation in ["PutItem", "UpdateItem", "BatchWriteItem", "TransactWriteItems"] {
+        let adopting = scene.adopting("acme", Some(b"no leave")).await.dynamodb();
+        scene.fails(&format!("{operation} under a forged leave"), call(operation, &adopting, &scene.item()).await);
+    }
+
     let swapped = scene.builder().table_name("parties", "crm").table_name("crm", "contacts").build(&scene.app).unwrap();
     let opened = swapped.tenant(&id("acme")).open("crm", scene.item()).await;
     scene.fails("a name that is one table's and another's physical name", opened);

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_types::SdkConfig;
 use tenantseal::error::{OpenError, Refusal, SealError};
-use tenantseal::keys::DynamoDbKeyTable;
+use tenantseal::keys::{DynamoDbKeyTable, InMemoryKeyTable, KeyTable};
 use tenantseal::schema::TableSchema;
 use tenantseal::{Error, Item, Tenant};
 
@@ -113,6 +113,15 @@ impl Scene {
     pub(crate) fn compact(&self, tenant: &str) -> Tenant {
         let sharing = self.builder().key_table(DynamoDbKeyTable::new(&self.app, KEY_TABLE));
         sharing.compact(TABLE).build(&self.app).unwrap().tenant(&id(tenant))
+    }
+
+    /// The same, which adopts the items of [`TABLE`] under what lies in place of the tenant's leave, if anything does.
+    pub(crate) async fn adopting(&self, tenant: &str, leave: Option<&[u8]>) -> Tenant {
+        let ledger = InMemoryKeyTable::new();
+        if let Some(leave) = leave {
+            ledger.compare_and_swap(tenant, &format!("leave#{TABLE}"), None, leave).await.unwrap();
+        }
+        self.builder().ledger(ledger).adopt(TABLE, TYPES).build(&self.app).unwrap().tenant(&id(tenant))
     }
 
     /// Values of all types, each a canary as far as the type allows.

@@ -1,13 +1,17 @@
 //! Every action on an attribute is repeated on its token, in the same request.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::types::{Put, PutRequest, ReturnValue, TransactWriteItem, Update, WriteRequest};
 use tenantseal::Item;
 use tenantseal::error::{Error, SealError};
+use tenantseal::schema::{Form, Lookup};
 
-use super::scene::{TABLE, assert_right, contact, item, key, null, put, set, stored, tenant, tokens, world};
-use crate::common::{World, s, sealing_error};
+use super::scene::{
+    TABLE, assert_right, attributes, builder, contact, item, key, null, put, set, stored, tenant, tokens, world,
+};
+use crate::common::{World, id, s, sealing_error};
 
 fn names(item: &Item) -> Vec<String> {
     tokens(item).into_keys().collect()
@@ -205,4 +209,23 @@ async fn nobody_but_the_library_names_a_token() {
     let request = db.scan().table_name(TABLE).expression_attribute_names("#t", "_seal_by_email");
     let error = sealing_error(request.projection_expression("#t").send().await).to_string();
     assert!(error.contains("`_seal_by_email` is reserved"), "{error}");
+}
+
+/// How often a put formed its value.
+static FORMED: AtomicUsize = AtomicUsize::new(0);
+
+#[tokio::test]
+async fn a_put_forms_a_value_once_whether_its_keys_are_there_or_not() {
+    const COUNTED: Form = Form::new("counted", |text| {
+        FORMED.fetch_add(1, Ordering::Relaxed);
+        Some(text.to_lowercase())
+    });
+    let world = world(&["acme"]).await;
+    let schema = attributes().lookup(Lookup::on("email", COUNTED)).build().unwrap();
+    let acme = builder(&world, schema).build(&world.app).unwrap().tenant(&id("acme"));
+    for times in 1..=2 {
+        put(&acme.dynamodb(), contact("acme", "c-1", [("email", s("Ada@Example.org"))])).await;
+        assert_eq!(FORMED.load(Ordering::Relaxed), times);
+    }
+    assert_eq!(names(&stored(&world, "acme", "c-1").await), ["email"]);
 }

@@ -134,3 +134,16 @@ async fn second_keys_of_one_number_and_missing_numbers_are_named() {
         "{found}"
     );
 }
+
+/// Whoever writes the key table decides how many entries there are, and not how much memory `doctor` takes.
+#[tokio::test]
+async fn more_entries_than_a_tenant_can_use_are_told_and_not_examined() {
+    let world = world().await;
+    let (_, record) = entry(&world).await;
+    for number in 0..1_000 {
+        plant(&world, "acme", &format!("lookup#x#{number}"), record.clone()).await;
+    }
+    let checks = checks(&world, "acme").await;
+    assert_eq!(checks.len(), 1, "{checks:#?}");
+    assert_eq!(checks[0]["wrong"], "it has more than 1000 entries of lookup keys");
+}

@@ -97,6 +97,10 @@ impl Steps for Writer {
         .await
     }
 
+    fn is_conditional(&self, _: usize) -> bool {
+        false
+    }
+
     async fn send(&mut self, stored: &[Stored], left: &BTreeSet<String>) -> Result<Sent, Error> {
         let becomes = match self.value {
             Some(_) if self.if_not_exists && stored[0].attribute(STORED).is_some() => Becomes::Kept,

@@ -14,6 +14,9 @@ use super::check::{Outcome, Report};
 use super::setup::Setup;
 use crate::errors::{Failure, Result};
 
+/// The most entries that are examined. A tenant has one for each of its lookup keys.
+const MOST: usize = 1_000;
+
 /// Checks the tenant's entries of lookup keys with a service's credentials. A tenant without any has no line.
 pub(super) async fn check_tenant(
     report: &mut Report,
@@ -32,6 +35,14 @@ pub(super) async fn check_tenant(
         }
         // Another check has said so.
         Err(Unread::NoTable) => return Ok(()),
+        Err(Unread::TooMany) => {
+            let outcome = Outcome::failed(
+                format!("it has more than {MOST} entries of lookup keys"),
+                format!("find out who writes to {table}"),
+            );
+            report.add(&area, "its lookup keys decode, and belong where they are", outcome);
+            return Ok(());
+        }
         Err(Unread::Failed(failure)) => return Err(failure),
     };
     if entries.is_empty() {
@@ -50,6 +61,7 @@ pub(super) async fn check_tenant(
 enum Unread {
     Denied,
     NoTable,
+    TooMany,
     Failed(Failure),
 }
 
@@ -72,6 +84,9 @@ async fn read(client: &Client, tenant: &TenantId, table: &str) -> Result<BTreeMa
             let record =
                 item.get("record").and_then(|record| record.as_b().ok()).map(|record| record.as_ref().to_vec());
             entries.insert(name, record.unwrap_or_default());
+        }
+        if entries.len() > MOST {
+            return Err(Unread::TooMany);
         }
     }
     Ok(entries)

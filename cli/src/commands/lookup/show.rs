@@ -1,6 +1,7 @@
 //! `lookup show`: what any reader of a table sees of its lookups. It needs no key.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeySchemaElement, Projection, ProjectionType, TableDescription};
@@ -20,6 +21,9 @@ use crate::visible::Visible;
 const TOKENS: &str = "_seal_by_";
 /// The letters of a token that say under which key and definition it was made.
 const MARK: usize = 2;
+
+/// The most tenants, lookups and different tokens that are counted: some 400 MB.
+const MOST: usize = 10_000_000;
 
 /// Show what any reader of a table sees of its lookups: equal tokens are equal values.
 #[derive(Debug, Args)]
@@ -124,6 +128,10 @@ impl Show {
             let items = page.items.unwrap_or_default();
             progress.advance(items.len() as u64);
             items.iter().for_each(|item| census.add(partition, template, item));
+            if census.kept > MOST {
+                return Err(Failure::new(Exit::Findings, format!("more than {} different tokens", count(MOST as f64)))
+                    .help("give --sample, a number of items, and the command counts those"));
+            }
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || census.items >= sample {
                 break;
@@ -148,6 +156,10 @@ struct Census {
     /// Items of each tenant.
     tenants: BTreeMap<String, u64>,
     lookups: BTreeMap<(String, String), Tokens>,
+    /// How many tenants, lookups and different tokens there are.
+    kept: usize,
+    /// Tokens are counted by their hashes. Nobody who writes the table knows this key.
+    hasher: RandomState,
 }
 
 #[derive(Debug, Default)]
@@ -155,7 +167,7 @@ struct Tokens {
     items: u64,
     foreign: u64,
     marks: BTreeMap<String, u64>,
-    groups: HashMap<String, u64>,
+    groups: HashMap<u64, u64>,
 }
 
 impl Census {
@@ -166,12 +178,17 @@ impl Census {
             self.of_no_tenant += 1;
             return;
         };
-        *self.tenants.entry(tenant.to_string()).or_default() += 1;
+        let of_tenant = self.tenants.entry(tenant.to_string()).or_default();
+        self.kept += usize::from(*of_tenant == 0);
+        *of_tenant += 1;
         let own = format!("{}.", template.render(&tenant));
         for (name, value) in item {
             let Some(lookup) = name.strip_prefix(TOKENS) else { continue };
             let seen = self.lookups.entry((tenant.to_string(), lookup.to_owned())).or_default();
-            seen.add(&own, value);
+            let known = seen.groups.len();
+            self.kept += usize::from(seen.items == 0);
+            seen.add(&own, value, &self.hasher);
+            self.kept += seen.groups.len() - known;
         }
     }
 
@@ -195,7 +212,7 @@ impl Census {
 }
 
 impl Tokens {
-    fn add<'v>(&mut self, own: &str, value: &'v AttributeValue) {
+    fn add<'v>(&mut self, own: &str, value: &'v AttributeValue, hasher: &RandomState) {
         self.items += 1;
         let tokens: &'v [String] = match value {
             AttributeValue::S(token) => std::slice::from_ref(token),
@@ -214,7 +231,7 @@ impl Tokens {
         };
         marks.into_iter().for_each(|mark| *self.marks.entry(mark.to_owned()).or_default() += 1);
         for tag in tags.into_iter().flatten() {
-            *self.groups.entry(tag.to_owned()).or_default() += 1;
+            *self.groups.entry(hasher.hash_one(tag)).or_default() += 1;
         }
     }
 }

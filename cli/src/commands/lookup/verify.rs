@@ -79,9 +79,15 @@ impl Verify {
         let stored = TenantItems::of(&service, &locked.physical, locked.schema.tenant().clone()).await?;
         let progress = output.progress_of(tenants.len() as u64, format!("verifying {}", locked.physical));
         let mut verified = Verified { not_checked: locked.left_out, ..Verified::default() };
-        for tenant in &tenants {
-            progress.step(tenant.to_string());
-            verified.add(&seal.tenant(tenant), locked.schema.name(), &stored, sample).await?;
+        let verifying =
+            Verifying { seal: &seal, table: locked.schema.name(), stored: &stored, sample: sample as usize };
+        if stored.needs_a_scan() {
+            verified.add_all(&verifying, &tenants).await?;
+        } else {
+            for tenant in &tenants {
+                progress.step(tenant.to_string());
+                verified.add(&verifying, tenant).await?;
+            }
         }
         drop(progress);
         let data = json!({ "table": locked.schema.name(), "physical": locked.physical, "tenants": tenants.len() });
@@ -137,21 +143,68 @@ fn sealing(
     builder.build(service).map_err(|error| Failure::usage(error.to_string()))
 }
 
+/// Whose items are verified, and where.
+struct Verifying<'a> {
+    seal: &'a TenantSeal,
+    /// The table's logical name.
+    table: &'a str,
+    stored: &'a TenantItems,
+    /// The most items of a tenant.
+    sample: usize,
+}
+
 impl Verified {
-    /// Verifies up to `sample` items of one tenant.
-    async fn add(&mut self, tenant: &Tenant, table: &str, stored: &TenantItems, sample: u32) -> Result<()> {
-        let (mut left, mut start) = (sample as usize, None);
+    /// Verifies a sample of one tenant's items.
+    async fn add(&mut self, verifying: &Verifying<'_>, tenant: &TenantId) -> Result<()> {
+        let (mut left, mut start) = (verifying.sample, None);
         loop {
-            let (mut items, next) = stored.page(tenant.id(), start).await?;
+            let (mut items, next) = verifying.stored.page(tenant, start).await?;
             items.truncate(left);
             left -= items.len();
-            if let Err(why) = self.add_page(tenant, table, stored, items).await {
-                self.tenants_not_verified.insert(tenant.id().to_string(), why);
+            start = next;
+            if !self.add_some(verifying, tenant, items).await || left == 0 || start.is_none() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Verifies samples of these tenants in one pass over the table.
+    async fn add_all(&mut self, verifying: &Verifying<'_>, tenants: &[TenantId]) -> Result<()> {
+        let mut left: BTreeMap<_, _> = tenants.iter().map(|tenant| (tenant, verifying.sample)).collect();
+        let mut start = None;
+        loop {
+            let (items, next) = verifying.stored.any_page(start).await?;
+            let mut by_tenant: BTreeMap<TenantId, Vec<Item>> = BTreeMap::new();
+            for (tenant, item) in items {
+                let Some(tenant) = tenant else { continue };
+                let Some(left) = left.get_mut(&tenant).filter(|left| **left > 0) else { continue };
+                *left -= 1;
+                by_tenant.entry(tenant).or_default().push(item);
+            }
+            for (tenant, items) in by_tenant {
+                if !self.add_some(verifying, &tenant, items).await {
+                    left.remove(&tenant);
+                }
+            }
             start = next;
-            if left == 0 || start.is_none() {
+            if start.is_none() || left.values().all(|left| *left == 0) {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Verifies items of one tenant. Returns whether the tenant's items can be verified. A tenant without items has
+    /// nothing wrong, and may have no key yet.
+    async fn add_some(&mut self, verifying: &Verifying<'_>, tenant: &TenantId, items: Vec<Item>) -> bool {
+        let Verifying { seal, table, stored, .. } = verifying;
+        if items.is_empty() {
+            return true;
+        }
+        match self.add_page(&seal.tenant(tenant), table, stored, items).await {
+            Ok(()) => true,
+            Err(why) => {
+                self.tenants_not_verified.insert(tenant.to_string(), why);
+                false
             }
         }
     }

@@ -7,7 +7,7 @@ use tenantseal::TenantId;
 use tenantseal::adoption::{AdoptionError, AdoptionStage, AdoptionStatus};
 
 use crate::errors::{Exit, Failure};
-use crate::output::{BAD, DIM, GOOD, moment, table};
+use crate::output::{BAD, DIM, GOOD, date, table};
 use crate::visible::Visible;
 
 /// What became of one tenant.
@@ -22,7 +22,7 @@ pub(super) fn describe(outcomes: &[Outcome]) -> String {
             Ok(status) => rows.push(vec![
                 tenant.to_string(),
                 stage(status).to_owned(),
-                status.expires().filter(|_| status.is_in_force()).map_or_else(String::new, moment),
+                status.expires().filter(|_| status.is_in_force()).map_or_else(String::new, date),
                 next(status),
             ]),
             Err(error) => failures += &format!("{BAD}✗{BAD:#} {}\n", Visible(error.to_string())),
@@ -52,7 +52,7 @@ fn next(status: &AdoptionStatus) -> String {
         (AdoptionStage::Plain, ..) => "deploy `adopt` everywhere, then seal".to_owned(),
         (AdoptionStage::Sealing, Ok(()), _) => "close".to_owned(),
         (AdoptionStage::Sealing, Err(_), Some(fence)) if fence > SystemTime::now() => {
-            format!("sweep after {}, then close", moment(fence))
+            format!("sweep after {}, then close", date(fence))
         }
         (AdoptionStage::Sealing, ..) => "sweep, then close".to_owned(),
         (AdoptionStage::None | AdoptionStage::Closed, ..) => String::new(),
@@ -66,7 +66,7 @@ pub(super) fn to_json((tenant, outcome): &Outcome) -> Value {
             let mut told = serde_json::to_value(status).unwrap_or_default();
             if let Some(told) = told.as_object_mut() {
                 told.insert("may_close".to_owned(), status.may_close().is_ok().into());
-                told.insert("fence".to_owned(), status.fence().map_or(Value::Null, |fence| moment(fence).into()));
+                told.insert("fence".to_owned(), status.fence().map_or(Value::Null, |fence| date(fence).into()));
             }
             told
         }
