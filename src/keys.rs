@@ -4,11 +4,12 @@ pub use tenantseal_core::context::{EncryptionContext, StaticPairs};
 pub use tenantseal_core::crypto::{DataKey, DataKeyId, WrappedDataKey};
 pub use tenantseal_core::format::{KekId, KeyArn};
 pub use tenantseal_core::keys::{
-    GeneratedDataKey, InMemoryKeyService, InMemoryKeyTable, InvalidSettings, KeyService, KeyServiceError,
-    KeyServiceErrorKind, KeyTable, KeyTableError, KeyTableErrorKind, MissingAlias, Revoke, Swap, UnwrappedDataKey,
+    CurrentKek, GeneratedDataKey, InMemoryKeyService, InMemoryKeyTable, InvalidSettings, KeyService, KeyServiceError,
+    KeyServiceErrorKind, KeyTable, KeyTableError, KeyTableErrorKind, MissingAlias, Revoke, RewrapService,
+    RewrappedDataKey, Rewrapper, Swap, UnwrappedDataKey,
 };
 pub use tenantseal_core::tenant::{Alias, AliasTemplate};
 pub use tenantseal_kms::{
-    DynamoDbKeyTable, InvalidKmsConfig, InvalidRegions, InvalidRoleArn, InvalidTagKey, KmsKeyService, Policy,
-    PolicyTooLarge, RoleArn, Scope, Tenancy,
+    DynamoDbKeyTable, InvalidKmsConfig, InvalidRegions, InvalidRoleArn, InvalidTagKey, KmsKeyService, KmsRewrapService,
+    Policy, PolicyTooLarge, RoleArn, Scope, Tenancy,
 };

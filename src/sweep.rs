@@ -15,6 +15,7 @@ mod key;
 mod lease;
 mod ledger;
 mod page;
+mod passed;
 mod plan;
 mod position;
 mod reason;

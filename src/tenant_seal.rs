@@ -12,7 +12,7 @@ use aws_types::SdkConfig;
 use futures_util::future;
 use tenantseal_core::crypto::OsRandom;
 use tenantseal_core::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Nonces, Purpose, VerifiedDataKey};
-use tenantseal_core::keys::{DataKeys, LookupKeys, OpeningMode, Revoke};
+use tenantseal_core::keys::{DataKeys, LookupKeys, OpeningMode, Revoke, TenantHandle};
 use tenantseal_core::telemetry;
 use tenantseal_core::tenant::TenantId;
 use tenantseal_core::trail::Audit;
@@ -255,6 +255,11 @@ impl Tenant {
     /// opened, and [`Error::sealed_item`] returns it as it is.
     pub async fn open(&self, table: &str, item: Item) -> Result<Item, Error> {
         self.open_in(self.binding.table_by_any_name(table)?, item).await
+    }
+
+    /// The tenant's data keys.
+    pub(crate) fn keys(&self) -> &TenantHandle {
+        &self.binding.keys
     }
 
     /// Opens one item of this table.

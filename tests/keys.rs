@@ -16,6 +16,7 @@ mod references;
 mod regions;
 mod repointed;
 mod revocation;
+mod rewrap;
 mod runtimes;
 mod sessions;
 mod slow;

@@ -34,8 +34,8 @@ pub(crate) struct Global {
     /// Say what the command would do, and change nothing
     #[arg(long, short = 'n', global = true)]
     pub(crate) dry_run: bool,
-    /// Settings in TOML: role, alias, scope, registry, key_table, ledger, region, profile, service_profile,
-    /// endpoint_url, services, inherited_tags [default: tenantseal.toml, when there is one]
+    /// Settings in TOML: role, alias, scope, registry, rewrap_role, key_table, ledger, region, profile,
+    /// service_profile, endpoint_url, services, inherited_tags [default: tenantseal.toml, when there is one]
     #[arg(long, global = true, env = "TENANTSEAL_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The role in the key account that services assume for one tenant

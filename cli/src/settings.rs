@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     alias: Option<String>,
     scope: Option<Scope>,
     registry: Option<String>,
+    /// The role that wraps data keys anew.
+    rewrap_role: Option<String>,
     /// The table in which services share wrapped data keys.
     pub(crate) key_table: Option<String>,
     /// The table with the leaves of adopted tables and the state of sweeps.
@@ -96,7 +98,12 @@ impl Settings {
                 .help("give --role arn:aws:iam::<account>:role/<name>, TENANTSEAL_ROLE, or `role` in tenantseal.toml")
         })?;
         let role = RoleArn::parse(role).map_err(|error| Failure::usage(format!("--role `{role}`: {error}")))?;
-        let tenancy = Tenancy::new(role, self.aliases()?).scoped_by(self.scope().into());
+        let mut tenancy = Tenancy::new(role, self.aliases()?).scoped_by(self.scope().into());
+        if let Some(role) = &self.rewrap_role {
+            let role =
+                RoleArn::parse(role).map_err(|error| Failure::usage(format!("rewrap_role `{role}`: {error}")))?;
+            tenancy = tenancy.rewrapped_by(role);
+        }
         let Some(tags) = &self.inherited_tags else { return Ok(tenancy) };
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         tenancy.inheriting(&tags).map_err(|error| Failure::usage(format!("--inherited-tag {error}")))
@@ -147,6 +154,7 @@ mod tests {
             alias,
             scope,
             registry,
+            rewrap_role,
             key_table,
             ledger,
             region,
@@ -156,7 +164,8 @@ mod tests {
             services,
             inherited_tags,
         } = toml::from_str(&settings.replace("# endpoint_url", "endpoint_url")).unwrap();
-        let all = [role, alias, registry, key_table, ledger, region, profile, service_profile, endpoint_url];
+        let all =
+            [role, alias, registry, rewrap_role, key_table, ledger, region, profile, service_profile, endpoint_url];
         assert!(all.iter().all(Option::is_some), "{all:?}");
         assert!(scope.is_some() && !services.is_empty());
         assert_eq!(inherited_tags.unwrap(), tenantseal::keys::Tenancy::EKS_POD_IDENTITY_TAGS);

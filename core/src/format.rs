@@ -11,6 +11,7 @@ mod lookup;
 mod number;
 pub mod reader;
 mod record;
+mod rewrap;
 mod stored_form;
 mod stored_key;
 
@@ -27,6 +28,7 @@ pub use lookup::{
 pub use number::{InvalidNumber, Number};
 pub use reader::put_lp;
 pub use record::KeyRecord;
+pub use rewrap::RewrapEntry;
 pub use stored_form::StoredForm;
 pub use stored_key::{OwnedStoredKey, StoredKey};
 

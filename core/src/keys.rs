@@ -44,6 +44,8 @@ pub use fetch::data_keys::{DataKeys, DataKeysConfig};
 pub use fetch::handle::TenantHandle;
 #[doc(hidden)]
 pub use fetch::opening_keys::OpeningMode;
+#[doc(inline)]
+pub use fetch::rewrap::Rewrapper;
 #[doc(hidden)]
 pub use fetch::shared_keys::SharedKeys;
 pub use memory::InMemoryKeyService;
@@ -51,7 +53,10 @@ pub use memory::InMemoryKeyService;
 pub use outcome::{KeyError, OpeningKeyError};
 pub use revoke::Revoke;
 #[doc(inline)]
-pub use service::{GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, UnwrappedDataKey};
+pub use service::{
+    CurrentKek, GeneratedDataKey, KeyService, KeyServiceError, KeyServiceErrorKind, MissingAlias, RewrapService,
+    RewrappedDataKey, UnwrappedDataKey,
+};
 #[doc(inline)]
 pub use settings::InvalidSettings;
 #[doc(hidden)]

@@ -24,8 +24,8 @@ use crate::blob::BlobFault;
 use crate::envelope::{Purpose, VerifiedDataKey};
 use crate::format::KekId;
 use crate::keys::{
-    GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError, KeyTableErrorKind as TableKind,
-    UnwrappedDataKey,
+    CurrentKek, GeneratedDataKey, KeyServiceError, KeyServiceErrorKind as Kind, KeyTableError,
+    KeyTableErrorKind as TableKind, RewrappedDataKey, UnwrappedDataKey,
 };
 use crate::tenant::TenantId;
 
@@ -110,6 +110,18 @@ impl HasRequestId for GeneratedDataKey {
 }
 
 impl HasRequestId for UnwrappedDataKey {
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
+impl HasRequestId for CurrentKek {
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
+impl HasRequestId for RewrappedDataKey {
     fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }

@@ -32,6 +32,7 @@
 //! | to | use |
 //! |---|---|
 //! | make and unwrap data keys | [`KmsKeyService`] |
+//! | wrap data keys of former KMS keys anew | [`KmsRewrapService`] |
 //! | write the role's, the sessions' and the keys' policies | [`Tenancy`], [`Scope`], [`Policy`] |
 //! | name the role | [`RoleArn`] |
 //! | share data keys among processes | [`DynamoDbKeyTable`] |
@@ -51,6 +52,7 @@ pub mod partition;
 #[doc(hidden)]
 pub mod policy;
 mod regions;
+mod rewrap;
 mod service;
 #[doc(hidden)]
 pub mod sessions;
@@ -59,4 +61,5 @@ pub use key_table::DynamoDbKeyTable;
 #[doc(inline)]
 pub use policy::{InvalidRoleArn, InvalidTagKey, Policy, PolicyTooLarge, RoleArn, Scope, Tenancy};
 pub use regions::InvalidRegions;
+pub use rewrap::KmsRewrapService;
 pub use service::{InvalidKmsConfig, KmsKeyService};

@@ -3,6 +3,7 @@
 //! Tenant ids and aliases have an alphabet without wildcards, quotes and `$`, so they cannot inject anything.
 
 mod key;
+mod rewrap;
 mod role_arn;
 mod trust;
 
@@ -109,13 +110,33 @@ pub struct Tenancy {
     inherited: Vec<String>,
     /// The Regions of multi-Region keys, beside the one that a policy is asked for.
     regions: Vec<String>,
+    /// The role that wraps data keys anew.
+    rewrap_role: Option<RoleArn>,
+    duty: Duty,
+}
+
+/// What a role is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Duty {
+    /// To make and unwrap data keys.
+    Data,
+    /// To wrap data keys anew.
+    Rewrap,
 }
 
 impl Tenancy {
     /// The policies for the keys that `role` reaches under the aliases of `aliases`.
     pub fn new(role: RoleArn, aliases: AliasTemplate) -> Self {
         let inherited = Self::EKS_POD_IDENTITY_TAGS.map(str::to_owned).into();
-        Self { role, aliases, scope: Scope::default(), inherited, regions: Vec::new() }
+        Self {
+            role,
+            aliases,
+            scope: Scope::default(),
+            inherited,
+            regions: Vec::new(),
+            rewrap_role: None,
+            duty: Duty::Data,
+        }
     }
 
     /// Changes how the policies tell the tenants' keys apart.
@@ -172,13 +193,8 @@ impl Tenancy {
     ///
     /// [`PolicyTooLarge`] beyond the 2,048 characters that STS allows.
     pub fn session_policy(&self, tenant: &TenantId, region: &str) -> Result<Policy, PolicyTooLarge> {
-        Policy::new(json!([{
-            "Effect": "Allow",
-            "Action": DATA_ACTIONS,
-            "Resource": self.keys(region),
-            "Condition": self.condition(&self.alias(tenant).patterns(), tenant.as_str()),
-        }]))
-        .at_most(Policy::MAX_SESSION)
+        let statements = self.statements(region, &self.alias(tenant).patterns(), tenant.as_str());
+        Policy::new(statements.into()).at_most(Policy::MAX_SESSION)
     }
 
     /// The condition on calls on a tenant's keys, in the caller's policies.
@@ -197,13 +213,15 @@ impl Tenancy {
     /// The role's own policy. Without the session tag it fails closed: a variable without a value matches nothing.
     pub fn role_policy(&self, region: &str) -> Policy {
         let tag = format!("${{aws:PrincipalTag/{TENANT_TAG}}}");
-        Policy::new(json!([{
-            "Sid": "TenantData",
-            "Effect": "Allow",
-            "Action": DATA_ACTIONS,
-            "Resource": self.keys(region),
-            "Condition": self.condition(&self.aliases.patterns_for(&tag), &tag),
-        }]))
+        let mut statements = self.statements(region, &self.aliases.patterns_for(&tag), &tag);
+        let sids: [&str; 2] = match self.duty {
+            Duty::Data => ["TenantData", ""],
+            Duty::Rewrap => ["TenantRewrap", "TenantKeys"],
+        };
+        for (statement, sid) in statements.iter_mut().zip(sids) {
+            statement["Sid"] = sid.into();
+        }
+        Policy::new(statements.into())
     }
 
     /// A policy for teams that also scope DynamoDB credentials: item operations on `table_arn` whose leading key is the

@@ -24,7 +24,7 @@ use crate::sessions::TenantSessions;
 const GENERATE: &str = "GenerateDataKey";
 const DECRYPT: &str = "Decrypt";
 /// Length of a KMS key id in characters: a UUID, or `mrk-` and 32 digits.
-const KEY_ID: usize = 36;
+pub(crate) const KEY_ID: usize = 36;
 
 /// The key service on AWS KMS: data keys under each tenant's KMS key.
 ///
@@ -339,7 +339,7 @@ impl fmt::Debug for KmsKeyService {
 }
 
 /// The Region of a configuration with which no data key is logged.
-fn checked_region(config: &SdkConfig) -> Result<&str, InvalidKmsConfig> {
+pub(crate) fn checked_region(config: &SdkConfig) -> Result<&str, InvalidKmsConfig> {
     // The SDK would print KMS's answers, data keys included, when trace logging is on as well.
     if std::env::var("LOG_SENSITIVE_BODIES").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(InvalidKmsConfig::SensitiveBodiesLogged);
@@ -357,6 +357,9 @@ pub enum InvalidKmsConfig {
          the configuration"
     )]
     NoRegion,
+    /// The tenancy names no role that wraps data keys anew.
+    #[error("no role wraps data keys anew: name it with `Tenancy::rewrapped_by`")]
+    NoRewrapRole,
     /// An account is not 12 digits.
     #[error("`{0}` is not an AWS account id: it has 12 digits")]
     Account(String),
@@ -386,7 +389,7 @@ fn with(credentials: Option<Credentials>, time: Option<TimeoutConfig>) -> aws_sd
     config
 }
 
-fn pairs(context: &EncryptionContext) -> std::collections::HashMap<String, String> {
+pub(crate) fn pairs(context: &EncryptionContext) -> std::collections::HashMap<String, String> {
     context.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
@@ -395,6 +398,6 @@ fn data_key(plaintext: Option<Blob>) -> Option<DataKey> {
     DataKey::take(plaintext?.into_inner()).ok()
 }
 
-fn kek(key_id: Option<&str>) -> Option<KekId> {
+pub(crate) fn kek(key_id: Option<&str>) -> Option<KekId> {
     KeyArn::parse(key_id?).ok().map(KekId::from)
 }

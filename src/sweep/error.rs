@@ -1,7 +1,10 @@
 //! Why a sweep did not begin, or did not come to its end.
 
+use tenantseal_core::tenant::TenantId;
+
 use super::ledger::LedgerError;
 use super::report::ReindexReport;
+use crate::adoption::AdoptionError;
 use crate::error::Error;
 
 /// Why a sweep did not begin, or did not come to its end.
@@ -57,6 +60,9 @@ pub enum SweepError {
     /// What several machines do together needs a ledger.
     #[error("`{0}` needs a ledger: give one with `on`")]
     NoLedger(&'static str),
+    /// Data keys are wrapped anew by a role of its own.
+    #[error("`rewrap` needs a rewrapper: give one with `rewrap`, to the sweep and to its workers")]
+    NoRewrapper,
     /// The ledger has no sweep of this id.
     #[error("the ledger has no sweep `{0}`: check its id, and that it is the ledger in which it was planned")]
     Unknown(String),
@@ -65,6 +71,15 @@ pub enum SweepError {
     Busy {
         /// The other sweep.
         sweep: String,
+    },
+    /// An adoption is not where a sealing sweep needs it, or its ledger failed.
+    #[error("the adoption: {0}")]
+    Adoption(#[from] AdoptionError),
+    /// The tenant's items are not being sealed.
+    #[error("tenant `{tenant}` is not being sealed: `tenantseal migrate seal` comes first")]
+    NotSealing {
+        /// The tenant.
+        tenant: TenantId,
     },
     /// The table has no point-in-time recovery, so nobody could undo the sweep.
     #[error(
@@ -152,6 +167,7 @@ impl SweepError {
             | Self::StoppedAtClaims { is_retryable, .. }
             | Self::Worker { is_retryable, .. } => *is_retryable,
             Self::Ledger(error) => error.is_retryable(),
+            Self::Adoption(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -1,13 +1,16 @@
 //! What a sweep does, to what, and how fast: the plan that its workers share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tenantseal_core::keys::Rewrapper;
 use tenantseal_core::tenant::TenantId;
+use tokio::sync::Mutex;
 
 use super::action::Action;
-use super::actions::{Count, ReindexAction, Reseal, Verify};
+use super::actions::{Count, Migrate, ReindexAction, Reseal, Rewrap, Verify};
 use super::error::{PlanFault, SweepError};
 use super::page::Unit;
 use super::report::SweptLookup;
@@ -35,6 +38,20 @@ pub enum SweepAction {
     ///
     /// What services write meanwhile is sealed with the keys that they have in hand: restart them first.
     Reseal,
+    /// Seals the plaintext of adopted attributes, of tenants whose items are being sealed
+    /// ([`Adoption::seal`](crate::adoption::Adoption::seal)).
+    ///
+    /// **What it seals is authentic from then on, whoever has written it.** So there is one such pass for each tenant:
+    /// a second one lists what it finds plain.
+    Migrate {
+        /// Whether a second pass seals, too.
+        accepts: bool,
+        /// The number of each tenant's leave when the sweep began.
+        serials: BTreeMap<TenantId, u32>,
+    },
+    /// Wraps data keys of tenants' former KMS keys under the current ones, and replaces their key records: see
+    /// [`Rewrapper`].
+    Rewrap,
 }
 
 /// The plan of a sweep, in the ledger.
@@ -71,6 +88,8 @@ impl SweepAction {
             Self::Verify => "verify",
             Self::Reindex => "reindex",
             Self::Reseal => "reseal",
+            Self::Migrate { .. } => "migrate",
+            Self::Rewrap => "rewrap",
         }
     }
 
@@ -78,7 +97,7 @@ impl SweepAction {
     pub fn writes(&self) -> bool {
         match self {
             Self::Count | Self::Verify => false,
-            Self::Reindex | Self::Reseal => true,
+            Self::Reindex | Self::Reseal | Self::Rewrap | Self::Migrate { .. } => true,
         }
     }
 }
@@ -87,8 +106,8 @@ impl SweepAction {
     /// Whether it changes what is sealed. Then it needs a ledger, and a table that can be restored.
     pub(super) fn seals(&self) -> bool {
         match self {
-            Self::Count | Self::Verify | Self::Reindex => false,
-            Self::Reseal => true,
+            Self::Count | Self::Verify | Self::Reindex | Self::Rewrap => false,
+            Self::Reseal | Self::Migrate { .. } => true,
         }
     }
 }
@@ -212,12 +231,28 @@ impl SweepPlan {
     }
 
     /// What it does with items.
-    pub(super) fn start<'s>(&self, schema: &'s TableSchema) -> Box<dyn Action + 's> {
-        match self.action {
+    pub(super) fn start<'s>(
+        &'s self,
+        seal: &'s TenantSeal,
+        schema: &'s TableSchema,
+        rewrapper: Option<&Arc<Rewrapper>>,
+    ) -> Result<Box<dyn Action + 's>, SweepError> {
+        Ok(match &self.action {
             SweepAction::Count => Box::new(Count(schema)),
             SweepAction::Verify => Box::new(Verify(schema)),
             SweepAction::Reindex => Box::new(ReindexAction(schema)),
             SweepAction::Reseal => Box::new(Reseal { schema, since: self.created }),
-        }
+            SweepAction::Migrate { accepts, serials } => Box::new(Migrate {
+                schema,
+                adoption: seal.adoption(&self.table)?,
+                serials,
+                accepts: *accepts,
+                terms: Mutex::default(),
+            }),
+            SweepAction::Rewrap => {
+                let rewrapper = Arc::clone(rewrapper.ok_or(SweepError::NoRewrapper)?);
+                Box::new(Rewrap { schema, rewrapper, dry_run: self.dry_run })
+            }
+        })
     }
 }

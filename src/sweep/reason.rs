@@ -30,6 +30,11 @@ pub enum SkipReason {
     UnknownType,
     /// A value cannot be sealed, or a lookup cannot take it: it has another type than the form takes.
     Value,
+    /// It has plaintext in an encrypted attribute, which this sweep does not seal: an earlier pass has not seen it, or
+    /// the attribute is not adopted.
+    Plain,
+    /// It has plaintext, and its tenant's items are not being sealed, or by another leave than when the sweep began.
+    NotAdopting,
     /// It is too large when it is sealed.
     TooLarge,
     /// It has more encrypted attributes than one expression takes: 100.
@@ -87,6 +92,8 @@ impl fmt::Display for SkipReason {
             Self::Unopened => "do not open",
             Self::UnknownType => "are of no registered record type",
             Self::Value => "have values that cannot be sealed, or that their lookup cannot take",
+            Self::Plain => "have plaintext that this sweep does not seal",
+            Self::NotAdopting => "have plaintext, and are of tenants whose items are not being sealed",
             Self::TooLarge => "are too large when they are sealed",
             Self::TooManyAttributes => "have more than 100 encrypted attributes",
             Self::Refused => "were refused by DynamoDB",

@@ -1,18 +1,19 @@
 //! The builder of a sweep: what it does, to what, how fast and where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use tenantseal_core::crypto::{OsRandom, RandomSource};
-use tenantseal_core::keys::{InMemoryKeyTable, KeyTable};
+use tenantseal_core::keys::{InMemoryKeyTable, KeyTable, Rewrapper};
 use tenantseal_core::tenant::TenantId;
 
 use super::active;
 use super::error::SweepError;
 use super::facts::{Facts, check_recovery};
 use super::ledger::{Ledger, Place};
+use super::passed::leaves;
 use super::plan::{MAX_SEGMENTS, MAX_TENANTS, SweepAction, SweepPlan};
 use super::swept::SweepReport;
 use super::worker::{Worker, WorkerProgress};
@@ -49,6 +50,7 @@ pub struct Sweep<'a> {
     recovery: bool,
     writers_in: Option<String>,
     progress: Option<Box<dyn FnMut(WorkerProgress) + Send + 'a>>,
+    rewrapper: Option<Arc<Rewrapper>>,
 }
 
 impl<'a> Sweep<'a> {
@@ -68,6 +70,7 @@ impl<'a> Sweep<'a> {
             recovery: true,
             writers_in: None,
             progress: None,
+            rewrapper: None,
         }
     }
 
@@ -89,6 +92,43 @@ impl<'a> Sweep<'a> {
     /// Seals everything again: see [`SweepAction::Reseal`]. It needs a ledger.
     pub fn reseal(self) -> Self {
         self.action(SweepAction::Reseal)
+    }
+
+    /// Seals the plaintext of adopted attributes of [`tenants`](Self::tenants), which must be named: see
+    /// [`SweepAction::Migrate`]. It needs a ledger.
+    ///
+    /// It first waits until nobody can write plaintext any more: 15 minutes after
+    /// [`Adoption::seal`](crate::adoption::Adoption::seal).
+    pub fn migrate(self) -> Self {
+        self.action(SweepAction::Migrate { accepts: false, serials: BTreeMap::new() })
+    }
+
+    /// The same again, for plaintext that an earlier pass has not seen. **Look at what it lists first: whoever could
+    /// write the table may have written it.**
+    pub fn migrate_again(self) -> Self {
+        self.action(SweepAction::Migrate { accepts: true, serials: BTreeMap::new() })
+    }
+
+    /// Wraps data keys of former KMS keys under the current ones: see [`SweepAction::Rewrap`].
+    ///
+    /// No ciphertext changes, and no plaintext data key is needed for it: KMS ReEncrypt makes one new key record for each
+    /// data key, and each item that has the former record gets the new one. In compact tables the key table alone is
+    /// written. Each record must open before anything is wrapped, so what is forged is listed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tenantseal::keys::{DynamoDbKeyTable, KmsRewrapService, Rewrapper, Tenancy};
+    ///
+    /// # async fn example(seal: tenantseal::TenantSeal, tenancy: Tenancy, config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+    /// let ledger = Arc::new(DynamoDbKeyTable::new(config, "tenantseal-ledger"));
+    /// let service = KmsRewrapService::assume_role(config, tenancy)?; // of a tenancy with `rewrapped_by`
+    /// let rewrapper = Arc::new(Rewrapper::new(Arc::new(service), ledger.clone()));
+    /// let report = seal.sweep("crm").rewrap(&rewrapper).on(&*ledger).run().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn rewrap(mut self, rewrapper: &Arc<Rewrapper>) -> Self {
+        self.rewrapper = Some(Arc::clone(rewrapper));
+        self.action(SweepAction::Rewrap)
     }
 
     /// Does this to each item.
@@ -187,11 +227,14 @@ impl<'a> Sweep<'a> {
         let own = InMemoryKeyTable::new();
         let (seal, ledger) = (self.seal, self.ledger);
         let ledger: &dyn KeyTable = ledger.unwrap_or(&own);
-        let progress = self.progress.take();
+        let (progress, rewrapper) = (self.progress.take(), self.rewrapper.take());
         let plan = self.planned(Ledger(ledger)).await?;
         let mut worker = Worker::new(seal, ledger, &plan.id).index(0);
         if let Some(progress) = progress {
             worker = worker.progress(progress);
+        }
+        if let Some(rewrapper) = rewrapper {
+            worker = worker.rewrap(&rewrapper);
         }
         worker.run().await?;
         SweepReport::read(Ledger(ledger), &plan.id).await
@@ -226,7 +269,17 @@ impl<'a> Sweep<'a> {
             return Err(SweepError::NoLedger(action.name()));
         }
         self.check()?;
-        let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let action = match (action, &self.tenants) {
+            (SweepAction::Migrate { accepts, .. }, Some(tenants)) => {
+                let serials = leaves(self.seal, &self.table, tenants, !self.dry_run).await?;
+                SweepAction::Migrate { accepts, serials }
+            }
+            (SweepAction::Migrate { .. }, None) => {
+                return Err(SweepError::Option { option: "tenants", must: "named" });
+            }
+            (action, _) => action,
+        };
+        let created = u64::from(self.seal.unix_now());
         let id = new_id(&action, schema.name(), created)?;
         let mut plan = SweepPlan::of(action, id, schema, physical, created)?;
         let facts = Facts::of(self.seal.plain(), physical).await?;

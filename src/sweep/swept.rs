@@ -106,6 +106,10 @@ impl SweepReport {
         self.tally.of_no_tenant
     }
 
+    pub(super) fn listed(&self) -> u64 {
+        self.tally.listed()
+    }
+
     /// The items that were left as they are, by reason. Of one segment, the keys of 100 at most.
     pub fn skipped(&self) -> impl Iterator<Item = (SkipReason, &Listed)> {
         self.tally.skipped()

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
 use tenantseal_core::crypto::{OsRandom, RandomSource};
-use tenantseal_core::keys::KeyTable;
+use tenantseal_core::keys::{KeyTable, Rewrapper};
 use tokio::time::{sleep, timeout};
 
 use super::budget::Budget;
@@ -73,12 +73,23 @@ pub struct Worker<'a> {
     lease: Duration,
     until: Option<Until<'a>>,
     progress: Option<OnProgress<'a>>,
+    rewrapper: Option<Arc<Rewrapper>>,
 }
 
 impl<'a> Worker<'a> {
     pub(super) fn new(seal: &'a TenantSeal, ledger: &'a dyn KeyTable, sweep: &str) -> Self {
         let (ledger, sweep) = (Ledger(ledger), sweep.to_owned());
-        Self { seal, ledger, sweep, index: None, parallel: PARALLEL, lease: LEASE, until: None, progress: None }
+        Self {
+            seal,
+            ledger,
+            sweep,
+            index: None,
+            parallel: PARALLEL,
+            lease: LEASE,
+            until: None,
+            progress: None,
+            rewrapper: None,
+        }
     }
 
     /// Which of the sweep's workers it is, from 0: it begins there, so that work spreads at once. At random unless set.
@@ -105,6 +116,12 @@ impl<'a> Worker<'a> {
         self
     }
 
+    /// Wraps data keys anew by this, where the sweep does: see [`Sweep::rewrap`](super::Sweep::rewrap).
+    pub fn rewrap(mut self, rewrapper: &Arc<Rewrapper>) -> Self {
+        self.rewrapper = Some(Arc::clone(rewrapper));
+        self
+    }
+
     /// For tests: how long a segment is in the hands of a worker that says nothing.
     #[doc(hidden)]
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -119,14 +136,14 @@ impl<'a> Worker<'a> {
     /// [`SweepError`]: the ledger has no such plan, or one of another build, or DynamoDB refuses or throttles for too
     /// long. What it has done until then is right, and in the ledger.
     pub async fn run(self) -> Result<Done, SweepError> {
-        let Self { seal, ledger, sweep, index, parallel, lease, until, progress } = self;
+        let Self { seal, ledger, sweep, index, parallel, lease, until, progress, rewrapper } = self;
         let plan = ledger.plan(&sweep).await?.ok_or_else(|| SweepError::Unknown(sweep.clone()))?;
         let schema = plan.schema(seal)?;
         let share = |units: Option<u32>| Budget::new(units.map(|units| f64::from(units) / f64::from(plan.workers)));
         let pass = Pass {
             seal,
             client: seal.plain().clone(),
-            action: plan.start(schema),
+            action: plan.start(seal, schema, rewrapper.as_ref())?,
             schema,
             physical: &plan.physical,
             tenants: plan.tenants.clone(),
@@ -302,9 +319,10 @@ impl Running<'_> {
 
     /// Says how the worker has ended. The last one frees the table.
     async fn end(self) -> Result<Done, SweepError> {
-        let Self { plan, segments, done, stop, .. } = self;
+        let Self { plan, pass, segments, done, stop } = self;
         if segments.are_done() {
             if plan.writes() {
+                super::passed::record(pass.seal, segments.ledger, plan).await?;
                 super::active::free(segments.ledger, plan).await?;
             }
         } else if stop.into_inner() {

@@ -41,6 +41,21 @@ enum Kind {
         #[arg(value_parser = tenant)]
         tenant: TenantId,
     },
+    /// Permissions of the role that wraps data keys anew, `rewrap_role` of the settings
+    RewrapRole,
+    /// Trust policy of that role
+    RewrapTrust {
+        /// A role or user that runs `sweep rewrap` (repeat it)
+        #[arg(long = "operator", value_name = "ARN", required = true)]
+        operators: Vec<String>,
+        #[command(flatten)]
+        inherited: InheritedTags,
+    },
+    /// The session policy that a re-wrap sends with AssumeRole for a tenant
+    RewrapSession {
+        #[arg(value_parser = tenant)]
+        tenant: TenantId,
+    },
     /// For credentials that are scoped by tenant at DynamoDB too: items whose partition key is the tenant's
     Dynamodb {
         #[arg(value_parser = tenant)]
@@ -76,14 +91,20 @@ impl Policy {
                     return Err(Failure::usage("who may assume the role?")
                         .help("give --service <ARN>, or `services` in tenantseal.toml"));
                 }
-                if let Some(wrong) = services.iter().find(|service| !is_principal(service)) {
-                    return Err(Failure::usage(format!("--service `{wrong}` is not the ARN of a role or user"))
-                        .help("it must be arn:<partition>:iam::<12-digit account>:role/<name>; wildcards and accounts are refused"));
-                }
+                check_principals("--service", &services)?;
                 tenancy.trust_policy(&services.iter().map(String::as_str).collect::<Vec<_>>())
             }
             Kind::Key { tenant } => tenancy.key_policy(&tenant).map_err(large)?,
             Kind::Session { tenant } => tenancy.session_policy(&tenant, &settings.region().await?).map_err(large)?,
+            Kind::RewrapRole => rewrap(tenancy.rewrap_role_policy(&settings.region().await?))?,
+            Kind::RewrapTrust { operators, inherited } => {
+                let tenancy = settings.with_inherited_tags(inherited.inherited_tags).tenancy()?;
+                check_principals("--operator", &operators)?;
+                rewrap(tenancy.rewrap_trust_policy(&operators.iter().map(String::as_str).collect::<Vec<_>>()))?
+            }
+            Kind::RewrapSession { tenant } => {
+                rewrap(tenancy.rewrap_session_policy(&tenant, &settings.region().await?))?.map_err(large)?
+            }
             Kind::Dynamodb { tenant, table_arn, partition_key, indexes } => {
                 let template = TenantTemplate::parse(&partition_key)
                     .map_err(|error| Failure::usage(format!("--partition-key `{partition_key}`: {error}")))?;
@@ -102,6 +123,23 @@ impl Policy {
         // People get indented JSON; machines get it in one line.
         output.print(if output.is_json() { document.to_string() } else { document.pretty() })?;
         Ok(Exit::Done)
+    }
+}
+
+/// A policy of the re-wrap role, if there is such a role.
+fn rewrap<T>(policy: Option<T>) -> Result<T> {
+    policy.ok_or_else(|| {
+        Failure::usage("which role wraps data keys anew?")
+            .help("give `rewrap_role = \"arn:aws:iam::<account>:role/<name>\"` in tenantseal.toml")
+    })
+}
+
+fn check_principals(option: &str, arns: &[String]) -> Result<()> {
+    match arns.iter().find(|arn| !is_principal(arn)) {
+        None => Ok(()),
+        Some(wrong) => Err(Failure::usage(format!("{option} `{wrong}` is not the ARN of a role or user")).help(
+            "it must be arn:<partition>:iam::<12-digit account>:role/<name>; wildcards and accounts are refused",
+        )),
     }
 }
 

@@ -49,6 +49,17 @@ impl KeyRecord {
     }
 
     /// A context as key records store it.
+    /// The same data key under another KEK: no more than KEK and wrapped key changes.
+    pub(crate) fn rewrapped(&self, kek: KekId, wrapped: WrappedDataKey) -> Self {
+        Self { kek, wrapped, ..self.clone() }
+    }
+
+    /// Whether it differs from `other` in KEK and wrapped key at most.
+    pub(crate) fn is_rewrap_of(&self, other: &Self) -> bool {
+        let Self { key_id, created, context, check, kek: _, wrapped: _ } = self;
+        (key_id, created, context, check) == (&other.key_id, &other.created, &other.context, &other.check)
+    }
+
     pub(crate) fn context_bytes(context: &EncryptionContext) -> Box<[u8]> {
         let mut bytes = Vec::new();
         encode_context(context, &mut bytes);

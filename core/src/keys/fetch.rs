@@ -13,6 +13,7 @@ pub mod lookup_entry;
 pub mod opening_keys;
 pub mod refresh;
 pub mod renew;
+pub mod rewrap;
 pub mod sealing_key;
 pub mod shared_keys;
 pub mod unwrap;

@@ -1,6 +1,7 @@
 //! The seam to a key service, which makes and unwraps data keys.
 
 mod error;
+mod rewrap;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::format::KekId;
 use crate::tenant::TenantId;
 
 pub use error::{KeyServiceError, KeyServiceErrorKind, MissingAlias};
+pub use rewrap::{CurrentKek, RewrapService, RewrappedDataKey};
 
 /// Makes and unwraps data keys under tenants' key-encryption keys (KEKs).
 ///

@@ -33,13 +33,11 @@ impl Tenancy {
             }
         };
         let other_tenants = json!({ "StringNotEquals": { format!("aws:PrincipalTag/{TENANT_TAG}"): tenant.as_str() } });
-        Policy::new(json!([
-            self.administer(),
-            self.tenant_data(used_through),
-            other,
-            deny("DenyOtherTenants", other_tenants),
-        ]))
-        .at_most(Policy::MAX_KEY)
+        let rewrap = self.tenant_rewrap(&used_through);
+        let mut statements = vec![self.administer(), self.tenant_data(used_through)];
+        statements.extend(rewrap);
+        statements.extend([other, deny("DenyOtherTenants", other_tenants)]);
+        Policy::new(statements.into()).at_most(Policy::MAX_KEY)
     }
 
     /// The policy of a key that several tenants share: each session uses it through the alias and in the context that
@@ -56,15 +54,17 @@ impl Tenancy {
         let tag = format!("${{{key}}}");
         let aliases = json!({ "kms:RequestAlias": self.aliases.patterns_for(&tag) });
         let context = json!({ "kms:EncryptionContext:tenant": tag });
-        Policy::new(json!([
-            self.administer(),
-            self.tenant_data(json!({ "StringLike": aliases, "StringEquals": context })),
+        let used_through = json!({ "StringLike": aliases, "StringEquals": context });
+        let rewrap = self.tenant_rewrap(&used_through);
+        let mut statements = vec![self.administer(), self.tenant_data(used_through)];
+        statements.extend(rewrap);
+        statements.extend([
             deny("DenyOtherAliases", json!({ "StringNotLike": aliases })),
             deny("DenyOtherContexts", json!({ "StringNotEquals": context })),
             // So the two statements before need not rely on how IAM treats a variable without a value.
             deny("DenyUntagged", json!({ "Null": { key: "true" } })),
-        ]))
-        .at_most(Policy::MAX_KEY)
+        ]);
+        Policy::new(statements.into()).at_most(Policy::MAX_KEY)
     }
 
     fn administer(&self) -> Value {

@@ -15,7 +15,7 @@ use super::super::rewrite::Rewrite;
 use super::super::stop::Stop;
 use super::sealed_again::{encrypted, sealed_again};
 use super::verify::is_sealed;
-use crate::item::{Item, stored_form};
+use crate::item::{Item, has_plaintext, stored_form};
 use crate::schema::TableSchema;
 use crate::tenant_seal::Tenant;
 
@@ -53,6 +53,8 @@ impl Action for Reseal<'_> {
             let nothing = || Ok(Ok(Planned::of(Rewrite::new(schema, item))));
             match (opened, encrypted(schema, item), &key) {
                 (Err(error), ..) => skipped(error),
+                // A leave lets it be. Sealing it is for `migrate`, once.
+                _ if has_plaintext(schema, item) => Ok(Err((SkipReason::Plain, None))),
                 (Ok(_), None, _) if !is_sealed(schema, item) => nothing(),
                 (Ok(_), None, _) => Ok(Err((SkipReason::UnknownType, None))),
                 (Ok(_), Some(names), _) if names.is_empty() || self.is_done(item) => nothing(),

@@ -43,7 +43,7 @@ pub(super) fn sealed_again<'a>(
     let part = opened.iter().filter(|(name, _)| is_needed(name));
     let part: Item = part.map(|(name, value)| (name.clone(), value.clone())).collect();
     let sealed = stored_identity(schema, tenant, stored).map_err(Error::from).and_then(|identity| {
-        Ok(seal_with(schema, key, &identity, Nonces::Random(&OsRandom), part, Default::default(), &Default::default())?)
+        Ok(seal_with(schema, key, &identity, Nonces::Random(&OsRandom), part, Default::default(), &BTreeSet::new())?)
     });
     let mut sealed = match sealed {
         Ok(sealed) => sealed,
@@ -65,6 +65,6 @@ pub(super) fn rely_on_type(rewrite: &mut Rewrite, schema: &TableSchema, stored: 
     }
 }
 
-fn is_key_or_discriminator(schema: &TableSchema, name: &str) -> bool {
+pub(super) fn is_key_or_discriminator(schema: &TableSchema, name: &str) -> bool {
     schema.key_names().chain(schema.discriminator()).any(|own| own == name)
 }

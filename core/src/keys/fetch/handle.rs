@@ -6,10 +6,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::envelope::{KeyRecordPlacement, KeyRing, NeededKey, Purpose, VerifiedDataKey};
+use crate::format::KeyRecord;
 use crate::keys::cache::lookup_key::LookupKeys;
 use crate::keys::cache::tenant_state::TenantKeys;
 use crate::keys::fetch::engine::Engine;
 use crate::keys::fetch::opening_keys::{FailedKeys, OpeningMode};
+use crate::keys::fetch::rewrap::Rewrapper;
 use crate::keys::outcome::{KeyError, OpeningKeyError};
 use crate::keys::{KeyServiceError, KeyServiceErrorKind};
 use crate::telemetry;
@@ -95,6 +97,23 @@ impl TenantHandle {
         let Some(found) = needed.iter().map(warm).collect::<Option<Vec<_>>>() else { return Err(needed) };
         telemetry::record_hit(self.tenant(), Purpose::Open, found.len());
         Ok(KeyRing::new(needed.into_iter().map(|needed| needed.stored).zip(found).collect()))
+    }
+
+    /// The key record that replaces the one that is named: the same data key, wrapped under the tenant's current KEK.
+    ///
+    /// `None` when nothing is to be replaced where the name stands: the record is of the current KEK already, or it lies
+    /// in the key table, where it is replaced at once.
+    pub async fn rewrap(
+        &self,
+        rewrapper: &Arc<Rewrapper>,
+        needed: NeededKey,
+    ) -> Result<Option<Arc<KeyRecord>>, OpeningKeyError> {
+        self.engine.rewrap(&self.keys, rewrapper, needed).await
+    }
+
+    /// Whether the named key record is of a former KEK, so that [`rewrap`](Self::rewrap) would replace it.
+    pub async fn is_of_former_kek(&self, rewrapper: &Rewrapper, needed: NeededKey) -> Result<bool, OpeningKeyError> {
+        self.engine.is_of_former_kek(&self.keys, rewrapper, needed).await
     }
 
     /// Fetches the tenant's lookup keys of these numbers: concurrently, each at most once. One that is not there is

@@ -211,6 +211,15 @@ impl Engine {
         }
     }
 
+    /// The same, without what the error needs.
+    pub(crate) async fn resolve_record(
+        &self,
+        keys: &TenantKeys,
+        needed: NeededKey,
+    ) -> Result<UnverifiedRecord, OpeningKeyError> {
+        self.resolve(keys, needed).await.map(|uncached| uncached.record)
+    }
+
     /// A configured context, in the period that a key record names. Before any other use the two are compared.
     pub(crate) fn context_for(&self, keys: &TenantKeys, context: usize, record: &KeyRecord) -> EncryptionContext {
         let context = EncryptionContext::new(&keys.tenant, &self.contexts[context]);

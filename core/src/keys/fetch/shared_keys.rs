@@ -138,6 +138,11 @@ impl SharedKeys {
         read.await
     }
 
+    /// Drops what is cached of a key record that was replaced.
+    pub(crate) fn forget_record(&self, tenant: &TenantId, key_id: DataKeyId) {
+        self.records.invalidate(&(tenant.clone(), key_id));
+    }
+
     /// Whether the table is known to be recoverable.
     pub(crate) fn is_recoverable(&self) -> bool {
         self.recoverable.get().is_some()
