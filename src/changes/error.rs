@@ -1,0 +1,96 @@
+//! Why a change does not open.
+
+use std::fmt;
+
+use tenantseal_core::tenant::TenantId;
+
+use crate::error::{Error, PrimaryKeyError};
+use crate::item::Item;
+
+/// What is wrong with a record of a change. It says nothing of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordFault {
+    /// It is not a JSON object, or has a name twice.
+    #[error("it is not a JSON object with distinct names")]
+    NotJson,
+    /// A part of it is not what DynamoDB writes there.
+    #[error("`{0}` is not what DynamoDB writes there")]
+    Field(&'static str),
+    /// It is none of the shapes that are known.
+    #[error("it is neither a record of a stream, nor a line of an export, nor an item in DynamoDB JSON")]
+    Shape,
+    /// The event has another name.
+    #[error("its event is none of INSERT, MODIFY and REMOVE")]
+    EventName,
+    /// It says of no item that it changed.
+    #[error("it has neither keys nor an image")]
+    NoKeys,
+}
+
+/// Why a change as a whole does not open.
+#[derive(Clone, thiserror::Error)]
+#[error("{}", .kind)]
+pub struct ChangeError {
+    #[source]
+    pub(super) kind: ChangeErrorKind,
+    pub(super) tenant: Option<TenantId>,
+    pub(super) keys: Option<Item>,
+    pub(super) sequence_number: Option<String>,
+}
+
+/// The reasons.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeErrorKind {
+    /// The record is malformed.
+    #[error("the record of the change is malformed: {0}")]
+    Record(#[source] RecordFault),
+    /// The keys are not those of an item of any tenant.
+    #[error("the record's keys are no tenant's: {0}")]
+    Keys(#[source] PrimaryKeyError),
+    /// [`OpenChanges::only`](super::OpenChanges::only) leaves the tenant out.
+    #[error("the change is of a tenant that was not asked for")]
+    LeftOut,
+    /// An image does not open now, and may open later.
+    #[error(transparent)]
+    NotNow(Error),
+}
+
+impl ChangeError {
+    /// The reason.
+    pub fn kind(&self) -> &ChangeErrorKind {
+        &self.kind
+    }
+
+    /// The tenant whose item the keys name, if they name one.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.tenant.as_ref()
+    }
+
+    /// The primary key, if the record has one. Keys are data: print them where your logs may hold them.
+    pub fn keys(&self) -> Option<&Item> {
+        self.keys.as_ref()
+    }
+
+    /// The record's place in its stream, for `batchItemFailures`.
+    pub fn sequence_number(&self) -> Option<&str> {
+        self.sequence_number.as_deref()
+    }
+
+    /// Whether the same record may open later: see [`Error::is_retryable`].
+    pub fn is_retryable(&self) -> bool {
+        matches!(&self.kind, ChangeErrorKind::NotNow(error) if error.is_retryable())
+    }
+
+    /// Whether the caller asked for other tenants.
+    pub fn is_left_out(&self) -> bool {
+        matches!(self.kind, ChangeErrorKind::LeftOut)
+    }
+}
+
+impl fmt::Debug for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangeError").field("kind", &self.kind).field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
