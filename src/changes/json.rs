@@ -104,6 +104,16 @@ impl<'j> JsonLine<'j> {
         self
     }
 
+    /// Whether it is the event of a Lambda function, which has any number of records.
+    pub fn is_event(&self) -> bool {
+        self.event.is_some()
+    }
+
+    /// How many changes the line has.
+    pub fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
     /// The changes of the line: one, or those of an event.
     pub fn changes(&self) -> impl Iterator<Item = StoredChange> {
         self.records.iter().map(|record| match record {
@@ -170,7 +180,7 @@ impl<'j> JsonRecord<'j> {
             Shape::Item => Ok(Record::of_item(self.fields.item("Item")?.ok_or(RecordFault::NoKeys)?)),
             Shape::Images => {
                 let (keys, new, old) = images(&self.fields)?;
-                let had_one = self.fields.get("OldImage").is_some();
+                let had_one = self.fields.get("OldImage").is_some_and(|image| image.get() != "null");
                 let kind = ChangeKind::of_images(new.is_some(), had_one);
                 Ok(Record { kind, keys, new, old, expired: false })
             }

@@ -21,8 +21,8 @@ pub(crate) struct Sorted {
 
 /// An image, and where it belongs.
 pub(crate) struct StoredImage {
-    pub(super) change: usize,
-    pub(super) is_new: bool,
+    pub(crate) change: usize,
+    pub(crate) is_new: bool,
     pub(crate) item: Item,
 }
 
@@ -83,7 +83,7 @@ impl Sorted {
     }
 
     /// Puts an image in its place.
-    pub(super) fn settle(&mut self, at: usize, is_new: bool, opened: Result<Item, Error>) {
+    pub(crate) fn settle(&mut self, at: usize, is_new: bool, opened: Result<Item, Error>) {
         let Some(Ok(change)) = self.changes.get_mut(at) else { return };
         let image = match opened {
             Ok(item) => Image::Opened(item),
@@ -93,7 +93,7 @@ impl Sorted {
     }
 
     /// The outcomes. A change of which an image may open later is not there yet.
-    pub(super) fn finish(self) -> Vec<Result<Change, ChangeError>> {
+    pub(crate) fn finish(self) -> Vec<Result<Change, ChangeError>> {
         let outcome = |outcome: Result<Change, ChangeError>| {
             let change = outcome?;
             let refusals = [change.new.refusal(), change.old.refusal()];

@@ -72,13 +72,21 @@ impl Admitted<'_> {
             item.keys().any(|name| variant.protection(name).is_some_and(|own| own.secrecy == Secrecy::Encrypted))
         };
         let proven = opened.iter().flatten().any(was_sealed);
-        let refused = opened.iter().filter_map(|outcome| outcome.as_ref().err()).any(|error| !error.is_retryable());
+        let answered = opened.iter().filter_map(|outcome| outcome.as_ref().err()).any(|error| !is_outage(error));
         let mut state = newcomers.lock();
-        if proven || !refused {
+        if proven || !answered {
             state.used = (state.used - 1.0).max(0.0);
         }
         if proven && state.known.len() < KNOWN {
             state.known.insert(tenant.clone());
         }
+    }
+}
+
+/// Whether nobody said that the tenant is none. A refusal that a new tenant may meet does say so.
+fn is_outage(error: &Error) -> bool {
+    match error.cause() {
+        Error::KeyService(error) => error.is_outage(),
+        other => other.is_retryable(),
     }
 }
