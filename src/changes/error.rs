@@ -1,5 +1,6 @@
 //! Why a change does not open.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 use tenantseal_core::tenant::TenantId;
@@ -29,10 +30,8 @@ pub enum RecordFault {
 }
 
 /// Why a change as a whole does not open.
-#[derive(Clone, thiserror::Error)]
-#[error("{}", .kind)]
+#[derive(Clone)]
 pub struct ChangeError {
-    #[source]
     pub(super) kind: ChangeErrorKind,
     pub(super) tenant: Option<TenantId>,
     pub(super) keys: Option<Item>,
@@ -45,10 +44,10 @@ pub struct ChangeError {
 pub enum ChangeErrorKind {
     /// The record is malformed.
     #[error("the record of the change is malformed: {0}")]
-    Record(#[source] RecordFault),
+    Record(RecordFault),
     /// The keys are not those of an item of any tenant.
     #[error("the record's keys are no tenant's: {0}")]
-    Keys(#[source] PrimaryKeyError),
+    Keys(PrimaryKeyError),
     /// [`OpenChanges::only`](super::OpenChanges::only) leaves the tenant out.
     #[error("the change is of a tenant that was not asked for")]
     LeftOut,
@@ -86,6 +85,18 @@ impl ChangeError {
     /// Whether the caller asked for other tenants.
     pub fn is_left_out(&self) -> bool {
         matches!(self.kind, ChangeErrorKind::LeftOut)
+    }
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl StdError for ChangeError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.kind.source()
     }
 }
 

@@ -92,9 +92,7 @@ async fn open_tenant(
         Err(refused) => Err(refused),
     };
     match opened {
-        Ok(opened) => {
-            places.into_iter().zip(opened).map(|((at, is_new), opened)| (at, is_new, opened)).collect()
-        }
+        Ok(opened) => places.into_iter().zip(opened).map(|((at, is_new), opened)| (at, is_new, opened)).collect(),
         Err(error) => places.into_iter().map(|(at, is_new)| (at, is_new, Err(error.clone()))).collect(),
     }
 }

@@ -62,10 +62,16 @@ mod corpus {
         let all = [
             ("bare", image.clone()),
             ("full", json!({"Item": image})),
-            ("incremental", json!({"Metadata": {"WriteTimestampMicros": {"N": "1"}}, "Keys": keys, "NewImage": image, "OldImage": image})),
+            (
+                "incremental",
+                json!({"Metadata": {"WriteTimestampMicros": {"N": "1"}}, "Keys": keys, "NewImage": image, "OldImage": image}),
+            ),
             ("stream", stream(&image)),
             ("kinesis", stream(&doubled)),
-            ("event", json!({"Records": [stream(&image), {"eventName": "REMOVE", "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}, "dynamodb": {"Keys": keys}}]})),
+            (
+                "event",
+                json!({"Records": [stream(&image), {"eventName": "REMOVE", "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}, "dynamodb": {"Keys": keys}}]}),
+            ),
         ];
         std::fs::create_dir_all("fuzz/corpus/changes").unwrap();
         for (name, line) in all {

@@ -58,7 +58,8 @@ pub(crate) fn json_of(item: &Item) -> Value {
 
 /// A record of a stream in JSON.
 pub(crate) fn record(event: &str, keys: Value, new: Option<Value>, old: Option<Value>) -> Value {
-    let mut change = json!({ "Keys": keys, "SequenceNumber": "111", "SizeBytes": 9, "StreamViewType": "NEW_AND_OLD_IMAGES" });
+    let mut change =
+        json!({ "Keys": keys, "SequenceNumber": "111", "SizeBytes": 9, "StreamViewType": "NEW_AND_OLD_IMAGES" });
     for (name, image) in [("NewImage", new), ("OldImage", old)] {
         change.as_object_mut().unwrap().extend(image.map(|image| (name.to_owned(), image)));
     }

@@ -97,18 +97,29 @@ impl Open {
 
 /// Reads, opens and writes at the same time, each a few batches ahead of the next at most.
 async fn filtered(filter: &Filter, source: Source, mut refusals: Refusals) -> Result<Tally> {
+    let (writing, mut tally) = (Writing::start(), Tally::default());
+    let opened = open_all(filter, source, &writing, &mut tally, &mut refusals).await;
+    // After a failure too: what stands before it is opened.
+    writing.finish().await?;
+    opened.map(|()| tally)
+}
+
+async fn open_all(
+    filter: &Filter,
+    source: Source,
+    writing: &Writing,
+    tally: &mut Tally,
+    refusals: &mut Refusals,
+) -> Result<()> {
     let mut batches = source.read();
-    let writing = Writing::start();
-    let mut tally = Tally::default();
     while let Some(batch) = batches.recv().await {
-        let opened = filter.open(&batch?, &mut tally, &mut refusals).await?;
-        // The reader of a pipe has gone, and wants no more.
+        let opened = filter.open(&batch?, tally, refusals).await?;
+        // Nobody reads on, or nothing more is to be written.
         if !writing.write(opened).await || tally.is_cut_short {
             break;
         }
     }
-    writing.finish().await?;
-    Ok(tally)
+    Ok(())
 }
 
 /// The library as a service configures it, except that it makes no lookup key.
@@ -139,8 +150,7 @@ fn sealing(
 impl Tally {
     fn describe(&self) -> String {
         let Self { lines, opened, refused, left_out, .. } = self;
-        let [lines, opened, refused, left_out] =
-            [lines, opened, refused, left_out].map(|figure| count(*figure as f64));
+        let [lines, opened, refused, left_out] = [lines, opened, refused, left_out].map(|figure| count(*figure as f64));
         format!("{lines} lines read, {opened} opened, {refused} records refused, {left_out} of other tenants left out")
     }
 }

@@ -176,10 +176,12 @@ async fn ion_and_input_that_ends_early_are_refused_by_name() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
         assert!(said.contains("Amazon Ion") && said.contains("DynamoDB JSON"), "{said}");
     }
+    // Its check sum is missing: every line is there, and nobody knows whether they are what was written.
     let whole = gzip(&text(&vec![stored(&world, "acme", "c-1").await; 50]));
-    let output = open(&world, &ALL, &whole[..whole.len() - 9]).await;
+    let output = open(&world, &ALL, &whole[..whole.len() - 5]).await;
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("cannot be read on"), "{said}");
+    assert_eq!(lines(&output.stdout), vec![contact("acme", "c-1"); 50], "what stands before it is written");
 }
 
 #[tokio::test]

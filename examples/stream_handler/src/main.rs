@@ -26,6 +26,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let role = std::env::var("TENANT_KEYS_ROLE")?;
     let seal = TenantSeal::builder().assume_role(role).record::<Contact>().build(&config)?;
     let seal = &seal;
-    let handler = |event: LambdaEvent<Event>| async move { handle(seal, &mut Log, event.payload).await };
+    let handler = |event: LambdaEvent<Event>| async move {
+        handle(seal, &mut Log, event.payload).await.map_err(lambda_runtime::Error::from)
+    };
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -65,7 +65,10 @@ impl World {
 
     /// All records of the table's stream.
     async fn records(&self) -> Vec<Streamable> {
-        let client = aws_sdk_dynamodbstreams::Client::new(&self.config);
+        // A service of its own in AWS, and the same address here.
+        let config = aws_sdk_dynamodbstreams::config::Builder::from(&self.config);
+        let client = config.endpoint_url(self.stack.dynamodb_url()).build();
+        let client = aws_sdk_dynamodbstreams::Client::from_conf(client);
         let streams = client.list_streams().table_name("crm").send().await.unwrap();
         let arn = streams.streams()[0].stream_arn().unwrap().to_owned();
         let described = client.describe_stream().stream_arn(&arn).send().await.unwrap().stream_description.unwrap();
@@ -96,7 +99,9 @@ fn item(contact: &Contact) -> Item {
 
 /// Both tenants put a contact; `acme` then changes it, puts it again as it is, and deletes it.
 async fn write(world: &World) {
-    for (tenant, emails) in [("acme", &["a@example.org", "b@example.org", "b@example.org"][..]), ("globex", &["g@example.org"])] {
+    for (tenant, emails) in
+        [("acme", &["a@example.org", "b@example.org", "b@example.org"][..]), ("globex", &["g@example.org"])]
+    {
         let records = world.seal().tenant(&id(tenant)).records::<Contact>();
         for email in emails {
             records.put(&contact(tenant, email)).await.unwrap();

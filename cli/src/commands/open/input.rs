@@ -85,18 +85,24 @@ impl Source {
         }
         let mut first = 1;
         loop {
-            let batch = next(&mut lines, first).map_err(failed)?;
+            let mut batch = Batch { first, ..Batch::default() };
+            let read = fill(&mut batch, &mut lines);
             first += batch.lines.len() as u64;
-            if batch.lines.is_empty() || batches.blocking_send(Ok(batch)).is_err() {
+            let is_last = batch.lines.is_empty();
+            if !is_last && batches.blocking_send(Ok(batch)).is_err() {
+                return Ok(());
+            }
+            // What stands before the fault is whole.
+            read.map_err(failed)?;
+            if is_last {
                 return Ok(());
             }
         }
     }
 }
 
-/// The next lines. A batch also ends where the source would have to be waited for.
-fn next(lines: &mut BufReader<impl Read>, first: u64) -> io::Result<Batch> {
-    let mut batch = Batch { first, ..Batch::default() };
+/// Reads the next lines. A batch also ends where the source would have to be waited for.
+fn fill(batch: &mut Batch, lines: &mut BufReader<impl Read>) -> io::Result<()> {
     while !batch.is_full() && (batch.lines.is_empty() || !lines.buffer().is_empty()) {
         let start = batch.bytes.len();
         let read = lines.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut batch.bytes)?;
@@ -105,14 +111,14 @@ fn next(lines: &mut BufReader<impl Read>, first: u64) -> io::Result<Batch> {
         }
         if batch.bytes.last() != Some(&b'\n') && read > MAX_LINE {
             batch.bytes.truncate(start);
-            skip_line(lines)?;
             batch.lines.push(None);
+            skip_line(lines)?;
             continue;
         }
         let line = batch.bytes[start..].trim_ascii_end().len();
         batch.lines.push(Some(start..start + line));
     }
-    Ok(batch)
+    Ok(())
 }
 
 /// Skips the rest of a line, in bounded memory.
