@@ -151,6 +151,8 @@ impl Tally {
     fn describe(&self) -> String {
         let Self { lines, opened, refused, left_out, .. } = self;
         let [lines, opened, refused, left_out] = [lines, opened, refused, left_out].map(|figure| count(*figure as f64));
-        format!("{lines} lines read, {opened} opened, {refused} records refused, {left_out} of other tenants left out")
+        format!(
+            "lines: {lines} read, {opened} opened; records: {refused} refused, {left_out} of other tenants left out"
+        )
     }
 }

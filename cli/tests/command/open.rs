@@ -88,7 +88,7 @@ async fn lines_come_out_in_their_order_and_shape_and_opened() {
         assert!(!output.stdout.contains(&0x7f), "a terminal obeys nothing of it");
     }
     let said = String::from_utf8(open(&world, &ALL, "").await.stderr).unwrap();
-    assert!(said.contains("0 lines read"), "{said}");
+    assert!(said.contains("lines: 0 read"), "{said}");
 }
 
 #[tokio::test]
@@ -211,4 +211,37 @@ async fn an_array_job_opens_one_file_of_the_manifest() {
     assert!(output.status.code() == Some(1) && said.contains("it has 2 items, and the manifest lists 9"), "{said}");
     assert_eq!(run(&[], &[]).await.status.code(), Some(2));
     assert_eq!(run(&["--index", "2"], &[]).await.status.code(), Some(2));
+}
+
+/// The most memory that the command had, in bytes, and how long it took.
+async fn measured(world: &World, input: Vec<u8>) -> (u64, std::time::Duration) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tenantseal"));
+    command.args(["open", "--table", "crm", "--profile", "service"]).args(ALL);
+    command.current_dir(world.path()).env_clear().envs(world.environment());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut stdin, status) = (child.stdin.take().unwrap(), format!("/proc/{}/status", child.id().unwrap()));
+    let began = std::time::Instant::now();
+    let mut peak = 0;
+    for piece in input.chunks(64 << 10) {
+        stdin.write_all(piece).await.unwrap();
+        let status = std::fs::read_to_string(&status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak = line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10;
+    }
+    drop(stdin);
+    assert!(child.wait().await.unwrap().success());
+    (peak, began.elapsed())
+}
+
+#[tokio::test]
+async fn memory_does_not_grow_with_the_input() {
+    let world = world().await;
+    let mut item = stored(&world, "acme", "c-1").await;
+    let company = "x".repeat(1_000 - item.to_string().len());
+    item["company"] = json!({ "S": company });
+    let line = format!("{item}\n");
+    let (few, _) = measured(&world, line.repeat(8_000).into_bytes()).await;
+    let (many, took) = measured(&world, line.repeat(40_000).into_bytes()).await;
+    println!("{} MB of {few} and {many} bytes at most, 40,000 lines in {took:?}", 40_000 * line.len() / 1_000_000);
+    assert!(many < few + (8 << 20), "{few} bytes with 8 MB of input, {many} with 40 MB");
 }

@@ -284,6 +284,7 @@ pub(super) const HOLD_NONE: &[&str] = &[
     "StoredKey",
     "StoredKeyRecord",
     "StoredLookupRecord",
+    "Str",
     "Swap",
     "SweepError",
     "SystemTimeSource",
