@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Adopt a table whose items are plaintext so far, tenant by tenant, while services go on
     Migrate(migrate::Migrate),
     /// Open the lines of an export or a stream: JSON in, the same JSON out, opened
-    Open(open::Open),
+    Open(Box<open::Open>),
     /// Check the setup, and prove that one tenant's session cannot use another tenant's key
     Doctor(doctor::Doctor),
     /// Start KMS, STS, DynamoDB and S3 on loopback, with two tenants, and print the environment to export

@@ -31,11 +31,14 @@ pub enum RecordFault {
 
 /// Why a change as a whole does not open.
 #[derive(Clone)]
-pub struct ChangeError {
-    pub(super) kind: ChangeErrorKind,
-    pub(super) tenant: Option<TenantId>,
-    pub(super) keys: Option<Item>,
-    pub(super) sequence_number: Option<String>,
+pub struct ChangeError(Box<Parts>);
+
+#[derive(Clone)]
+struct Parts {
+    kind: ChangeErrorKind,
+    tenant: Option<TenantId>,
+    keys: Option<Item>,
+    sequence_number: Option<String>,
 }
 
 /// The reasons.
@@ -57,51 +60,64 @@ pub enum ChangeErrorKind {
 }
 
 impl ChangeError {
+    pub(super) fn new(kind: ChangeErrorKind, tenant: Option<TenantId>, keys: Option<Item>) -> Self {
+        Self(Box::new(Parts { kind, tenant, keys, sequence_number: None }))
+    }
+
+    /// The same, of the record in this place.
+    pub(super) fn with_sequence_number(mut self, number: Option<String>) -> Self {
+        self.0.sequence_number = number;
+        self
+    }
+
     /// The reason.
     pub fn kind(&self) -> &ChangeErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// The tenant whose item the keys name, if they name one.
     pub fn tenant(&self) -> Option<&TenantId> {
-        self.tenant.as_ref()
+        self.0.tenant.as_ref()
     }
 
     /// The primary key, if the record has one. Keys are data: print them where your logs may hold them.
     pub fn keys(&self) -> Option<&Item> {
-        self.keys.as_ref()
+        self.0.keys.as_ref()
     }
 
     /// The record's place in its stream, for `batchItemFailures`.
     pub fn sequence_number(&self) -> Option<&str> {
-        self.sequence_number.as_deref()
+        self.0.sequence_number.as_deref()
     }
 
     /// Whether the same record may open later: see [`Error::is_retryable`].
     pub fn is_retryable(&self) -> bool {
-        matches!(&self.kind, ChangeErrorKind::NotNow(error) if error.is_retryable())
+        matches!(&self.0.kind, ChangeErrorKind::NotNow(error) if error.is_retryable())
     }
 
     /// Whether the caller asked for other tenants.
     pub fn is_left_out(&self) -> bool {
-        matches!(self.kind, ChangeErrorKind::LeftOut)
+        matches!(self.0.kind, ChangeErrorKind::LeftOut)
     }
 }
 
 impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)
+        self.0.kind.fmt(f)
     }
 }
 
 impl StdError for ChangeError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.kind.source()
+        self.0.kind.source()
     }
 }
 
 impl fmt::Debug for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChangeError").field("kind", &self.kind).field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("ChangeError")
+            .field("kind", &self.0.kind)
+            .field("tenant", &self.0.tenant)
+            .finish_non_exhaustive()
     }
 }

@@ -37,11 +37,11 @@ impl Sorted {
         for StoredChange { record, sequence_number } in stored {
             let checked = match record {
                 Ok(record) => sorted.check(schema, record, wanted),
-                Err(fault) => Err(Wrong { kind: ChangeErrorKind::Record(fault), tenant: None, keys: None }),
+                Err(fault) => Err(ChangeError::new(ChangeErrorKind::Record(fault), None, None)),
             };
             sorted.changes.push(match checked {
                 Ok(change) => Ok(Change { sequence_number, ..change }),
-                Err(Wrong { kind, tenant, keys }) => Err(ChangeError { kind, tenant, keys, sequence_number }),
+                Err(error) => Err(error.with_sequence_number(sequence_number)),
             });
         }
         sorted
@@ -52,19 +52,18 @@ impl Sorted {
         schema: &TableSchema,
         mut record: Record,
         wanted: Option<&dyn Fn(&TenantId) -> bool>,
-    ) -> Result<Change, Wrong> {
+    ) -> Result<Change, ChangeError> {
         doubled::undo(schema, &mut record);
         let Record { kind, keys, new, old, expired } = record;
-        let wrong = |kind| Wrong { kind, tenant: None, keys: None };
-        let whole = keys.as_ref().or(new.as_ref()).or(old.as_ref());
-        let whole = whole.ok_or(wrong(ChangeErrorKind::Record(RecordFault::NoKeys)))?;
+        let nothing = || ChangeError::new(ChangeErrorKind::Record(RecordFault::NoKeys), None, None);
+        let whole = keys.as_ref().or(new.as_ref()).or(old.as_ref()).ok_or_else(nothing)?;
         let keys = key_of(schema, whole);
         let tenant = match owner(schema, &keys) {
             Ok(tenant) => tenant,
-            Err(error) => return Err(Wrong { kind: ChangeErrorKind::Keys(error), tenant: None, keys: Some(keys) }),
+            Err(error) => return Err(ChangeError::new(ChangeErrorKind::Keys(error), None, Some(keys))),
         };
         if wanted.is_some_and(|wanted| !wanted(&tenant)) {
-            return Err(Wrong { kind: ChangeErrorKind::LeftOut, tenant: Some(tenant), keys: Some(keys) });
+            return Err(ChangeError::new(ChangeErrorKind::LeftOut, Some(tenant), Some(keys)));
         }
         let change = self.changes.len();
         let mut place = |image: Option<Item>, is_new| match image {
@@ -102,17 +101,10 @@ impl Sorted {
             };
             let kind = ChangeErrorKind::NotNow(error.clone());
             let Change { tenant, keys, sequence_number, .. } = change;
-            Err(ChangeError { kind, tenant: Some(tenant), keys: Some(keys), sequence_number })
+            Err(ChangeError::new(kind, Some(tenant), Some(keys)).with_sequence_number(sequence_number))
         };
         self.changes.into_iter().map(outcome).collect()
     }
-}
-
-/// An error of a record, but for its place.
-struct Wrong {
-    kind: ChangeErrorKind,
-    tenant: Option<TenantId>,
-    keys: Option<Item>,
 }
 
 /// The key attributes of an item.

@@ -146,7 +146,7 @@ fn value(value: &AttributeValue, out: &mut Vec<u8>) {
             typed("BS", out, |out| list(array, set, out, |member, out| base64(member.as_ref(), out)));
         }
         AttributeValue::L(values) => {
-            typed("L", out, |out| list(array, values, out, |member, out| self::value(member, out)));
+            typed("L", out, |out| list(array, values, out, self::value));
         }
         AttributeValue::M(map) => typed("M", out, |out| item(map, out)),
         // A type that a newer SDK has: no schema of this release opens one.
