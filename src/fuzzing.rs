@@ -20,6 +20,7 @@ use crate::schema::{Protection, TableSchema};
 use tenantseal_core::envelope::Nonces;
 
 mod blobs;
+mod changes;
 mod leave;
 mod lock;
 mod lookup_record;
@@ -28,6 +29,7 @@ mod lookups;
 mod replay;
 
 pub use blobs::blob;
+pub use changes::changes;
 pub use leave::leave;
 pub use lock::lock;
 pub use lookup_record::lookup_record;
@@ -38,7 +40,7 @@ pub use lookups::{Lookups, TenantLookups};
 type Target = (&'static str, fn(&[u8]));
 
 #[cfg(test)]
-const TARGETS: [Target; 13] = [
+const TARGETS: [Target; 14] = [
     ("record", record),
     ("lookup_record", lookup_record),
     ("leave", leave),
@@ -51,6 +53,7 @@ const TARGETS: [Target; 13] = [
     ("update", update),
     ("projection", projection),
     ("blob", blob),
+    ("changes", changes),
     ("lock", lock),
 ];
 
@@ -120,7 +123,7 @@ pub fn ciphertext(data: &[u8]) {
 /// The input is a sequence of edits of the stored bytes of a sealed item: which attribute, where, and the bytes to put there, to
 /// insert there or how many to take out.
 pub fn item(data: &[u8]) {
-    let Scene { schema, tenant, key, stored, original } = &*SCENE;
+    let Scene { schema, tenant, stored, original, .. } = &*SCENE;
     let mut damaged = stored.clone();
     let mut rest = data;
     while let [choice, high, low, length, after @ ..] = rest {
@@ -139,11 +142,17 @@ pub fn item(data: &[u8]) {
         rest = after;
     }
     let identity = stored_identity(schema, tenant, &damaged).expect("its key was not touched");
-    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, &damaged, Accepts::SealedOnly))));
-    if !failed.is_empty() {
-        return;
+    let Some(keys) = served(&damaged) else { return };
+    if let Ok(opened) = open(schema, &identity, &keys, damaged) {
+        assert_eq!(&opened, original);
     }
-    // As the cache does: a record of other bytes is served when it passes the check.
+}
+
+/// The scene's key, as the cache serves it to an item: a record of other bytes is served when it passes the check. `None`
+/// when it cannot be told which keys the item needs.
+fn served(item: &Item) -> Option<KeyRing> {
+    let Scene { schema, key, .. } = &*SCENE;
+    let (needed, failed) = distinct_keys(std::iter::once(Ok((schema, item, Accepts::SealedOnly))));
     let served = needed.into_iter().filter_map(|needed| {
         let serves = match &needed.stored {
             StoredKey::Record(stored) => {
@@ -154,9 +163,7 @@ pub fn item(data: &[u8]) {
         };
         serves.then(|| (needed.stored, Arc::clone(key)))
     });
-    if let Ok(opened) = open(schema, &identity, &KeyRing::new(served.collect()), damaged) {
-        assert_eq!(&opened, original);
-    }
+    failed.is_empty().then(|| KeyRing::new(served.collect()))
 }
 
 /// A condition prints as it reads, and its print is judged as it is.

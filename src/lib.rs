@@ -21,6 +21,7 @@ pub mod blobs {
     pub use tenantseal_blobs::*;
 }
 pub mod adoption;
+pub mod changes;
 mod claims;
 mod client;
 pub mod error;

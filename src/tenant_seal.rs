@@ -34,6 +34,7 @@ mod buckets;
 mod builder;
 mod claims;
 mod leaves;
+mod newcomers;
 mod tables;
 mod verify;
 
@@ -59,6 +60,7 @@ struct Shared {
     plain: OnceLock<Client>,
     /// Every sealing client uses it, so all tenants share its connections.
     http: SharedHttpClient,
+    newcomers: newcomers::Newcomers,
     #[cfg(feature = "s3")]
     buckets: buckets::Buckets,
 }
@@ -94,6 +96,7 @@ impl TenantSeal {
             dynamodb,
             plain: OnceLock::new(),
             http,
+            newcomers: newcomers::Newcomers::default(),
             #[cfg(feature = "s3")]
             buckets,
         })))

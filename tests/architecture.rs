@@ -10,7 +10,7 @@ use self::imports::{Arrow, Module, Sources};
 use self::table::Table;
 
 /// The crates whose modules the table lists, by the names of their folders.
-const CRATES: [(&str, &str); 10] = [
+const CRATES: [(&str, &str); 11] = [
     ("tenantseal_core", "core/src"),
     ("tenantseal_kms", "kms/src"),
     ("tenantseal_blobs", "blobs/src"),
@@ -21,6 +21,7 @@ const CRATES: [(&str, &str); 10] = [
     ("tenantseal_cli", "cli/src"),
     ("tenantseal_tower", "tower/src"),
     ("tenantseal_service", "examples/service/src"),
+    ("tenantseal_stream_handler", "examples/stream_handler/src"),
 ];
 
 fn workspace() -> Sources {

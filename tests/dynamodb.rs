@@ -5,6 +5,7 @@
 mod adoption;
 mod attacks;
 mod boundary;
+mod changes;
 mod client;
 mod common;
 mod conformance;

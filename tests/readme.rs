@@ -33,16 +33,14 @@ fn the_dependencies_of_the_readme_are_those_of_this_workspace() {
     assert!(named > 6, "{block}");
 }
 
-/// Each block of Rust in the guide is a part of the file that the guide links to last.
-#[test]
-fn the_code_of_the_service_guide_is_that_of_the_example() {
-    let guide = include_str!("../docs/SERVICE.md");
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/service");
+/// Each block of Rust in a guide is a part of the file that the guide links to last.
+fn quoted(guide: &str, example: &str) -> usize {
+    let (link, folder) = (format!("](../{example}/"), Path::new(env!("CARGO_MANIFEST_DIR")).join(example));
     let (mut file, mut quoted) = (None, 0);
     for (at, part) in guide.split("\n```").enumerate() {
         if at % 2 == 0 {
-            let links = part.split("](../examples/service/").skip(1).filter_map(|rest| rest.split(')').next());
-            file = links.last().map(|link| example.join(link)).or(file);
+            let links = part.split(&link).skip(1).filter_map(|rest| rest.split(')').next());
+            file = links.last().map(|link| folder.join(link)).or(file);
         } else if let Some(code) = part.strip_prefix("rust\n") {
             let file = file.as_ref().expect("a link before the code");
             let source = fs::read_to_string(file).expect("a file of the example");
@@ -50,7 +48,14 @@ fn the_code_of_the_service_guide_is_that_of_the_example() {
             quoted += 1;
         }
     }
-    assert!(quoted > 10, "{quoted}");
+    quoted
+}
+
+#[test]
+fn the_code_of_the_guides_is_that_of_their_examples() {
+    let service = quoted(include_str!("../docs/SERVICE.md"), "examples/service");
+    let streams = quoted(include_str!("../docs/STREAMS.md"), "examples/stream_handler");
+    assert!(service > 10 && streams > 1, "{service} {streams}");
 }
 
 #[test]

@@ -104,3 +104,9 @@ pub(crate) fn tenant(id: &str) -> Result<TenantId, String> {
         Err(_) => error.to_string(),
     })
 }
+
+/// Parses a static pair of the encryption context from an argument.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("give it as NAME=VALUE")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}

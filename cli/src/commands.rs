@@ -17,6 +17,7 @@ mod lookup;
 mod migrate;
 mod offboard;
 mod onboard;
+mod open;
 mod policy;
 mod rotate;
 mod schema;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Schema(schema::Schema),
     /// Adopt a table whose items are plaintext so far, tenant by tenant, while services go on
     Migrate(migrate::Migrate),
+    /// Open the lines of an export or a stream: JSON in, the same JSON out, opened
+    Open(Box<open::Open>),
     /// Check the setup, and prove that one tenant's session cannot use another tenant's key
     Doctor(doctor::Doctor),
     /// Start KMS, STS, DynamoDB and S3 on loopback, with two tenants, and print the environment to export
@@ -82,6 +85,7 @@ impl Command {
             Self::Lookup(lookup) => lookup.run(&settings, output).await,
             Self::Schema(schema) => schema.run(&settings, output).await,
             Self::Migrate(migrate) => migrate.run(&settings, output).await,
+            Self::Open(open) => open.run(&settings, output).await,
             Self::Doctor(doctor) => doctor.run(&settings, output).await,
             #[cfg(feature = "local")]
             Self::Local(local) => local.run(settings, output).await,

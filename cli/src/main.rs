@@ -1,6 +1,7 @@
 //! `tenantseal`: manages the keys of many tenants. docs/COMMAND.md shows every command.
 
 mod args;
+mod array_index;
 mod aws;
 mod cli;
 mod commands;

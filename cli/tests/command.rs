@@ -23,6 +23,8 @@ mod lookup_show;
 mod lookup_verify;
 #[path = "command/migrate.rs"]
 mod migrate;
+#[path = "command/open.rs"]
+mod open;
 #[path = "command/overtaken.rs"]
 mod overtaken;
 #[path = "command/pipe.rs"]

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::TARGETS;
 
-/// How many mutations of each target a test run makes. One of a blob takes as long as 10 of the others.
+/// How many mutations of each target a test run makes. One of a blob or of changes takes as long as 10 of the others.
 const MUTATIONS: u64 = 100_000;
-const MUTATIONS_OF_BLOBS: u64 = 20_000;
+const MUTATIONS_OF_LONG: u64 = 20_000;
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
 struct Random(u64);
@@ -82,7 +82,8 @@ fn every_property_holds_for_the_corpus_and_its_mutations() {
         let seed = seconds.map_or(1, |_: u64| u64::from(SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()));
         let mut random = Random(seed);
         let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        let (mut made, enough) = (0, if target == "blob" { MUTATIONS_OF_BLOBS } else { MUTATIONS });
+        let is_long = ["blob", "changes"].contains(&target);
+        let (mut made, enough) = (0, if is_long { MUTATIONS_OF_LONG } else { MUTATIONS });
         while until.map_or(made < enough, |until| Instant::now() < until) {
             let (one, other) = (random.below(inputs.len()), random.below(inputs.len()));
             let input = random.mutate(&inputs[one].1, &inputs[other].1);

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tenantseal::changes::{Change, ChangeError, Changes, Image, JsonLine, OpenChanges, StoredChange};
 use tenantseal::error::{ServiceError, Unopened, UnopenedItem};
 use tenantseal::keys::{
     DataKey, EncryptionContext, GeneratedDataKey, InMemoryKeyService, KekId, KeyService, KmsKeyService, StaticPairs,
@@ -41,6 +42,13 @@ const _: () = {
     prints::<GeneratedDataKey>();
     prints::<InMemoryKeyService>();
     prints::<KmsKeyService>();
+    prints::<Change>();
+    prints::<ChangeError>();
+    prints::<Changes>();
+    prints::<Image>();
+    prints::<JsonLine<'_>>();
+    prints::<OpenChanges<'_>>();
+    prints::<StoredChange>();
     prints::<Put<'_, Contact>>();
     prints::<Query<'_, Contact>>();
     prints::<Check<Contact>>();

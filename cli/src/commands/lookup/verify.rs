@@ -9,7 +9,7 @@ use tenantseal::keys::DynamoDbKeyTable;
 use tenantseal::schema::TokenState;
 use tenantseal::{Item, Tenant, TenantId, TenantSeal};
 
-use crate::args::tenant;
+use crate::args::{pair, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result, chain};
 use crate::locked::{Locked, LockedTable};
@@ -36,11 +36,6 @@ pub(crate) struct Verify {
     /// A static pair of the services' encryption context (repeat it)
     #[arg(long = "context", value_name = "NAME=VALUE", value_parser = pair)]
     context: Vec<(String, String)>,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').ok_or("give it as NAME=VALUE")?;
-    Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
 /// An item with something wrong.
