@@ -195,18 +195,18 @@ impl SealingConnector {
             }
         }
         opens.accepted = self.leaves(pending.span(), plain, deadline).await;
-        if let Some(ItemState { operation, notes, .. }) = &pending.state().items {
-            if !notes.as_ref().is_some_and(Notes::compares) {
-                let found;
-                (answer, found) = opening::needed_keys(&**operation, &self.binding.tenant, &opens.accepted, answer);
-                match found {
-                    Ok((keys, failed)) if failed.is_empty() || mode == OpeningMode::BestEffort => {
-                        (needed, opens.failed) = (keys, failed)
-                    }
-                    // Keys are not fetched for an answer that will not be returned.
-                    Ok((_, failed)) => opens.failed = failed,
-                    Err(error) => whole = Some(error),
+        if let Some(ItemState { operation, notes, .. }) = &pending.state().items
+            && !notes.as_ref().is_some_and(Notes::compares)
+        {
+            let found;
+            (answer, found) = opening::needed_keys(&**operation, &self.binding.tenant, &opens.accepted, answer);
+            match found {
+                Ok((keys, failed)) if failed.is_empty() || mode == OpeningMode::BestEffort => {
+                    (needed, opens.failed) = (keys, failed)
                 }
+                // Keys are not fetched for an answer that will not be returned.
+                Ok((_, failed)) => opens.failed = failed,
+                Err(error) => whole = Some(error),
             }
         }
         (opens.keys, opens.lacking) = self.opening_keys(pending.span(), needed, mode, deadline).await;

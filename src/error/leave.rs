@@ -1,15 +1,17 @@
 //! Why a leave does not count.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tenantseal_core::keys::KeyTableError;
 
 /// Why a tenant's leave for a table does not count, so that nothing was written as plaintext or read from it.
 #[derive(Debug, Clone)]
 pub struct LeaveError {
-    table: String,
+    table: Box<str>,
     kind: LeaveErrorKind,
-    ledger: Option<KeyTableError>,
+    /// Boxed, as most errors are not this one.
+    ledger: Option<Arc<KeyTableError>>,
 }
 
 /// What is wrong with a leave.
@@ -28,11 +30,11 @@ pub enum LeaveErrorKind {
 
 impl LeaveError {
     pub(crate) fn new(table: &str, kind: LeaveErrorKind) -> Self {
-        Self { table: table.to_owned(), kind, ledger: None }
+        Self { table: table.into(), kind, ledger: None }
     }
 
     pub(crate) fn from_ledger(table: &str, error: KeyTableError) -> Self {
-        Self { ledger: Some(error), ..Self::new(table, LeaveErrorKind::Unavailable) }
+        Self { ledger: Some(Arc::new(error)), ..Self::new(table, LeaveErrorKind::Unavailable) }
     }
 
     /// The logical table.
@@ -83,6 +85,6 @@ impl fmt::Display for LeaveError {
 
 impl std::error::Error for LeaveError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(self.ledger.as_ref()?)
+        std::error::Error::source(self.ledger.as_deref()?)
     }
 }

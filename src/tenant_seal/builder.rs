@@ -322,8 +322,7 @@ impl TenantSealBuilder {
             tables,
             keys,
             audit,
-            claims,
-            ledger,
+            (claims, ledger),
             !without_control_plane,
             config,
             #[cfg(feature = "s3")]
