@@ -14,6 +14,7 @@ mod facts;
 mod key;
 mod lease;
 mod ledger;
+mod ledger_error;
 mod page;
 mod passed;
 mod plan;
@@ -32,7 +33,7 @@ use tenantseal_core::keys::KeyTable;
 use tenantseal_core::tenant::TenantId;
 
 pub use error::{PlanFault, SweepError};
-pub use ledger::LedgerError;
+pub use ledger_error::LedgerError;
 pub use plan::{SweepAction, SweepPlan};
 pub use reason::SkipReason;
 pub use reindex::Reindex;

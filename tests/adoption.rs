@@ -2,6 +2,7 @@
 
 mod attacks;
 mod ledger;
+mod migrate;
 mod reads;
 mod scene;
 mod steps;

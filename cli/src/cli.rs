@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Request {
     #[command(flatten)]
-    Command(Command),
+    Command(Box<Command>),
     /// Print the manual page
     #[command(hide = true)]
     Man,

@@ -23,6 +23,7 @@ mod rotate;
 mod schema;
 mod show;
 mod suspend;
+mod sweep;
 
 // No documentation comment: clap would take it for the program's.
 #[derive(Debug, Subcommand)]
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Cost(cost::Cost),
     /// Plan, show and verify lookups, which find items by an encrypted attribute
     Lookup(lookup::Lookup),
+    /// Pass over all items of a table: count, verify, reindex, reseal, migrate; here, or planned for many machines
+    Sweep(sweep::Sweep),
     /// Compare an application's lock file with its tables
     Schema(schema::Schema),
     /// Adopt a table whose items are plaintext so far, tenant by tenant, while services go on
@@ -83,6 +86,7 @@ impl Command {
             Self::Inspect(inspect) => inspect.run(&settings, output).await,
             Self::Cost(cost) => cost.run(output),
             Self::Lookup(lookup) => lookup.run(&settings, output).await,
+            Self::Sweep(sweep) => sweep.run(&settings, output).await,
             Self::Schema(schema) => schema.run(&settings, output).await,
             Self::Migrate(migrate) => migrate.run(&settings, output).await,
             Self::Open(open) => open.run(&settings, output).await,

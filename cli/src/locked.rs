@@ -10,7 +10,7 @@ use tenantseal::schema::{Lock, TableSchema};
 use crate::errors::{Failure, Result};
 
 /// A table, as its lock file describes it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LockedTable {
     /// The table's logical name, which the lock file has
     #[arg(long, value_name = "TABLE")]
@@ -34,6 +34,11 @@ pub(crate) struct Locked {
 }
 
 impl LockedTable {
+    /// A table whose name is known.
+    pub(crate) fn new(table: &str, physical: &str, lock: PathBuf) -> Self {
+        Self { table: table.to_owned(), physical: Some(physical.to_owned()), lock }
+    }
+
     /// Reads the lock file.
     pub(crate) fn read(self) -> Result<Locked> {
         let Self { table, physical, lock: path } = self;

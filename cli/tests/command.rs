@@ -45,6 +45,8 @@ mod sandbox;
 mod schema;
 #[path = "command/settings.rs"]
 mod settings;
+#[path = "command/sweep.rs"]
+mod sweep;
 #[path = "command/terminal.rs"]
 mod terminal;
 #[path = "command/transcript.rs"]

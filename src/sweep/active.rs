@@ -1,20 +1,31 @@
 //! One sweep at a time may write a table.
 
+use tenantseal_core::keys::KeyTable;
+
 use super::error::SweepError;
 use super::ledger::{ActiveEntry, Ledger, Place};
 use super::plan::SweepPlan;
 use super::swept::SweepReport;
-use crate::tenant_seal::TenantSeal;
-use tenantseal_core::keys::KeyTable;
 
-impl TenantSeal {
+impl SweepReport {
     /// What a planned sweep has done so far.
     ///
     /// # Errors
     ///
     /// When the ledger has no such sweep, or does not answer.
-    pub async fn sweep_report(&self, ledger: &dyn KeyTable, sweep: &str) -> Result<SweepReport, SweepError> {
-        SweepReport::read(Ledger(ledger), sweep).await
+    pub async fn of(ledger: &dyn KeyTable, sweep: &str) -> Result<Self, SweepError> {
+        Self::read(Ledger(ledger), sweep).await
+    }
+}
+
+impl SweepPlan {
+    /// The plan of a sweep.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger has no such sweep, or does not answer.
+    pub async fn read(ledger: &dyn KeyTable, sweep: &str) -> Result<Self, SweepError> {
+        Ledger(ledger).plan(sweep).await?.ok_or_else(|| SweepError::Unknown(sweep.to_owned()))
     }
 
     /// Stops a sweep: its workers end the pages that they have in hand, and another sweep may write the table.
@@ -22,7 +33,7 @@ impl TenantSeal {
     /// # Errors
     ///
     /// When the ledger has no such sweep, or does not answer.
-    pub async fn stop_sweep(&self, ledger: &dyn KeyTable, sweep: &str) -> Result<(), SweepError> {
+    pub async fn stop(ledger: &dyn KeyTable, sweep: &str) -> Result<(), SweepError> {
         let plan = set_stopped(Ledger(ledger), sweep, true).await?;
         if plan.writes() {
             free(Ledger(ledger), &plan).await?;
@@ -35,7 +46,7 @@ impl TenantSeal {
     /// # Errors
     ///
     /// [`SweepError::Busy`] when another sweep writes the table by now.
-    pub async fn resume_sweep(&self, ledger: &dyn KeyTable, sweep: &str) -> Result<(), SweepError> {
+    pub async fn resume(ledger: &dyn KeyTable, sweep: &str) -> Result<(), SweepError> {
         let ledger = Ledger(ledger);
         let plan = ledger.plan(sweep).await?.ok_or_else(|| SweepError::Unknown(sweep.to_owned()))?;
         if plan.writes() {

@@ -122,7 +122,7 @@ impl Claimant<'_> {
                 Err(cause) => cause,
             };
             let is_retryable = matches!(&cause, Error::DynamoDb(error) if error.is_outage());
-            let stop = Stop { cause, is_retryable, claims: Some(place.store.table().to_owned()) };
+            let stop = Stop { cause, is_retryable, claims: Some(place.store.table().into()) };
             stop.wait_out(self.writes, &mut attempt).await?;
         }
     }

@@ -2,7 +2,7 @@
 
 use tenantseal_core::tenant::TenantId;
 
-use super::ledger::LedgerError;
+use super::ledger_error::LedgerError;
 use super::report::ReindexReport;
 use crate::adoption::AdoptionError;
 use crate::error::Error;

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::ledger::{Ledger, LedgerError, Place, SegmentEntry, Stored};
+use super::ledger::{Ledger, Place, SegmentEntry, Stored};
+use super::ledger_error::LedgerError;
 use super::position::Position;
 use super::report::Tally;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tenantseal_core::keys::{KeyTable, KeyTableError, Swap};
 use tokio::time::sleep;
 
+use super::ledger_error::LedgerError;
 use super::plan::SweepPlan;
 use super::position::Position;
 use super::report::Tally;
@@ -72,34 +73,6 @@ pub(super) struct SegmentEntry {
 impl Default for SegmentEntry {
     fn default() -> Self {
         Self { owner: String::new(), fence: 0, until: 0, position: Position::Start, tally: Tally::default() }
-    }
-}
-
-/// Why the ledger could not be used.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum LedgerError {
-    /// The table failed.
-    #[error(transparent)]
-    Table(KeyTableError),
-    /// An entry is not what a sweep writes: someone else has written it.
-    #[error("entry `{entry}` of the ledger is not what a sweep writes: see who may write there, and plan a new sweep")]
-    Malformed {
-        /// The partition and the entry.
-        entry: String,
-    },
-    /// What is to be stored does not fit an entry.
-    #[error("entry `{entry}` of the ledger would be too long: name fewer tenants")]
-    TooLong {
-        /// The partition and the entry.
-        entry: String,
-    },
-}
-
-impl LedgerError {
-    /// Whether the same call may succeed later without anyone's help.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Table(error) if error.is_retryable())
     }
 }
 

@@ -195,6 +195,7 @@ impl<'a> Reindex<'a> {
                     return Err(match claims {
                         None => SweepError::Stopped { cause, is_retryable, report },
                         Some(table) => {
+                            let table = table.into();
                             SweepError::StoppedAtClaims { table, cause: Box::new(cause), is_retryable, report }
                         }
                     });

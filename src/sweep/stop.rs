@@ -21,7 +21,7 @@ pub(super) struct Stop {
     pub(super) cause: Error,
     pub(super) is_retryable: bool,
     /// The claims table, where it stopped there.
-    pub(super) claims: Option<String>,
+    pub(super) claims: Option<Box<str>>,
 }
 
 impl Stop {

@@ -242,10 +242,10 @@ impl<'a> Sweep<'a> {
 
     async fn planned(self, ledger: Ledger<'_>) -> Result<SweepPlan, SweepError> {
         let plan = self.drafted().await?;
-        if plan.writes() {
-            if let Some(sweep) = ledger.active(&plan.physical).await?.value.and_then(|entry| entry.sweep) {
-                return Err(SweepError::Busy { sweep });
-            }
+        if plan.writes()
+            && let Some(sweep) = ledger.active(&plan.physical).await?.value.and_then(|entry| entry.sweep)
+        {
+            return Err(SweepError::Busy { sweep });
         }
         let place = Place::plan(&plan.id);
         let mut stored = ledger.read(&place).await?;

@@ -155,7 +155,7 @@ impl<'a> Worker<'a> {
         };
         let (random, count) = (random()?, plan.segments);
         let begin = index.map_or_else(
-            || random as usize,
+            || usize::try_from(random % count as u64).unwrap_or_default(),
             |index| index as usize % plan.workers as usize * count / plan.workers as usize,
         );
         let owner = format!("{random:016x}");
@@ -266,7 +266,10 @@ impl Running<'_> {
             let segment = Segment { number: held.number, unit: self.plan.unit(held.number), from: held.position() };
             let page = match self.page(&mut held, segment).await {
                 Ok(Some(page)) => page,
-                Ok(None) => return Ok(self.segments.let_go(&held)),
+                Ok(None) => {
+                    self.segments.let_go(&held);
+                    return Ok(());
+                }
                 Err(error) => {
                     self.segments.give_back(held).await;
                     return Err(error);
@@ -280,7 +283,8 @@ impl Running<'_> {
                 self.tell(tally, is_done);
             }
             if !(keep && is_kept) {
-                return Ok(self.segments.let_go(&held));
+                self.segments.let_go(&held);
+                return Ok(());
             }
         }
     }
@@ -303,6 +307,7 @@ impl Running<'_> {
     }
 
     fn ended(&self, Stop { cause, is_retryable, claims }: Stop) -> SweepError {
+        let claims = claims.map(String::from);
         SweepError::Worker { sweep: self.plan.id.clone(), claims, cause: Box::new(cause), is_retryable }
     }
 

@@ -52,7 +52,7 @@ pub struct TenantSealBuilder {
 
 enum Keys {
     AssumeRole(String),
-    Tenancy(Tenancy),
+    Tenancy(Box<Tenancy>),
     Ambient { account: String },
     Service(Arc<dyn KeyService>),
 }
@@ -82,7 +82,7 @@ impl TenantSealBuilder {
     /// # Ok::<_, tenantseal::keys::InvalidRoleArn>(())
     /// ```
     pub fn tenancy(mut self, tenancy: Tenancy) -> Self {
-        self.keys = Some(Keys::Tenancy(tenancy));
+        self.keys = Some(Keys::Tenancy(Box::new(tenancy)));
         self
     }
 
@@ -350,7 +350,7 @@ impl Keys {
                 }));
             }
             Self::AssumeRole(role) => Tenancy::new(RoleArn::parse(&role)?, aliases),
-            Self::Tenancy(tenancy) => tenancy,
+            Self::Tenancy(tenancy) => *tenancy,
         };
         Ok(Arc::new(match regions {
             None => KmsKeyService::assume_role(config, tenancy)?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenantseal::TenantSeal;
 use tenantseal::inspect::{HEADER, StoredHeader};
-use tenantseal::sweep::{Done, SweepAction};
+use tenantseal::sweep::{Done, SweepAction, SweepPlan, SweepReport};
 use tokio::time::timeout;
 
 use super::scene::{LEASE, Ledger, all, world};
@@ -29,13 +29,13 @@ fn keys(items: &[tenantseal::Item]) -> Vec<[u8; 16]> {
 async fn ends(world: &World, seal: &TenantSeal, ledger: &Ledger, id: &str, before: &[[u8; 16]], what: &str) {
     let done = timeout(Duration::from_secs(30), world.seal().worker(ledger, id).lease(LEASE).run()).await;
     assert_eq!(done.expect("it ends").unwrap(), Done::Clean, "{what}");
-    let report = seal.sweep_report(ledger, id).await.unwrap();
+    let report = SweepReport::of(ledger, id).await.unwrap();
     assert_eq!((report.items(), report.is_clean()), (ITEMS as u64, true), "{what}: {report}");
     if report.plan().action() == &SweepAction::Reseal {
         let now = keys(&all(world).await);
         assert!(before.iter().zip(&now).all(|(before, now)| before != now), "{what}: all are sealed again");
         let next = seal.sweep("crm").reseal().on(ledger).danger_without_recovery().plan().await;
-        seal.stop_sweep(ledger, &next.expect("the table is free")).await.unwrap();
+        SweepPlan::stop(ledger, &next.expect("the table is free")).await.unwrap();
     }
     assert!(world.seal().sweep("crm").verify().run().await.unwrap().is_clean(), "{what}");
 }

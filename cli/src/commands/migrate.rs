@@ -5,6 +5,8 @@ mod step;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use step::{active, adopted, pair};
+
 use crate::errors::{Exit, Result};
 use crate::output::Output;
 use crate::settings::Settings;

@@ -51,7 +51,9 @@ pub(super) fn sealed_again<'a>(
     };
     let mut rewrite = Rewrite::new(schema, stored);
     for name in names.iter().copied().chain([HEADER]) {
-        rewrite.change(name, sealed.remove(name));
+        // Nothing is removed because it did not come with the opened values.
+        let Some(value) = sealed.remove(name) else { return Ok(Err((SkipReason::Unopened, None))) };
+        rewrite.change(name, Some(value));
         rewrite.rely_on(stored, name);
     }
     rely_on_type(&mut rewrite, schema, stored);

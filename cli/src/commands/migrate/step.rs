@@ -61,7 +61,7 @@ pub(super) enum Action {
     Status,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').ok_or("give it as NAME=VALUE")?;
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
@@ -152,7 +152,7 @@ impl Action {
 }
 
 /// The adopted attributes: those that are named, or all that can be.
-fn adopted(locked: &Locked, named: Vec<String>) -> Result<Vec<String>> {
+pub(crate) fn adopted(locked: &Locked, named: Vec<String>) -> Result<Vec<String>> {
     if !named.is_empty() {
         return Ok(named);
     }
@@ -170,7 +170,7 @@ fn adopted(locked: &Locked, named: Vec<String>) -> Result<Vec<String>> {
 }
 
 /// The active tenants of the registry.
-async fn active(settings: &Settings) -> Result<Vec<TenantId>> {
+pub(crate) async fn active(settings: &Settings) -> Result<Vec<TenantId>> {
     let registry = settings.tenants(&aws::operator(settings).await, None)?;
     let (mut tenants, mut after) = (Vec::new(), None);
     loop {
