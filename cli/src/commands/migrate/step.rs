@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use tenantseal::adoption::{Adoption, AdoptionError, AdoptionStatus};
 use tenantseal::keys::DynamoDbKeyTable;
 use tenantseal::{TenantId, TenantSeal};
@@ -21,6 +21,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The tenants and the table of a step.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whose").args(["tenants", "all"]).required(true)))]
 pub(crate) struct Step {
     #[command(flatten)]
     table: LockedTable,
@@ -28,10 +29,10 @@ pub(crate) struct Step {
     #[arg(long = "attribute", value_name = "NAME")]
     attributes: Vec<String>,
     /// A tenant (repeat it)
-    #[arg(long = "tenant", value_name = "TENANT", value_parser = tenant, required_unless_present = "all")]
+    #[arg(long = "tenant", value_name = "TENANT", value_parser = tenant)]
     tenants: Vec<TenantId>,
     /// The active tenants of the registry
-    #[arg(long, conflicts_with = "tenants")]
+    #[arg(long)]
     all: bool,
     /// A static pair of the services' encryption context (repeat it)
     #[arg(long = "context", value_name = "NAME=VALUE", value_parser = pair)]
