@@ -6,8 +6,8 @@ use tenantseal::Error;
 use tenantseal::adoption::AdoptionStage;
 use tenantseal::error::LeaveErrorKind;
 
-use super::scene::{LEASE, Scene, plaintext};
-use crate::common::{Contact, contact, id, item};
+use super::scene::{LEASE, Scene, at, plaintext};
+use crate::common::{Contact, contact, id, item, sealing_error};
 
 fn kind(error: &Error) -> Option<LeaveErrorKind> {
     match error.cause() {
@@ -86,6 +86,10 @@ async fn the_plaintext_of_a_suspended_tenant_is_refused() {
     let scene = Scene::at(AdoptionStage::Plain).await;
     let acme = scene.acme();
     assert!(acme.open("crm", plaintext("c-1")).await.is_ok());
+    let get = || acme.dynamodb().get_item().table_name("crm").set_key(Some(at("c-1"))).send();
+    let put = || acme.dynamodb().put_item().table_name("crm").set_item(Some(plaintext("c-1"))).send();
+    put().await.unwrap();
+    assert_eq!(get().await.unwrap().item, Some(plaintext("c-1")));
     let alias = scene.world.tenancy.alias(&id("acme"));
     let key = scene.world.admin.describe_key().key_id(alias.as_str()).send().await.unwrap().key_metadata.unwrap();
     scene.world.admin.disable_key().key_id(key.key_id).send().await.unwrap();
@@ -108,6 +112,10 @@ async fn a_leave_that_is_known_does_not_outlive_the_tenants_key() {
     let builder = scene.builder().data_key_revalidation(soon).outage_grace(Duration::ZERO);
     let acme = builder.build(&scene.world.app).unwrap().tenant(&id("acme"));
     assert!(acme.open("crm", plaintext("c-1")).await.is_ok());
+    let get = || acme.dynamodb().get_item().table_name("crm").set_key(Some(at("c-1"))).send();
+    let put = || acme.dynamodb().put_item().table_name("crm").set_item(Some(plaintext("c-1"))).send();
+    put().await.unwrap();
+    assert_eq!(get().await.unwrap().item, Some(plaintext("c-1")));
     let alias = scene.world.tenancy.alias(&id("acme"));
     let key = scene.world.admin.describe_key().key_id(alias.as_str()).send().await.unwrap().key_metadata.unwrap();
     scene.world.admin.disable_key().key_id(key.key_id).send().await.unwrap();
@@ -115,5 +123,7 @@ async fn a_leave_that_is_known_does_not_outlive_the_tenants_key() {
     scene.world.stack.clock().advance(soon + Duration::from_secs(1));
     let error = acme.open("crm", plaintext("c-1")).await.unwrap_err();
     assert!(error.is_revoked(), "{error}");
+    assert!(sealing_error(get().await).is_revoked());
+    assert!(sealing_error(put().await).is_revoked());
     assert_eq!(scene.gets(), before, "the leave is known");
 }
