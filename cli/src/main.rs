@@ -8,6 +8,7 @@ mod commands;
 mod errors;
 mod locked;
 mod output;
+mod service;
 mod sessions;
 mod settings;
 mod svg;

@@ -5,7 +5,7 @@ mod step;
 
 use clap::{Args, Subcommand};
 
-pub(crate) use step::{active, adopted, pair};
+pub(crate) use step::adopted;
 
 use crate::errors::{Exit, Result};
 use crate::output::Output;

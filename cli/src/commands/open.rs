@@ -10,8 +10,7 @@ mod writing;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use tenantseal::keys::DynamoDbKeyTable;
-use tenantseal::{TenantId, TenantSeal};
+use tenantseal::TenantId;
 
 use self::audit::AuditFile;
 use self::batch::{Filter, Tally};
@@ -21,9 +20,10 @@ use self::refused::Refusals;
 use self::writing::Writing;
 use crate::args::{pair, tenant};
 use crate::aws;
-use crate::errors::{Exit, Failure, Result};
-use crate::locked::{Locked, LockedTable};
+use crate::errors::{Exit, Result};
+use crate::locked::LockedTable;
 use crate::output::{Output, count};
+use crate::service;
 use crate::settings::Settings;
 
 /// Open the lines of an export or a stream: JSON from stdin, the same JSON to stdout, opened.
@@ -75,9 +75,13 @@ impl Open {
         let file = self.manifest.as_deref().map(|manifest| DataFile::find(manifest, self.index)).transpose()?;
         let audit = self.audit.as_deref().map(AuditFile::append_to).transpose()?;
         let refusals = Refusals::to(self.refused.as_deref())?;
-        let service = aws::service(settings).await;
-        aws::region(&service)?;
-        let seal = sealing(settings, &service, &locked, self.context, audit)?;
+        let config = aws::service(settings).await;
+        aws::region(&config)?;
+        let mut builder = service::builder(settings, &config, &locked, self.context)?.makes_no_lookup_keys();
+        if let Some(audit) = audit {
+            builder = builder.audit(audit);
+        }
+        let seal = service::build(builder, &config)?;
         let filter = Filter {
             seal,
             table: locked.schema.name().to_owned(),
@@ -120,31 +124,6 @@ async fn open_all(
         }
     }
     Ok(())
-}
-
-/// The library as a service configures it, except that it makes no lookup key.
-fn sealing(
-    settings: &Settings,
-    service: &aws_config::SdkConfig,
-    locked: &Locked,
-    context: Vec<(String, String)>,
-    audit: Option<AuditFile>,
-) -> Result<TenantSeal> {
-    let mut builder = TenantSeal::builder()
-        .tenancy(settings.tenancy()?)
-        .makes_no_lookup_keys()
-        .table(locked.schema.clone())
-        .table_name(locked.schema.name(), &locked.physical);
-    if let Some(table) = settings.key_table.as_deref() {
-        builder = builder.key_table(DynamoDbKeyTable::new(service, table));
-    }
-    if let Some(audit) = audit {
-        builder = builder.audit(audit);
-    }
-    for (name, value) in context {
-        builder = builder.context(name, value);
-    }
-    builder.build(service).map_err(|error| Failure::usage(error.to_string()))
 }
 
 impl Tally {

@@ -5,20 +5,19 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
-use tenantseal::keys::DynamoDbKeyTable;
 use tenantseal::schema::TokenState;
 use tenantseal::{Item, Tenant, TenantId, TenantSeal};
 
 use crate::args::{pair, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result, chain};
-use crate::locked::{Locked, LockedTable};
+use crate::locked::LockedTable;
 use crate::output::{BAD, DIM, GOOD, Output, count, table};
+use crate::service;
 use crate::settings::Settings;
 use crate::tenant_items::TenantItems;
 use crate::visible::Visible;
 
-const PAGE: u32 = 1_000;
 /// The findings that are kept of one run; the rest are counted.
 const MAX_LISTED: usize = 100;
 
@@ -67,11 +66,16 @@ impl Verify {
     pub(crate) async fn run(self, settings: &Settings, output: &Output) -> Result<Exit> {
         let Self { table, tenants, sample, context } = self;
         let locked = table.read()?;
-        let tenants = if tenants.is_empty() { active(settings).await? } else { tenants };
-        let service = aws::service(settings).await;
-        aws::region(&service)?;
-        let seal = sealing(settings, &service, &locked, context)?;
-        let stored = TenantItems::of(&service, &locked.physical, locked.schema.tenant().clone()).await?;
+        let tenants = if tenants.is_empty() { service::active_tenants(settings).await? } else { tenants };
+        let config = aws::service(settings).await;
+        aws::region(&config)?;
+        if settings.key_table.is_none() {
+            return Err(Failure::usage("in which table are the lookup keys?")
+                .help("give --key-table, TENANTSEAL_KEY_TABLE, or `key_table` in tenantseal.toml"));
+        }
+        let builder = service::builder(settings, &config, &locked, context)?.makes_no_lookup_keys();
+        let seal = service::build(builder, &config)?;
+        let stored = TenantItems::of(&config, &locked.physical, locked.schema.tenant().clone()).await?;
         let progress = output.progress_of(tenants.len() as u64, format!("verifying {}", locked.physical));
         let mut verified = Verified { not_checked: locked.left_out, ..Verified::default() };
         let verifying =
@@ -98,44 +102,6 @@ fn merged(mut data: serde_json::Value, verified: &Verified) -> Result<serde_json
         data.extend(own);
     }
     Ok(data)
-}
-
-/// The active tenants of the registry.
-async fn active(settings: &Settings) -> Result<Vec<TenantId>> {
-    let registry = settings.tenants(&aws::operator(settings).await, None)?;
-    let (mut tenants, mut after) = (Vec::new(), None);
-    loop {
-        let page = registry.list(after.as_ref(), PAGE).await?;
-        let active = page.entries.into_iter().filter(|entry| entry.state == tenantseal_tenants::State::Active);
-        tenants.extend(active.map(|entry| entry.tenant));
-        after = page.next;
-        if after.is_none() {
-            return Ok(tenants);
-        }
-    }
-}
-
-/// The library as a service configures it, except that it makes no lookup key.
-fn sealing(
-    settings: &Settings,
-    service: &aws_config::SdkConfig,
-    locked: &Locked,
-    context: Vec<(String, String)>,
-) -> Result<TenantSeal> {
-    let key_table = settings.key_table.as_deref().ok_or_else(|| {
-        Failure::usage("in which table are the lookup keys?")
-            .help("give --key-table, TENANTSEAL_KEY_TABLE, or `key_table` in tenantseal.toml")
-    })?;
-    let mut builder = TenantSeal::builder()
-        .tenancy(settings.tenancy()?)
-        .key_table(DynamoDbKeyTable::new(service, key_table))
-        .makes_no_lookup_keys()
-        .table(locked.schema.clone())
-        .table_name(locked.schema.name(), &locked.physical);
-    for (name, value) in context {
-        builder = builder.context(name, value);
-    }
-    builder.build(service).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// Whose items are verified, and where.

@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use clap::{ArgGroup, Args};
+use tenantseal::TenantId;
 use tenantseal::adoption::{Adoption, AdoptionError, AdoptionStatus};
-use tenantseal::keys::DynamoDbKeyTable;
-use tenantseal::{TenantId, TenantSeal};
 
 use super::described::{describe, exit, failure, to_json};
-use crate::args::tenant;
+use crate::args::{pair, tenant};
 use crate::aws;
 use crate::errors::{Exit, Failure, Result};
 use crate::locked::{Locked, LockedTable};
 use crate::output::Output;
+use crate::service;
 use crate::settings::Settings;
 
-const PAGE: u32 = 1_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The tenants and the table of a step.
@@ -62,16 +60,11 @@ pub(super) enum Action {
     Status,
 }
 
-pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').ok_or("give it as NAME=VALUE")?;
-    Ok((pair.0.to_owned(), pair.1.to_owned()))
-}
-
 impl Step {
     pub(super) async fn run(self, action: Action, settings: &Settings, output: &Output) -> Result<Exit> {
         let Self { table, attributes, tenants, all, context } = self;
         let locked = table.read()?;
-        let tenants = if all { active(settings).await? } else { tenants };
+        let tenants = if all { service::active_tenants(settings).await? } else { tenants };
         let attributes = adopted(&locked, attributes)?;
         let what = action.describe(locked.schema.name(), &tenants, &attributes);
         if output.is_dry_run() && !matches!(action, Action::Status) {
@@ -79,9 +72,11 @@ impl Step {
         }
         // Services may not write leaves.
         let ledger = settings.ledger_table(&aws::operator(settings).await)?;
-        let service = aws::service(settings).await;
-        aws::region(&service)?;
-        let seal = sealing(settings, &service, ledger, &locked, attributes, context)?;
+        let config = aws::service(settings).await;
+        aws::region(&config)?;
+        let builder = service::builder(settings, &config, &locked, context)?.makes_no_lookup_keys();
+        let builder = builder.ledger(ledger).adopt(locked.schema.name(), attributes);
+        let seal = service::build(builder, &config)?;
         let adoption = seal.adoption(locked.schema.name()).map_err(|error| failure(&error))?;
         if let Some(question) = action.question(locked.schema.name(), &tenants) {
             output.confirm(&question, locked.schema.name()).await?;
@@ -168,44 +163,4 @@ pub(crate) fn adopted(locked: &Locked, named: Vec<String>) -> Result<Vec<String>
         }
         false => Ok(all),
     }
-}
-
-/// The active tenants of the registry.
-pub(crate) async fn active(settings: &Settings) -> Result<Vec<TenantId>> {
-    let registry = settings.tenants(&aws::operator(settings).await, None)?;
-    let (mut tenants, mut after) = (Vec::new(), None);
-    loop {
-        let page = registry.list(after.as_ref(), PAGE).await?;
-        let active = page.entries.into_iter().filter(|entry| entry.state == tenantseal_tenants::State::Active);
-        tenants.extend(active.map(|entry| entry.tenant));
-        after = page.next;
-        if after.is_none() {
-            return Ok(tenants);
-        }
-    }
-}
-
-/// The library as a service configures it.
-fn sealing(
-    settings: &Settings,
-    service: &SdkConfig,
-    ledger: DynamoDbKeyTable,
-    locked: &Locked,
-    attributes: Vec<String>,
-    context: Vec<(String, String)>,
-) -> Result<TenantSeal> {
-    let mut builder = TenantSeal::builder()
-        .tenancy(settings.tenancy()?)
-        .ledger(ledger)
-        .makes_no_lookup_keys()
-        .table(locked.schema.clone())
-        .table_name(locked.schema.name(), &locked.physical)
-        .adopt(locked.schema.name(), attributes);
-    if let Some(key_table) = &settings.key_table {
-        builder = builder.key_table(DynamoDbKeyTable::new(service, key_table));
-    }
-    for (name, value) in context {
-        builder = builder.context(name, value);
-    }
-    builder.build(service).map_err(|error| Failure::usage(error.to_string()))
 }

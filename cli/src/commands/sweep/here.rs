@@ -8,12 +8,13 @@ use tenantseal::sweep::{Sweep, WorkerProgress};
 use tenantseal::{TenantId, TenantSeal};
 
 use super::described::{failure, judged};
-use crate::args::tenant;
+use crate::args::{pair, tenant};
 use crate::aws;
-use crate::commands::migrate::{active, adopted, pair};
+use crate::commands::migrate::adopted;
 use crate::errors::{Exit, Failure, Result};
 use crate::locked::{Locked, LockedTable};
 use crate::output::Output;
+use crate::service;
 use crate::settings::Settings;
 
 /// What is swept, and how fast.
@@ -114,7 +115,7 @@ impl Ready {
 
 fn sealing(
     settings: &Settings,
-    service: &SdkConfig,
+    config: &SdkConfig,
     locked: &Locked,
     attributes: Option<Vec<String>>,
     context: Vec<(String, String)>,
@@ -124,23 +125,14 @@ fn sealing(
         let told = format!("lookup `{lookup}` has a form that only the application has");
         return Err(Failure::usage(told).help("reindex with `TenantSeal::reindex` in the application"));
     }
-    let mut builder = TenantSeal::builder()
-        .tenancy(settings.tenancy()?)
-        .table(locked.schema.clone())
-        .table_name(locked.schema.name(), &locked.physical);
+    let mut builder = service::builder(settings, config, locked, context)?;
     if !makes_tokens {
         builder = builder.makes_no_lookup_keys();
     }
-    if let Some(key_table) = &settings.key_table {
-        builder = builder.key_table(DynamoDbKeyTable::new(service, key_table));
-    }
     if let (Some(attributes), Some(ledger)) = (attributes, &settings.ledger) {
-        builder = builder.ledger(DynamoDbKeyTable::new(service, ledger)).adopt(locked.schema.name(), attributes);
+        builder = builder.ledger(DynamoDbKeyTable::new(config, ledger)).adopt(locked.schema.name(), attributes);
     }
-    for (name, value) in context {
-        builder = builder.context(name, value);
-    }
-    builder.build(service).map_err(|error| Failure::usage(error.to_string()))
+    service::build(builder, config)
 }
 
 impl Here {
@@ -151,7 +143,7 @@ impl Here {
             _ => None,
         };
         if self.all {
-            self.tenants = active(settings).await?;
+            self.tenants = service::active_tenants(settings).await?;
         }
         let context = std::mem::take(&mut self.context);
         let ready = Ready::new(settings, &locked, attributes, context, action == Action::Reindex).await?;

@@ -8,8 +8,9 @@ use tenantseal::sweep::{Done, SweepAction, SweepPlan, SweepReport};
 
 use super::described::{describe, failure, judged, write_files};
 use super::here::{Ready, told};
+use crate::args::pair;
 use crate::array_index;
-use crate::commands::migrate::{adopted, pair};
+use crate::commands::migrate::adopted;
 use crate::errors::{Exit, Failure, Result};
 use crate::locked::LockedTable;
 use crate::output::Output;
