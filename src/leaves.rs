@@ -179,15 +179,10 @@ impl Leaves {
     /// What a stored leave says, if it is the tenant's for this table and not older than one that was seen before it was
     /// read.
     async fn verify(&self, asking: Asking<'_>, answer: &Answer, stored: &[u8]) -> Result<Arc<LeaveTerms>, Error> {
-        let Asking { tenant, keys, audit, table } = asking;
+        let Asking { tenant, audit, table, .. } = asking;
         let forged = || Error::from(LeaveError::new(table.name(), LeaveErrorKind::Forged));
         let leave = Leave::decode(stored).map_err(|_| forged())?;
-        let (ring, lacking) = keys.opening_keys(vec![needed(&leave)], OpeningMode::AllOrNothing).await;
-        match lacking.into_iter().next() {
-            None => {}
-            Some((_, OpeningKeyError::Open { .. })) => return Err(forged()),
-            Some((_, error)) => return Err(error.into()),
-        }
+        let ring = leave_key(asking, &leave).await?;
         let place = place(asking);
         let verified = self.lock().get(&place).and_then(|seen| {
             let is_same = seen.latest.as_ref().is_some_and(|latest| latest.stored.as_deref() == Some(stored));
@@ -248,8 +243,20 @@ pub(crate) fn verified_terms(asking: Asking<'_>, ring: &KeyRing, leave: Leave<'_
     key.verify_leave(asking.tenant, asking.table.name(), leave).ok()
 }
 
-/// The data key that verifies a leave.
-pub(crate) fn needed(leave: &Leave<'_>) -> NeededKey {
+/// The data key that verifies a leave. That a leave names no key of the tenant is an integrity error.
+pub(crate) async fn leave_key(asking: Asking<'_>, leave: &Leave<'_>) -> Result<KeyRing, Error> {
+    let (ring, lacking) = asking.keys.opening_keys(vec![needed(leave)], OpeningMode::AllOrNothing).await;
+    match lacking.into_iter().next() {
+        None => Ok(ring),
+        Some((_, OpeningKeyError::Open { .. })) => {
+            Err(LeaveError::new(asking.table.name(), LeaveErrorKind::Forged).into())
+        }
+        Some((_, error)) => Err(error.into()),
+    }
+}
+
+/// The data key that a leave names.
+fn needed(leave: &Leave<'_>) -> NeededKey {
     NeededKey { attribute: OPERATION.to_owned(), stored: StoredKey::Record(leave.stored_key_record().into()) }
 }
 

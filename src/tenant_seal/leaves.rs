@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tenantseal_core::format::{Leave, LeaveTerms};
-use tenantseal_core::keys::{Clock, CountedTable, KeyTable, OpeningKeyError, OpeningMode};
+use tenantseal_core::keys::{Clock, CountedTable, KeyTable};
 use tenantseal_core::time::SharedTimeSource;
 
 use super::{Tenant, TenantSeal};
 use crate::client::{Accepted, Binding};
 use crate::error::{Error, LeaveError, LeaveErrorKind};
 use crate::item::{Item, has_plaintext};
-use crate::leaves::{Asking, Leaves, needed, verified_terms};
+use crate::leaves::{Asking, Leaves, leave_key, verified_terms};
 use crate::schema::TableSchema;
 
 /// The ledger of a configuration, and what this process knows of its leaves.
@@ -51,14 +51,10 @@ impl Tenant {
         let forged = || Error::from(LeaveError::new(table.name(), LeaveErrorKind::Forged));
         let Binding { tenant, keys, audit, .. } = &*self.binding;
         let leave = Leave::decode(stored).map_err(|_| forged())?;
-        let (ring, lacking) = keys.opening_keys(vec![needed(&leave)], OpeningMode::AllOrNothing).await;
-        match lacking.into_iter().next() {
-            None => {}
-            Some((_, OpeningKeyError::Open { .. })) => return Err(forged()),
-            Some((_, error)) => return Err(error.into()),
-        }
+        let asking = Asking { tenant, keys, audit, table };
+        let ring = leave_key(asking, &leave).await?;
         audit.record_opens_of_item(tenant, "adoption", &ring, table.name())?;
-        verified_terms(Asking { tenant, keys, audit, table }, &ring, leave).ok_or_else(forged)
+        verified_terms(asking, &ring, leave).ok_or_else(forged)
     }
 
     /// What the tenant's leave says of these items, if one of them has plaintext.

@@ -13,7 +13,7 @@ use super::super::action::{Action, Plan, Planned, skipped};
 use super::super::reason::SkipReason;
 use super::super::rewrite::Rewrite;
 use super::super::stop::Stop;
-use super::sealed_again::{encrypted, is_key_or_discriminator, sealed_again};
+use super::sealed_again::{encrypted, encrypted_reads, is_key_or_discriminator, sealed_again};
 use super::verify::is_sealed;
 use crate::adoption::{Adoption, AdoptionError, AdoptionStage, NotPassed};
 use crate::item::{Item, stored_form};
@@ -45,9 +45,7 @@ pub(in super::super) struct Terms {
 #[async_trait]
 impl Action for Migrate<'_> {
     fn reads(&self) -> Option<BTreeSet<&str>> {
-        let encrypted = self.schema.attributes().filter(|(_, protection)| protection.may_encrypt());
-        let own = self.schema.key_names().chain(self.schema.discriminator()).chain([HEADER]);
-        Some(own.chain(encrypted.map(|(name, _)| name)).collect())
+        Some(encrypted_reads(self.schema))
     }
 
     fn lists_strangers(&self, item: &Item) -> bool {

@@ -14,6 +14,7 @@ use tenantseal_core::keys::{OpeningKeyError, Rewrapper};
 use super::super::action::{Action, Plan, Planned, skipped};
 use super::super::rewrite::Rewrite;
 use super::super::stop::Stop;
+use super::sealed_again::encrypted_reads;
 use super::verify::is_sealed;
 use crate::error::Error;
 use crate::item::{Item, stored_identity};
@@ -38,9 +39,7 @@ type Replacement = Result<Option<Box<[u8]>>, OpeningKeyError>;
 #[async_trait]
 impl Action for Rewrap<'_> {
     fn reads(&self) -> Option<BTreeSet<&str>> {
-        let encrypted = self.schema.attributes().filter(|(_, protection)| protection.may_encrypt());
-        let names = self.schema.key_names().chain(self.schema.discriminator()).chain([HEADER]);
-        Some(names.chain(encrypted.map(|(name, _)| name)).collect())
+        Some(encrypted_reads(self.schema))
     }
 
     fn lists_strangers(&self, item: &Item) -> bool {

@@ -18,6 +18,13 @@ use crate::schema::{Secrecy, TableSchema, Variant};
 /// The most attributes of one rewrite: more do not fit DynamoDB's expressions.
 const MAX_ATTRIBUTES: usize = 100;
 
+/// What an action reads of a table whose encrypted attributes it opens or changes.
+pub(super) fn encrypted_reads(schema: &TableSchema) -> BTreeSet<&str> {
+    let encrypted = schema.attributes().filter(|(_, protection)| protection.may_encrypt());
+    let own = schema.key_names().chain(schema.discriminator()).chain([HEADER]);
+    own.chain(encrypted.map(|(name, _)| name)).collect()
+}
+
 /// The attributes of a stored item that its record type encrypts; `None` when nothing says of which type it is.
 pub(super) fn encrypted<'i>(schema: &TableSchema, item: &'i Item) -> Option<BTreeSet<&'i str>> {
     let variant = Variant::to_seal(schema, item)?;
