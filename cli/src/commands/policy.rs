@@ -45,7 +45,7 @@ enum Kind {
     RewrapRole,
     /// Trust policy of that role
     RewrapTrust {
-        /// A role or user that runs `sweep rewrap` (repeat it)
+        /// A role or user that re-wraps data keys with `seal.sweep(..).rewrap(..)` (repeat it)
         #[arg(long = "operator", value_name = "ARN", required = true)]
         operators: Vec<String>,
         #[command(flatten)]
