@@ -45,6 +45,10 @@ pub(super) async fn record(seal: &TenantSeal, ledger: Ledger<'_>, plan: &SweepPl
     let SweepAction::Migrate { serials, .. } = &plan.action else { return Ok(()) };
     let adoption = seal.adoption(&plan.table)?;
     let report = SweepReport::read(ledger, &plan.id).await?;
+    // The ledger may have been written by others since: what is not done there has not passed.
+    if !report.is_complete() {
+        return Ok(());
+    }
     let began = SystemTime::UNIX_EPOCH + Duration::from_secs(plan.created);
     for (at, (tenant, serial)) in serials.iter().enumerate() {
         let status = adoption.status(tenant).await?;
@@ -53,7 +57,10 @@ pub(super) async fn record(seal: &TenantSeal, ledger: Ledger<'_>, plan: &SweepPl
             continue;
         }
         let failed = match plan.by_tenant {
-            true => ledger.segment(&plan.id, at).await?.value.map_or(0, |entry| entry.tally.listed()),
+            true => match ledger.segment(&plan.id, at).await?.value {
+                Some(entry) => entry.tally.listed(),
+                None => continue,
+            },
             false => report.listed(),
         };
         match adoption.record_pass(tenant, &status, began, failed).await {
