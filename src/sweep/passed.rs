@@ -41,6 +41,9 @@ pub(super) async fn leaves(
 }
 
 /// Records that the sweep has passed over each of its tenants, which is what an adoption is closed by.
+///
+/// What keeps one tenant from it, such as a suspension, does not concern the others: the first such error is returned
+/// after all were tried.
 pub(super) async fn record(seal: &TenantSeal, ledger: Ledger<'_>, plan: &SweepPlan) -> Result<(), SweepError> {
     let SweepAction::Migrate { serials, .. } = &plan.action else { return Ok(()) };
     let adoption = seal.adoption(&plan.table)?;
@@ -50,8 +53,15 @@ pub(super) async fn record(seal: &TenantSeal, ledger: Ledger<'_>, plan: &SweepPl
         return Ok(());
     }
     let began = SystemTime::UNIX_EPOCH + Duration::from_secs(plan.created);
+    let mut first = None;
     for (at, (tenant, serial)) in serials.iter().enumerate() {
-        let status = adoption.status(tenant).await?;
+        let status = match adoption.status(tenant).await {
+            Ok(status) => status,
+            Err(error) => {
+                first.get_or_insert(error);
+                continue;
+            }
+        };
         if status.serial() != *serial {
             // Another leave came meanwhile, under which this pass proves nothing.
             continue;
@@ -66,8 +76,8 @@ pub(super) async fn record(seal: &TenantSeal, ledger: Ledger<'_>, plan: &SweepPl
         match adoption.record_pass(tenant, &status, began, failed).await {
             // By another worker, which has found the same.
             Ok(()) | Err(AdoptionError::Changed { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => drop(first.get_or_insert(error)),
         }
     }
-    Ok(())
+    first.map_or(Ok(()), |error| Err(error.into()))
 }

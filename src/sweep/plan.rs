@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tenantseal_core::keys::Rewrapper;
 use tenantseal_core::tenant::TenantId;
-use tokio::sync::Mutex;
 
 use super::action::Action;
 use super::actions::{Count, Migrate, ReindexAction, Reseal, Rewrap, Verify};
@@ -242,13 +241,9 @@ impl SweepPlan {
             SweepAction::Verify => Box::new(Verify(schema)),
             SweepAction::Reindex => Box::new(ReindexAction(schema)),
             SweepAction::Reseal => Box::new(Reseal { schema, since: self.created }),
-            SweepAction::Migrate { accepts, serials } => Box::new(Migrate {
-                schema,
-                adoption: seal.adoption(&self.table)?,
-                serials,
-                accepts: *accepts,
-                terms: Mutex::default(),
-            }),
+            SweepAction::Migrate { accepts, serials } => {
+                Box::new(Migrate { schema, adoption: seal.adoption(&self.table)?, serials, accepts: *accepts })
+            }
             SweepAction::Rewrap => {
                 let rewrapper = Arc::clone(rewrapper.ok_or(SweepError::NoRewrapper)?);
                 Box::new(Rewrap { schema, rewrapper, dry_run: self.dry_run })

@@ -276,7 +276,9 @@ impl Running<'_> {
                 }
             };
             let is_done = page.segment.from == Position::Done;
-            let keep = !is_done && !self.is_stopped();
+            // Asked before each page: one of a large segment may be hours away from the last.
+            let goes_on = if is_done { Ok(false) } else { self.may_go_on().await };
+            let keep = matches!(goes_on, Ok(true));
             let tally = page.tally.clone();
             let is_kept = self.segments.checkpoint(&mut held, page.segment.from, page.tally, keep).await?;
             if is_kept {
@@ -284,7 +286,7 @@ impl Running<'_> {
             }
             if !(keep && is_kept) {
                 self.segments.let_go(&held);
-                return Ok(());
+                return goes_on.map(drop);
             }
         }
     }
@@ -327,8 +329,12 @@ impl Running<'_> {
         let Self { plan, pass, segments, done, stop } = self;
         if segments.are_done() {
             if plan.writes() {
-                super::passed::record(pass.seal, segments.ledger, plan).await?;
-                super::active::free(segments.ledger, plan).await?;
+                let recorded = super::passed::record(pass.seal, segments.ledger, plan).await;
+                // What passes is tried again by another run; what does not must not keep the table.
+                if !recorded.as_ref().is_err_and(SweepError::is_retryable) {
+                    super::active::free(segments.ledger, plan).await?;
+                }
+                recorded?;
             }
         } else if stop.into_inner() {
             return Ok(Done::Stopped);

@@ -4,6 +4,7 @@ use tenantseal::adoption::{AdoptionError, AdoptionStage as Stage, NotPassed};
 use tenantseal::inspect::HEADER;
 use tenantseal::sweep::{Done, SkipReason, Sweep, SweepError, SweepReport};
 use tenantseal::{Item, TenantSeal};
+use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
 use super::scene::{ADOPTED, FENCE, Ledger, Scene, at, plaintext};
@@ -139,6 +140,50 @@ async fn a_leave_that_changes_under_a_pass_ends_what_it_seals() {
     let report = SweepReport::of(ledger, &planned).await.unwrap();
     assert_eq!((report.rewritten(), skipped(&report)), (0, vec![(SkipReason::NotAdopting, 5)]));
     assert_eq!(scene.world.stored("acme", "c-1").await, plaintext("c-1"));
+}
+
+#[tokio::test]
+async fn a_leave_that_changes_between_two_pages_ends_what_is_sealed() {
+    let scene = behind_the_fence().await;
+    let (seal, paged) = (scene.adopting(), Notify::new());
+    let ledger: &Ledger = &scene.ledger;
+    let planned = migrate(&scene, &seal).page_items(1).plan().await.unwrap();
+    let back = async {
+        paged.notified().await;
+        seal.adoption("crm").unwrap().back(&id("acme")).await.unwrap();
+    };
+    let worker = seal.worker(ledger, &planned).progress(|_| paged.notify_one());
+    let (done, ()) = tokio::join!(worker.run(), back);
+    assert_eq!(done.unwrap(), Done::Findings);
+    let report = SweepReport::of(ledger, &planned).await.unwrap();
+    assert!((1..=2).contains(&report.rewritten()), "{report}");
+    assert_eq!(skipped(&report), [(SkipReason::NotAdopting, 5 - report.rewritten())]);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_suspended_keeps_no_other_from_being_closed() {
+    let scene = behind_the_fence().await;
+    let seal = scene.adopting();
+    let (crm, globex) = (seal.adoption("crm").unwrap(), id("globex"));
+    crm.open(&globex).await.unwrap();
+    crm.seal(&globex).await.unwrap();
+    scene.world.stack.clock().advance(FENCE);
+    let both = || migrate(&scene, &seal).tenants([id("acme"), globex.clone()]);
+    let planned = both().plan().await.unwrap();
+    let alias = scene.world.tenancy.alias(&id("acme"));
+    let key = scene.world.admin.describe_key().key_id(alias.as_str()).send().await.unwrap().key_metadata.unwrap();
+    scene.world.admin.disable_key().key_id(key.key_id).send().await.unwrap();
+    // A process that does not hold its key.
+    let other = scene.adopting();
+    let ledger: &Ledger = &scene.ledger;
+    let error = other.worker(ledger, &planned).run().await.unwrap_err();
+    assert!(matches!(error, SweepError::Adoption(AdoptionError::Tenant(_))), "{error}");
+    let report = SweepReport::of(ledger, &planned).await.unwrap();
+    assert_eq!((report.rewritten(), skipped(&report)), (1, vec![(SkipReason::Suspended, 5)]));
+    other.adoption("crm").unwrap().close(&globex).await.unwrap();
+    // The table is free again.
+    let sweep = other.sweep("crm").reseal().on(ledger).danger_without_recovery();
+    sweep.plan().await.unwrap();
 }
 
 #[tokio::test]

@@ -138,6 +138,26 @@ async fn a_stopped_sweep_ends_its_workers_until_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_stop_reaches_a_worker_between_two_pages_of_a_segment() {
+    let (_world, seal) = world(12).await;
+    let (ledger, paged) = (Ledger::default(), Notify::new());
+    let reseal = seal.sweep("crm").reseal().on(&ledger).danger_without_recovery().segments(1).page_items(1);
+    let id = reseal.plan().await.unwrap();
+    let stop = async {
+        paged.notified().await;
+        SweepPlan::stop(&ledger, &id).await.unwrap();
+    };
+    let worker = seal.worker(&ledger, &id).progress(|_| paged.notify_one());
+    let (done, ()) = tokio::join!(worker.run(), stop);
+    assert_eq!(done.unwrap(), Done::Stopped);
+    let items = report(&ledger, &id).await.items();
+    assert!((1..=3).contains(&items), "{items} of 12");
+    SweepPlan::resume(&ledger, &id).await.unwrap();
+    assert_eq!(seal.worker(&ledger, &id).run().await.unwrap(), Done::Clean);
+    assert_eq!(report(&ledger, &id).await.items(), 12);
+}
+
+#[tokio::test]
 async fn a_worker_refuses_the_plan_of_another_build() {
     let (world, seal) = world(1).await;
     let ledger = Ledger::default();

@@ -7,7 +7,6 @@ use tenantseal_core::format::HEADER;
 use tenantseal_core::inspect::StoredForm;
 use tenantseal_core::keys::OpeningMode;
 use tenantseal_core::tenant::TenantId;
-use tokio::sync::Mutex;
 
 use super::super::action::{Action, Plan, Planned, skipped};
 use super::super::reason::SkipReason;
@@ -31,12 +30,11 @@ pub(in super::super) struct Migrate<'a> {
     pub(in super::super) serials: &'a BTreeMap<TenantId, u32>,
     /// Whether plaintext is sealed that an earlier pass has not seen.
     pub(in super::super) accepts: bool,
-    pub(in super::super) terms: Mutex<BTreeMap<TenantId, Terms>>,
 }
 
 /// What may be sealed of a tenant's items.
-#[derive(Debug, Clone, Default)]
-pub(in super::super) struct Terms {
+#[derive(Debug, Default)]
+struct Terms {
     names: BTreeSet<String>,
     /// Why nothing is.
     refuses: Option<SkipReason>,
@@ -124,13 +122,11 @@ impl<'i> Due<'i> {
 
 impl Migrate<'_> {
     /// What may be sealed of a tenant's items, by its leave.
+    ///
+    /// It is read after the items, each time: then whatever they have was there while the leave still allowed it.
     async fn terms(&self, tenant: &TenantId) -> Result<Terms, Stop> {
-        if let Some(terms) = self.terms.lock().await.get(tenant) {
-            return Ok(terms.clone());
-        }
         let status = match self.adoption.status(tenant).await {
             Ok(status) => status,
-            // Not kept: the key may come back.
             Err(AdoptionError::Tenant(error)) => match SkipReason::from_error(&error) {
                 Some(reason) => return Ok(Terms { refuses: Some(reason), ..Terms::default() }),
                 None => return Err(Stop::at_items(error, false)),
@@ -149,8 +145,6 @@ impl Migrate<'_> {
             _ => None,
         };
         let names = status.attributes().iter().filter(|name| self.schema.adopts(name)).cloned().collect();
-        let terms = Terms { names, refuses };
-        self.terms.lock().await.insert(tenant.clone(), terms.clone());
-        Ok(terms)
+        Ok(Terms { names, refuses })
     }
 }
