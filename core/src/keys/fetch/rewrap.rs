@@ -189,7 +189,12 @@ impl Engine {
             }
             let new = match made.take() {
                 Some(new) => new,
-                None => self.wrap_anew(keys, rewrapper, context, &record, current).await?,
+                None => {
+                    let new = self.wrap_anew(keys, rewrapper, context, &record, current).await?;
+                    // The new key may not answer by its own alias yet, or not under the data role.
+                    self.unwrap(keys, unverified_record(context, new.clone())).await?;
+                    new
+                }
             };
             let agreed = RewrapEntry { old: record.clone(), new };
             let bytes = agreed.encode();
