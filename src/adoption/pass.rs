@@ -35,7 +35,10 @@ pub enum NotPassed {
     #[error("the sealing pass began within 15 minutes of `seal`, when plaintext could still be written: run it again")]
     TooEarly,
     /// The pass has left items plain.
-    #[error("the sealing pass has left {0} items as they were: look at its report, then run it again")]
+    #[error(
+        "the sealing pass has left {0} items as they were: look at each in its report, then run `sweep migrate --accept`, \
+         which seals all plaintext that it finds, whoever wrote it"
+    )]
     Failed(u64),
 }
 

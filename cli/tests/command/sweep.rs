@@ -132,9 +132,9 @@ async fn migrate_waits_for_the_fence_and_then_the_adoption_is_closed() {
     let world = world().await;
     plant(&world, contact("acme", 99)).await;
     let profiles = ["--profile", "operator", "--service-profile", "service", "--ledger", LEDGER, "--yes"];
-    for step in ["open", "seal"] {
+    for (step, named) in [("open", &["--attribute", "email"][..]), ("seal", &[])] {
         let arguments = ["migrate", step, "--table", "crm", "--tenant", "acme"];
-        assert!(world.run(&[&arguments[..], &profiles].concat()).await.status.success());
+        assert!(world.run(&[&arguments[..], named, &profiles].concat()).await.status.success());
     }
     // A dry run does not wait, and proves nothing.
     let migrate = [&["migrate", "--tenant", "acme"], &TABLE[..]].concat();

@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Step {
     #[command(flatten)]
     table: LockedTable,
-    /// An attribute that is adopted (repeat it) [default: all encrypted ones without lookups]
+    /// An attribute that the services adopt (repeat it); `open` needs each. Later steps go by the leave
     #[arg(long = "attribute", value_name = "NAME")]
     attributes: Vec<String>,
     /// A tenant (repeat it)
@@ -65,6 +65,11 @@ impl Step {
         let Self { table, attributes, tenants, all, context } = self;
         let locked = table.read()?;
         let tenants = if all { service::active_tenants(settings).await? } else { tenants };
+        if matches!(action, Action::Open { .. }) && attributes.is_empty() {
+            // What was always encrypted would become what anybody may plant.
+            return Err(Failure::usage("which attributes are adopted?")
+                .help("give --attribute for each that the services adopt, and for no other"));
+        }
         let attributes = adopted(&locked, attributes)?;
         let what = action.describe(locked.schema.name(), &tenants, &attributes);
         if output.is_dry_run() && !matches!(action, Action::Status) {
